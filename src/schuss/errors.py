@@ -1,0 +1,50 @@
+"""Typed exceptions. Each message is one line: what is wrong, where, and how to mend it.
+
+The command turns a SchussError into one line on stderr and exit code 1; a UsageError exits with 2.
+"""
+
+from __future__ import annotations
+
+
+class SchussError(Exception):
+    """Base of every error schuss raises on purpose."""
+
+
+class UsageError(SchussError):
+    """An argument or option is out of range or does not fit with another."""
+
+
+class ShapeError(SchussError):
+    """Shapes of an operation's inputs do not fit. Names the op, the shapes and the user's line."""
+
+
+class DTypeError(SchussError):
+    """A dtype an operation cannot take."""
+
+
+class TraceError(SchussError):
+    """Python code did something with a traced value that needs a number (an `if`, a `float()`)."""
+
+
+class GradientError(SchussError):
+    """Something cannot be differentiated: an op without a rule, a loss that is not a scalar."""
+
+
+class GraphError(SchussError):
+    """A graph breaks the rules of the IR (found by the verifier or the parser)."""
+
+
+class LoweringError(SchussError):
+    """An operation has no native lowering for what was asked; names the op."""
+
+
+class DataError(SchussError):
+    """A data file or array is missing, damaged or of the wrong form."""
+
+
+class ModelFileError(SchussError):
+    """A model file or checkpoint is damaged, from a newer version or not ours."""
+
+
+class NonFiniteError(SchussError):
+    """A loss or parameter became NaN or infinite. Names the op and the step."""
