@@ -1,1 +1,5 @@
-"""TODO."""
+"""Backpropagation: graph to graph."""
+
+from schuss.backprop.reverse import backprop
+
+__all__ = ["backprop"]

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Executors: reference (numpy, the specification) and native (generated machine code)."""

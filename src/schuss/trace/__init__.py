@@ -1,1 +1,7 @@
-"""TODO."""
+"""Tracing: running a Python function on Tensors to get a Graph."""
+
+from schuss.trace.build import made_for, node_of, scope
+from schuss.trace.tensor import Tensor, as_tensor
+from schuss.trace.trace import trace
+
+__all__ = ["Tensor", "as_tensor", "made_for", "node_of", "scope", "trace"]

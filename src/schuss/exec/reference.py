@@ -1,0 +1,110 @@
+"""The reference executor: each node's numpy body, in order. It is the specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schuss.errors import ShapeError
+from schuss.ir.executor import Array, Compiled, Step
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import Sym, bind
+from schuss.ops.registry import lookup
+
+
+
+def example_count(graph: Graph, arrays: Sequence[Array]) -> int:
+    """The number N stands for, from the inputs' shapes. ShapeError if they disagree with the types or each other."""
+    n: int | None = None
+    for node, array in zip(graph.inputs, arrays, strict=True):
+        want = node.type
+        name = node.attrs["name"]
+        if len(want.shape) != array.ndim or str(array.dtype) != want.dtype:
+            raise ShapeError(f"input {name}: expected {want}, got {array.dtype}{list(array.shape)}")
+        for dim, size in zip(want.shape, array.shape, strict=True):
+            if isinstance(dim, Sym):
+                if n is not None and n != size:
+                    raise ShapeError(f"input {name}: {size} examples where another input has {n}")
+                n = size
+            elif dim != size:
+                raise ShapeError(f"input {name}: expected {want}, got {array.dtype}{list(array.shape)}")
+    return 0 if n is None else n
+
+
+def evaluate(node: Node, args: Sequence[Array], n: int) -> Array:
+    """One node's value from its inputs' values."""
+    if node.op == "const":
+        return np.asarray(node.attrs["value"])
+    attrs = {k: bind(v, n) if k == "shape" else v for k, v in node.attrs.items()}
+    with np.errstate(all="ignore"):
+        value = lookup(node.op).body(*args, **attrs)
+    return np.asarray(value, dtype=node.type.dtype)
+
+
+def run_graph(graph: Graph, arrays: Sequence[Array]) -> dict[Node, Array]:
+    """Every node's value."""
+    n = example_count(graph, arrays)
+    values: dict[Node, Array] = dict(zip(graph.inputs, arrays, strict=True))
+    for node in graph.nodes:
+        if node not in values:
+            values[node] = evaluate(node, [values[i] for i in node.inputs], n)
+    return values
+
+
+class ReferenceExecutor:
+    """Slow and plain. Safe to use from many threads."""
+
+    name = "reference"
+
+    def compile(self, graph: Graph) -> Compiled:
+        def run(arrays: Sequence[Array]) -> list[Array]:
+            values = run_graph(graph, arrays)
+            return [np.array(values[o]) for o in graph.outputs]
+
+        return run
+
+    def loop(self, step: Step, max_batch: int) -> ReferenceLoop:
+        return ReferenceLoop(step)
+
+
+class ReferenceLoop:
+    """Steps one after the other; see schuss.ir.executor.Loop."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._state: dict[str, Array] = {}
+        self._columns: Mapping[str, Array] = {}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        self._state = {name: np.array(state[name]) for name in self.step.state}
+
+    def state(self) -> dict[str, Array]:
+        return {name: value.copy() for name, value in self._state.items()}
+
+    def bind(self, columns: Mapping[str, Array]) -> None:
+        self._columns = columns
+
+    def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
+        for i in range(steps):
+            rows = order[(first + i) * batch : (first + i + 1) * batch]
+            outputs = self._one(rows, counter + i)
+            watch = self.step.watch
+            if watch is not None and not np.isfinite(outputs[watch]):
+                return i + 1
+        return steps
+
+    def _one(self, rows: NDArray[np.int64], counter: int) -> dict[str, Array]:
+        graph = self.step.graph
+        given: dict[str, Any] = dict(self._state)
+        given.update({name: self._columns[name][rows] for name in self.step.columns})
+        if self.step.counter is not None:
+            given[self.step.counter] = np.asarray(counter, np.int64)
+        values = run_graph(graph, [given[name] for name in graph.input_names])
+        outputs = dict(zip(graph.output_names, (values[o] for o in graph.outputs), strict=True))
+        for name in self.step.state:
+            if name in outputs:
+                self._state[name] = np.array(outputs[name])
+        return outputs

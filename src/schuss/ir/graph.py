@@ -1,0 +1,109 @@
+"""The graph: immutable nodes, each one operation's result, and a Graph that names inputs and outputs.
+
+A node holds the op's name, not its record, so that this module needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from schuss.ir.types import TensorType
+
+NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The line of the user's code that made a node."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One operation applied to earlier nodes. Compared by identity; never changed once made."""
+
+    op: str
+    inputs: tuple[Node, ...]
+    type: TensorType
+    attrs: Mapping[str, Any] = field(default_factory=lambda: NO_ATTRS)
+    site: Site | None = None
+    scope: str = ""
+
+    def __repr__(self) -> str:
+        label = f" {self.attrs['name']}" if "name" in self.attrs else ""
+        return f"<{self.op}{label} {self.type}>"
+
+
+def input_node(name: str, type: TensorType, scope: str = "") -> Node:
+    """A value that comes from outside."""
+    return Node("input", (), type, MappingProxyType({"name": name}), None, scope)
+
+
+def topological(outputs: Iterable[Node]) -> list[Node]:
+    """Every node the outputs need, each after its inputs, without recursion (graphs can be deep)."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    for root in outputs:
+        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(root.inputs))]
+        open_nodes = {root}
+        if root in done:
+            continue
+        while stack:
+            node, rest = stack[-1]
+            child = next((c for c in rest if c not in done), None)
+            if child is None:
+                stack.pop()
+                if node not in done:
+                    done.add(node)
+                    order.append(node)
+                continue
+            if child not in open_nodes:
+                open_nodes.add(child)
+                stack.append((child, iter(child.inputs)))
+    return order
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A function from named inputs to named outputs."""
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    output_names: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.output_names:
+            names = tuple(f"out{i}" for i in range(len(self.outputs)))
+            object.__setattr__(self, "output_names", names)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes in an order in which each follows its inputs; unused inputs included."""
+        used = topological(self.outputs)
+        seen = set(used)
+        return tuple([i for i in self.inputs if i not in seen] + used)
+
+    @cached_property
+    def users(self) -> dict[Node, list[Node]]:
+        """For each node the nodes that read it."""
+        users: dict[Node, list[Node]] = {n: [] for n in self.nodes}
+        for node in self.nodes:
+            for child in dict.fromkeys(node.inputs):
+                users[child].append(node)
+        return users
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(str(i.attrs["name"]) for i in self.inputs)
+
+    def output(self, name: str) -> Node:
+        return self.outputs[self.output_names.index(name)]

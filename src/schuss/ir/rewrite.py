@@ -1,0 +1,38 @@
+"""Rebuilding a graph bottom-up with some nodes replaced: the one way a pass changes a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from schuss.ir.graph import Graph, Node, topological
+
+Rule = Callable[[Node], Node | None]
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on other inputs; the node itself if they are the same."""
+    if all(a is b for a, b in zip(node.inputs, inputs, strict=True)):
+        return node
+    return replace(node, inputs=inputs)
+
+
+def rewrite(graph: Graph, rule: Rule) -> Graph:
+    """Offer each node (its inputs already rewritten) to the rule; None keeps it.
+
+    Inputs of the graph are offered too, but the graph's input list stays as it is.
+    """
+    new: dict[Node, Node] = {}
+    for node in graph.nodes:
+        rebuilt = with_inputs(node, tuple(new[i] for i in node.inputs))
+        new[node] = rule(rebuilt) or rebuilt
+    return Graph(graph.inputs, tuple(new[o] for o in graph.outputs), graph.output_names)
+
+
+def substitute(outputs: tuple[Node, ...], mapping: Mapping[Node, Node]) -> tuple[Node, ...]:
+    """The outputs with every node in the mapping replaced, wherever it is used."""
+    new: dict[Node, Node] = dict(mapping)
+    for node in topological(outputs):
+        if node not in new:
+            new[node] = with_inputs(node, tuple(new[i] for i in node.inputs))
+    return tuple(new[o] for o in outputs)

@@ -1,0 +1,404 @@
+"""Elementwise primitives. Inputs broadcast by numpy's rule; the engine sums gradients back over broadcasts.
+
+In gradient rules g is the incoming gradient, y the op's result and the rest its inputs.
+`emit` sees a builder b of scalar or vector values (see schuss.codegen.lanes).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import DTypeError
+from schuss.ir.types import DTYPES, TensorType
+from schuss.ops.infer import broadcast_shapes, comparison, float_map
+from schuss.ops.registry import Kind, op
+
+MAP = Kind.MAP
+SQRT_PI = math.sqrt(math.pi)
+
+
+# -- arithmetic ---------------------------------------------------------------------------------
+
+
+@op("add", kind=MAP, emit=lambda b, x, y: b.add(x, y), grad=lambda g, z, x, y: (g, g), rule="dx = g; dy = g")
+def add(x: Any, y: Any) -> Any:
+    """x + y"""
+    return np.add(x, y)
+
+
+@op("sub", kind=MAP, emit=lambda b, x, y: b.sub(x, y), grad=lambda g, z, x, y: (g, -g), rule="dx = g; dy = -g")
+def sub(x: Any, y: Any) -> Any:
+    """x - y"""
+    return np.subtract(x, y)
+
+
+@op("mul", kind=MAP, emit=lambda b, x, y: b.mul(x, y), grad=lambda g, z, x, y: (g * y, g * x), rule="dx = g * y; dy = g * x")
+def mul(x: Any, y: Any) -> Any:
+    """x * y"""
+    return np.multiply(x, y)
+
+
+@op(
+    "div",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x, y: b.div(x, y),
+    grad=lambda g, z, x, y: (g / y, -g * z / y),
+    rule="dx = g / y; dy = -g * z / y",
+)
+def div(x: Any, y: Any) -> Any:
+    """x / y"""
+    return np.divide(x, y)
+
+
+@op("neg", kind=MAP, emit=lambda b, x: b.neg(x), grad=lambda g, y, x: (-g,), rule="dx = -g")
+def neg(x: Any) -> Any:
+    """-x"""
+    return np.negative(x)
+
+
+def _pow_grad(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    # x**(y-1) and not z/x, so that the slope at x = 0 is right; log only where x > 0, so that
+    # a constant exponent on negative x keeps a finite gradient.
+    positive = x > 0
+    log_x = log(where(positive, x, 1.0))
+    zero_exponent = equal(y, 0.0)
+    slope = where(zero_exponent, 0.0, y * pow(x, where(zero_exponent, 1.0, y - 1.0)))
+    return g * slope, g * where(positive, z * log_x, 0.0)
+
+
+@op(
+    "pow",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x, y: b.pow(x, y),
+    grad=_pow_grad,
+    rule="dx = g * y * x**(y-1); dy = g * z * log x (0 where x <= 0)",
+)
+def pow(x: Any, y: Any) -> Any:
+    """x ** y, with the special cases of IEEE 754-2019"""
+    return np.power(x, y)
+
+
+# -- exponentials and logarithms ------------------------------------------------------------------
+
+
+@op("exp", kind=MAP, infer=float_map, emit=lambda b, x: b.exp(x), grad=lambda g, y, x: (g * y,), rule="dx = g * y")
+def exp(x: Any) -> Any:
+    """e ** x"""
+    return np.exp(x)
+
+
+@op(
+    "expm1",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.expm1(x),
+    grad=lambda g, y, x: (g * (y + 1.0),),
+    rule="dx = g * (y + 1)",
+)
+def expm1(x: Any) -> Any:
+    """e ** x - 1, exact near 0"""
+    return np.expm1(x)
+
+
+@op("log", kind=MAP, infer=float_map, emit=lambda b, x: b.log(x), grad=lambda g, y, x: (g / x,), rule="dx = g / x")
+def log(x: Any) -> Any:
+    """Natural logarithm"""
+    return np.log(x)
+
+
+@op(
+    "log1p",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.log1p(x),
+    grad=lambda g, y, x: (g / (1.0 + x),),
+    rule="dx = g / (1 + x)",
+)
+def log1p(x: Any) -> Any:
+    """log(1 + x), exact near 0"""
+    return np.log1p(x)
+
+
+# -- roots ------------------------------------------------------------------------------------------
+
+
+@op(
+    "sqrt",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.sqrt(x),
+    grad=lambda g, y, x: (g * 0.5 / y,),
+    rule="dx = g / (2 y)",
+)
+def sqrt(x: Any) -> Any:
+    """Square root, correctly rounded"""
+    return np.sqrt(x)
+
+
+@op(
+    "rsqrt",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.rsqrt(x),
+    grad=lambda g, y, x: (g * -0.5 * y / x,),
+    rule="dx = -g * y / (2 x)",
+)
+def rsqrt(x: Any) -> Any:
+    """1 / sqrt(x)"""
+    x = np.asarray(x)
+    return np.asarray(1, x.dtype) / np.sqrt(x)
+
+
+# -- trigonometric and sigmoidal -------------------------------------------------------------------
+
+
+@op("sin", kind=MAP, infer=float_map, emit=lambda b, x: b.sin(x), grad=lambda g, y, x: (g * cos(x),), rule="dx = g * cos x")
+def sin(x: Any) -> Any:
+    """Sine of x in radians"""
+    return np.sin(x)
+
+
+@op("cos", kind=MAP, infer=float_map, emit=lambda b, x: b.cos(x), grad=lambda g, y, x: (-g * sin(x),), rule="dx = -g * sin x")
+def cos(x: Any) -> Any:
+    """Cosine of x in radians"""
+    return np.cos(x)
+
+
+@op(
+    "tanh",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.tanh(x),
+    grad=lambda g, y, x: (g * (1.0 - y * y),),
+    rule="dx = g * (1 - y*y)",
+)
+def tanh(x: Any) -> Any:
+    """Hyperbolic tangent"""
+    return np.tanh(x)
+
+
+@op(
+    "sigmoid",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.sigmoid(x),
+    grad=lambda g, y, x: (g * (y * (1.0 - y)),),
+    rule="dx = g * y * (1 - y)",
+)
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), without overflow at either end"""
+    x = np.asarray(x)
+    small = np.exp(-np.abs(x))
+    one = np.asarray(1, x.dtype)
+    return np.where(x >= 0, one, small) / (one + small)
+
+
+@op(
+    "erf",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.erf(x),
+    grad=lambda g, y, x: (g * (2.0 / SQRT_PI) * exp(-x * x),),
+    rule="dx = g * 2/sqrt(pi) * exp(-x*x)",
+)
+def erf(x: Any) -> Any:
+    """Error function 2/sqrt(pi) * integral of exp(-t*t) from 0 to x"""
+    from schuss.ops.special import erf as erf_of_array
+
+    return erf_of_array(np.asarray(x))
+
+
+# -- kinks ----------------------------------------------------------------------------------------
+
+
+@op("abs", kind=MAP, emit=lambda b, x: b.abs(x), grad=lambda g, y, x: (g * sign(x),), rule="dx = g * sign x (0 at 0)")
+def abs(x: Any) -> Any:
+    """|x|; the subgradient at 0 is 0"""
+    return np.abs(x)
+
+
+@op("sign", kind=MAP, emit=lambda b, x: b.sign(x), grad=lambda g, y, x: (None,), rule="dx = 0")
+def sign(x: Any) -> Any:
+    """-1, 0 or 1; NaN stays NaN"""
+    return np.sign(x)
+
+
+@op("floor", kind=MAP, infer=float_map, emit=lambda b, x: b.floor(x), grad=lambda g, y, x: (None,), rule="dx = 0")
+def floor(x: Any) -> Any:
+    """Largest integer not above x"""
+    return np.floor(x)
+
+
+def _extremum_grad(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    tie = equal(x, y)
+    half = where(tie, g * 0.5, 0.0)
+    return where(tie, half, where(equal(z, x), g, 0.0)), where(tie, half, where(equal(z, y), g, 0.0))
+
+
+EXTREMUM_RULE = "dx = g where x is chosen, g/2 at a tie, else 0; dy likewise"
+
+
+@op("maximum", kind=MAP, emit=lambda b, x, y: b.maximum(x, y), grad=_extremum_grad, rule=EXTREMUM_RULE)
+def maximum(x: Any, y: Any) -> Any:
+    """The larger; NaN if either is NaN; ties share the gradient evenly"""
+    return np.maximum(x, y)
+
+
+@op("minimum", kind=MAP, emit=lambda b, x, y: b.minimum(x, y), grad=_extremum_grad, rule=EXTREMUM_RULE)
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller; NaN if either is NaN; ties share the gradient evenly"""
+    return np.minimum(x, y)
+
+
+@op("relu", kind=MAP, emit=lambda b, x: b.relu(x), grad=lambda g, y, x: (where(y > 0, g, 0.0),), rule="dx = g where y > 0, else 0")
+def relu(x: Any) -> Any:
+    """max(x, 0); the subgradient at 0 is 0"""
+    x = np.asarray(x)
+    return np.maximum(x, np.zeros((), x.dtype))
+
+
+def _clip_grad(g: Any, y: Any, x: Any, *, low: float, high: float) -> tuple[Any]:
+    return (where(logical_and(x >= low, x <= high), g, 0.0),)
+
+
+@op(
+    "clip",
+    kind=MAP,
+    emit=lambda b, x, low, high: b.minimum(b.maximum(x, b.const(low, x)), b.const(high, x)),
+    grad=_clip_grad,
+    rule="dx = g where low <= x <= high, else 0",
+)
+def clip(x: Any, *, low: float, high: float) -> Any:
+    """x limited to [low, high]"""
+    x = np.asarray(x)
+    return np.minimum(np.maximum(x, np.asarray(low, x.dtype)), np.asarray(high, x.dtype))
+
+
+# -- comparisons and choice -------------------------------------------------------------------------
+
+
+def _no_grad(g: Any, z: Any, *inputs: Any, **_: Any) -> tuple[None, ...]:
+    return (None,) * len(inputs)
+
+
+@op("equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("==", x, y), grad=_no_grad, rule="none")
+def equal(x: Any, y: Any) -> Any:
+    """x == y"""
+    return np.equal(x, y)
+
+
+@op("not_equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("!=", x, y), grad=_no_grad, rule="none")
+def not_equal(x: Any, y: Any) -> Any:
+    """x != y"""
+    return np.not_equal(x, y)
+
+
+@op("less", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("<", x, y), grad=_no_grad, rule="none")
+def less(x: Any, y: Any) -> Any:
+    """x < y"""
+    return np.less(x, y)
+
+
+@op("less_equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("<=", x, y), grad=_no_grad, rule="none")
+def less_equal(x: Any, y: Any) -> Any:
+    """x <= y"""
+    return np.less_equal(x, y)
+
+
+@op("greater", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare(">", x, y), grad=_no_grad, rule="none")
+def greater(x: Any, y: Any) -> Any:
+    """x > y"""
+    return np.greater(x, y)
+
+
+@op("greater_equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare(">=", x, y), grad=_no_grad, rule="none")
+def greater_equal(x: Any, y: Any) -> Any:
+    """x >= y"""
+    return np.greater_equal(x, y)
+
+
+def _logical(name: str, *inputs: TensorType, **_: object) -> TensorType:
+    for t in inputs:
+        if t.dtype != "bool":
+            raise DTypeError(f"{name}: needs bool inputs, got {t}")
+    return TensorType("bool", broadcast_shapes(name, [t.shape for t in inputs]))
+
+
+@op("logical_and", kind=MAP, infer=_logical, emit=lambda b, x, y: b.logical_and(x, y), grad=_no_grad, rule="none")
+def logical_and(x: Any, y: Any) -> Any:
+    """x and y, of bools"""
+    return np.logical_and(x, y)
+
+
+@op("logical_or", kind=MAP, infer=_logical, emit=lambda b, x, y: b.logical_or(x, y), grad=_no_grad, rule="none")
+def logical_or(x: Any, y: Any) -> Any:
+    """x or y, of bools"""
+    return np.logical_or(x, y)
+
+
+@op("logical_not", kind=MAP, infer=_logical, emit=lambda b, x: b.logical_not(x), grad=_no_grad, rule="none")
+def logical_not(x: Any) -> Any:
+    """not x, of a bool"""
+    return np.logical_not(x)
+
+
+def _where_type(name: str, cond: TensorType, x: TensorType, y: TensorType) -> TensorType:
+    if cond.dtype != "bool":
+        raise DTypeError(f"{name}: the condition must be bool, got {cond}")
+    if x.dtype != y.dtype:
+        raise DTypeError(f"{name}: choices of different dtypes {x} and {y}")
+    return TensorType(x.dtype, broadcast_shapes(name, [cond.shape, x.shape, y.shape]))
+
+
+@op(
+    "where",
+    kind=MAP,
+    infer=_where_type,
+    emit=lambda b, c, x, y: b.select(c, x, y),
+    grad=lambda g, z, c, x, y: (None, where(c, g, 0.0), where(c, 0.0, g)),
+    rule="dx = g where c, else 0; dy = 0 where c, else g",
+)
+def where(cond: Any, x: Any, y: Any) -> Any:
+    """x where cond holds, else y"""
+    return np.where(cond, x, y)
+
+
+def _cast_type(name: str, x: TensorType, *, dtype: str) -> TensorType:
+    if dtype not in DTYPES:
+        raise DTypeError(f"{name}: unknown dtype {dtype!r}; one of {', '.join(DTYPES)}")
+    return TensorType(dtype, x.shape)
+
+
+def _cast_grad(g: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
+    return (cast(g, dtype=x.dtype) if x.is_float and y.is_float else None,)
+
+
+@op(
+    "cast",
+    kind=MAP,
+    infer=_cast_type,
+    promote=False,
+    emit=lambda b, x, dtype: b.cast(x, dtype),
+    grad=_cast_grad,
+    rule="dx = g cast back (none from or to integers)",
+)
+def cast(x: Any, *, dtype: str) -> Any:
+    """x in another dtype; floats become integers by truncation"""
+    return np.asarray(x).astype(dtype)
+
+
+@op("stop_gradient", kind=MAP, promote=False, emit=lambda b, x: x, grad=_no_grad, rule="dx = 0")
+def stop_gradient(x: Any) -> Any:
+    """x, taken as a constant by the chain rule"""
+    return np.asarray(x)
+
+
+@op("identity", kind=MAP, promote=False, emit=lambda b, x: x, grad=lambda g, y, x: (g,), rule="dx = g")
+def identity(x: Any) -> Any:
+    """x, as a node of its own"""
+    return np.asarray(x)

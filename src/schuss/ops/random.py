@@ -1,0 +1,54 @@
+"""Counter-based randomness: a pure function of key, stream, step and position (Philox-4x32-10).
+
+Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import DTypeError, ShapeError
+from schuss.ir.types import FLOATS, Dim, TensorType
+from schuss.ops.registry import Kind, op
+
+
+def _bits_type(name: str, key: TensorType, step: TensorType, *, shape: Sequence[Dim], stream: int) -> TensorType:
+    if key != TensorType("uint32", (2,)):
+        raise ShapeError(f"{name}: the key must be uint32[2], got {key}")
+    if step.shape != () or step.dtype != "int64":
+        raise ShapeError(f"{name}: the step must be an int64 scalar, got {step}")
+    return TensorType("uint32", tuple(shape))
+
+
+@op("random_bits", kind=Kind.RANDOM, infer=_bits_type, promote=False, grad=lambda g, y, k, s, shape, stream: (None, None), rule="none")
+def random_bits(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0) -> Any:
+    """32 random bits an element; element i (row-major) is word i % 4 of the block with counter (i // 4, step, stream)"""
+    from schuss.ops.philox import random_bits as bits
+
+    sizes = tuple(int(d) for d in shape)  # type: ignore[call-overload]
+    return bits(np.asarray(key), stream, int(step), int(np.prod(sizes))).reshape(sizes)
+
+
+def _uniform_type(
+    name: str, key: TensorType, step: TensorType, *, shape: Sequence[Dim], stream: int, dtype: str
+) -> TensorType:
+    if dtype not in FLOATS:
+        raise DTypeError(f"{name}: needs a floating dtype, got {dtype!r}")
+    return TensorType(dtype, _bits_type(name, key, step, shape=shape, stream=stream).shape)
+
+
+@op(
+    "random_uniform",
+    kind=Kind.RANDOM,
+    infer=_uniform_type,
+    promote=False,
+    grad=lambda g, y, k, s, shape, stream, dtype: (None, None),
+    rule="none",
+)
+def random_uniform(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0, dtype: str = "float32") -> Any:
+    """Uniform on [0, 1): the upper 24 of random_bits' 32 bits times 2**-24, exact in either dtype"""
+    bits = random_bits.body(key, step, shape=shape, stream=stream)
+    return (bits >> np.uint32(8)).astype(dtype) * np.asarray(2.0**-24, dtype)

@@ -1,0 +1,192 @@
+"""Ops that move elements and compute nothing: reshape, transpose, broadcast, concatenate, slice, pad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import DTypeError, ShapeError
+from schuss.ir.types import Dim, Shape, Sym, TensorType, static_size
+from schuss.ops.infer import broadcast_shapes, normalize_axis, show
+from schuss.ops.registry import Kind, op
+
+VIEW = Kind.VIEW
+
+
+def resolve_reshape(name: str, old: Shape, new: Sequence[Dim]) -> Shape:
+    """The new shape with -1 worked out. ShapeError if the numbers of elements differ."""
+    dims = list(new)
+    if dims.count(-1) > 1:
+        raise ShapeError(f"{name}: more than one -1 in {show(tuple(dims))}")
+    symbolic_old = any(isinstance(d, Sym) for d in old)
+    symbolic_new = any(isinstance(d, Sym) for d in dims)
+    if -1 in dims:
+        rest = static_size(tuple(d for d in dims if d != -1))
+        missing, left = divmod(static_size(old), rest) if rest else (0, 0)
+        at = dims.index(-1)
+        if symbolic_old and not symbolic_new and missing == 1 and not left:
+            dims[at] = next(d for d in old if isinstance(d, Sym))
+            symbolic_new = True
+        else:
+            dims[at] = missing
+    result = tuple(dims)
+    if static_size(old) != static_size(result) or symbolic_old != symbolic_new:
+        raise ShapeError(
+            f"{name}: {show(old)} has not as many elements as {show(tuple(new))}"
+            + ("; the example axis N must stay an axis of its own" if symbolic_old else "")
+        )
+    if symbolic_old and (result[0] != old[0]):
+        raise ShapeError(f"{name}: the example axis N must stay first, got {show(old)} to {show(result)}")
+    return result
+
+
+def _reshape_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorType:
+    return TensorType(x.dtype, resolve_reshape(name, x.shape, shape))
+
+
+@op(
+    "reshape",
+    kind=VIEW,
+    infer=_reshape_type,
+    grad=lambda g, y, x, shape: (reshape(g, shape=x.shape),),
+    rule="dx = g in x's shape",
+)
+def reshape(x: Any, *, shape: Sequence[Dim]) -> Any:
+    """The same elements in row-major order in another shape; one axis may be -1"""
+    return np.reshape(x, tuple(shape))
+
+
+def _transpose_type(name: str, x: TensorType, *, axes: Sequence[int] | None) -> TensorType:
+    order = tuple(axes) if axes is not None else tuple(reversed(range(x.rank)))
+    if sorted(order) != list(range(x.rank)):
+        raise ShapeError(f"{name}: axes {order} are no order of the {x.rank} axes of {x}")
+    return TensorType(x.dtype, tuple(x.shape[a] for a in order))
+
+
+def _transpose_grad(g: Any, y: Any, x: Any, axes: Sequence[int] | None) -> tuple[Any]:
+    order = tuple(axes) if axes is not None else tuple(reversed(range(len(x.shape))))
+    return (transpose(g, axes=tuple(int(i) for i in np.argsort(order))),)
+
+
+@op("transpose", kind=VIEW, infer=_transpose_type, grad=_transpose_grad, rule="dx = g with the axes put back")
+def transpose(x: Any, *, axes: Sequence[int] | None = None) -> Any:
+    """Axes in another order; None reverses them"""
+    return np.transpose(x, axes)
+
+
+def _broadcast_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorType:
+    target = tuple(shape)
+    if broadcast_shapes(name, [x.shape, target]) != target:
+        raise ShapeError(f"{name}: {x} does not broadcast to {show(target)}")
+    return TensorType(x.dtype, target)
+
+
+@op(
+    "broadcast_to",
+    kind=VIEW,
+    infer=_broadcast_type,
+    grad=lambda g, y, x, shape: (g,),  # the engine sums over the stretched axes
+    rule="dx = g summed over the stretched axes",
+)
+def broadcast_to(x: Any, *, shape: Sequence[Dim]) -> Any:
+    """x repeated along axes of length 1 and new leading axes"""
+    return np.broadcast_to(x, tuple(shape))
+
+
+def _concatenate_type(name: str, *xs: TensorType, axis: int) -> TensorType:
+    if not xs:
+        raise ShapeError(f"{name}: nothing to join")
+    at = normalize_axis(name, axis, xs[0].rank)
+    total = 0
+    for x in xs:
+        if x.dtype != xs[0].dtype:
+            raise DTypeError(f"{name}: dtypes {xs[0]} and {x} differ")
+        others = [d for i, d in enumerate(x.shape) if i != at]
+        if x.rank != xs[0].rank or others != [d for i, d in enumerate(xs[0].shape) if i != at]:
+            raise ShapeError(f"{name}: {xs[0]} and {x} differ beside axis {at}")
+        length = x.shape[at]
+        if isinstance(length, Sym):
+            raise ShapeError(f"{name}: cannot join along the example axis {length} of {x}")
+        total += length
+    return TensorType(xs[0].dtype, tuple(total if i == at else d for i, d in enumerate(xs[0].shape)))
+
+
+def _concatenate_grad(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
+    pieces, start = [], 0
+    rank = len(y.shape)
+    for x in xs:
+        stop = start + x.shape[axis]
+        pieces.append(slice_axis(g, axis=axis % rank, start=start, stop=stop, step=1))
+        start = stop
+    return tuple(pieces)
+
+
+@op("concatenate", kind=VIEW, infer=_concatenate_type, grad=_concatenate_grad, promote=True, rule="each dx = its part of g")
+def concatenate(*xs: Any, axis: int = 0) -> Any:
+    """Inputs joined along an axis"""
+    return np.concatenate(xs, axis=axis)
+
+
+def _slice_type(name: str, x: TensorType, *, axis: int, start: int, stop: int, step: int) -> TensorType:
+    at = normalize_axis(name, axis, x.rank)
+    length = x.shape[at]
+    if isinstance(length, Sym):
+        raise ShapeError(f"{name}: cannot slice the example axis {length} of {x}")
+    if step < 1 or not 0 <= start <= stop <= length:
+        raise ShapeError(f"{name}: {start}:{stop}:{step} is out of range for axis {at} of {x}")
+    return TensorType(x.dtype, tuple(-(-(stop - start) // step) if i == at else d for i, d in enumerate(x.shape)))
+
+
+def _slice_grad(g: Any, y: Any, x: Any, axis: int, start: int, stop: int, step: int) -> tuple[Any]:
+    at = axis % len(x.shape)
+    taken = y.shape[at]
+    end = start + (taken - 1) * step + 1 if taken else start
+    return (pad(g, axis=at, before=start, after=x.shape[at] - end, between=step - 1, value=0.0),)
+
+
+@op("slice", kind=VIEW, infer=_slice_type, grad=_slice_grad, rule="dx = g padded with zeros")
+def slice_axis(x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
+    """x[start:stop:step] along one axis, step >= 1, bounds within the axis"""
+    index = [slice(None)] * np.ndim(x)
+    index[axis] = slice(start, stop, step)
+    return np.asarray(x)[tuple(index)]
+
+
+def _pad_type(
+    name: str, x: TensorType, *, axis: int, before: int, after: int, between: int, value: float
+) -> TensorType:
+    at = normalize_axis(name, axis, x.rank)
+    length = x.shape[at]
+    if isinstance(length, Sym):
+        raise ShapeError(f"{name}: cannot pad the example axis {length} of {x}")
+    if before < 0 or after < 0 or between < 0:
+        raise ShapeError(f"{name}: negative padding {before}, {after}, {between} of {x}")
+    padded = before + after + length + between * (length - 1 if length else 0)
+    return TensorType(x.dtype, tuple(padded if i == at else d for i, d in enumerate(x.shape)))
+
+
+def _pad_grad(
+    g: Any, y: Any, x: Any, axis: int, before: int, after: int, between: int, value: float
+) -> tuple[Any]:
+    at = axis % len(x.shape)
+    length = x.shape[at]
+    stop = before + (length - 1) * (between + 1) + 1 if length else before
+    return (slice_axis(g, axis=at, start=before, stop=stop, step=between + 1),)
+
+
+@op("pad", kind=VIEW, infer=_pad_type, grad=_pad_grad, rule="dx = g without the padding")
+def pad(x: Any, *, axis: int, before: int = 0, after: int = 0, between: int = 0, value: float = 0.0) -> Any:
+    """x with `value` before, after and between its elements along one axis"""
+    x = np.asarray(x)
+    shape = list(x.shape)
+    at = axis % x.ndim
+    length = shape[at]
+    stretched = length + between * (length - 1 if length else 0)
+    shape[at] = before + stretched + after
+    result = np.full(shape, value, x.dtype)
+    index = [slice(None)] * x.ndim
+    index[at] = slice(before, before + stretched, between + 1)
+    result[tuple(index)] = x
+    return result

@@ -1,0 +1,156 @@
+"""Making nodes: an op applied to nodes, checked, with its dtypes promoted and the user's line noted."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import inspect
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import DTypeError, SchussError, ShapeError
+from schuss.ir.graph import Node, Site
+from schuss.ir.types import DTYPES, TensorType
+from schuss.ops.infer import float_of, normalize_axes, normalize_axis, promote_dtypes
+from schuss.ops.maps import cast
+from schuss.ops.registry import Kind, Op
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
+_site: contextvars.ContextVar[Site | None] = contextvars.ContextVar("site", default=None)
+
+
+@contextlib.contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Nodes made inside carry the name below the enclosing scope's, as 0.Linear."""
+    outer = _scope.get()
+    token = _scope.set(f"{outer}/{name}" if outer else name)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+@contextlib.contextmanager
+def made_for(node: Node) -> Iterator[None]:
+    """Nodes made inside carry this node's line and scope: gradients belong to what they are gradients of."""
+    tokens = _site.set(node.site), _scope.set(node.scope)
+    try:
+        yield
+    finally:
+        _site.reset(tokens[0])
+        _scope.reset(tokens[1])
+
+
+def user_site() -> Site | None:
+    """The innermost line on the stack that is not schuss's own."""
+    given = _site.get()
+    if given is not None:
+        return given
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            return Site(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+@cache
+def _default_attrs(op: Op) -> dict[str, Any]:
+    parameters = inspect.signature(op.body).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+
+
+def constant(value: Any, dtype: str | None = None) -> Node:
+    """A const node. Python floats are float32 and ints int64 unless a dtype is given; arrays keep theirs."""
+    if dtype is None:
+        dtype = {bool: "bool", int: "int64", float: "float32"}.get(type(value)) or str(np.asarray(value).dtype)
+    if dtype not in DTYPES:
+        raise DTypeError(f"constant: dtype {dtype} is none of {', '.join(DTYPES)}")
+    array = np.array(value, dtype=dtype)
+    array.flags.writeable = False
+    return Node("const", (), TensorType(dtype, array.shape), MappingProxyType({"value": array}), None, _scope.get())
+
+
+def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
+    """The node of an op applied to nodes, arrays and Python numbers. Errors name the user's line."""
+    known = set(op.attrs)
+    unknown = set(attrs) - known
+    try:
+        if unknown:
+            raise ShapeError(f"{op.name}: unknown option {', '.join(sorted(unknown))}; it takes {', '.join(op.attrs) or 'none'}")
+        nodes = _promote(op, _as_nodes(op, args))
+        full = {**_default_attrs(op), **attrs}
+        types = [n.type for n in nodes]
+        if op.kind is Kind.REDUCE or op.kind is Kind.SHAPE:
+            full["axis"] = normalize_axes(op.name, full["axis"], types[0].rank)
+        elif op.name in ("concatenate", "slice", "pad", "take"):
+            full["axis"] = normalize_axis(op.name, full["axis"], types[0].rank)
+        elif op.name == "transpose" and full["axes"] is None:
+            full["axes"] = tuple(reversed(range(types[0].rank)))
+        result = op.infer(op.name, *types, **full)
+        if "shape" in full:
+            full["shape"] = result.shape
+    except SchussError as error:
+        raise _located(error) from None
+    except TypeError as error:
+        raise _located(ShapeError(f"{op.name}: {error}")) from None
+    return Node(op.name, tuple(nodes), result, MappingProxyType(full), user_site(), _scope.get())
+
+
+def _located(error: SchussError) -> SchussError:
+    """The error with the user's line at its end, unless it names one already."""
+    site = user_site()
+    text = str(error)
+    return type(error)(text if site is None or " (line: " in text else f"{text} (line: {site})")
+
+
+def _as_nodes(op: Op, args: Sequence[Any]) -> list[Node]:
+    """Nodes for all arguments; numbers and arrays become constants of the dtype they meet."""
+    known = [node_of(a) for a in args]
+    dtypes = [n.type.dtype for n in known if n is not None and not (op.name == "where" and n is known[0])]
+    meets = promote_dtypes(dtypes) if dtypes else None
+    return [n if n is not None else _literal(a, meets, op) for a, n in zip(args, known, strict=True)]
+
+
+def _literal(value: Any, meets: str | None, op: Op) -> Node:
+    if isinstance(value, (bool, np.bool_)):
+        return constant(bool(value), "bool")
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(f"{op.name}: cannot take a {type(value).__name__} of dtype {array.dtype}")
+    if meets is None or op.kind is Kind.INDEX:
+        return constant(value) if isinstance(value, (int, float)) else constant(array)
+    if array.dtype.kind == "f":
+        return constant(array, float_of(meets))
+    return constant(array, meets if array.dtype.kind != "b" and (array.ndim == 0 or meets in ("float32", "float64")) else None)
+
+
+def _promote(op: Op, nodes: list[Node]) -> list[Node]:
+    """Inputs cast to one dtype, as the table in schuss.ops.infer says."""
+    if not op.promote:
+        return nodes
+    if op.name == "where":
+        return [nodes[0], *_to_dtype(nodes[1:], promote_dtypes([n.type.dtype for n in nodes[1:]]))]
+    dtype = promote_dtypes([n.type.dtype for n in nodes])
+    if op.name == "div":
+        dtype = float_of(dtype)
+    return _to_dtype(nodes, dtype)
+
+
+def _to_dtype(nodes: list[Node], dtype: str) -> list[Node]:
+    return [n if n.type.dtype == dtype else apply(cast, [n], {"dtype": dtype}) for n in nodes]
+
+
+def node_of(value: Any) -> Node | None:
+    """The node behind a traced value; None for a plain number or array."""
+    if isinstance(value, Node):
+        return value
+    resolve = getattr(value, "__schuss_node__", None)
+    return resolve() if resolve is not None else None

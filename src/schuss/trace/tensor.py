@@ -1,0 +1,294 @@
+"""The Tensor a user's function sees while it is traced: a node with operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from schuss import ops
+from schuss.errors import ShapeError, TraceError
+from schuss.ir.graph import Node
+from schuss.ir.types import Dim, Shape, Sym, TensorType
+from schuss.ops.reduce import Axis
+from schuss.ops.registry import Op
+from schuss.trace.build import apply, constant, node_of, user_site
+
+
+def _refuse(what: str, mend: str) -> NoReturn:
+    site = user_site()
+    raise TraceError(f"{what} of a traced tensor is not known while the graph is built; {mend} (line: {site})")
+
+
+class Tensor:
+    """A value in a graph under construction. It has a dtype and a shape but no numbers yet.
+
+    Operators and methods are those of numpy and PyTorch; each makes one node. The length of the
+    example axis of data given to fit and predict is the symbol N.
+    """
+
+    __slots__ = ("node",)
+    __array_ufunc__ = None  # numpy arrays leave mixed operators to us
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __schuss_node__(self) -> Node:
+        return self.node
+
+    @staticmethod
+    def __schuss_op__(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Tensor:
+        return Tensor(apply(op, args, attrs))
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    @property
+    def type(self) -> TensorType:
+        return self.node.type
+
+    @property
+    def shape(self) -> Shape:
+        return self.node.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.node.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.node.type.rank
+
+    @property
+    def is_float(self) -> bool:
+        return self.node.type.is_float
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes")
+        if isinstance(self.shape[0], Sym):
+            _refuse("the length", "reduce with mean() or sum(), or use x.shape[0] as a divisor")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.type})"
+
+    # -- what is not -----------------------------------------------------------------------------
+
+    def __bool__(self) -> NoReturn:
+        _refuse("the truth", "an `if` or `while` needs a number: use schuss.where(condition, a, b)")
+
+    def __float__(self) -> NoReturn:
+        _refuse("the number", "keep it a tensor, or return it from the function")
+
+    __int__ = __float__
+    __index__ = __float__
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        _refuse("the numpy array", "use schuss's functions (schuss.exp, not numpy.exp)")
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    # -- operators -------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.sub(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return self._scaled(ops.mul, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return self._scaled(ops.mul, other)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return self._scaled(ops.div, other)
+
+    def _scaled(self, op: Op, other: Any) -> Tensor:
+        """Products and quotients may take the symbol N: it becomes the number of examples."""
+        if isinstance(other, Sym):
+            dtype = self.dtype if self.is_float else "float32"
+            axis = next((i for i, d in enumerate(self.shape) if d == other), None)
+            if axis is None:
+                _refuse("the number of examples", "use mean(), or sum() of a tensor of ones with that axis")
+            other = ops.count(self, axis=axis, dtype=dtype)
+        return op(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        if isinstance(other, int) and 1 <= other <= 3:  # exact, cheap, and right for negative bases
+            return self if other == 1 else self * self if other == 2 else self * self * self
+        return ops.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.neg(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return _matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _matmul(other, self)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.greater_equal(self, other)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return ops.equal(self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return ops.not_equal(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __and__(self, other: Any) -> Tensor:
+        return ops.logical_and(self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return ops.logical_or(self, other)
+
+    def __invert__(self) -> Tensor:
+        return ops.logical_not(self)
+
+    # -- methods ---------------------------------------------------------------------------------
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.min(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int = -1, keepdims: bool = False) -> Tensor:
+        return ops.argmax(self, axis=axis, keepdims=keepdims)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        dims = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        return ops.reshape(self, shape=tuple(dims))
+
+    def flatten(self, start_dim: int = 0) -> Tensor:
+        """Axes from start_dim on joined into one."""
+        return ops.reshape(self, shape=(*self.shape[:start_dim], -1))
+
+    def transpose(self, *axes: int) -> Tensor:
+        return ops.transpose(self, axes=axes or None)
+
+    @property
+    def T(self) -> Tensor:
+        return ops.transpose(self, axes=None)
+
+    @property
+    def mT(self) -> Tensor:
+        return ops.swap_last(self)
+
+    def broadcast_to(self, shape: Sequence[Dim]) -> Tensor:
+        return ops.broadcast_to(self, shape=tuple(shape))
+
+    def astype(self, dtype: Any) -> Tensor:
+        return ops.cast(self, dtype=str(np.dtype(dtype)))
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return _getitem(self, index if isinstance(index, tuple) else (index,))
+
+
+def as_tensor(value: Any, dtype: str | None = None) -> Tensor:
+    """A tensor for a traced value, a number or an array (which becomes a constant)."""
+    if isinstance(value, Tensor):
+        return value
+    node = node_of(value)
+    return Tensor(node if node is not None else constant(value, dtype))
+
+
+def _matmul(x: Any, y: Any) -> Tensor:
+    """numpy's rule for vectors on top of the matrix product."""
+    x, y = as_tensor(x), as_tensor(y)
+    left, right = x.ndim == 1, y.ndim == 1
+    x = x.reshape(1, *x.shape) if left else x
+    y = y.reshape(*y.shape, 1) if right else y
+    z = ops.matmul(x, y)
+    if left and right:
+        return z.reshape(())
+    if left:
+        return z.reshape(*z.shape[:-2], z.shape[-1])
+    return z.reshape(z.shape[:-1]) if right else z
+
+
+def _getitem(x: Tensor, index: tuple[Any, ...]) -> Tensor:
+    """Basic indexing: integers, slices with positive steps, None, ..., and one integer tensor."""
+    given = sum(1 for i in index if i is not None and i is not Ellipsis)
+    if given > x.ndim:
+        raise ShapeError(f"index: {given} indices for a tensor of {x.ndim} axes (line: {user_site()})")
+    if Ellipsis not in [i for i in index if not isinstance(i, (Tensor, np.ndarray))]:
+        index = (*index, Ellipsis)
+    shape: list[Dim] = []
+    axis = 0
+    for item in index:
+        if item is None:
+            shape.append(1)
+        elif item is Ellipsis:
+            rest = x.ndim - given
+            shape.extend(x.shape[axis : axis + rest])
+            axis += rest
+        elif isinstance(item, (int, np.integer)):
+            x = _pick(x, axis, int(item))
+            axis += 1
+        elif isinstance(item, slice):
+            x = _cut(x, axis, item)
+            shape.append(x.shape[axis])
+            axis += 1
+        elif len(index) <= 2 and axis == 0:
+            return ops.take(x, item, axis=0)
+        else:
+            raise TraceError(f"index: {type(item).__name__} is not supported here; use schuss.take (line: {user_site()})")
+    return x if tuple(shape) == x.shape else ops.reshape(x, shape=tuple(shape))
+
+
+def _pick(x: Tensor, axis: int, i: int) -> Tensor:
+    length = x.shape[axis]
+    if not isinstance(length, Sym):
+        if not -length <= i < length:
+            raise IndexError(f"index {i} is out of range for axis {axis} of {x.type}")
+        i %= length
+    return ops.slice_axis(x, axis=axis, start=i, stop=i + 1)
+
+
+def _cut(x: Tensor, axis: int, item: slice) -> Tensor:
+    length = x.shape[axis]
+    if item == slice(None):
+        return x
+    if isinstance(length, Sym):
+        raise ShapeError(f"index: cannot slice the example axis of {x.type} (line: {user_site()})")
+    start, stop, step = item.indices(length)
+    if step < 1:
+        raise ShapeError(f"index: step {step} is not positive (line: {user_site()})")
+    return ops.slice_axis(x, axis=axis, start=start, stop=max(start, stop), step=step)
