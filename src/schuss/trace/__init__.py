@@ -2,6 +2,6 @@
 
 from schuss.trace.build import made_for, node_of, scope
 from schuss.trace.tensor import Tensor, as_tensor
-from schuss.trace.trace import trace
+from schuss.trace.trace import trace, tracing
 
-__all__ = ["Tensor", "as_tensor", "made_for", "node_of", "scope", "trace"]
+__all__ = ["Tensor", "as_tensor", "made_for", "node_of", "scope", "trace", "tracing"]

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from schuss.errors import TraceError
 from schuss.ir.graph import Graph, input_node
 from schuss.ir.types import TensorType
 from schuss.trace.tensor import Tensor, as_tensor
 
+_tracing: contextvars.ContextVar[bool] = contextvars.ContextVar("tracing", default=False)
 
-def trace(function: Callable[..., Any], types: Sequence[TensorType], names: Sequence[str] | None = None) -> Graph:
+
+def tracing() -> bool:
+    """Whether the code that asks runs inside trace()."""
+    return _tracing.get()
+
+
+def trace(
+    function: Callable[..., Any], types: Sequence[TensorType], names: Sequence[str] | None = None
+) -> Graph:
     """The graph of function(*tensors) for inputs of the given types.
 
     The function returns a tensor, or a tuple or list of them. Constants it returns become nodes.
+    TraceError if it uses a tensor that was kept from another trace.
     """
     names = names or [f"x{i}" for i in range(len(types))]
     inputs = [input_node(name, t) for name, t in zip(names, types, strict=True)]
-    result = function(*(Tensor(i) for i in inputs))
-    outputs = result if isinstance(result, (tuple, list)) else (result,)
-    return Graph(tuple(inputs), tuple(as_tensor(o).node for o in outputs))
+    token = _tracing.set(True)
+    try:
+        result = function(*(Tensor(i) for i in inputs))
+        outputs = result if isinstance(result, (tuple, list)) else (result,)
+        graph = Graph(tuple(inputs), tuple(as_tensor(o).node for o in outputs))
+    finally:
+        _tracing.reset(token)
+    known = set(inputs)
+    for node in graph.nodes:
+        if node.op == "input" and node not in known:
+            raise TraceError(
+                f"{node.attrs['name']} ({node.type}) belongs to another trace and has no value here; "
+                "return tensors from traced functions, do not store them"
+            )
+    return graph
