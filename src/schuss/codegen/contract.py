@@ -1,0 +1,219 @@
+"""Lowering of CONTRACT groups: z[i, j] = sum over k of x[i, k] * y[k, j], then maps in the epilogue.
+
+A tile of rows x vectors of z is held in registers while k runs; each element adds its products in
+ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right
+operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
+any strides, so x @ w, x' @ g and g @ w' all take this one path. A finished tile goes through a small
+buffer and the epilogue's maps run over it row by row, their code emitted once.
+
+Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication (2008), the inner kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.ir as ir
+
+from schuss.codegen.kernel import Kernel, load, store, tail_mask
+from schuss.codegen.lanes import I64, Lanes, Value
+from schuss.codegen.leaves import Body
+from schuss.codegen.loops import entry_alloca, for_range
+from schuss.codegen.target import Target
+from schuss.codegen.terms import Axis, Term, emit_bound, nest
+from schuss.ir.types import Dim, Sym
+from schuss.passes.fusion import Group
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Rows x vectors held in registers; lanes of the last vector that exist (0: all)."""
+
+    rows: int
+    vectors: int
+    width: int
+    partial: int = 0
+
+
+def choose_tile(target: Target, dtype: str, columns: int, rows: int) -> Tile:
+    """The tile with the least estimated time for `rows` rows (those of one thread) of a product.
+
+    Per k a tile costs the larger of its multiply-adds and its loads, two of each a cycle, and at
+    least the latency of one multiply-add. Rows and columns left over are counted at their own tiles' cost.
+    """
+    width = target.lanes(dtype)
+    vectors = max(1, -(-columns // width))
+    best: tuple[float, Tile] | None = None
+    for across in range(1, min(4, vectors) + 1):
+        for down in range(1, (target.registers - across - 1) // across + 1):
+            panels, rest = divmod(vectors, across)
+            cost = panels * _column_cost(rows, down, across) + (_column_cost(rows, down, rest) if rest else 0)
+            if best is None or cost < best[0]:
+                best = (cost, Tile(down, across, width))
+    assert best is not None
+    return best[1]
+
+
+def _column_cost(rows: int, down: int, across: int) -> float:
+    full, rest = divmod(rows, down)
+    return full * _tile_cost(down, across) + (_tile_cost(rest, across) if rest else 0)
+
+
+def _tile_cost(down: int, across: int) -> float:
+    return max(down * across / 2, (down + across) / 2, 4.0) + 0.1
+
+
+class Contraction:
+    """One product and its epilogue: the terms, the tiles and the code."""
+
+    def __init__(self, kernel: Kernel, group: Group, threads: int) -> None:
+        assert group.anchor is not None
+        self.kernel = kernel
+        self.group = group
+        self.product = group.anchor
+        x, y = self.product.inputs
+        self.dtype = self.product.type.dtype
+        self.rank = len(group.space)
+        self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank)
+        self.depth: Dim = x.type.shape[-1]
+        self.body = Body(kernel, group.maps, self.rank, given={self.product})
+        self.stored = list(group.stores)
+        self.outputs = [kernel.write(n) for n in self.stored]
+        self.terms: list[Term] = [*self.body.terms, *self.outputs]
+        self.tile = self._choose(threads)
+
+    def _choose(self, threads: int) -> Tile:
+        """Scalars, one at a time, unless every term is contiguous or constant along the columns."""
+        rows, columns = self.group.space[-2:]
+        addressed = [self.y, *(t for t in self.terms if t.pointer is not None)]
+        plain = isinstance(columns, Sym) or any(t.strides[-1] not in (0, 1) for t in addressed)
+        plain = plain or any(t.strides[-1] != 1 for t in self.outputs)
+        if plain or columns == 1 or isinstance(columns, Sym):
+            return Tile(1, 1, 1)
+        expected = self.kernel.plan.capacity if isinstance(rows, Sym) else rows
+        if self.rank == 2:
+            expected = -(-expected // threads)
+        return choose_tile(self.kernel.target, self.dtype, columns, max(expected, 1))
+
+    def emit(self) -> None:
+        """Batch axes as loops, then the matrix."""
+        terms = [self.x, self.y, *self.terms]
+        axes = []
+        for at, dim in enumerate(self.group.space[:-2]):
+            strides = tuple(t.strides[at] for t in terms)
+            low, high = self._share(at, dim)
+            axes.append(Axis(low, high, None, strides))
+        with nest(self.kernel.b, axes, terms, [I64(0)] * len(terms), None) as offsets:
+            self._matrix(offsets)
+
+    def _share(self, axis: int, dim: Dim) -> tuple[Any, Any]:
+        """Axis 0 is shared among threads."""
+        kernel = self.kernel
+        if axis == 0:
+            return (lambda b: kernel.low), (lambda b: kernel.high)
+        return 0, kernel.length(dim)
+
+    def _matrix(self, offsets: list[Any]) -> None:
+        b, tile = self.kernel.b, self.tile
+        low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.group.space[-2]))
+        columns = self.group.space[-1]
+        panel = tile.width * tile.vectors
+        whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % panel)
+        with for_range(b, I64(0), whole, panel) as j:
+            self._panel(offsets, low, high, j, tile)
+        if isinstance(columns, int) and columns % panel:
+            rest = columns % panel
+            vectors = -(-rest // tile.width)
+            self._panel(offsets, low, high, whole, Tile(tile.rows, vectors, tile.width, rest % tile.width))
+
+    def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile) -> None:
+        """All rows of one panel of columns: whole tiles, then half ones, then single rows."""
+        b = self.kernel.b
+        start = low
+        heights = [tile.rows]
+        while heights[-1] > 1:
+            heights.append((heights[-1] + 1) // 2 if heights[-1] > 3 else 1)
+        for height in heights:
+            stop = b.sub(high, b.srem(b.sub(high, start), I64(height)))
+            part = Tile(height, tile.vectors, tile.width, tile.partial)
+            with for_range(b, start, stop, height) as i:
+                self._tile(offsets, i, j, part)
+            start = stop
+
+    def _tile(self, offsets: list[Any], i: Any, j: Any, tile: Tile) -> None:
+        b = self.kernel.b
+        k = self.kernel.lanes(tile.width)
+        mask = tail_mask(b, tile.width, I64(tile.partial)) if tile.partial else None
+        held = self._accumulate(k, offsets, i, j, tile, mask)
+        self._finish(k, offsets, i, j, tile, mask, held)
+
+    def _accumulate(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any) -> list[list[Any]]:
+        """The sums over k, in registers (stack places that LLVM turns into registers)."""
+        b = k.b
+        zero = k.constant(0, self.dtype)
+        held = [[entry_alloca(b, k.type(self.dtype)) for _ in range(tile.vectors)] for _ in range(tile.rows)]
+        for row in held:
+            for place in row:
+                b.store(zero.llvm, place)
+        x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
+        y0 = b.add(offsets[1], b.mul(j, I64(self.y.strides[-1])))
+        depth = emit_bound(b, self.kernel.length(self.depth))
+        with for_range(b, I64(0), depth) as step:
+            xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
+            yk = b.add(y0, b.mul(step, I64(self.y.strides[-2])))
+            right = self._vectors(tile, mask, lambda v, m: load(k, self.y, b.add(yk, I64(v)), self.y.strides[-1], m))
+            for r, row in enumerate(held):
+                at = b.add(xk, I64(r * self.x.strides[-2]))
+                left = load(k, self.x, at, 0)
+                for place, vector in zip(row, right, strict=True):
+                    before = Value(b.load(place, typ=k.type(self.dtype)), self.dtype)
+                    b.store(k.fma(left, vector, before).llvm, place)
+        return held
+
+    def _vectors(self, tile: Tile, mask: Any, make: Callable[[int, Any], Value]) -> list[Value]:
+        """One value for each vector of the tile's columns, the last one masked if it is partial."""
+        last = tile.vectors - 1
+        return [make(v * tile.width, mask if v == last else None) for v in range(tile.vectors)]
+
+    def _finish(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, held: list[list[Any]]) -> None:
+        """Store the tile, through the epilogue if there is one."""
+        b = k.b
+        type = k.type(self.dtype)
+        if not self.group.maps:
+            for r, row in enumerate(held):
+                values = [Value(b.load(place, typ=type), self.dtype) for place in row]
+                self._row(k, offsets, b.add(i, I64(r)), j, tile, mask, values)
+            return
+        buffer = entry_alloca(b, ir.ArrayType(type, tile.rows * tile.vectors))
+        for number, place in enumerate(p for row in held for p in row):
+            b.store(b.load(place, typ=type), b.gep(buffer, [I64(number)], source_etype=type))
+        with for_range(b, I64(0), I64(tile.rows)) as r:
+            first = b.mul(r, I64(tile.vectors))
+            places = [b.gep(buffer, [b.add(first, I64(v))], source_etype=type) for v in range(tile.vectors)]
+            values = [Value(b.load(p, typ=type), self.dtype) for p in places]
+            self._row(k, offsets, b.add(i, r), j, tile, mask, values)
+
+    def _row(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, sums: list[Value]) -> None:
+        """One row of the tile: the maps evaluated and everything stored."""
+        b = k.b
+        base = [
+            b.add(offset, b.add(b.mul(i, I64(t.strides[-2])), b.mul(j, I64(t.strides[-1]))))
+            for t, offset in zip(self.terms, offsets[2:], strict=True)
+        ]
+        count = len(self.body.terms)
+        for v, total in enumerate(sums):
+            m = mask if v == tile.vectors - 1 else None
+            at = [b.add(o, I64(v * tile.width * t.strides[-1])) for t, o in zip(self.terms, base, strict=True)]
+            loaded = [self.body.load(k, n, at[n], self.terms[n].strides[-1], m) for n in range(count)]
+            values = self.body.evaluate(k, {self.product: total}, loaded)
+            for number, node in enumerate(self.stored, start=count):
+                store(k, self.terms[number], at[number], values[node], m)
+
+
+def emit_contract_group(kernel: Kernel, group: Group, threads: int) -> None:
+    """The product and its epilogue."""
+    Contraction(kernel, group, threads).emit()
+
+

@@ -1,0 +1,189 @@
+"""What every kernel is given, and how it reaches memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import llvmlite.ir as ir
+
+from schuss.codegen.lanes import ELEMENTS, I8, I32, I64, POINTER, UNSIGNED, Lanes, Value
+from schuss.codegen.target import Target
+from schuss.codegen.terms import Term
+from schuss.ir.graph import Node
+from schuss.ir.types import Shape, Sym
+from schuss.passes.memory import ITEMSIZE, Place, Plan
+from schuss.passes.views import View, is_view, storage_strides, view_of
+
+VIRTUAL_LANES = 16  # a reduction along a row uses these, on every instruction set
+
+
+@dataclass(eq=False)
+class Kernel:
+    """One kernel's function under construction.
+
+    Arguments of the function: the pointer table, the order of examples, the first and last index of
+    this thread's share of axis 0, the number of examples n, the step counter.
+    """
+
+    b: Any
+    plan: Plan
+    target: Target
+    columns: frozenset[str]
+    counter: str | None
+    table: Any
+    order: Any
+    low: Any
+    high: Any
+    n: Any
+    step: Any
+    _slots: dict[int, Any] = field(default_factory=dict)
+
+    # -- places ----------------------------------------------------------------------------------
+
+    def pointer(self, place: Place, elements: int, dtype: str) -> Any:
+        """The address of an element of what is stored at the place."""
+        if place.slot not in self._slots:
+            at = self.b.gep(self.table, [I64(place.slot)], source_etype=POINTER)
+            self._slots[place.slot] = self.b.load(at, typ=POINTER)
+        offset = place.offset + elements * ITEMSIZE[dtype]
+        return self.b.gep(self._slots[place.slot], [I64(offset)], source_etype=I8)
+
+    def view(self, node: Node) -> View:
+        found = view_of(node, self.plan.capacity, self.columns)
+        assert found is not None, f"{node} was not materialized"
+        return found
+
+    def read(self, node: Node, rank: int) -> Term:
+        """The term that reads a value in a space of `rank` axes, broadcast on the left."""
+        view = self.view(node)
+        shape = node.type.shape
+        kept = tuple(0 if d == 1 else s for d, s in zip(shape, view.strides, strict=True))
+        strides = (*[0] * (rank - len(shape)), *kept)
+        pointer = self.pointer(self.plan.places[view.base], view.offset, node.type.dtype)
+        return Term(strides, pointer, node.type.dtype, view.rows is not None)
+
+    def write(self, node: Node) -> Term:
+        """The term that stores a value of the space's own shape."""
+        strides = storage_strides(node.type.shape, self.plan.capacity)
+        return Term(strides, self.pointer(self.plan.places[node], 0, node.type.dtype), node.type.dtype)
+
+    def length(self, dim: Any) -> Any:
+        """An axis length as a loop bound (see schuss.codegen.terms)."""
+        return (lambda b: self.n) if isinstance(dim, Sym) else dim
+
+    def lanes(self, width: int) -> Lanes:
+        return Lanes(self.b, width, self.target)
+
+
+def load(k: Lanes, term: Term, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
+    """Lanes from the term at an offset: a splat, a vector, or one load a lane where the stride is not 1.
+
+    With a mask, lanes beyond the end read nothing; lanes read one by one are kept at index `last`.
+    """
+    b = k.b
+    element = I8 if term.dtype == "bool" else ELEMENTS[term.dtype]
+    if stride == 0 or k.width == 1:
+        scalar = _aligned_load(b, _at(b, term, offset), element)
+        return k.splat(_as_bool(b, scalar, term.dtype), term.dtype)
+    if stride != 1:
+        return _gather(k, term, offset, stride, element, last)
+    pointer = _at(b, term, offset)
+    type = ir.VectorType(element, k.width)
+    value = _aligned_load(b, pointer, type) if mask is None else masked_load(b, pointer, type, mask)
+    return Value(_as_bool(b, value, term.dtype), term.dtype)
+
+
+def store(k: Lanes, term: Term, offset: Any, value: Value, mask: Any = None) -> None:
+    """Contiguous lanes, or one scalar, into the term at an offset."""
+    b = k.b
+    llvm = value.llvm
+    if term.dtype == "bool":
+        llvm = b.zext(llvm, k.widen(I8))
+    if mask is None:
+        b.store(llvm, _at(b, term, offset)).align = _align(term.dtype)
+    else:
+        masked_store(b, llvm, _at(b, term, offset), mask)
+
+
+def _at(b: Any, term: Term, offset: Any) -> Any:
+    element = I8 if term.dtype == "bool" else ELEMENTS[term.dtype]
+    return b.gep(term.pointer, [offset], source_etype=element)
+
+
+def _align(dtype: str) -> int:
+    return ITEMSIZE[dtype]
+
+
+def _aligned_load(b: Any, pointer: Any, type: Any) -> Any:
+    value = b.load(pointer, typ=type)
+    element = type.element if isinstance(type, ir.VectorType) else type
+    value.align = 1 if element == I8 else element.width // 8 if isinstance(element, ir.IntType) else _float_bytes(element)
+    return value
+
+
+def _float_bytes(element: Any) -> int:
+    return 4 if isinstance(element, ir.FloatType) else 8
+
+
+def _as_bool(b: Any, value: Any, dtype: str) -> Any:
+    return b.icmp_unsigned("!=", value, ir.Constant(value.type, None)) if dtype == "bool" else value
+
+
+def _gather(k: Lanes, term: Term, offset: Any, stride: int, element: Any, last: Any) -> Value:
+    b = k.b
+    vector = ir.Constant(ir.VectorType(element, k.width), ir.Undefined)
+    for lane in range(k.width):
+        index = I64(lane)
+        if last is not None:
+            index = b.select(b.icmp_signed("<", index, last), index, last)
+        at = b.add(offset, b.mul(index, I64(stride)))
+        vector = b.insert_element(vector, _aligned_load(b, _at(b, term, at), element), I32(lane))
+    return Value(_as_bool(b, vector, term.dtype), term.dtype)
+
+
+def tail_mask(b: Any, width: int, remaining: Any) -> Any:
+    """Lanes 0 .. remaining-1."""
+    lane = ir.Constant(ir.VectorType(I64, width), list(range(width)))
+    undefined = ir.Constant(ir.VectorType(I64, width), ir.Undefined)
+    first = b.insert_element(undefined, remaining, I32(0))
+    zeros = ir.Constant(ir.VectorType(I32, width), [0] * width)
+    return b.icmp_signed("<", lane, b.shuffle_vector(first, undefined, zeros))
+
+
+def _suffix(type: Any) -> str:
+    element = type.element
+    name = f"i{element.width}" if isinstance(element, ir.IntType) else "f32" if _float_bytes(element) == 4 else "f64"
+    return f"v{type.count}{name}"
+
+
+def masked_load(b: Any, pointer: Any, type: Any, mask: Any) -> Any:
+    """Lanes the mask leaves out are zero and touch no memory."""
+    name = f"llvm.masked.load.{_suffix(type)}.p0"
+    function = b.module.globals.get(name) or ir.Function(
+        b.module, ir.FunctionType(type, [POINTER, I32, mask.type, type]), name
+    )
+    align = 1 if type.element == I8 else _bytes(type.element)
+    return b.call(function, [pointer, I32(align), mask, ir.Constant(type, None)])
+
+
+def masked_store(b: Any, value: Any, pointer: Any, mask: Any) -> None:
+    name = f"llvm.masked.store.{_suffix(value.type)}.p0"
+    function = b.module.globals.get(name) or ir.Function(
+        b.module, ir.FunctionType(ir.VoidType(), [value.type, POINTER, I32, mask.type]), name
+    )
+    align = 1 if value.type.element == I8 else _bytes(value.type.element)
+    b.call(function, [value, pointer, I32(align), mask])
+
+
+def _bytes(element: Any) -> int:
+    return element.width // 8 if isinstance(element, ir.IntType) else _float_bytes(element)
+
+
+def static_length(shape: Shape) -> int:
+    return math.prod(d for d in shape if isinstance(d, int))
+
+
+__all__ = ["I64", "UNSIGNED", "Kernel", "Mapping", "is_view", "load", "store", "tail_mask"]

@@ -1,0 +1,145 @@
+"""Values at one place of an iteration space: what maps read, and the maps themselves evaluated in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from schuss.codegen.kernel import Kernel, load
+from schuss.codegen.lanes import ELEMENTS, I64, Lanes, Value
+from schuss.codegen.philox import philox_word
+from schuss.codegen.terms import Term
+from schuss.errors import LoweringError
+from schuss.ir.graph import Node
+from schuss.ir.types import Sym
+from schuss.ops.registry import Kind, lookup
+from schuss.passes.views import storage_strides
+
+
+@dataclass
+class Body:
+    """The maps of a group with everything they need: operands in memory and indices."""
+
+    kernel: Kernel
+    maps: list[Node]
+    rank: int
+    given: set[Node] = field(default_factory=set)  # values the kernel itself makes (a product's element)
+    terms: list[Term] = field(default_factory=list)
+    operands: dict[Node, int] = field(default_factory=dict)  # number of the term that reads a value
+    indices: dict[Node, list[int]] = field(default_factory=dict)  # terms of a node that depends on its place
+
+    def __post_init__(self) -> None:
+        inside = set(self.maps) | self.given
+        for node in self.maps:
+            if node in self.indices or node.op == "count":
+                continue
+            if node.op == "one_hot":
+                self.indices[node] = self._add_one_hot(node)
+            elif lookup(node.op).kind is Kind.RANDOM:
+                self.indices[node] = self._add_random(node)
+            else:
+                for operand in node.inputs:
+                    if operand not in inside or operand.type.shape != node.type.shape:
+                        self.read(operand)
+
+    def read(self, node: Node) -> None:
+        """Make sure there is a term for a value in memory."""
+        if node not in self.operands and not self._immediate(node):
+            self.operands[node] = self._add(self.kernel.read(node, self.rank))
+
+    def _add(self, term: Term) -> int:
+        self.terms.append(term)
+        return len(self.terms) - 1
+
+    def _add_one_hot(self, node: Node) -> list[int]:
+        """The class (last index) and the label, which does not move along the classes."""
+        label = self.kernel.read(node.inputs[0], self.rank - 1)
+        iota = Term((*[0] * (self.rank - 1), 1))
+        return [self._add(iota), self._add(replace(label, strides=(*label.strides, 0)))]
+
+    def _add_random(self, node: Node) -> list[int]:
+        """The row-major place, and the two words of the key."""
+        key, step = node.inputs
+        self.read(step)
+        word = self.kernel.read(key, 1)
+        still = (0,) * self.rank
+        first = replace(word, strides=still)
+        second = replace(first, pointer=self.kernel.b.gep(word.pointer, [I64(1)], source_etype=ELEMENTS["uint32"]))
+        return [self._add(Term(storage_strides(node.type.shape, 1))), self._add(first), self._add(second)]
+
+    def _immediate(self, node: Node) -> bool:
+        """Whether the value needs no memory: a number in the graph, or the step's."""
+        if node.op == "const" and node.attrs["value"].size == 1:
+            return True
+        return node.op == "input" and node.attrs["name"] == self.kernel.counter
+
+    def evaluate(self, k: Lanes, given: Mapping[Node, Value], loaded: Sequence[Value]) -> dict[Node, Value]:
+        """Every map's value at this place, from the terms' values."""
+        values = dict(given)
+
+        def value(operand: Node, reader: Node) -> Value:
+            if operand in values and operand.type.shape == reader.type.shape:
+                return values[operand]
+            if operand in self.operands:
+                return loaded[self.operands[operand]]
+            if operand.op == "const":
+                return k.constant(operand.attrs["value"].item(), operand.type.dtype)
+            return k.splat(self.kernel.step, "int64")
+
+        for node in self.maps:
+            if node.op == "count":
+                values[node] = _count(k, node, self.kernel.n)
+            elif node in self.indices:
+                args = [loaded[i] for i in self.indices[node]]
+                if node.op != "one_hot":
+                    args.append(value(node.inputs[1], node))
+                values[node] = _INDEXED[node.op](k, node, *args)
+            else:
+                values[node] = emit(k, node, [value(i, node) for i in node.inputs])
+        return values
+
+    def load(self, k: Lanes, number: int, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
+        """One term's value."""
+        term = self.terms[number]
+        return (k.iota(offset, stride) if stride else k.splat(offset, "int64")) if term.pointer is None else load(k, term, offset, stride, mask, last)
+
+
+def emit(k: Lanes, node: Node, args: list[Value]) -> Value:
+    """The op's own emit rule. LoweringError names an op without one."""
+    op = lookup(node.op)
+    if op.emit is None:
+        raise LoweringError(f"{op.name} has no native lowering (line: {node.site}); use backend='reference'")
+    value = op.emit(k, *args, **node.attrs)
+    assert isinstance(value, Value)
+    return value
+
+
+def _one_hot(k: Lanes, node: Node, index: Value, label: Value) -> Value:
+    hit = k.compare("==", k.cast(label, "int64"), index)
+    dtype = node.attrs["dtype"]
+    return k.select(hit, k.constant(1, dtype), k.constant(0, dtype))
+
+
+def _count(k: Lanes, node: Node, n: Any) -> Value:
+    """The number of elements along the axes, N being n."""
+    total: Any = I64(1)
+    shape = node.inputs[0].type.shape
+    for axis in node.attrs["axis"]:
+        dim = shape[axis]
+        total = k.b.mul(total, n if isinstance(dim, Sym) else I64(dim))
+    return k.cast(k.splat(total, "int64"), node.type.dtype)
+
+
+def _random_bits(k: Lanes, node: Node, index: Value, key0: Value, key1: Value, step: Value) -> Value:
+    return philox_word(k, key0, key1, index, step, node.attrs["stream"])
+
+
+def _random_uniform(k: Lanes, node: Node, index: Value, key0: Value, key1: Value, step: Value) -> Value:
+    bits = _random_bits(k, node, index, key0, key1, step)
+    upper = Value(k.b.lshr(bits.llvm, k.constant(8, "uint32").llvm), "uint32")
+    dtype = node.attrs["dtype"]
+    return k.mul(k.cast(upper, dtype), k.constant(2.0**-24, dtype))
+
+
+_INDEXED = {"one_hot": _one_hot, "random_bits": _random_bits, "random_uniform": _random_uniform}

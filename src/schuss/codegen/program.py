@@ -1,0 +1,162 @@
+"""From a plan to one module: a function for each kernel, and `run`, which does whole epochs.
+
+    run(table, order, sync, batch, total, first, steps, counter, thread, threads, wait) -> steps done
+
+Every thread calls `run` with its number. For each step it computes its share of each stage and meets the
+others at the plan's barriers and at the step's end, where all see whether the watched number is finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.ir as ir
+
+from schuss.codegen.contract import emit_contract_group
+from schuss.codegen.folds import emit_reduce_group
+from schuss.codegen.kernel import Kernel
+from schuss.codegen.lanes import I8, I64, POINTER
+from schuss.codegen.loops import entry_alloca, for_range, if_then
+from schuss.codegen.maps import emit_map_group
+from schuss.codegen.singles import emit_single
+from schuss.codegen.sync import barrier, flush_denormals, restore_denormals
+from schuss.codegen.target import Target
+from schuss.ir.graph import Node
+from schuss.ir.types import Sym
+from schuss.passes.fusion import Form
+from schuss.passes.memory import ONE, Plan, Stage
+
+KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64])
+RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, POINTER])
+RUN_ARGUMENTS = ("table", "order", "sync", "batch", "total", "first", "steps", "counter", "thread", "threads", "wait")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What `emit_module` is given beside the plan."""
+
+    plan: Plan
+    target: Target
+    columns: frozenset[str]
+    counter: str | None
+    watch: Node | None
+    threads: int  # expected; only tiles are chosen by it
+
+
+def emit_module(program: Program) -> ir.Module:
+    """The module of a plan."""
+    module = ir.Module("schuss")
+    module.triple = program.target.triple
+    kernels = [_kernel(module, program, i, stage) for i, stage in enumerate(program.plan.stages)]
+    _run(module, program, kernels)
+    return module
+
+
+def _kernel(module: ir.Module, program: Program, number: int, stage: Stage) -> ir.Function:
+    """One stage's function of (table, order, low, high, n, step)."""
+    group = stage.group
+    label = (group.anchor or (group.maps or group.folds)[-1]).op
+    function = ir.Function(module, KERNEL_TYPE, f"k{number}_{label}")
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    program.target.decorate(function)
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    kernel = Kernel(b, program.plan, program.target, program.columns, program.counter, *function.args)
+    if group.form is Form.MAP:
+        emit_map_group(kernel, group)
+    elif group.form is Form.CONTRACT:
+        emit_contract_group(kernel, group, program.threads)
+    elif group.form is Form.REDUCE:
+        emit_reduce_group(kernel, group.anchor)
+    else:
+        emit_single(kernel, group.anchor)
+    kernel.b.ret_void()
+    return function
+
+
+def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) -> None:
+    function = ir.Function(module, RUN_TYPE, "run")
+    program.target.decorate(function)
+    named = dict(zip(RUN_ARGUMENTS, function.args, strict=True))
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    saved = flush_denormals(b, program.target)
+    meet = _Meeting(b, program, named)
+    done = entry_alloca(b, I64)
+    going = entry_alloca(b, ir.IntType(1))
+    b.store(I64(0), done)
+    b.store(ir.Constant(ir.IntType(1), 1), going)
+    with for_range(b, I64(0), named["steps"]) as step, if_then(b, b.load(going, typ=ir.IntType(1))):
+        start = b.mul(b.add(named["first"], step), named["batch"])
+        left = b.sub(named["total"], start)
+        n = b.select(b.icmp_signed("<", left, named["batch"]), left, named["batch"])
+        order = b.gep(named["order"], [start], source_etype=I64)
+        counter = b.add(named["counter"], step)
+        for stage, kernel in zip(program.plan.stages, kernels, strict=True):
+            if stage.barrier:
+                meet.all()
+            _share(b, program, stage, kernel, named, (order, n, counter))
+        b.store(meet.at_end(step, program.watch), going)
+        b.store(b.add(step, I64(1)), done)
+    restore_denormals(b, program.target, saved)
+    b.ret(b.load(done, typ=I64))
+
+
+def _share(b: Any, program: Program, stage: Stage, kernel: Any, named: dict[str, Any], step: tuple[Any, Any, Any]) -> None:
+    """Call the kernel on this thread's share of axis 0."""
+    order, n, counter = step
+    space = stage.group.space
+    length = I64(1) if not space else n if isinstance(space[0], Sym) else I64(space[0])
+    if stage.division == ONE:
+        with if_then(b, b.icmp_signed("==", named["thread"], I64(0))):
+            b.call(kernel, [named["table"], order, I64(0), length, n, counter])
+        return
+    low = b.sdiv(b.mul(length, named["thread"]), named["threads"])
+    high = b.sdiv(b.mul(length, b.add(named["thread"], I64(1))), named["threads"])
+    b.call(kernel, [named["table"], order, low, high, n, counter])
+
+
+class _Meeting:
+    """Barriers: a counter that only grows, so that each has its own ticket."""
+
+    def __init__(self, b: Any, program: Program, named: dict[str, Any]) -> None:
+        self.b = b
+        self.program = program
+        self.named = named
+        self.ticket = entry_alloca(b, I64)
+        b.store(I64(0), self.ticket)
+
+    def all(self) -> None:
+        """Wait until every thread is here."""
+        b = self.b
+        ticket = b.add(b.load(self.ticket, typ=I64), I64(1))
+        b.store(ticket, self.ticket)
+        barrier(b, self.named["sync"], ticket, self.named["threads"], self.named["wait"])
+
+    def at_end(self, step: Any, watch: Node | None) -> Any:
+        """The step's last barrier; returns whether to go on. Thread 0 says so, in turn in one of two places,
+
+        so that it cannot overwrite what a slower thread has yet to read.
+        """
+        b = self.b
+        if watch is None:
+            self.all()
+            return ir.Constant(ir.IntType(1), 1)
+        place = b.add(I64(64), b.and_(step, I64(1)))
+        flag = b.gep(self.named["sync"], [place], source_etype=I8)
+        with if_then(b, b.icmp_signed("==", self.named["thread"], I64(0))):
+            b.store(b.zext(self._finite(watch), I8), flag)
+        self.all()
+        return b.icmp_unsigned("!=", b.load(flag, typ=I8), ir.Constant(I8, 0))
+
+    def _finite(self, watch: Node) -> Any:
+        """x - x is 0 for a finite number and NaN for any other."""
+        b, plan = self.b, self.program.plan
+        place = plan.places[watch]
+        slot = b.load(b.gep(self.named["table"], [I64(place.slot)], source_etype=POINTER), typ=POINTER)
+        type = ir.FloatType() if watch.type.dtype == "float32" else ir.DoubleType()
+        value = b.load(b.gep(slot, [I64(place.offset)], source_etype=I8), typ=type)
+        return b.fcmp_ordered("ord", b.fsub(value, value), value)
+
+

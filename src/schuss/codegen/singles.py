@@ -1,0 +1,154 @@
+"""Plain lowerings of the ops that are a group of their own: concatenate, pad, take, scatter_add, argmax.
+
+Scalar loops, one element after the other: right for any shape; they are rarely where the time goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from schuss.codegen.kernel import Kernel, load, store
+from schuss.codegen.lanes import I64, Value
+from schuss.codegen.loops import entry_alloca, for_range
+from schuss.codegen.terms import Axis, Term, emit_bound, nest
+from schuss.errors import LoweringError
+from schuss.ir.graph import Node
+from schuss.ir.types import Dim
+
+
+def emit_single(kernel: Kernel, node: Node) -> None:
+    """The loops of one node. LoweringError names an op without a lowering."""
+    rule = _RULES.get(node.op)
+    if rule is None:
+        raise LoweringError(f"{node.op} has no native lowering (line: {node.site}); use backend='reference'")
+    rule(kernel, node)
+
+
+def _axes(kernel: Kernel, shape: Sequence[Dim], terms: Sequence[Term]) -> list[Axis]:
+    """Whole axes: these kernels are not shared among threads."""
+    return [
+        Axis(0, kernel.length(dim), None, tuple(t.strides[at] for t in terms)) for at, dim in enumerate(shape)
+    ]
+
+
+def _copy(kernel: Kernel, shape: Sequence[Dim], source: Term, target: Term) -> None:
+    terms = [source, target]
+    k = kernel.lanes(1)
+    with nest(kernel.b, _axes(kernel, shape, terms), terms, [I64(0)] * 2, None) as at:
+        store(k, target, at[1], load(k, source, at[0], 0))
+
+
+def _moved(kernel: Kernel, term: Term, elements: int, strides: tuple[int, ...] | None = None) -> Term:
+    """The term a number of elements further on."""
+    b = kernel.b
+    size = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}[term.dtype]
+    from schuss.codegen.lanes import I8
+
+    pointer = b.gep(term.pointer, [I64(elements * size)], source_etype=I8)
+    return Term(strides or term.strides, pointer, term.dtype)
+
+
+def _concatenate(kernel: Kernel, node: Node) -> None:
+    target = kernel.write(node)
+    axis, start = node.attrs["axis"], 0
+    for operand in node.inputs:
+        part = _moved(kernel, target, start * target.strides[axis])
+        _copy(kernel, operand.type.shape, kernel.read(operand, operand.type.rank), part)
+        start += int(operand.type.shape[axis])  # type: ignore[arg-type]
+
+
+def _pad(kernel: Kernel, node: Node) -> None:
+    (x,) = node.inputs
+    axis, before, between = node.attrs["axis"], node.attrs["before"], node.attrs["between"]
+    target = kernel.write(node)
+    k = kernel.lanes(1)
+    with nest(kernel.b, _axes(kernel, node.type.shape, [target]), [target], [I64(0)], None) as at:
+        store(k, target, at[0], k.constant(node.attrs["value"], node.type.dtype))
+    spread = tuple(s * (between + 1) if a == axis else s for a, s in enumerate(target.strides))
+    part = _moved(kernel, target, before * target.strides[axis], spread)
+    _copy(kernel, x.type.shape, kernel.read(x, x.type.rank), part)
+
+
+def _clamped(kernel: Kernel, index: Value, size: int) -> Any:
+    """An index kept within 0 .. size-1, as int64."""
+    k = kernel.lanes(1)
+    wide = k.cast(index, "int64")
+    return k.minimum(k.maximum(wide, k.constant(0, "int64")), k.constant(size - 1, "int64")).llvm
+
+
+def _take(kernel: Kernel, node: Node) -> None:
+    x, index = node.inputs
+    axis = node.attrs["axis"]
+    source, numbers, target = kernel.read(x, x.type.rank), kernel.read(index, index.type.rank), kernel.write(node)
+    none = (0,) * index.type.rank
+    before, after = source.strides[:axis], source.strides[axis + 1 :]
+    source_strides = (*before, *none, *after)
+    number_strides = (*[0] * axis, *numbers.strides, *[0] * len(after))
+    terms = [Term(source_strides, source.pointer, source.dtype), Term(number_strides, numbers.pointer, numbers.dtype), target]
+    k = kernel.lanes(1)
+    b = kernel.b
+    with nest(b, _axes(kernel, node.type.shape, terms), terms, [I64(0)] * 3, None) as at:
+        row = _clamped(kernel, load(k, terms[1], at[1], 0), int(x.type.shape[axis]))  # type: ignore[arg-type]
+        place = b.add(at[0], b.mul(row, I64(source.strides[axis])))
+        store(k, target, at[2], load(k, terms[0], place, 0))
+
+
+def _scatter_add(kernel: Kernel, node: Node) -> None:
+    x, index = node.inputs
+    axis, size = node.attrs["axis"], node.attrs["size"]
+    source, numbers, target = kernel.read(x, x.type.rank), kernel.read(index, index.type.rank), kernel.write(node)
+    k = kernel.lanes(1)
+    b = kernel.b
+    with nest(b, _axes(kernel, node.type.shape, [target]), [target], [I64(0)], None) as at:
+        store(k, target, at[0], k.constant(0, node.type.dtype))
+    none = (0,) * index.type.rank
+    after = x.type.rank - axis - index.type.rank
+    target_strides = (*target.strides[:axis], *none, *target.strides[axis + 1 :])
+    number_strides = (*[0] * axis, *numbers.strides, *[0] * after)
+    terms = [source, Term(number_strides, numbers.pointer, numbers.dtype), Term(target_strides, target.pointer, target.dtype)]
+    with nest(b, _axes(kernel, x.type.shape, terms), terms, [I64(0)] * 3, None) as at:
+        row = _clamped(kernel, load(k, terms[1], at[1], 0), size)
+        place = b.add(at[2], b.mul(row, I64(target.strides[axis])))
+        total = k.add(load(k, terms[2], place, 0), load(k, source, at[0], 0))
+        store(k, terms[2], place, total)
+
+
+def _argmax(kernel: Kernel, node: Node) -> None:
+    """Keep the first largest; once it is NaN it stays."""
+    (x,) = node.inputs
+    (axis,) = node.attrs["axis"]
+    source = kernel.read(x, x.type.rank)
+    from schuss.codegen.folds import result_strides
+
+    target = Term(
+        result_strides(node, kernel.plan.capacity), kernel.pointer(kernel.plan.places[node], 0, "int64"), "int64"
+    )
+    terms = [source, target]
+    b, k = kernel.b, kernel.lanes(1)
+    best, where = entry_alloca(b, k.type(source.dtype)), entry_alloca(b, I64(0).type)
+    axes = _axes(kernel, x.type.shape, terms)
+    along = axes.pop(axis)
+    with nest(b, axes, terms, [I64(0)] * 2, None) as at:
+        b.store(load(k, source, at[0], 0).llvm, best)
+        b.store(I64(0), where)
+        with for_range(b, I64(1), emit_bound(b, along.stop)) as i:
+            value = load(k, source, b.add(at[0], b.mul(i, I64(along.strides[0]))), 0)
+            held = Value(b.load(best, typ=k.type(source.dtype)), source.dtype)
+            better = k.compare(">", value, held)
+            if value.is_float:
+                nan_now = k.logical_and(k.is_nan(value), k.logical_not(k.is_nan(held)))
+                better = k.logical_or(better, nan_now)
+            b.store(k.select(better, value, held).llvm, best)
+            before = b.load(where, typ=I64(0).type)
+            b.store(b.select(better.llvm, i, before), where)
+        store(k, target, at[1], Value(b.load(where, typ=I64(0).type), "int64"))
+
+
+_RULES: dict[str, Callable[[Kernel, Node], None]] = {
+    "concatenate": _concatenate,
+    "pad": _pad,
+    "take": _take,
+    "scatter_add": _scatter_add,
+    "argmax": _argmax,
+}

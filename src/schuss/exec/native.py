@@ -1,0 +1,239 @@
+"""The native executor: graphs to machine code for this CPU, whole epochs in one call.
+
+Inputs, state and resident data are read where they lie; everything else is in one arena, made before
+the first step. See schuss.passes for how a graph becomes a plan and schuss.codegen for how a plan
+becomes code.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schuss.exec.reference import example_count
+from schuss.exec.threads import available_cores, team
+from schuss.ir.executor import Array, Compiled, Step
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import Shape, Sym, bind
+from schuss.passes.fusion import group
+from schuss.passes.layout import choose_layout
+from schuss.passes.materialize import materialize
+from schuss.passes.memory import Plan, plan
+from schuss.passes.pipeline import optimize
+from schuss.passes.work import row_independent, work
+
+CHUNK = 256  # rows a row-wise graph computes at a time
+WORTH_SHARING = 400_000  # floating-point operations of a step below which one thread does it all
+ALIGN = 64
+
+
+class NativeExecutor:
+    """Compiles for the CPU it runs on. threads: None means the cores this process may use."""
+
+    name = "native"
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or available_cores()
+
+    def compile(self, graph: Graph) -> Compiled:
+        return NativeFunction(graph, self.threads)
+
+    def loop(self, step: Step, max_batch: int) -> NativeLoop:
+        return NativeLoop(step, max_batch, self.threads)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A plan and its machine code."""
+
+    plan: Plan
+    slots: Mapping[Node, int]
+    constants: tuple[Array, ...]
+    run: Callable[..., int]
+    flops: float
+
+    @property
+    def slot_count(self) -> int:
+        return 1 + len(self.slots)
+
+
+def build(graph: Graph, state: Mapping[str, str], columns: frozenset[str], counter: str | None, watch: str | None, capacity: int, threads: int) -> Code:
+    """Plan and compile a graph. state: input name -> output name that replaces it; other outputs get slots
+    of their own, but the watched one."""
+    from schuss.codegen.build import link
+
+    graph = materialize(graph, capacity, columns)
+    groups = group(graph)
+    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
+    outputs = dict(zip(graph.output_names, graph.outputs, strict=True))
+    constants = [n for n in graph.nodes if n.op == "const" and n.attrs["value"].size != 1]
+    kept = set(state.values()) | ({watch} if watch else set())
+    owned = [*graph.inputs, *constants, *(o for name, o in outputs.items() if name not in kept)]
+    slots = {node: i for i, node in enumerate(owned, start=1)}
+    updates = {inputs[old]: outputs[new] for old, new in state.items()}
+    planned = plan(graph, groups, capacity, slots, updates)
+    run = link(planned, columns, counter, outputs[watch] if watch else None, threads)
+    arrays = tuple(np.ascontiguousarray(c.attrs["value"]) for c in constants)
+    return Code(planned, slots, arrays, run, work(graph, capacity))
+
+
+class Table:
+    """The pointers a program is given: the arena and one place for each input, constant and output."""
+
+    def __init__(self, code: Code) -> None:
+        self._code = code
+        self._pointers = np.zeros(code.slot_count, np.uintp)
+        self._kept: dict[int, Array] = {}
+        self.set(0, aligned(code.plan.arena + ALIGN, np.uint8))
+        for node, slot in code.slots.items():
+            if node.op == "const":
+                self.set(slot, np.ascontiguousarray(node.attrs["value"]))
+        self._sync = aligned(256, np.uint8)
+
+    def set(self, slot: int, array: Array) -> None:
+        """Point a slot at an array, which is kept alive."""
+        self._kept[slot] = array
+        self._pointers[slot] = array.ctypes.data
+
+    def run(self, order: Array | None, batch: int, total: int, first: int, steps: int, counter: int, threads: int) -> int:
+        """Every thread through the program; returns the steps done."""
+        from schuss.codegen.sync import yield_function_address
+
+        self._sync[:] = 0
+        results = [0] * threads
+        head = (self._pointers.ctypes.data, 0 if order is None else order.ctypes.data, self._sync.ctypes.data)
+        wait = yield_function_address()
+
+        def one(thread: int) -> None:
+            results[thread] = self._code.run(*head, batch, total, first, steps, counter, thread, threads, wait)
+
+        if threads == 1:
+            one(0)
+        else:
+            team(threads).run(one)
+        return results[0]
+
+
+def aligned(size: int, dtype: type | str) -> Array:
+    """Zeros whose address is a multiple of a cache line."""
+    item = np.dtype(dtype).itemsize
+    raw = np.zeros(size * item + ALIGN, np.uint8)
+    start = -raw.ctypes.data % ALIGN
+    result: Array = raw[start : start + size * item].view(dtype)
+    return result
+
+
+def physical(shape: Shape) -> list[int]:
+    """The order in which a value's axes lie in memory: the example axis first (see schuss.passes.views)."""
+    return sorted(range(len(shape)), key=lambda a: not isinstance(shape[a], Sym))
+
+
+class NativeFunction:
+    """A compiled function of arrays. Each caller works on a table of its own, so many may call at once."""
+
+    def __init__(self, graph: Graph, threads: int) -> None:
+        self._graph = optimize(graph)
+        self._threads = threads
+        self._by_row = row_independent(self._graph)
+        self._symbolic = any(n.type.symbolic for n in self._graph.nodes)
+        self._codes: dict[int, Code] = {}
+        self._tables: dict[int, list[Table]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        n = example_count(self._graph, arrays)
+        capacity = CHUNK if self._by_row else 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
+        with self._lock:
+            if capacity not in self._codes:
+                self._codes[capacity] = build(self._graph, {}, frozenset(), None, None, capacity, self._threads)
+            pool = self._tables.setdefault(capacity, [])
+            table = pool.pop() if pool else None
+        code = self._codes[capacity]
+        table = table or Table(code)
+        outputs = [np.empty(bind(tuple(o.type.shape[a] for a in physical(o.type.shape)), n), o.type.dtype) for o in self._graph.outputs]
+        self._fill(code, table, arrays, outputs, n, capacity)
+        with self._lock:
+            pool.append(table)
+        return [
+            np.transpose(array, np.argsort(physical(o.type.shape)))
+            for array, o in zip(outputs, self._graph.outputs, strict=True)
+        ]
+
+    def _fill(self, code: Code, table: Table, arrays: Sequence[Array], outputs: Sequence[Array], n: int, capacity: int) -> None:
+        """Run chunk by chunk into the outputs."""
+        given = [_stored(a, node.type.shape) for a, node in zip(arrays, self._graph.inputs, strict=True)]
+        threads = self._threads if code.flops * min(n or 1, capacity) / capacity > WORTH_SHARING else 1
+        rows = range(0, n, capacity) if self._by_row else [0]
+        for start in rows:
+            stop = min(start + capacity, n) if self._by_row else n
+            for node, array in zip(code.plan.graph.inputs, given, strict=True):
+                table.set(code.slots[node], array[start:stop] if node.type.symbolic else array)
+            for node, array in zip(code.plan.graph.outputs, outputs, strict=True):
+                table.set(code.slots[node], array[start:stop] if node.type.symbolic else array)
+            table.run(None, max(stop - start, 1), stop - start, 0, 1, 0, threads)
+
+
+def _stored(array: Array, shape: Shape) -> Array:
+    """The array as a program expects to find it."""
+    return np.ascontiguousarray(np.transpose(array, physical(shape)))
+
+
+class NativeLoop:
+    """Steps in native code with the state in place; see schuss.ir.executor.Loop."""
+
+    def __init__(self, step: Step, max_batch: int, threads: int) -> None:
+        layout = choose_layout(optimize(step.graph), step.state)
+        self._swapped = layout.swapped
+        graph = layout.graph
+        state = {name: name for name in step.state if name in graph.output_names and not _unchanged(graph, name)}
+        outputs = [n for n in graph.output_names if n in state or n == step.watch]
+        graph = Graph(graph.inputs, tuple(graph.output(n) for n in outputs), tuple(outputs))
+        columns = frozenset(step.columns)
+        self._step = step
+        self._code = build(graph, state, columns, step.counter, step.watch, max_batch, threads)
+        self._threads = threads if self._code.flops > WORTH_SHARING else 1
+        self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
+        self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
+        self._table = Table(self._code)
+        self._max_batch = max_batch
+        self._columns: dict[str, Array] = {}
+        self._state = {name: aligned(int(np.prod(self._shape(name))), self._types[name].dtype) for name in step.state}
+        for name, array in self._state.items():
+            self._table.set(self._slots[name], array)
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return bind(self._types[name].shape, 0)
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        for name, held in self._state.items():
+            given = np.asarray(state[name])
+            given = given.T if name in self._swapped else given
+            np.copyto(held.reshape(self._shape(name)), given, casting="no")
+
+    def state(self) -> dict[str, Array]:
+        result = {}
+        for name, held in self._state.items():
+            value = held.reshape(self._shape(name))
+            result[name] = np.array(value.T if name in self._swapped else value, order="C")
+        return result
+
+    def bind(self, columns: Mapping[str, Array]) -> None:
+        for name in self._step.columns:
+            array = np.ascontiguousarray(columns[name])
+            self._columns[name] = array
+            self._table.set(self._slots[name], array)
+
+    def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
+        assert batch <= self._max_batch
+        order = np.ascontiguousarray(order, np.int64)
+        return self._table.run(order, batch, len(order), first, steps, counter, self._threads)
+
+
+def _unchanged(graph: Graph, name: str) -> bool:
+    return graph.output(name) in graph.inputs and graph.output(name).attrs["name"] == name
+
+

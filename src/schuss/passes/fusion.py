@@ -1,0 +1,189 @@
+"""Groups: which nodes are computed together by one kernel.
+
+A group runs over one iteration space. Maps of that shape join it if everything they read is either
+computed before the group or, at the same place, inside it. What each kind of group may hold:
+
+    MAP       maps, then reductions over trailing axes of what the maps compute (softmax's sum of exp)
+    CONTRACT  one product, then maps of its shape in its epilogue (bias, activation, the optimizer)
+    REDUCE    one reduction over any axes, of a value in memory
+    others    one node: concatenate, pad, take, scatter_add, argmax
+
+The order of every sum is given by the node, never by the group it is in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from schuss.ir.graph import Graph, Node, topological
+from schuss.ir.types import Shape, Sym, static_size
+from schuss.ops.registry import Kind
+from schuss.passes.build import kind
+from schuss.passes.views import is_view
+
+
+class Form(Enum):
+    MAP = "map"
+    CONTRACT = "contract"
+    REDUCE = "reduce"
+    SINGLE = "single"
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes computed by one kernel over `space`, in order."""
+
+    form: Form
+    space: Shape
+    anchor: Node | None = None
+    maps: list[Node] = field(default_factory=list)
+    folds: list[Node] = field(default_factory=list)
+    stores: list[Node] = field(default_factory=list)
+
+    @property
+    def nodes(self) -> list[Node]:
+        return ([self.anchor] if self.anchor else []) + self.maps + self.folds
+
+
+MAP_LIKE = (Kind.MAP, Kind.SHAPE, Kind.RANDOM)
+
+
+def is_map_like(node: Node) -> bool:
+    """Nodes whose element depends on its place alone: maps, counts, random numbers, one_hot."""
+    return kind(node) in MAP_LIKE or node.op == "one_hot"
+
+
+def group(graph: Graph) -> list[Group]:
+    """The groups in an order in which each follows those it reads."""
+    groups: list[Group] = []
+    home: dict[Node, int] = {}
+    for node in _schedule(graph):
+        if node.op in ("input", "const") or is_view(node):
+            continue
+        at = _place(node, groups, home)
+        home[node] = at
+    _mark_stores(graph, groups, home)
+    return groups
+
+
+def base_of(node: Node) -> Node:
+    """The value a chain of views reads."""
+    while is_view(node):
+        node = node.inputs[0]
+    return node
+
+
+def _schedule(graph: Graph) -> list[Node]:
+    """Topological order, turned so that the optimizer can join the product that makes its gradient:
+
+    what hangs on scalars alone (learning rates, bias corrections) comes first; maps of the state
+    alone (w * decay) come just before the first node that needs them with something else.
+    """
+    light: set[Node] = set()
+    floating: set[Node] = set()
+    for node in graph.nodes:
+        leaf = node.op == "const" or all(i in light for i in node.inputs)
+        if leaf and static_size(node.type.shape) <= 1 and not node.type.symbolic:
+            light.add(node)
+        elif node.op == "input" or (is_map_like(node) and all(i in light or i in floating for i in node.inputs)):
+            floating.add(node)
+    order = dict.fromkeys(n for n in graph.nodes if n in light)
+    for node in graph.nodes:
+        if node not in floating:
+            _emit_with(node, floating, order)
+    return list(order) + [n for n in graph.nodes if n not in order]
+
+
+def _emit_with(node: Node, floating: set[Node], order: dict[Node, None]) -> None:
+    """The node, after the floating maps it needs."""
+    for needed in topological([node]):
+        if needed in floating or needed is node:
+            order.setdefault(needed)
+
+
+def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
+    """Put the node in a group, an existing one if it can join; returns the group's number."""
+    if is_map_like(node):
+        space = node.type.shape
+        after, inside = _depends(node, home)
+        candidates = [after] if inside else []
+        candidates += range(len(groups) - 1, after, -1)
+        for at in candidates:
+            if _can_join(groups[at], space):
+                groups[at].maps.append(node)
+                return at
+        groups.append(Group(Form.MAP, space, maps=[node]))
+    elif kind(node) is Kind.REDUCE and node.op != "argmax":
+        at = home.get(node.inputs[0], -1)
+        if at >= 0 and _can_fold(groups[at], node):
+            groups[at].folds.append(node)
+            return at
+        if at >= 0 or not _trailing(node):
+            groups.append(Group(Form.REDUCE, node.inputs[0].type.shape, anchor=node))
+        else:
+            groups.append(Group(Form.MAP, node.inputs[0].type.shape, folds=[node]))
+    elif node.op == "matmul":
+        groups.append(Group(Form.CONTRACT, node.type.shape, anchor=node))
+    else:
+        groups.append(Group(Form.SINGLE, node.type.shape, anchor=node))
+    return len(groups) - 1
+
+
+def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
+    """The last group the node reads, and whether it may join that group: it reads it place by place."""
+    last, direct = -1, True
+    for operand in node.inputs:
+        base = base_of(operand)
+        at = home.get(base, -1)
+        same_place = operand is base and operand.type.shape == node.type.shape and not _folded(base)
+        if at > last:
+            last, direct = at, same_place
+        elif at == last and at >= 0:
+            direct = direct and same_place
+    return last, direct and last >= 0
+
+
+def _folded(node: Node) -> bool:
+    return kind(node) is Kind.REDUCE
+
+
+def _can_join(group: Group, space: Shape) -> bool:
+    """Not a group that folds the first axis: its loop over the examples is not that of a map."""
+    if any(0 in f.attrs["axis"] for f in group.folds):
+        return False
+    return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
+
+
+def _trailing(node: Node) -> bool:
+    """Whether a reduction folds the last axes only."""
+    rank = node.inputs[0].type.rank
+    axes = node.attrs["axis"]
+    return axes == tuple(range(rank - len(axes), rank))
+
+
+def _can_fold(group: Group, node: Node) -> bool:
+    """A reduction joins the maps it folds if some leading axis is kept and all folds of the group agree."""
+    if group.form is not Form.MAP or not _trailing(node) or len(node.attrs["axis"]) == len(group.space):
+        return False
+    return not group.folds or len(group.folds[0].attrs["axis"]) == len(node.attrs["axis"])
+
+
+def _mark_stores(graph: Graph, groups: list[Group], home: dict[Node, int]) -> None:
+    """A value is stored if another group reads it, a view of it is read, or it is an output."""
+    wanted = set(graph.outputs)
+    for node in graph.nodes:
+        for operand in node.inputs:
+            base = base_of(operand)
+            at = home.get(base)
+            if at is not None and not is_view(node) and (operand is not base or home.get(node) != at):
+                wanted.add(base)
+            if at is not None and home.get(node) == at and operand.type.shape != node.type.shape and not _folded(node):
+                wanted.add(base)
+    for g in groups:
+        g.stores = [n for n in g.nodes if n in wanted]
+
+
+def is_rowwise(shape: Shape) -> bool:
+    """Whether the first axis is the example axis."""
+    return bool(shape) and isinstance(shape[0], Sym)

@@ -1,0 +1,60 @@
+"""Says by an `identity` node where a value must really be written to memory.
+
+    a VIEW that strides cannot express      its source is copied first
+    a matmul's right operand                its rows must be contiguous
+    a matmul's operand from a column        its rows are gathered once
+    an output that is an input, a constant,
+    a view or another output                it gets a place of its own
+"""
+
+from __future__ import annotations
+
+from schuss.ir.graph import Graph, Node
+from schuss.ir.rewrite import rewrite, with_inputs
+from schuss.ops.registry import Kind
+from schuss.passes.build import is_map, kind, make
+from schuss.passes.views import is_view, view_of
+
+
+def materialize(graph: Graph, capacity: int, columns: frozenset[str]) -> Graph:
+    """The graph in which every remaining VIEW is a matter of strides."""
+    copies: dict[Node, Node] = {}
+
+    def copy(node: Node) -> Node:
+        if node not in copies:
+            copies[node] = make("identity", node, like=node)
+        return copies[node]
+
+    def strided(node: Node) -> Node | None:
+        if is_view(node):
+            return None if view_of(node, capacity, columns) else with_inputs(node, (copy(node.inputs[0]),))
+        if node.op == "matmul":
+            x, y = node.inputs
+            return with_inputs(node, (copy(x) if gathered(x) else x, y if rows_contiguous(y) else copy(y)))
+        if kind(node) in _WHOLE:
+            return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
+        if is_map(node):
+            return with_inputs(node, tuple(copy(i) if crosswise(i, node) else i for i in node.inputs))
+        return None
+
+    def crosswise(operand: Node, node: Node) -> bool:
+        view = view_of(operand, capacity, columns)
+        return view is None or (view.rows is not None and view.rows + node.type.rank != operand.type.rank)
+
+    def gathered(node: Node) -> bool:
+        view = view_of(node, capacity, columns)
+        return view is None or view.rows is not None
+
+    def rows_contiguous(node: Node) -> bool:
+        view = view_of(node, capacity, columns)
+        return view is not None and view.rows is None and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
+
+    result = rewrite(graph, strided)
+    outputs: list[Node] = []
+    for node in result.outputs:
+        own = node.op not in ("input", "const") and not is_view(node)
+        outputs.append(make("identity", node, like=node) if not own or node in outputs else node)
+    return Graph(result.inputs, tuple(outputs), result.output_names)
+
+
+_WHOLE = (Kind.INDEX, Kind.REDUCE, Kind.VIEW)  # these read their inputs by place, not by row

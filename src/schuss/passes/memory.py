@@ -1,0 +1,241 @@
+"""The plan: where each stored value lives, how each group is shared among threads, where threads meet.
+
+Threads divide elements of a group's result, never a sum, so a thread count changes no bits:
+
+    rows    the example axis: thread t takes rows n*t/T .. n*(t+1)/T of each such group, so a row's values
+            stay with one thread from the gather to the loss and back, and no barrier lies between
+    split   the first axis, of static length: weight gradients with the update in their epilogue
+    one     thread 0: scalars and small things
+
+A barrier is put before a group that touches what another group touched under a different division
+since the last barrier (one of the two writing). The state is updated in place where no later group
+reads the old value; elsewhere the new one is made beside it and copied over at the end of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import Shape, static_size
+from schuss.passes.build import make
+from schuss.passes.fusion import Form, Group, base_of, is_rowwise
+
+ALIGN = 64
+SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
+ITEMSIZE = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}
+
+Division = tuple[str, int]
+ONE: Division = ("one", 0)
+ROWS: Division = ("rows", 0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Byte offset within a slot of the pointer table; slot 0 is the arena."""
+
+    slot: int
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A group, its division among threads and whether the threads meet before it."""
+
+    group: Group
+    division: Division
+    barrier: bool
+
+
+@dataclass
+class Plan:
+    """Everything codegen needs to know beside the graph."""
+
+    graph: Graph
+    capacity: int
+    stages: list[Stage] = field(default_factory=list)
+    places: dict[Node, Place] = field(default_factory=dict)
+    arena: int = 0
+
+
+def plan(graph: Graph, groups: list[Group], capacity: int, slots: Mapping[Node, int], state: Mapping[Node, Node]) -> Plan:
+    """Places and barriers for the groups.
+
+    slots: the pointer-table slot of each input, constant and output that has one of its own.
+    state: for each state input its new value, an output.
+    """
+    result = Plan(graph, capacity, places={n: Place(s) for n, s in slots.items()})
+    groups = groups + _update_in_place(groups, state, result.places)
+    last_use = _last_uses(groups)
+    arena = _Arena(capacity)
+    touched = _Touched()
+    for at, group in enumerate(groups):
+        division = _division(group)
+        for node in group.stores:
+            if node not in result.places:
+                result.places[node] = Place(0, arena.take(node))
+        accesses = _accesses(group, division, result.places)
+        barrier = touched.conflict(accesses)
+        if barrier:
+            touched.clear()
+            arena.barrier()
+        touched.add(accesses)
+        result.stages.append(Stage(group, division, barrier))
+        for node in [n for n, use in last_use.items() if use == at and result.places[n].slot == 0]:
+            arena.give(node)
+    result.arena = arena.size
+    return result
+
+
+def _update_in_place(groups: list[Group], state: Mapping[Node, Node], places: dict[Node, Place]) -> list[Group]:
+    """Give each new state value the old one's place, or make a group that copies it there at the end."""
+    copies: list[Group] = []
+    for old, new in state.items():
+        home = next(i for i, g in enumerate(groups) if new in g.nodes)
+        safe = all(i < home or (i == home and _reads_in_step(g, old)) for i, g in enumerate(groups) if _reads(g, old))
+        if safe and new in groups[home].stores:
+            places[new] = places[old]
+        else:
+            copied = make("identity", new, like=new)
+            places[copied] = places[old]
+            copies.append(Group(Form.MAP, new.type.shape, maps=[copied], stores=[copied]))
+    return copies
+
+
+def _operands(group: Group) -> list[tuple[Node, Node]]:
+    """(reader, operand) for everything the group reads from memory."""
+    inside = set(group.nodes)
+    return [(n, o) for n in group.nodes for o in n.inputs if o not in inside or o.type.shape != group.space]
+
+
+def _reads(group: Group, value: Node) -> bool:
+    return any(base_of(o) is value for _, o in _operands(group))
+
+
+def _reads_in_step(group: Group, value: Node) -> bool:
+    """Whether the group reads the value only at the very place it is about to write."""
+    if group.form not in (Form.MAP, Form.CONTRACT):
+        return False
+    readers = [(n, o) for n, o in _operands(group) if base_of(o) is value]
+    return all(n is not group.anchor and o is value and o.type.shape == group.space for n, o in readers)
+
+
+def _last_uses(groups: list[Group]) -> dict[Node, int]:
+    """The last group that reads each stored value (its own group if none does)."""
+    uses: dict[Node, int] = {}
+    for at, group in enumerate(groups):
+        for node in group.stores:
+            uses[node] = at
+        for _, operand in _operands(group):
+            base = base_of(operand)
+            if base in uses:
+                uses[base] = at
+    return uses
+
+
+def _division(group: Group) -> Division:
+    """How threads share the group: see the module's text."""
+    shape = group.space
+    if group.form is Form.REDUCE and group.anchor is not None:
+        kept = [d for a, d in enumerate(shape) if a not in group.anchor.attrs["axis"]]
+        return ROWS if is_rowwise(tuple(kept)) and is_rowwise(shape) else ONE
+    if group.form is Form.SINGLE:
+        return ONE
+    if is_rowwise(shape):
+        return ONE if any(0 in f.attrs["axis"] for f in group.folds) else ROWS
+    big = group.form is Form.CONTRACT or static_size(shape) >= SPLIT_MAP
+    if shape and big and isinstance(shape[0], int) and shape[0] > 1 and not any(0 in f.attrs["axis"] for f in group.folds):
+        return ("split", shape[0])
+    return ONE
+
+
+def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> bool:
+    """Whether a thread reads of the operand only what lies in its own share."""
+    if division == ONE:
+        return True
+    if operand.type.rank != reader_rank(reader, group) or not operand.type.shape:
+        return False
+    if group.form is Form.CONTRACT and reader is group.anchor and operand is not reader.inputs[0] and operand.type.rank == 2:
+        return False
+    if division == ROWS:
+        return is_rowwise(operand.type.shape)
+    return operand is base_of(operand) and operand.type.shape[0] == division[1] and reader is not group.anchor
+
+
+def reader_rank(reader: Node, group: Group) -> int:
+    """Rank of the space in which the reader reads its operands."""
+    return len(group.space)
+
+
+Access = tuple[Place, Division | None, bool]
+
+
+def _accesses(group: Group, division: Division, places: Mapping[Node, Place]) -> list[Access]:
+    """(place, division or None if it crosses shares, whether written)."""
+    found: list[Access] = []
+    for reader, operand in _operands(group):
+        base = base_of(operand)
+        if base in places and operand.op != "const":
+            found.append((places[base], division if _aligned(reader, operand, group, division) else None, False))
+    found += [(places[n], division, True) for n in group.stores]
+    return found
+
+
+class _Touched:
+    """What was touched since the last barrier."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Place, list[tuple[Division | None, bool]]] = {}
+
+    def conflict(self, accesses: list[Access]) -> bool:
+        for place, division, writes in accesses:
+            for before, wrote in self._seen.get(place, ()):
+                if (writes or wrote) and (division is None or before != division):
+                    return True
+        return False
+
+    def add(self, accesses: list[Access]) -> None:
+        for place, division, writes in accesses:
+            self._seen.setdefault(place, []).append((division, writes))
+
+    def clear(self) -> None:
+        self._seen.clear()
+
+
+class _Arena:
+    """Offsets in one block of memory; a place is used again once its value is dead and a barrier has passed."""
+
+    def __init__(self, capacity: int) -> None:
+        self.size = 0
+        self._capacity = capacity
+        self._held: dict[Node, tuple[int, int]] = {}
+        self._resting: list[tuple[int, int]] = []
+        self._free: list[tuple[int, int]] = []
+
+    def take(self, node: Node) -> int:
+        size = padded_bytes(node.type.shape, node.type.dtype, self._capacity)
+        fits = [f for f in self._free if size <= f[1] <= 2 * size]
+        if fits:
+            best = min(fits, key=lambda f: f[1])
+            self._free.remove(best)
+        else:
+            best = (self.size, size)
+            self.size += size
+        self._held[node] = best
+        return best[0]
+
+    def give(self, node: Node) -> None:
+        self._resting.append(self._held.pop(node))
+
+    def barrier(self) -> None:
+        self._free += self._resting
+        self._resting = []
+
+
+def padded_bytes(shape: Shape, dtype: str, capacity: int) -> int:
+    """Bytes of a value, with one vector to spare and rounded up to whole cache lines."""
+    elements = static_size(shape)
+    for dim in shape:
+        elements *= 1 if isinstance(dim, int) else capacity
+    return -(-(elements * ITEMSIZE[dtype] + ALIGN) // ALIGN) * ALIGN

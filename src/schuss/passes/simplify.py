@@ -1,0 +1,142 @@
+"""Local rewrites that leave every value bit for bit as it was: what is removed computed nothing.
+
+    identity(x), stop_gradient(x)           -> x
+    transpose(transpose(x)), reshape twice  -> one
+    transpose, reshape, cast to the same    -> x
+    broadcast_to(x) read by a map           -> x (maps broadcast themselves)
+    sum(keepdims) then reshape              -> sum
+    x * 1, x / 1, x - 0, x + (-0)           -> x
+    a map of constants, count of known axes -> its value
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from schuss.ir.graph import Graph, Node
+from schuss.ir.rewrite import rewrite, with_inputs
+from schuss.ir.types import Sym
+from schuss.ops.infer import broadcast_shapes
+from schuss.ops.registry import lookup
+from schuss.passes.build import is_map, literal, make, scalar_value
+
+FOLD_LIMIT = 4096  # elements; larger constant maps are computed at run time rather than stored
+
+
+def simplify(graph: Graph) -> Graph:
+    """The graph with every rule above applied bottom-up."""
+    return rewrite(graph, _simpler)
+
+
+def _simpler(node: Node) -> Node | None:
+    if node.op in ("identity", "stop_gradient"):
+        return node.inputs[0]
+    if is_map(node):
+        return _fold(node) or _neutral(node) or _drop_broadcasts(node)
+    rule = _RULES.get(node.op)
+    return rule(node) if rule else None
+
+
+def _fold(node: Node) -> Node | None:
+    if any(i.op != "const" for i in node.inputs) or node.type.symbolic:
+        return None
+    if math.prod(int(d) for d in node.type.shape if not isinstance(d, Sym)) > FOLD_LIMIT:
+        return None
+    with np.errstate(all="ignore"):
+        value = lookup(node.op).body(*(i.attrs["value"] for i in node.inputs), **node.attrs)
+    return literal(value, node.type.dtype)
+
+
+def _neutral(node: Node) -> Node | None:
+    """x * 1 and its like; the other operand must already have the result's shape."""
+    if node.op not in ("mul", "div", "sub", "add"):
+        return node.inputs[0] if node.op == "cast" and node.inputs[0].type == node.type else None
+    x, y = node.inputs
+    neutral = {"mul": 1.0, "div": 1.0, "sub": 0.0, "add": -0.0}[node.op]
+
+    def is_neutral(operand: Node) -> bool:
+        value = scalar_value(operand)
+        return value is not None and value == neutral and math.copysign(1, value) == math.copysign(1, neutral)
+
+    if is_neutral(y) and x.type == node.type:
+        return x
+    if node.op in ("mul", "add") and is_neutral(x) and y.type == node.type:
+        return y
+    return None
+
+
+def _drop_broadcasts(node: Node) -> Node | None:
+    """Read the unstretched value where another operand already has the result's shape."""
+    if not any(i.op == "broadcast_to" for i in node.inputs):
+        return None
+    inputs = list(node.inputs)
+    for at, operand in enumerate(inputs):
+        if operand.op != "broadcast_to":
+            continue
+        shapes = [i.type.shape for i in inputs]
+        shapes[at] = operand.inputs[0].type.shape
+        if broadcast_shapes(node.op, shapes) == node.type.shape:
+            inputs[at] = operand.inputs[0]
+    return with_inputs(node, tuple(inputs))
+
+
+def _transpose(node: Node) -> Node | None:
+    (x,) = node.inputs
+    axes = node.attrs["axes"]
+    if axes == tuple(range(len(axes))):
+        return x
+    if x.op == "transpose":
+        both = tuple(x.attrs["axes"][a] for a in axes)
+        inner = x.inputs[0]
+        return inner if both == tuple(range(len(both))) else make("transpose", inner, like=node, axes=both)
+    return None
+
+
+def _reshape(node: Node) -> Node | None:
+    (x,) = node.inputs
+    if x.type == node.type:
+        return x
+    if x.op == "reshape":
+        return make("reshape", x.inputs[0], like=node, shape=node.type.shape)
+    if x.op == "sum" and x.attrs["keepdims"]:
+        folded = make("sum", x.inputs[0], like=x, axis=x.attrs["axis"], keepdims=False)
+        if folded.type == node.type:
+            return folded
+    return None
+
+
+def _broadcast(node: Node) -> Node | None:
+    (x,) = node.inputs
+    if x.type == node.type:
+        return x
+    if x.op == "broadcast_to":
+        return make("broadcast_to", x.inputs[0], like=node, shape=node.type.shape)
+    return None
+
+
+def _sum(node: Node) -> Node | None:
+    """A sum over no axes, or over axes of length 1, moves nothing."""
+    (x,) = node.inputs
+    if all(x.type.shape[a] == 1 for a in node.attrs["axis"]):
+        return x if x.type == node.type else make("reshape", x, like=node, shape=node.type.shape)
+    return None
+
+
+def _count(node: Node) -> Node | None:
+    shape = node.inputs[0].type.shape
+    lengths = [shape[a] for a in node.attrs["axis"]]
+    if any(isinstance(d, Sym) for d in lengths):
+        return None
+    return literal(math.prod(int(d) for d in lengths if not isinstance(d, Sym)), node.type.dtype)
+
+
+_RULES = {
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "broadcast_to": _broadcast,
+    "sum": _sum,
+    "count": _count,
+}
+

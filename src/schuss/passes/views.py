@@ -1,0 +1,151 @@
+"""Strided views: where in memory each element of a value lies.
+
+A value that is computed is stored row-major with its example axis outermost. A VIEW op over it needs
+no copy if its elements lie at a fixed distance from each other along each axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from schuss.ir.graph import Node
+from schuss.ir.types import Shape, Sym
+
+
+@dataclass(frozen=True)
+class View:
+    """Element i of a value lies at base + offset + sum(i[a] * strides[a]), counted in elements.
+
+    rows is the axis along which a column's rows are picked through the order of examples, else None.
+    """
+
+    base: Node
+    offset: int
+    strides: tuple[int, ...]
+    rows: int | None = None
+
+
+def is_view(node: Node) -> bool:
+    """Whether the node is read where its source lies, by strides."""
+    return node.op in _RULES
+
+
+def storage_strides(shape: Shape, capacity: int) -> tuple[int, ...]:
+    """Row-major strides with the example axis moved to the front; capacity stands for N."""
+    order = sorted(range(len(shape)), key=lambda a: not isinstance(shape[a], Sym))
+    strides = [0] * len(shape)
+    step = 1
+    for axis in reversed(order):
+        strides[axis] = step
+        dim = shape[axis]
+        step *= capacity if isinstance(dim, Sym) else max(dim, 1)
+    return tuple(strides)
+
+
+def stored(node: Node, capacity: int, columns: frozenset[str]) -> View:
+    """The view of a value in its own place."""
+    is_column = node.op == "input" and node.attrs["name"] in columns
+    return View(node, 0, storage_strides(node.type.shape, capacity), 0 if is_column else None)
+
+
+def view_of(node: Node, capacity: int, columns: frozenset[str]) -> View | None:
+    """The view of a value; None if a VIEW op in its chain cannot be expressed by strides."""
+    rule = _RULES.get(node.op)
+    if rule is None:
+        return stored(node, capacity, columns)
+    source = view_of(node.inputs[0], capacity, columns)
+    return rule(node, source) if source else None
+
+
+def _transpose(node: Node, v: View) -> View:
+    axes = node.attrs["axes"]
+    rows = None if v.rows is None else axes.index(v.rows)
+    return replace(v, strides=tuple(v.strides[a] for a in axes), rows=rows)
+
+
+def _broadcast(node: Node, v: View) -> View:
+    old, new = node.inputs[0].type.shape, node.type.shape
+    extra = len(new) - len(old)
+    kept = [s if d == new[i + extra] else 0 for i, (s, d) in enumerate(zip(v.strides, old, strict=True))]
+    return replace(v, strides=(*[0] * extra, *kept), rows=None if v.rows is None else v.rows + extra)
+
+
+def _slice(node: Node, v: View) -> View:
+    axis, start, step = node.attrs["axis"], node.attrs["start"], node.attrs["step"]
+    strides = tuple(s * step if a == axis else s for a, s in enumerate(v.strides))
+    return replace(v, offset=v.offset + start * v.strides[axis], strides=strides)
+
+
+def _reshape(node: Node, v: View) -> View | None:
+    old, new = node.inputs[0].type.shape, node.type.shape
+    if v.rows not in (None, 0):
+        return None
+    strides = reshape_strides(old, v.strides, new)
+    return None if strides is None else replace(v, strides=strides)
+
+
+# concatenate and pad write their result to a place of its own: they are no views
+_RULES: dict[str, Callable[[Node, View], View | None]] = {"transpose": _transpose, "broadcast_to": _broadcast, "slice": _slice, "reshape": _reshape}
+
+
+def reshape_strides(old: Shape, strides: tuple[int, ...], new: Shape) -> tuple[int, ...] | None:
+    """Strides of the reshaped value, or None if it needs a copy.
+
+    Axes are matched in runs of equal product; a run of old axes must lie contiguously to be cut anew.
+    """
+    if 0 in new:
+        return storage_strides(new, 1)
+    source = [(d, s) for d, s in zip(old, strides, strict=True) if d != 1]
+    result: list[int] = []
+    at = 0
+    axis = 0
+    while axis < len(new):
+        if new[axis] == 1:
+            result.append(0)
+            axis += 1
+            continue
+        taken = [source[at]]
+        at += 1
+        made = [new[axis]]
+        axis += 1
+        while _product(taken) != _product(made):
+            if _below(_product(taken), _product(made)):
+                taken.append(source[at])
+                at += 1
+            else:
+                made.append(new[axis])
+                axis += 1
+        while axis < len(new) and new[axis] == 1:
+            made.append(1)
+            axis += 1
+        pairs = zip(taken, taken[1:], strict=False)
+        if any(s != inner_s * inner_d for (_, s), (inner_d, inner_s) in pairs if isinstance(inner_d, int)):
+            return None
+        result.extend(_cut(made, taken[-1][1]))
+    return tuple(result)
+
+
+def _cut(dims: list[object], step: int) -> list[int]:
+    """Strides of contiguous axes, the last of which has stride `step`."""
+    strides = []
+    for dim in reversed(dims):
+        strides.append(step)
+        step *= dim if isinstance(dim, int) else 1
+    return strides[::-1]
+
+
+def _product(dims: list[object]) -> tuple[int, bool]:
+    """Product of the static lengths, and whether N is among them."""
+    size, symbolic = 1, False
+    for dim in dims:
+        length = dim[0] if isinstance(dim, tuple) else dim
+        if isinstance(length, Sym):
+            symbolic = True
+        else:
+            size *= int(str(length))
+    return size, symbolic
+
+
+def _below(a: tuple[int, bool], b: tuple[int, bool]) -> bool:
+    return (a[1], a[0]) < (b[1], b[0]) if a[1] != b[1] else a[0] < b[0]
