@@ -109,7 +109,7 @@ def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 
 
 def pick(x: Any, index: Any) -> Any:
-    """y[...] = x[..., index[...]]: one entry of each row of x [..., C] by integers [...]; 0 for one outside 0..C-1.
+    """y[...] = x[..., index[...]]: one entry of each row of x [..., C]; 0 for an index outside 0..C-1.
 
     A choice and a sum rather than a gather, so that it joins the loops around it, backwards too.
     """
