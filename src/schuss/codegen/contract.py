@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.ir as ir
-
 from schuss.codegen.kernel import Kernel, load, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
@@ -186,12 +184,16 @@ class Contraction:
                 values = [Value(b.load(place, typ=type), self.dtype) for place in row]
                 self._row(k, offsets, b.add(i, I64(r)), j, tile, mask, values)
             return
-        buffer = entry_alloca(b, ir.ArrayType(type, tile.rows * tile.vectors))
+        buffer = entry_alloca(b, type, tile.rows * tile.vectors)
+
+        def part(number: Any) -> Any:
+            return b.gep(buffer, [number], source_etype=type)
+
         for number, place in enumerate(p for row in held for p in row):
-            b.store(b.load(place, typ=type), b.gep(buffer, [I64(number)], source_etype=type))
+            b.store(b.load(place, typ=type), part(I64(number)))
         with for_range(b, I64(0), I64(tile.rows)) as r:
             first = b.mul(r, I64(tile.vectors))
-            places = [b.gep(buffer, [b.add(first, I64(v))], source_etype=type) for v in range(tile.vectors)]
+            places = [part(b.add(first, I64(v))) for v in range(tile.vectors)]
             values = [Value(b.load(p, typ=type), self.dtype) for p in places]
             self._row(k, offsets, b.add(i, r), j, tile, mask, values)
 

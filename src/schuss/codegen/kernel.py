@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import llvmlite.ir as ir
 
-from schuss.codegen.lanes import ELEMENTS, I8, I32, I64, POINTER, UNSIGNED, Lanes, Value
+from schuss.codegen.lanes import ELEMENTS, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Term
 from schuss.ir.graph import Node
-from schuss.ir.types import Shape, Sym
+from schuss.ir.types import Sym
 from schuss.passes.memory import ITEMSIZE, Place, Plan
-from schuss.passes.views import View, is_view, storage_strides, view_of
+from schuss.passes.views import View, storage_strides, view_of
 
 VIRTUAL_LANES = 16  # a reduction along a row uses these, on every instruction set
 
@@ -119,13 +117,8 @@ def _align(dtype: str) -> int:
 
 def _aligned_load(b: Any, pointer: Any, type: Any) -> Any:
     value = b.load(pointer, typ=type)
-    element = type.element if isinstance(type, ir.VectorType) else type
-    value.align = 1 if element == I8 else element.width // 8 if isinstance(element, ir.IntType) else _float_bytes(element)
+    value.align = _bytes(type.element if isinstance(type, ir.VectorType) else type)
     return value
-
-
-def _float_bytes(element: Any) -> int:
-    return 4 if isinstance(element, ir.FloatType) else 8
 
 
 def _as_bool(b: Any, value: Any, dtype: str) -> Any:
@@ -153,37 +146,24 @@ def tail_mask(b: Any, width: int, remaining: Any) -> Any:
     return b.icmp_signed("<", lane, b.shuffle_vector(first, undefined, zeros))
 
 
-def _suffix(type: Any) -> str:
-    element = type.element
-    name = f"i{element.width}" if isinstance(element, ir.IntType) else "f32" if _float_bytes(element) == 4 else "f64"
-    return f"v{type.count}{name}"
-
-
 def masked_load(b: Any, pointer: Any, type: Any, mask: Any) -> Any:
     """Lanes the mask leaves out are zero and touch no memory."""
-    name = f"llvm.masked.load.{_suffix(type)}.p0"
+    name = f"llvm.masked.load.{suffix(type)}.p0"
     function = b.module.globals.get(name) or ir.Function(
         b.module, ir.FunctionType(type, [POINTER, I32, mask.type, type]), name
     )
-    align = 1 if type.element == I8 else _bytes(type.element)
-    return b.call(function, [pointer, I32(align), mask, ir.Constant(type, None)])
+    return b.call(function, [pointer, I32(_bytes(type.element)), mask, ir.Constant(type, None)])
 
 
 def masked_store(b: Any, value: Any, pointer: Any, mask: Any) -> None:
-    name = f"llvm.masked.store.{_suffix(value.type)}.p0"
+    name = f"llvm.masked.store.{suffix(value.type)}.p0"
     function = b.module.globals.get(name) or ir.Function(
         b.module, ir.FunctionType(ir.VoidType(), [value.type, POINTER, I32, mask.type]), name
     )
-    align = 1 if value.type.element == I8 else _bytes(value.type.element)
-    b.call(function, [value, pointer, I32(align), mask])
+    b.call(function, [value, pointer, I32(_bytes(value.type.element)), mask])
 
 
 def _bytes(element: Any) -> int:
-    return element.width // 8 if isinstance(element, ir.IntType) else _float_bytes(element)
-
-
-def static_length(shape: Shape) -> int:
-    return math.prod(d for d in shape if isinstance(d, int))
-
-
-__all__ = ["I64", "UNSIGNED", "Kernel", "Mapping", "is_view", "load", "store", "tail_mask"]
+    if isinstance(element, ir.IntType):
+        return max(element.width // 8, 1)
+    return 4 if isinstance(element, ir.FloatType) else 8

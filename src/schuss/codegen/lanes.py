@@ -29,6 +29,15 @@ ELEMENTS: dict[str, ir.Type] = {
 UNSIGNED = ("uint32", "uint8", "bool")
 
 
+def suffix(type: Any) -> str:
+    """A type as it stands in the name of an intrinsic: v16f32."""
+    if isinstance(type, ir.VectorType):
+        return f"v{type.count}{suffix(type.element)}"
+    if isinstance(type, ir.IntType):
+        return f"i{type.width}"
+    return "f32" if isinstance(type, ir.FloatType) else "f64"
+
+
 @dataclass(frozen=True)
 class Value:
     """An LLVM value and its dtype."""
@@ -113,7 +122,10 @@ class Lanes:
 
     def _intrinsic(self, name: str, *args: Any) -> Any:
         type = args[0].type
-        function = self.b.module.declare_intrinsic(name, [type], ir.FunctionType(type, [type] * len(args)))
+        full = f"{name}.{suffix(type)}"
+        function = self.b.module.globals.get(full)
+        if function is None:
+            function = ir.Function(self.b.module, ir.FunctionType(type, [type] * len(args)), full)
         return self.b.call(function, list(args))
 
     # -- functions -------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from schuss.passes.work import row_independent, work
 
 CHUNK = 256  # rows a row-wise graph computes at a time
 WORTH_SHARING = 400_000  # floating-point operations of a step below which one thread does it all
+KEPT = 16  # codes kept for graphs that need one for each length
 ALIGN = 64
 
 
@@ -146,13 +147,16 @@ class NativeFunction:
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         n = example_count(self._graph, arrays)
-        capacity = CHUNK if self._by_row else 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
+        capacity = self._capacity(n)
         with self._lock:
             if capacity not in self._codes:
+                if len(self._codes) >= KEPT:
+                    oldest = next(iter(self._codes))
+                    del self._codes[oldest], self._tables[oldest]
                 self._codes[capacity] = build(self._graph, {}, frozenset(), None, None, capacity, self._threads)
+            code = self._codes[capacity]
             pool = self._tables.setdefault(capacity, [])
             table = pool.pop() if pool else None
-        code = self._codes[capacity]
         table = table or Table(code)
         outputs = [np.empty(bind(tuple(o.type.shape[a] for a in physical(o.type.shape)), n), o.type.dtype) for o in self._graph.outputs]
         self._fill(code, table, arrays, outputs, n, capacity)
@@ -162,6 +166,14 @@ class NativeFunction:
             np.transpose(array, np.argsort(physical(o.type.shape)))
             for array, o in zip(outputs, self._graph.outputs, strict=True)
         ]
+
+    def _capacity(self, n: int) -> int:
+        """The number of rows to compile for: one code serves many lengths, unless N is in a stride."""
+        if self._by_row:
+            return CHUNK
+        if any(sum(isinstance(d, Sym) for d in node.type.shape) > 1 for node in self._graph.nodes):
+            return max(n, 1)
+        return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
     def _fill(self, code: Code, table: Table, arrays: Sequence[Array], outputs: Sequence[Array], n: int, capacity: int) -> None:
         """Run chunk by chunk into the outputs."""
