@@ -1,5 +1,5 @@
 """Backpropagation: graph to graph."""
 
-from schuss.backprop.reverse import backprop
+from schuss.backprop.reverse import backprop, between, products
 
-__all__ = ["backprop"]
+__all__ = ["backprop", "between", "products"]

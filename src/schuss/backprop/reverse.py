@@ -10,7 +10,7 @@ Source: Rumelhart, Hinton, Williams, Learning representations by back-propagatin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from schuss import ops
@@ -29,28 +29,39 @@ def backprop(y: Tensor, wrt: Sequence[Tensor], seed: Tensor | None = None) -> li
     has no rule.
     """
     targets = {t.node for t in wrt}
-    path = _between(targets, y.node)
+    path = between(targets, y.node)
     incoming: dict[Node, Tensor] = {y.node: seed if seed is not None else _one_like(y)}
     for node in reversed(path):
         if node not in incoming or not node.inputs or (node in targets and not _leads_on(node, path)):
             continue
         with made_for(node):
-            for child, gradient in zip(node.inputs, _local(node, incoming[node]), strict=True):
-                if gradient is not None and child in path and child.type.is_float:
-                    gradient = _sum_to(as_tensor(gradient, child.type.dtype), child.type.shape)
-                    incoming[child] = incoming[child] + gradient if child in incoming else gradient
+            for child, product in zip(node.inputs, products(node, incoming[node], path), strict=True):
+                if product is not None:
+                    incoming[child] = incoming[child] + product if child in incoming else product
     return [incoming[t.node] if t.node in incoming else _zeros_like(t) for t in wrt]
 
 
-def _local(node: Node, g: Tensor) -> Sequence[Any]:
-    """The op's rule applied: incoming gradient times local gradient, for each input."""
+def products(node: Node, g: Tensor, path: Container[Node]) -> list[Tensor | None]:
+    """What a node hands to each input: incoming gradient times local gradient, in the input's shape.
+
+    None for an input that is not on the path, is not floating or has no part in the rule.
+    """
+    return [
+        _sum_to(as_tensor(gradient, child.type.dtype), child.type.shape)
+        if gradient is not None and child in path and child.type.is_float
+        else None
+        for child, gradient in zip(node.inputs, _apply_rule(node, g), strict=True)
+    ]
+
+
+def _apply_rule(node: Node, g: Tensor) -> Sequence[Any]:
     op = lookup(node.op)
     if op.grad is None:
         raise GradientError(f"{op.name} has no gradient rule (line: {node.site}); wrap it in stop_gradient")
     return op.grad(g, Tensor(node), *(Tensor(i) for i in node.inputs), **node.attrs)
 
 
-def _between(targets: set[Node], y: Node) -> dict[Node, None]:
+def between(targets: set[Node], y: Node) -> dict[Node, None]:
     """The nodes on some path from a target to y, in topological order."""
     found: dict[Node, None] = {}
     for node in topological([y]):
