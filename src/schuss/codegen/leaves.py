@@ -14,6 +14,7 @@ from schuss.errors import LoweringError
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 from schuss.ops.registry import Kind, lookup
+from schuss.passes.fusion import base_of, is_free
 from schuss.passes.views import storage_strides
 
 
@@ -32,7 +33,7 @@ class Body:
     def __post_init__(self) -> None:
         inside = set(self.maps) | self.given
         for node in self.maps:
-            if node in self.indices or node.op == "count":
+            if node in self.indices:
                 continue
             if node.op == "one_hot":
                 self.indices[node] = self._add_one_hot(node)
@@ -40,7 +41,7 @@ class Body:
                 self.indices[node] = self._add_random(node)
             else:
                 for operand in node.inputs:
-                    if operand not in inside or operand.type.shape != node.type.shape:
+                    if not is_free(base_of(operand)) and (operand not in inside or operand.type.shape != node.type.shape):
                         self.read(operand)
 
     def read(self, node: Node) -> None:
@@ -69,28 +70,25 @@ class Body:
         return [self._add(Term(storage_strides(node.type.shape, 1))), self._add(first), self._add(second)]
 
     def _immediate(self, node: Node) -> bool:
-        """Whether the value needs no memory: a number in the graph, or the step's."""
-        if node.op == "const" and node.attrs["value"].size == 1:
-            return True
+        """Whether the value is the step's number, which every kernel is given."""
         return node.op == "input" and node.attrs["name"] == self.kernel.counter
 
     def evaluate(self, k: Lanes, given: Mapping[Node, Value], loaded: Sequence[Value]) -> dict[Node, Value]:
         """Every map's value at this place, from the terms' values."""
         values = dict(given)
+        free: dict[Node, Value] = {}
 
         def value(operand: Node, reader: Node) -> Value:
+            if is_free(base_of(operand)):
+                return self._free(k, base_of(operand), free)
             if operand in values and operand.type.shape == reader.type.shape:
                 return values[operand]
             if operand in self.operands:
                 return loaded[self.operands[operand]]
-            if operand.op == "const":
-                return k.constant(operand.attrs["value"].item(), operand.type.dtype)
             return k.splat(self.kernel.step, "int64")
 
         for node in self.maps:
-            if node.op == "count":
-                values[node] = _count(k, node, self.kernel.n)
-            elif node in self.indices:
+            if node in self.indices:
                 args = [loaded[i] for i in self.indices[node]]
                 if node.op != "one_hot":
                     args.append(value(node.inputs[1], node))
@@ -98,6 +96,17 @@ class Body:
             else:
                 values[node] = emit(k, node, [value(i, node) for i in node.inputs])
         return values
+
+    def _free(self, k: Lanes, node: Node, made: dict[Node, Value]) -> Value:
+        """A free scalar in every lane (LLVM moves it out of the loop)."""
+        if node not in made:
+            if node.op == "const":
+                made[node] = k.constant(node.attrs["value"].item(), node.type.dtype)
+            elif node.op == "count":
+                made[node] = _count(k, node, self.kernel.n)
+            else:
+                made[node] = emit(k, node, [self._free(k, i, made) for i in node.inputs])
+        return made[node]
 
     def load(self, k: Lanes, number: int, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
         """One term's value."""

@@ -19,7 +19,7 @@ from enum import Enum
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ir.types import Shape, Sym, static_size
 from schuss.ops.registry import Kind
-from schuss.passes.build import kind
+from schuss.passes.build import is_map, kind
 from schuss.passes.views import is_view
 
 
@@ -59,12 +59,21 @@ def group(graph: Graph) -> list[Group]:
     groups: list[Group] = []
     home: dict[Node, int] = {}
     for node in _schedule(graph):
-        if node.op in ("input", "const") or is_view(node):
+        if node.op in ("input", "const") or is_view(node) or is_free(node):
             continue
         at = _place(node, groups, home)
         home[node] = at
     _mark_stores(graph, groups, home)
     return groups
+
+
+def is_free(node: Node) -> bool:
+    """A scalar made of constants and counts: each kernel that needs it makes it itself, no thread waits for it."""
+    if node.op == "const":
+        return bool(node.attrs["value"].size == 1)
+    if node.op == "count":
+        return True
+    return is_map(node) and node.type.shape == () and all(is_free(i) for i in node.inputs)
 
 
 def base_of(node: Node) -> Node:
@@ -77,8 +86,8 @@ def base_of(node: Node) -> Node:
 def _schedule(graph: Graph) -> list[Node]:
     """Topological order, turned so that the optimizer can join the product that makes its gradient:
 
-    what hangs on scalars alone (learning rates, bias corrections) comes first; maps of the state
-    alone (w * decay) come just before the first node that needs them with something else.
+    what hangs on scalars alone (learning rates, bias corrections) comes first, and copies of inputs;
+    maps of the state alone (w * decay) come just before the first node that needs them with something else.
     """
     light: set[Node] = set()
     floating: set[Node] = set()
@@ -86,6 +95,9 @@ def _schedule(graph: Graph) -> list[Node]:
         leaf = node.op == "const" or all(i in light for i in node.inputs)
         if leaf and static_size(node.type.shape) <= 1 and not node.type.symbolic:
             light.add(node)
+        elif node.op == "identity" and base_of(node.inputs[0]).op == "input":
+            light.add(node)  # a copy of the state in another order, needed by a product: made first, so that
+            # the threads need not meet just for it
         elif node.op == "input" or (is_map_like(node) and all(i in light or i in floating for i in node.inputs)):
             floating.add(node)
     order = dict.fromkeys(n for n in graph.nodes if n in light)

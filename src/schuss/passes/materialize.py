@@ -3,8 +3,9 @@
     a VIEW that strides cannot express      its source is copied first
     a matmul's right operand                its rows must be contiguous
     a matmul's operand from a column        its rows are gathered once
+    a free scalar read by place             it has no place otherwise
     an output that is an input, a constant,
-    a view or another output                it gets a place of its own
+    a view, free or another output          it gets a place of its own
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
 from schuss.ops.registry import Kind
 from schuss.passes.build import is_map, kind, make
+from schuss.passes.fusion import is_free
 from schuss.passes.views import is_view, view_of
 
 
@@ -43,16 +45,16 @@ def materialize(graph: Graph, capacity: int, columns: frozenset[str]) -> Graph:
 
     def gathered(node: Node) -> bool:
         view = view_of(node, capacity, columns)
-        return view is None or view.rows is not None
+        return view is None or view.rows is not None or is_free(view.base)
 
     def rows_contiguous(node: Node) -> bool:
         view = view_of(node, capacity, columns)
-        return view is not None and view.rows is None and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
+        return view is not None and not gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
 
     result = rewrite(graph, strided)
     outputs: list[Node] = []
     for node in result.outputs:
-        own = node.op not in ("input", "const") and not is_view(node)
+        own = node.op not in ("input", "const") and not is_view(node) and not is_free(node)
         outputs.append(make("identity", node, like=node) if not own or node in outputs else node)
     return Graph(result.inputs, tuple(outputs), result.output_names)
 

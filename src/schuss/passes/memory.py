@@ -154,18 +154,13 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
     """Whether a thread reads of the operand only what lies in its own share."""
     if division == ONE:
         return True
-    if operand.type.rank != reader_rank(reader, group) or not operand.type.shape:
+    if operand.type.rank + (reader.op == "one_hot") != len(group.space) or not operand.type.shape:
         return False
     if group.form is Form.CONTRACT and reader is group.anchor and operand is not reader.inputs[0] and operand.type.rank == 2:
         return False
     if division == ROWS:
         return is_rowwise(operand.type.shape)
     return operand is base_of(operand) and operand.type.shape[0] == division[1] and reader is not group.anchor
-
-
-def reader_rank(reader: Node, group: Group) -> int:
-    """Rank of the space in which the reader reads its operands."""
-    return len(group.space)
 
 
 Access = tuple[Place, Division | None, bool]

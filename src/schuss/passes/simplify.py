@@ -6,6 +6,7 @@
     broadcast_to(x) read by a map           -> x (maps broadcast themselves)
     sum(keepdims) then reshape              -> sum
     x * 1, x / 1, x - 0, x + (-0)           -> x
+    map(broadcast_to(s)) of a scalar s      -> broadcast_to(map(s))
     a map of constants, count of known axes -> its value
 """
 
@@ -20,7 +21,7 @@ from schuss.ir.rewrite import rewrite, with_inputs
 from schuss.ir.types import Sym
 from schuss.ops.infer import broadcast_shapes
 from schuss.ops.registry import lookup
-from schuss.passes.build import is_map, literal, make, scalar_value
+from schuss.passes.build import is_map, is_ones, literal, make, scalar_value
 
 FOLD_LIMIT = 4096  # elements; larger constant maps are computed at run time rather than stored
 
@@ -34,7 +35,7 @@ def _simpler(node: Node) -> Node | None:
     if node.op in ("identity", "stop_gradient"):
         return node.inputs[0]
     if is_map(node):
-        return _fold(node) or _neutral(node) or _drop_broadcasts(node)
+        return _fold(node) or _neutral(node) or _drop_broadcasts(node) or _on_scalars(node)
     rule = _RULES.get(node.op)
     return rule(node) if rule else None
 
@@ -80,6 +81,18 @@ def _drop_broadcasts(node: Node) -> Node | None:
         if broadcast_shapes(node.op, shapes) == node.type.shape:
             inputs[at] = operand.inputs[0]
     return with_inputs(node, tuple(inputs))
+
+
+def _on_scalars(node: Node) -> Node | None:
+    """A map of nothing but stretched scalars is a stretched map of scalars."""
+    if is_ones(node.type.shape) or not any(i.op == "broadcast_to" for i in node.inputs):
+        return None
+    sources = [i.inputs[0] if i.op == "broadcast_to" else i for i in node.inputs]
+    if not all(is_ones(s.type.shape) for s in sources):
+        return None
+    scalars = [s if s.type.shape == () else make("reshape", s, like=node, shape=()) for s in sources]
+    inner = make(node.op, *scalars, like=node, **node.attrs)
+    return make("broadcast_to", inner, like=node, shape=node.type.shape)
 
 
 def _transpose(node: Node) -> Node | None:
