@@ -1,1 +1,85 @@
-"""schuss."""
+"""Train neural networks at full speed on a CPU, and see every value and gradient.
+
+import schuss
+from schuss import nn, optim
+
+Everything here is loaded when it is first used, so that importing schuss costs little more than numpy.
+The operations of schuss.ops are functions here too: schuss.exp, schuss.where, schuss.softmax.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"  # a test compares it with pyproject.toml; importlib.metadata would cost 20 ms
+
+_MODULES = ("errors", "nn", "ops", "optim")
+_HOME = {
+    "Tensor": "schuss.trace",
+    "explain": "schuss.explanation",
+    "fit": "schuss.train.loop",
+    "grad": "schuss.api",
+    "jacobian": "schuss.api",
+    "jit": "schuss.api",
+    "load": "schuss.io.model_file",
+    "save": "schuss.io.model_file",
+    "value_and_grad": "schuss.api",
+}
+_NOT_TOP = ("lookup", "op")  # ways to declare operations: schuss.ops.op
+
+__all__ = [  # not the operations: `from schuss import *` must not replace Python's sum and abs
+    "Tensor",
+    "__version__",
+    "errors",
+    "explain",
+    "fit",
+    "grad",
+    "jacobian",
+    "jit",
+    "load",
+    "nn",
+    "ops",
+    "optim",
+    "save",
+    "value_and_grad",
+]
+
+if TYPE_CHECKING:
+    from schuss import errors, nn, ops, optim
+    from schuss.api import grad, jacobian, jit, value_and_grad
+    from schuss.explanation import explain
+    from schuss.io.model_file import load, save
+    from schuss.ops import *  # noqa: F403
+    from schuss.trace import Tensor
+    from schuss.train.loop import fit
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"schuss.{name}")
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name.startswith("_") or name not in _operations():
+        raise AttributeError(f"module 'schuss' has no attribute {name!r}")
+    else:
+        value = _operations()[name]
+    globals()[name] = value
+    return value
+
+
+def _operations() -> dict[str, Any]:
+    """The operations by name."""
+    ops = import_module("schuss.ops")
+    return {
+        name: value
+        for name, value in vars(ops).items()
+        if callable(value)
+        and not isinstance(value, type)
+        and not name.startswith("_")
+        and name not in _NOT_TOP
+    }
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_operations(), *(name for name in globals() if name.startswith("__"))})

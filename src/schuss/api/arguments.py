@@ -1,0 +1,105 @@
+"""Arguments as arrays: the one place where the dtypes of what a user passes are decided.
+
+argument                                            dtype of the traced value
+float32, float64, int32, int64, uint32, uint8, bool its own
+float16, bfloat16                                   float32
+int8, int16, uint16; uint64                         int32; int64
+floating array next to a model                      the model's (the widest of its parameters')
+Python float, list of floats                        the model's; else the widest floating dtype among the
+                                                    call's arrays; else float32
+Python int, list of ints                            int64
+Python bool, list of bools                          bool
+array the function captures                         if floating, the dtype of the tensor it meets
+
+Integers and bools are never differentiated. What mixed operations give is tabled in schuss.ops.infer;
+docs/dtypes.md has both tables.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schuss import nn
+from schuss.api.pytree import Named, is_number, is_number_list
+from schuss.data.arrays import as_array
+from schuss.errors import DataError, TraceError
+from schuss.ir.types import DTYPES, TensorType
+from schuss.ops.infer import promote_dtypes
+from schuss.trace import Tensor
+
+Array = NDArray[Any]
+
+_NARROW = {"int8": "int32", "int16": "int32", "uint16": "int32", "uint64": "int64"}
+
+
+def float_dtype(dtypes: Sequence[str]) -> str | None:
+    """The widest floating dtype among them, if any."""
+    floats = [d for d in dtypes if d in ("float32", "float64")]
+    return promote_dtypes(floats) if floats else None
+
+
+def to_array(value: Any, what: str) -> Array:
+    """An array of one of schuss's dtypes. DataError for what is no array of real numbers."""
+    array = as_array(value, what)
+    dtype = str(array.dtype)
+    if dtype == "uint64" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise DataError(
+            f"{what}: uint64 values above {np.iinfo(np.int64).max} are not supported; cast to float64"
+        )
+    return array if dtype in DTYPES else array.astype(_NARROW[dtype])
+
+
+def to_arrays(leaves: Sequence[Named]) -> list[Array]:
+    """The leaves as arrays, by the table above."""
+    model = float_dtype([str(v.dtype) for _, v in leaves if isinstance(v, nn.Parameter)])
+    arrays = [_strong(value, path) for path, value in leaves]
+    given = float_dtype([str(a.dtype) for a in arrays if a is not None])
+    weak = model or given or "float32"
+    result = []
+    for (path, value), array in zip(leaves, arrays, strict=True):
+        if array is None:
+            array = to_array(value, path)
+            array = array.astype(weak) if array.dtype.kind == "f" else array
+        elif model and array.dtype.kind == "f" and not isinstance(value, nn.Parameter):
+            array = array.astype(model, copy=False)
+        result.append(array)
+    return result
+
+
+def _strong(value: Any, path: str) -> Array | None:
+    """The array of a leaf that brings its own dtype; None for Python numbers."""
+    if is_number(value) or is_number_list(value):
+        return None
+    if isinstance(value, nn.Parameter):
+        return np.asarray(value.data)
+    if isinstance(value, Tensor):
+        raise TraceError(
+            f"{path}: {value.type} is kept from a finished trace and has no value; "
+            "return it from the traced function to get an array"
+        )
+    return to_array(value, path)
+
+
+def array_type(array: Array) -> TensorType:
+    """The array's concrete type."""
+    return TensorType(str(array.dtype), array.shape)
+
+
+def argument_names(function: Callable[..., Any], count: int) -> list[str]:
+    """Names for the positional arguments: the function's own where it has them."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        parameters = ()  # type: ignore[assignment]
+    own = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [own[i] if i < len(own) else f"arg{i}" for i in range(count)]
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """What to call the function in messages."""
+    return getattr(function, "__name__", type(function).__name__)

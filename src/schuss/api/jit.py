@@ -1,0 +1,94 @@
+"""jit: a function of arrays as machine code, compiled for the shapes and dtypes it is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from functools import update_wrapper
+from types import MethodType
+from typing import Any
+
+from schuss.api.arguments import array_type, to_arrays
+from schuss.api.cache import Cache, CacheInfo
+from schuss.api.fingerprint import static, structure
+from schuss.api.pytree import parameters_of
+from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call
+from schuss.trace import tracing
+
+MAXSIZE = 64
+
+
+def jit(f: Function, *, static_argnums: int | Iterable[int] = (), backend: str = "native") -> Jitted:
+    """f compiled: traced once for each form of its arguments, then run natively.
+
+    Arguments are arrays, Python numbers, lists, tuples and dicts of them, and models (their parameters
+    are inputs, so changed weights count). What decides the form: shapes, dtypes, the structure and
+    settings of containers and models, and every other value (text, functions, settings), which must be
+    hashable. Python numbers are traced scalars: a new number needs no new compilation, and cannot steer
+    Python code; name their positions in static_argnums to hand them through as numbers. Bools are traced
+    like other numbers. What f reads from outside is read when it is traced, and its side effects happen
+    only then. Results are new arrays.
+
+    The 64 forms used last are kept (`.cache_info()`, `.cache_clear()`). Safe to call from many threads.
+    Inside another traced function f is simply traced with it, so jit, grad and jacobian nest in any order.
+
+    backend  "native", or "reference" (numpy)
+
+    Raises TraceError for Python control flow on a traced value (names the line), LoweringError for an op
+    without a lowering (names the op), UsageError for an argument that is neither array nor hashable.
+    """
+    return Jitted(f, static_argnums, backend)
+
+
+class Jitted:
+    """A function under jit; see schuss.jit."""
+
+    def __init__(self, f: Function, static_argnums: int | Iterable[int], backend: str) -> None:
+        self.__wrapped__ = f
+        self._static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+        self._backend = backend
+        self._cache: Cache[Program] = Cache(MAXSIZE)
+        if not parameters_of(f):
+            update_wrapper(self, f)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        f = self.__wrapped__
+        if tracing():
+            return f(*args, **kwargs)
+        fixed = {i % len(args) for i in self._static if -len(args) <= i < len(args)}
+        if parameters_of(f):  # its parameters are inputs like any argument's
+            return self._run(apply_model, (f, *args), kwargs, {i + 1 for i in fixed})
+        return self._run(f, args, kwargs, fixed)
+
+    def _run(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], fixed: set[int]) -> Any:
+        call = Call(args, kwargs, static=fixed)
+        leaves = call.named(f)
+        arrays = to_arrays(leaves)
+        types = [array_type(a) for a in arrays]
+        key = (_form(call), tuple((t.dtype, t.shape) for t in types))
+
+        def make() -> Program:
+            return compile_call(f, call, types, [path for path, _ in leaves], backend(self._backend))
+
+        return self._cache.get(key, make)(arrays)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def cache_info(self) -> CacheInfo:
+        """Hits, misses, bound and size of the cache of compiled forms."""
+        return self._cache.info()
+
+    def cache_clear(self) -> None:
+        """Forget the compiled forms."""
+        self._cache.clear()
+
+
+def _form(call: Call) -> Hashable:
+    parts = [
+        static(arg, f"argument {i}") if i in call.static else structure(arg, f"argument {i}")
+        for i, arg in enumerate(call.args)
+    ]
+    return tuple(parts), tuple((k, structure(v, k)) for k, v in call.kwargs.items())
+
+
+__all__ = ["CacheInfo", "Jitted", "jit"]
