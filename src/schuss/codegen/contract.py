@@ -80,20 +80,23 @@ class Contraction:
         self.stored = list(group.stores)
         self.outputs = [kernel.write(n) for n in self.stored]
         self.terms: list[Term] = [*self.body.terms, *self.outputs]
-        self.tile = self._choose(threads)
+        self.expected = self._rows_a_thread(threads)
+        self.tile = self._choose()
 
-    def _choose(self, threads: int) -> Tile:
+    def _choose(self) -> Tile:
         """Scalars, one at a time, unless every term is contiguous or constant along the columns."""
-        rows, columns = self.group.space[-2:]
+        columns = self.group.space[-1]
         addressed = [self.y, *(t for t in self.terms if t.pointer is not None)]
         plain = isinstance(columns, Sym) or any(t.strides[-1] not in (0, 1) for t in addressed)
         plain = plain or any(t.strides[-1] != 1 for t in self.outputs)
         if plain or columns == 1 or isinstance(columns, Sym):
             return Tile(1, 1, 1)
-        expected = self.kernel.plan.capacity if isinstance(rows, Sym) else rows
-        if self.rank == 2:
-            expected = -(-expected // threads)
-        return choose_tile(self.kernel.target, self.dtype, columns, max(expected, 1))
+        return choose_tile(self.kernel.target, self.dtype, columns, self.expected)
+
+    def _rows_a_thread(self, threads: int) -> int:
+        rows = self.group.space[-2]
+        whole = self.kernel.plan.capacity if isinstance(rows, Sym) else rows
+        return max(-(-whole // threads) if self.rank == 2 else whole, 1)
 
     def emit(self) -> None:
         """Batch axes as loops, then the matrix."""
@@ -127,13 +130,11 @@ class Contraction:
             self._panel(offsets, low, high, whole, Tile(tile.rows, vectors, tile.width, rest % tile.width))
 
     def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile) -> None:
-        """All rows of one panel of columns: whole tiles, then half ones, then single rows."""
+        """All rows of one panel of columns: whole tiles, one of the rows expected to be left, single rows."""
         b = self.kernel.b
         start = low
-        heights = [tile.rows]
-        while heights[-1] > 1:
-            heights.append((heights[-1] + 1) // 2 if heights[-1] > 3 else 1)
-        for height in heights:
+        left = self.expected % tile.rows
+        for height in dict.fromkeys([tile.rows, max(left, 1), 1]):
             stop = b.sub(high, b.srem(b.sub(high, start), I64(height)))
             part = Tile(height, tile.vectors, tile.width, tile.partial)
             with for_range(b, start, stop, height) as i:

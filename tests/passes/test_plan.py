@@ -1,0 +1,127 @@
+"""Views, layout, fusion and the memory plan, on graphs small enough to read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schuss import ops
+from schuss.backprop import backprop
+from schuss.ir import Graph, N, TensorType, input_node
+from schuss.passes.fusion import Form, group
+from schuss.passes.layout import choose_layout
+from schuss.passes.materialize import materialize
+from schuss.passes.memory import plan
+from schuss.passes.pipeline import optimize
+from schuss.passes.views import reshape_strides, storage_strides, view_of
+from schuss.passes.work import row_independent, work
+from schuss.trace import Tensor, trace
+
+F = "float32"
+
+
+@given(
+    st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, max_size=4),
+    st.permutations(range(4)),
+    st.data(),
+)
+def test_reshaped_strides_address_the_same_elements(shape, order, data):
+    """Against numpy: where numpy reshapes without a copy, ours must agree, and never claim a view that is none."""
+    base = np.arange(np.prod(shape)).reshape(shape)
+    x = np.transpose(base, [a for a in order if a < len(shape)])
+    size = x.size
+    divisors = [d for d in range(1, size + 1) if size % d == 0]
+    first = data.draw(st.sampled_from(divisors))
+    new = (first, size // first)
+    strides = reshape_strides(x.shape, tuple(s // 8 for s in x.strides), new)
+    expected = x.reshape(new)
+    if strides is None:
+        assert not np.shares_memory(base, expected)
+    else:
+        seen = np.lib.stride_tricks.as_strided(base, new, [s * 8 for s in strides])
+        assert np.array_equal(seen, expected)
+
+
+def test_example_axis_is_stored_first():
+    assert storage_strides((5, N), 64) == (1, 5)
+    assert storage_strides((N, 5, 2), 64) == (10, 2, 1)
+
+
+def test_a_slice_of_a_transpose_is_a_view():
+    graph = trace(lambda x: ops.exp(x).T[2:4], [TensorType(F, (3, 5))])
+    view = view_of(graph.outputs[0], 1, frozenset())
+    assert view is not None
+    assert (view.offset, view.strides) == (2, (1, 5))
+
+
+def sgd_step():
+    x, y, w, lr = (
+        Tensor(input_node(name, TensorType(F, shape)))
+        for name, shape in [("x", (N, 8)), ("y", (N, 4)), ("w", (4, 8)), ("lr", ())]
+    )
+    z = x @ w.T
+    loss = ((z - y) * (z - y)).mean()
+    (g,) = backprop(loss, [w])
+    new = w - lr * (g + w * 0.01)
+    inputs = tuple(t.node for t in (x, y, w, lr))
+    return Graph(inputs, (loss.node, new.node), ("loss", "w"))
+
+
+def test_weight_is_kept_as_the_products_read_it():
+    layout = choose_layout(optimize(sgd_step()), ("w",))
+    assert layout.swapped == {"w"}
+    turned = [n for n in layout.graph.nodes if n.op == "transpose"]
+    assert all(n.inputs[0].type.symbolic for n in turned), "no weight is transposed in a step"
+    assert layout.graph.output("w").type.shape == (8, 4)
+
+
+def stages():
+    graph = materialize(choose_layout(optimize(sgd_step()), ("w",)).graph, 16, frozenset({"x", "y"}))
+    groups = group(graph)
+    slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
+    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
+    return graph, groups, plan(graph, groups, 16, slots, {inputs["w"]: graph.output("w")})
+
+
+def test_the_update_rides_in_the_weight_gradients_epilogue():
+    graph, groups, planned = stages()
+    update = next(g for g in groups if graph.output("w") in g.nodes)
+    assert update.form is Form.CONTRACT
+    assert update.stores == [graph.output("w")], "the gradient itself is never stored"
+    w = next(n for n in graph.inputs if n.attrs["name"] == "w")
+    assert planned.places[graph.output("w")] == planned.places[w], "updated in place"
+
+
+def test_threads_meet_only_where_rows_meet():
+    _, _, planned = stages()
+    assert [s.barrier for s in planned.stages].count(True) == 1
+
+
+def test_a_state_that_is_read_later_is_not_overwritten():
+    """a' = b, b' = a: at least one must be copied through a temporary."""
+    a, b = (input_node(name, TensorType(F, (8,))) for name in "ab")
+    graph = materialize(Graph((a, b), (b, a), ("a", "b")), 1, frozenset())
+    planned = plan(graph, group(graph), 1, {a: 1, b: 2}, {a: graph.output("a"), b: graph.output("b")})
+    written = [n for s in planned.stages for n in s.group.stores]
+    assert len(written) == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: ops.softmax(x, axis=-1), True),
+        (lambda x: x - x.mean(axis=0), False),
+        (lambda x: x @ x.T, False),
+        (lambda x: x.sum(), False),
+        (lambda x: ops.relu(x @ np.ones((4, 3), F)), True),
+    ],
+)
+def test_row_independence(function, expected):
+    assert row_independent(trace(function, [TensorType(F, (N, 4))])) is expected
+
+
+def test_work_counts_products():
+    graph = trace(lambda x, w: x @ w, [TensorType(F, (N, 8)), TensorType(F, (8, 4))])
+    assert work(graph, 10) == 2 * 10 * 8 * 4
