@@ -21,7 +21,7 @@ from schuss.codegen.lanes import I8, I64, POINTER
 from schuss.codegen.loops import entry_alloca, for_range, if_then
 from schuss.codegen.maps import emit_map_group
 from schuss.codegen.singles import emit_single
-from schuss.codegen.sync import barrier, flush_denormals, restore_denormals
+from schuss.codegen.sync import WAIT_TYPE, barrier, flush_denormals, restore_denormals
 from schuss.codegen.target import Target
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
@@ -29,7 +29,7 @@ from schuss.passes.fusion import Form
 from schuss.passes.memory import ONE, Plan, Stage
 
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64])
-RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, POINTER])
+RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])
 RUN_ARGUMENTS = ("table", "order", "sync", "batch", "total", "first", "steps", "counter", "thread", "threads", "wait")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.exec.reference import example_count
-from schuss.exec.threads import available_cores, team
+from schuss.exec.threads import available_cores, run_team
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, bind
@@ -115,7 +115,7 @@ class Table:
         if threads == 1:
             one(0)
         else:
-            team(threads).run(one)
+            run_team(threads, one)
         return results[0]
 
 

@@ -1,0 +1,65 @@
+"""LLVM IR to object code, and object code to addresses."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from schuss.codegen.target import Target
+from schuss.errors import LoweringError
+
+_names = itertools.count()
+_lock = threading.RLock()
+
+
+def _optimized(text: str, target: Target) -> tuple[Any, Any]:
+    """The module after LLVM's passes, and the target machine.
+
+    We emit the vectors ourselves: LLVM's loop and SLP vectorisers stay off.
+    """
+    machine = target.machine()
+    try:
+        module = llvm.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise LoweringError(f"generated code is not valid LLVM IR: {error}") from None
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    options.loop_unrolling = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module, machine
+
+
+def compile_object(text: str, target: Target) -> bytes:
+    """Object code of a module given as LLVM IR."""
+    with _lock:
+        module, machine = _optimized(text, target)
+        code: bytes = machine.emit_object(module)
+        return code
+
+
+def assembly(text: str, target: Target) -> str:
+    """The same as assembly language, to read."""
+    with _lock:
+        module, machine = _optimized(text, target)
+        lines: str = machine.emit_assembly(module)
+        return lines
+
+
+class Library:
+    """Object code made callable. The code is freed with the object."""
+
+    def __init__(self, code: bytes, target: Target, symbol: str = "run") -> None:
+        with _lock:
+            self._jit = llvm.create_lljit_compiler(target.machine())
+            builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+            self._tracker = builder.export_symbol(symbol).link(self._jit, f"schuss{next(_names)}")
+
+    def address(self, symbol: str) -> int:
+        found: int = self._tracker[symbol]
+        return found

@@ -1,0 +1,62 @@
+"""Loops and branches over llvmlite's builder, as context managers, and the one tree that joins vector lanes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import llvmlite.ir as ir
+
+I32, I64 = ir.IntType(32), ir.IntType(64)
+
+
+@contextlib.contextmanager
+def for_range(b: Any, start: Any, stop: Any, step: int = 1) -> Iterator[Any]:
+    """The body once for each i64 index in range(start, stop, step); none if start >= stop."""
+    before = b.block
+    head, body, after = (b.append_basic_block(name) for name in ("head", "body", "after"))
+    b.branch(head)
+    b.position_at_end(head)
+    index = b.phi(I64)
+    index.add_incoming(start, before)
+    b.cbranch(b.icmp_signed("<", index, stop), body, after)
+    b.position_at_end(body)
+    yield index
+    index.add_incoming(b.add(index, I64(step)), b.block)
+    b.branch(head)
+    b.position_at_end(after)
+
+
+@contextlib.contextmanager
+def if_then(b: Any, condition: Any) -> Iterator[None]:
+    """The body if the condition holds."""
+    with b.if_then(condition):
+        yield
+
+
+def entry_alloca(b: Any, type: Any, count: int = 1) -> Any:
+    """A place on the stack, made once a call however often it is used (LLVM turns it into registers)."""
+    with b.goto_entry_block():
+        return b.alloca(type, size=count)
+
+
+def fold_lanes(b: Any, vector: Any, two: Callable[[Any, Any, int], Any]) -> Any:
+    """One scalar from the lanes: the upper half is joined to the lower, again and again.
+
+    two(x, y, width) joins values of `width` lanes. The tree is part of a sum's meaning: it is the same
+    on every instruction set.
+    """
+    width = vector.type.count
+    while width > 1:
+        half = width // 2
+        undefined = ir.Constant(vector.type, ir.Undefined)
+        lower, upper = (
+            b.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(I32, half), list(range(at, at + half))))
+            for at in (0, half)
+        )
+        if half == 1:
+            lower, upper = b.extract_element(lower, I32(0)), b.extract_element(upper, I32(0))
+        vector = two(lower, upper, half)
+        width = half
+    return vector

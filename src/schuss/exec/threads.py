@@ -1,0 +1,110 @@
+"""Teams of threads that run one native call together.
+
+Python threads, asleep between calls; the native call releases the GIL. After a fork the child starts
+with none and makes its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity, limited by its control group's quota."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this platform
+        cores = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+def _cgroup_quota() -> float | None:
+    """CPUs' worth of time the control group (v2, then v1) grants, None if unlimited or unknown."""
+    with contextlib.suppress(OSError, ValueError):
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        folder = Path("/sys/fs/cgroup/cpu")
+        limit = int((folder / "cpu.cfs_quota_us").read_text())
+        return limit / int((folder / "cpu.cfs_period_us").read_text()) if limit > 0 else None
+    return None
+
+
+class Team:
+    """`size` threads, the caller's among them as number 0."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._wake = [threading.Lock() for _ in range(size - 1)]
+        self._done = [threading.Lock() for _ in range(size - 1)]
+        self._task: Callable[[int], None] | None = None
+        self._errors: list[BaseException] = []
+        for number in range(size - 1):
+            self._wake[number].acquire()
+            self._done[number].acquire()
+            threading.Thread(target=self._work, args=(number,), name=f"schuss-{number + 1}", daemon=True).start()
+
+    def _work(self, number: int) -> None:
+        while True:
+            self._wake[number].acquire()
+            if self._task is None:
+                return
+            try:
+                self._task(number + 1)
+            except BaseException as error:
+                self._errors.append(error)
+            self._done[number].release()
+
+    def run(self, task: Callable[[int], None]) -> None:
+        """task(0) here and task(1) .. task(size-1) on the others; returns when all have. The first error is raised."""
+        self._task = task
+        self._errors = []
+        for wake in self._wake:
+            wake.release()
+        try:
+            task(0)
+        finally:
+            for done in self._done:
+                done.acquire()
+        if self._errors:
+            raise self._errors[0]
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._task = None
+        for wake in self._wake:
+            wake.release()
+
+
+_idle: dict[int, list[Team]] = {}
+_lock = threading.Lock()
+
+
+def run_team(size: int, task: Callable[[int], None]) -> None:
+    """task(0) .. task(size-1) at once. Teams are kept for the next one who asks; callers never share one."""
+    with _lock:
+        spare = _idle.setdefault(size, [])
+        team = spare.pop() if spare else None
+    team = team or Team(size)
+    try:
+        team.run(task)
+    finally:
+        with _lock:
+            _idle.setdefault(size, []).append(team)
+
+
+def _after_fork() -> None:
+    """Threads do not survive a fork, and the lock may have been held."""
+    global _lock
+    _lock = threading.Lock()
+    _idle.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
