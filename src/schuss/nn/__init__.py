@@ -1,1 +1,86 @@
-"""TODO."""
+"""Layers, losses and initializers: names, shapes and defaults are PyTorch's."""
+
+from schuss.nn import init, losses, module
+from schuss.nn.activations import (
+    ELU,
+    GELU,
+    SELU,
+    LeakyReLU,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from schuss.nn.layers import Dropout, Embedding, Flatten, Identity, Layer, LayerNorm, Linear, Sequential
+from schuss.nn.losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+    weighted,
+)
+from schuss.nn.module import Mode, Module, bind_scopes, current_mode, mode, named_modules
+from schuss.nn.parameter import Parameter, bind
+from schuss.nn.rebuild import LAYERS, LOSSES, from_config, loss_from_config, to_config
+from schuss.nn.walk import initialize, load_state_dict, named_parameters, state_dict, to_dtype
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "LAYERS",
+    "LOSSES",
+    "SELU",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "HuberLoss",
+    "Identity",
+    "L1Loss",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "Loss",
+    "MSELoss",
+    "Mish",
+    "Mode",
+    "Module",
+    "NLLLoss",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "SmoothL1Loss",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "bind",
+    "bind_scopes",
+    "current_mode",
+    "from_config",
+    "init",
+    "initialize",
+    "load_state_dict",
+    "loss_from_config",
+    "losses",
+    "mode",
+    "module",
+    "named_modules",
+    "named_parameters",
+    "state_dict",
+    "to_config",
+    "to_dtype",
+    "weighted",
+]

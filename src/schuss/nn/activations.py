@@ -1,0 +1,150 @@
+"""Activations: elementwise layers (and softmax along an axis) with PyTorch's names and defaults."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from schuss import ops
+from schuss.errors import UsageError
+from schuss.nn.layers import Layer
+from schuss.trace import Tensor, as_tensor
+
+
+class Activation(Layer):
+    """A layer that is one function of its input. Shapes and dtypes stay; the input must be floating."""
+
+    def forward(self, x: Any) -> Tensor:
+        y: Tensor = self.function(as_tensor(x))
+        return y
+
+    def function(self, x: Tensor) -> Any:
+        raise NotImplementedError
+
+
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x))"""
+
+    def function(self, x: Tensor) -> Any:
+        return ops.sigmoid(x)
+
+
+class Tanh(Activation):
+    """tanh x"""
+
+    def function(self, x: Tensor) -> Any:
+        return ops.tanh(x)
+
+
+class ReLU(Activation):
+    """max(x, 0); its slope at 0 is 0"""
+
+    def function(self, x: Tensor) -> Any:
+        return ops.relu(x)
+
+
+class LeakyReLU(Activation):
+    """x where x > 0, else negative_slope * x. Source: Maas, Hannun and Ng (2013)."""
+
+    settings = ("negative_slope",)
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = finite("LeakyReLU", "negative_slope", negative_slope)
+
+    def function(self, x: Tensor) -> Any:
+        return ops.leaky_relu(x, negative_slope=self.negative_slope)
+
+
+class ELU(Activation):
+    """x where x > 0, else alpha * (exp(x) - 1). Source: Clevert, Unterthiner and Hochreiter (2016)."""
+
+    settings = ("alpha",)
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = finite("ELU", "alpha", alpha)
+
+    def function(self, x: Tensor) -> Any:
+        return ops.elu(x, alpha=self.alpha)
+
+
+class SELU(Activation):
+    """scale * ELU(x, alpha), both chosen to keep mean 0 and variance 1. Source: Klambauer et al. (2017)."""
+
+    def function(self, x: Tensor) -> Any:
+        return ops.selu(x)
+
+
+class GELU(Activation):
+    """x * Phi(x), Phi the normal distribution function; approximate="tanh" its approximation by tanh.
+
+    Source: Hendrycks and Gimpel, Gaussian error linear units (2016).
+    """
+
+    settings = ("approximate",)
+
+    def __init__(self, approximate: str = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise UsageError(f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}")
+        self.approximate = approximate
+
+    def function(self, x: Tensor) -> Any:
+        return ops.gelu(x, approximate=self.approximate)
+
+
+class SiLU(Activation):
+    """x * sigmoid(x), also called swish. Source: Elfwing, Uchibe and Doya (2018)."""
+
+    def function(self, x: Tensor) -> Any:
+        return ops.silu(x)
+
+
+class Mish(Activation):
+    """x * tanh(softplus(x)). Source: Misra, Mish (2019)."""
+
+    def function(self, x: Tensor) -> Any:
+        return ops.mish(x)
+
+
+class Softplus(Activation):
+    """log(1 + exp(beta * x)) / beta, in a form that does not overflow"""
+
+    settings = ("beta",)
+
+    def __init__(self, beta: float = 1.0) -> None:
+        if not 0.0 < beta < math.inf:
+            raise UsageError(f"Softplus: beta must be positive, got {beta}")
+        self.beta = beta
+
+    def function(self, x: Tensor) -> Any:
+        return ops.softplus(x, beta=self.beta)
+
+
+class Softmax(Activation):
+    """exp(x_i) / sum over j of exp(x_j) along the axis dim (default the last)"""
+
+    settings = ("dim",)
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = dim
+
+    def function(self, x: Tensor) -> Any:
+        return ops.softmax(x, axis=self.dim)
+
+
+class LogSoftmax(Activation):
+    """x_i - log(sum over j of exp(x_j)) along the axis dim (default the last)"""
+
+    settings = ("dim",)
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = dim
+
+    def function(self, x: Tensor) -> Any:
+        return ops.log_softmax(x, axis=self.dim)
+
+
+def finite(owner: str, name: str, value: float) -> float:
+    """The value. UsageError unless it is a finite number."""
+    if not math.isfinite(value):
+        raise UsageError(f"{owner}: {name} must be finite, got {value}")
+    return value

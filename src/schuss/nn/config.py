@@ -1,0 +1,42 @@
+"""Settings objects that can be written to a file and rebuilt: {"type": "Linear", "in_features": 784, ...}."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from schuss.errors import UsageError
+
+
+class Configured:
+    """Base of frozen dataclasses whose fields say all there is to know about them."""
+
+    def config(self) -> dict[str, Any]:
+        """{"type": class name, field: value, ...}, fit for JSON."""
+        assert dataclasses.is_dataclass(self)
+        fields = {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {"type": type(self).__name__, **fields}
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON would hold it."""
+    if hasattr(value, "config"):
+        return value.config()
+    if isinstance(value, tuple):
+        return [plain(v) for v in value]
+    if callable(value):
+        return {"type": getattr(value, "__name__", type(value).__name__)}
+    return value
+
+
+def build(config: Mapping[str, Any], known: Mapping[str, Any], what: str) -> Any:
+    """The object a config describes. UsageError for an unknown type or setting."""
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "type"}
+    name = config.get("type")
+    if not isinstance(name, str) or name not in known:
+        raise UsageError(f"unknown {what} {name!r}; this version knows {', '.join(known)}")
+    try:
+        return known[name](**settings)
+    except TypeError as error:
+        raise UsageError(f"{what} {name}: {error}") from None

@@ -1,0 +1,270 @@
+"""Layers with PyTorch's names, shapes and defaults, in terms of schuss.ops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from schuss import ops
+from schuss.errors import ShapeError, UsageError
+from schuss.nn import init as laws
+from schuss.nn.config import plain
+from schuss.nn.module import Module, current_mode
+from schuss.nn.parameter import Initializer, Parameter
+from schuss.trace import Tensor, as_tensor
+from schuss.trace.build import user_site
+
+
+class Layer(Module):
+    """A layer that its settings, the arguments of its class, say all about."""
+
+    settings: ClassVar[tuple[str, ...]] = ()
+
+    def config(self) -> dict[str, Any]:
+        """{"type": class name, setting: value, ...}, from which nn.from_config rebuilds the layer."""
+        return {"type": type(self).__name__, **{name: plain(getattr(self, name)) for name in self.settings}}
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
+        return f"{type(self).__name__}({given})"
+
+
+def shape_error(message: str) -> ShapeError:
+    """The error with the user's line at its end."""
+    site = user_site()
+    return ShapeError(message if site is None else f"{message} (line: {site})")
+
+
+def whole(owner: str, **sizes: Any) -> None:
+    """UsageError unless every size is a whole number of at least 1."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise UsageError(f"{owner}: {name} must be a whole number of at least 1, got {size!r}")
+
+
+def to_float(x: Any, dtype: str) -> Tensor:
+    """x as a tensor of a floating dtype."""
+    t = as_tensor(x)
+    return t if t.dtype == dtype else t.astype(dtype)
+
+
+class Linear(Layer):
+    """y = x W' + b for x [..., in_features], y [..., out_features].
+
+    weight [out_features, in_features] and bias [out_features] start uniform on (-k, k), k =
+    1/sqrt(in_features); `init` (a law of schuss.nn.init or its name) changes that for the weight. x of any
+    dtype is cast to the weight's. UsageError for sizes below 1; ShapeError if x has other features.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        dtype: str = "float32",
+        init: str | Initializer = "default",
+    ) -> None:
+        whole("Linear", in_features=in_features, out_features=out_features)
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter((out_features, in_features), laws.named(init), dtype)
+        k = 1.0 / math.sqrt(in_features)
+        self.bias = Parameter(out_features, laws.Uniform(-k, k), dtype) if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        x = as_tensor(x)
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            mend = " (put nn.Flatten() before it)" if x.ndim > 2 else ""
+            raise shape_error(
+                f"Linear({self.in_features}, {self.out_features}): the input {x.type} must have "
+                f"{self.in_features} features on its last axis{mend}"
+            )
+        y = to_float(x, self.weight.dtype) @ self.weight.mT
+        return y if self.bias is None else y + self.bias
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "type": type(self).__name__,
+            "in_features": self.in_features,
+            "out_features": self.out_features,
+            "bias": self.bias is not None,
+            "dtype": self.weight.dtype,
+            "init": laws.config_of(self.weight.init),
+        }
+
+    def __repr__(self) -> str:
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"Linear({sizes}, bias={self.bias is not None})"
+
+
+class Identity(Layer):
+    """y = x."""
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+class Flatten(Layer):
+    """The axes start_dim .. end_dim joined into one: [N, 28, 28] to [N, 784]. ShapeError if x lacks them."""
+
+    settings = ("start_dim", "end_dim")
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        if not isinstance(start_dim, int) or not isinstance(end_dim, int):
+            raise UsageError(f"Flatten: axes must be whole numbers, got {start_dim!r} and {end_dim!r}")
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, x: Any) -> Tensor:
+        t = as_tensor(x)
+        start, end = (d + t.ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
+        if start == t.ndim == 1 and self.end_dim == -1:
+            return t.reshape((*t.shape, 1))  # one number an example is one feature
+        if not 0 <= start <= end < t.ndim:
+            raise shape_error(f"Flatten({self.start_dim}, {self.end_dim}): {t.type} has no such axes")
+        return t.reshape((*t.shape[:start], -1, *t.shape[end + 1 :]))
+
+
+class Dropout(Layer):
+    """In training each element is 0 with probability p, else x / (1 - p); otherwise y = x.
+
+    Training is the mode a trace is made for (nn.mode): the random bits come from its key and step, with a
+    stream of its own for each call. UsageError unless 0 <= p < 1.
+    Source: Srivastava et al., Dropout (JMLR 2014).
+    """
+
+    settings = ("p",)
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0.0 <= p < 1.0:
+            raise UsageError(f"Dropout: p must be in [0, 1), got {p}")
+        self.p = p
+
+    def forward(self, x: Any) -> Any:
+        now = current_mode()
+        if not now.training or self.p == 0.0:
+            return x
+        if now.key is None:
+            raise UsageError("Dropout: training needs a random key: nn.mode(training=True, key=...)")
+        x = as_tensor(x)
+        step = as_tensor(0 if now.step is None else now.step, "int64")
+        u = ops.random_uniform(as_tensor(now.key), step, shape=x.shape, stream=now.next_stream())
+        return ops.where(u >= self.p, x * (1.0 / (1.0 - self.p)), 0.0)
+
+
+class LayerNorm(Layer):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias over the last axes, which have shape normalized_shape.
+
+    The variance is the mean square, without Bessel's correction. weight starts at 1, bias at 0.
+    UsageError for sizes below 1 or a negative eps; ShapeError if x's last axes differ.
+    Source: Ba, Kiros and Hinton, Layer normalization (2016).
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...] | list[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        dtype: str = "float32",
+    ) -> None:
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        if not shape:
+            raise UsageError("LayerNorm: normalized_shape needs at least one axis")
+        for size in shape:
+            whole("LayerNorm", normalized_shape=size)
+        if not 0.0 <= eps < math.inf:
+            raise UsageError(f"LayerNorm: eps must not be negative, got {eps}")
+        self.normalized_shape = shape
+        self.eps = eps
+        self.weight = Parameter(shape, laws.Ones(), dtype) if elementwise_affine else None
+        self.bias = Parameter(shape, laws.Zeros(), dtype) if elementwise_affine and bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        x = as_tensor(x)
+        k = len(self.normalized_shape)
+        if x.shape[-k:] != self.normalized_shape:
+            raise shape_error(f"LayerNorm({list(self.normalized_shape)}): {x.type} has other last axes")
+        if self.weight is not None or not x.is_float:
+            x = to_float(x, "float32" if self.weight is None else self.weight.dtype)
+        y: Tensor = ops.layer_norm(x, self.weight, self.bias, axis=tuple(range(-k, 0)), eps=self.eps)
+        return y
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "type": type(self).__name__,
+            "normalized_shape": list(self.normalized_shape),
+            "eps": self.eps,
+            "elementwise_affine": self.weight is not None,
+            "bias": self.bias is not None,
+            "dtype": "float32" if self.weight is None else self.weight.dtype,
+        }
+
+    def __repr__(self) -> str:
+        return f"LayerNorm({list(self.normalized_shape)}, eps={self.eps})"
+
+
+class Embedding(Layer):
+    """y[...] = weight[x[...]]: a row of weight [num_embeddings, embedding_dim] for each integer in x.
+
+    weight starts standard normal. An index out of range takes the nearest row. UsageError for sizes below 1;
+    DTypeError (from take) if x does not hold integers.
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: str = "float32") -> None:
+        whole("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.weight = Parameter((num_embeddings, embedding_dim), laws.Normal(), dtype)
+
+    def forward(self, x: Any) -> Tensor:
+        y: Tensor = ops.take(self.weight, as_tensor(x), axis=0)
+        return y
+
+    def config(self) -> dict[str, Any]:
+        sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
+        return {"type": type(self).__name__, **sizes, "dtype": self.weight.dtype}
+
+    def __repr__(self) -> str:
+        return f"Embedding({self.num_embeddings}, {self.embedding_dim})"
+
+
+class Sequential(Layer):
+    """The modules one after the other: y = f_n(... f_1(x)). Parameters are named 0.weight, 0.bias, ...
+
+    Any callables of one tensor will do. UsageError for something that cannot be called.
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        for i, layer in enumerate(layers):
+            if isinstance(layer, type):
+                raise UsageError(
+                    f"Sequential: layer {i} is the class {layer.__name__}; write {layer.__name__}()"
+                )
+            if not callable(layer):
+                raise UsageError(f"Sequential: layer {i} is a {type(layer).__name__} and cannot be called")
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def named_children(self) -> Iterator[tuple[str, Any]]:
+        return ((str(i), layer) for i, layer in enumerate(self.layers))
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+    def config(self) -> dict[str, Any]:
+        return {"type": "Sequential", "layers": [layer.config() for layer in self.layers]}
+
+    def __repr__(self) -> str:
+        return Module.__repr__(self)

@@ -1,0 +1,194 @@
+"""Module: the base of layers and models; what happens when one is called."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import importlib
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schuss.errors import UsageError
+from schuss.nn import walk
+from schuss.nn.parameter import Array, Parameter, bound
+from schuss.trace import Tensor, node_of, scope, tracing
+
+
+class Module:
+    """Base of layers and models.
+
+    A subclass sets parameters and other modules as attributes (also in lists, tuples and dicts) and defines
+    `forward` or `__call__`, which takes and returns tensors. Calling a module with tensors builds its part of
+    the graph; calling it with arrays only computes and returns arrays.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        call = cls.__dict__.get("__call__")
+        if call is not None:
+            cls.__call__ = _wrapped(call)  # type: ignore[method-assign]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        forward = getattr(self, "forward", None)
+        if forward is None:
+            raise UsageError(f"{type(self).__name__}: define forward(self, x) or __call__(self, x)")
+        return _run(self, forward, args, kwargs)
+
+    def named_children(self) -> Iterator[tuple[str, Any]]:
+        """The parts a path goes through: the attributes."""
+        return walk.attributes(self)
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """See schuss.nn.named_parameters."""
+        return walk.named_parameters(self)
+
+    def state_dict(self) -> dict[str, Array]:
+        """See schuss.nn.state_dict."""
+        return walk.state_dict(self)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See schuss.nn.load_state_dict."""
+        walk.load_state_dict(self, state)
+
+    def __repr__(self) -> str:
+        parts = [f"({k}): {v!r}" for k, v in self.named_children() if isinstance(v, Module)]
+        body = "".join(f"\n  {line}" for part in parts for line in part.split("\n"))
+        return f"{type(self).__name__}({body}\n)" if parts else f"{type(self).__name__}()"
+
+
+def named_modules(model: Any) -> dict[str, Any]:
+    """The model itself under "" and every Module in it by path; a shared one once, under its first path."""
+    found: dict[str, Any] = {"": model}
+    seen = {id(model)}
+    for path, part in walk._walk(model, "", set()):
+        if isinstance(part, Module) and id(part) not in seen:
+            seen.add(id(part))
+            found[path] = part
+    return found
+
+
+# -- calling -----------------------------------------------------------------------------------------
+
+
+def _load_api(*args: Any) -> Any:
+    """What the hook is at first: the first call on arrays loads schuss.api, which puts its own in its place.
+
+    By name, since the model side does not import the machine side.
+    """
+    importlib.import_module("schuss.api")
+    assert call_on_arrays is not _load_api
+    return call_on_arrays(*args)
+
+
+call_on_arrays: Callable[..., Any] = _load_api
+"""call_on_arrays(model, args) computes a model on arrays. Keyword arguments that have no place among the
+positional ones come as a third argument, a dict."""
+
+_running: contextvars.ContextVar[tuple[Module, str] | None] = contextvars.ContextVar("running", default=None)
+_paths: contextvars.ContextVar[Mapping[int, str] | None] = contextvars.ContextVar("paths", default=None)
+
+
+@contextlib.contextmanager
+def bind_scopes(model: Any) -> Iterator[None]:
+    """Inside, nodes made by a module of this model carry its path and class as scope, as 0.Linear."""
+    token = _paths.set({id(module): path for path, module in named_modules(model).items()})
+    try:
+        yield
+    finally:
+        _paths.reset(token)
+
+
+def _wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def wrapper(self: Module, *args: Any, **kwargs: Any) -> Any:
+        return _run(self, functools.partial(call, self), args, kwargs)
+
+    return wrapper
+
+
+def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Trace the call under the module's scope, or hand it on if there are only arrays and no trace."""
+    running = _running.get()
+    if running is not None and running[0] is module:  # super().__call__, or a call that calls itself
+        return call(*args, **kwargs)
+    if running is None and not tracing() and not bound() and not _any_traced((args, kwargs)):
+        walk.initialize(module)
+        args, kwargs = _positional(call, args, kwargs)
+        return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
+    with contextlib.ExitStack() as stack:
+        if _paths.get() is None:
+            stack.enter_context(bind_scopes(module))
+        path = (_paths.get() or {}).get(id(module))
+        label = _label(module, path, running[1] if running else "")
+        if label:
+            stack.enter_context(scope(label))
+        token = _running.set((module, path or ""))
+        stack.callback(_running.reset, token)
+        return call(*args, **kwargs)
+
+
+def _label(module: Module, path: str | None, outer: str) -> str:
+    """A module's scope below its caller's: what its path adds, and its class; none for a whole model."""
+    name = type(module).__name__
+    if path:
+        return f"{path.removeprefix(outer + '.') if outer else path}.{name}"
+    whole = path == "" and any(isinstance(v, Module) for _, v in list(walk._walk(module, "", set()))[1:])
+    return "" if whole else name
+
+
+def _any_traced(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_any_traced(v) for v in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_any_traced(v) for v in value)
+    return isinstance(value, Tensor) or (not isinstance(value, type) and node_of(value) is not None)
+
+
+def _positional(
+    call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Keyword arguments put in their positions where they have one."""
+    if not kwargs:
+        return args, kwargs
+    given = inspect.signature(call).bind(*args, **kwargs)
+    return given.args, given.kwargs
+
+
+# -- training or not -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What a trace is for: training or not; key (uint32[2]) and step (int64) feed dropout's random bits."""
+
+    training: bool = False
+    key: Any = None
+    step: Any = None
+    streams: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
+
+    def next_stream(self) -> int:
+        """A number of its own for each use of randomness in one trace."""
+        return next(self.streams)
+
+
+_mode: contextvars.ContextVar[Mode | None] = contextvars.ContextVar("mode", default=None)
+
+
+@contextlib.contextmanager
+def mode(training: bool = False, key: Any = None, step: Any = None) -> Iterator[Mode]:
+    """Inside, models are traced for this mode. Without one they are not in training."""
+    chosen = Mode(training, key, step)
+    token = _mode.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _mode.reset(token)
+
+
+def current_mode() -> Mode:
+    """The mode of the trace under way."""
+    return _mode.get() or Mode()

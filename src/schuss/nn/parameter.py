@@ -1,0 +1,166 @@
+"""Parameters: the arrays a model learns, and the tensors that stand for them while tracing."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schuss.errors import ShapeError, UsageError
+from schuss.ir.graph import Node
+from schuss.ir.types import FLOATS, Shape, TensorType
+from schuss.trace import Tensor
+from schuss.trace.build import constant
+
+Array = NDArray[Any]
+Initializer = Callable[[Array, tuple[int, ...]], Array]
+"""init(key, shape) -> array: initial values from a random key (uint32[2]) and a shape."""
+
+_serial = itertools.count()
+
+
+class Parameter(Tensor):
+    """An array that is learned. It works as a tensor in any expression.
+
+    shape  the sizes of its axes, or a numpy array to start from
+    init   init(key, shape) -> array draws the first values (see schuss.nn.init); needed with a shape
+    dtype  float32 (the default, also for a float64 array) or float64
+
+    Inside `bind({parameter: tensor})` it stands for that tensor, as when fit makes it an input of the step
+    graph. Elsewhere it is the constant `data`. UsageError for a bad shape or dtype.
+    """
+
+    __slots__ = ("_data", "_serial", "_type", "init")
+
+    def __init__(
+        self, shape: int | Sequence[int] | Array, init: Initializer | None = None, dtype: str = "float32"
+    ) -> None:
+        if dtype not in FLOATS:
+            raise UsageError(f"Parameter: dtype must be float32 or float64, got {dtype!r}")
+        self.init = init
+        self._serial = next(_serial)
+        self._data: Array | None = None
+        if isinstance(shape, np.ndarray):
+            self._type = TensorType(dtype, tuple(shape.shape))
+            self.data = shape
+            return
+        sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        if any(not isinstance(d, (int, np.integer)) or d < 1 for d in sizes):
+            raise UsageError(f"Parameter: shape {list(sizes)} needs whole numbers of at least 1")
+        if init is None:
+            raise UsageError("Parameter: a shape needs init=, as nn.init.Zeros(); or give an array")
+        self._type = TensorType(dtype, tuple(int(d) for d in sizes))
+
+    # -- numbers -----------------------------------------------------------------------------------
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it has no numbers yet: not drawn, loaded or set."""
+        return self._data is None
+
+    @property
+    def data(self) -> Array:
+        """Its numbers. A fresh one draws them now, from seed 0 and its place in the order of creation."""
+        if self._data is None:
+            from schuss.ops.philox import fold_in, key_from_seed
+
+            self.draw(fold_in(key_from_seed(0), self._serial))
+        assert self._data is not None
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = np.asarray(value)
+        if array.shape != self._type.shape:
+            raise ShapeError(f"Parameter: cannot set {self._type} to an array of shape {list(array.shape)}")
+        self._data = np.array(array, dtype=self._type.dtype, order="C")
+
+    def draw(self, key: Array) -> None:
+        """Set the numbers to init's for this key."""
+        if self.init is None:
+            raise UsageError("Parameter: it was made from an array and has no init to draw from")
+        self.data = self.init(key, self.static_shape)
+
+    @property
+    def static_shape(self) -> tuple[int, ...]:
+        return tuple(int(d) for d in self._type.shape)
+
+    def to_dtype(self, dtype: str) -> None:
+        """Convert it in place."""
+        if dtype not in FLOATS:
+            raise UsageError(f"Parameter: dtype must be float32 or float64, got {dtype!r}")
+        self._type = TensorType(dtype, self._type.shape)
+        if self._data is not None:
+            self._data = self._data.astype(dtype)
+
+    # -- the tensor it stands for --------------------------------------------------------------------
+
+    @property
+    def node(self) -> Node:  # type: ignore[override]
+        bound = _bindings.get().get(self)
+        return constant(self.data) if bound is None else bound.node
+
+    def __schuss_node__(self) -> Node:
+        return self.node
+
+    # Asking for the type must not draw the numbers, as it would through the node.
+
+    @property
+    def type(self) -> TensorType:
+        bound = _bindings.get().get(self)
+        return self._type if bound is None else bound.type
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.type.rank
+
+    @property
+    def is_float(self) -> bool:
+        return True
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # by identity: a key of bind's mapping
+
+    def __repr__(self) -> str:
+        return f"Parameter({self._type})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"init": self.init, "_data": self._data, "_type": self._type, "_serial": self._serial}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.init, self._data, self._type = state["init"], state["_data"], state["_type"]
+        self._serial = state["_serial"]
+
+
+_NOTHING: Mapping[Parameter, Tensor] = MappingProxyType({})
+_bindings: contextvars.ContextVar[Mapping[Parameter, Tensor]] = contextvars.ContextVar(
+    "bindings", default=_NOTHING
+)
+
+
+@contextlib.contextmanager
+def bind(tensors: Mapping[Parameter, Tensor]) -> Iterator[None]:
+    """Inside, each parameter stands for its tensor. Nests: the inner binding wins."""
+    token = _bindings.set({**_bindings.get(), **tensors})
+    try:
+        yield
+    finally:
+        _bindings.reset(token)
+
+
+def bound() -> bool:
+    """Whether parameters stand for tensors here, that is, whether a graph of a model is being built."""
+    return bool(_bindings.get())

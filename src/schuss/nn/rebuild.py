@@ -1,0 +1,107 @@
+"""Layers and losses from their configs, for files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from schuss.errors import UsageError
+from schuss.nn import activations, layers, losses
+from schuss.nn import init as laws
+from schuss.nn.config import build
+from schuss.nn.layers import Layer, Sequential
+from schuss.nn.losses import Loss
+
+LAYERS: dict[str, type[Layer]] = {
+    cls.__name__: cls
+    for cls in (
+        layers.Linear,
+        layers.Sequential,
+        layers.Identity,
+        layers.Flatten,
+        layers.Dropout,
+        layers.LayerNorm,
+        layers.Embedding,
+        activations.Sigmoid,
+        activations.Tanh,
+        activations.ReLU,
+        activations.LeakyReLU,
+        activations.ELU,
+        activations.SELU,
+        activations.GELU,
+        activations.SiLU,
+        activations.Mish,
+        activations.Softplus,
+        activations.Softmax,
+        activations.LogSoftmax,
+    )
+}
+"""The layers by name."""
+
+LOSSES: dict[str, type[Loss]] = {
+    cls.__name__: cls
+    for cls in (
+        losses.CrossEntropyLoss,
+        losses.MSELoss,
+        losses.L1Loss,
+        losses.HuberLoss,
+        losses.SmoothL1Loss,
+        losses.BCEWithLogitsLoss,
+        losses.NLLLoss,
+    )
+}
+"""The losses by name."""
+
+_LAWS = {
+    cls.__name__: cls
+    for cls in (
+        laws.Constant,
+        laws.Zeros,
+        laws.Ones,
+        laws.Uniform,
+        laws.Normal,
+        laws.LinearDefault,
+        laws.XavierUniform,
+        laws.XavierNormal,
+        laws.KaimingUniform,
+        laws.KaimingNormal,
+        laws.LecunNormal,
+    )
+}
+_DEPTH = 100  # of Sequentials in each other, in a config from a file
+
+
+def to_config(model: Any) -> dict[str, Any] | None:
+    """What from_config rebuilds the model from; None if a part is not ours, or one is used twice."""
+    seen: set[int] = set()
+
+    def ours(part: Any) -> bool:
+        if type(part) is not LAYERS.get(type(part).__name__) or id(part) in seen:
+            return False
+        seen.add(id(part))
+        return all(ours(layer) for layer in part.layers) if isinstance(part, Sequential) else True
+
+    return model.config() if ours(model) else None
+
+
+def from_config(config: Mapping[str, Any], depth: int = 0) -> Any:
+    """A new model, with fresh parameters. UsageError for an unknown layer or setting."""
+    if not isinstance(config, Mapping) or depth > _DEPTH:
+        raise UsageError("from_config: a layer's config must be a mapping, not nested too deep")
+    if config.get("type") != "Sequential":
+        return build({k: _law(v) if k == "init" else v for k, v in config.items()}, LAYERS, "layer")
+    parts = config.get("layers")
+    if not isinstance(parts, (list, tuple)) or set(config) != {"type", "layers"}:
+        raise UsageError("layer Sequential: its config needs layers, a list, and nothing else")
+    return Sequential(*(from_config(part, depth + 1) for part in parts))
+
+
+def _law(config: Any) -> Any:
+    if config is None:  # drawn by a function of the user's; the numbers come from the file
+        return "default"
+    return build(config, _LAWS, "init law") if isinstance(config, Mapping) else config
+
+
+def loss_from_config(config: Mapping[str, Any]) -> Any:
+    """A loss from its config. UsageError for an unknown loss or setting."""
+    return build(config, LOSSES, "loss")

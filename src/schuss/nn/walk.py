@@ -1,0 +1,147 @@
+"""Finding the parameters and layers of any object, and reading and setting them by name."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import ShapeError, UsageError
+from schuss.nn.parameter import Array, Parameter
+from schuss.trace import Tensor
+
+
+def children(value: Any) -> Iterator[tuple[str, Any]]:
+    """The named parts of a layer, list, tuple, dict or any other object of a user's class."""
+    if hasattr(type(value), "named_children"):
+        yield from value.named_children()
+    elif isinstance(value, Mapping):
+        yield from ((str(k), v) for k, v in value.items())
+    elif isinstance(value, (list, tuple)):
+        yield from ((str(i), v) for i, v in enumerate(value))
+    else:
+        yield from attributes(value)
+
+
+def attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """An object's attributes in the order in which they were set."""
+    yield from getattr(value, "__dict__", {}).items()
+    for cls in type(value).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            if not name.startswith("__") and hasattr(value, name):
+                yield name, getattr(value, name)
+
+
+def _worth_entering(value: Any) -> bool:
+    """Containers, and objects of classes that are neither Python's own nor numpy's."""
+    if isinstance(value, (Mapping, list, tuple)):
+        return True
+    if isinstance(value, (type, Tensor)):
+        return False
+    package = type(value).__module__.partition(".")[0]
+    return package not in sys.stdlib_module_names and package != "numpy"
+
+
+def _walk(value: Any, path: str, open_ids: set[int]) -> Iterator[tuple[str, Any]]:
+    """Every part with its path, each part once per path; a part inside itself is left out."""
+    yield path, value
+    if isinstance(value, Parameter) or id(value) in open_ids or not (path == "" or _worth_entering(value)):
+        return
+    open_ids.add(id(value))
+    for name, child in children(value):
+        yield from _walk(child, f"{path}.{name}" if path else name, open_ids)
+    open_ids.discard(id(value))
+
+
+def parameter_names(model: Any) -> dict[str, Parameter]:
+    """Every name of every parameter: a shared one has several."""
+    return {path: part for path, part in _walk(model, "", set()) if isinstance(part, Parameter)}
+
+
+def named_parameters(model: Any) -> dict[str, Parameter]:
+    """A model's parameters by name, as 0.weight; one that is shared appears once, under its first name.
+
+    The model is any object. Parameters are found in its attributes, in lists, tuples and dicts of them, and
+    in the objects those hold.
+    """
+    found: dict[str, Parameter] = {}
+    seen: set[int] = set()
+    for name, parameter in parameter_names(model).items():
+        if id(parameter) not in seen:
+            seen.add(id(parameter))
+            found[name] = parameter
+    return found
+
+
+def initialize(model: Any, seed: int = 0) -> None:
+    """Draw every fresh parameter, from a key made of the seed and the parameter's name.
+
+    The same seed gives the same bits on every platform. Parameters that have numbers keep them.
+    UsageError for a negative seed.
+    """
+    from schuss.ops.philox import fold_in, key_from_seed
+
+    if seed < 0:
+        raise UsageError(f"seed must not be negative, got {seed}")
+    key = key_from_seed(seed)
+    for name, parameter in named_parameters(model).items():
+        if parameter.fresh:
+            parameter.draw(fold_in(key, name_number(name)))
+
+
+def name_number(name: str) -> int:
+    """31 bits that stand for a name in a random key."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little") >> 1
+
+
+def to_dtype(model: Any, dtype: str) -> Any:
+    """The model with its parameters converted, in place, to float32 or float64."""
+    for parameter in named_parameters(model).values():
+        parameter.to_dtype(dtype)
+    return model
+
+
+def state_dict(model: Any) -> dict[str, Array]:
+    """Copies of a model's parameters by name. Names and shapes are PyTorch's. Draws fresh ones (seed 0)."""
+    initialize(model, 0)
+    return {name: parameter.data.copy() for name, parameter in named_parameters(model).items()}
+
+
+def load_state_dict(model: Any, state: Mapping[str, Any]) -> None:
+    """Set a model's parameters from arrays by name, all or none of them.
+
+    A shared parameter may be given under any or all of its names. UsageError for a missing or unexpected
+    name, ShapeError for a wrong shape.
+    """
+    names = parameter_names(model)
+    unexpected = [k for k in state if k not in names]
+    given = {id(names[k]) for k in state if k in names}
+    missing = [k for k, p in named_parameters(model).items() if id(p) not in given]
+    if missing or unexpected:
+        parts = [f"missing {', '.join(missing)}"] * bool(missing)
+        parts += [f"unexpected {', '.join(unexpected)}"] * bool(unexpected)
+        raise UsageError(
+            f"load_state_dict: {'; '.join(parts)}; the model has {', '.join(names) or 'no parameters'}"
+        )
+    arrays = {k: _checked(k, names[k], v) for k, v in state.items()}
+    first: dict[int, str] = {}
+    for k, array in arrays.items():
+        other = first.setdefault(id(names[k]), k)
+        if not np.array_equal(array, arrays[other], equal_nan=True):
+            raise UsageError(f"load_state_dict: {other} and {k} name one shared parameter but differ")
+    for k, array in arrays.items():
+        names[k].data = array
+
+
+def _checked(name: str, parameter: Parameter, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise UsageError(f"load_state_dict: {name} must hold numbers, got dtype {array.dtype}")
+    if array.shape != parameter.static_shape:
+        want = list(parameter.static_shape)
+        raise ShapeError(f"load_state_dict: {name} has shape {list(array.shape)}, the model needs {want}")
+    return array
