@@ -2,7 +2,7 @@
 
 from schuss.api.calls import call_on_arrays
 from schuss.api.gradients import grad, jacobian, value_and_grad
-from schuss.api.jit import Jitted, jit
+from schuss.api.jitted import Jitted, jit
 from schuss.nn import module
 
 module.call_on_arrays = call_on_arrays

@@ -62,7 +62,7 @@ def cache_info(model: Any) -> CacheInfo:
 
 
 def _symbolic(types: list[TensorType], owned: int) -> list[TensorType] | None:
-    """The types with N for the leading axis of the inputs, which follow the parameters; None if lengths differ."""
+    """The types with N for the inputs' leading axis (parameters come before them); None if lengths differ."""
     data = [t for t in types[owned:] if t.shape]
     if len({t.shape[0] for t in data}) != 1:
         return None

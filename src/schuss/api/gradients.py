@@ -65,7 +65,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
         variables = Variables(f, args, argnums)
         result = variables.call(kwargs)
         value = result[0] if has_aux else result
-        scalar = _floating_scalar(f, value)
+        scalar = floating_scalar(f, value)
         gradients = variables.like(backprop(scalar, variables.tensors))
         return ((scalar, result[1]) if has_aux else scalar), gradients
 
@@ -178,11 +178,11 @@ def _positions(f: Function, argnums: Argnums, count: int) -> list[int]:
     return [i % count for i in given]
 
 
-def _floating_scalar(f: Function, value: Any) -> Tensor:
+def floating_scalar(f: Function, value: Any) -> Tensor:
     name = function_name(f)
     if len(found := flatten(value)) != 1 or found[0][0]:
         raise GradientError(
-            f"{name} returned a {type(value).__name__}; its gradient needs one scalar (has_aux=True allows more)"
+            f"{name} returned a {type(value).__name__}; its gradient needs one scalar (has_aux allows more)"
         )
     tensor = as_tensor(value)
     if tensor.shape != ():

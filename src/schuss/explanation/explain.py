@@ -1,0 +1,178 @@
+"""explain: run a function once, forwards and backwards, and keep every number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from schuss.api.arguments import argument_names, array_type, function_name, to_arrays
+from schuss.api.gradients import floating_scalar
+from schuss.api.pytree import is_number, parameters_of
+from schuss.api.run import Call, apply_model, backend
+from schuss.backprop import backprop, between, products
+from schuss.errors import TraceError
+from schuss.explanation.names import expression, name_nodes, rule_of
+from schuss.explanation.steps import Array, Explanation, Flow, Step
+from schuss.ir.graph import Graph, Node
+from schuss.ops.registry import Kind, lookup
+from schuss.trace import Tensor, as_tensor, trace, tracing
+
+_BY_ELEMENT = (Kind.MAP, Kind.REDUCE)
+
+
+def explain(f: Callable[..., Any], *args: Any, largest: int = 32, **kwargs: Any) -> Explanation:
+    """Run the scalar function f on arrays and show the chain rule at work, number by number.
+
+    For every operation: its value, the incoming gradient (of the result, with respect to this value), its
+    local gradient, and their product, which flows on to each input:
+
+        dloss/dx = dloss/dy * dy/dx
+
+    print(explain(f, x, y)) gives the text, grouped by the lines and layers that made the operations, with
+    each gradient rule spelled out; tensors of more than `largest` elements are summarised. The numbers
+    themselves are in the result's steps. Gradients are those of every floating array, Python float and
+    model parameter among the arguments. The arguments are as for schuss.value_and_grad.
+
+    Raises GradientError if the result is not a floating scalar, or if an operation has no gradient rule.
+    Source: Rumelhart, Hinton, Williams, Learning representations by back-propagating errors (1986).
+    """
+    if tracing():
+        raise TraceError("explain shows numbers: call it on arrays, outside any traced function")
+    title = f"{function_name(f)}({', '.join([*argument_names(f, len(args)), *kwargs])})"
+    if parameters_of(f):
+        f, args = apply_model, (f, *args)
+    run = _Run(f, args, kwargs)
+    return run.explanation(title, largest)
+
+
+class _Run:
+    """The graph of one explanation and the arrays of all its nodes."""
+
+    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        # A Python int stays a number: it is not differentiated and may steer the function.
+        floats = [i for i, arg in enumerate(args) if not (is_number(arg) and not isinstance(arg, float))]
+        call = Call(args, kwargs, numbers=floats)
+        leaves = call.named(f)
+        arrays = to_arrays(leaves)
+        self.wanted: list[Tensor] = []  # what to compute: values, incoming gradients, locals, products
+
+        def everything(*tensors: Tensor) -> list[Tensor]:
+            self.loss = floating_scalar(f, call.apply(f, list(tensors)))
+            self._backward([t for t in tensors if t.is_float])
+            return self.wanted
+
+        graph = trace(everything, [array_type(a) for a in arrays], [path for path, _ in leaves])
+        found = backend("reference").compile(graph)(arrays)
+        self.arrays: dict[Node, Array] = dict(zip((t.node for t in self.wanted), found, strict=True))
+        self.forward = Graph(graph.inputs, (self.loss.node,))
+        for node in self.forward.inputs:
+            self.arrays.setdefault(node, arrays[graph.inputs.index(node)])
+
+    def _backward(self, targets: Sequence[Tensor]) -> None:
+        self.path = between({t.node for t in targets}, self.loss.node)
+        gradients = backprop(self.loss, [Tensor(n) for n in self.path])
+        self.incoming = dict(zip(self.path, gradients, strict=True))
+        self.targets = targets
+        self.products = {n: products(n, self.incoming[n], self.path) for n in self.path if n.inputs}
+        reached = {self.loss.node}  # a rule may hand nothing on, as that of stop_gradient
+        for node in reversed(self.path):
+            parts = zip(node.inputs, self.products.get(node, ()), strict=False)
+            reached |= {child for child, product in parts if node in reached and product is not None}
+        self.products = {n: p for n, p in self.products.items() if n in reached}
+        self.incoming = {n: g for n, g in self.incoming.items() if n in reached}
+        self.locals = {n: _locals(n) for n in self.products}
+        forward = Graph(tuple(t.node for t in targets), (self.loss.node,)).nodes
+        self.wanted = [
+            *(Tensor(n) for n in forward),
+            *self.incoming.values(),
+            *(p for ps in self.products.values() for p in ps if p is not None),
+            *(p for ps in self.locals.values() for p in ps if p is not None),
+        ]
+
+    def explanation(self, title: str, largest: int) -> Explanation:
+        names = name_nodes(self.forward, self.loss.node)
+        inputs = {names[n]: self.arrays[n] for n in self.forward.inputs}
+        steps = [n for n in self.forward.nodes if n.op not in ("input", "const")]
+        constants = {names[n]: self.arrays[n] for n in self.forward.nodes if n.op == "const" and n.type.rank}
+        wrt = [t.node for t in self.targets if t.node in self.incoming]
+        return Explanation(
+            title,
+            names[self.loss.node],
+            inputs,
+            constants,
+            tuple(self._step(n, names) for n in steps),
+            {names[n]: self.arrays[self.incoming[n].node] for n in wrt},
+            {names[n]: self._sources(n, names) for n in wrt},
+            largest,
+        )
+
+    def _step(self, node: Node, names: dict[Node, str]) -> Step:
+        incoming = self.incoming.get(node)
+        return Step(
+            names[node],
+            node.op,
+            expression(node, names),
+            rule_of(node, names, names[self.loss.node]),
+            self.arrays[node],
+            None if incoming is None else self.arrays[incoming.node],
+            self._sources(node, names),
+            self._flows(node, names) if incoming is not None else (),
+            node.site,
+            node.scope,
+        )
+
+    def _sources(self, node: Node, names: dict[Node, str]) -> tuple[str, ...]:
+        """The steps that hand a product to this node, each as often as it does."""
+        return tuple(
+            names[user]
+            for user, parts in self.products.items()
+            for child, product in zip(user.inputs, parts, strict=True)
+            if child is node and product is not None
+        )
+
+    def _flows(self, node: Node, names: dict[Node, str]) -> tuple[Flow, ...]:
+        flows = []
+        for i, (child, product, local) in enumerate(
+            zip(node.inputs, self.products[node], self.locals[node], strict=True)
+        ):
+            if product is None:
+                continue
+            numbers = None if local is None else self.arrays[local.node]
+            flows.append(
+                Flow(
+                    names[child],
+                    numbers,
+                    self.arrays[product.node],
+                    () if numbers is None else _stretched(child.type.shape, numbers.shape),
+                    _in_words(node, i, names) if numbers is None else "",
+                )
+            )
+        return tuple(flows)
+
+
+def _locals(node: Node) -> list[Tensor | None]:
+    """The rule applied to ones, for an operation that works element by element."""
+    record = lookup(node.op)
+    if record.kind not in _BY_ELEMENT or record.grad is None:
+        return [None] * len(node.inputs)
+    ones = as_tensor(1.0, node.type.dtype).broadcast_to(node.type.shape)
+    found = record.grad(ones, Tensor(node), *(Tensor(i) for i in node.inputs), **node.attrs)
+    return [None if part is None else as_tensor(part, node.type.dtype) for part in found]
+
+
+def _stretched(shape: Sequence[Any], full: Sequence[int]) -> tuple[int, ...]:
+    """The axes of `full` that broadcasting from `shape` stretched or put in front."""
+    extra = len(full) - len(shape)
+    return (*range(extra), *(i + extra for i, d in enumerate(shape) if d == 1 and full[i + extra] != 1))
+
+
+def _in_words(node: Node, position: int, names: dict[Node, str]) -> str:
+    """How the product comes about where elements are mixed or moved."""
+    if node.op == "matmul":
+        left, right = (names[i] for i in node.inputs)
+        return f"incoming @ {_transposed(right)}" if position == 0 else f"{_transposed(left)} @ incoming"
+    return f"incoming, by the rule of {node.op}"
+
+
+def _transposed(name: str) -> str:
+    return name[:-1] if name.endswith("ᵀ") else f"{name}ᵀ"

@@ -1,0 +1,188 @@
+"""An explanation as text: the forward pass as a table, then the chain rule step by step, backwards."""
+
+from __future__ import annotations
+
+import linecache
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+
+import numpy as np
+
+from schuss.explanation.steps import Array, Explanation, Flow, Step
+
+WIDTH = 100
+_CHAIN_RULE = """\
+The chain rule: an operation takes the incoming gradient, of {result} with respect to its value,
+multiplies it by its own local gradient and hands the product to its input. Where a value is used
+several times, the products that come back add up."""
+
+
+def render(e: Explanation) -> str:
+    """The whole text."""
+    return "\n".join([*_forward(e), "", *_backward(e), "", *_gradients(e)])
+
+
+# -- numbers ----------------------------------------------------------------------------------------
+
+
+def number(value: float) -> str:
+    """Five significant digits."""
+    return f"{value:.5g}"
+
+
+def numbers(array: Array, largest: int, indent: int) -> str:
+    """The array's numbers, its rows below each other; a large one by shape and range."""
+    if array.size > largest:
+        return summary(array)
+    if array.ndim == 0:
+        return str(array.item()) if array.dtype.kind in "biu" else number(array.item())
+    shown = np.array2string(
+        array,
+        max_line_width=WIDTH + indent,
+        separator=", ",
+        threshold=largest,
+        prefix=" " * indent,
+        formatter={"float_kind": _aligned(array)},  # type: ignore[arg-type]
+    )
+    return shown
+
+
+def _aligned(array: Array) -> Callable[[float], str]:
+    """Numbers of one array in one width, five digits of the largest; exponents if that is far from 1."""
+    finite = np.abs(array[np.isfinite(array)], dtype=np.float64)
+    top = float(finite.max()) if finite.size else 0.0
+    if not finite.size or (np.all(finite == np.round(finite)) and top < 1e5):
+        spec = ".0f"
+    elif 1e-3 <= top < 1e5:
+        spec = f".{max(0, 4 - math.floor(math.log10(top)))}f"
+    else:
+        spec = ".4e"
+
+    def text(value: float) -> str:
+        shown = format(float(value), spec)
+        return shown if float(shown) else shown.removeprefix("-")
+
+    width = max((len(text(v)) for v in array.reshape(-1)), default=0)
+    return lambda value: text(value).rjust(width)
+
+
+def summary(array: Array) -> str:
+    """float32[64, 784], from 0 to 1, mean 0.13"""
+    kind = f"{array.dtype}{list(array.shape)}"
+    if array.dtype.kind == "b":
+        return f"{kind}, {int(array.sum())} true"
+    if not array.size:
+        return kind
+    return f"{kind}, from {number(array.min())} to {number(array.max())}, mean {number(array.mean())}"
+
+
+def _line(label: str, array: Array, e: Explanation) -> str:
+    return f"{label} = {numbers(array, e.largest, len(label) + 3)}"
+
+
+# -- forwards ---------------------------------------------------------------------------------------
+
+
+def _forward(e: Explanation) -> Iterator[str]:
+    yield f"{e.title} = {numbers(e.value, e.largest, 0)}"
+    yield ""
+    yield "FORWARD"
+    given = {**e.inputs, **e.constants}
+    width = max((len(name) for name in given), default=0)
+    for name, array in given.items():
+        yield _line(f"  {name:<{width}}", array, e)
+    for header, steps in _by_line(e.steps):
+        yield f"{header}"
+        width = max(len(_equation(s)) for s in steps)
+        for step in steps:
+            yield _line(f"  {_equation(step):<{width}}", step.value, e)
+
+
+def _equation(step: Step) -> str:
+    return f"{step.name} = {step.expression}"
+
+
+def _by_line(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
+    """The steps in groups of one line and layer, each with its header."""
+    for header, group in groupby(steps, _header):
+        yield header, list(group)
+
+
+def _header(step: Step) -> str:
+    where = [f"[{step.scope}]"] if step.scope else []
+    if step.site is not None:
+        where.append(f"{os.path.basename(step.site.file)}:{step.site.line}")
+        source = linecache.getline(step.site.file, step.site.line).strip()
+        where += [f"  {source}"] if source else []
+    return " ".join(where) or "-"
+
+
+# -- backwards --------------------------------------------------------------------------------------
+
+
+def _backward(e: Explanation) -> Iterator[str]:
+    yield "BACKWARD"
+    yield _CHAIN_RULE.format(result=e.result)
+    passed = [s for s in reversed(e.steps) if s.incoming is not None]
+    for header, steps in _by_line(passed):
+        yield header
+        for step in steps:
+            yield from _step(step, e)
+
+
+def _step(step: Step, e: Explanation) -> Iterator[str]:
+    assert step.incoming is not None
+    yield f"  {_equation(step)}"
+    yield f"    rule      {step.rule}"
+    yield _line(f"    incoming  {_d(e.result, step.name)}{_sum_of(step.came_from)}", step.incoming, e)
+    for flow in step.flows:
+        yield from _flow(flow, step.incoming, e)
+
+
+def _sum_of(sources: tuple[str, ...]) -> str:
+    return f" (from {' + '.join(sources)})" if len(sources) > 1 else ""
+
+
+def _flow(flow: Flow, incoming: Array, e: Explanation) -> Iterator[str]:
+    label = f"    to {flow.to}: "
+    if flow.local is None:
+        yield _line(f"{label}{flow.how}", flow.product, e)
+        return
+    local = _uniform(flow.local)
+    if flow.local.size == 1 or (local is not None and flow.product.size == 1 and incoming.size == 1):
+        one = number(flow.local.reshape(-1)[0])
+        yield _line(f"{label}incoming × local = {number(incoming.item())} × {one}", flow.product, e)
+        return
+    if local == 1 and flow.product.shape == incoming.shape and not flow.summed:
+        yield f"{label}local = 1, so the incoming gradient passes on"
+        return
+    if local is not None:
+        yield f"{label}local = {number(local)} everywhere"
+    else:
+        yield _line(f"{label}local", flow.local, e)
+    how = "incoming × local"
+    if flow.summed:
+        axes = ", ".join(map(str, flow.summed))
+        how += f", summed over {'axis' if len(flow.summed) == 1 else 'axes'} {axes}"
+    yield _line(f"{' ' * len(label)}{how}", flow.product, e)
+
+
+def _uniform(local: Array) -> float | None:
+    """The one number all elements are, if so."""
+    if not local.size or not np.all(local == local.reshape(-1)[0]):
+        return None
+    return float(local.reshape(-1)[0])
+
+
+def _d(y: str, x: str) -> str:
+    return f"d {y}/d {x}"
+
+
+def _gradients(e: Explanation) -> Iterator[str]:
+    yield f"GRADIENTS of {e.result}"
+    width = max((len(_d(e.result, name)) for name in e.gradients), default=0)
+    for name, array in e.gradients.items():
+        label = f"  {_d(e.result, name):<{width}}{_sum_of(e.came_from[name])}"
+        yield _line(label, array, e)
