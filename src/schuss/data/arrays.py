@@ -1,0 +1,104 @@
+"""Arrays from what users hold, and the checks every data set passes. Errors are DataError, one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import DataError
+
+Array = np.ndarray[Any, Any]
+
+# A label makes an output of the network: past this, it is an identifier or a measurement taken for a label.
+MAX_CLASSES = 1 << 20
+
+# Values looked at in one go by check_finite, so that its mask stays small whatever the array.
+_CHECKED_AT_ONCE = 1 << 20
+
+
+def as_array(value: Any, what: str) -> Array:
+    """A plain numpy array of numbers, in native byte order, from an array, a DLPack or array-interface object
+    or a list.
+
+    bool, the integers, float32 and float64 keep their dtype; float16 and bfloat16 become float32. No copy
+    where none is needed. `what` names the array in messages. Raises DataError for anything but an array of
+    real numbers: objects, ragged lists, text, dates, complex numbers, wider floats, masked entries.
+    """
+    if np.ma.is_masked(value):
+        raise DataError(f"{what}: has masked entries; fill them first")
+    array = _to_numpy(value, what)
+    dtype = array.dtype
+    if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):
+        return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    if dtype == np.float16 or dtype.name == "bfloat16":
+        return array.astype(np.float32)
+    if dtype.hasobject:
+        raise DataError(f"{what}: holds Python objects ({type(value).__name__}), not numbers; {_mend(value)}")
+    if dtype.kind == "c":
+        raise DataError(f"{what}: complex numbers ({dtype}) are not supported; pass real and imaginary parts")
+    raise DataError(f"{what}: dtype {dtype} is not supported; convert it to float32 or to integers")
+
+
+def _to_numpy(value: Any, what: str) -> Array:
+    if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
+        try:
+            return np.from_dlpack(value)
+        except Exception:
+            # A producer may refuse by any error (a dtype, a device): its array interface is asked next.
+            pass
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError, BufferError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{what}: cannot be read as an array ({reason}); pass rows of equal length") from None
+
+
+def _mend(value: Any) -> str:
+    if hasattr(value, "toarray"):
+        return "make the sparse matrix dense with .toarray()"
+    return "convert it to float32 or to integers"
+
+
+def check_finite(array: Array, what: str) -> None:
+    """Raises DataError naming the first NaN or infinite entry by row and column (of the flattened row)."""
+    if array.dtype.kind != "f" or not array.size:
+        return
+    rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
+    step = max(1, _CHECKED_AT_ONCE // rows.shape[1])
+    for start in range(0, len(rows), step):
+        finite = np.isfinite(rows[start : start + step])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            bad = rows[start + row, column]
+            raise DataError(f"{what}: {bad} at row {start + row}, column {column}; fill or drop such entries")
+
+
+def check_labels(labels: Array, what: str, classes: int | None = None) -> int:
+    """The number of classes: the largest label + 1, or `classes` if given, which every label must be below.
+
+    Labels are integers (or bool) of shape (N,), N > 0, not negative; gaps are allowed.
+    Raises DataError otherwise.
+    """
+    if labels.dtype.kind not in "biu":
+        raise DataError(f"{what}: labels must be integers, got {labels.dtype}")
+    if labels.ndim != 1:
+        raise DataError(
+            f"{what}: labels must have the shape (N,), got {labels.shape}; use reshape(-1) or argmax"
+        )
+    if not len(labels):
+        raise DataError(f"{what}: has no rows")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0:
+        raise DataError(f"{what}: label {low} at row {labels.argmin()} is negative; labels count from 0")
+    if classes is None and high >= MAX_CLASSES:
+        raise DataError(
+            f"{what}: label {high} at row {labels.argmax()} would make {high + 1} classes; "
+            "renumber with np.unique(y, return_inverse=True), or store y as floats for regression"
+        )
+    if classes is not None and high >= classes:
+        raise DataError(
+            f"{what}: label {high} at row {labels.argmax()} is not below the {classes} classes of "
+            "the training labels; drop such rows, or train on rows of that class too"
+        )
+    return high + 1 if classes is None else classes

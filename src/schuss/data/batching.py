@@ -1,0 +1,50 @@
+"""Which rows come when: the epoch's shuffle and the validation split, both functions of a key alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from schuss.errors import UsageError
+from schuss.ops.philox import FOLD_STREAM, UInt32, random_bits
+
+Indices = npt.NDArray[np.int64]
+
+# The streams just below fold_in's; a graph's own random ops count theirs from 0.
+SHUFFLE_STREAM = FOLD_STREAM - 1
+SPLIT_STREAM = FOLD_STREAM - 2
+
+
+def epoch_order(n: int, key: UInt32, epoch: int) -> Indices:
+    """The order int64 (n,) in which an epoch visits its n rows: the stable sort by 64 random bits a row.
+
+    Row i's bits are words 2i (low) and 2i + 1 (high) of random_bits(key, SHUFFLE_STREAM, epoch, 2n): equal on
+    every machine.
+    """
+    return _shuffled(n, key, SHUFFLE_STREAM, epoch)
+
+
+def split_validation(n: int, fraction: float, key: UInt32) -> tuple[Indices, Indices]:
+    """(training rows, validation rows) of n, each ascending: round(n * fraction) rows, but at least one if
+    fraction > 0, are drawn without replacement for validation.
+
+    Raises UsageError for a fraction outside [0, 1) and where no row would be left to train on.
+    """
+    if not 0 <= fraction < 1:
+        raise UsageError(f"validation fraction must be in [0, 1), got {fraction}")
+    held = max(1, round(n * fraction)) if fraction > 0 else 0
+    if held >= n:
+        raise UsageError(f"validation fraction {fraction} of {n} rows leaves none to train on")
+    order = _shuffled(n, key, SPLIT_STREAM, 0)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def _shuffled(n: int, key: UInt32, stream: int, step: int) -> Indices:
+    words = random_bits(key, stream, step, 2 * n).astype(np.uint64)
+    bits = words[0::2] | words[1::2] << np.uint64(32)
+    # The plain sort is much faster than the stable one, and the same unless two rows drew the same.
+    order = np.argsort(bits)
+    ranked = bits[order]
+    if (ranked[1:] == ranked[:-1]).any():
+        order = np.argsort(bits, kind="stable")
+    return order.astype(np.int64, copy=False)

@@ -1,0 +1,90 @@
+"""A data set: training and test rows, checked to fit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schuss.data.arrays import Array, check_finite, check_labels
+from schuss.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to train on and rows to test on.
+
+    x: (N, *feature_shape), uint8 for images, otherwise any dtype of `as_array`. y: int64 (N,) labels below
+    `classes`, or, where `classes` is None (regression), floats (N,) or (N, k).
+    """
+
+    x_train: Array
+    y_train: Array
+    x_test: Array
+    y_test: Array
+    name: str
+    classes: int | None
+    feature_shape: tuple[int, ...]
+
+    @property
+    def x_train_flat(self) -> Array:
+        """x_train as (N, features): a view, no copy."""
+        return self.x_train.reshape(len(self.x_train), -1)
+
+    @property
+    def x_test_flat(self) -> Array:
+        """x_test as (N, features): a view, no copy."""
+        return self.x_test.reshape(len(self.x_test), -1)
+
+
+def checked_dataset(arrays: dict[str, Array], labels: dict[str, str], name: str) -> Dataset:
+    """A Dataset of the arrays `x_train, y_train, x_test, y_test`; `labels` says what messages call each.
+
+    Raises DataError: no rows, rows without features, counts or feature shapes that do not match, NaN, bad
+    labels.
+    """
+    for part in ("train", "test"):
+        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        x_label, y_label = labels[f"x_{part}"], labels[f"y_{part}"]
+        for array, label in ((x, x_label), (y, y_label)):
+            if array.ndim == 0 or 0 in array.shape:
+                raise DataError(f"{label}: shape {array.shape} holds no rows; it needs at least one")
+            check_finite(array, label)
+        if x.ndim < 2:
+            raise DataError(f"{x_label}: shape {x.shape} has no features; reshape it to (N, features)")
+        if len(x) != len(y):
+            raise DataError(f"{y_label}: {len(y)} rows for the {len(x)} rows of {x_label}; each needs one")
+    feature_shape = arrays["x_train"].shape[1:]
+    if arrays["x_test"].shape[1:] != feature_shape:
+        raise DataError(
+            f"{labels['x_test']}: feature shape {arrays['x_test'].shape[1:]} differs from {feature_shape} of "
+            f"{labels['x_train']}; prepare both in the same way"
+        )
+    if arrays["x_test"].dtype != arrays["x_train"].dtype:
+        raise DataError(
+            f"{labels['x_test']}: dtype {arrays['x_test'].dtype} differs from {arrays['x_train'].dtype} of "
+            f"{labels['x_train']}; their values would be scaled differently, store both alike"
+        )
+    y_train, y_test, classes = _checked_targets(arrays["y_train"], arrays["y_test"], labels)
+    return Dataset(arrays["x_train"], y_train, arrays["x_test"], y_test, name, classes, feature_shape)
+
+
+def _checked_targets(train: Array, test: Array, labels: dict[str, str]) -> tuple[Array, Array, int | None]:
+    """Labels as int64 and the number of classes, or floating targets and None."""
+    if (train.dtype.kind == "f") != (test.dtype.kind == "f"):
+        raise DataError(
+            f"{labels['y_test']}: dtype {test.dtype} does not go with {train.dtype} of {labels['y_train']}; "
+            "use integers in both for classes, floats in both for regression"
+        )
+    if train.dtype.kind != "f":
+        classes = check_labels(train, labels["y_train"])
+        check_labels(test, labels["y_test"], classes)
+        return train.astype(np.int64), test.astype(np.int64), classes
+    for y, label in ((train, labels["y_train"]), (test, labels["y_test"])):
+        if y.ndim > 2:
+            raise DataError(f"{label}: targets must have the shape (N,) or (N, k), got {y.shape}")
+    if train.shape[1:] != test.shape[1:]:
+        raise DataError(
+            f"{labels['y_test']}: shape {test.shape} does not go with {train.shape} of {labels['y_train']}"
+        )
+    return train, test, None

@@ -1,0 +1,70 @@
+"""Data sets by name or place: the bundled MNIST, a folder of idx files, an .npz file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schuss.data.bundled import load_mnist
+from schuss.data.dataset import Dataset, checked_dataset
+from schuss.errors import DataError
+
+_NAMES = ("x_train", "y_train", "x_test", "y_test")
+_IDX_STEMS = {
+    "x_train": ("train-images", 3),
+    "y_train": ("train-labels", 1),
+    "x_test": ("t10k-images", 3),
+    "y_test": ("t10k-labels", 1),
+}
+
+
+def load_dataset(spec: str | Path) -> Dataset:
+    """A data set: "mnist" (the bundled one), a folder of four idx files by MNIST's names, or an .npz.
+
+    The folder: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+    t10k-labels-idx1-ubyte, each with or without .gz, also spelled train-images.idx3-ubyte. The .npz:
+    x_train, y_train, x_test, y_test; integer y (N,) are classes, floating y (N,) or (N, k) regression.
+    Raises DataError, naming file and byte or array, for anything but a whole, fitting set.
+    """
+    if spec == "mnist":
+        return load_mnist()
+    path = Path(spec)
+    if path.is_dir():
+        return _load_folder(path)
+    if path.suffix.lower() == ".npz":
+        return _load_npz(path)
+    problem = "is neither" if path.exists() else "no such file or folder; give"
+    raise DataError(f"{path}: {problem} mnist, a folder of idx files or an .npz file")
+
+
+def _load_folder(folder: Path) -> Dataset:
+    from schuss.data.idx import read_idx
+
+    paths = {name: _find_idx(folder, *_IDX_STEMS[name]) for name in _NAMES}
+    arrays = {name: read_idx(path) for name, path in paths.items()}
+    for name, array in arrays.items():
+        path = paths[name]
+        if name.startswith("x") and array.ndim < 2:
+            raise DataError(f"{path}: wrong magic number for images: {array.ndim} axis at byte 3, needs 2")
+        if name.startswith("y") and (array.ndim != 1 or array.dtype.kind == "f"):
+            raise DataError(
+                f"{path}: wrong magic number for labels: {array.ndim} axes of {array.dtype} at byte 2, "
+                "needs 1 axis of integers"
+            )
+    return checked_dataset(arrays, {name: str(path) for name, path in paths.items()}, folder.resolve().name)
+
+
+def _find_idx(folder: Path, stem: str, rank: int) -> Path:
+    """The first of the file's spellings that is there."""
+    spellings = [f"{stem}{dot}idx{rank}-ubyte{end}" for dot in "-." for end in ("", ".gz")]
+    for spelling in spellings:
+        if (folder / spelling).is_file():
+            return folder / spelling
+    raise DataError(
+        f"{folder / spellings[0]}: no such file (nor with .gz); the folder needs all four idx files"
+    )
+
+
+def _load_npz(path: Path) -> Dataset:
+    from schuss.data.npz import read_npz
+
+    return checked_dataset(read_npz(path, _NAMES), {name: f"{path}: {name}" for name in _NAMES}, path.stem)

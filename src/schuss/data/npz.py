@@ -1,0 +1,102 @@
+"""npz archives: a zip of npy arrays. Nothing in one can run code; no size it claims is believed unchecked."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from schuss.data.arrays import Array, as_array
+from schuss.data.idx import MAX_INFLATION
+from schuss.errors import DataError
+
+_CHUNK = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error, OverflowError)
+
+
+def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
+    """The named arrays of an .npz file, in C order and native byte order.
+
+    Raises DataError that names the file and the array: missing or damaged file, missing array, an array of
+    objects or anything but real numbers, a header whose sizes do not fit the file.
+    """
+    try:
+        length = path.stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            held = set(archive.namelist())
+            missing = [name for name in names if f"{name}.npy" not in held]
+            if missing:
+                found = ", ".join(sorted(name.removesuffix(".npy") for name in held)[:10]) or "nothing"
+                raise DataError(
+                    f"{path}: lacks {', '.join(missing)} (it holds {found}); save all of {', '.join(names)}"
+                )
+            return {name: _read_member(archive, name, length, f"{path}: {name}") for name in names}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except _DAMAGE as error:
+        raise DataError(f"{path}: damaged .npz ({error}); save it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str) -> Array:
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+        raise DataError(f"{what}: encrypted or oddly packed; save it with np.savez or np.savez_compressed")
+    inflation = 1 if info.compress_type == zipfile.ZIP_STORED else MAX_INFLATION
+    if info.compress_size > length or info.file_size > info.compress_size * inflation:
+        raise DataError(f"{what}: claims {info.file_size} bytes, more than the file can hold; save it again")
+    try:
+        with archive.open(info) as file:
+            shape, fortran, dtype = _read_header(file, what)
+            expected = file.tell() + math.prod(shape) * dtype.itemsize
+            if info.file_size != expected:
+                raise DataError(
+                    f"{what}: holds {info.file_size} bytes, not the {expected} of {dtype} {shape}; save again"
+                )
+            values = _read_values(file, math.prod(shape), dtype, what)
+    except _DAMAGE as error:
+        raise DataError(f"{what}: damaged ({error}); save the file again") from None
+    array = values.reshape(shape[::-1]).transpose() if fortran else values.reshape(shape)
+    return as_array(np.ascontiguousarray(array) if fortran else array, what)
+
+
+def _read_header(file: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, whether in Fortran order, and dtype of an npy stream, which is left at its first value."""
+    try:
+        version = npy.read_magic(file)
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, fortran, dtype = read(file)
+    # The header is a Python literal: a damaged one can fail in any way its parser can.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(f"{what}: damaged npy header ({reason}); save the file again") from None
+    if dtype.hasobject:
+        raise DataError(f"{what}: holds Python objects, which are never loaded; save it as numbers")
+    if dtype.kind not in "biufc" or dtype.itemsize == 0:
+        raise DataError(f"{what}: dtype {dtype} is not supported; save it as float32 or integers")
+    if any(size < 0 for size in shape) or len(shape) > 8:
+        raise DataError(f"{what}: impossible shape {shape}; save the file again")
+    return shape, fortran, dtype
+
+
+def _read_values(file: IO[bytes], count: int, dtype: np.dtype[np.generic], what: str) -> Array:
+    """The values; reading to the end makes zipfile verify the archive's checksum."""
+    values = np.empty(count, dtype)
+    target = values.view(np.uint8).data
+    filled = 0
+    while piece := file.read(_CHUNK):
+        if filled + len(piece) > len(target):
+            raise DataError(f"{what}: longer than its header says; save the file again")
+        target[filled : filled + len(piece)] = piece
+        filled += len(piece)
+    if filled != len(target):
+        raise DataError(f"{what}: truncated after {filled} of {len(target)} bytes; save the file again")
+    return values
