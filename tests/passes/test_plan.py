@@ -99,15 +99,6 @@ def test_threads_meet_only_where_rows_meet():
     assert [s.barrier for s in planned.stages].count(True) == 1
 
 
-def test_a_state_that_is_read_later_is_not_overwritten():
-    """a' = b, b' = a: at least one must be copied through a temporary."""
-    a, b = (input_node(name, TensorType(F, (8,))) for name in "ab")
-    graph = materialize(Graph((a, b), (b, a), ("a", "b")), 1, frozenset())
-    planned = plan(graph, group(graph), 1, {a: 1, b: 2}, {a: graph.output("a"), b: graph.output("b")})
-    written = [n for s in planned.stages for n in s.group.stores]
-    assert len(written) == 3
-
-
 @pytest.mark.parametrize(
     ("function", "expected"),
     [

@@ -73,7 +73,8 @@ def is_free(node: Node) -> bool:
         return bool(node.attrs["value"].size == 1)
     if node.op == "count":
         return True
-    return is_map(node) and node.type.shape == () and all(is_free(i) for i in node.inputs)
+    written = node.op == "identity"  # says that the value must be in memory, see schuss.passes.materialize
+    return is_map(node) and not written and node.type.shape == () and all(is_free(i) for i in node.inputs)
 
 
 def base_of(node: Node) -> Node:

@@ -80,7 +80,7 @@ def _drop_broadcasts(node: Node) -> Node | None:
         shapes[at] = operand.inputs[0].type.shape
         if broadcast_shapes(node.op, shapes) == node.type.shape:
             inputs[at] = operand.inputs[0]
-    return with_inputs(node, tuple(inputs))
+    return with_inputs(node, tuple(inputs)) if tuple(inputs) != node.inputs else None
 
 
 def _on_scalars(node: Node) -> Node | None:
@@ -112,7 +112,8 @@ def _reshape(node: Node) -> Node | None:
     if x.type == node.type:
         return x
     if x.op == "reshape":
-        return make("reshape", x.inputs[0], like=node, shape=node.type.shape)
+        inner = x.inputs[0]
+        return inner if inner.type == node.type else make("reshape", inner, like=node, shape=node.type.shape)
     if x.op == "sum" and x.attrs["keepdims"]:
         folded = make("sum", x.inputs[0], like=x, axis=x.attrs["axis"], keepdims=False)
         if folded.type == node.type:

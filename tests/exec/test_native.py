@@ -1,0 +1,315 @@
+"""The native executor against the reference: whole graphs, loops over batches, threads, states, hazards."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from schuss import ops
+from schuss.backprop import backprop
+from schuss.errors import ShapeError, UsageError
+from schuss.exec import executor
+from schuss.exec.native import NativeExecutor
+from schuss.exec.reference import ReferenceExecutor
+from schuss.ir import Graph, N, TensorType, input_node
+from schuss.ir.executor import Step
+from schuss.trace import Tensor, as_tensor, trace
+
+F = "float32"
+
+
+def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2):
+    graph = trace(function, types)
+    rng = np.random.default_rng(seed)
+    arrays = []
+    for t in types:
+        shape = tuple(d if isinstance(d, int) else n for d in t.shape)
+        arrays.append(rng.standard_normal(shape).astype(t.dtype) if t.is_float else rng.integers(0, 3, shape).astype(t.dtype))
+    expected = ReferenceExecutor().compile(graph)(arrays)
+    found = NativeExecutor(threads).compile(graph)(arrays)
+    for e, f in zip(expected, found, strict=True):
+        assert e.shape == f.shape
+        assert e.dtype == f.dtype
+        np.testing.assert_allclose(f, e, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 15, 16, 17, 255, 256, 257, 700])
+def test_any_number_of_rows(n):
+    agree(lambda x: ops.softmax(x * 2.0 + 1.0, axis=-1), [TensorType(F, (N, 10))], n)
+    agree(lambda x, w: ops.relu(x @ w), [TensorType(F, (N, 33)), TensorType(F, (33, 50))], n)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (5, 7, 2), (17, 33, 10), (50, 70, 20), (3, 1, 65)])
+def test_a_network_and_its_gradients(dtype, sizes):
+    a, b, c = sizes
+
+    def function(x, w, bias, v, y):
+        z = ops.tanh(x @ w.T + bias) @ v
+        loss = ((z - y) * (z - y)).mean()
+        return loss, *backprop(loss, [w, bias, v, x])
+
+    types = [(N, a), (b, a), (b,), (b, c), (N, c)]
+    agree(function, [TensorType(dtype, s) for s in types], tolerance=2e-5 if dtype == F else 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "types"),
+    [
+        (lambda x: x.T, [(N, 5)]),
+        (lambda x: (x.T @ x, x @ x.T), [(N, 33)]),
+        (lambda x: x.reshape(-1, 2, 3).transpose(0, 2, 1).reshape(-1, 6) * 2.0, [(N, 6)]),
+        (lambda x: x.sum(axis=(0, 2)) + x.max(axis=1).sum(axis=0).sum(), [(4, 5, 6)]),
+        (lambda x: (x.mean(axis=0), x.mean(axis=1), x.mean(axis=2), x.mean()), [(4, 5, 6)]),
+        (lambda x: (x.sum(axis=0), x.min(axis=0), x.sum(), x.max()), [(N, 40)]),
+        (lambda x, y: x @ y, [(3, 7, 8), (8, 9)]),
+        (lambda x, y: x @ y, [(3, 7, 8), (3, 8, 1)]),
+        (lambda x, y: ops.matmul(x, y), [(2, 1, 7, 8), (1, 3, 8, 5)]),
+        (lambda x: ops.argmax(x, axis=1), [(N, 5)]),
+        (lambda x, y: ops.concatenate(x, y, axis=1) * 2.0, [(N, 5), (N, 2)]),
+        (lambda x: ops.pad(x, axis=1, before=1, after=2, between=1, value=3.0), [(N, 5)]),
+        (lambda x: (x > 0.0, ops.logical_not(x > 0.0), (x > 0.0).astype("uint8")), [(N, 5)]),
+        (lambda x: (x, x, as_tensor(np.arange(80.0, dtype=F)), as_tensor(2.0)), [(N, 5)]),
+        (lambda x: ops.layer_norm(x, (5,)) if hasattr(ops, "never") else x[:, ::2] + x[:, 1:4], [(N, 5)]),
+        (lambda x: (x * 10.0).astype("int32").astype("int64").sum(axis=1), [(N, 5)]),
+        (lambda x: x + ops.exp(x[0]), [(3, 20)]),
+    ],
+)
+def test_shapes_of_every_kind(function, types):
+    agree(function, [TensorType(F, s) for s in types])
+
+
+def test_indices():
+    agree(lambda x, i: ops.take(x, i, axis=1), [TensorType(F, (N, 5)), TensorType("int64", (3,))])
+    agree(lambda x, i: ops.take(x, i, axis=0), [TensorType(F, (6, 5)), TensorType("int32", (N, 2))])
+    agree(lambda x, i: ops.scatter_add(x, i, axis=0, size=4), [TensorType(F, (6, 5)), TensorType("int64", (6,))])
+    agree(lambda i: ops.one_hot(i, classes=4), [TensorType("uint8", (N,))])
+
+
+def test_random_numbers_are_bit_equal():
+    def function(key, step, x):
+        bits = ops.random_bits(key, step, shape=x.shape, stream=3)
+        uniform = ops.random_uniform(key, step, shape=(5, 7), dtype="float64")
+        return bits, uniform, x * ops.random_uniform(key, step, shape=x.shape)
+
+    graph = trace(function, [TensorType("uint32", (2,)), TensorType("int64", ()), TensorType(F, (N, 9))])
+    arrays = [np.array([7, 0xFFFFFFFF], "u4"), np.asarray(2**33 + 5), np.ones((301, 9), F)]
+    for threads in (1, 2, 3):
+        for e, f in zip(ReferenceExecutor().compile(graph)(arrays), NativeExecutor(threads).compile(graph)(arrays), strict=True):
+            assert np.array_equal(e, f)
+
+
+def mlp_step(sizes=(20, 30, 8, 5), dtype=F):
+    """Adam-like step on cross entropy, with a counter, a metric sum and uint8 columns."""
+    names = [f"{i}.{p}" for i in range(len(sizes) - 1) for p in ("weight", "bias")]
+    shapes = {
+        f"{i}.{p}": (b, a) if p == "weight" else (b,)
+        for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+        for p in ("weight", "bias")
+    }
+    x, y = (
+        Tensor(input_node("x", TensorType("uint8", (N, sizes[0])))),
+        Tensor(input_node("y", TensorType("uint8", (N,)))),
+    )
+    step, total = Tensor(input_node("step", TensorType("int64", ()))), Tensor(input_node("sum", TensorType("float64", ())))
+    p = {n: Tensor(input_node(n, TensorType(dtype, shapes[n]))) for n in names}
+    m = {n: Tensor(input_node("m." + n, TensorType(dtype, shapes[n]))) for n in names}
+    h = x.astype(dtype) * (1 / 255)
+    for i in range(len(sizes) - 1):
+        h = h @ p[f"{i}.weight"].T + p[f"{i}.bias"]
+        h = ops.relu(h) if i < len(sizes) - 2 else h
+    loss = (ops.logsumexp(h, axis=1) - ops.pick(h, y)).mean()
+    grads = dict(zip(names, backprop(loss, [p[n] for n in names]), strict=True))
+    rate = (0.1 / ops.sqrt(step.astype("float64") + 1.0)).astype(dtype)
+    out = {"loss": loss, "sum": total + loss.astype("float64")}
+    for n in names:
+        out["m." + n] = m[n] * 0.9 + grads[n]
+        out[n] = p[n] - rate * out["m." + n]
+    inputs = tuple(t.node for t in (x, y, step, total, *p.values(), *m.values()))
+    graph = Graph(inputs, tuple(o.node for o in out.values()), tuple(out))
+    rng = np.random.default_rng(1)
+    state = {"sum": np.zeros(())}
+    for n in names:
+        state[n] = rng.standard_normal(shapes[n]).astype(dtype) * dtype_of(dtype)(0.3)
+        state["m." + n] = np.zeros(shapes[n], dtype)
+    data = {"x": rng.integers(0, 256, (203, sizes[0])).astype("u1"), "y": rng.integers(0, sizes[-1], 203).astype("u1")}
+    step_record = Step(graph, ("sum", *names, *("m." + n for n in names)), ("x", "y"), "step", "loss")
+    return step_record, state, data
+
+
+def dtype_of(name):
+    return np.dtype(name).type
+
+
+def run(executor, step, state, data, batch=32, order=None, slices=((0, 7),)):
+    loop = executor.loop(step, batch)
+    loop.load(state)
+    loop.bind(data)
+    order = np.random.default_rng(5).permutation(len(data["y"])) if order is None else order
+    for first, steps in slices:
+        assert loop.run(order, batch, first, steps, first) == steps
+    return loop.state()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_loop_does_what_the_reference_does(dtype):
+    """Seven batches, the last one short."""
+    step, state, data = mlp_step(dtype=dtype)
+    expected = run(ReferenceExecutor(), step, state, data)
+    found = run(NativeExecutor(2), step, state, data)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4 if dtype == F else 1e-11, atol=2e-6, err_msg=name)
+
+
+def test_same_bits_for_any_thread_count_and_any_slicing():
+    step, state, data = mlp_step((200, 70, 33, 10))
+    runs = []
+    for threads in (1, 2, 3, 4, 8):
+        loop_executor = NativeExecutor(threads)
+        assert loop_executor.loop(step, 32)._threads == threads, "the step must be large enough to be shared"
+        runs.append(run(loop_executor, step, state, data))
+    runs.append(run(NativeExecutor(2), step, state, data, slices=((0, 1), (1, 4), (5, 2))))
+    for other in runs[1:]:
+        assert all(other[n].tobytes() == runs[0][n].tobytes() for n in runs[0])
+
+
+def test_a_loss_that_is_not_finite_stops_the_loop_within_the_step():
+    step, state, data = mlp_step()
+    order = np.arange(200)
+    bad = {**data, "x": data["x"]}
+    state = {**state, "0.bias": np.where(np.arange(30) == 3, np.float32(3e38), state["0.bias"]).astype(F)}
+    state["1.weight"] = state["1.weight"] * np.float32(1e3)
+    for kind in (NativeExecutor(2), NativeExecutor(1), ReferenceExecutor()):
+        loop = kind.loop(step, 32)
+        loop.load(state)
+        loop.bind(bad)
+        assert loop.run(order, 32, 0, 6, 0) == 1, kind.name
+
+
+def test_the_data_is_read_in_place():
+    step, state, data = mlp_step()
+    loop = NativeExecutor(1).loop(step, 32)
+    loop.load(state)
+    loop.bind(data)
+    assert loop._columns["x"] is data["x"]
+
+
+def test_state_goes_in_and_comes_out_unchanged():
+    step, state, _ = mlp_step()
+    loop = NativeExecutor(1).loop(step, 32)
+    loop.load(state)
+    back = loop.state()
+    assert all(np.array_equal(back[n], state[n]) and back[n].shape == np.shape(state[n]) for n in state)
+
+
+def test_a_state_that_is_read_later_is_not_overwritten():
+    """a' = b' (transposed), b' = a' + b', c' = a @ b: every new value is made from the old ones."""
+    a, b, c = (Tensor(input_node(name, TensorType(F, (9, 9)))) for name in "abc")
+    new = {"a": b.T, "b": a.T + b.T, "c": a @ b + 0.0 * c}
+    graph = Graph((a.node, b.node, c.node), tuple(v.node for v in new.values()), tuple(new))
+    step = Step(graph, ("a", "b", "c"), ())
+    rng = np.random.default_rng(0)
+    state = {n: rng.standard_normal((9, 9)).astype(F) for n in "abc"}
+    results = []
+    for kind in (ReferenceExecutor(), NativeExecutor(1)):
+        loop = kind.loop(step, 1)
+        loop.load(state)
+        loop.run(np.zeros(3, np.int64), 1, 0, 3, 0)
+        results.append(loop.state())
+    for name in "abc":
+        np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-5, atol=1e-4)
+
+
+def test_many_callers_at_once():
+    graph = trace(lambda x: ops.softmax(ops.tanh(x) @ np.ones((8, 5), F), axis=-1), [TensorType(F, (N, 8))])
+    compiled = NativeExecutor(2).compile(graph)
+    rng = np.random.default_rng(0)
+    inputs = [rng.standard_normal((n, 8)).astype(F) for n in (1, 10, 300, 700)]
+    expected = [compiled([x])[0] for x in inputs]
+    wrong = []
+
+    def call():
+        for _ in range(20):
+            for x, e in zip(inputs, expected, strict=True):
+                if not np.array_equal(compiled([x])[0], e):
+                    wrong.append(len(x))
+
+    threads = [threading.Thread(target=call) for _ in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+def test_wrong_inputs_are_named():
+    compiled = NativeExecutor(1).compile(trace(lambda x: x * 2.0, [TensorType(F, (N, 8))]))
+    with pytest.raises(ShapeError, match=r"input x0: expected float32\[N,8\], got float32\[3, 7\]"):
+        compiled([np.zeros((3, 7), F)])
+    with pytest.raises(ShapeError, match="got float64"):
+        compiled([np.zeros((3, 8))])
+    with pytest.raises(UsageError, match="'metal' is none of native, reference"):
+        executor("metal")
+
+
+def _child(queue, x):
+    graph = trace(lambda v: ops.exp(v).sum(axis=1), [TensorType(F, (N, 300))])
+    queue.put(NativeExecutor(2).compile(graph)([x])[0])
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_works_after_a_fork():
+    x = np.random.default_rng(0).standard_normal((256, 300)).astype(F)
+    graph = trace(lambda v: ops.exp(v).sum(axis=1), [TensorType(F, (N, 300))])
+    here = NativeExecutor(2).compile(graph)([x])[0]
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_child, args=(queue, x))
+    child.start()
+    assert np.array_equal(queue.get(timeout=60), here)
+    child.join(timeout=60)
+
+
+def test_the_callers_floating_point_state_is_untouched():
+    """Denormals are flushed in native code only: the smallest denormal survives outside."""
+    compiled = NativeExecutor(2).compile(trace(lambda x: x * 0.5, [TensorType(F, (N, 4))]))
+    tiny = np.full((300, 4), 1e-40, F)
+    assert (compiled([tiny])[0] == 0).all()
+    assert (tiny * np.float32(0.5) > 0).all()
+
+
+ISA_SCRIPT = """
+import sys, hashlib, numpy as np
+sys.path.insert(0, {folder!r})
+from test_native import mlp_step, run
+from schuss.exec.native import NativeExecutor
+step, state, data = mlp_step((50, 33, 20, 10))
+final = run(NativeExecutor(2), step, state, data)
+np.savez({out!r}, **final)
+"""
+
+
+@pytest.mark.parametrize("isa", ["avx2", "sse2"])
+def test_other_instruction_sets(isa, tmp_path):
+    """AVX2 with FMA: the same bits as AVX-512. SSE2 has no FMA and agrees to rounding."""
+    import os
+    from pathlib import Path
+
+    results = {}
+    for name in ("", isa):
+        out = str(tmp_path / f"{name or 'host'}.npz")
+        script = ISA_SCRIPT.format(folder=str(Path(__file__).parent), out=out)
+        env = {**os.environ, "SCHUSS_TARGET": name}
+        subprocess.run([sys.executable, "-c", script], check=True, env=env, timeout=120)
+        results[name] = dict(np.load(out))
+    for key, value in results[""].items():
+        if isa == "avx2":
+            assert value.tobytes() == results[isa][key].tobytes(), key
+        else:
+            np.testing.assert_allclose(results[isa][key], value, rtol=1e-3, atol=1e-5)
