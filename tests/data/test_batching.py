@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from schuss.data import batching, epoch_order, split_validation
+from schuss.errors import UsageError
+from schuss.ops.philox import key_from_seed, random_bits
+
+KEY = key_from_seed(42)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 1000, 60_000])
+def test_each_row_once(n: int) -> None:
+    order = epoch_order(n, KEY, 0)
+    assert order.dtype == np.int64
+    assert np.array_equal(np.sort(order), np.arange(n))
+
+
+def test_is_the_stable_sort_of_the_documented_bits() -> None:
+    words = [int(word) for word in random_bits(KEY, batching.SHUFFLE_STREAM, 3, 200)]
+    bits = [words[2 * i] + (words[2 * i + 1] << 32) for i in range(100)]
+    assert epoch_order(100, KEY, 3).tolist() == sorted(range(100), key=bits.__getitem__)
+
+
+def test_epochs_and_keys_differ() -> None:
+    base = epoch_order(1000, KEY, 0)
+    assert np.array_equal(base, epoch_order(1000, KEY, 0))
+    assert not np.array_equal(base, epoch_order(1000, KEY, 1))
+    assert not np.array_equal(base, epoch_order(1000, key_from_seed(43), 0))
+
+
+def test_the_same_on_every_machine() -> None:
+    digest = hashlib.sha256(epoch_order(60_000, KEY, 5).astype("<i8").tobytes()).hexdigest()
+    assert digest == "c8e40aea2299a60e944808b96b1bb9c17fe3b2d215c9e1e1efa8a84cc5700179"
+
+
+def test_equal_bits_keep_the_rows_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def few_bits(key: object, stream: int, step: int, count: int) -> np.ndarray:
+        words = np.zeros(count, np.uint32)
+        words[0::2] = random_bits(KEY, 0, 0, count)[0::2] % 3
+        return words
+
+    monkeypatch.setattr(batching, "random_bits", few_bits)
+    bits = few_bits(KEY, 0, 0, 2000)[0::2]
+    assert epoch_order(1000, KEY, 0).tolist() == sorted(range(1000), key=bits.__getitem__)
+
+
+def test_split() -> None:
+    train, held = split_validation(1000, 0.1, KEY)
+    assert (len(train), len(held)) == (900, 100)
+    assert np.array_equal(np.sort(np.concatenate([train, held])), np.arange(1000))
+    assert (np.diff(train) > 0).all()
+    assert (np.diff(held) > 0).all()
+    again = split_validation(1000, 0.1, KEY)
+    assert np.array_equal(held, again[1])
+    assert not np.array_equal(held, split_validation(1000, 0.1, key_from_seed(1))[1])
+
+
+def test_split_limits() -> None:
+    assert [len(part) for part in split_validation(10, 0, KEY)] == [10, 0]
+    assert [len(part) for part in split_validation(10, 0.001, KEY)] == [9, 1]
+    for fraction in (-0.1, 1.0, float("nan")):
+        with pytest.raises(UsageError, match="fraction must be in"):
+            split_validation(10, fraction, KEY)
+    with pytest.raises(UsageError, match="leaves none to train on"):
+        split_validation(1, 0.5, KEY)
