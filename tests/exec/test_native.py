@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import subprocess
 import sys
@@ -29,7 +30,9 @@ def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2):
     arrays = []
     for t in types:
         shape = tuple(d if isinstance(d, int) else n for d in t.shape)
-        arrays.append(rng.standard_normal(shape).astype(t.dtype) if t.is_float else rng.integers(0, 3, shape).astype(t.dtype))
+        arrays.append(
+            rng.standard_normal(shape).astype(t.dtype) if t.is_float else rng.integers(0, 3, shape).astype(t.dtype)
+        )
     expected = ReferenceExecutor().compile(graph)(arrays)
     found = NativeExecutor(threads).compile(graph)(arrays)
     for e, f in zip(expected, found, strict=True):
@@ -69,7 +72,7 @@ def test_a_network_and_its_gradients(dtype, sizes):
         (lambda x: (x.sum(axis=0), x.min(axis=0), x.sum(), x.max()), [(N, 40)]),
         (lambda x, y: x @ y, [(3, 7, 8), (8, 9)]),
         (lambda x, y: x @ y, [(3, 7, 8), (3, 8, 1)]),
-        (lambda x, y: ops.matmul(x, y), [(2, 1, 7, 8), (1, 3, 8, 5)]),
+        (lambda x, y: x @ y, [(2, 1, 7, 8), (1, 3, 8, 5)]),
         (lambda x: ops.argmax(x, axis=1), [(N, 5)]),
         (lambda x, y: ops.concatenate(x, y, axis=1) * 2.0, [(N, 5), (N, 2)]),
         (lambda x: ops.pad(x, axis=1, before=1, after=2, between=1, value=3.0), [(N, 5)]),
@@ -100,7 +103,11 @@ def test_random_numbers_are_bit_equal():
     graph = trace(function, [TensorType("uint32", (2,)), TensorType("int64", ()), TensorType(F, (N, 9))])
     arrays = [np.array([7, 0xFFFFFFFF], "u4"), np.asarray(2**33 + 5), np.ones((301, 9), F)]
     for threads in (1, 2, 3):
-        for e, f in zip(ReferenceExecutor().compile(graph)(arrays), NativeExecutor(threads).compile(graph)(arrays), strict=True):
+        for e, f in zip(
+            ReferenceExecutor().compile(graph)(arrays),
+            NativeExecutor(threads).compile(graph)(arrays),
+            strict=True,
+        ):
             assert np.array_equal(e, f)
 
 
@@ -109,14 +116,17 @@ def mlp_step(sizes=(20, 30, 8, 5), dtype=F):
     names = [f"{i}.{p}" for i in range(len(sizes) - 1) for p in ("weight", "bias")]
     shapes = {
         f"{i}.{p}": (b, a) if p == "weight" else (b,)
-        for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+        for i, (a, b) in enumerate(itertools.pairwise(sizes))
         for p in ("weight", "bias")
     }
     x, y = (
         Tensor(input_node("x", TensorType("uint8", (N, sizes[0])))),
         Tensor(input_node("y", TensorType("uint8", (N,)))),
     )
-    step, total = Tensor(input_node("step", TensorType("int64", ()))), Tensor(input_node("sum", TensorType("float64", ())))
+    step, total = (
+        Tensor(input_node("step", TensorType("int64", ()))),
+        Tensor(input_node("sum", TensorType("float64", ()))),
+    )
     p = {n: Tensor(input_node(n, TensorType(dtype, shapes[n]))) for n in names}
     m = {n: Tensor(input_node("m." + n, TensorType(dtype, shapes[n]))) for n in names}
     h = x.astype(dtype) * (1 / 255)
@@ -137,7 +147,10 @@ def mlp_step(sizes=(20, 30, 8, 5), dtype=F):
     for n in names:
         state[n] = rng.standard_normal(shapes[n]).astype(dtype) * dtype_of(dtype)(0.3)
         state["m." + n] = np.zeros(shapes[n], dtype)
-    data = {"x": rng.integers(0, 256, (203, sizes[0])).astype("u1"), "y": rng.integers(0, sizes[-1], 203).astype("u1")}
+    data = {
+        "x": rng.integers(0, 256, (203, sizes[0])).astype("u1"),
+        "y": rng.integers(0, sizes[-1], 203).astype("u1"),
+    }
     step_record = Step(graph, ("sum", *names, *("m." + n for n in names)), ("x", "y"), "step", "loss")
     return step_record, state, data
 
@@ -163,7 +176,9 @@ def test_a_loop_does_what_the_reference_does(dtype):
     expected = run(ReferenceExecutor(), step, state, data)
     found = run(NativeExecutor(2), step, state, data)
     for name in expected:
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4 if dtype == F else 1e-11, atol=2e-6, err_msg=name)
+        np.testing.assert_allclose(
+            found[name], expected[name], rtol=1e-4 if dtype == F else 1e-11, atol=2e-6, err_msg=name
+        )
 
 
 def test_same_bits_for_any_thread_count_and_any_slicing():

@@ -15,7 +15,9 @@ from schuss.passes.memory import Plan
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 7, ctypes.c_void_p)
 
 
-def link(plan: Plan, columns: frozenset[str], counter: str | None, watch: Node | None, threads: int) -> Callable[..., int]:
+def link(
+    plan: Plan, columns: frozenset[str], counter: str | None, watch: Node | None, threads: int
+) -> Callable[..., int]:
     """The plan's `run` function (see schuss.codegen.program). It releases the GIL while it runs."""
     target = host_target()
     program = Program(plan, target, columns, counter, watch, threads)

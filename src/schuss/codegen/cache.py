@@ -26,7 +26,15 @@ def key(text: str, target: Target) -> str:
     """The name of a program's entry."""
     from schuss import __version__
 
-    parts = (text, target.triple, target.cpu, target.features, llvmlite.__version__, str(llvm.llvm_version_info), __version__)
+    parts = (
+        text,
+        target.triple,
+        target.cpu,
+        target.features,
+        llvmlite.__version__,
+        str(llvm.llvm_version_info),
+        __version__,
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -176,7 +176,9 @@ class Contraction:
         last = tile.vectors - 1
         return [make(v * tile.width, mask if v == last else None) for v in range(tile.vectors)]
 
-    def _finish(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, held: list[list[Any]]) -> None:
+    def _finish(
+        self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, held: list[list[Any]]
+    ) -> None:
         """Store the tile, through the epilogue if there is one."""
         b = k.b
         type = k.type(self.dtype)
@@ -218,5 +220,3 @@ class Contraction:
 def emit_contract_group(kernel: Kernel, group: Group, threads: int) -> None:
     """The product and its epilogue."""
     Contraction(kernel, group, threads).emit()
-
-

@@ -165,5 +165,5 @@ def masked_store(b: Any, value: Any, pointer: Any, mask: Any) -> None:
 
 def _bytes(element: Any) -> int:
     if isinstance(element, ir.IntType):
-        return max(element.width // 8, 1)
+        return max(int(element.width) // 8, 1)
     return 4 if isinstance(element, ir.FloatType) else 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,7 +41,9 @@ class Body:
                 self.indices[node] = self._add_random(node)
             else:
                 for operand in node.inputs:
-                    if not is_free(base_of(operand)) and (operand not in inside or operand.type.shape != node.type.shape):
+                    if not is_free(base_of(operand)) and (
+                        operand not in inside or operand.type.shape != node.type.shape
+                    ):
                         self.read(operand)
 
     def read(self, node: Node) -> None:
@@ -111,7 +113,11 @@ class Body:
     def load(self, k: Lanes, number: int, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
         """One term's value."""
         term = self.terms[number]
-        return (k.iota(offset, stride) if stride else k.splat(offset, "int64")) if term.pointer is None else load(k, term, offset, stride, mask, last)
+        return (
+            (k.iota(offset, stride) if stride else k.splat(offset, "int64"))
+            if term.pointer is None
+            else load(k, term, offset, stride, mask, last)
+        )
 
 
 def emit(k: Lanes, node: Node, args: list[Value]) -> Value:
@@ -151,4 +157,8 @@ def _random_uniform(k: Lanes, node: Node, index: Value, key0: Value, key1: Value
     return k.mul(k.cast(upper, dtype), k.constant(2.0**-24, dtype))
 
 
-_INDEXED = {"one_hot": _one_hot, "random_bits": _random_bits, "random_uniform": _random_uniform}
+_INDEXED: dict[str, Callable[..., Value]] = {
+    "one_hot": _one_hot,
+    "random_bits": _random_bits,
+    "random_uniform": _random_uniform,
+}

@@ -120,14 +120,19 @@ class MapLoops:
         return advance(self.kernel.b, axis, self.terms, offsets, i, None if self.folds else order)
 
     def _place(
-        self, k: Lanes, axis: Axis, offsets: list[Any], mask: Any = None, at: Any = None, stop: Any = None, order: Any = None
+        self,
+        k: Lanes,
+        axis: Axis,
+        offsets: list[Any],
+        mask: Any = None,
+        at: Any = None,
+        stop: Any = None,
+        order: Any = None,
     ) -> None:
         """Load, evaluate, store and fold at one place."""
         count = len(self.body.terms)
         last = k.b.sub(k.b.sub(stop, at), I64(1)) if stop is not None and self.folds else None
-        loaded = [
-            self.body.load(k, t, offsets[t], axis.strides[t], mask, last) for t in range(count)
-        ]
+        loaded = [self.body.load(k, t, offsets[t], axis.strides[t], mask, last) for t in range(count)]
         values = self.body.evaluate(k, {}, loaded)
         for number, node in enumerate(self.stored, start=count):
             store(k, self.terms[number], offsets[number], values[node], mask)

@@ -22,7 +22,9 @@ class MathEmitter:
             result = ir.Constant(type, ir.Undefined)
             for lane in range(type.count):
                 at = ir.IntType(32)(lane)
-                result = self.b.insert_element(result, self._scalar(name, [self.b.extract_element(a, at) for a in args]), at)
+                result = self.b.insert_element(
+                    result, self._scalar(name, [self.b.extract_element(a, at) for a in args]), at
+                )
             return result
 
         return call

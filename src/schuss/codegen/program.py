@@ -30,7 +30,19 @@ from schuss.passes.memory import ONE, Plan, Stage
 
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64])
 RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])
-RUN_ARGUMENTS = ("table", "order", "sync", "batch", "total", "first", "steps", "counter", "thread", "threads", "wait")
+RUN_ARGUMENTS = (
+    "table",
+    "order",
+    "sync",
+    "batch",
+    "total",
+    "first",
+    "steps",
+    "counter",
+    "thread",
+    "threads",
+    "wait",
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +80,8 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage) -> i
         emit_map_group(kernel, group)
     elif group.form is Form.CONTRACT:
         emit_contract_group(kernel, group, program.threads)
-    elif group.form is Form.REDUCE:
-        emit_reduce_group(kernel, group.anchor)
-    else:
-        emit_single(kernel, group.anchor)
+    elif group.anchor is not None:
+        (emit_reduce_group if group.form is Form.REDUCE else emit_single)(kernel, group.anchor)
     kernel.b.ret_void()
     return function
 
@@ -103,7 +113,9 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) ->
     b.ret(b.load(done, typ=I64))
 
 
-def _share(b: Any, program: Program, stage: Stage, kernel: Any, named: dict[str, Any], step: tuple[Any, Any, Any]) -> None:
+def _share(
+    b: Any, program: Program, stage: Stage, kernel: Any, named: dict[str, Any], step: tuple[Any, Any, Any]
+) -> None:
     """Call the kernel on this thread's share of axis 0."""
     order, n, counter = step
     space = stage.group.space
@@ -158,5 +170,3 @@ class _Meeting:
         type = ir.FloatType() if watch.type.dtype == "float32" else ir.DoubleType()
         value = b.load(b.gep(slot, [I64(place.offset)], source_etype=I8), typ=type)
         return b.fcmp_ordered("ord", b.fsub(value, value), value)
-
-

@@ -27,9 +27,7 @@ def emit_single(kernel: Kernel, node: Node) -> None:
 
 def _axes(kernel: Kernel, shape: Sequence[Dim], terms: Sequence[Term]) -> list[Axis]:
     """Whole axes: these kernels are not shared among threads."""
-    return [
-        Axis(0, kernel.length(dim), None, tuple(t.strides[at] for t in terms)) for at, dim in enumerate(shape)
-    ]
+    return [Axis(0, kernel.length(dim), None, tuple(t.strides[at] for t in terms)) for at, dim in enumerate(shape)]
 
 
 def _copy(kernel: Kernel, shape: Sequence[Dim], source: Term, target: Term) -> None:
@@ -55,7 +53,7 @@ def _concatenate(kernel: Kernel, node: Node) -> None:
     for operand in node.inputs:
         part = _moved(kernel, target, start * target.strides[axis])
         _copy(kernel, operand.type.shape, kernel.read(operand, operand.type.rank), part)
-        start += int(operand.type.shape[axis])  # type: ignore[arg-type]
+        start += int(operand.type.shape[axis])
 
 
 def _pad(kernel: Kernel, node: Node) -> None:
@@ -80,16 +78,24 @@ def _clamped(kernel: Kernel, index: Value, size: int) -> Any:
 def _take(kernel: Kernel, node: Node) -> None:
     x, index = node.inputs
     axis = node.attrs["axis"]
-    source, numbers, target = kernel.read(x, x.type.rank), kernel.read(index, index.type.rank), kernel.write(node)
+    source, numbers, target = (
+        kernel.read(x, x.type.rank),
+        kernel.read(index, index.type.rank),
+        kernel.write(node),
+    )
     none = (0,) * index.type.rank
     before, after = source.strides[:axis], source.strides[axis + 1 :]
     source_strides = (*before, *none, *after)
     number_strides = (*[0] * axis, *numbers.strides, *[0] * len(after))
-    terms = [Term(source_strides, source.pointer, source.dtype), Term(number_strides, numbers.pointer, numbers.dtype), target]
+    terms = [
+        Term(source_strides, source.pointer, source.dtype),
+        Term(number_strides, numbers.pointer, numbers.dtype),
+        target,
+    ]
     k = kernel.lanes(1)
     b = kernel.b
     with nest(b, _axes(kernel, node.type.shape, terms), terms, [I64(0)] * 3, None) as at:
-        row = _clamped(kernel, load(k, terms[1], at[1], 0), int(x.type.shape[axis]))  # type: ignore[arg-type]
+        row = _clamped(kernel, load(k, terms[1], at[1], 0), int(x.type.shape[axis]))
         place = b.add(at[0], b.mul(row, I64(source.strides[axis])))
         store(k, target, at[2], load(k, terms[0], place, 0))
 
@@ -97,7 +103,11 @@ def _take(kernel: Kernel, node: Node) -> None:
 def _scatter_add(kernel: Kernel, node: Node) -> None:
     x, index = node.inputs
     axis, size = node.attrs["axis"], node.attrs["size"]
-    source, numbers, target = kernel.read(x, x.type.rank), kernel.read(index, index.type.rank), kernel.write(node)
+    source, numbers, target = (
+        kernel.read(x, x.type.rank),
+        kernel.read(index, index.type.rank),
+        kernel.write(node),
+    )
     k = kernel.lanes(1)
     b = kernel.b
     with nest(b, _axes(kernel, node.type.shape, [target]), [target], [I64(0)], None) as at:
@@ -106,7 +116,11 @@ def _scatter_add(kernel: Kernel, node: Node) -> None:
     after = x.type.rank - axis - index.type.rank
     target_strides = (*target.strides[:axis], *none, *target.strides[axis + 1 :])
     number_strides = (*[0] * axis, *numbers.strides, *[0] * after)
-    terms = [source, Term(number_strides, numbers.pointer, numbers.dtype), Term(target_strides, target.pointer, target.dtype)]
+    terms = [
+        source,
+        Term(number_strides, numbers.pointer, numbers.dtype),
+        Term(target_strides, target.pointer, target.dtype),
+    ]
     with nest(b, _axes(kernel, x.type.shape, terms), terms, [I64(0)] * 3, None) as at:
         row = _clamped(kernel, load(k, terms[1], at[1], 0), size)
         place = b.add(at[2], b.mul(row, I64(target.strides[axis])))
@@ -122,7 +136,9 @@ def _argmax(kernel: Kernel, node: Node) -> None:
     from schuss.codegen.folds import result_strides
 
     target = Term(
-        result_strides(node, kernel.plan.capacity), kernel.pointer(kernel.plan.places[node], 0, "int64"), "int64"
+        result_strides(node, kernel.plan.capacity),
+        kernel.pointer(kernel.plan.places[node], 0, "int64"),
+        "int64",
     )
     terms = [source, target]
     b, k = kernel.b, kernel.lanes(1)

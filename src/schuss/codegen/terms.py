@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schuss.codegen.loops import for_range
 from schuss.codegen.lanes import I64
+from schuss.codegen.loops import for_range
 
 
 @dataclass(frozen=True, eq=False)

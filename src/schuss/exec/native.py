@@ -62,7 +62,15 @@ class Code:
         return 1 + len(self.slots)
 
 
-def build(graph: Graph, state: Mapping[str, str], columns: frozenset[str], counter: str | None, watch: str | None, capacity: int, threads: int) -> Code:
+def build(
+    graph: Graph,
+    state: Mapping[str, str],
+    columns: frozenset[str],
+    counter: str | None,
+    watch: str | None,
+    capacity: int,
+    threads: int,
+) -> Code:
     """Plan and compile a graph. state: input name -> output name that replaces it; other outputs get slots
     of their own, but the watched one."""
     from schuss.codegen.build import link
@@ -100,7 +108,9 @@ class Table:
         self._kept[slot] = array
         self._pointers[slot] = array.ctypes.data
 
-    def run(self, order: Array | None, batch: int, total: int, first: int, steps: int, counter: int, threads: int) -> int:
+    def run(
+        self, order: Array | None, batch: int, total: int, first: int, steps: int, counter: int, threads: int
+    ) -> int:
         """Every thread through the program; returns the steps done."""
         from schuss.codegen.sync import yield_function_address
 
@@ -158,7 +168,10 @@ class NativeFunction:
             pool = self._tables.setdefault(capacity, [])
             table = pool.pop() if pool else None
         table = table or Table(code)
-        outputs = [np.empty(bind(tuple(o.type.shape[a] for a in physical(o.type.shape)), n), o.type.dtype) for o in self._graph.outputs]
+        outputs = [
+            np.empty(bind(tuple(o.type.shape[a] for a in physical(o.type.shape)), n), o.type.dtype)
+            for o in self._graph.outputs
+        ]
         self._fill(code, table, arrays, outputs, n, capacity)
         with self._lock:
             pool.append(table)
@@ -175,7 +188,15 @@ class NativeFunction:
             return max(n, 1)
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
-    def _fill(self, code: Code, table: Table, arrays: Sequence[Array], outputs: Sequence[Array], n: int, capacity: int) -> None:
+    def _fill(
+        self,
+        code: Code,
+        table: Table,
+        arrays: Sequence[Array],
+        outputs: Sequence[Array],
+        n: int,
+        capacity: int,
+    ) -> None:
         """Run chunk by chunk into the outputs."""
         given = [_stored(a, node.type.shape) for a, node in zip(arrays, self._graph.inputs, strict=True)]
         threads = self._threads if code.flops * min(n or 1, capacity) / capacity > WORTH_SHARING else 1
@@ -247,5 +268,3 @@ class NativeLoop:
 
 def _unchanged(graph: Graph, name: str) -> bool:
     return graph.output(name) in graph.inputs and graph.output(name).attrs["name"] == name
-
-

@@ -31,8 +31,8 @@ def _cgroup_quota() -> float | None:
         return None if limit == "max" else int(limit) / int(period)
     with contextlib.suppress(OSError, ValueError):
         folder = Path("/sys/fs/cgroup/cpu")
-        limit = int((folder / "cpu.cfs_quota_us").read_text())
-        return limit / int((folder / "cpu.cfs_period_us").read_text()) if limit > 0 else None
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        return quota / int((folder / "cpu.cfs_period_us").read_text()) if quota > 0 else None
     return None
 
 

@@ -15,7 +15,7 @@ from schuss.ops.registry import Kind, lookup
 def make(op: str, *inputs: Node, like: Node | None = None, **attrs: Any) -> Node:
     """A node of the op, standing for `like` (its line and scope)."""
     type = lookup(op).infer(op, *(i.type for i in inputs), **attrs)
-    return Node(op, inputs, type, MappingProxyType(attrs), like and like.site, like.scope if like else "")
+    return Node(op, inputs, type, MappingProxyType(attrs), like.site if like else None, like.scope if like else "")
 
 
 def literal(value: Any, dtype: str) -> Node:

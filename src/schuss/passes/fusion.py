@@ -172,7 +172,7 @@ def _trailing(node: Node) -> bool:
     """Whether a reduction folds the last axes only."""
     rank = node.inputs[0].type.rank
     axes = node.attrs["axis"]
-    return axes == tuple(range(rank - len(axes), rank))
+    return tuple(axes) == tuple(range(rank - len(axes), rank))
 
 
 def _can_fold(group: Group, node: Node) -> bool:

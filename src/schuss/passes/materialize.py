@@ -1,11 +1,11 @@
 """Says by an `identity` node where a value must really be written to memory.
 
-    a VIEW that strides cannot express      its source is copied first
-    a matmul's right operand                its rows must be contiguous
-    a matmul's operand from a column        its rows are gathered once
-    a free scalar read by place             it has no place otherwise
-    an output that is an input, a constant,
-    a view, free or another output          it gets a place of its own
+a VIEW that strides cannot express      its source is copied first
+a matmul's right operand                its rows must be contiguous
+a matmul's operand from a column        its rows are gathered once
+a free scalar read by place             it has no place otherwise
+an output that is an input, a constant,
+a view, free or another output          it gets a place of its own
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class Plan:
     arena: int = 0
 
 
-def plan(graph: Graph, groups: list[Group], capacity: int, slots: Mapping[Node, int], state: Mapping[Node, Node]) -> Plan:
+def plan(
+    graph: Graph, groups: list[Group], capacity: int, slots: Mapping[Node, int], state: Mapping[Node, Node]
+) -> Plan:
     """Places and barriers for the groups.
 
     slots: the pointer-table slot of each input, constant and output that has one of its own.
@@ -145,7 +147,13 @@ def _division(group: Group) -> Division:
     if is_rowwise(shape):
         return ONE if any(0 in f.attrs["axis"] for f in group.folds) else ROWS
     big = group.form is Form.CONTRACT or static_size(shape) >= SPLIT_MAP
-    if shape and big and isinstance(shape[0], int) and shape[0] > 1 and not any(0 in f.attrs["axis"] for f in group.folds):
+    if (
+        shape
+        and big
+        and isinstance(shape[0], int)
+        and shape[0] > 1
+        and not any(0 in f.attrs["axis"] for f in group.folds)
+    ):
         return ("split", shape[0])
     return ONE
 
@@ -156,7 +164,12 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
         return True
     if operand.type.rank + (reader.op == "one_hot") != len(group.space) or not operand.type.shape:
         return False
-    if group.form is Form.CONTRACT and reader is group.anchor and operand is not reader.inputs[0] and operand.type.rank == 2:
+    if (
+        group.form is Form.CONTRACT
+        and reader is group.anchor
+        and operand is not reader.inputs[0]
+        and operand.type.rank == 2
+    ):
         return False
     if division == ROWS:
         return is_rowwise(operand.type.shape)

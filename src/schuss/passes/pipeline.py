@@ -9,7 +9,12 @@ from schuss.ops.check import verify_graph
 from schuss.passes.cse import common_subexpressions
 from schuss.passes.simplify import simplify
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (simplify, common_subexpressions, simplify, common_subexpressions)
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    simplify,
+    common_subexpressions,
+    simplify,
+    common_subexpressions,
+)
 
 
 def optimize(graph: Graph) -> Graph:

@@ -1,13 +1,13 @@
 """Local rewrites that leave every value bit for bit as it was: what is removed computed nothing.
 
-    identity(x), stop_gradient(x)           -> x
-    transpose(transpose(x)), reshape twice  -> one
-    transpose, reshape, cast to the same    -> x
-    broadcast_to(x) read by a map           -> x (maps broadcast themselves)
-    sum(keepdims) then reshape              -> sum
-    x * 1, x / 1, x - 0, x + (-0)           -> x
-    map(broadcast_to(s)) of a scalar s      -> broadcast_to(map(s))
-    a map of constants, count of known axes -> its value
+identity(x), stop_gradient(x)           -> x
+transpose(transpose(x)), reshape twice  -> one
+transpose, reshape, cast to the same    -> x
+broadcast_to(x) read by a map           -> x (maps broadcast themselves)
+sum(keepdims) then reshape              -> sum
+x * 1, x / 1, x - 0, x + (-0)           -> x
+map(broadcast_to(s)) of a scalar s      -> broadcast_to(map(s))
+a map of constants, count of known axes -> its value
 """
 
 from __future__ import annotations
@@ -153,4 +153,3 @@ _RULES = {
     "sum": _sum,
     "count": _count,
 }
-

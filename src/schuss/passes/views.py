@@ -6,11 +6,13 @@ no copy if its elements lie at a fixed distance from each other along each axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from schuss.ir.graph import Node
-from schuss.ir.types import Shape, Sym
+from schuss.ir.types import Dim, Shape, Sym
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,12 @@ def _reshape(node: Node, v: View) -> View | None:
 
 
 # concatenate and pad write their result to a place of its own: they are no views
-_RULES: dict[str, Callable[[Node, View], View | None]] = {"transpose": _transpose, "broadcast_to": _broadcast, "slice": _slice, "reshape": _reshape}
+_RULES: dict[str, Callable[[Node, View], View | None]] = {
+    "transpose": _transpose,
+    "broadcast_to": _broadcast,
+    "slice": _slice,
+    "reshape": _reshape,
+}
 
 
 def reshape_strides(old: Shape, strides: tuple[int, ...], new: Shape) -> tuple[int, ...] | None:
@@ -98,54 +105,38 @@ def reshape_strides(old: Shape, strides: tuple[int, ...], new: Shape) -> tuple[i
         return storage_strides(new, 1)
     source = [(d, s) for d, s in zip(old, strides, strict=True) if d != 1]
     result: list[int] = []
-    at = 0
-    axis = 0
+    at = axis = 0
     while axis < len(new):
         if new[axis] == 1:
             result.append(0)
             axis += 1
             continue
-        taken = [source[at]]
+        run = [source[at]]
         at += 1
         made = [new[axis]]
         axis += 1
-        while _product(taken) != _product(made):
-            if _below(_product(taken), _product(made)):
-                taken.append(source[at])
+        while _length(d for d, _ in run) != _length(made):
+            if _length(d for d, _ in run) < _length(made):
+                run.append(source[at])
                 at += 1
             else:
                 made.append(new[axis])
                 axis += 1
-        while axis < len(new) and new[axis] == 1:
-            made.append(1)
-            axis += 1
-        pairs = zip(taken, taken[1:], strict=False)
-        if any(s != inner_s * inner_d for (_, s), (inner_d, inner_s) in pairs if isinstance(inner_d, int)):
+        if any(s != inner * length for (_, s), (length, inner) in pairwise(run) if not isinstance(length, Sym)):
             return None
-        result.extend(_cut(made, taken[-1][1]))
+        result.extend(_contiguous(made, run[-1][1]))
     return tuple(result)
 
 
-def _cut(dims: list[object], step: int) -> list[int]:
-    """Strides of contiguous axes, the last of which has stride `step`."""
+def _length(dims: Iterable[Dim]) -> int:
+    """Product of the lengths. N stays first and alone in its run, so it may count as any number but a small one."""
+    return math.prod(1 << 62 if isinstance(d, Sym) else d for d in dims)
+
+
+def _contiguous(dims: Sequence[Dim], step: int) -> list[int]:
+    """Strides of axes that lie contiguously, the last of which has stride `step`."""
     strides = []
     for dim in reversed(dims):
         strides.append(step)
-        step *= dim if isinstance(dim, int) else 1
+        step *= 1 if isinstance(dim, Sym) else dim
     return strides[::-1]
-
-
-def _product(dims: list[object]) -> tuple[int, bool]:
-    """Product of the static lengths, and whether N is among them."""
-    size, symbolic = 1, False
-    for dim in dims:
-        length = dim[0] if isinstance(dim, tuple) else dim
-        if isinstance(length, Sym):
-            symbolic = True
-        else:
-            size *= int(str(length))
-    return size, symbolic
-
-
-def _below(a: tuple[int, bool], b: tuple[int, bool]) -> bool:
-    return (a[1], a[0]) < (b[1], b[0]) if a[1] != b[1] else a[0] < b[0]
