@@ -239,9 +239,7 @@ class Sequential(Layer):
     def __init__(self, *layers: Any) -> None:
         for i, layer in enumerate(layers):
             if isinstance(layer, type):
-                raise UsageError(
-                    f"Sequential: layer {i} is the class {layer.__name__}; write {layer.__name__}()"
-                )
+                raise UsageError(f"Sequential: layer {i} is the class {layer.__name__}; write {layer.__name__}()")
             if not callable(layer):
                 raise UsageError(f"Sequential: layer {i} is a {type(layer).__name__} and cannot be called")
         self.layers = list(layers)

@@ -179,9 +179,7 @@ class CrossEntropyLoss(_ClassLoss):
         object.__setattr__(self, "weight", _class_weights("CrossEntropyLoss", self.weight))
         check_reduction("CrossEntropyLoss", self.reduction)
         if not 0.0 <= self.label_smoothing <= 1.0:
-            raise UsageError(
-                f"CrossEntropyLoss: label_smoothing must be in [0, 1], got {self.label_smoothing}"
-            )
+            raise UsageError(f"CrossEntropyLoss: label_smoothing must be in [0, 1], got {self.label_smoothing}")
 
     def elements(self, pred: Any, target: Any) -> Any:
         total = ops.logsumexp(pred, axis=-1)

@@ -146,9 +146,7 @@ class Parameter(Tensor):
 
 
 _NOTHING: Mapping[Parameter, Tensor] = MappingProxyType({})
-_bindings: contextvars.ContextVar[Mapping[Parameter, Tensor]] = contextvars.ContextVar(
-    "bindings", default=_NOTHING
-)
+_bindings: contextvars.ContextVar[Mapping[Parameter, Tensor]] = contextvars.ContextVar("bindings", default=_NOTHING)
 
 
 @contextlib.contextmanager

@@ -124,9 +124,7 @@ def load_state_dict(model: Any, state: Mapping[str, Any]) -> None:
     if missing or unexpected:
         parts = [f"missing {', '.join(missing)}"] * bool(missing)
         parts += [f"unexpected {', '.join(unexpected)}"] * bool(unexpected)
-        raise UsageError(
-            f"load_state_dict: {'; '.join(parts)}; the model has {', '.join(names) or 'no parameters'}"
-        )
+        raise UsageError(f"load_state_dict: {'; '.join(parts)}; the model has {', '.join(names) or 'no parameters'}")
     arrays = {k: _checked(k, names[k], v) for k, v in state.items()}
     first: dict[int, str] = {}
     for k, array in arrays.items():

@@ -1,0 +1,130 @@
+"""Adam and its kin: AdamW, NAdam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from schuss import ops
+from schuss.optim.base import (
+    Optimizer,
+    Rate,
+    Scalar,
+    Slots,
+    check_betas,
+    check_not_negative,
+    check_rate,
+    decayed,
+)
+
+Betas = tuple[float, float]
+
+
+def _moments(g: Any, s: Slots, betas: Betas) -> tuple[Any, Any]:
+    """m = b1*m + (1-b1)*g and v = b2*v + (1-b2)*g*g."""
+    m = s["exp_avg"] + (g - s["exp_avg"]) * (1.0 - betas[0])
+    v = s["exp_avg_sq"] * betas[1] + g * g * (1.0 - betas[1])
+    return m, v
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Moments of the gradient, corrected for their start at 0:
+
+        g = g + weight_decay * w
+        m = b1 * m + (1 - b1) * g,   v = b2 * v + (1 - b2) * g * g
+        w = w - lr * m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)
+
+    Defaults: lr 1e-3, betas (0.9, 0.999), eps 1e-8, weight_decay 0. State: exp_avg (m), exp_avg_sq (v).
+    Computed as w - a * m / (sqrt(v) + e) with a = lr * sqrt(1 - b2**t) / (1 - b1**t) and
+    e = eps * sqrt(1 - b2**t), which are one number each for all parameters.
+    UsageError for lr <= 0, betas outside [0, 1), negative eps or weight decay.
+    Source: Kingma and Ba, Adam (ICLR 2015), algorithm 1 and the end of section 2.
+    """
+
+    lr: Rate = 1e-3
+    betas: Betas = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    slot_names: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+
+    def __post_init__(self) -> None:
+        check_rate(type(self).__name__, self.lr)
+        check_betas(type(self).__name__, self.betas)
+        check_not_negative(type(self).__name__, eps=self.eps, weight_decay=self.weight_decay)
+
+    def slots(self) -> dict[str, float]:
+        return dict.fromkeys(self.slot_names, 0.0)
+
+    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
+        b1, b2 = self.betas
+        root = ops.sqrt(1.0 - ops.pow(b2, t))
+        return {"a": root / (1.0 - ops.pow(b1, t)) * lr, "e": root * self.eps}
+
+    def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
+        m, v = _moments(decayed(g, w, self.weight_decay), s, self.betas)
+        return w - m * k["a"] / (ops.sqrt(v) + k["e"]), {"exp_avg": m, "exp_avg_sq": v}
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam whose weight decay is w = w * (1 - lr * weight_decay) before the step, past the moments.
+
+    Defaults: Adam's, with weight_decay 1e-2. UsageError as for Adam.
+    Source: Loshchilov and Hutter, Decoupled weight decay regularization (ICLR 2019).
+    """
+
+    weight_decay: float = 1e-2
+
+    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
+        return {**super().scalars(t, lr, shared), "keep": 1.0 - lr * self.weight_decay}
+
+    def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
+        m, v = _moments(g, s, self.betas)
+        kept = w * k["keep"] if self.weight_decay else w
+        return kept - m * k["a"] / (ops.sqrt(v) + k["e"]), {"exp_avg": m, "exp_avg_sq": v}
+
+
+@dataclass(frozen=True)
+class NAdam(Adam):
+    """Adam with Nesterov's momentum: mu_t = b1 * (1 - 0.96**(t * momentum_decay) / 2), p_t = mu_1 ... mu_t
+
+        g = g + weight_decay * w,   m and v as in Adam
+        d = (1 - mu_t) / (1 - p_t) * g + mu_(t+1) / (1 - p_(t+1)) * m
+        w = w - lr * d / (sqrt(v / (1 - b2**t)) + eps)
+
+    Defaults: lr 2e-3, betas (0.9, 0.999), eps 1e-8, weight_decay 0, momentum_decay 4e-3. State: exp_avg,
+    exp_avg_sq and the scalar mu_product (p). UsageError as for Adam, and for a negative momentum_decay.
+    Source: Dozat, Incorporating Nesterov momentum into Adam (2016), with PyTorch's schedule of mu.
+    """
+
+    lr: Rate = 2e-3
+    momentum_decay: float = 4e-3
+
+    shared_scalars: ClassVar[tuple[str, ...]] = ("mu_product",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_not_negative("NAdam", momentum_decay=self.momentum_decay)
+
+    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
+        mu = self._mu(t)
+        mu_next = self._mu(t + 1.0)
+        product = shared["mu_product"] * mu
+        shared["mu_product"] = product
+        root = ops.sqrt(1.0 - ops.pow(self.betas[1], t))
+        ahead = 1.0 - product * mu_next
+        return {
+            "a": root * (1.0 - mu) / (1.0 - product) * lr,
+            "b": root * mu_next / ahead * lr,
+            "e": root * self.eps,
+        }
+
+    def _mu(self, t: Any) -> Any:
+        return self.betas[0] * (1.0 - 0.5 * ops.pow(0.96, t * self.momentum_decay))
+
+    def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
+        g = decayed(g, w, self.weight_decay)
+        m, v = _moments(g, s, self.betas)
+        return w - (g * k["a"] + m * k["b"]) / (ops.sqrt(v) + k["e"]), {"exp_avg": m, "exp_avg_sq": v}

@@ -1,0 +1,31 @@
+"""Limits on gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+from schuss import ops
+from schuss.errors import UsageError
+
+
+def global_norm(grads: Mapping[str, Any]) -> Any:
+    """sqrt of the sum of the squares of all gradients; they have one dtype."""
+    squares = [ops.sum(g * g) for g in grads.values()]
+    if not squares:
+        raise UsageError("global_norm: there are no gradients")
+    return ops.sqrt(reduce(ops.add, squares))
+
+
+def clip_grad_norm(grads: Mapping[str, Any], max_norm: float, eps: float = 1e-6) -> dict[str, Any]:
+    """All gradients times min(1, max_norm / (norm + eps)), norm being that of all of them together.
+
+    As PyTorch's clip_grad_norm_. UsageError unless max_norm > 0.
+    Source: Pascanu, Mikolov and Bengio (ICML 2013).
+    """
+    if not 0.0 < max_norm < math.inf:
+        raise UsageError(f"clip_grad_norm: max_norm must be positive, got {max_norm!r}")
+    factor = ops.minimum(max_norm / (global_norm(grads) + eps), 1.0)
+    return {name: g * factor for name, g in grads.items()}

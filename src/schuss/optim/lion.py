@@ -1,0 +1,44 @@
+"""Lion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schuss import ops
+from schuss.optim.base import Optimizer, Rate, Scalar, Slots, check_betas, check_not_negative, check_rate
+
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """Steps of one size, in the sign of a momentum:
+
+        w = w * (1 - lr * weight_decay) - lr * sign(b1 * m + (1 - b1) * g)
+        m = b2 * m + (1 - b2) * g
+
+    Defaults: lr 1e-4, betas (0.9, 0.99), weight_decay 0. State: exp_avg (m).
+    UsageError for lr <= 0, betas outside [0, 1), negative weight decay.
+    Source: Chen et al., Symbolic discovery of optimization algorithms (2023), algorithm 2.
+    """
+
+    lr: Rate = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_rate("Lion", self.lr)
+        check_betas("Lion", self.betas)
+        check_not_negative("Lion", weight_decay=self.weight_decay)
+
+    def slots(self) -> dict[str, float]:
+        return {"exp_avg": 0.0}
+
+    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
+        return {"lr": lr, "keep": 1.0 - lr * self.weight_decay}
+
+    def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
+        b1, b2 = self.betas
+        m = s["exp_avg"]
+        direction = ops.sign(m * b1 + g * (1.0 - b1))
+        kept = w * k["keep"] if self.weight_decay else w
+        return kept - direction * k["lr"], {"exp_avg": m + (g - m) * (1.0 - b2)}

@@ -1,0 +1,63 @@
+"""RMSprop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schuss import ops
+from schuss.optim.base import (
+    Optimizer,
+    Rate,
+    Scalar,
+    Slots,
+    check_fraction,
+    check_not_negative,
+    check_rate,
+    decayed,
+)
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """Gradients divided by a running root mean square:
+
+        g = g + weight_decay * w
+        v = alpha * v + (1 - alpha) * g * g
+        d = g / (sqrt(v) + eps);   centered: d = g / (sqrt(v - a * a) + eps), a = alpha * a + (1 - alpha) * g
+        w = w - lr * d;            momentum mu: b = mu * b + d, w = w - lr * b
+
+    Defaults: lr 1e-2, alpha 0.99, eps 1e-8, weight_decay 0, momentum 0, centered False.
+    State: square_avg (v), and if used grad_avg (a) and momentum_buffer (b).
+    v - a * a below 0 (by rounding) counts as 0.
+    UsageError for lr <= 0, alpha or momentum outside [0, 1), negative eps or weight decay.
+    Source: Tieleman and Hinton, lecture 6.5 (2012); centered: Graves (2013).
+    """
+
+    lr: Rate = 1e-2
+    alpha: float = 0.99
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    centered: bool = False
+
+    def __post_init__(self) -> None:
+        check_rate("RMSprop", self.lr)
+        check_fraction("RMSprop", alpha=self.alpha, momentum=self.momentum)
+        check_not_negative("RMSprop", eps=self.eps, weight_decay=self.weight_decay)
+
+    def slots(self) -> dict[str, float]:
+        used = {"square_avg": True, "grad_avg": self.centered, "momentum_buffer": self.momentum > 0}
+        return {name: 0.0 for name, use in used.items() if use}
+
+    def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
+        g = decayed(g, w, self.weight_decay)
+        v = s["square_avg"] * self.alpha + g * g * (1.0 - self.alpha)
+        new = {"square_avg": v}
+        if self.centered:
+            a = new["grad_avg"] = s["grad_avg"] + (g - s["grad_avg"]) * (1.0 - self.alpha)
+            v = ops.maximum(v - a * a, 0.0)
+        d = g / (ops.sqrt(v) + self.eps)
+        if self.momentum:
+            d = new["momentum_buffer"] = s["momentum_buffer"] * self.momentum + d
+        return w - d * k["lr"], new

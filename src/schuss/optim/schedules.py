@@ -1,0 +1,169 @@
+"""Learning rate schedules: functions of the step (int64, from 0) to the rate (float64), in graph code.
+
+Called with a tensor they give a tensor, with a whole number a number: plot [s(i) for i in range(n)].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from schuss import ops
+from schuss.errors import UsageError
+from schuss.nn.config import Configured
+from schuss.optim.base import Rate, check_rate, rate_at
+
+
+class Schedule(Configured):
+    """Base of the schedules. Any function of the step may stand in for one."""
+
+    def __call__(self, step: Any) -> Any:
+        return self.at(ops.cast(step, dtype="float64"))
+
+    def at(self, t: Any) -> Any:
+        """The rate at step t, a float64 scalar."""
+        raise NotImplementedError
+
+
+def _positive_steps(owner: str, **steps: int) -> None:
+    for name, value in steps.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UsageError(f"{owner}: {name} must be a whole number of at least 1, got {value!r}")
+
+
+def _number_rate(owner: str, lr: Any) -> None:
+    if callable(lr):
+        raise UsageError(f"{owner}: lr must be a number, got a schedule")
+    check_rate(owner, lr)
+
+
+def _in_unit(owner: str, **values: float) -> None:
+    for name, value in values.items():
+        if not 0.0 < value <= 1.0:
+            raise UsageError(f"{owner}: {name} must be in (0, 1], got {value!r}")
+
+
+def _cosine(start: float, end: float, done: Any) -> Any:
+    """From start (done = 0) to end (done = 1) along half a cosine."""
+    return end + (start - end) * 0.5 * (1.0 + ops.cos(done * math.pi))
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """lr"""
+
+    lr: float
+
+    def __post_init__(self) -> None:
+        _number_rate("Constant", self.lr)
+
+    def at(self, t: Any) -> Any:
+        return t * 0.0 + self.lr
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """lr * gamma ** floor(t / step_size)"""
+
+    lr: float
+    step_size: int
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        _number_rate("Step", self.lr)
+        _positive_steps("Step", step_size=self.step_size)
+        _in_unit("Step", gamma=self.gamma)
+
+    def at(self, t: Any) -> Any:
+        return ops.pow(self.gamma, ops.floor(t / self.step_size)) * self.lr
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """lr * gamma ** t"""
+
+    lr: float
+    gamma: float
+
+    def __post_init__(self) -> None:
+        _number_rate("Exponential", self.lr)
+        _in_unit("Exponential", gamma=self.gamma)
+
+    def at(self, t: Any) -> Any:
+        return ops.pow(self.gamma, t) * self.lr
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """min_lr + (lr - min_lr) * (1 + cos(pi * t / steps)) / 2, and min_lr from step `steps` on.
+
+    Source: Loshchilov and Hutter, SGDR (ICLR 2017), without restarts.
+    """
+
+    lr: float
+    steps: int
+    min_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        _number_rate("Cosine", self.lr)
+        _positive_steps("Cosine", steps=self.steps)
+        if not 0.0 <= self.min_lr <= self.lr:
+            raise UsageError(f"Cosine: min_lr must be between 0 and lr, got {self.min_lr!r}")
+
+    def at(self, t: Any) -> Any:
+        return _cosine(self.lr, self.min_lr, ops.minimum(t / self.steps, 1.0))
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """From max_lr / div_factor up to max_lr, down to max_lr / div_factor / final_div_factor, by half cosines.
+
+    The rise ends at step pct_start * steps - 1, the fall at steps - 1, as in PyTorch's OneCycleLR; then the
+    rate stays. Source: Smith and Topin, Super-convergence (2018).
+    """
+
+    max_lr: float
+    steps: int
+    pct_start: float = 0.3
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
+
+    def __post_init__(self) -> None:
+        _number_rate("OneCycle", self.max_lr)
+        _positive_steps("OneCycle", steps=self.steps)
+        if not 0.0 <= self.pct_start <= 1.0:
+            raise UsageError(f"OneCycle: pct_start must be in [0, 1], got {self.pct_start!r}")
+        if not (1.0 <= self.div_factor < math.inf and 1.0 <= self.final_div_factor < math.inf):
+            raise UsageError("OneCycle: div_factor and final_div_factor must be at least 1")
+
+    def at(self, t: Any) -> Any:
+        low = self.max_lr / self.div_factor
+        top = self.pct_start * self.steps - 1.0  # below 0 for few steps: no rise
+        end = self.steps - 1.0
+        fallen = ops.clip((t - top) / max(end - top, 1.0), low=0.0, high=1.0)
+        fall = _cosine(self.max_lr, low / self.final_div_factor, fallen)
+        if top <= 0.0:
+            return fall
+        return ops.where(ops.less_equal(t, top), _cosine(low, self.max_lr, t / top), fall)
+
+
+@dataclass(frozen=True)
+class Warmup(Schedule):
+    """inner(0) * (t + 1) / (steps + 1) for the first `steps` steps, then inner(t - steps).
+
+    inner is a number or another schedule, which starts when the warmup is over.
+    Source: Goyal et al., Accurate, large minibatch SGD (2017).
+    """
+
+    inner: Rate
+    steps: int
+
+    def __post_init__(self) -> None:
+        check_rate("Warmup", self.inner)
+        _positive_steps("Warmup", steps=self.steps)
+
+    def at(self, t: Any) -> Any:
+        since = ops.cast(ops.maximum(t - float(self.steps), 0.0), dtype="int64")
+        part = ops.minimum((t + 1.0) / (self.steps + 1.0), 1.0)
+        return part * rate_at(self.inner, since)

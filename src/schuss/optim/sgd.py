@@ -1,0 +1,63 @@
+"""Stochastic gradient descent, with momentum and Nesterov's form of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schuss import ops
+from schuss.errors import UsageError
+from schuss.optim.base import (
+    Optimizer,
+    Rate,
+    Scalar,
+    Slots,
+    check_fraction,
+    check_not_negative,
+    check_rate,
+    decayed,
+)
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """w = w - lr * d, where with momentum mu and dampening tau
+
+        g = g + weight_decay * w
+        b = g at the first step, then mu * b + (1 - tau) * g
+        d = g (no momentum), b (momentum) or g + mu * b (nesterov)
+
+    Defaults: lr 1e-3, all else 0. State: momentum_buffer, if momentum is used. UsageError for lr <= 0,
+    momentum outside [0, 1), negative weight decay, or nesterov without momentum or with dampening.
+    Source: Sutskever, Martens, Dahl and Hinton (ICML 2013); Polyak (1964).
+    """
+
+    lr: Rate = 1e-3
+    momentum: float = 0.0
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        check_rate("SGD", self.lr)
+        check_fraction("SGD", momentum=self.momentum)
+        check_not_negative("SGD", dampening=self.dampening, weight_decay=self.weight_decay)
+        if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
+            raise UsageError("SGD: nesterov needs momentum above 0 and dampening 0")
+
+    def slots(self) -> dict[str, float]:
+        return {"momentum_buffer": 0.0} if self.momentum else {}
+
+    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
+        if not self.momentum or not self.dampening:
+            return {"lr": lr}
+        # The buffer starts at 0, so taking all of g at the first step makes it g.
+        return {"lr": lr, "taken": ops.where(ops.equal(t, 1.0), 1.0, 1.0 - self.dampening + t * 0.0)}
+
+    def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
+        g = decayed(g, w, self.weight_decay)
+        if not self.momentum:
+            return w - g * k["lr"], {}
+        buffer = s["momentum_buffer"] * self.momentum + (g * k["taken"] if self.dampening else g)
+        direction = g + buffer * self.momentum if self.nesterov else buffer
+        return w - direction * k["lr"], {"momentum_buffer": buffer}
