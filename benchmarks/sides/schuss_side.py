@@ -1,0 +1,33 @@
+"""schuss: the public API, no option a user would not write."""
+
+from __future__ import annotations
+
+from common import RATE, SIZES, options, report
+
+given = options()
+
+import numpy as np  # noqa: E402
+
+import schuss  # noqa: E402
+from schuss import nn, optim  # noqa: E402
+from schuss.data import load_dataset  # noqa: E402
+
+data = load_dataset("mnist")
+x, xt = (a.reshape(len(a), -1) for a in (data.x_train, data.x_test))
+layers: list[nn.Module] = []
+for a, b in zip(SIZES, SIZES[1:], strict=False):
+    layers += [nn.Linear(a, b), nn.ReLU()]
+model = nn.Sequential(*layers[:-1])
+
+run = schuss.fit(
+    model,
+    (x, data.y_train),
+    loss=nn.CrossEntropyLoss(),
+    optimizer=optim.Adam(lr=RATE),
+    epochs=given.epochs,
+    batch_size=given.batch,
+    seed=given.seed,
+    threads=given.threads,
+)
+accuracy = float((np.argmax(model(xt), axis=1) == data.y_test).mean())
+report("schuss", schuss.__version__, run.history["seconds"], run.history["loss"][-1], accuracy, idiom="fit")
