@@ -48,6 +48,12 @@ def test_equal_bits_keep_the_rows_order(monkeypatch: pytest.MonkeyPatch) -> None
     assert epoch_order(1000, KEY, 0).tolist() == sorted(range(1000), key=bits.__getitem__)
 
 
+def test_the_second_word_is_the_high_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = np.array([0, 1, 2**32 - 1, 0, 5, 1, 4, 0], np.uint32)  # low, high of four rows
+    monkeypatch.setattr(batching, "random_bits", lambda *arguments: words)
+    assert epoch_order(4, KEY, 0).tolist() == [3, 1, 0, 2]
+
+
 def test_split() -> None:
     train, held = split_validation(1000, 0.1, KEY)
     assert (len(train), len(held)) == (900, 100)

@@ -45,10 +45,7 @@ def check(data: Dataset) -> None:
 
 def test_the_bundle_is_mnist(values: np.ndarray) -> None:
     """The digest of the four idx files' contents without their headers, taken from the files themselves."""
-    assert (
-        hashlib.sha256(values.data).hexdigest()
-        == "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83"
-    )
+    assert hashlib.sha256(values.data).hexdigest() == "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83"
     assert round(float(values[: 60_000 * 784].mean()) / 255, 4) == 0.1307  # the mean everybody knows
     encoded = bundled.encode(values)
     assert encoded["labels"].tobytes() == values[bundled.PIXELS :].tobytes()
@@ -89,9 +86,7 @@ def test_mnist_by_name_uses_the_users_cache(
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "long", "flipped", "folder"])
-def test_damaged_copy_is_made_again(
-    tmp_path: Path, decodes: list[Path], values: np.ndarray, damage: str
-) -> None:
+def test_damaged_copy_is_made_again(tmp_path: Path, decodes: list[Path], values: np.ndarray, damage: str) -> None:
     content = values.tobytes()
     flipped = bytearray(content)
     flipped[12_345_678] ^= 1
@@ -107,9 +102,7 @@ def test_damaged_copy_is_made_again(
         assert path.read_bytes() == content
 
 
-def test_cache_folder_that_cannot_be(
-    tmp_path: Path, decodes: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_folder_that_cannot_be(tmp_path: Path, decodes: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     check(load_mnist(tmp_path / "file"))
     check(load_mnist(tmp_path / "file" / "below"))
@@ -124,9 +117,7 @@ def test_cache_folder_that_cannot_be(
     assert len(decodes) == 4
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind this user"
-)
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind this user")
 def test_read_only_cache_folder(tmp_path: Path, decodes: list[Path]) -> None:
     tmp_path.chmod(0o500)
     check(load_mnist(tmp_path))

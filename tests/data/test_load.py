@@ -130,24 +130,18 @@ def test_folder_with_swapped_files(folder: Path) -> None:
 
 def test_folder_counts_must_match(folder: Path) -> None:
     (folder / IDX_NAMES["y_train"]).write_bytes(idx_bytes(np.zeros(13, np.uint8)))
-    with pytest.raises(
-        DataError, match=r"train-labels-idx1-ubyte: 13 rows for the 12 rows of .*train-images"
-    ):
+    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte: 13 rows for the 12 rows of .*train-images"):
         load_dataset(folder)
 
 
 def test_folder_with_a_label_never_trained(folder: Path) -> None:
     (folder / IDX_NAMES["y_test"]).write_bytes(idx_bytes(np.array([0, 1, 9, 0, 0], np.uint8)))
-    with pytest.raises(
-        DataError, match="t10k-labels-idx1-ubyte: label 9 at row 2 is not below the 3 classes"
-    ):
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte: label 9 at row 2 is not below the 3 classes"):
         load_dataset(folder)
 
 
 def test_neither_folder_nor_npz(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"no such file or folder; give mnist, a folder of idx files or an .npz"
-    ):
+    with pytest.raises(DataError, match=r"no such file or folder; give mnist, a folder of idx files or an .npz"):
         load_dataset(tmp_path / "nothing")
     with pytest.raises(DataError, match="no such file"):
         load_dataset(tmp_path / "nothing.npz")

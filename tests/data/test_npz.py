@@ -50,9 +50,7 @@ def test_missing_file_and_keys(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_npz(tmp_path / "none.npz", ("a",))
     np.savez(tmp_path / "d.npz", a=np.ones(3), z=np.ones(1))
-    with pytest.raises(
-        DataError, match=r"d\.npz: lacks b, c \(it holds a, z\)|d\.npz: lacks b, c, it holds a, z"
-    ):
+    with pytest.raises(DataError, match=r"d\.npz: lacks b, c \(it holds a, z\)|d\.npz: lacks b, c, it holds a, z"):
         read_npz(tmp_path / "d.npz", ("a", "b", "c"))
 
 
@@ -101,6 +99,15 @@ def test_damaged_members(tmp_path: Path, content: bytes, message: str, method: i
 def test_unusual_compression(tmp_path: Path) -> None:
     path = zipped(tmp_path / "d.npz", npy(np.ones(5)), zipfile.ZIP_LZMA)
     with pytest.raises(DataError, match="oddly packed"):
+        read_npz(path, ("a",))
+
+
+def test_encrypted(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "d.npz", npy(np.ones(5)))
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="a: encrypted"):
         read_npz(path, ("a",))
 
 
