@@ -7,7 +7,6 @@ derivatives nest and can be compiled.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -16,11 +15,11 @@ import numpy as np
 
 from schuss import nn, ops
 from schuss.api.arguments import argument_names, array_type, function_name, to_arrays
-from schuss.api.pytree import Binding, Named, fill, flatten, rebuild, split, statics
+from schuss.api.pytree import Binding, fill, flatten, rebuild, split, statics
 from schuss.api.run import Call, backend, compile_call, evaluate
 from schuss.backprop import backprop
 from schuss.errors import DTypeError, GradientError, UsageError
-from schuss.ir.types import Sym
+from schuss.ir.types import Sym, static_size
 from schuss.trace import Tensor, as_tensor, tracing
 
 Argnums = int | Sequence[int]
@@ -124,29 +123,27 @@ class Variables:
         self.single = isinstance(argnums, int)
         self.positions = _positions(f, argnums, len(args))
         names = argument_names(f, len(args))
-        self.named: list[Named] = []
+        self.tensors: list[Tensor] = []
+        self.of: dict[int, list[Tensor]] = {}
         known: dict[int, Tensor] = {}  # one variable for a parameter that several arguments share
         for i in self.positions:
             for path, value in statics(args[i], names[i]):
                 raise DTypeError(
                     f"{function_name(f)}: {path} is a {type(value).__name__} and cannot be differentiated"
                 )
+            self.of[i] = []
             for path, leaf in flatten(args[i], names[i]):
-                key = id(leaf) if isinstance(leaf, nn.Parameter) else -1 - len(self.named)
+                key = id(leaf) if isinstance(leaf, nn.Parameter) else -1 - len(self.tensors)
                 if key not in known:
                     known[key] = _variable(f, path, leaf)
-                self.named.append((path, known[key]))
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        return [tensor for _, tensor in self.named]
+                self.of[i].append(known[key])
+                self.tensors.append(known[key])
 
     def call(self, kwargs: dict[str, Any]) -> Any:
         """f on the arguments with the variables in place."""
-        rest = iter(self.tensors)
         binding = Binding()
         args = [
-            rebuild(arg, rest, binding=binding) if i in self.positions else arg
+            rebuild(arg, iter(self.of[i]), binding=binding) if i in self.of else arg
             for i, arg in enumerate(self.args)
         ]
         return binding.call(self.f, args, kwargs)
@@ -175,7 +172,10 @@ def _positions(f: Function, argnums: Argnums, count: int) -> list[int]:
             raise UsageError(
                 f"{function_name(f)}: argnums {i} is out of range for {count} positional arguments"
             )
-    return [i % count for i in given]
+    positions = [i % count for i in given]
+    if len(set(positions)) < len(positions):
+        raise UsageError(f"{function_name(f)}: argnums {tuple(given)} names an argument twice")
+    return positions
 
 
 def floating_scalar(f: Function, value: Any) -> Tensor:
@@ -208,7 +208,7 @@ class _Rows:
         self.variables = Variables(f, args, argnums)
         self.template, outputs = split(self.variables.call(kwargs))
         self.outputs = [_floating(f, as_tensor(o)) for o in outputs]
-        self.sizes = [math.prod(o.shape) for o in self.outputs]  # type: ignore[arg-type]
+        self.sizes = [static_size(o.shape) for o in self.outputs]
         self.count = sum(self.sizes)
 
     def gradients(self, index: Tensor) -> list[Tensor]:
@@ -252,7 +252,7 @@ def _floating(f: Function, tensor: Tensor) -> Tensor:
 
 def _stack(rows: Sequence[Tensor], like: Tensor) -> Tensor:
     if not rows:
-        return as_tensor(np.zeros((0, *like.shape), like.dtype))  # type: ignore[arg-type]
+        return as_tensor(np.zeros((0, *like.shape), like.dtype))
     return ops.concatenate(*(r.reshape((1, *r.shape)) for r in rows), axis=0)  # type: ignore[no-any-return]
 
 
@@ -274,7 +274,7 @@ def _jacobian_of_arrays(f: Function, args: Sequence[Any], kwargs: dict[str, Any]
     assert rows is not None
     found = [program([np.asarray(i), *arrays[1:]]) for i in range(rows.count)]
     columns = [
-        np.stack([row[k] for row in found]) if found else np.zeros((0, *v.shape), v.dtype)  # type: ignore[arg-type]
+        np.stack([row[k] for row in found]) if found else np.zeros((0, *v.shape), v.dtype)
         for k, v in enumerate(rows.variables.tensors)
     ]
     return rows.arrange(columns, lambda rows, start, stop: rows[start:stop].copy())

@@ -21,10 +21,7 @@ Function = Callable[..., Any]
 @cache
 def backend(name: str) -> Executor:
     """The executor of that name, one for the process."""
-    try:
-        return executor(name)
-    except ImportError:  # TODO: goes with the native executor's arrival
-        return executor("reference")
+    return executor(name)
 
 
 @dataclass(frozen=True)
