@@ -16,6 +16,7 @@ I32, I64, POINTER, VOID = ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.V
 SPINS = 4000  # polls, some 50 us, before a waiting thread offers its core to another
 FLUSH_AND_ZERO = 0x8040  # MXCSR: results that are denormal become 0 (bit 15), operands too (bit 6)
 FPCR_FLUSH = 1 << 24
+YIELD_HINT = 1
 WAIT_TYPE = ir.FunctionType(VOID, []).as_pointer()
 
 
@@ -51,24 +52,33 @@ def barrier(b: Any, counter: Any, ticket: Any, threads: Any, wait: Any) -> None:
         b.position_at_end(after)
 
 
+def _is_x86(triple: str) -> bool:
+    return "86" in triple.split("-")[0]
+
+
+def _intrinsic(b: Any, name: str, result: Any, *types: Any) -> Any:
+    return b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(result, types), name)
+
+
 def _pause(b: Any) -> None:
     """Tell the core that this is a waiting loop."""
-    text = "pause" if "86" in b.module.triple.split("-")[0] else "yield"
-    b.call(ir.InlineAsm(ir.FunctionType(VOID, []), text, "", side_effect=True), [])
+    if _is_x86(b.module.triple):
+        b.call(_intrinsic(b, "llvm.x86.sse2.pause", VOID), [])
+    else:
+        b.call(_intrinsic(b, "llvm.aarch64.hint", VOID, I32), [I32(YIELD_HINT)])
 
 
 def flush_denormals(b: Any, target: Target) -> Any:
     """Flush denormals to zero from here on (they slow arithmetic by multiples); returns the state to restore."""
-    if "86" in target.triple.split("-")[0]:
+    if _is_x86(target.triple):
         place = entry_alloca(b, I32)
-        b.call(_x86(b, "stmxcsr"), [place])
+        b.call(_intrinsic(b, "llvm.x86.sse.stmxcsr", VOID, POINTER), [place])
         saved = b.load(place, typ=I32)
         b.store(b.or_(saved, I32(FLUSH_AND_ZERO)), place)
-        b.call(_x86(b, "ldmxcsr"), [place])
+        b.call(_intrinsic(b, "llvm.x86.sse.ldmxcsr", VOID, POINTER), [place])
         return place, saved
-    read = ir.InlineAsm(ir.FunctionType(I64, []), "mrs $0, fpcr", "=r", side_effect=True)
-    saved = b.call(read, [])
-    _write_fpcr(b, b.or_(saved, I64(FPCR_FLUSH)))
+    saved = b.call(_intrinsic(b, "llvm.aarch64.get.fpcr", I64), [])
+    b.call(_intrinsic(b, "llvm.aarch64.set.fpcr", VOID, I64), [b.or_(saved, I64(FPCR_FLUSH))])
     return None, saved
 
 
@@ -76,20 +86,10 @@ def restore_denormals(b: Any, target: Target, state: Any) -> None:
     """Put back what flush_denormals found."""
     place, saved = state
     if place is None:
-        _write_fpcr(b, saved)
+        b.call(_intrinsic(b, "llvm.aarch64.set.fpcr", VOID, I64), [saved])
         return
     b.store(saved, place)
-    b.call(_x86(b, "ldmxcsr"), [place])
-
-
-def _x86(b: Any, name: str) -> Any:
-    full = f"llvm.x86.sse.{name}"
-    return b.module.globals.get(full) or ir.Function(b.module, ir.FunctionType(VOID, [POINTER]), full)
-
-
-def _write_fpcr(b: Any, value: Any) -> None:
-    write = ir.InlineAsm(ir.FunctionType(VOID, [I64]), "msr fpcr, $0", "r", side_effect=True)
-    b.call(write, [value])
+    b.call(_intrinsic(b, "llvm.x86.sse.ldmxcsr", VOID, POINTER), [place])
 
 
 _IDLE = ctypes.CFUNCTYPE(None)(lambda: None)
