@@ -140,8 +140,8 @@ class OneCycle(Schedule):
     def at(self, t: Any) -> Any:
         low = self.max_lr / self.div_factor
         top = self.pct_start * self.steps - 1.0  # below 0 for few steps: no rise
-        end = self.steps - 1.0
-        fallen = ops.clip((t - top) / max(end - top, 1.0), low=0.0, high=1.0)
+        span = self.steps * (1.0 - self.pct_start) or 1.0
+        fallen = ops.clip((t - top) / span, low=0.0, high=1.0)
         fall = _cosine(self.max_lr, low / self.final_div_factor, fallen)
         if top <= 0.0:
             return fall
