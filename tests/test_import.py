@@ -43,7 +43,11 @@ def test_import_takes_under_150_ms():
 
 
 def test_a_model_can_be_called_whatever_was_imported_first():
-    for first in ("from schuss import nn", "import schuss.nn as nn", "from schuss.nn import Linear; import schuss.nn as nn"):
+    for first in (
+        "from schuss import nn",
+        "import schuss.nn as nn",
+        "from schuss.nn import Linear; import schuss.nn as nn",
+    ):
         code = f"{first}\nimport numpy as np\nprint(nn.Linear(3, 2)(np.ones((1, 3), np.float32)).shape)"
         assert in_fresh_python(code) == "(1, 2)"
 

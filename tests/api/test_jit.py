@@ -28,7 +28,11 @@ def test_the_result_is_that_of_numpy(backend):
 def test_jit_and_gradients_nest_in_any_order():
     w = np.ones((3, 2))
     expected = schuss.grad(f, argnums=1)(X, w)
-    for nested in (schuss.jit(schuss.grad(f, 1)), schuss.grad(schuss.jit(f), 1), schuss.jit(schuss.jit(schuss.grad(f, 1)))):
+    for nested in (
+        schuss.jit(schuss.grad(f, 1)),
+        schuss.grad(schuss.jit(f), 1),
+        schuss.jit(schuss.jit(schuss.grad(f, 1))),
+    ):
         np.testing.assert_allclose(nested(X, w), expected, rtol=1e-12)
     hessian = schuss.jit(schuss.jacobian(schuss.grad(f, 1), 1))(X, w)
     np.testing.assert_allclose(hessian, schuss.jacobian(schuss.grad(f, 1), 1)(X, w), rtol=1e-10, atol=1e-14)

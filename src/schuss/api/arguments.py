@@ -34,6 +34,7 @@ from schuss.trace import Tensor
 
 Array = NDArray[Any]
 
+_NAMES = {np.dtype(name): name for name in DTYPES}  # str(dtype) is slow
 _NARROW = {"int8": "int32", "int16": "int32", "uint16": "int32", "uint64": "int64"}
 
 
@@ -46,19 +47,19 @@ def float_dtype(dtypes: Sequence[str]) -> str | None:
 def to_array(value: Any, what: str) -> Array:
     """An array of one of schuss's dtypes. DataError for what is no array of real numbers."""
     array = as_array(value, what)
+    if array.dtype in _NAMES:
+        return array
     dtype = str(array.dtype)
     if dtype == "uint64" and array.size and array.max() > np.iinfo(np.int64).max:
-        raise DataError(
-            f"{what}: uint64 values above {np.iinfo(np.int64).max} are not supported; cast to float64"
-        )
-    return array if dtype in DTYPES else array.astype(_NARROW[dtype])
+        raise DataError(f"{what}: uint64 values above {np.iinfo(np.int64).max} are not supported; cast to float64")
+    return array.astype(_NARROW[dtype])
 
 
 def to_arrays(leaves: Sequence[Named]) -> list[Array]:
     """The leaves as arrays, by the table above."""
-    model = float_dtype([str(v.dtype) for _, v in leaves if isinstance(v, nn.Parameter)])
+    model = float_dtype([v.dtype for _, v in leaves if isinstance(v, nn.Parameter)])
     arrays = [_strong(value, path) for path, value in leaves]
-    given = float_dtype([str(a.dtype) for a in arrays if a is not None])
+    given = float_dtype([_NAMES[a.dtype] for a in arrays if a is not None])
     weak = model or given or "float32"
     result = []
     for (path, value), array in zip(leaves, arrays, strict=True):
@@ -87,7 +88,7 @@ def _strong(value: Any, path: str) -> Array | None:
 
 def array_type(array: Array) -> TensorType:
     """The array's concrete type."""
-    return TensorType(str(array.dtype), array.shape)
+    return TensorType(_NAMES[array.dtype], array.shape)
 
 
 def argument_names(function: Callable[..., Any], count: int) -> list[str]:

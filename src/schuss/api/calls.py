@@ -12,7 +12,7 @@ from schuss import nn
 from schuss.api.arguments import array_type, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import fingerprint, structure
-from schuss.api.pytree import Named, flatten
+from schuss.api.pytree import Named, flatten, parameters_of
 from schuss.api.run import Call, Program, apply_model, backend, trace_call
 from schuss.errors import LoweringError
 from schuss.ir.types import N, TensorType
@@ -36,7 +36,7 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     At most 16 forms are kept for each model. Safe to call from many threads.
     """
     call = Call((model, *args), dict(kwargs), numbers=())
-    leaves: list[Named] = list(nn.named_parameters(model).items())
+    leaves: list[Named] = list(parameters_of(model).items())
     owned = len(leaves)
     given = [*((f"x{i}", arg) for i, arg in enumerate(args)), *kwargs.items()]
     for name, arg in given:
@@ -66,9 +66,7 @@ def _symbolic(types: list[TensorType], owned: int) -> list[TensorType] | None:
     data = [t for t in types[owned:] if t.shape]
     if len({t.shape[0] for t in data}) != 1:
         return None
-    return [
-        TensorType(t.dtype, (N, *t.shape[1:])) if i >= owned and t.shape else t for i, t in enumerate(types)
-    ]
+    return [TensorType(t.dtype, (N, *t.shape[1:])) if i >= owned and t.shape else t for i, t in enumerate(types)]
 
 
 def _compile(call: Call, types: list[TensorType], names: list[str], concrete: bool) -> Program:

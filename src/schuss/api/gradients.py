@@ -84,9 +84,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         rows = _Rows(f, args, kwargs, argnums)
         found = [rows.gradients(as_tensor(i)) for i in range(rows.count)]
         columns = [_stack([row[k] for row in found], v) for k, v in enumerate(rows.variables.tensors)]
-        return rows.arrange(
-            columns, lambda rows, start, stop: ops.slice_axis(rows, axis=0, start=start, stop=stop)
-        )
+        return rows.arrange(columns, lambda rows, start, stop: ops.slice_axis(rows, axis=0, start=start, stop=stop))
 
     @wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -128,9 +126,7 @@ class Variables:
         known: dict[int, Tensor] = {}  # one variable for a parameter that several arguments share
         for i in self.positions:
             for path, value in statics(args[i], names[i]):
-                raise DTypeError(
-                    f"{function_name(f)}: {path} is a {type(value).__name__} and cannot be differentiated"
-                )
+                raise DTypeError(f"{function_name(f)}: {path} is a {type(value).__name__} and cannot be differentiated")
             self.of[i] = []
             for path, leaf in flatten(args[i], names[i]):
                 key = id(leaf) if isinstance(leaf, nn.Parameter) else -1 - len(self.tensors)
@@ -143,8 +139,7 @@ class Variables:
         """f on the arguments with the variables in place."""
         binding = Binding()
         args = [
-            rebuild(arg, iter(self.of[i]), binding=binding) if i in self.of else arg
-            for i, arg in enumerate(self.args)
+            rebuild(arg, iter(self.of[i]), binding=binding) if i in self.of else arg for i, arg in enumerate(self.args)
         ]
         return binding.call(self.f, args, kwargs)
 
@@ -158,9 +153,7 @@ class Variables:
 def _variable(f: Function, path: str, leaf: Any) -> Tensor:
     tensor = as_tensor(leaf)
     if not tensor.is_float:
-        raise DTypeError(
-            f"{function_name(f)}: {path} is {tensor.type}; integers are not differentiated; cast to float"
-        )
+        raise DTypeError(f"{function_name(f)}: {path} is {tensor.type}; integers are not differentiated; cast to float")
     return ops.identity(tensor)  # type: ignore[no-any-return]
 
 
@@ -169,9 +162,7 @@ def _positions(f: Function, argnums: Argnums, count: int) -> list[int]:
     given = [argnums] if isinstance(argnums, int) else list(argnums)
     for i in given:
         if not -count <= i < count:
-            raise UsageError(
-                f"{function_name(f)}: argnums {i} is out of range for {count} positional arguments"
-            )
+            raise UsageError(f"{function_name(f)}: argnums {i} is out of range for {count} positional arguments")
     positions = [i % count for i in given]
     if len(set(positions)) < len(positions):
         raise UsageError(f"{function_name(f)}: argnums {tuple(given)} names an argument twice")
@@ -191,9 +182,7 @@ def floating_scalar(f: Function, value: Any) -> Tensor:
             f"or use jacobian{_line(tensor)}"
         )
     if not tensor.is_float:
-        raise GradientError(
-            f"{name} returned {tensor.type}, its gradient needs a floating scalar{_line(tensor)}"
-        )
+        raise GradientError(f"{name} returned {tensor.type}, its gradient needs a floating scalar{_line(tensor)}")
     return tensor
 
 
@@ -215,9 +204,7 @@ class _Rows:
         """Gradients of entry number `index`, an int64 scalar."""
         total, start = None, 0
         for output, size in zip(self.outputs, self.sizes, strict=True):
-            picked = ops.reshape(output, shape=(size,)) * ops.one_hot(
-                index - start, classes=size, dtype=output.dtype
-            )
+            picked = ops.reshape(output, shape=(size,)) * ops.one_hot(index - start, classes=size, dtype=output.dtype)
             part = picked.sum()
             total = part if total is None else total + part
             start += size
@@ -267,7 +254,7 @@ def _jacobian_of_arrays(f: Function, args: Sequence[Any], kwargs: dict[str, Any]
 
     positions = _positions(f, argnums, len(args))
     call = Call((np.int64(0), *args), kwargs, numbers=[p + 1 for p in positions])
-    leaves = call.named(one_row)
+    leaves = call.named(["index", *argument_names(f, len(args))])
     arrays = to_arrays(leaves)
     types = [array_type(a) for a in arrays]
     program = compile_call(one_row, call, types, [path for path, _ in leaves], backend("reference"))

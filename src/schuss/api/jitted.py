@@ -7,10 +7,10 @@ from functools import update_wrapper
 from types import MethodType
 from typing import Any
 
-from schuss.api.arguments import array_type, to_arrays
+from schuss import nn
+from schuss.api.arguments import argument_names, array_type, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import static, structure
-from schuss.api.pytree import parameters_of
 from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call
 from schuss.trace import tracing
 
@@ -47,7 +47,9 @@ class Jitted:
         self._static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self._backend = backend
         self._cache: Cache[Program] = Cache(MAXSIZE)
-        if not parameters_of(f):
+        self._names: dict[int, list[str]] = {}  # looking at a signature takes longer than many a call
+        self._of_model = bool(nn.named_parameters(f))
+        if not self._of_model:
             update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -55,13 +57,15 @@ class Jitted:
         if tracing():
             return f(*args, **kwargs)
         fixed = {i % len(args) for i in self._static if -len(args) <= i < len(args)}
-        if parameters_of(f):  # its parameters are inputs like any argument's
+        if self._of_model:  # its parameters are inputs like any argument's
             return self._run(apply_model, (f, *args), kwargs, {i + 1 for i in fixed})
         return self._run(f, args, kwargs, fixed)
 
     def _run(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], fixed: set[int]) -> Any:
         call = Call(args, kwargs, static=fixed)
-        leaves = call.named(f)
+        if len(args) not in self._names:
+            self._names[len(args)] = argument_names(f, len(args))
+        leaves = call.named(self._names[len(args)])
         arrays = to_arrays(leaves)
         types = [array_type(a) for a in arrays]
         key = (_form(call), tuple((t.dtype, t.shape) for t in types))

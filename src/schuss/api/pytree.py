@@ -57,10 +57,13 @@ def is_leaf(value: Any, numbers: bool) -> bool:
 
 
 def parameters_of(value: Any) -> dict[str, nn.Parameter]:
-    """The parameters of a model by name; empty for anything else."""
+    """The parameters of a model by name, fresh ones drawn (seed 0); empty for anything else."""
     if isinstance(value, (Tensor, *_PLAIN)) or is_number(value) or not hasattr(value, "__dict__"):
         return {}
-    return nn.named_parameters(value)
+    found = nn.named_parameters(value)
+    if any(parameter.fresh for parameter in found.values()):
+        nn.initialize(value, 0)
+    return found
 
 
 def branches(value: Any) -> list[Named] | None:

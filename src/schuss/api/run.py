@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -41,9 +41,8 @@ class Call:
     def traces_numbers(self, position: int | str) -> bool:
         return self.numbers is None or position in self.numbers
 
-    def named(self, function: Function) -> list[Named]:
-        """The leaves with their paths, positional arguments first."""
-        names = argument_names(function, len(self.args))
+    def named(self, names: Sequence[str]) -> list[Named]:
+        """The leaves with their paths, which begin with the arguments' names; positional arguments first."""
         found: list[Named] = []
         for i, (name, arg) in enumerate(zip(names, self.args, strict=True)):
             if i not in self.static:
@@ -75,9 +74,7 @@ class Program:
         return fill(self.template, self.compiled(arrays))
 
 
-def trace_call(
-    function: Function, call: Call, types: list[TensorType], names: list[str]
-) -> tuple[Graph, Any]:
+def trace_call(function: Function, call: Call, types: list[TensorType], names: list[str]) -> tuple[Graph, Any]:
     """The graph of a call and the template of its result."""
     template = None
 
@@ -104,7 +101,7 @@ def apply_model(model: Function, *args: Any, **kwargs: Any) -> Any:
 
 def evaluate(function: Function, call: Call, executor: Executor, names_from: Function | None = None) -> Any:
     """The call's result as arrays, traced afresh. `names_from` is the user's function where it is wrapped."""
-    leaves = call.named(names_from or function)
+    leaves = call.named(argument_names(names_from or function, len(call.args)))
     arrays = to_arrays(leaves)
     types = [array_type(a) for a in arrays]
     return compile_call(function, call, types, [path for path, _ in leaves], executor)(arrays)

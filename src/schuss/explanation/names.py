@@ -89,9 +89,7 @@ def _assignments(file: str) -> tuple[tuple[int, int, str], ...]:
 
 def assigned(site: Site) -> str | None:
     """The variable that the statement at this line assigns, if it is one."""
-    inside = [
-        (last - first, name) for first, last, name in _assignments(site.file) if first <= site.line <= last
-    ]
+    inside = [(last - first, name) for first, last, name in _assignments(site.file) if first <= site.line <= last]
     return min(inside)[1] if inside else None
 
 

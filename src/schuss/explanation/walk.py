@@ -52,7 +52,7 @@ class _Run:
         # A Python int stays a number: it is not differentiated and may steer the function.
         floats = [i for i, arg in enumerate(args) if not (is_number(arg) and not isinstance(arg, float))]
         call = Call(args, kwargs, numbers=floats)
-        leaves = call.named(f)
+        leaves = call.named(argument_names(f, len(args)))
         arrays = to_arrays(leaves)
         self.wanted: list[Tensor] = []  # what to compute: values, incoming gradients, locals, products
 
