@@ -85,7 +85,8 @@ def test_super_call_runs_once_in_scope() -> None:
         def __call__(self, x: Any, y: Any = None, *, scale: float = 1.0) -> Any:
             return super().__call__(x, y, scale=scale) * 2.0
 
-    assert scopes_of(Louder(), X) == {"", "inner.Sequential/0.Linear", "inner.Sequential/1.Tanh"}
+    inner = "0.Louder/inner.Sequential"
+    assert scopes_of(nn.Sequential(Louder()), X) == {"0.Louder", f"{inner}/0.Linear", f"{inner}/1.Tanh"}
 
 
 def test_forward_or_call_is_needed() -> None:
