@@ -74,10 +74,7 @@ def _operations() -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(ops).items()
-        if callable(value)
-        and not isinstance(value, type)
-        and not name.startswith("_")
-        and name not in _NOT_TOP
+        if callable(value) and not isinstance(value, type) and not name.startswith("_") and name not in _NOT_TOP
     }
 
 

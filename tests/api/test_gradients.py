@@ -162,7 +162,7 @@ def test_each_call_reads_the_closure_anew():
 
 def test_results_are_new_arrays():
     x = np.ones(2)
-    value, gradient = schuss.value_and_grad(lambda x: (x * 1.0).sum())(x)
+    gradient = schuss.grad(lambda x: (x * 1.0).sum())(x)
     gradient += 1.0
     np.testing.assert_array_equal(x, [1.0, 1.0])
     identity = schuss.value_and_grad(lambda a, b: (a.sum(), b), has_aux=True)(x, x)[0][1]
@@ -216,7 +216,7 @@ def test_jacobian_of_a_model_and_of_its_input(net):
     found = schuss.jacobian(lambda m, x: m(x), argnums=0)(net, x)
     assert found["second.bias"].shape == (4, 2, 2)
     np.testing.assert_array_equal(found["second.bias"], np.broadcast_to(np.eye(2), (4, 2, 2)))
-    assert schuss.jacobian(lambda x: net(x))(x).shape == (4, 2, 4, 3)
+    assert schuss.jacobian(net)(x).shape == (4, 2, 4, 3)
 
 
 def test_hessian_vector_product_of_a_model(plain):
@@ -280,7 +280,7 @@ def test_other_arrays():
 def test_result_that_is_no_scalar():
     with pytest.raises(GradientError, match=r"returned float64\[3\].*use jacobian.*test_gradients.py:\d+"):
         schuss.grad(lambda x: x * 2.0)(np.ones(3))
-    with pytest.raises(GradientError, match="returned a tuple.*has_aux"):
+    with pytest.raises(GradientError, match=r"returned a tuple.*has_aux"):
         schuss.grad(lambda x: (x, x))(1.0)
     with pytest.raises(GradientError, match=r"returned int64\[\].*floating"):
         schuss.grad(lambda x: x.argmax())(np.ones(3))
@@ -328,4 +328,4 @@ def test_an_op_without_a_rule(monkeypatch):
 
     monkeypatch.setitem(registry.REGISTRY, "tanh", dataclasses.replace(registry.REGISTRY["tanh"], grad=None))
     with pytest.raises(GradientError, match=r"tanh has no gradient rule.*test_gradients.py:\d+"):
-        schuss.grad(lambda x: schuss.tanh(x))(1.0)
+        schuss.grad(schuss.tanh)(1.0)

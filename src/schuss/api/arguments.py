@@ -30,6 +30,7 @@ from schuss.data.arrays import as_array
 from schuss.errors import DataError, TraceError
 from schuss.ir.types import DTYPES, TensorType
 from schuss.ops.infer import promote_dtypes
+from schuss.ops.registry import Op
 from schuss.trace import Tensor
 
 Array = NDArray[Any]
@@ -103,4 +104,6 @@ def argument_names(function: Callable[..., Any], count: int) -> list[str]:
 
 def function_name(function: Callable[..., Any]) -> str:
     """What to call the function in messages."""
+    if isinstance(function, Op):
+        return function.name
     return getattr(function, "__name__", type(function).__name__)
