@@ -163,6 +163,8 @@ def test_the_cache_is_bounded():
     assert g.cache_info().hits == 1
     g(np.ones(1))
     assert g.cache_info().hits == 1
+    g(np.ones(7))  # used last but one, so 8 made room
+    assert g.cache_info().hits == 2
 
 
 def test_a_value_is_made_once_for_many_threads():

@@ -38,21 +38,22 @@ def explain(f: Callable[..., Any], *args: Any, largest: int = 32, **kwargs: Any)
     """
     if tracing():
         raise TraceError("explain shows numbers: call it on arrays, outside any traced function")
-    title = f"{function_name(f)}({', '.join([*argument_names(f, len(args)), *kwargs])})"
+    names = argument_names(getattr(f, "forward", f), len(args))
+    title = f"{function_name(f)}({', '.join([*names, *kwargs])})"
     if parameters_of(f):
-        f, args = apply_model, (f, *args)
-    run = _Run(f, args, kwargs)
+        names, f, args = ["model", *names], apply_model, (f, *args)
+    run = _Run(f, names, args, kwargs)
     return run.explanation(title, largest)
 
 
 class _Run:
     """The graph of one explanation and the arrays of all its nodes."""
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, f: Callable[..., Any], names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # A Python int stays a number: it is not differentiated and may steer the function.
         floats = [i for i, arg in enumerate(args) if not (is_number(arg) and not isinstance(arg, float))]
         call = Call(args, kwargs, numbers=floats)
-        leaves = call.named(argument_names(f, len(args)))
+        leaves = call.named(names)
         arrays = to_arrays(leaves)
         self.wanted: list[Tensor] = []  # what to compute: values, incoming gradients, locals, products
 
