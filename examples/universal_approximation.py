@@ -37,7 +37,7 @@ def main(hidden: int = 64, epochs: int = 1000) -> tuple[float, float]:
     y = curve(x).astype(np.float32)
     model = nn.Sequential(nn.Linear(1, hidden), nn.Tanh(), nn.Linear(hidden, 1))
     nn.initialize(model, seed=0)
-    model["0"].weight.data = model["0"].weight.data * 8.0  # bends spread over the whole interval
+    model[0].weight.data = model[0].weight.data * 8.0  # bends spread over the whole interval
     schuss.fit(
         model,
         (x, y),
