@@ -6,6 +6,7 @@ Scalar loops, one element after the other: right for any shape; they are rarely 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from schuss.codegen.kernel import Kernel, load, store
@@ -144,6 +145,7 @@ def _argmax(kernel: Kernel, node: Node) -> None:
     b, k = kernel.b, kernel.lanes(1)
     best, where = entry_alloca(b, k.type(source.dtype)), entry_alloca(b, I64(0).type)
     axes = _axes(kernel, x.type.shape, terms)
+    axes[0] = replace(axes[0], start=lambda b: kernel.low, stop=lambda b: kernel.high)
     along = axes.pop(axis)
     with nest(b, axes, terms, [I64(0)] * 2, None) as at:
         b.store(load(k, source, at[0], 0).llvm, best)

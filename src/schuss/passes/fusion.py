@@ -139,7 +139,8 @@ def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
     elif node.op == "matmul":
         groups.append(Group(Form.CONTRACT, node.type.shape, anchor=node))
     else:
-        groups.append(Group(Form.SINGLE, node.type.shape, anchor=node))
+        space = node.inputs[0].type.shape if node.op == "argmax" else node.type.shape
+        groups.append(Group(Form.SINGLE, space, anchor=node))
     return len(groups) - 1
 
 

@@ -92,6 +92,14 @@ def _companions(graph: Graph) -> set[str]:
     found = set()
     for node in graph.nodes:
         if is_map(node) and any(_is_swap(i) for i in node.inputs):
-            same = [i for i in node.inputs if i.op == "input" and i.type.shape == node.type.shape]
-            found |= {str(i.attrs["name"]) for i in same}
+            found |= {name for i in node.inputs if i.type.shape == node.type.shape for name in _leaves(i)}
     return found
+
+
+def _leaves(node: Node) -> set[str]:
+    """The input matrices a value is mapped from, place by place."""
+    if node.op == "input":
+        return {str(node.attrs["name"])}
+    if not is_map(node):
+        return set()
+    return {name for i in node.inputs if i.type.shape == node.type.shape for name in _leaves(i)}

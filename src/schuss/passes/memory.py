@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, static_size
 from schuss.passes.build import make
-from schuss.passes.fusion import Form, Group, base_of, is_rowwise
+from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
 
 ALIGN = 64
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
@@ -68,41 +68,81 @@ def plan(
     state: for each state input its new value, an output.
     """
     result = Plan(graph, capacity, places={n: Place(s) for n, s in slots.items()})
-    groups = groups + _update_in_place(groups, state, result.places)
-    last_use = _last_uses(groups)
+    cells, copies = _update_in_place(groups, state)
+    result.places.update({new: result.places[old] for new, old in cells.items()})
+    stages = _in_order(groups + copies, cells)
+    last_use = _last_uses([stage.group for stage in stages])
     arena = _Arena(capacity)
-    touched = _Touched()
-    for at, group in enumerate(groups):
-        division = _division(group)
-        for node in group.stores:
+    for at, stage in enumerate(stages):
+        if stage.barrier:
+            arena.barrier()
+        for node in stage.group.stores:
             if node not in result.places:
                 result.places[node] = Place(0, arena.take(node))
-        accesses = _accesses(group, division, result.places)
-        barrier = touched.conflict(accesses)
-        if barrier:
-            touched.clear()
-            arena.barrier()
-        touched.add(accesses)
-        result.stages.append(Stage(group, division, barrier))
-        for node in [n for n, use in last_use.items() if use == at and result.places[n].slot == 0]:
+        ended = [n for n, use in last_use.items() if use == at and n not in graph.outputs]
+        for node in [n for n in ended if result.places[n].slot == 0]:
             arena.give(node)
+    result.stages = stages
     result.arena = arena.size
     return result
 
 
-def _update_in_place(groups: list[Group], state: Mapping[Node, Node], places: dict[Node, Place]) -> list[Group]:
-    """Give each new state value the old one's place, or make a group that copies it there at the end."""
+def _in_order(groups: list[Group], cells: Mapping[Node, Node]) -> list[Stage]:
+    """Each group after those it depends on, those first that need no meeting of the threads.
+
+    So everything that goes by rows is done before the threads meet, and all that waits for it comes after.
+    """
+    divisions = {g: _division(g) for g in groups}
+    accesses = {g: _accesses(g, divisions[g], cells) for g in groups}
+    waits = _dependencies(groups, accesses)
+    stages: list[Stage] = []
+    touched = _Touched()
+    waiting = list(groups)
+    while waiting:
+        ready = [g for g in waiting if not waits[g]]
+        chosen = next((g for g in ready if not touched.conflict(accesses[g])), None)
+        barrier = chosen is None
+        if chosen is None:
+            chosen = ready[0]
+            touched.clear()
+        touched.add(accesses[chosen])
+        stages.append(Stage(chosen, divisions[chosen], barrier))
+        waiting.remove(chosen)
+        for others in waits.values():
+            others.discard(chosen)
+    return stages
+
+
+def _dependencies(groups: list[Group], accesses: Mapping[Group, list[Access]]) -> dict[Group, set[Group]]:
+    """The earlier groups each must follow: one of the two writes what the other touches."""
+    waits: dict[Group, set[Group]] = {g: set() for g in groups}
+    writers: dict[Node, list[Group]] = {}
+    readers: dict[Node, list[Group]] = {}
+    for group in groups:
+        for cell, _, writes in accesses[group]:
+            waits[group].update(writers.get(cell, ()))
+            if writes:
+                waits[group].update(readers.get(cell, ()))
+        for cell, _, writes in accesses[group]:
+            (writers if writes else readers).setdefault(cell, []).append(group)
+        waits[group].discard(group)
+    return waits
+
+
+def _update_in_place(groups: list[Group], state: Mapping[Node, Node]) -> tuple[dict[Node, Node], list[Group]]:
+    """(which value is written where an old state was, groups that copy the others there at the end)."""
+    cells: dict[Node, Node] = {}
     copies: list[Group] = []
     for old, new in state.items():
         home = next(i for i, g in enumerate(groups) if new in g.nodes)
         safe = all(i < home or (i == home and _reads_in_step(g, old)) for i, g in enumerate(groups) if _reads(g, old))
         if safe and new in groups[home].stores:
-            places[new] = places[old]
+            cells[new] = old
         else:
             copied = make("identity", new, like=new)
-            places[copied] = places[old]
+            cells[copied] = old
             copies.append(Group(Form.MAP, new.type.shape, maps=[copied], stores=[copied]))
-    return copies
+    return cells, copies
 
 
 def _operands(group: Group) -> list[tuple[Node, Node]]:
@@ -139,7 +179,7 @@ def _last_uses(groups: list[Group]) -> dict[Node, int]:
 def _division(group: Group) -> Division:
     """How threads share the group: see the module's text."""
     shape = group.space
-    if group.form is Form.REDUCE and group.anchor is not None:
+    if group.anchor is not None and (group.form is Form.REDUCE or group.anchor.op == "argmax"):
         kept = [d for a, d in enumerate(shape) if a not in group.anchor.attrs["axis"]]
         return ROWS if is_rowwise(tuple(kept)) and is_rowwise(shape) else ONE
     if group.form is Form.SINGLE:
@@ -176,36 +216,36 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
     return operand is base_of(operand) and operand.type.shape[0] == division[1] and reader is not group.anchor
 
 
-Access = tuple[Place, Division | None, bool]
+Access = tuple[Node, Division | None, bool]
 
 
-def _accesses(group: Group, division: Division, places: Mapping[Node, Place]) -> list[Access]:
-    """(place, division or None if it crosses shares, whether written)."""
+def _accesses(group: Group, division: Division, cells: Mapping[Node, Node]) -> list[Access]:
+    """(value, division or None if it crosses shares, whether written). A new state is its old one's cell."""
     found: list[Access] = []
     for reader, operand in _operands(group):
         base = base_of(operand)
-        if base in places and operand.op != "const":
-            found.append((places[base], division if _aligned(reader, operand, group, division) else None, False))
-    found += [(places[n], division, True) for n in group.stores]
-    return found
+        if base.op != "const" and not is_free(base):
+            share = division if _aligned(reader, operand, group, division) else None
+            found.append((cells.get(base, base), share, False))
+    return found + [(cells.get(n, n), division, True) for n in group.stores]
 
 
 class _Touched:
     """What was touched since the last barrier."""
 
     def __init__(self) -> None:
-        self._seen: dict[Place, list[tuple[Division | None, bool]]] = {}
+        self._seen: dict[Node, list[tuple[Division | None, bool]]] = {}
 
     def conflict(self, accesses: list[Access]) -> bool:
-        for place, division, writes in accesses:
-            for before, wrote in self._seen.get(place, ()):
+        for cell, division, writes in accesses:
+            for before, wrote in self._seen.get(cell, ()):
                 if (writes or wrote) and (division is None or before != division):
                     return True
         return False
 
     def add(self, accesses: list[Access]) -> None:
-        for place, division, writes in accesses:
-            self._seen.setdefault(place, []).append((division, writes))
+        for cell, division, writes in accesses:
+            self._seen.setdefault(cell, []).append((division, writes))
 
     def clear(self) -> None:
         self._seen.clear()

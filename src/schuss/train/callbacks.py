@@ -1,0 +1,67 @@
+"""Hooks into fit, and what they see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Run:
+    """What fit returns, and what callbacks are given while it goes on.
+
+    history   one list for each column (epoch, loss, accuracy, val_loss, ..., lr, seconds), one entry an epoch
+    epochs    epochs finished
+    steps     steps done
+    stopped   why the run ended before its last epoch, else None
+    best      the epoch with the least validation loss, if there is validation data
+    """
+
+    model: Any
+    history: dict[str, list[Any]] = field(default_factory=dict)
+    epochs: int = 0
+    steps: int = 0
+    stopped: str | None = None
+    best: int | None = None
+
+    def last(self, column: str) -> Any:
+        """The newest entry of a column, None if there is none."""
+        values = self.history.get(column)
+        return values[-1] if values else None
+
+    def __repr__(self) -> str:
+        parts = [f"{k}={v[-1]:.4g}" for k, v in self.history.items() if v and isinstance(v[-1], float)]
+        return f"Run(epochs={self.epochs}, {', '.join(parts)})"
+
+
+class Callback:
+    """Base of callbacks: override what you need. Returning True from `epoch` stops the run."""
+
+    def begin(self, run: Run) -> Any:
+        """Before the first step."""
+
+    def epoch(self, run: Run) -> Any:
+        """After each epoch; the model has the weights of that moment."""
+
+    def end(self, run: Run) -> Any:
+        """After the last step, also of a run that was stopped."""
+
+
+class _Function(Callback):
+    """A plain function is called after each epoch."""
+
+    def __init__(self, function: Callable[[Run], Any]) -> None:
+        self.epoch = function  # type: ignore[method-assign]
+
+
+def as_callbacks(given: Iterable[Any]) -> list[Any]:
+    """Callback objects as they are (any object with some of the hooks); functions as epoch hooks."""
+    hooks = ("begin", "epoch", "end")
+    return [c if any(hasattr(c, h) for h in hooks) else _Function(c) for c in given]
+
+
+def call(callbacks: Iterable[Any], hook: str, run: Run) -> bool:
+    """Call the hook of each; whether one of them asked to stop."""
+    answers = [getattr(c, hook)(run) for c in callbacks if hasattr(c, hook)]
+    return any(a is True for a in answers)

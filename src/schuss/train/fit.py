@@ -1,0 +1,263 @@
+"""schuss.fit: arguments checked and converted, then the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from schuss import nn, ops
+from schuss.data import as_array, check_finite, check_labels, split_validation
+from schuss.errors import DataError, ShapeError, UsageError
+from schuss.exec import executor
+from schuss.ir.executor import Array
+from schuss.ir.types import N, TensorType
+from schuss.ops.philox import key_from_seed
+from schuss.train.callbacks import Run, as_callbacks
+from schuss.train.loop import Plan, Trainer
+from schuss.train.step import Metric, Task, forward_graph
+
+Data = tuple[Any, Any]
+
+
+def fit(
+    model: Any,
+    data: Data,
+    *,
+    loss: Any,
+    optimizer: Any,
+    epochs: int = 1,
+    batch_size: int = 64,
+    validation: Data | float | None = None,
+    seed: int = 0,
+    metrics: Mapping[str, Metric] | Iterable[Metric] = (),
+    callbacks: Iterable[Any] = (),
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    clip_norm: float | None = None,
+    early_stop: int | None = None,
+    shuffle: bool = True,
+    scale: float | None = None,
+    threads: int | None = None,
+    backend: str = "native",
+) -> Run:
+    """Train the model on data, and return the run with its history.
+
+    model         a Module, or any object with `__call__` whose attributes hold layers and Parameters
+    data          (x, y): arrays of N examples (numpy, DLPack, lists); x may be a tuple of inputs
+    loss          called with (pred, target), gives a scalar tensor; schuss.nn's, or a function of yours
+    optimizer     schuss.optim's, or any object with init and update
+    validation    (x, y) to measure on after each epoch, or the share of the data to hold out
+    seed          of fresh weights, the shuffle and dropout; the same seed gives the same bits
+    metrics       functions of (pred, target) that give one value an example or a scalar; accuracy is built in
+    callbacks     objects with begin, epoch, end; or functions called after each epoch; True stops
+    sample_weight [N] weights of the examples: the loss is their weighted mean
+    class_weight  a weight for each class: a mapping, a sequence, or "balanced" (N / (classes * count))
+    clip_norm     limit on the norm of all gradients together
+    early_stop    stop after so many epochs without a better validation loss (the training loss without
+                  validation data); the best weights are restored
+    scale         integers of x are multiplied by it; None: bytes by 1/255, other integers by 1
+    threads       None: the cores this process may use
+    backend       native or reference
+
+    The model's parameters are float32 unless it was converted (nn.to_dtype); data of another floating dtype is
+    converted once, bytes and integers stay as they are in memory. Parameters that have numbers keep them, so
+    that a second call goes on from the first.
+
+    Raises UsageError, DataError or ShapeError for arguments that do not fit, NonFiniteError as soon as the loss
+    is not finite (the model then has the last good weights).
+    """
+    trainer = prepare(
+        model, data, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size, validation=validation,
+        seed=seed, metrics=metrics, callbacks=callbacks, sample_weight=sample_weight, class_weight=class_weight,
+        clip_norm=clip_norm, early_stop=early_stop, shuffle=shuffle, scale=scale, threads=threads, backend=backend,
+    )  # fmt: skip
+    return trainer.train()
+
+
+def prepare(
+    model: Any,
+    data: Data,
+    *,
+    loss: Any,
+    optimizer: Any,
+    epochs: int,
+    batch_size: int,
+    validation: Data | float | None,
+    seed: int,
+    metrics: Mapping[str, Metric] | Iterable[Metric] = (),
+    callbacks: Iterable[Any] = (),
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    clip_norm: float | None = None,
+    early_stop: int | None = None,
+    shuffle: bool = True,
+    scale: float | None = None,
+    threads: int | None = None,
+    backend: str = "native",
+) -> Trainer:
+    """The Trainer fit runs. The arguments are fit's."""
+    _check_numbers(epochs, batch_size, seed, clip_norm, early_stop, threads)
+    parameters = nn.named_parameters(model)
+    if not parameters:
+        raise UsageError("fit: the model has no parameters to learn")
+    nn.initialize(model, seed)
+    key = key_from_seed(seed)
+    dtype = next(iter(parameters.values())).dtype
+    columns = _columns(data, dtype, "x", "y")
+    if isinstance(validation, (int, float)):
+        columns, held = _split(columns, float(validation), key)
+    else:
+        held = None if validation is None else _columns(validation, dtype, "validation x", "validation y")
+    weights = _example_weights(sample_weight, class_weight, data, columns, dtype)
+    if weights is not None:
+        columns["w"] = weights
+        if held is not None:
+            held["w"] = np.ones(len(held["y"]), dtype)
+    task = _task(model, loss, optimizer, columns, scale, clip_norm, metrics)
+    _check_fit(task, columns, held)
+    plan = Plan(epochs, batch_size, seed, shuffle, early_stop)
+    return Trainer(task, executor(backend, threads), plan, key, columns, held, as_callbacks(callbacks))
+
+
+def _check_numbers(
+    epochs: int, batch_size: int, seed: int, clip_norm: float | None, early_stop: int | None, threads: int | None
+) -> None:
+    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("early_stop", early_stop), ("threads", threads)):
+        if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1):
+            raise UsageError(f"fit: {name} must be a whole number of at least 1, got {value!r}")
+    if clip_norm is not None and not clip_norm > 0:
+        raise UsageError(f"fit: clip_norm must be positive, got {clip_norm!r}")
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"fit: seed must be between 0 and 2**64 - 1, got {seed!r}")
+
+
+def _columns(data: Data, dtype: str, x_name: str, y_name: str) -> dict[str, Array]:
+    """x0, x1, ... and y as contiguous arrays of one length."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise UsageError("fit: data must be a pair (x, y)")
+    xs = data[0] if isinstance(data[0], tuple) else (data[0],)
+    columns: dict[str, Array] = {}
+    for i, x in enumerate(xs):
+        name = x_name if len(xs) == 1 else f"{x_name}[{i}]"
+        array = as_array(x, name)
+        if array.ndim == 0:
+            raise ShapeError(f"{name}: needs an axis of examples, got a single number")
+        check_finite(array, name)
+        columns[f"x{i}"] = np.ascontiguousarray(array.astype(dtype, copy=False) if array.dtype.kind == "f" else array)
+    y = as_array(data[1], y_name)
+    check_finite(y, y_name)
+    columns["y"] = np.ascontiguousarray(y.astype(dtype, copy=False) if y.dtype.kind == "f" else _labels(y))
+    n = len(columns["x0"])
+    for name, array in columns.items():
+        if array.ndim == 0 or len(array) != n:
+            size = len(array) if array.ndim else "no"
+            raise DataError(f"{x_name} has {n} examples but {y_name if name == 'y' else name} has {size}")
+    if n == 0:
+        raise DataError(f"{x_name} has no examples")
+    return columns
+
+
+def _labels(y: Array) -> Array:
+    """Integers as a graph knows them."""
+    return y if y.dtype in (np.uint8, np.int64, np.int32, np.uint32) else y.astype(np.int64)
+
+
+def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict[str, Array], dict[str, Array] | None]:
+    if not 0 <= fraction < 1:
+        raise UsageError(f"fit: validation must be (x, y) or a share of at least 0 and below 1, got {fraction}")
+    if fraction == 0:
+        return columns, None
+    train, held = split_validation(len(columns["y"]), fraction, key)
+    return {n: a[train] for n, a in columns.items()}, {n: a[held] for n, a in columns.items()}
+
+
+def _example_weights(sample: Any, classes: Any, data: Data, columns: dict[str, Array], dtype: str) -> Array | None:
+    """One weight an example from both kinds of weights."""
+    if sample is None and classes is None:
+        return None
+    y = columns["y"]
+    weight = np.ones(len(y), dtype)
+    if sample is not None:
+        given = as_array(sample, "sample_weight").astype(dtype)
+        if given.shape != (len(as_array(data[1], "y")),):
+            raise ShapeError(f"sample_weight: needs one number an example, got shape {list(given.shape)}")
+        if len(given) != len(y):
+            raise UsageError("fit: sample_weight goes with validation data of its own, not with a share held out")
+        check_finite(given, "sample_weight")
+        if (given < 0).any() or not given.any():
+            raise DataError("sample_weight: weights must not be negative, nor all zero")
+        weight *= given
+    if classes is not None:
+        weight *= _class_weights(classes, y)[y.astype(np.int64)].astype(dtype)
+    return weight
+
+
+def _class_weights(given: Any, y: Array) -> Array:
+    """A weight for each class up to the largest label."""
+    if y.dtype.kind not in "iu" or y.ndim != 1:
+        raise UsageError("fit: class_weight needs integer labels [N]")
+    counts = np.bincount(y.astype(np.int64))
+    if isinstance(given, str):
+        if given != "balanced":
+            raise UsageError(f"fit: class_weight must be a mapping, a sequence or 'balanced', got {given!r}")
+        seen = np.maximum(counts, 1)
+        balanced: Array = len(y) / (np.count_nonzero(counts) * seen)
+        return balanced
+    if isinstance(given, Mapping):
+        table = np.ones(max(len(counts), 1 + max(given, default=0)))
+        for label, value in given.items():
+            table[label] = value
+        return table
+    table = as_array(given, "class_weight").astype(np.float64)
+    if table.ndim != 1 or len(table) < len(counts):
+        raise UsageError(f"fit: class_weight has {table.size} weights for labels up to {len(counts) - 1}")
+    return table
+
+
+def _task(model: Any, loss: Any, optimizer: Any, columns: dict[str, Array], scale: float | None, clip: float | None, metrics: Any) -> Task:
+    inputs = tuple(_row_type(a) for n, a in columns.items() if n.startswith("x"))
+    chosen = scale if scale is not None else (1 / 255 if any(t.dtype == "uint8" for t in inputs) else None)
+    if not hasattr(optimizer, "init") or not hasattr(optimizer, "update"):
+        raise UsageError(f"fit: the optimizer must have init and update, got {type(optimizer).__name__}")
+    if not callable(loss):
+        raise UsageError(f"fit: the loss must be callable with (pred, target), got {type(loss).__name__}")
+    named = dict(metrics) if isinstance(metrics, Mapping) else {m.__name__: m for m in metrics}
+    target = _row_type(columns["y"])
+    if target.dtype not in ("float32", "float64") and target.rank == 1:
+        named = {"accuracy": accuracy, **named}
+    return Task(model, loss, optimizer, inputs, target, "w" in columns, chosen, clip, named)
+
+
+def _row_type(array: Array) -> TensorType:
+    return TensorType(str(array.dtype), (N, *array.shape[1:]))
+
+
+def accuracy(pred: Any, target: Any) -> Any:
+    """1 for each example whose largest output (or, with one output, whose sign) is its label's, else 0. [N]"""
+    if pred.ndim == 2 and pred.shape[1] > 1:
+        chosen = ops.argmax(pred, axis=1)
+    else:
+        chosen = ops.cast(ops.reshape(pred, shape=target.shape) > 0.0, dtype="int64")
+    return ops.cast(ops.equal(chosen, ops.cast(target, dtype="int64")), dtype=pred.dtype)
+
+
+def _check_fit(task: Task, columns: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
+    """Labels within the model's outputs; validation rows shaped as training rows."""
+    pred = forward_graph(task.model, task.inputs, task.scale).outputs[0].type
+    classes = pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) else None
+    for name, data in (("y", columns), ("validation y", held)):
+        if data is None:
+            continue
+        if "accuracy" in task.metrics:
+            check_labels(data["y"], name, classes if classes and classes > 1 else 2)
+        for column, array in data.items():
+            if array.shape[1:] != columns[column].shape[1:] or array.dtype != columns[column].dtype:
+                raise ShapeError(
+                    f"validation {column}: rows are {array.dtype}{list(array.shape[1:])}, "
+                    f"training rows {columns[column].dtype}{list(columns[column].shape[1:])}"
+                )
+
+
+__all__ = ["accuracy", "fit", "prepare"]

@@ -1,0 +1,173 @@
+"""The step graphs: what happens to one batch, in training and in evaluation.
+
+Inputs by name: param/NAME, opt/NAME, sum/NAME (float64 scalars that add up an epoch's metrics), key (the random
+key), x0, x1, ... and y and w (rows of the data), step (counts from 0 over the whole run).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from schuss import nn, ops
+from schuss.backprop import backprop
+from schuss.errors import GradientError, UsageError
+from schuss.ir.executor import Step
+from schuss.ir.graph import Graph, input_node
+from schuss.ir.types import N, TensorType
+from schuss.nn.losses import weighted
+from schuss.optim import clip_grad_norm
+from schuss.trace import Tensor, as_tensor, scope
+
+Metric = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned: the model, the loss and the types of one batch's columns."""
+
+    model: Any
+    loss: Any
+    optimizer: Any
+    inputs: tuple[TensorType, ...]
+    target: TensorType
+    weighted: bool = False
+    scale: float | None = None
+    clip_norm: float | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        names = [f"x{i}" for i in range(len(self.inputs))]
+        return (*names, "y", *(["w"] if self.weighted else []))
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        return ("count", "loss", *self.metrics)
+
+
+class _Inputs:
+    """The inputs of a graph, made as they are asked for."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, type: TensorType) -> Tensor:
+        self.nodes[name] = Tensor(input_node(name, type))
+        return self.nodes[name]
+
+
+def prepare(x: Any, scale: float | None, dtype: str) -> Any:
+    """The data as the model is given it: integers and bytes become floats, times the scale if there is one."""
+    if scale is None:
+        return x
+    with scope("input"):
+        return ops.cast(x, dtype=dtype) * scale
+
+
+def _bound(task: Task, make: _Inputs) -> dict[str, Tensor]:
+    """An input for each parameter."""
+    return {name: make(f"param/{name}", p.type) for name, p in nn.named_parameters(task.model).items()}
+
+
+def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[Any, Any, Any]:
+    """(prediction, target, weight of the batch's examples or None)"""
+    dtype = next((p.dtype for p in params.values()), "float32")
+    xs = [prepare(make(f"x{i}", t), task.scale, dtype) for i, t in enumerate(task.inputs)]
+    target = make("y", task.target)
+    weight = make("w", TensorType(dtype, (N,))) if task.weighted else None
+    return task.model(*xs), target, weight
+
+
+def _loss(task: Task, pred: Any, target: Any, weight: Any) -> Tensor:
+    value = task.loss(pred, target) if weight is None else weighted(task.loss, pred, target, weight)
+    if not isinstance(value, Tensor) or value.shape != () or not value.is_float:
+        got = value.type if isinstance(value, Tensor) else type(value).__name__
+        raise GradientError(f"the loss must return a floating scalar, got {got}; reduce it with mean()")
+    return value
+
+
+def _summed(task: Task, make: _Inputs, pred: Any, target: Any, loss: Tensor) -> dict[str, Tensor]:
+    """The metric sums after this batch."""
+    with scope("metrics"):
+        total = {name: make(f"sum/{name}", TensorType("float64", ())) for name in task.sums}
+        n = ops.count(target, axis=0, dtype="float64")
+        new = {"count": total["count"] + n, "loss": total["loss"] + ops.cast(loss, dtype="float64") * n}
+        for name, metric in task.metrics.items():
+            value = as_tensor(metric(pred, target))
+            if value.ndim == 0:
+                new[name] = total[name] + ops.cast(value, dtype="float64") * n
+            elif value.shape == (N,):
+                new[name] = total[name] + ops.cast(ops.sum(ops.cast(value, dtype=pred.dtype)), dtype="float64")
+            else:
+                raise UsageError(f"metric {name}: must return one value an example, [N], or a scalar; got {value.type}")
+    return {f"sum/{name}": value for name, value in new.items()}
+
+
+def _graph(make: _Inputs, outputs: Mapping[str, Tensor]) -> Graph:
+    return Graph(tuple(t.node for t in make.nodes.values()), tuple(o.node for o in outputs.values()), tuple(outputs))
+
+
+def training_step(task: Task, optimizer_state: Mapping[str, TensorType]) -> Step:
+    """Forward pass, loss, backward pass and update as one graph."""
+    make = _Inputs()
+    params = _bound(task, make)
+    state = {name: make(f"opt/{name}", t) for name, t in optimizer_state.items()}
+    key, step = make("key", TensorType("uint32", (2,))), make("step", TensorType("int64", ()))
+    named = nn.named_parameters(task.model)
+    with (
+        nn.bind({named[name]: tensor for name, tensor in params.items()}),
+        nn.bind_scopes(task.model),
+        nn.mode(training=True, key=key, step=step),
+    ):
+        pred, target, weight = _forward(task, make, params)
+        loss = _loss(task, pred, target, weight)
+        sums = _summed(task, make, pred, target, loss)
+    grads = dict(zip(params, backprop(loss, list(params.values())), strict=True))
+    with scope("optimizer"):
+        if task.clip_norm is not None:
+            grads = clip_grad_norm(grads, task.clip_norm)
+        new_params, new_state = task.optimizer.update(params, grads, state, step)
+    _check_update(params, new_params, state, new_state)
+    outputs = {"loss": loss, **sums}
+    outputs.update({f"param/{name}": as_tensor(new_params[name]) for name in params})
+    outputs.update({f"opt/{name}": as_tensor(new_state[name]) for name in state})
+    names = (*(f"param/{n}" for n in params), *(f"opt/{n}" for n in state), *sums, "key")
+    return Step(_graph(make, outputs), names, task.columns, "step", "loss")
+
+
+def _check_update(params: Mapping[str, Any], new_params: Mapping[str, Any], state: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """UsageError if an optimizer does not give back what it was given, with the same types."""
+    for what, before, after in (("parameter", params, new_params), ("state", state, new)):
+        for name, tensor in before.items():
+            if name not in after:
+                raise UsageError(f"the optimizer's update returned no {what} {name!r}")
+            if as_tensor(after[name]).type != tensor.type:
+                raise UsageError(
+                    f"the optimizer's update turned {what} {name!r} from {tensor.type} into {as_tensor(after[name]).type}"
+                )
+
+
+def evaluation_step(task: Task) -> Step:
+    """Forward pass, loss and metric sums; nothing is learned."""
+    make = _Inputs()
+    params = _bound(task, make)
+    named = nn.named_parameters(task.model)
+    with nn.bind({named[name]: tensor for name, tensor in params.items()}), nn.bind_scopes(task.model), nn.mode():
+        pred, target, weight = _forward(task, make, params)
+        sums = _summed(task, make, pred, target, _loss(task, pred, target, weight))
+    names = (*(f"param/{n}" for n in params), *sums)
+    return Step(_graph(make, sums), names, task.columns)
+
+
+def forward_graph(model: Any, inputs: Sequence[TensorType], scale: float | None = None) -> Graph:
+    """The model alone: from its inputs and param/NAME to its prediction."""
+    make = _Inputs()
+    named = nn.named_parameters(model)
+    params = {name: make(f"param/{name}", p.type) for name, p in named.items()}
+    dtype = next((p.dtype for p in params.values()), "float32")
+    with nn.bind({named[n]: t for n, t in params.items()}), nn.bind_scopes(model), nn.mode():
+        result = model(*(prepare(make(f"x{i}", t), scale, dtype) for i, t in enumerate(inputs)))
+    outputs = result if isinstance(result, (tuple, list)) else (result,)
+    return _graph(make, {f"y{i}": as_tensor(o) for i, o in enumerate(outputs)})
