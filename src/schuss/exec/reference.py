@@ -15,7 +15,6 @@ from schuss.ir.types import Sym, bind
 from schuss.ops.registry import lookup
 
 
-
 def example_count(graph: Graph, arrays: Sequence[Array]) -> int:
     """The number N stands for, from the inputs' shapes. ShapeError if they disagree with the types or each other."""
     n: int | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from schuss.errors import DTypeError, ShapeError
 from schuss.ir.types import TensorType
 from schuss.ops.infer import broadcast_shapes
-from schuss.ops.registry import Kind, op
+from schuss.ops.registry import Kind, Promote, op
 from schuss.ops.views import transpose
 
 
@@ -34,7 +34,7 @@ def swap_last(x: Any) -> Any:
     "matmul",
     kind=Kind.CONTRACT,
     infer=_matmul_type,
-    promote=True,
+    promote=Promote.SAME,
     grad=lambda g, z, x, y: (g @ swap_last(y), swap_last(x) @ g),
     rule="dx = g @ y'; dy = x' @ g",
 )

@@ -33,7 +33,13 @@ def _take_grad(g: Any, y: Any, x: Any, index: Any, axis: int) -> tuple[Any, None
     return scatter_add(g, index, axis=axis, size=x.shape[axis]), None
 
 
-@op("take", kind=INDEX, infer=_take_type, grad=_take_grad, promote=False, rule="dx = scatter_add of g to the places taken from")
+@op(
+    "take",
+    kind=INDEX,
+    infer=_take_type,
+    grad=_take_grad,
+    rule="dx = scatter_add of g to the places taken from",
+)
 def take(x: Any, index: Any, *, axis: int = 0) -> Any:
     """x's entries at the indices along an axis: for axis 0, y[i, ...] = x[index[i], ...]"""
     return np.take(x, index, axis=axis, mode="clip")
@@ -51,7 +57,7 @@ def _scatter_grad(g: Any, y: Any, x: Any, index: Any, axis: int, size: int) -> t
     return take(g, index, axis=axis), None
 
 
-@op("scatter_add", kind=INDEX, infer=_scatter_type, grad=_scatter_grad, promote=False, rule="dx = take of g at the indices")
+@op("scatter_add", kind=INDEX, infer=_scatter_type, grad=_scatter_grad, rule="dx = take of g at the indices")
 def scatter_add(x: Any, index: Any, *, axis: int = 0, size: int) -> Any:
     """Zeros of length `size` along the axis, with x added in at the indices, in order"""
     x, index = np.asarray(x), np.asarray(index)
@@ -69,7 +75,7 @@ def _one_hot_type(name: str, index: TensorType, *, classes: int, dtype: str) -> 
     return TensorType(dtype, shape)
 
 
-@op("one_hot", kind=INDEX, infer=_one_hot_type, grad=lambda g, y, i, classes, dtype: (None,), promote=False, rule="none")
+@op("one_hot", kind=INDEX, infer=_one_hot_type, grad=lambda g, y, i, classes, dtype: (None,), rule="none")
 def one_hot(index: Any, *, classes: int, dtype: str = "float32") -> Any:
     """y[..., c] = 1 where index[...] == c, else 0"""
     return (np.asarray(index)[..., None] == np.arange(classes)).astype(dtype)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from schuss.errors import DTypeError
-from schuss.ir.types import DTYPES, TensorType
-from schuss.ops.infer import broadcast_shapes, comparison, float_map
-from schuss.ops.registry import Kind, op
+from schuss.errors import DTypeError, ShapeError
+from schuss.ir.types import TensorType
+from schuss.ops.infer import broadcast_shapes, comparison, float_map, map_type, settle_dtype
+from schuss.ops.registry import Kind, Promote, op
 
 MAP = Kind.MAP
 SQRT_PI = math.sqrt(math.pi)
@@ -29,24 +29,38 @@ def add(x: Any, y: Any) -> Any:
     return np.add(x, y)
 
 
-@op("sub", kind=MAP, emit=lambda b, x, y: b.sub(x, y), grad=lambda g, z, x, y: (g, -g), rule="dx = g; dy = -g")
+@op(
+    "sub", kind=MAP, emit=lambda b, x, y: b.sub(x, y), grad=lambda g, z, x, y: (g, -g), rule="dx = g; dy = -g"
+)
 def sub(x: Any, y: Any) -> Any:
     """x - y"""
     return np.subtract(x, y)
 
 
-@op("mul", kind=MAP, emit=lambda b, x, y: b.mul(x, y), grad=lambda g, z, x, y: (g * y, g * x), rule="dx = g * y; dy = g * x")
+@op(
+    "mul",
+    kind=MAP,
+    emit=lambda b, x, y: b.mul(x, y),
+    grad=lambda g, z, x, y: (g * y, g * x),
+    rule="dx = g * y; dy = g * x",
+)
 def mul(x: Any, y: Any) -> Any:
     """x * y"""
     return np.multiply(x, y)
+
+
+def _div_grad(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    share = g / y
+    return share, -share * z
 
 
 @op(
     "div",
     kind=MAP,
     infer=float_map,
+    promote=Promote.FLOAT,
     emit=lambda b, x, y: b.div(x, y),
-    grad=lambda g, z, x, y: (g / y, -g * z / y),
+    grad=_div_grad,
     rule="dx = g / y; dy = -g * z / y",
 )
 def div(x: Any, y: Any) -> Any:
@@ -61,13 +75,12 @@ def neg(x: Any) -> Any:
 
 
 def _pow_grad(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    # x**(y-1) and not z/x, so that the slope at x = 0 is right; log only where x > 0, so that
-    # a constant exponent on negative x keeps a finite gradient.
-    positive = x > 0
-    log_x = log(where(positive, x, 1.0))
-    zero_exponent = equal(y, 0.0)
-    slope = where(zero_exponent, 0.0, y * pow(x, where(zero_exponent, 1.0, y - 1.0)))
-    return g * slope, g * where(positive, z * log_x, 0.0)
+    # x**(y-1) and not z/x, so that the slope at x = 0 is right; 0**0 has slope 0, not 0 * inf;
+    # log only where x > 0, so that a constant exponent on negative x keeps a finite gradient.
+    flat = logical_and(equal(x, 0.0), equal(y, 0.0))
+    slope = y * pow(x, where(flat, 1.0, y - 1.0))
+    positive = greater(x, 0.0)
+    return g * slope, g * where(positive, z * log(where(positive, x, 1.0)), 0.0)
 
 
 @op(
@@ -86,7 +99,14 @@ def pow(x: Any, y: Any) -> Any:
 # -- exponentials and logarithms ------------------------------------------------------------------
 
 
-@op("exp", kind=MAP, infer=float_map, emit=lambda b, x: b.exp(x), grad=lambda g, y, x: (g * y,), rule="dx = g * y")
+@op(
+    "exp",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.exp(x),
+    grad=lambda g, y, x: (g * y,),
+    rule="dx = g * y",
+)
 def exp(x: Any) -> Any:
     """e ** x"""
     return np.exp(x)
@@ -105,7 +125,14 @@ def expm1(x: Any) -> Any:
     return np.expm1(x)
 
 
-@op("log", kind=MAP, infer=float_map, emit=lambda b, x: b.log(x), grad=lambda g, y, x: (g / x,), rule="dx = g / x")
+@op(
+    "log",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.log(x),
+    grad=lambda g, y, x: (g / x,),
+    rule="dx = g / x",
+)
 def log(x: Any) -> Any:
     """Natural logarithm"""
     return np.log(x)
@@ -157,13 +184,27 @@ def rsqrt(x: Any) -> Any:
 # -- trigonometric and sigmoidal -------------------------------------------------------------------
 
 
-@op("sin", kind=MAP, infer=float_map, emit=lambda b, x: b.sin(x), grad=lambda g, y, x: (g * cos(x),), rule="dx = g * cos x")
+@op(
+    "sin",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.sin(x),
+    grad=lambda g, y, x: (g * cos(x),),
+    rule="dx = g * cos x",
+)
 def sin(x: Any) -> Any:
     """Sine of x in radians"""
     return np.sin(x)
 
 
-@op("cos", kind=MAP, infer=float_map, emit=lambda b, x: b.cos(x), grad=lambda g, y, x: (-g * sin(x),), rule="dx = -g * sin x")
+@op(
+    "cos",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.cos(x),
+    grad=lambda g, y, x: (-g * sin(x),),
+    rule="dx = -g * sin x",
+)
 def cos(x: Any) -> Any:
     """Cosine of x in radians"""
     return np.cos(x)
@@ -216,7 +257,13 @@ def erf(x: Any) -> Any:
 # -- kinks ----------------------------------------------------------------------------------------
 
 
-@op("abs", kind=MAP, emit=lambda b, x: b.abs(x), grad=lambda g, y, x: (g * sign(x),), rule="dx = g * sign x (0 at 0)")
+@op(
+    "abs",
+    kind=MAP,
+    emit=lambda b, x: b.abs(x),
+    grad=lambda g, y, x: (g * sign(x),),
+    rule="dx = g * sign x (0 at 0)",
+)
 def abs(x: Any) -> Any:
     """|x|; the subgradient at 0 is 0"""
     return np.abs(x)
@@ -228,49 +275,74 @@ def sign(x: Any) -> Any:
     return np.sign(x)
 
 
-@op("floor", kind=MAP, infer=float_map, emit=lambda b, x: b.floor(x), grad=lambda g, y, x: (None,), rule="dx = 0")
+@op(
+    "floor",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.floor(x),
+    grad=lambda g, y, x: (None,),
+    rule="dx = 0",
+)
 def floor(x: Any) -> Any:
     """Largest integer not above x"""
     return np.floor(x)
 
 
-def _extremum_grad(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    tie = equal(x, y)
-    half = where(tie, g * 0.5, 0.0)
-    return where(tie, half, where(equal(z, x), g, 0.0)), where(tie, half, where(equal(z, y), g, 0.0))
+def _extremum_grad(wins: Any, g: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    shared = where(equal(x, y), g * 0.5, 0.0)
+    return where(wins(x, y), g, shared), where(wins(y, x), g, shared)
 
 
-EXTREMUM_RULE = "dx = g where x is chosen, g/2 at a tie, else 0; dy likewise"
-
-
-@op("maximum", kind=MAP, emit=lambda b, x, y: b.maximum(x, y), grad=_extremum_grad, rule=EXTREMUM_RULE)
+@op(
+    "maximum",
+    kind=MAP,
+    emit=lambda b, x, y: b.maximum(x, y),
+    grad=lambda g, z, x, y: _extremum_grad(greater, g, x, y),
+    rule="dx = g where x > y, g/2 where x = y, else 0; dy likewise",
+)
 def maximum(x: Any, y: Any) -> Any:
     """The larger; NaN if either is NaN; ties share the gradient evenly"""
     return np.maximum(x, y)
 
 
-@op("minimum", kind=MAP, emit=lambda b, x, y: b.minimum(x, y), grad=_extremum_grad, rule=EXTREMUM_RULE)
+@op(
+    "minimum",
+    kind=MAP,
+    emit=lambda b, x, y: b.minimum(x, y),
+    grad=lambda g, z, x, y: _extremum_grad(less, g, x, y),
+    rule="dx = g where x < y, g/2 where x = y, else 0; dy likewise",
+)
 def minimum(x: Any, y: Any) -> Any:
     """The smaller; NaN if either is NaN; ties share the gradient evenly"""
     return np.minimum(x, y)
 
 
-@op("relu", kind=MAP, emit=lambda b, x: b.relu(x), grad=lambda g, y, x: (where(y > 0, g, 0.0),), rule="dx = g where y > 0, else 0")
+@op(
+    "relu",
+    kind=MAP,
+    emit=lambda b, x: b.relu(x),
+    grad=lambda g, y, x: (where(y > 0, g, 0.0),),
+    rule="dx = g where y > 0, else 0",
+)
 def relu(x: Any) -> Any:
     """max(x, 0); the subgradient at 0 is 0"""
     x = np.asarray(x)
     return np.maximum(x, np.zeros((), x.dtype))
 
 
-def _clip_grad(g: Any, y: Any, x: Any, *, low: float, high: float) -> tuple[Any]:
-    return (where(logical_and(x >= low, x <= high), g, 0.0),)
+def _clip_type(name: str, x: TensorType, *, low: float, high: float) -> TensorType:
+    if not low <= high:
+        raise ShapeError(f"{name}: low {low} is above high {high}")
+    return float_map(name, x)
 
 
 @op(
     "clip",
     kind=MAP,
+    infer=_clip_type,
+    settle=lambda name, x, *, low, high: {"low": float(low), "high": float(high)},
     emit=lambda b, x, low, high: b.minimum(b.maximum(x, b.const(low, x)), b.const(high, x)),
-    grad=_clip_grad,
+    grad=lambda g, y, x, low, high: (where(equal(x, y), g, 0.0),),
     rule="dx = g where low <= x <= high, else 0",
 )
 def clip(x: Any, *, low: float, high: float) -> Any:
@@ -286,13 +358,27 @@ def _no_grad(g: Any, z: Any, *inputs: Any, **_: Any) -> tuple[None, ...]:
     return (None,) * len(inputs)
 
 
-@op("equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("==", x, y), grad=_no_grad, rule="none")
+@op(
+    "equal",
+    kind=MAP,
+    infer=comparison,
+    emit=lambda b, x, y: b.compare("==", x, y),
+    grad=_no_grad,
+    rule="none",
+)
 def equal(x: Any, y: Any) -> Any:
     """x == y"""
     return np.equal(x, y)
 
 
-@op("not_equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("!=", x, y), grad=_no_grad, rule="none")
+@op(
+    "not_equal",
+    kind=MAP,
+    infer=comparison,
+    emit=lambda b, x, y: b.compare("!=", x, y),
+    grad=_no_grad,
+    rule="none",
+)
 def not_equal(x: Any, y: Any) -> Any:
     """x != y"""
     return np.not_equal(x, y)
@@ -304,19 +390,40 @@ def less(x: Any, y: Any) -> Any:
     return np.less(x, y)
 
 
-@op("less_equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("<=", x, y), grad=_no_grad, rule="none")
+@op(
+    "less_equal",
+    kind=MAP,
+    infer=comparison,
+    emit=lambda b, x, y: b.compare("<=", x, y),
+    grad=_no_grad,
+    rule="none",
+)
 def less_equal(x: Any, y: Any) -> Any:
     """x <= y"""
     return np.less_equal(x, y)
 
 
-@op("greater", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare(">", x, y), grad=_no_grad, rule="none")
+@op(
+    "greater",
+    kind=MAP,
+    infer=comparison,
+    emit=lambda b, x, y: b.compare(">", x, y),
+    grad=_no_grad,
+    rule="none",
+)
 def greater(x: Any, y: Any) -> Any:
     """x > y"""
     return np.greater(x, y)
 
 
-@op("greater_equal", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare(">=", x, y), grad=_no_grad, rule="none")
+@op(
+    "greater_equal",
+    kind=MAP,
+    infer=comparison,
+    emit=lambda b, x, y: b.compare(">=", x, y),
+    grad=_no_grad,
+    rule="none",
+)
 def greater_equal(x: Any, y: Any) -> Any:
     """x >= y"""
     return np.greater_equal(x, y)
@@ -329,13 +436,27 @@ def _logical(name: str, *inputs: TensorType, **_: object) -> TensorType:
     return TensorType("bool", broadcast_shapes(name, [t.shape for t in inputs]))
 
 
-@op("logical_and", kind=MAP, infer=_logical, emit=lambda b, x, y: b.logical_and(x, y), grad=_no_grad, rule="none")
+@op(
+    "logical_and",
+    kind=MAP,
+    infer=_logical,
+    emit=lambda b, x, y: b.logical_and(x, y),
+    grad=_no_grad,
+    rule="none",
+)
 def logical_and(x: Any, y: Any) -> Any:
     """x and y, of bools"""
     return np.logical_and(x, y)
 
 
-@op("logical_or", kind=MAP, infer=_logical, emit=lambda b, x, y: b.logical_or(x, y), grad=_no_grad, rule="none")
+@op(
+    "logical_or",
+    kind=MAP,
+    infer=_logical,
+    emit=lambda b, x, y: b.logical_or(x, y),
+    grad=_no_grad,
+    rule="none",
+)
 def logical_or(x: Any, y: Any) -> Any:
     """x or y, of bools"""
     return np.logical_or(x, y)
@@ -359,6 +480,7 @@ def _where_type(name: str, cond: TensorType, x: TensorType, y: TensorType) -> Te
     "where",
     kind=MAP,
     infer=_where_type,
+    promote=Promote.CHOICES,
     emit=lambda b, c, x, y: b.select(c, x, y),
     grad=lambda g, z, c, x, y: (None, where(c, g, 0.0), where(c, 0.0, g)),
     rule="dx = g where c, else 0; dy = 0 where c, else g",
@@ -368,12 +490,6 @@ def where(cond: Any, x: Any, y: Any) -> Any:
     return np.where(cond, x, y)
 
 
-def _cast_type(name: str, x: TensorType, *, dtype: str) -> TensorType:
-    if dtype not in DTYPES:
-        raise DTypeError(f"{name}: unknown dtype {dtype!r}; one of {', '.join(DTYPES)}")
-    return TensorType(dtype, x.shape)
-
-
 def _cast_grad(g: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
     return (cast(g, dtype=x.dtype) if x.is_float and y.is_float else None,)
 
@@ -381,8 +497,9 @@ def _cast_grad(g: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
 @op(
     "cast",
     kind=MAP,
-    infer=_cast_type,
-    promote=False,
+    infer=lambda name, x, *, dtype: TensorType(dtype, x.shape),
+    settle=settle_dtype,
+    promote=Promote.NONE,
     emit=lambda b, x, dtype: b.cast(x, dtype),
     grad=_cast_grad,
     rule="dx = g cast back (none from or to integers)",
@@ -392,13 +509,13 @@ def cast(x: Any, *, dtype: str) -> Any:
     return np.asarray(x).astype(dtype)
 
 
-@op("stop_gradient", kind=MAP, promote=False, emit=lambda b, x: x, grad=_no_grad, rule="dx = 0")
+@op("stop_gradient", kind=MAP, infer=map_type, emit=lambda b, x: x, grad=_no_grad, rule="dx = 0")
 def stop_gradient(x: Any) -> Any:
     """x, taken as a constant by the chain rule"""
     return np.asarray(x)
 
 
-@op("identity", kind=MAP, promote=False, emit=lambda b, x: x, grad=lambda g, y, x: (g,), rule="dx = g")
+@op("identity", kind=MAP, infer=map_type, emit=lambda b, x: x, grad=lambda g, y, x: (g,), rule="dx = g")
 def identity(x: Any) -> Any:
     """x, as a node of its own"""
     return np.asarray(x)

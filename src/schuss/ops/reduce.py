@@ -9,7 +9,7 @@ import numpy as np
 
 from schuss.errors import DTypeError, ShapeError
 from schuss.ir.types import TensorType
-from schuss.ops.infer import normalize_axes, reduced_shape
+from schuss.ops.infer import dtype_name, normalize_axes, reduced_shape, settle_axes
 from schuss.ops.maps import cast, equal, where
 from schuss.ops.registry import Kind, op, require_float
 from schuss.ops.views import broadcast_to, reshape
@@ -41,19 +41,22 @@ def _mean_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> Tenso
     return _reduce_type(name, x, axis=axis, keepdims=keepdims)
 
 
-def expand(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+def _kept(g: Any, x: Any, axis: Any) -> Any:
+    """g, the shape of a reduction's result, with the reduced axes of x put back at length 1."""
+    return reshape(g, shape=tuple(1 if i in axis else d for i, d in enumerate(x.shape)))
+
+
+def _expand(g: Any, x: Any, axis: Any) -> Any:
     """g, the shape of a reduction's result, stretched over the reduced axes to x's shape."""
-    if not keepdims:
-        kept = tuple(1 if i in axis else d for i, d in enumerate(x.shape))
-        g = reshape(g, shape=kept)
-    return broadcast_to(g, shape=x.shape)
+    return broadcast_to(_kept(g, x, axis), shape=x.shape)
 
 
 @op(
     "sum",
     kind=REDUCE,
     infer=_sum_type,
-    grad=lambda g, y, x, axis, keepdims: (expand(g, x, axis, keepdims),),
+    settle=settle_axes,
+    grad=lambda g, y, x, axis, keepdims: (_expand(g, x, axis),),
     rule="dx = g at every summed element",
 )
 def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -63,32 +66,54 @@ def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 
 
 def _extremum_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> tuple[Any]:
-    chosen = cast(equal(x, expand(y, x, axis, keepdims)), dtype=x.dtype)
-    ties = sum(chosen, axis=axis, keepdims=True)
-    return (expand(g, x, axis, keepdims) * chosen / ties,)
+    chosen = equal(x, _kept(y, x, axis))
+    ties = sum(cast(chosen, dtype=g.dtype), axis=axis, keepdims=True)
+    return (where(chosen, _kept(g, x, axis) / ties, 0.0),)
 
 
-@op("max", kind=REDUCE, infer=_extremum_type, grad=_extremum_grad, rule="dx = g at the largest, shared evenly by ties")
+@op(
+    "max",
+    kind=REDUCE,
+    infer=_extremum_type,
+    settle=settle_axes,
+    grad=_extremum_grad,
+    rule="dx = g at the largest, shared evenly by ties",
+)
 def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Largest over the axes; NaN if any is NaN"""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@op("min", kind=REDUCE, infer=_extremum_type, grad=_extremum_grad, rule="dx = g at the smallest, shared evenly by ties")
+@op(
+    "min",
+    kind=REDUCE,
+    infer=_extremum_type,
+    settle=settle_axes,
+    grad=_extremum_grad,
+    rule="dx = g at the smallest, shared evenly by ties",
+)
 def min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Smallest over the axes; NaN if any is NaN"""
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
 def _mean_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> tuple[Any]:
-    return (expand(g / count(x, axis=axis, dtype=x.dtype), x, axis, keepdims),)
+    return (_expand(g / count(x, axis=axis, dtype=x.dtype), x, axis),)
 
 
-@op("mean", kind=REDUCE, infer=_mean_type, grad=_mean_grad, rule="dx = g / count at every averaged element")
+@op(
+    "mean",
+    kind=REDUCE,
+    infer=_mean_type,
+    settle=settle_axes,
+    grad=_mean_grad,
+    rule="dx = g / count at every averaged element",
+)
 def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Sum over the axes divided by the number of elements summed"""
+    """Sum over the axes divided by the number of elements summed; NaN over nothing"""
     x = np.asarray(x)
-    return np.mean(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+    total = np.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+    return np.divide(total, count.body(x, axis=axis, dtype=x.dtype))
 
 
 def _argmax_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> TensorType:
@@ -99,7 +124,14 @@ def _argmax_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> Ten
     return TensorType("int64", reduced_shape(x.shape, axes, keepdims))
 
 
-@op("argmax", kind=REDUCE, infer=_argmax_type, grad=lambda g, y, x, axis, keepdims: (None,), rule="none")
+@op(
+    "argmax",
+    kind=REDUCE,
+    infer=_argmax_type,
+    settle=settle_axes,
+    grad=lambda g, y, x, axis, keepdims: (None,),
+    rule="none",
+)
 def argmax(x: Any, *, axis: Axis = -1, keepdims: bool = False) -> Any:
     """Index of the first largest element along one axis; a NaN counts as largest"""
     one = axis if isinstance(axis, int) or axis is None else axis[0]
@@ -107,16 +139,23 @@ def argmax(x: Any, *, axis: Axis = -1, keepdims: bool = False) -> Any:
 
 
 def _count_type(name: str, x: TensorType, *, axis: Axis, dtype: str) -> TensorType:
-    normalize_axes(name, axis, x.rank)
     return TensorType(dtype, ())
 
 
-@op("count", kind=Kind.SHAPE, infer=_count_type, grad=lambda g, y, x, axis, dtype: (None,), rule="none")
+def _settle_count(name: str, x: TensorType, *, axis: Axis, dtype: str) -> dict[str, Any]:
+    return {"axis": normalize_axes(name, axis, x.rank), "dtype": dtype_name(name, dtype)}
+
+
+@op(
+    "count",
+    kind=Kind.SHAPE,
+    infer=_count_type,
+    settle=_settle_count,
+    grad=lambda g, y, x, axis, dtype: (None,),
+    rule="none",
+)
 def count(x: Any, *, axis: Axis = None, dtype: str = "float32") -> Any:
     """Number of elements along the axes: how a rule divides by the length of the example axis"""
     shape = np.shape(x)
     axes = normalize_axes("count", axis, len(shape))
     return np.asarray(np.prod([shape[a] for a in axes], dtype=np.float64)).astype(dtype)
-
-
-__all__ = ["argmax", "count", "expand", "max", "mean", "min", "sum", "where"]

@@ -6,7 +6,8 @@
         return np.tanh(x)
 
 Positional parameters of the body are tensors, keyword-only ones are static attributes. Called with
-arrays, an op runs its body; called with traced tensors, it makes a node (see schuss.trace).
+arrays, an op runs its body, by numpy's promotion and without its warnings; called with traced
+tensors, it makes a node (see schuss.trace).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import numpy as np
 
 from schuss.errors import DTypeError, GraphError
 from schuss.ir.types import TensorType
@@ -33,13 +36,33 @@ class Kind(Enum):
     SHAPE = "shape"  # a number known from the shapes
 
 
+class Promote(Enum):
+    """Which of an op's inputs are brought to one dtype before its type rule sees them."""
+
+    NONE = "each keeps its own"
+    SAME = "all to the widest"
+    FLOAT = "all to one floating dtype"
+    CHOICES = "all but the first to the widest"
+
+
 Infer = Callable[..., TensorType]
+Settle = Callable[..., dict[str, Any]]
 Grad = Callable[..., Sequence[Any]]
+
+
+def _as_given(_name: str, *_types: TensorType, **attrs: Any) -> dict[str, Any]:
+    return attrs
 
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """A primitive operation. See the module's text for how one is declared."""
+    """A primitive operation. See the module's text for how one is declared.
+
+    infer(name, *types, **attrs)        the result's type, or a ShapeError or DTypeError
+    settle(name, *types, **attrs)       the attributes in the one form they have in a node
+    grad(g, y, *inputs, **attrs)        each input's gradient, None for none; not summed over broadcasts
+    emit(b, *values, **attrs)           one element's value, by a builder (schuss.codegen.lanes)
+    """
 
     name: str
     kind: Kind
@@ -48,7 +71,8 @@ class Op:
     grad: Grad | None = None
     emit: Callable[..., Any] | None = None
     rule: str = ""
-    promote: bool = False  # bring float and integer inputs to one dtype first
+    promote: Promote = Promote.NONE
+    settle: Settle = _as_given
     attrs: tuple[str, ...] = ()
     __doc__: str | None = None
 
@@ -57,7 +81,8 @@ class Op:
             build = getattr(type(arg), "__schuss_op__", None)
             if build is not None:
                 return build(self, args, attrs)
-        return self.body(*args, **attrs)
+        with np.errstate(all="ignore"):
+            return self.body(*args, **attrs)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -74,19 +99,20 @@ def op(
     grad: Grad | None = None,
     emit: Callable[..., Any] | None = None,
     rule: str = "",
-    promote: bool | None = None,
+    promote: Promote | None = None,
+    settle: Settle = _as_given,
 ) -> Callable[[Callable[..., Any]], Op]:
-    """Declare a primitive; see the module's text. MAP ops need no type rule unless they change dtype."""
-    from schuss.ops.infer import map_type
+    """Declare a primitive; see Op. A MAP op without a type rule takes numbers of one dtype and keeps it."""
+    from schuss.ops.infer import number_map
 
     def register(body: Callable[..., Any]) -> Op:
         parameters = inspect.signature(body).parameters.values()
         attrs = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        rule_of_type = infer or (map_type if kind is Kind.MAP else None)
+        rule_of_type = infer or (number_map if kind is Kind.MAP else None)
         if rule_of_type is None:
             raise GraphError(f"op {name}: a {kind.value} op needs infer=, its type rule")
-        promoted = kind is Kind.MAP if promote is None else promote
-        record = Op(name, kind, body, rule_of_type, grad, emit, rule, promoted, attrs, body.__doc__)
+        promoted = promote or (Promote.SAME if kind is Kind.MAP else Promote.NONE)
+        record = Op(name, kind, body, rule_of_type, grad, emit, rule, promoted, settle, attrs, body.__doc__)
         if name in REGISTRY:
             raise GraphError(f"op {name} is declared twice")
         REGISTRY[name] = record

@@ -9,8 +9,8 @@ import numpy as np
 
 from schuss.errors import DTypeError, ShapeError
 from schuss.ir.types import Dim, Shape, Sym, TensorType, static_size
-from schuss.ops.infer import broadcast_shapes, normalize_axis, show
-from schuss.ops.registry import Kind, op
+from schuss.ops.infer import broadcast_shapes, normalize_axis, settle_axis, settle_shape, show
+from schuss.ops.registry import Kind, Promote, op
 
 VIEW = Kind.VIEW
 
@@ -50,6 +50,7 @@ def _reshape_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorTy
     "reshape",
     kind=VIEW,
     infer=_reshape_type,
+    settle=lambda name, x, *, shape: {"shape": resolve_reshape(name, x.shape, shape)},
     grad=lambda g, y, x, shape: (reshape(g, shape=x.shape),),
     rule="dx = g in x's shape",
 )
@@ -65,12 +66,23 @@ def _transpose_type(name: str, x: TensorType, *, axes: Sequence[int] | None) -> 
     return TensorType(x.dtype, tuple(x.shape[a] for a in order))
 
 
-def _transpose_grad(g: Any, y: Any, x: Any, axes: Sequence[int] | None) -> tuple[Any]:
-    order = tuple(axes) if axes is not None else tuple(reversed(range(len(x.shape))))
-    return (transpose(g, axes=tuple(int(i) for i in np.argsort(order))),)
+def _settle_transpose(name: str, x: TensorType, *, axes: Sequence[int] | None) -> dict[str, Any]:
+    order = range(x.rank)[::-1] if axes is None else [normalize_axis(name, a, x.rank) for a in axes]
+    return {"axes": tuple(order)}
 
 
-@op("transpose", kind=VIEW, infer=_transpose_type, grad=_transpose_grad, rule="dx = g with the axes put back")
+def _transpose_grad(g: Any, y: Any, x: Any, axes: Sequence[int]) -> tuple[Any]:
+    return (transpose(g, axes=tuple(int(i) for i in np.argsort(axes))),)
+
+
+@op(
+    "transpose",
+    kind=VIEW,
+    infer=_transpose_type,
+    settle=_settle_transpose,
+    grad=_transpose_grad,
+    rule="dx = g with the axes put back",
+)
 def transpose(x: Any, *, axes: Sequence[int] | None = None) -> Any:
     """Axes in another order; None reverses them"""
     return np.transpose(x, axes)
@@ -87,6 +99,7 @@ def _broadcast_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> Tensor
     "broadcast_to",
     kind=VIEW,
     infer=_broadcast_type,
+    settle=settle_shape,
     grad=lambda g, y, x, shape: (g,),  # the engine sums over the stretched axes
     rule="dx = g summed over the stretched axes",
 )
@@ -115,15 +128,22 @@ def _concatenate_type(name: str, *xs: TensorType, axis: int) -> TensorType:
 
 def _concatenate_grad(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
     pieces, start = [], 0
-    rank = len(y.shape)
     for x in xs:
         stop = start + x.shape[axis]
-        pieces.append(slice_axis(g, axis=axis % rank, start=start, stop=stop, step=1))
+        pieces.append(slice_axis(g, axis=axis, start=start, stop=stop, step=1))
         start = stop
     return tuple(pieces)
 
 
-@op("concatenate", kind=VIEW, infer=_concatenate_type, grad=_concatenate_grad, promote=True, rule="each dx = its part of g")
+@op(
+    "concatenate",
+    kind=VIEW,
+    infer=_concatenate_type,
+    settle=settle_axis,
+    grad=_concatenate_grad,
+    promote=Promote.SAME,
+    rule="each dx = its part of g",
+)
 def concatenate(*xs: Any, axis: int = 0) -> Any:
     """Inputs joined along an axis"""
     return np.concatenate(xs, axis=axis)
@@ -136,7 +156,9 @@ def _slice_type(name: str, x: TensorType, *, axis: int, start: int, stop: int, s
         raise ShapeError(f"{name}: cannot slice the example axis {length} of {x}")
     if step < 1 or not 0 <= start <= stop <= length:
         raise ShapeError(f"{name}: {start}:{stop}:{step} is out of range for axis {at} of {x}")
-    return TensorType(x.dtype, tuple(-(-(stop - start) // step) if i == at else d for i, d in enumerate(x.shape)))
+    return TensorType(
+        x.dtype, tuple(-(-(stop - start) // step) if i == at else d for i, d in enumerate(x.shape))
+    )
 
 
 def _slice_grad(g: Any, y: Any, x: Any, axis: int, start: int, stop: int, step: int) -> tuple[Any]:
@@ -146,7 +168,14 @@ def _slice_grad(g: Any, y: Any, x: Any, axis: int, start: int, stop: int, step: 
     return (pad(g, axis=at, before=start, after=x.shape[at] - end, between=step - 1, value=0.0),)
 
 
-@op("slice", kind=VIEW, infer=_slice_type, grad=_slice_grad, rule="dx = g padded with zeros")
+@op(
+    "slice",
+    kind=VIEW,
+    infer=_slice_type,
+    settle=settle_axis,
+    grad=_slice_grad,
+    rule="dx = g padded with zeros",
+)
 def slice_axis(x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
     """x[start:stop:step] along one axis, step >= 1, bounds within the axis"""
     index = [slice(None)] * np.ndim(x)
@@ -176,7 +205,7 @@ def _pad_grad(
     return (slice_axis(g, axis=at, start=before, stop=stop, step=between + 1),)
 
 
-@op("pad", kind=VIEW, infer=_pad_type, grad=_pad_grad, rule="dx = g without the padding")
+@op("pad", kind=VIEW, infer=_pad_type, settle=settle_axis, grad=_pad_grad, rule="dx = g without the padding")
 def pad(x: Any, *, axis: int, before: int = 0, after: int = 0, between: int = 0, value: float = 0.0) -> Any:
     """x with `value` before, after and between its elements along one axis"""
     x = np.asarray(x)

@@ -16,10 +16,10 @@ import numpy as np
 
 from schuss.errors import DTypeError, SchussError, ShapeError
 from schuss.ir.graph import Node, Site
-from schuss.ir.types import DTYPES, TensorType
-from schuss.ops.infer import float_of, normalize_axes, normalize_axis, promote_dtypes
+from schuss.ir.types import DTYPES, FLOATS, TensorType
+from schuss.ops.infer import float_of, promote_dtypes
 from schuss.ops.maps import cast
-from schuss.ops.registry import Kind, Op
+from schuss.ops.registry import Op, Promote
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
@@ -80,23 +80,15 @@ def constant(value: Any, dtype: str | None = None) -> Node:
 
 def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
     """The node of an op applied to nodes, arrays and Python numbers. Errors name the user's line."""
-    known = set(op.attrs)
-    unknown = set(attrs) - known
     try:
+        unknown = set(attrs) - set(op.attrs)
         if unknown:
-            raise ShapeError(f"{op.name}: unknown option {', '.join(sorted(unknown))}; it takes {', '.join(op.attrs) or 'none'}")
-        nodes = _promote(op, _as_nodes(op, args))
-        full = {**_default_attrs(op), **attrs}
+            known = ", ".join(op.attrs) or "none"
+            raise ShapeError(f"{op.name}: unknown option {', '.join(sorted(unknown))}; it takes {known}")
+        nodes = _promoted(op, _as_nodes(op, args))
         types = [n.type for n in nodes]
-        if op.kind is Kind.REDUCE or op.kind is Kind.SHAPE:
-            full["axis"] = normalize_axes(op.name, full["axis"], types[0].rank)
-        elif op.name in ("concatenate", "slice", "pad", "take"):
-            full["axis"] = normalize_axis(op.name, full["axis"], types[0].rank)
-        elif op.name == "transpose" and full["axes"] is None:
-            full["axes"] = tuple(reversed(range(types[0].rank)))
+        full = op.settle(op.name, *types, **{**_default_attrs(op), **attrs})
         result = op.infer(op.name, *types, **full)
-        if "shape" in full:
-            full["shape"] = result.shape
     except SchussError as error:
         raise _located(error) from None
     except TypeError as error:
@@ -114,34 +106,35 @@ def _located(error: SchussError) -> SchussError:
 def _as_nodes(op: Op, args: Sequence[Any]) -> list[Node]:
     """Nodes for all arguments; numbers and arrays become constants of the dtype they meet."""
     known = [node_of(a) for a in args]
-    dtypes = [n.type.dtype for n in known if n is not None and not (op.name == "where" and n is known[0])]
+    compared = known[1:] if op.promote is Promote.CHOICES else known
+    dtypes = [n.type.dtype for n in compared if n is not None]
     meets = promote_dtypes(dtypes) if dtypes else None
     return [n if n is not None else _literal(a, meets, op) for a, n in zip(args, known, strict=True)]
 
 
 def _literal(value: Any, meets: str | None, op: Op) -> Node:
+    """A constant; a number takes the dtype it meets, an array beside floats too."""
     if isinstance(value, (bool, np.bool_)):
         return constant(bool(value), "bool")
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"{op.name}: cannot take a {type(value).__name__} of dtype {array.dtype}")
-    if meets is None or op.kind is Kind.INDEX:
+    if meets is None or op.promote is Promote.NONE:
         return constant(value) if isinstance(value, (int, float)) else constant(array)
     if array.dtype.kind == "f":
         return constant(array, float_of(meets))
-    return constant(array, meets if array.dtype.kind != "b" and (array.ndim == 0 or meets in ("float32", "float64")) else None)
+    adopts = array.dtype.kind != "b" and (array.ndim == 0 or meets in FLOATS)
+    return constant(array, meets if adopts else None)
 
 
-def _promote(op: Op, nodes: list[Node]) -> list[Node]:
+def _promoted(op: Op, nodes: list[Node]) -> list[Node]:
     """Inputs cast to one dtype, as the table in schuss.ops.infer says."""
-    if not op.promote:
+    if op.promote is Promote.NONE or not nodes:
         return nodes
-    if op.name == "where":
+    if op.promote is Promote.CHOICES:
         return [nodes[0], *_to_dtype(nodes[1:], promote_dtypes([n.type.dtype for n in nodes[1:]]))]
     dtype = promote_dtypes([n.type.dtype for n in nodes])
-    if op.name == "div":
-        dtype = float_of(dtype)
-    return _to_dtype(nodes, dtype)
+    return _to_dtype(nodes, float_of(dtype) if op.promote is Promote.FLOAT else dtype)
 
 
 def _to_dtype(nodes: list[Node], dtype: str) -> list[Node]:
