@@ -18,12 +18,12 @@ _MODULES = ("errors", "nn", "ops", "optim")
 _HOME = {
     "Tensor": "schuss.trace",
     "explain": "schuss.explanation",
-    "fit": "schuss.train.loop",
+    "fit": "schuss.train.fit",
     "grad": "schuss.api",
     "jacobian": "schuss.api",
     "jit": "schuss.api",
-    "load": "schuss.io.model_file",
-    "save": "schuss.io.model_file",
+    "load": "schuss.io.model",
+    "save": "schuss.io.model",
     "value_and_grad": "schuss.api",
 }
 _NOT_TOP = ("lookup", "op")  # ways to declare operations: schuss.ops.op
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from schuss import errors, nn, ops, optim
     from schuss.api import grad, jacobian, jit, value_and_grad
     from schuss.explanation import explain
-    from schuss.io.model_file import load, save
+    from schuss.io.model import load, save
     from schuss.ops import *  # noqa: F403
     from schuss.trace import Tensor
-    from schuss.train.loop import fit
+    from schuss.train.fit import fit
 
 
 def __getattr__(name: str) -> Any:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training: the step graph, the loop, callbacks, checkpoints."""
