@@ -222,6 +222,32 @@ def test_state_goes_in_and_comes_out_unchanged():
     assert all(np.array_equal(back[n], state[n]) and back[n].shape == np.shape(state[n]) for n in state)
 
 
+def test_columns_of_floats_are_gathered_however_they_are_read():
+    """x goes into a product as it is, transposed and into a map; rows are picked in a shuffled order."""
+    x, w, total = (
+        Tensor(input_node("x", TensorType(F, (N, 3)))),
+        Tensor(input_node("w", TensorType(F, (3, 4)))),
+        Tensor(input_node("total", TensorType(F, (3, 3)))),
+    )
+    loss = ((x @ w) * (x @ w)).mean() + x.T.sum(axis=1).sum() + (x * x).sum()
+    (g,) = backprop(loss, [w])
+    new = {"loss": loss, "w": w - 0.01 * g, "total": total + x.T @ x}
+    graph = Graph((x.node, w.node, total.node), tuple(v.node for v in new.values()), tuple(new))
+    step = Step(graph, ("w", "total"), ("x",), None, "loss")
+    rng = np.random.default_rng(0)
+    state = {"w": rng.standard_normal((3, 4)).astype(F), "total": np.zeros((3, 3), F)}
+    data = {"x": rng.standard_normal((50, 3)).astype(F)}
+    results = []
+    for kind in (ReferenceExecutor(), NativeExecutor(2)):
+        loop = kind.loop(step, 16)
+        loop.load(state)
+        loop.bind(data)
+        loop.run(np.random.default_rng(1).permutation(50), 16, 0, 4, 0)
+        results.append(loop.state())
+    for name in state:
+        np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-4, atol=1e-4)
+
+
 def test_a_state_that_is_read_later_is_not_overwritten():
     """a' = b' (transposed), b' = a' + b', c' = a @ b: every new value is made from the old ones."""
     a, b, c = (Tensor(input_node(name, TensorType(F, (9, 9)))) for name in "abc")

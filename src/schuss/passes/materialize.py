@@ -1,6 +1,7 @@
 """Says by an `identity` node where a value must really be written to memory.
 
 a VIEW that strides cannot express      its source is copied first
+a VIEW that moves a column's rows       its rows are gathered first
 a matmul's right operand                its rows must be contiguous
 a matmul's operand from a column        its rows are gathered once
 a free scalar read by place             it has no place otherwise
@@ -29,7 +30,10 @@ def materialize(graph: Graph, capacity: int, columns: frozenset[str]) -> Graph:
 
     def strided(node: Node) -> Node | None:
         if is_view(node):
-            return None if view_of(node, capacity, columns) else with_inputs(node, (copy(node.inputs[0]),))
+            view = view_of(node, capacity, columns)
+            if view is not None and view.rows in (None, 0):
+                return None
+            return with_inputs(node, (copy(node.inputs[0]),))
         if node.op == "matmul":
             x, y = node.inputs
             return with_inputs(node, (copy(x) if gathered(x) else x, y if rows_contiguous(y) else copy(y)))
