@@ -20,7 +20,7 @@ from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import entry_alloca, for_range
 from schuss.codegen.target import Target
-from schuss.codegen.terms import Axis, Term, emit_bound, nest
+from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.ir.types import Dim, Sym
 from schuss.passes.fusion import Group
 
@@ -106,7 +106,7 @@ class Contraction:
             strides = tuple(t.strides[at] for t in terms)
             low, high = self._share(at, dim)
             axes.append(Axis(low, high, None, strides))
-        with nest(self.kernel.b, axes, terms, [I64(0)] * len(terms), None) as offsets:
+        with first_then_rest(self.kernel.b, axes, terms, [I64(0)] * len(terms), self.kernel.order) as offsets:
             self._matrix(offsets)
 
     def _share(self, axis: int, dim: Dim) -> tuple[Any, Any]:
@@ -203,10 +203,10 @@ class Contraction:
     def _row(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, sums: list[Value]) -> None:
         """One row of the tile: the maps evaluated and everything stored."""
         b = k.b
-        base = [
-            b.add(offset, b.add(b.mul(i, I64(t.strides[-2])), b.mul(j, I64(t.strides[-1]))))
-            for t, offset in zip(self.terms, offsets[2:], strict=True)
-        ]
+        order = self.kernel.order if self.rank == 2 else None
+        down = Axis(0, 0, None, tuple(t.strides[-2] for t in self.terms))
+        rows = advance(b, down, self.terms, offsets[2:], i, order)
+        base = [b.add(at, b.mul(j, I64(t.strides[-1]))) for t, at in zip(self.terms, rows, strict=True)]
         count = len(self.body.terms)
         for v, total in enumerate(sums):
             m = mask if v == tile.vectors - 1 else None

@@ -6,8 +6,6 @@ lanes and one fixed tree, so its bits are the same on every instruction set.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from schuss.codegen.folds import Fold
@@ -15,7 +13,7 @@ from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import for_range, if_then
-from schuss.codegen.terms import Axis, Term, advance, collapse, emit_bound, nest
+from schuss.codegen.terms import Axis, advance, collapse, emit_bound, first_then_rest
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 from schuss.passes.fusion import Group
@@ -56,7 +54,7 @@ class MapLoops:
         outer = collapse(kept, self.terms, first=True)
         inner = collapse(reduced, self.terms, first=not kept)
         order = kernel.order if kept else None
-        with first_then_rest(kernel, outer, self.terms, zero, order) as offsets:
+        with first_then_rest(kernel.b, outer, self.terms, zero, order) as offsets:
             for fold in self.folds:
                 fold.begin(kernel.lanes(VIRTUAL_LANES))
             self._rows(inner, offsets, first=not kept)
@@ -84,7 +82,7 @@ class MapLoops:
         if len(axes) == 1:
             self._block(axes[0], offsets, order)
             return
-        with first_then_rest(self.kernel, axes[:-1], self.terms, offsets, order) as inner:
+        with first_then_rest(self.kernel.b, axes[:-1], self.terms, offsets, order) as inner:
             self._block(axes[-1], inner, None)
 
     def _width(self, axis: Axis, gathered: bool) -> int:
@@ -140,15 +138,3 @@ class MapLoops:
             source: Node = fold.node.inputs[0]
             value: Value = values[source] if source in values else loaded[self.body.operands[source]]
             fold.take(k, value, mask)
-
-
-@contextlib.contextmanager
-def first_then_rest(
-    kernel: Kernel, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any], order: Any
-) -> Iterator[list[Any]]:
-    """Loops over axes of which only the first may go through the order of examples."""
-    with (
-        nest(kernel.b, axes[:1], terms, offsets, order) as first,
-        nest(kernel.b, axes[1:], terms, first, None) as rest,
-    ):
-        yield rest

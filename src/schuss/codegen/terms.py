@@ -86,6 +86,15 @@ def nest(b: Any, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any]
         yield offsets
 
 
+@contextlib.contextmanager
+def first_then_rest(
+    b: Any, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any], order: Any
+) -> Iterator[list[Any]]:
+    """Loops over axes of which only the first may go through the order of examples."""
+    with nest(b, axes[:1], terms, offsets, order) as first, nest(b, axes[1:], terms, first, None) as rest:
+        yield rest
+
+
 def advance(b: Any, axis: Axis, terms: Sequence[Term], offsets: Sequence[Any], index: Any, order: Any) -> list[Any]:
     """Offsets after moving to `index` along the axis. order: pointer to the examples' numbers, if this is axis 0."""
     row = None

@@ -129,7 +129,7 @@ def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
         groups.append(Group(Form.MAP, space, maps=[node]))
     elif kind(node) is Kind.REDUCE and node.op != "argmax":
         at = home.get(node.inputs[0], -1)
-        if at >= 0 and _can_fold(groups[at], node):
+        if at >= 0 and node.inputs[0] in groups[at].maps and _can_fold(groups[at], node):
             groups[at].folds.append(node)
             return at
         if at >= 0 or not _trailing(node):
