@@ -6,6 +6,8 @@ from common import RATE, SIZES, options, report
 
 given = options()
 
+import itertools  # noqa: E402
+
 import numpy as np  # noqa: E402
 
 import schuss  # noqa: E402
@@ -15,7 +17,7 @@ from schuss.data import load_dataset  # noqa: E402
 data = load_dataset("mnist")
 x, xt = (a.reshape(len(a), -1) for a in (data.x_train, data.x_test))
 layers: list[nn.Module] = []
-for a, b in zip(SIZES, SIZES[1:], strict=False):
+for a, b in itertools.pairwise(SIZES):
     layers += [nn.Linear(a, b), nn.ReLU()]
 model = nn.Sequential(*layers[:-1])
 

@@ -12,6 +12,8 @@ from common import RATE, SIZES, options, report
 
 given = options()
 
+import itertools  # noqa: E402
+
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
@@ -33,7 +35,7 @@ xt = torch.from_numpy(data.x_test.copy()).reshape(len(data.x_test), -1).float() 
 yt = torch.from_numpy(data.y_test.copy()).long()
 
 layers: list[nn.Module] = []
-for a, b in zip(SIZES, SIZES[1:], strict=False):
+for a, b in itertools.pairwise(SIZES):
     layers += [nn.Linear(a, b), nn.ReLU()]
 model = nn.Sequential(*layers[:-1])
 extra = {"fused": {"fused": True}, "foreach": {"foreach": True}, "eager": {}}[kind]

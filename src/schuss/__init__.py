@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"  # a test compares it with pyproject.toml; importlib.metadata would cost 20 ms
+from schuss.version import __version__
 
 _MODULES = ("errors", "nn", "ops", "optim")
 _HOME = {

@@ -41,9 +41,7 @@ def _platform_cache() -> Path:
     return Path(xdg) if os.path.isabs(xdg) else Path.home() / ".cache"
 
 
-def atomic_write(
-    path: str | os.PathLike[str], content: bytes | memoryview | Callable[[BinaryIO], object]
-) -> None:
+def atomic_write(path: str | os.PathLike[str], content: bytes | memoryview | Callable[[BinaryIO], object]) -> None:
     """Write a file so that anyone sees the old one or the whole new one, also after a crash.
 
     `content` is the bytes, or a function that writes them to the open file it is given. Steps: a new file

@@ -24,7 +24,9 @@ def network(x, w, y):
     return loss, *backprop(loss, [w]), z.reshape(-1, 2, 3).transpose(0, 2, 1), ops.one_hot(y, classes=6)
 
 
-GRAPH = trace(network, [TensorType(F, (N, 4)), TensorType(F, (6, 4)), TensorType("uint8", (N,))], ["x", "0.weight", "a b"])
+GRAPH = trace(
+    network, [TensorType(F, (N, 4)), TensorType(F, (6, 4)), TensorType("uint8", (N,))], ["x", "0.weight", "a b"]
+)
 
 
 def test_round_trip_is_exact():
@@ -94,4 +96,4 @@ def test_mutants_never_crash():
         try:
             verify_graph(parse_graph(mutant))
         except GraphError as error:
-            assert "\n" not in str(error)
+            assert "\n" not in str(error)  # noqa: PT017

@@ -154,7 +154,7 @@ def _variable(f: Function, path: str, leaf: Any) -> Tensor:
     tensor = as_tensor(leaf)
     if not tensor.is_float:
         raise DTypeError(f"{function_name(f)}: {path} is {tensor.type}; integers are not differentiated; cast to float")
-    return ops.identity(tensor)  # type: ignore[no-any-return]
+    return ops.identity(tensor)
 
 
 def _positions(f: Function, argnums: Argnums, count: int) -> list[int]:
@@ -240,7 +240,7 @@ def _floating(f: Function, tensor: Tensor) -> Tensor:
 def _stack(rows: Sequence[Tensor], like: Tensor) -> Tensor:
     if not rows:
         return as_tensor(np.zeros((0, *like.shape), like.dtype))
-    return ops.concatenate(*(r.reshape((1, *r.shape)) for r in rows), axis=0)  # type: ignore[no-any-return]
+    return ops.concatenate(*(r.reshape((1, *r.shape)) for r in rows), axis=0)
 
 
 def _jacobian_of_arrays(f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums) -> Any:

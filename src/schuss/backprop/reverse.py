@@ -77,7 +77,9 @@ def _leads_on(node: Node, path: dict[Node, None]) -> bool:
 
 def _one_like(y: Tensor) -> Tensor:
     if y.shape != () or not y.is_float:
-        raise GradientError(f"the result to differentiate must be a floating scalar, got {y.type}; reduce it with mean() or sum()")
+        raise GradientError(
+            f"the result to differentiate must be a floating scalar, got {y.type}; reduce it with mean() or sum()"
+        )
     return as_tensor(1.0, y.dtype)
 
 

@@ -17,6 +17,7 @@ import llvmlite.binding as llvm
 
 from schuss.codegen.target import Target
 from schuss.paths import atomic_write, cache_dir
+from schuss.version import __version__
 
 MAGIC = b"schuss object 1\n"
 LIMIT = 256 << 20  # bytes kept; the entries used longest ago go first
@@ -24,8 +25,6 @@ LIMIT = 256 << 20  # bytes kept; the entries used longest ago go first
 
 def key(text: str, target: Target) -> str:
     """The name of a program's entry."""
-    from schuss import __version__
-
     parts = (
         text,
         target.triple,

@@ -83,9 +83,7 @@ def check_labels(labels: Array, what: str, classes: int | None = None) -> int:
     if labels.dtype.kind not in "biu":
         raise DataError(f"{what}: labels must be integers, got {labels.dtype}")
     if labels.ndim != 1:
-        raise DataError(
-            f"{what}: labels must have the shape (N,), got {labels.shape}; use reshape(-1) or argmax"
-        )
+        raise DataError(f"{what}: labels must have the shape (N,), got {labels.shape}; use reshape(-1) or argmax")
     if not len(labels):
         raise DataError(f"{what}: has no rows")
     low, high = int(labels.min()), int(labels.max())

@@ -84,7 +84,5 @@ def _checked_targets(train: Array, test: Array, labels: dict[str, str]) -> tuple
         if y.ndim > 2:
             raise DataError(f"{label}: targets must have the shape (N,) or (N, k), got {y.shape}")
     if train.shape[1:] != test.shape[1:]:
-        raise DataError(
-            f"{labels['y_test']}: shape {test.shape} does not go with {train.shape} of {labels['y_train']}"
-        )
+        raise DataError(f"{labels['y_test']}: shape {test.shape} does not go with {train.shape} of {labels['y_train']}")
     return train, test, None

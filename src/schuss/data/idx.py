@@ -59,17 +59,14 @@ def _read_gzipped(file: BinaryIO, length: int, path: Path) -> Array:
             expected = offset + math.prod(shape) * dtype.itemsize
             if expected > length * MAX_INFLATION:
                 raise DataError(
-                    f"{path}: promises {expected} bytes, more than {length} gzipped bytes can hold; "
-                    "get the file again"
+                    f"{path}: promises {expected} bytes, more than {length} gzipped bytes can hold; get the file again"
                 )
             # One byte more than there should be shows an over-long file; its absence verifies the checksum.
             values = stream.read(expected - offset + 1)
     except EOFError:
         raise DataError(f"{path}: gzip stream truncated at byte {length}; get the file again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: corrupt gzip at or before byte {file.tell()} ({error}); get it again"
-        ) from None
+        raise DataError(f"{path}: corrupt gzip at or before byte {file.tell()} ({error}); get it again") from None
     _check_length(offset + len(values), expected, path)
     return _decode(values, dtype, shape)
 
@@ -92,21 +89,15 @@ def _read_header(file: BinaryIO | gzip.GzipFile, path: Path) -> tuple[np.dtype, 
         raise DataError(f"{path}: truncated at byte {4 + len(sizes)}, among its sizes; get the file again")
     shape = struct.unpack(f">{rank}I", sizes)
     if 0 in shape:
-        raise DataError(
-            f"{path}: size 0 at byte {4 + 4 * shape.index(0)} (shape {shape}); it holds no values"
-        )
+        raise DataError(f"{path}: size 0 at byte {4 + 4 * shape.index(0)} (shape {shape}); it holds no values")
     return np.dtype(_DTYPES[code]), shape, 4 + 4 * rank
 
 
 def _check_length(length: int, expected: int, path: Path) -> None:
     if length < expected:
-        raise DataError(
-            f"{path}: truncated at byte {length}, its header promises {expected}; get the file again"
-        )
+        raise DataError(f"{path}: truncated at byte {length}, its header promises {expected}; get the file again")
     if length > expected:
-        raise DataError(
-            f"{path}: over-long, goes on at byte {expected} where its header ends it; get it again"
-        )
+        raise DataError(f"{path}: over-long, goes on at byte {expected} where its header ends it; get it again")
 
 
 def _decode(values: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> Array:

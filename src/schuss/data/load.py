@@ -59,9 +59,7 @@ def _find_idx(folder: Path, stem: str, rank: int) -> Path:
     for spelling in spellings:
         if (folder / spelling).is_file():
             return folder / spelling
-    raise DataError(
-        f"{folder / spellings[0]}: no such file (nor with .gz); the folder needs all four idx files"
-    )
+    raise DataError(f"{folder / spellings[0]}: no such file (nor with .gz); the folder needs all four idx files")
 
 
 def _load_npz(path: Path) -> Dataset:

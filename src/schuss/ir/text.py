@@ -41,7 +41,7 @@ __all__ = ["from_text", "to_text"]
 
 
 def to_text(graph: Graph, sites: bool = False) -> str:
-    """The graph as text; with `sites`, each node's line of user code as a comment. GraphError if it has no such form."""
+    """The graph as text; with `sites`, each node's user line as a comment. GraphError if it has no such form."""
     order = [*graph.inputs, *(n for n in graph.nodes if n.op != "input")]
     number = {node: i for i, node in enumerate(order)}
     lines = [HEADER]
@@ -99,7 +99,8 @@ def _attr(value: Any) -> str:
 
 def _elements(array: NDArray[Any]) -> list[str]:
     flat = array.reshape(-1)
-    show: Callable[[Any], str] = {"float32": _float32, "float64": _float64, "bool": _bool}.get(str(array.dtype), str)
+    shows: dict[str, Callable[[Any], str]] = {"float32": _float32, "float64": _float64, "bool": _bool}
+    show = shows.get(str(array.dtype), str)
     if array.dtype.kind != "f":
         return [show(v) for v in flat.tolist()]
     return [show(v) for v in flat]

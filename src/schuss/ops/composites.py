@@ -210,9 +210,7 @@ def stack(xs: Sequence[Any], *, axis: int = 0) -> Any:
 # -- randomness ----------------------------------------------------------------------------------------
 
 
-def random_normal(
-    key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0, dtype: str = "float32"
-) -> Any:
+def random_normal(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0, dtype: str = "float32") -> Any:
     """Standard normal: sqrt(-2 log(1 - u)) * cos(2 pi v), u of the stream and v of stream + 2**31.
 
     UsageError for a stream outside 0 .. 2**31 - 2. Source: Box, Muller (1958).

@@ -70,9 +70,7 @@ def float_map(name: str, *inputs: TensorType, **_: object) -> TensorType:
     """Elementwise on floating inputs only."""
     result = map_type(name, *inputs)
     if not result.is_float:
-        raise DTypeError(
-            f"{name}: needs a floating dtype, got {' and '.join(map(str, inputs))}; cast it first"
-        )
+        raise DTypeError(f"{name}: needs a floating dtype, got {' and '.join(map(str, inputs))}; cast it first")
     return result
 
 

@@ -29,9 +29,7 @@ def add(x: Any, y: Any) -> Any:
     return np.add(x, y)
 
 
-@op(
-    "sub", kind=MAP, emit=lambda b, x, y: b.sub(x, y), grad=lambda g, z, x, y: (g, -g), rule="dx = g; dy = -g"
-)
+@op("sub", kind=MAP, emit=lambda b, x, y: b.sub(x, y), grad=lambda g, z, x, y: (g, -g), rule="dx = g; dy = -g")
 def sub(x: Any, y: Any) -> Any:
     """x - y"""
     return np.subtract(x, y)

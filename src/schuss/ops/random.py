@@ -15,9 +15,7 @@ from schuss.ir.types import FLOATS, Dim, TensorType
 from schuss.ops.registry import Kind, op
 
 
-def _bits_type(
-    name: str, key: TensorType, step: TensorType, *, shape: Sequence[Dim], stream: int
-) -> TensorType:
+def _bits_type(name: str, key: TensorType, step: TensorType, *, shape: Sequence[Dim], stream: int) -> TensorType:
     if key != TensorType("uint32", (2,)):
         raise ShapeError(f"{name}: the key must be uint32[2], got {key}")
     if step.shape != () or step.dtype != "int64":
@@ -33,10 +31,10 @@ def _bits_type(
     rule="none",
 )
 def random_bits(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0) -> Any:
-    """32 random bits an element; element i (row-major) is word i % 4 of the block with counter (i // 4, step, stream)"""
+    """32 random bits an element; element i (row-major) is word i % 4 of the block of counter (i // 4, step, stream)"""
     from schuss.ops.philox import random_bits as bits
 
-    sizes = tuple(int(d) for d in shape)  # type: ignore[call-overload]
+    sizes = tuple(int(d) for d in shape)
     return bits(np.asarray(key), stream, int(step), int(np.prod(sizes))).reshape(sizes)
 
 
@@ -55,9 +53,7 @@ def _uniform_type(
     grad=lambda g, y, k, s, shape, stream, dtype: (None, None),
     rule="none",
 )
-def random_uniform(
-    key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0, dtype: str = "float32"
-) -> Any:
+def random_uniform(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0, dtype: str = "float32") -> Any:
     """Uniform on [0, 1): the upper 24 of random_bits' 32 bits times 2**-24, exact in either dtype"""
     bits = random_bits.body(key, step, shape=shape, stream=stream)
     return (bits >> np.uint32(8)).astype(dtype) * np.asarray(2.0**-24, dtype)

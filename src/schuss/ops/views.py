@@ -156,9 +156,7 @@ def _slice_type(name: str, x: TensorType, *, axis: int, start: int, stop: int, s
         raise ShapeError(f"{name}: cannot slice the example axis {length} of {x}")
     if step < 1 or not 0 <= start <= stop <= length:
         raise ShapeError(f"{name}: {start}:{stop}:{step} is out of range for axis {at} of {x}")
-    return TensorType(
-        x.dtype, tuple(-(-(stop - start) // step) if i == at else d for i, d in enumerate(x.shape))
-    )
+    return TensorType(x.dtype, tuple(-(-(stop - start) // step) if i == at else d for i, d in enumerate(x.shape)))
 
 
 def _slice_grad(g: Any, y: Any, x: Any, axis: int, start: int, stop: int, step: int) -> tuple[Any]:
@@ -196,9 +194,7 @@ def _pad_type(
     return TensorType(x.dtype, tuple(padded if i == at else d for i, d in enumerate(x.shape)))
 
 
-def _pad_grad(
-    g: Any, y: Any, x: Any, axis: int, before: int, after: int, between: int, value: float
-) -> tuple[Any]:
+def _pad_grad(g: Any, y: Any, x: Any, axis: int, before: int, after: int, between: int, value: float) -> tuple[Any]:
     at = axis % len(x.shape)
     length = x.shape[at]
     stop = before + (length - 1) * (between + 1) + 1 if length else before

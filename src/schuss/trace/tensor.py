@@ -75,7 +75,7 @@ class Tensor:
 
     # -- what is not -----------------------------------------------------------------------------
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304
         _refuse("the truth", "an `if` or `while` needs a number: use schuss.where(condition, a, b)")
 
     def __float__(self) -> NoReturn:
@@ -269,7 +269,9 @@ def _getitem(x: Tensor, index: tuple[Any, ...]) -> Tensor:
         elif len(index) <= 2 and axis == 0:
             return ops.take(x, item, axis=0)
         else:
-            raise TraceError(f"index: {type(item).__name__} is not supported here; use schuss.take (line: {user_site()})")
+            raise TraceError(
+                f"index: {type(item).__name__} is not supported here; use schuss.take (line: {user_site()})"
+            )
     return x if tuple(shape) == x.shape else ops.reshape(x, shape=tuple(shape))
 
 

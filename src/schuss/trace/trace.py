@@ -19,9 +19,7 @@ def tracing() -> bool:
     return _tracing.get()
 
 
-def trace(
-    function: Callable[..., Any], types: Sequence[TensorType], names: Sequence[str] | None = None
-) -> Graph:
+def trace(function: Callable[..., Any], types: Sequence[TensorType], names: Sequence[str] | None = None) -> Graph:
     """The graph of function(*tensors) for inputs of the given types.
 
     The function returns a tensor, or a tuple or list of them. Constants it returns become nodes.

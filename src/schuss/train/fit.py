@@ -124,7 +124,12 @@ def prepare(
 def _check_numbers(
     epochs: int, batch_size: int, seed: int, clip_norm: float | None, early_stop: int | None, threads: int | None
 ) -> None:
-    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("early_stop", early_stop), ("threads", threads)):
+    for name, value in (
+        ("epochs", epochs),
+        ("batch_size", batch_size),
+        ("early_stop", early_stop),
+        ("threads", threads),
+    ):
         if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1):
             raise UsageError(f"fit: {name} must be a whole number of at least 1, got {value!r}")
     if clip_norm is not None and not clip_norm > 0:
@@ -216,7 +221,15 @@ def _class_weights(given: Any, y: Array) -> Array:
     return table
 
 
-def _task(model: Any, loss: Any, optimizer: Any, columns: dict[str, Array], scale: float | None, clip: float | None, metrics: Any) -> Task:
+def _task(
+    model: Any,
+    loss: Any,
+    optimizer: Any,
+    columns: dict[str, Array],
+    scale: float | None,
+    clip: float | None,
+    metrics: Any,
+) -> Task:
     inputs = tuple(_row_type(a) for n, a in columns.items() if n.startswith("x"))
     chosen = scale if scale is not None else (1 / 255 if any(t.dtype == "uint8" for t in inputs) else None)
     if not hasattr(optimizer, "init") or not hasattr(optimizer, "update"):

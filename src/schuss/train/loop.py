@@ -203,7 +203,7 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         at = self.position
-        row = {"epoch": at.epoch + 1, **means(self.arrays, self.task)}
+        row: dict[str, Any] = {"epoch": at.epoch + 1, **means(self.arrays, self.task)}
         if self.evaluation is not None:
             row |= {f"val_{k}": v for k, v in self.evaluation(self.weights()).items()}
         row |= {"lr": rate(self.task.optimizer, at.counter - 1), "seconds": at.epoch_seconds}

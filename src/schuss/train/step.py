@@ -137,7 +137,9 @@ def training_step(task: Task, optimizer_state: Mapping[str, TensorType]) -> Step
     return Step(_graph(make, outputs), names, task.columns, "step", "loss")
 
 
-def _check_update(params: Mapping[str, Any], new_params: Mapping[str, Any], state: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def _check_update(
+    params: Mapping[str, Any], new_params: Mapping[str, Any], state: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
     """UsageError if an optimizer does not give back what it was given, with the same types."""
     for what, before, after in (("parameter", params, new_params), ("state", state, new)):
         for name, tensor in before.items():
@@ -145,7 +147,7 @@ def _check_update(params: Mapping[str, Any], new_params: Mapping[str, Any], stat
                 raise UsageError(f"the optimizer's update returned no {what} {name!r}")
             if as_tensor(after[name]).type != tensor.type:
                 raise UsageError(
-                    f"the optimizer's update turned {what} {name!r} from {tensor.type} into {as_tensor(after[name]).type}"
+                    f"the update turned {what} {name!r} from {tensor.type} into {as_tensor(after[name]).type}"
                 )
 
 
