@@ -1,1 +1,1 @@
-"""TODO."""
+"""Files: models and checkpoints, in the safetensors format."""

@@ -105,7 +105,7 @@ def _broadcast_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> Tensor
 )
 def broadcast_to(x: Any, *, shape: Sequence[Dim]) -> Any:
     """x repeated along axes of length 1 and new leading axes"""
-    return np.broadcast_to(x, tuple(shape))
+    return np.broadcast_to(x, tuple(shape))  # type: ignore[arg-type]  # N is bound by now
 
 
 def _concatenate_type(name: str, *xs: TensorType, axis: int) -> TensorType:

@@ -52,7 +52,7 @@ class _Function(Callback):
     """A plain function is called after each epoch."""
 
     def __init__(self, function: Callable[[Run], Any]) -> None:
-        self.epoch = function  # type: ignore[method-assign]
+        self.epoch = function  # type: ignore[method-assign, assignment]
 
 
 def as_callbacks(given: Iterable[Any]) -> list[Any]:

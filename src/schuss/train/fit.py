@@ -13,10 +13,11 @@ from schuss.errors import DataError, ShapeError, UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
+from schuss.nn.forward import Seen, forward_graph, remember
 from schuss.ops.philox import key_from_seed
 from schuss.train.callbacks import Run, as_callbacks
 from schuss.train.loop import Plan, Trainer
-from schuss.train.step import Metric, Task, forward_graph
+from schuss.train.step import Metric, Task
 
 Data = tuple[Any, Any]
 
@@ -117,6 +118,7 @@ def prepare(
             held["w"] = np.ones(len(held["y"]), dtype)
     task = _task(model, loss, optimizer, columns, scale, clip_norm, metrics)
     _check_fit(task, columns, held)
+    remember(model, Seen(task.inputs, task.scale))
     plan = Plan(epochs, batch_size, seed, shuffle, early_stop)
     return Trainer(task, executor(backend, threads), plan, key, columns, held, as_callbacks(callbacks))
 
@@ -258,7 +260,9 @@ def accuracy(pred: Any, target: Any) -> Any:
 
 def _check_fit(task: Task, columns: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
     """Labels within the model's outputs; validation rows shaped as training rows."""
-    pred = forward_graph(task.model, task.inputs, task.scale).outputs[0].type
+    dtype = next(iter(nn.named_parameters(task.model).values())).dtype
+    inputs = [t if t.is_float or task.scale is None else TensorType(dtype, t.shape) for t in task.inputs]
+    pred = forward_graph(task.model, inputs).outputs[0].type
     classes = pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) else None
     for name, data in (("y", columns), ("validation y", held)):
         if data is None:

@@ -6,7 +6,7 @@ key), x0, x1, ... and y and w (rows of the data), step (counts from 0 over the w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,15 +161,3 @@ def evaluation_step(task: Task) -> Step:
         sums = _summed(task, make, pred, target, _loss(task, pred, target, weight))
     names = (*(f"param/{n}" for n in params), *sums)
     return Step(_graph(make, sums), names, task.columns)
-
-
-def forward_graph(model: Any, inputs: Sequence[TensorType], scale: float | None = None) -> Graph:
-    """The model alone: from its inputs and param/NAME to its prediction."""
-    make = _Inputs()
-    named = nn.named_parameters(model)
-    params = {name: make(f"param/{name}", p.type) for name, p in named.items()}
-    dtype = next((p.dtype for p in params.values()), "float32")
-    with nn.bind({named[n]: t for n, t in params.items()}), nn.bind_scopes(model), nn.mode():
-        result = model(*(prepare(make(f"x{i}", t), scale, dtype) for i, t in enumerate(inputs)))
-    outputs = result if isinstance(result, (tuple, list)) else (result,)
-    return _graph(make, {f"y{i}": as_tensor(o) for i, o in enumerate(outputs)})

@@ -1,0 +1,237 @@
+"""Model files: the parameters as safetensors, and beside them all it takes to run the model without its code.
+
+The header's metadata has one JSON text under "schuss": the format's version, the forward graph in its text form, the
+scaling of integer inputs, the layers' configuration where all layers are schuss's own, loss, optimizer and record.
+Any safetensors reader opens the tensors. Loading runs no code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.io.tensors import KEY, Array, parse_json, read_file, write_file
+from schuss.ir.graph import Graph, Node
+from schuss.ir.text import to_text
+from schuss.ir.types import N, TensorType
+from schuss.nn.forward import Seen, forward_graph, remember, seen_by
+from schuss.nn.module import Module
+from schuss.ops.check import parse_graph
+from schuss.ops.registry import lookup
+from schuss.trace import Tensor, scope
+from schuss.version import __version__
+
+FORMAT = 1
+
+
+def save(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    record: Mapping[str, Any] | None = None,
+    inputs: Sequence[TensorType] | None = None,
+    scale: float | None = None,
+    loss: Any = None,
+    optimizer: Any = None,
+) -> None:
+    """Write a model of any class to a file, whole or not at all.
+
+    record  what is known of the training, anything JSON holds
+    inputs  the types of the model's inputs, as TensorType("float32", (N, 784)); without them those of its last fit,
+            or of its first Linear
+    scale   what integers of the input are multiplied by before the model sees them; without it, as in the last fit
+
+    Raises UsageError if the inputs are not known, OSError if the file cannot be written (an old one stays).
+    """
+    nn.initialize(model)
+    seen = Seen(tuple(inputs), scale) if inputs is not None else seen_by(model) or _first_layer(model)
+    params = nn.state_dict(model)
+    floats = tuple(_scaled_type(t, seen.scale, model) for t in seen.inputs)
+    description = {
+        "format": FORMAT,
+        "version": __version__,
+        "graph": to_text(forward_graph(model, floats)),
+        "inputs": [[t.dtype, [str(d) if d == N else d for d in t.shape]] for t in seen.inputs],
+        "scale": seen.scale,
+        "parameters": {name: [str(v.dtype), list(v.shape)] for name, v in params.items()},
+        "layers": nn.to_config(model),
+        "loss": _config(loss),
+        "optimizer": _config(optimizer),
+        "record": dict(record or getattr(model, "record", None) or {}),
+    }
+    write_file(path, params, {"format": "pt", KEY: json.dumps(description)})
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """The model in a file: its layers where all are schuss's own, else a GraphModel that computes the same.
+
+    The model has `record`, what is known of its training. Raises ModelFileError if the file is damaged, from a newer
+    version or not schuss's; OSError if it cannot be read.
+    """
+    tensors, description = read_model(path)
+    graph = _graph(path, description)
+    _check_parameters(path, tensors, description, graph)
+    model = _rebuilt(path, description, graph, tensors)
+    seen = Seen(_input_types(path, description), description.get("scale"))
+    remember(model, seen)
+    model.record = description.get("record") or {}
+    model.description = {k: description.get(k) for k in ("version", "loss", "optimizer", "layers")}
+    return model
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The tensors and the description in a model file, the file's form checked."""
+    tensors, metadata = read_file(path)
+    if KEY not in metadata:
+        raise ModelFileError(f"{path}: is a safetensors file, but not a model of schuss's (no {KEY!r} in its metadata)")
+    description = parse_json(metadata[KEY], f"{path}: the model's description")
+    version = description.get("format")
+    if not isinstance(version, int) or version < 1:
+        raise ModelFileError(f"{path}: the model's description has no format number")
+    if version > FORMAT:
+        made_by = description.get("version", "a newer version")
+        raise ModelFileError(
+            f"{path}: is of format {version}, from a newer version of schuss ({made_by}); upgrade schuss"
+        )
+    return tensors, description
+
+
+def prepared(model: Any, x: Array) -> Array:
+    """Data as the model wants it: integers times the scale of its training, floats in its dtype."""
+    params = nn.named_parameters(model)
+    dtype = next((p.dtype for p in params.values()), "float32")
+    seen = seen_by(model)
+    if x.dtype.kind == "f":
+        return x.astype(dtype, copy=False)
+    if seen is not None and seen.scale is not None:
+        scaled: Array = x.astype(dtype) * np.asarray(seen.scale, dtype)
+        return scaled
+    return x
+
+
+class GraphModel(Module):
+    """A model known by its graph alone: called, it replays the graph; its parameters can be trained on.
+
+    Dropout is not in it: a file holds the graph of evaluation.
+    """
+
+    def __init__(self, graph: Graph, params: Mapping[str, nn.Parameter]) -> None:
+        self._graph = graph
+        self._params = dict(params)
+
+    def named_children(self) -> Iterator[tuple[str, Any]]:
+        """The parameters, under the names they have in the file."""
+        yield from self._params.items()
+
+    def forward(self, *xs: Any) -> Any:
+        """The graph's results for these inputs."""
+        wanted = [i for i in self._graph.inputs if not i.attrs["name"].startswith("param/")]
+        if len(xs) != len(wanted):
+            raise UsageError(f"the model takes {len(wanted)} inputs, got {len(xs)}")
+        values: dict[Node, Any] = dict(zip(wanted, xs, strict=True))
+        for node in self._graph.nodes:
+            if node in values:
+                continue
+            if node.op == "input":
+                values[node] = self._params[node.attrs["name"].removeprefix("param/")]
+            elif node.op == "const":
+                values[node] = Tensor(node)
+            else:
+                with scope(node.scope):
+                    values[node] = lookup(node.op)(*(values[i] for i in node.inputs), **node.attrs)
+        results = [values[o] for o in self._graph.outputs]
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+def _first_layer(model: Any) -> Seen:
+    """float32[N, in_features] of the first Linear. UsageError if there is none."""
+    dtype = next((p.dtype for p in nn.named_parameters(model).values()), "float32")
+    for layer in nn.named_modules(model).values():
+        if isinstance(layer, nn.Linear):
+            return Seen((TensorType(dtype, (N, layer.in_features)),))
+    raise UsageError(
+        "save: the model's inputs are not known: fit it first, or give inputs=[TensorType(dtype, (N, ...))]"
+    )
+
+
+def _scaled_type(type: TensorType, scale: float | None, model: Any) -> TensorType:
+    """The type the model itself sees."""
+    if scale is None or type.is_float:
+        return type
+    dtype = next((p.dtype for p in nn.named_parameters(model).values()), "float32")
+    return TensorType(dtype, type.shape)
+
+
+def _config(value: Any) -> Any:
+    """A loss's or optimizer's settings; of a user's own only its name."""
+    if value is None or isinstance(value, dict):
+        return value
+    try:
+        settings = value.config()
+        json.dumps(settings)
+    except (AttributeError, TypeError):
+        return {"type": getattr(value, "__name__", type(value).__name__)}
+    return settings
+
+
+def _graph(path: Any, description: Mapping[str, Any]) -> Graph:
+    text = description.get("graph")
+    if not isinstance(text, str):
+        raise ModelFileError(f"{path}: the model's description has no graph")
+    try:
+        return parse_graph(text)
+    except SchussError as error:
+        raise ModelFileError(f"{path}: the model's graph: {error}") from None
+
+
+def _check_parameters(path: Any, tensors: Mapping[str, Array], description: Mapping[str, Any], graph: Graph) -> None:
+    """The tensors, the table of parameters and the graph's inputs must name the same arrays."""
+    table = description.get("parameters")
+    found = {name: [str(v.dtype), list(v.shape)] for name, v in tensors.items()}
+    if table != found:
+        both = table if isinstance(table, dict) else {}
+        wrong = sorted(set(both) ^ set(found)) or [n for n in found if both[n] != found[n]]
+        name = wrong[0] if wrong else "?"
+        raise ModelFileError(
+            f"{path}: parameter {name}: the description says {both.get(name)}, the file has {found.get(name)}"
+        )
+    for node in graph.inputs:
+        name = node.attrs["name"]
+        if name.startswith("param/"):
+            key = name.removeprefix("param/")
+            if found.get(key) != [node.type.dtype, list(node.type.shape)]:
+                raise ModelFileError(
+                    f"{path}: parameter {key}: the graph needs {node.type}, the file has {found.get(key)}"
+                )
+
+
+def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: Mapping[str, Array]) -> Any:
+    layers = description.get("layers")
+    if layers is None:
+        return GraphModel(graph, {name: nn.Parameter(v, dtype=str(v.dtype)) for name, v in tensors.items()})
+    try:
+        model = nn.from_config(layers)
+        for dtype in {str(v.dtype) for v in tensors.values()}:
+            nn.to_dtype(model, dtype)
+        nn.load_state_dict(model, tensors)
+    except SchussError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelFileError(f"{path}: the layers' description is damaged: {error}") from None
+    return model
+
+
+def _input_types(path: Any, description: Mapping[str, Any]) -> tuple[TensorType, ...]:
+    try:
+        return tuple(
+            TensorType(str(dtype), tuple(N if d == "N" else int(d) for d in shape))
+            for dtype, shape in description["inputs"]
+        )
+    except (KeyError, TypeError, ValueError):
+        raise ModelFileError(f"{path}: the model's description has no sound list of inputs") from None

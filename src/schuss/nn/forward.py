@@ -1,0 +1,53 @@
+"""A model as a graph by itself, and what is known of the data it was trained on."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schuss.ir.graph import Graph, Node, input_node
+from schuss.ir.types import TensorType
+from schuss.nn.module import bind_scopes, mode
+from schuss.nn.parameter import bind
+from schuss.nn.walk import named_parameters
+from schuss.trace import Tensor, as_tensor
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The types of a model's inputs, and the number integers among them are multiplied by (None: no scaling)."""
+
+    inputs: tuple[TensorType, ...]
+    scale: float | None = None
+
+
+_seen: weakref.WeakKeyDictionary[Any, Seen] = weakref.WeakKeyDictionary()
+
+
+def remember(model: Any, seen: Seen) -> None:
+    """Note what a model was trained on, for saving it."""
+    with contextlib.suppress(TypeError):  # an object without weak references is not noted
+        _seen[model] = seen
+
+
+def seen_by(model: Any) -> Seen | None:
+    """What was noted last."""
+    try:
+        return _seen.get(model)
+    except TypeError:
+        return None
+
+
+def forward_graph(model: Any, inputs: Sequence[TensorType]) -> Graph:
+    """The graph from x0, x1, ... and param/NAME to the model's results y0, ..., in evaluation mode."""
+    named = named_parameters(model)
+    params = {name: Tensor(input_node(f"param/{name}", p.type)) for name, p in named.items()}
+    xs = [Tensor(input_node(f"x{i}", t)) for i, t in enumerate(inputs)]
+    with bind({named[n]: t for n, t in params.items()}), bind_scopes(model), mode():
+        result = model(*xs)
+    outputs: list[Node] = [as_tensor(o).node for o in (result if isinstance(result, (tuple, list)) else (result,))]
+    nodes = tuple(t.node for t in (*xs, *params.values()))
+    return Graph(nodes, tuple(outputs), tuple(f"y{i}" for i in range(len(outputs))))
