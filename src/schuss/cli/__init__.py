@@ -1,1 +1,83 @@
-"""TODO."""
+"""The command. Each command's module is imported when it is used, so that help is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from schuss.version import __version__
+
+COMMANDS = {
+    "train": "Train a network on digits or on data of your own.",
+    "evaluate": "Loss, accuracy and a table of mistakes of a trained model.",
+    "predict": "What a trained model makes of an image or array.",
+    "info": "Layers, shapes and training record of a model file.",
+    "graph": "The step graph, forward and backward, with every gradient rule.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one-line help; loads one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"schuss.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="schuss")
+def schuss() -> None:
+    """Train neural networks at full speed on a CPU, and see what happens.
+
+    \b
+    schuss train mnist --out digits.safetensors
+    schuss predict digits.safetensors photo.png
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; every error is one line on stderr. Exit 1 for an error, 2 for wrong usage."""
+    try:
+        code = schuss.main(arguments, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("SCHUSS_DEBUG"):
+            raise
+        sys.exit(_report(error))
+
+
+def _report(error: Exception) -> int:
+    """Say what went wrong; returns the exit code."""
+    from schuss.errors import SchussError, UsageError
+
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        text = f"{place}{error.strerror or error}"
+    elif isinstance(error, (SchussError, IndexError)):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        text = f"not enough memory: {error}"
+    else:
+        text = f"unexpected {type(error).__name__}: {error} (SCHUSS_DEBUG=1 shows where)"
+    click.echo(f"Error: {' '.join(text.split())}", err=True)
+    return 2 if isinstance(error, UsageError) else 1

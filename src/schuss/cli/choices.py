@@ -1,0 +1,61 @@
+"""The names the command knows: activations, losses, optimizers, schedules, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+ACTIVATIONS = {
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "mish": "Mish",
+    "softplus": "Softplus",
+    "identity": "Identity",
+}
+LOSSES = {
+    "cross_entropy": "CrossEntropyLoss",
+    "mse": "MSELoss",
+    "mae": "L1Loss",
+    "huber": "HuberLoss",
+    "bce": "BCEWithLogitsLoss",
+}
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {  # class, settings, default rate
+    "sgd": ("SGD", {}, 1e-1),
+    "momentum": ("SGD", {"momentum": 0.9}, 1e-2),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}, 1e-2),
+    "rmsprop": ("RMSprop", {}, 1e-3),
+    "adagrad": ("Adagrad", {}, 1e-2),
+    "adam": ("Adam", {}, 1e-3),
+    "adamw": ("AdamW", {}, 1e-3),
+    "nadam": ("NAdam", {}, 1e-3),
+    "lion": ("Lion", {}, 1e-4),
+}
+SCHEDULES = ("constant", "step", "exponential", "cosine", "one_cycle")
+
+
+def schedule(name: str, rate: float, warmup: int, steps: int) -> Any:
+    """The learning rate over a run of `steps` steps: a number, or a schedule after `warmup` steps.
+
+    step: divided by the root of 10 after each quarter of the run; exponential: down to a hundredth over the run;
+    cosine: down to 0; one_cycle: up to the rate over the first 30 % and down to almost 0.
+    """
+    from schuss import optim
+
+    rest = max(steps - warmup, 1)
+    makers: dict[str, Callable[[], Any]] = {
+        "constant": lambda: optim.Constant(rate),
+        "step": lambda: optim.Step(rate, step_size=max(rest // 4, 1), gamma=0.1**0.5),
+        "exponential": lambda: optim.Exponential(rate, gamma=0.01 ** (1 / rest)),
+        "cosine": lambda: optim.Cosine(rate, rest),
+        "one_cycle": lambda: optim.OneCycle(rate, rest),
+    }
+    if name == "constant" and not warmup:
+        return rate
+    inner = makers[name]()
+    return optim.Warmup(inner, warmup) if warmup else inner

@@ -1,0 +1,343 @@
+"""schuss train: data to a trained model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from schuss.cli.choices import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+
+if TYPE_CHECKING:
+    from schuss.data import Dataset
+    from schuss.train.callbacks import Run
+    from schuss.train.loop import Trainer
+
+# Chosen on validation data (docs/defaults.md).
+HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.2, 3e-3
+
+
+def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """128,64"""
+    if value.strip().lower() in ("", "none"):
+        return ()
+    try:
+        sizes = tuple(int(v) for v in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 128,64") from None
+    if any(s < 1 for s in sizes):
+        raise click.BadParameter(f"{value!r}: every layer needs at least 1 unit")
+    return sizes
+
+
+class _Positive(click.ParamType):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not 0 < number < float("inf"):
+            self.fail(f"{value} must be positive", param, ctx)
+        return number
+
+
+AT_LEAST_ONE = click.IntRange(min=1)
+
+
+@click.command("train")
+@click.argument("data")
+@click.option(
+    "--hidden",
+    default=HIDDEN,
+    show_default=True,
+    callback=_sizes,
+    help="Units of each hidden layer; none for no hidden layer.",
+)
+@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
+@click.option("--loss", type=click.Choice(list(LOSSES)), help="Default: cross_entropy for classes, mse for numbers.")
+@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
+@click.option("--lr", type=_Positive(), help="Learning rate; by default one that suits the optimizer.")
+@click.option("--schedule", type=click.Choice(SCHEDULES), default="one_cycle", show_default=True)
+@click.option("--warmup", type=click.IntRange(min=0), default=0, help="Steps over which the rate rises from 0 first.")
+@click.option("--weight-decay", type=click.FloatRange(min=0), default=0.0, show_default=True)
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=DROPOUT, show_default=True)
+@click.option("--clip-norm", type=_Positive(), help="Limit on the norm of all gradients together.")
+@click.option("--epochs", type=AT_LEAST_ONE, default=EPOCHS, show_default=True, help="In total, resumed ones included.")
+@click.option("--batch-size", type=AT_LEAST_ONE, default=BATCH, show_default=True)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Share of the training data to hold out.",
+)
+@click.option("--early-stop", type=AT_LEAST_ONE, help="Stop after so many epochs without improvement; keep the best.")
+@click.option(
+    "--init", "law", default="default", show_default=True, help="Law of the first weights, as kaiming_normal."
+)
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
+@click.option("--threads", type=AT_LEAST_ONE, help="Default: the cores this process may use.")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option("--backend", type=click.Choice(["native", "reference"]), default="native", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the model (.safetensors).")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint beside --out, if there is one.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
+def command(**options: Any) -> int:
+    """Train a network on DATA.
+
+    DATA is mnist, a folder of four idx files with MNIST's names (gzipped or not), or an .npz with x_train, y_train,
+    x_test and y_test. Floating y means regression.
+    """
+    return TrainCommand(options).run()
+
+
+class TrainCommand:
+    """One call of `schuss train`."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        self.out: Path | None = options["out"]
+        self.caught: int | None = None
+        self.settings = {
+            k: list(v) if isinstance(v, tuple) else v
+            for k, v in options.items()
+            if k not in ("out", "resume", "quiet", "as_json", "threads")
+        }
+
+    def run(self) -> int:
+        from schuss.cli.progress import Bar
+        from schuss.data import load_dataset
+        from schuss.errors import UsageError
+        from schuss.train.checkpoint import Checkpoint
+
+        if self.options["resume"] and self.out is None:
+            raise UsageError("--resume needs --out FILE: the checkpoint lies beside it")
+        if self.out is not None:
+            _check_writable(self.out)
+            finished = self._finished()
+            if finished is not None:
+                self._print(finished)
+                return 0
+        with self._signals():
+            dataset = load_dataset(self.options["data"])
+            trainer = self.prepare(dataset)
+            checkpoint = Checkpoint(self.out, self.settings) if self.out is not None else None
+            if checkpoint and self.options["resume"]:
+                resumed = checkpoint.resume(trainer)
+                self._note(
+                    f"resuming at epoch {trainer.position.epoch + 1}" if resumed else "no checkpoint: starting afresh"
+                )
+            saved = checkpoint.hook(trainer) if checkpoint else lambda ended: None
+            start, first = time.perf_counter(), trainer.position.counter
+            with Bar(self.options["quiet"]) as bar:
+                run = trainer.train(bar, self._stop, saved)
+            seconds = time.perf_counter() - start
+            if self.caught is not None:
+                return self._stopped(trainer, checkpoint)
+            result = self._result(dataset, trainer, run, seconds, first)
+            if self.out is not None and checkpoint is not None:
+                self._save(trainer, result)
+                checkpoint.remove()
+        self._print(result)
+        return 0
+
+    # -- what is trained ---------------------------------------------------------------------------
+
+    def prepare(self, dataset: Dataset) -> Trainer:
+        """Model, loss, optimizer and data, put together."""
+        from schuss import nn, optim
+        from schuss.cli.choices import schedule
+        from schuss.train.fit import prepare
+
+        o = self.options
+        x, y = dataset.x_train_flat, dataset.y_train
+        outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
+        model = nn.to_dtype(_network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
+        loss_name = self.loss_name(dataset)
+        rows = len(x) - round(len(x) * o["validation"])
+        kind, settings, rate = OPTIMIZERS[o["optimizer"]]
+        default = RATE if o["optimizer"] == "adam" and o["lr"] is None else rate
+        lr = schedule(o["schedule"], o["lr"] or default, o["warmup"], o["epochs"] * -(-rows // o["batch_size"]))
+        optimizer = optim.OPTIMIZERS[kind](lr=lr, weight_decay=o["weight_decay"], **settings)
+        return prepare(
+            model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
+            batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
+            early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"],
+        )  # fmt: skip
+
+    def loss_name(self, dataset: Dataset) -> str:
+        """The loss asked for, or the one that suits the data. UsageError for one that does not."""
+        from schuss.errors import UsageError
+
+        name: str = self.options["loss"] or ("mse" if dataset.classes is None else "cross_entropy")
+        if dataset.classes is None and name == "cross_entropy":
+            raise UsageError(
+                "--loss cross_entropy needs classes, and y_train holds floating numbers: use mse, mae or huber"
+            )
+        return name
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _result(self, dataset: Dataset, trainer: Trainer, run: Run, seconds: float, first: int) -> dict[str, Any]:
+        from schuss import nn
+        from schuss.exec import executor
+        from schuss.exec.threads import available_cores
+        from schuss.train.loop import Evaluation
+
+        o = self.options
+        dtype = o["dtype"]
+        y = dataset.y_test.astype(dtype) if dataset.y_test.dtype.kind == "f" else dataset.y_test
+        x = dataset.x_test_flat
+        x = x.astype(dtype) if x.dtype.kind == "f" else x
+        test = Evaluation(trainer.task, executor(o["backend"], o["threads"]), {"x0": x, "y": y})
+        weights = {name: p.data for name, p in nn.named_parameters(trainer.task.model).items()}
+        measured = test(weights)
+        examples = (trainer.position.counter - first) / max(trainer.steps, 1) * trainer.rows
+        return {
+            "model": _describe(trainer.task.model),
+            "parameters": sum(v.size for v in weights.values()),
+            "data": dataset.name,
+            "epochs": run.epochs,
+            "seconds": round(seconds, 3),
+            "examples_per_second": round(examples / seconds) if seconds > 0 else None,
+            "train_loss": run.last("loss"),
+            "test_loss": measured["loss"],
+            "test_accuracy": measured.get("accuracy"),
+            "seed": o["seed"],
+            "threads": o["threads"] or available_cores(),
+            "backend": o["backend"],
+            "stopped": run.stopped,
+            "best_epoch": run.best,
+            "history": run.history,
+            "out": None if self.out is None else str(self.out),
+        }
+
+    def _save(self, trainer: Trainer, result: dict[str, Any]) -> None:
+        from schuss.io.model import save
+
+        assert self.out is not None
+        record = {**result, "settings": self.settings}
+        save(trainer.task.model, self.out, record=record, loss=trainer.task.loss, optimizer=trainer.task.optimizer)
+
+    def _finished(self) -> dict[str, Any] | None:
+        """The record of a run that --resume finds finished already."""
+        from schuss.errors import ModelFileError
+        from schuss.io.model import read_model
+        from schuss.train.checkpoint import Checkpoint, check_settings
+
+        assert self.out is not None
+        if not self.options["resume"] or not self.out.exists() or Checkpoint(self.out, {}).path.exists():
+            return None
+        try:
+            record: dict[str, Any] = read_model(self.out)[1].get("record") or {}
+        except ModelFileError:
+            return None
+        check_settings(self.settings, record.get("settings"), str(self.out))
+        done = record.get("epochs", 0) >= self.options["epochs"] or record.get("stopped")
+        if done:
+            self._note(f"{self.out} is finished: {record.get('epochs')} epochs")
+        return record if done else None
+
+    def _stopped(self, trainer: Trainer, checkpoint: Any) -> int:
+        """After Ctrl-C or SIGTERM: say where everything is."""
+        at = trainer.position
+        place = f"epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
+        if checkpoint is None:
+            self._note(f"stopped at {place}; nothing is kept without --out")
+        else:
+            checkpoint.save(trainer)
+            best = f" (and the best, of epoch {at.best_epoch})" if at.best_epoch else ""
+            self._note(f"stopped at {place}; the last weights{best} are in {checkpoint.path}; --resume goes on")
+        assert self.caught is not None
+        return 128 + self.caught
+
+    # -- signals -----------------------------------------------------------------------------------
+
+    def _stop(self) -> str | None:
+        return None if self.caught is None else f"signal {self.caught}"
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM set a flag that is seen at the next slice; a second Ctrl-C ends at once."""
+
+        def note(number: int, frame: Any) -> None:
+            if self.caught is not None:
+                raise KeyboardInterrupt
+            self.caught = number
+
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    # -- output ------------------------------------------------------------------------------------
+
+    def _note(self, text: str) -> None:
+        if not self.options["quiet"]:
+            click.echo(text, err=True)
+
+    def _print(self, result: dict[str, Any]) -> None:
+        if self.options["as_json"]:
+            click.echo(json.dumps(result))
+            return
+        accuracy = result.get("test_accuracy")
+        rows = [
+            ("model", f"{result['model']}, {result['parameters']:,} parameters"),
+            (
+                "trained",
+                f"{result['epochs']} epochs in {result['seconds']:.2f} s, {result['examples_per_second'] or 0:,} examples/s",
+            ),
+            ("train loss", f"{result['train_loss']:.4f}"),
+            ("test loss", f"{result['test_loss']:.4f}"),
+        ]
+        if accuracy is not None:
+            rows.append(("test accuracy", f"{accuracy * 100:.2f} %"))
+        if result.get("stopped"):
+            rows.append(("stopped", result["stopped"]))
+        if result.get("out"):
+            rows.append(("saved", result["out"]))
+        for name, value in rows:
+            click.echo(f"{name:<14} {value}")
+
+
+def _network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[str, Any]) -> Any:
+    """Linear, activation, dropout for each hidden layer; a Linear at the end."""
+    from schuss import nn
+
+    layers: list[Any] = []
+    sizes = (inputs, *hidden)
+    for a, b in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Linear(a, b, init=options["law"]), getattr(nn, ACTIVATIONS[options["activation"]])()]
+        if options["dropout"] > 0:
+            layers.append(nn.Dropout(options["dropout"]))
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs, init=options["law"]))
+
+
+def _describe(model: Any) -> str:
+    """784-256-128-10"""
+    from schuss import nn
+
+    linear = [m for m in model if isinstance(m, nn.Linear)]
+    return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))
+
+
+def _check_writable(out: Path) -> None:
+    """Before hours of training: the folder of --out must take a file. OSError otherwise."""
+    folder = out.resolve().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(2, "the folder for --out does not exist", str(folder))
+    trial = folder / f".{out.name}.{os.getpid()}.tmp"
+    with open(trial, "xb"):
+        pass
+    trial.unlink()
