@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from schuss.data import as_array, check_finite, check_labels, split_validation
 from schuss.errors import DataError, ShapeError, UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
-from schuss.ir.types import N, TensorType
+from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import Seen, forward_graph, remember
 from schuss.ops.philox import key_from_seed
 from schuss.train.callbacks import Run, as_callbacks
@@ -99,7 +100,7 @@ def prepare(
     backend: str = "native",
 ) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
-    _check_numbers(epochs, batch_size, seed, clip_norm, early_stop, threads)
+    _check_numbers(epochs, batch_size, seed, clip_norm, scale, early_stop, threads)
     parameters = nn.named_parameters(model)
     if not parameters:
         raise UsageError("fit: the model has no parameters to learn")
@@ -107,7 +108,7 @@ def prepare(
     key = key_from_seed(seed)
     dtype = next(iter(parameters.values())).dtype
     columns = _columns(data, dtype, "x", "y")
-    if isinstance(validation, (int, float)):
+    if isinstance(validation, (int, float, np.number)):
         columns, held = _split(columns, float(validation), key)
     else:
         held = None if validation is None else _columns(validation, dtype, "validation x", "validation y")
@@ -124,7 +125,13 @@ def prepare(
 
 
 def _check_numbers(
-    epochs: int, batch_size: int, seed: int, clip_norm: float | None, early_stop: int | None, threads: int | None
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    clip_norm: float | None,
+    scale: float | None,
+    early_stop: int | None,
+    threads: int | None,
 ) -> None:
     for name, value in (
         ("epochs", epochs),
@@ -134,16 +141,18 @@ def _check_numbers(
     ):
         if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1):
             raise UsageError(f"fit: {name} must be a whole number of at least 1, got {value!r}")
-    if clip_norm is not None and not clip_norm > 0:
-        raise UsageError(f"fit: clip_norm must be positive, got {clip_norm!r}")
-    if not 0 <= seed < 2**64:
-        raise UsageError(f"fit: seed must be between 0 and 2**64 - 1, got {seed!r}")
+    for name, real in (("clip_norm", clip_norm), ("scale", scale)):
+        if real is not None and (not isinstance(real, (int, float, np.number)) or not 0 < real < math.inf):
+            raise UsageError(f"fit: {name} must be a positive number, got {real!r}")
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        raise UsageError(f"fit: seed must be a whole number between 0 and 2**64 - 1, got {seed!r}")
 
 
 def _columns(data: Data, dtype: str, x_name: str, y_name: str) -> dict[str, Array]:
     """x0, x1, ... and y as contiguous arrays of one length."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise UsageError("fit: data must be a pair (x, y)")
+        what = "data must be a pair (x, y)" if x_name == "x" else "validation must be a pair (x, y) or a share"
+        raise UsageError(f"fit: {what}, got {type(data).__name__}")
     xs = data[0] if isinstance(data[0], tuple) else (data[0],)
     columns: dict[str, Array] = {}
     for i, x in enumerate(xs):
@@ -152,10 +161,12 @@ def _columns(data: Data, dtype: str, x_name: str, y_name: str) -> dict[str, Arra
         if array.ndim == 0:
             raise ShapeError(f"{name}: needs an axis of examples, got a single number")
         check_finite(array, name)
-        columns[f"x{i}"] = np.ascontiguousarray(array.astype(dtype, copy=False) if array.dtype.kind == "f" else array)
+        columns[f"x{i}"] = np.ascontiguousarray(
+            array.astype(dtype, copy=False) if array.dtype.kind == "f" else _whole(array, name)
+        )
     y = as_array(data[1], y_name)
     check_finite(y, y_name)
-    columns["y"] = np.ascontiguousarray(y.astype(dtype, copy=False) if y.dtype.kind == "f" else _labels(y))
+    columns["y"] = np.ascontiguousarray(y.astype(dtype, copy=False) if y.dtype.kind == "f" else _labels(y, y_name))
     n = len(columns["x0"])
     for name, array in columns.items():
         if array.ndim == 0 or len(array) != n:
@@ -166,9 +177,18 @@ def _columns(data: Data, dtype: str, x_name: str, y_name: str) -> dict[str, Arra
     return columns
 
 
-def _labels(y: Array) -> Array:
-    """Integers as a graph knows them."""
-    return y if y.dtype in (np.uint8, np.int64, np.int32, np.uint32) else y.astype(np.int64)
+def _whole(array: Array, what: str) -> Array:
+    """Integers in a dtype a graph knows."""
+    if str(array.dtype) in DTYPES:
+        return array
+    if array.dtype == np.uint64 and (array >> np.uint64(63)).any():
+        raise DataError(f"{what}: {array.max()} is too large for int64; convert it to floats")
+    return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
+
+
+def _labels(y: Array, what: str) -> Array:
+    """Integers or bools as labels."""
+    return y.astype(np.int64) if y.dtype == bool else _whole(y, what)
 
 
 def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict[str, Array], dict[str, Array] | None]:
@@ -213,13 +233,18 @@ def _class_weights(given: Any, y: Array) -> Array:
         balanced: Array = len(y) / (np.count_nonzero(counts) * seen)
         return balanced
     if isinstance(given, Mapping):
-        table = np.ones(max(len(counts), 1 + max(given, default=0)))
+        table = np.ones(len(counts))
         for label, value in given.items():
-            table[label] = value
-        return table
-    table = as_array(given, "class_weight").astype(np.float64)
+            if not isinstance(label, (int, np.integer)) or label < 0:
+                raise UsageError(f"fit: class_weight must map labels, from 0 on, to weights; {label!r} is none")
+            if label < len(table):
+                table[label] = float(value)
+    else:
+        table = as_array(given, "class_weight").astype(np.float64)
     if table.ndim != 1 or len(table) < len(counts):
         raise UsageError(f"fit: class_weight has {table.size} weights for labels up to {len(counts) - 1}")
+    if not np.isfinite(table).all() or (table < 0).any() or not table[y.astype(np.int64)].any():
+        raise DataError("class_weight: weights must be finite and not negative, nor zero for all labels there are")
     return table
 
 
@@ -238,11 +263,18 @@ def _task(
         raise UsageError(f"fit: the optimizer must have init and update, got {type(optimizer).__name__}")
     if not callable(loss):
         raise UsageError(f"fit: the loss must be callable with (pred, target), got {type(loss).__name__}")
-    named = dict(metrics) if isinstance(metrics, Mapping) else {m.__name__: m for m in metrics}
+    named = dict(metrics) if isinstance(metrics, Mapping) else {_name(m): m for m in metrics}
+    for name, metric in named.items():
+        if not callable(metric):
+            raise UsageError(f"fit: metrics must be functions of (pred, target), got {name} = {metric!r}")
     target = _row_type(columns["y"])
     if target.dtype not in ("float32", "float64") and target.rank == 1:
         named = {"accuracy": accuracy, **named}
     return Task(model, loss, optimizer, inputs, target, "w" in columns, chosen, clip, named)
+
+
+def _name(metric: Any) -> str:
+    return str(getattr(metric, "__name__", type(metric).__name__))
 
 
 def _row_type(array: Array) -> TensorType:
@@ -269,6 +301,8 @@ def _check_fit(task: Task, columns: Mapping[str, Array], held: Mapping[str, Arra
             continue
         if "accuracy" in task.metrics:
             check_labels(data["y"], name, classes if classes and classes > 1 else 2)
+        if data.keys() != columns.keys():
+            raise ShapeError(f"validation x: {len(data)} columns, training has {len(columns)}; give the same inputs")
         for column, array in data.items():
             if array.shape[1:] != columns[column].shape[1:] or array.dtype != columns[column].dtype:
                 raise ShapeError(

@@ -77,7 +77,8 @@ class Trainer:
     ) -> None:
         self.task, self.plan, self.key = task, plan, key
         self.rows = len(data["y"])
-        self.steps = -(-self.rows // plan.batch_size)
+        self.batch = min(plan.batch_size, self.rows)
+        self.steps = -(-self.rows // self.batch)
         self.callbacks = callbacks
         self.position = Position()
         self.best: dict[str, Array] = {}
@@ -87,7 +88,7 @@ class Trainer:
         state = {name: np.asarray(v) for name, v in task.optimizer.init(dict(params)).items()}
         types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
         self.step = training_step(task, types)
-        self.loop = executor.loop(self.step, min(plan.batch_size, self.rows))
+        self.loop = executor.loop(self.step, self.batch)
         self.loop.bind(data)
         first = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}
         self.arrays: dict[str, Array] = first | self._no_sums() | {"key": key}
@@ -168,7 +169,7 @@ class Trainer:
         while at.step < self.steps:
             start = time.perf_counter()
             count = min(size, self.steps - at.step)
-            done = self.loop.run(order, self.plan.batch_size, at.step, count, at.counter)
+            done = self.loop.run(order, self.batch, at.step, count, at.counter)
             if done < count or (at.step + done == self.steps and not self._last_was_finite(order)):
                 self._non_finite(order, back, at.step + done - 1)
             at.step += done
@@ -198,7 +199,7 @@ class Trainer:
 
     def _progress(self) -> Progress:
         at = self.position
-        done = min(at.step * self.plan.batch_size, self.rows)
+        done = min(at.step * self.batch, self.rows)
         return Progress(at.epoch, self.plan.epochs, at.step, self.steps, done, means(self.loop.state(), self.task))
 
     def _finish_epoch(self) -> None:
@@ -227,7 +228,7 @@ class Trainer:
 
     def _non_finite(self, order: Array, back: tuple[int, dict[str, Array]], bad: int) -> None:
         """Go back to the last good weights and say which operation went wrong. Always raises."""
-        at, batch = self.position, self.plan.batch_size
+        at, batch = self.position, self.batch
         base = at.counter - at.step
         self.arrays, number = last_good(self.loop, order, batch, back, bad, base)
         rows = order[number * batch : (number + 1) * batch]

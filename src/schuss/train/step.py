@@ -59,8 +59,8 @@ class _Inputs:
 
 
 def prepare(x: Any, scale: float | None, dtype: str) -> Any:
-    """The data as the model is given it: integers and bytes become floats, times the scale if there is one."""
-    if scale is None:
+    """The data as the model is given it: integers times the scale, if there is one, as floats; floats as they are."""
+    if scale is None or x.is_float:
         return x
     with scope("input"):
         return ops.cast(x, dtype=dtype) * scale
