@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def line(n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def mlp(*sizes: int, dropout: float = 0.0) -> Any:
     """Linear layers with tanh between them."""
     layers: list[Any] = []
-    for a, b in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for a, b in itertools.pairwise(sizes[:-1]):
         layers += [nn.Linear(a, b), nn.Tanh()] + [nn.Dropout(dropout)] * bool(dropout)
     return nn.Sequential(*layers, nn.Linear(*sizes[-2:]))
 

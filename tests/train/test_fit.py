@@ -205,7 +205,7 @@ def test_only_true_itself_stops():
 def test_whole_sample_weights_are_rows_given_twice(backend):
     x, y = blobs(24)
     times = np.array([1, 2, 3] * 8)
-    options = dict(optimizer=optim.SGD(lr=0.1), epochs=5, batch_size=100, shuffle=False, backend=backend)
+    options = {"optimizer": optim.SGD(lr=0.1), "epochs": 5, "batch_size": 100, "shuffle": False, "backend": backend}
     weighted, repeated = mlp(4, 8, 3), mlp(4, 8, 3)
     run = fit(weighted, (x, y), sample_weight=times, **options)
     fit(repeated, (np.repeat(x, times, axis=0), np.repeat(y, times)), **options)
@@ -338,8 +338,14 @@ def test_bytes_stay_bytes_and_are_scaled():
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (96, 10), dtype=np.uint8)
     y = (x[:, 0] > 127).astype("i8")
-    options = dict(loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=1e-2), epochs=3, batch_size=32, validation=None,
-                   seed=0)  # fmt: skip
+    options = {
+        "loss": nn.CrossEntropyLoss(),
+        "optimizer": optim.Adam(lr=1e-2),
+        "epochs": 3,
+        "batch_size": 32,
+        "validation": None,
+        "seed": 0,
+    }
     as_bytes, as_floats = mlp(10, 8, 2), mlp(10, 8, 2)
     trainer = prepare(as_bytes, (x, y), **options)
     assert trainer.data["x0"] is x
@@ -700,7 +706,7 @@ def test_batches_of_every_length(rows, batch, steps):
 
 def test_a_second_call_goes_on_from_the_first():
     data = blobs()
-    options = dict(optimizer=optim.SGD(lr=0.05), batch_size=200, shuffle=False)
+    options = {"optimizer": optim.SGD(lr=0.05), "batch_size": 200, "shuffle": False}
     once, twice = mlp(4, 3), mlp(4, 3)
     fit(once, data, epochs=4, **options)
     first = fit(twice, data, epochs=2, **options)
