@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[
     return sizes
 
 
-class _Positive(click.ParamType):
+class _Positive(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -167,7 +168,8 @@ class TrainCommand:
         kind, settings, rate = OPTIMIZERS[o["optimizer"]]
         default = RATE if o["optimizer"] == "adam" and o["lr"] is None else rate
         lr = schedule(o["schedule"], o["lr"] or default, o["warmup"], o["epochs"] * -(-rows // o["batch_size"]))
-        optimizer = optim.OPTIMIZERS[kind](lr=lr, weight_decay=o["weight_decay"], **settings)
+        make: Any = optim.OPTIMIZERS[kind]
+        optimizer = make(lr=lr, weight_decay=o["weight_decay"], **settings)
         return prepare(
             model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
             batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
@@ -226,7 +228,7 @@ class TrainCommand:
 
         assert self.out is not None
         record = {**result, "settings": self.settings}
-        save(trainer.task.model, self.out, record=record, loss=trainer.task.loss, optimizer=trainer.task.optimizer)
+        save(trainer.task.model, self.out, record=record)
 
     def _finished(self) -> dict[str, Any] | None:
         """The record of a run that --resume finds finished already."""
@@ -292,12 +294,10 @@ class TrainCommand:
             click.echo(json.dumps(result))
             return
         accuracy = result.get("test_accuracy")
+        speed = f"{result['examples_per_second'] or 0:,} examples/s"
         rows = [
             ("model", f"{result['model']}, {result['parameters']:,} parameters"),
-            (
-                "trained",
-                f"{result['epochs']} epochs in {result['seconds']:.2f} s, {result['examples_per_second'] or 0:,} examples/s",
-            ),
+            ("trained", f"{result['epochs']} epochs in {result['seconds']:.2f} s, {speed}"),
             ("train loss", f"{result['train_loss']:.4f}"),
             ("test loss", f"{result['test_loss']:.4f}"),
         ]
@@ -317,7 +317,7 @@ def _network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[s
 
     layers: list[Any] = []
     sizes = (inputs, *hidden)
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b, init=options["law"]), getattr(nn, ACTIVATIONS[options["activation"]])()]
         if options["dropout"] > 0:
             layers.append(nn.Dropout(options["dropout"]))

@@ -46,6 +46,28 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
+def array_names(path: Path) -> list[str]:
+    """The names of the arrays in an .npz file. DataError if it is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except _DAMAGE as error:
+        raise DataError(f"{path}: damaged .npz ({error}); save it again") from None
+
+
+def read_npy(path: Path) -> Array:
+    """The array of an .npy file, in C order and native byte order. DataError as for read_npz."""
+    try:
+        with open(path, "rb") as file:
+            length = file.seek(0, 2)
+            file.seek(0)
+            return _read_array(file, length, str(path))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+
+
 def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str) -> Array:
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
@@ -55,15 +77,18 @@ def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str) ->
         raise DataError(f"{what}: claims {info.file_size} bytes, more than the file can hold; save it again")
     try:
         with archive.open(info) as file:
-            shape, fortran, dtype = _read_header(file, what)
-            expected = file.tell() + math.prod(shape) * dtype.itemsize
-            if info.file_size != expected:
-                raise DataError(
-                    f"{what}: holds {info.file_size} bytes, not the {expected} of {dtype} {shape}; save again"
-                )
-            values = _read_values(file, math.prod(shape), dtype, what)
+            return _read_array(file, info.file_size, what)
     except _DAMAGE as error:
         raise DataError(f"{what}: damaged ({error}); save the file again") from None
+
+
+def _read_array(file: IO[bytes], length: int, what: str) -> Array:
+    """The array of an npy stream of that many bytes."""
+    shape, fortran, dtype = _read_header(file, what)
+    expected = file.tell() + math.prod(shape) * dtype.itemsize
+    if length != expected:
+        raise DataError(f"{what}: holds {length} bytes, not the {expected} of {dtype} {shape}; save it again")
+    values = _read_values(file, math.prod(shape), dtype, what)
     array = values.reshape(shape[::-1]).transpose() if fortran else values.reshape(shape)
     return as_array(np.ascontiguousarray(array) if fortran else array, what)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,28 +43,34 @@ def save(
 ) -> None:
     """Write a model of any class to a file, whole or not at all.
 
-    record  what is known of the training, anything JSON holds
-    inputs  the types of the model's inputs, as TensorType("float32", (N, 784)); without them those of its last fit,
+    inputs  the types of the model's inputs, as TensorType("float32", (N, 784)); if not given, those of its last fit,
             or of its first Linear
-    scale   what integers of the input are multiplied by before the model sees them; without it, as in the last fit
+    scale   what integers of the input are multiplied by before the model sees them
+    record  what is known of the training, anything JSON holds
+    loss, optimizer  kept by their settings
+
+    What is not given is taken from the model's last fit.
 
     Raises UsageError if the inputs are not known, OSError if the file cannot be written (an old one stays).
     """
     nn.initialize(model)
-    seen = Seen(tuple(inputs), scale) if inputs is not None else seen_by(model) or _first_layer(model)
+    seen = seen_by(model) or (_first_layer(model) if inputs is None else Seen(()))
+    if inputs is not None:
+        seen = replace(seen, inputs=tuple(inputs), scale=scale)
     params = nn.state_dict(model)
     floats = tuple(_scaled_type(t, seen.scale, model) for t in seen.inputs)
     description = {
         "format": FORMAT,
         "version": __version__,
         "graph": to_text(forward_graph(model, floats)),
-        "inputs": [[t.dtype, [str(d) if d == N else d for d in t.shape]] for t in seen.inputs],
+        "inputs": [_written(t) for t in seen.inputs],
+        "target": None if seen.target is None else _written(seen.target),
         "scale": seen.scale,
         "parameters": {name: [str(v.dtype), list(v.shape)] for name, v in params.items()},
         "layers": nn.to_config(model),
-        "loss": _config(loss),
-        "optimizer": _config(optimizer),
-        "record": dict(record or getattr(model, "record", None) or {}),
+        "loss": _config(seen.loss if loss is None else loss),
+        "optimizer": _config(seen.optimizer if optimizer is None else optimizer),
+        "record": dict(seen.record if record is None else record),
     }
     write_file(path, params, {"format": "pt", KEY: json.dumps(description)})
 
@@ -78,10 +85,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     graph = _graph(path, description)
     _check_parameters(path, tensors, description, graph)
     model = _rebuilt(path, description, graph, tensors)
-    seen = Seen(_input_types(path, description), description.get("scale"))
-    remember(model, seen)
-    model.record = description.get("record") or {}
-    model.description = {k: description.get(k) for k in ("version", "loss", "optimizer", "layers")}
+    model.record = _mapping(description, "record") or {}
+    remember(model, _seen(path, description, model.record))
     return model
 
 
@@ -120,6 +125,8 @@ class GraphModel(Module):
 
     Dropout is not in it: a file holds the graph of evaluation.
     """
+
+    has_scope = False  # the graph's nodes have the scopes of the model it was
 
     def __init__(self, graph: Graph, params: Mapping[str, nn.Parameter]) -> None:
         self._graph = graph
@@ -227,11 +234,25 @@ def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: M
     return model
 
 
-def _input_types(path: Any, description: Mapping[str, Any]) -> tuple[TensorType, ...]:
+def _written(type: TensorType) -> list[Any]:
+    return [type.dtype, [str(d) if d == N else d for d in type.shape]]
+
+
+def _read_type(written: Any) -> TensorType:
+    dtype, shape = written
+    return TensorType(str(dtype), tuple(N if d == "N" else int(d) for d in shape))
+
+
+def _mapping(description: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    value = description.get(key)
+    return value if isinstance(value, dict) else None
+
+
+def _seen(path: Any, description: Mapping[str, Any], record: Mapping[str, Any]) -> Seen:
     try:
-        return tuple(
-            TensorType(str(dtype), tuple(N if d == "N" else int(d) for d in shape))
-            for dtype, shape in description["inputs"]
-        )
-    except (KeyError, TypeError, ValueError):
-        raise ModelFileError(f"{path}: the model's description has no sound list of inputs") from None
+        inputs = tuple(_read_type(t) for t in description["inputs"])
+        target = None if description.get("target") is None else _read_type(description["target"])
+        scale = None if description.get("scale") is None else float(description["scale"])
+    except (KeyError, TypeError, ValueError, SchussError):
+        raise ModelFileError(f"{path}: the model's description has no sound inputs, target or scale") from None
+    return Seen(inputs, scale, target, _mapping(description, "loss"), _mapping(description, "optimizer"), record)

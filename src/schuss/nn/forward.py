@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from schuss.ir.graph import Graph, Node, input_node
@@ -18,17 +18,26 @@ from schuss.trace import Tensor, as_tensor
 
 @dataclass(frozen=True)
 class Seen:
-    """The types of a model's inputs, and the number integers among them are multiplied by (None: no scaling)."""
+    """What a model was last fitted to, for whoever saves or studies it.
+
+    inputs, target  types of one batch's columns; scale: what integers among the inputs are multiplied by (None: not)
+    loss, optimizer the objects, or their settings as a file holds them
+    record          what is known of the training, fit for JSON
+    """
 
     inputs: tuple[TensorType, ...]
     scale: float | None = None
+    target: TensorType | None = None
+    loss: Any = None
+    optimizer: Any = None
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 _seen: weakref.WeakKeyDictionary[Any, Seen] = weakref.WeakKeyDictionary()
 
 
 def remember(model: Any, seen: Seen) -> None:
-    """Note what a model was trained on, for saving it."""
+    """Note what a model was fitted to."""
     with contextlib.suppress(TypeError):  # an object without weak references is not noted
         _seen[model] = seen
 

@@ -10,7 +10,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from schuss.errors import UsageError
 from schuss.nn import walk
@@ -25,6 +25,8 @@ class Module:
     `forward` or `__call__`, which takes and returns tensors. Calling a module with tensors builds its part of
     the graph; calling it with arrays only computes and returns arrays.
     """
+
+    has_scope: ClassVar[bool] = True  # whether its part of the graph is named after it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -134,6 +136,8 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
 def _label(module: Module, path: str | None, outer: str) -> str:
     """A module's scope below its caller's: what its path adds, and its class; none for a whole model."""
     name = type(module).__name__
+    if not module.has_scope:
+        return ""
     if path:
         return f"{path.removeprefix(outer + '.') if outer else path}.{name}"
     whole = path == "" and any(isinstance(v, Module) for _, v in list(walk._walk(module, "", set()))[1:])

@@ -119,7 +119,7 @@ def prepare(
             held["w"] = np.ones(len(held["y"]), dtype)
     task = _task(model, loss, optimizer, columns, scale, clip_norm, metrics)
     _check_fit(task, columns, held)
-    remember(model, Seen(task.inputs, task.scale))
+    remember(model, Seen(task.inputs, task.scale, task.target, loss, optimizer))
     plan = Plan(epochs, batch_size, seed, shuffle, early_stop)
     return Trainer(task, executor(backend, threads), plan, key, columns, held, as_callbacks(callbacks))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from schuss.data import epoch_order
 from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array, Executor, Loop
 from schuss.ir.types import TensorType
+from schuss.nn.forward import remember, seen_by
 from schuss.train.callbacks import Run, call
 from schuss.train.diagnose import blown_up, finite
 from schuss.train.step import Task, evaluation_step, training_step
@@ -135,6 +136,7 @@ class Trainer:
                     saved(True)
         finally:
             self._publish(self.best if self._restores_best() else self.weights())
+            self._note_record()
         self.position.finished = self.run.stopped is None or not self.run.stopped.startswith("signal")
         call(self.callbacks, "end", self.run)
         return self.run
@@ -146,6 +148,13 @@ class Trainer:
     def _publish(self, weights: Mapping[str, Array]) -> None:
         for name, parameter in nn.named_parameters(self.task.model).items():
             parameter.data = weights[name]
+
+    def _note_record(self) -> None:
+        seen = seen_by(self.task.model)
+        if seen is not None:
+            about = {k: v for k, v in vars(self.run).items() if k not in ("model", "steps")}
+            plan = {"batch_size": self.plan.batch_size, "seed": self.plan.seed, "clip_norm": self.task.clip_norm}
+            remember(self.task.model, replace(seen, record=about | plan))
 
     def _restores_best(self) -> bool:
         return self.plan.early_stop is not None and bool(self.best)

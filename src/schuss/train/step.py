@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schuss import nn, ops
-from schuss.backprop import backprop
+from schuss.backprop import backprop, between
 from schuss.errors import GradientError, UsageError
 from schuss.ir.executor import Step
-from schuss.ir.graph import Graph, input_node
+from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import N, TensorType
 from schuss.nn.losses import weighted
 from schuss.optim import clip_grad_norm
@@ -111,6 +111,11 @@ def _graph(make: _Inputs, outputs: Mapping[str, Tensor]) -> Graph:
 
 def training_step(task: Task, optimizer_state: Mapping[str, TensorType]) -> Step:
     """Forward pass, loss, backward pass and update as one graph."""
+    return step_and_gradients(task, optimizer_state)[0]
+
+
+def step_and_gradients(task: Task, optimizer_state: Mapping[str, TensorType]) -> tuple[Step, dict[Node, Node]]:
+    """The training step, and in it the gradient of the loss with respect to each node of the forward pass."""
     make = _Inputs()
     params = _bound(task, make)
     state = {name: make(f"opt/{name}", t) for name, t in optimizer_state.items()}
@@ -124,7 +129,10 @@ def training_step(task: Task, optimizer_state: Mapping[str, TensorType]) -> Step
         pred, target, weight = _forward(task, make, params)
         loss = _loss(task, pred, target, weight)
         sums = _summed(task, make, pred, target, loss)
-    grads = dict(zip(params, backprop(loss, list(params.values())), strict=True))
+    path = [Tensor(node) for node in between({p.node for p in params.values()}, loss.node)]
+    found = backprop(loss, [*params.values(), *path])
+    grads = dict(zip(params, found, strict=False))
+    gradients = {of.node: g.node for of, g in zip([*params.values(), *path], found, strict=True)}
     with scope("optimizer"):
         if task.clip_norm is not None:
             grads = clip_grad_norm(grads, task.clip_norm)
@@ -134,7 +142,7 @@ def training_step(task: Task, optimizer_state: Mapping[str, TensorType]) -> Step
     outputs.update({f"param/{name}": as_tensor(new_params[name]) for name in params})
     outputs.update({f"opt/{name}": as_tensor(new_state[name]) for name in state})
     names = (*(f"param/{n}" for n in params), *(f"opt/{n}" for n in state), *sums, "key")
-    return Step(_graph(make, outputs), names, task.columns, "step", "loss")
+    return Step(_graph(make, outputs), names, task.columns, "step", "loss"), gradients
 
 
 def _check_update(

@@ -1,0 +1,131 @@
+"""schuss evaluate: how good a model is on the test rows of a data set, and what it takes for what."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from schuss.cli.outputs import Outputs, is_classifier, outputs_of
+from schuss.errors import DataError
+
+Array = Any
+WIDEST = 30  # classes a confusion matrix is printed for
+
+
+@click.command("evaluate")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
+def command(model: Path, data: str, as_json: bool) -> None:
+    """Measure MODEL on the test rows of DATA.
+
+    DATA is as for train. Shows the loss; for classes the accuracy, a table of the classes and the confusion matrix
+    (a row for each true class, a column for each predicted one); for numbers the errors.
+    """
+    from schuss.data import load_dataset
+    from schuss.io.model import load
+    from schuss.nn.forward import seen_by
+
+    network = load(model)
+    dataset = load_dataset(data)
+    seen = seen_by(network)
+    if is_classifier(seen) != (dataset.classes is not None):
+        trained, given = ("classes", "numbers") if is_classifier(seen) else ("numbers", "classes")
+        raise DataError(f"{model} was trained on {trained}, and {data} has {given} as targets")
+    outputs = outputs_of(network, dataset.x_test_flat)
+    y = dataset.y_test
+    result: dict[str, Any] = {"model": str(model), "data": dataset.name, "examples": len(y)}
+    result["loss"] = _loss(seen.loss if seen else None, outputs.raw, y)
+    result |= _of_classes(outputs, y) if dataset.classes is not None else _of_numbers(outputs.raw, y)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        _show(result)
+
+
+def _loss(config: Any, raw: Array, y: Array) -> float | None:
+    """The model's own loss; None if it was a function of the user's."""
+    from schuss import nn
+    from schuss.errors import UsageError
+
+    try:
+        loss = nn.loss_from_config(config or {})
+    except UsageError:
+        return None
+    return float(np.asarray(loss(raw, y)))
+
+
+def _of_classes(outputs: Outputs, y: Array) -> dict[str, Any]:
+    count = max(outputs.values.shape[1], 2)
+    if int(y.max()) >= count:
+        raise DataError(f"label {int(y.max())} is not below the {count} classes of the model")
+    predicted = outputs.classes
+    matrix = np.bincount(y * count + predicted, minlength=count * count).reshape(count, count)
+    right, true, said = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    table = []
+    for c in range(count):
+        precision, recall = _ratio(right[c], said[c]), _ratio(right[c], true[c])
+        f1 = _ratio(2 * right[c], said[c] + true[c])
+        row = {"class": c, "examples": int(true[c]), "precision": precision, "recall": recall, "f1": f1}
+        table.append(row)
+    return {"accuracy": float(right.sum() / len(y)), "classes": table, "confusion": matrix.tolist()}
+
+
+def _ratio(part: Any, whole: Any) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _of_numbers(raw: Array, y: Array) -> dict[str, Any]:
+    target = np.asarray(y, np.float64).reshape(len(y), -1)
+    if target.shape != raw.shape:
+        raise DataError(f"the model gives {raw.shape[1]} numbers a row, the targets have {target.shape[1]}")
+    error = raw - target
+    spread = float(((target - target.mean(axis=0)) ** 2).sum())
+    squares = float((error**2).sum())
+    return {
+        "accuracy": None,
+        "mean_absolute_error": float(np.abs(error).mean()),
+        "root_mean_squared_error": float(np.sqrt((error**2).mean())),
+        "r2": 1.0 - squares / spread if spread else None,
+    }
+
+
+def _show(result: dict[str, Any]) -> None:
+    rows = [("model", result["model"]), ("data", f"{result['data']}, {result['examples']:,} test examples")]
+    rows.append(("loss", "of your own, not in the file" if result["loss"] is None else f"{result['loss']:.4f}"))
+    if result["accuracy"] is not None:
+        wrong = round((1 - result["accuracy"]) * result["examples"])
+        rows.append(("accuracy", f"{result['accuracy'] * 100:.2f} %  ({wrong:,} wrong)"))
+    for name in ("mean_absolute_error", "root_mean_squared_error", "r2"):
+        if result.get(name) is not None:
+            rows.append((name.replace("_", " "), f"{result[name]:.6g}"))
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        click.echo(f"{name:<{width}}{value}")
+    if "classes" in result:
+        _show_classes(result["classes"])
+        _show_confusion(result["confusion"])
+
+
+def _show_classes(table: list[dict[str, Any]]) -> None:
+    click.echo("\nclass  examples  precision  recall      f1")
+    for row in table:
+        shares = [f"{row[k] * 100:.2f}" if row[k] is not None else "-" for k in ("precision", "recall", "f1")]
+        click.echo(f"{row['class']:>5}  {row['examples']:>8}  {shares[0]:>9}  {shares[1]:>6}  {shares[2]:>6}")
+
+
+def _show_confusion(matrix: list[list[int]]) -> None:
+    if len(matrix) > WIDEST:
+        click.echo(f"\n{len(matrix)} classes are too many for a confusion matrix here; --json has it")
+        return
+    width = 2 + max(len(str(n)) for n in [len(matrix), *chain(*matrix)])
+    click.echo("\ntrue \\ predicted")
+    click.echo(" " * 5 + "".join(f"{c:>{width}}" for c in range(len(matrix))))
+    for c, row in enumerate(matrix):
+        cells = "".join(f"{n or '.':>{width}}" for n in row)
+        click.echo(f"{c:>5}{cells}")

@@ -1,0 +1,193 @@
+"""schuss graph: the step graph of a model, as text, JSON or DOT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from schuss.explanation.outline import Item, outline
+from schuss.ir.graph import Graph, Node
+
+COLOURS = {"forward": "#dbe9ff", "backward": "#ffe3d6", "optimizer": "#e4f3dc", "metrics": "#eeeeee"}
+
+
+@click.command("graph")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json", "dot"]), default="text", show_default=True)
+@click.option("--all", "everything", is_flag=True, help="The optimizer's update and the metrics too.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+def command(model: Path, form: str, everything: bool, output: Path | None) -> None:
+    """The training step of MODEL: forward and backward pass, layer by layer, with each operation's gradient rule.
+
+    The DOT form is for Graphviz: schuss graph MODEL --format dot | dot -Tsvg > graph.svg
+    """
+    from schuss.io.model import load
+    from schuss.paths import atomic_write
+
+    graph, items = _step(load(model))
+    shown = [i for i in items if everything or i.part in ("forward", "backward")]
+    write = {"text": _text, "json": _json, "dot": _dot}[form]
+    text = "\n".join(write(graph, shown)) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        atomic_write(output, text.encode())
+
+
+def _step(model: Any) -> tuple[Graph, list[Item]]:
+    """The step as it was trained; only what the file tells of: without a known loss the forward pass alone."""
+    from schuss import nn, optim
+    from schuss.errors import UsageError
+    from schuss.ir.types import TensorType
+    from schuss.nn.forward import forward_graph, seen_by
+    from schuss.train.step import Task, step_and_gradients
+
+    seen = seen_by(model)
+    assert seen is not None
+    try:
+        loss = nn.loss_from_config(seen.loss or {})
+        if seen.target is None:
+            raise UsageError("no target")
+    except UsageError:
+        click.echo("the file does not tell the loss: the forward pass alone", err=True)
+        dtype = next((p.dtype for p in nn.named_parameters(model).values()), "float32")
+        inputs = [t if t.is_float or seen.scale is None else TensorType(dtype, t.shape) for t in seen.inputs]
+        graph = forward_graph(model, inputs)
+        return graph, outline(graph, None, {})
+    try:
+        optimizer = optim.from_config(seen.optimizer or {})
+    except UsageError:
+        click.echo("the file does not tell the optimizer: gradient descent stands in for it", err=True)
+        optimizer = optim.SGD(lr=1.0)
+    task = Task(model, loss, optimizer, seen.inputs, seen.target, False, seen.scale)
+    params = {name: p.data for name, p in nn.named_parameters(model).items()}
+    state = {name: np.asarray(v) for name, v in optimizer.init(params).items()}
+    types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
+    step, gradients = step_and_gradients(task, types)
+    return step.graph, outline(step.graph, step.graph.output("loss"), gradients)
+
+
+def _groups(items: Iterable[Item]) -> Iterator[tuple[str, list[tuple[str, list[Item]]]]]:
+    """(part, [(layer, its operations)])"""
+    for part, members in groupby(items, key=lambda i: i.part):
+        yield part, [(layer, list(group)) for layer, group in groupby(members, key=lambda i: i.layer)]
+
+
+# -- text ----------------------------------------------------------------------------------------------
+
+
+def _text(graph: Graph, items: list[Item]) -> Iterator[str]:
+    used = {i for item in items for i in item.node.inputs}
+    inputs = [n for n in graph.inputs if n in used]
+    width = max((len(n.attrs["name"].removeprefix("param/")) for n in inputs), default=0)
+    yield "inputs"
+    for node in inputs:
+        yield f"    {node.attrs['name'].removeprefix('param/'):<{width}}  {node.type}"
+    for part, groups in _groups(items):
+        yield ""
+        yield part + ("  (under each operation: what it hands back)" if part == "forward" else "")
+        for layer, members in groups:
+            yield f"  {layer or '(the model itself)'}"
+            left = [f"    {i.name} = {i.text}" for i in members]
+            width = min(max(map(len, left)), 90)
+            for item, line in zip(members, left, strict=True):
+                yield f"{line:<{width}}  : {item.node.type}"
+                for rule in item.rules:
+                    yield f"        {rule}"
+
+
+# -- json ----------------------------------------------------------------------------------------------
+
+
+def _json(graph: Graph, items: list[Item]) -> Iterator[str]:
+    number = _numbers(graph, items)
+    nodes = [_outer(node, n) for node, n in number.items() if node.op in ("input", "const")]
+    nodes += [
+        {
+            "id": number[i.node],
+            "op": i.node.op,
+            "name": i.name,
+            "part": i.part,
+            "layer": i.layer,
+            "inputs": [number[n] for n in i.node.inputs],
+            "attributes": {k: _plain(v) for k, v in i.node.attrs.items()},
+            "dtype": i.node.type.dtype,
+            "shape": _plain(i.node.type.shape),
+            "text": i.text,
+            "rules": list(i.rules),
+            "gradient_of": i.gradient_of,
+        }
+        for i in items
+    ]
+    outputs = {n: number[o] for n, o in zip(graph.output_names, graph.outputs, strict=True) if o in number}
+    yield json.dumps({"nodes": nodes, "outputs": outputs})
+
+
+def _outer(node: Node, number: int) -> dict[str, Any]:
+    """An input or constant."""
+    kept: dict[str, Any] = {"id": number, "op": node.op, "dtype": node.type.dtype, "shape": _plain(node.type.shape)}
+    if node.op == "input":
+        return {**kept, "name": node.attrs["name"]}
+    return {**kept, "value": node.attrs["value"].tolist()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
+
+
+def _numbers(graph: Graph, items: list[Item]) -> dict[Node, int]:
+    shown = {i.node for i in items}
+    needed = shown | {n for i in items for n in i.node.inputs}
+    return {node: k for k, node in enumerate(n for n in graph.nodes if n in needed)}
+
+
+# -- dot -----------------------------------------------------------------------------------------------
+
+
+def _dot(graph: Graph, items: list[Item]) -> Iterator[str]:
+    number = _numbers(graph, items)
+    yield "digraph step {"
+    yield '  node [shape=box, style="rounded,filled", fillcolor=white, fontname="sans-serif", fontsize=10];'
+    yield '  edge [color="#555555"]; rankdir=BT; compound=true; fontname="sans-serif";'
+    for node, k in number.items():
+        if node.op == "input":
+            label = f"{node.attrs['name'].removeprefix('param/')}\n{node.type}"
+            yield f"  n{k} [label={_quoted(label)}, shape=ellipse];"
+    clusters = 0
+    for part, groups in _groups(items):
+        merged: dict[str, list[Item]] = {}
+        for layer, members in groups:
+            merged.setdefault(layer, []).extend(members)
+        for layer, members in merged.items():
+            clusters += 1
+            yield f"  subgraph cluster_{clusters} {{"
+            yield f'    label={_quoted(f"{layer or part}  ({part})")}; style="rounded,filled";'
+            yield f'    color="{COLOURS[part]}"; fillcolor="{COLOURS[part]}";'
+            for item in members:
+                lines = [
+                    f"{item.name} = {item.text}",
+                    str(item.node.type),
+                    *item.rules,
+                ]
+                yield f"    n{number[item.node]} [label={_quoted(chr(10).join(lines))}];"
+            yield "  }"
+    for item in items:
+        for source in item.node.inputs:
+            if source.op != "const":
+                yield f"  n{number[source]} -> n{number[item.node]};"
+    yield "}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

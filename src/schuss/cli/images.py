@@ -1,0 +1,102 @@
+"""From a picture of a digit to what a network trained on MNIST has seen.
+
+MNIST's digits are light on dark, scaled into a 20 x 20 box and put into 28 x 28 with the centre of mass in the middle.
+Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import DataError
+
+Array = Any
+NOISE = 0.2  # of the darkest ink: anything fainter is paper
+INK = 20 / 28  # the share of the side that the digit fills
+
+
+def read_digit(path: Path, side: int) -> Array:
+    """A picture of any size as uint8 [side, side], light on dark.
+
+    A picture of exactly side x side pixels keeps its place and its grays. DataError for what is no picture, or blank.
+    """
+    gray = _gray(path)
+    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    paper = float(np.median(border))
+    ink = gray - paper if paper < 128 else paper - gray
+    top = float(ink.max())
+    if top < 8:
+        raise DataError(f"{path}: the picture is blank (no ink that differs from its border)")
+    ink = np.clip(ink, 0, None)
+    if gray.shape == (side, side):
+        return np.rint(np.clip(ink, 0, 255)).astype(np.uint8)
+    ink = ink / top
+    ink[ink < NOISE] = 0
+    return _placed(_scaled(_cropped(ink), round(side * INK)), side)
+
+
+def _gray(path: Path) -> Array:
+    """Brightness [height, width], 0 to 255; a transparent picture lies on white, white ink on black."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            picture: Any = ImageOps.exif_transpose(file)
+            if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+                return _flattened(picture.convert("RGBA"))
+            if picture.mode.startswith(("I", "F")):  # 16 bits and more: by its own range
+                wide = np.asarray(picture, np.float64)
+                span = float(wide.max() - wide.min()) or 1.0
+                return (wide - wide.min()) / span * 255
+            return np.asarray(picture.convert("L"), np.float64)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DataError(f"{path}: is not a picture that Pillow can read ({_short(error)})") from None
+    except (Image.DecompressionBombError, ValueError, SyntaxError, EOFError) as error:
+        raise DataError(f"{path}: is not a picture that Pillow can read ({_short(error)})") from None
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def _flattened(picture: Any) -> Array:
+    pixels = np.asarray(picture, np.float64)
+    gray = pixels[..., :3] @ np.array([0.299, 0.587, 0.114])
+    alpha = pixels[..., 3] / 255
+    on_white = gray * alpha + 255 * (1 - alpha)
+    return on_white if np.ptp(on_white) >= 8 else gray * alpha
+
+
+def _cropped(ink: Array) -> Array:
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _scaled(ink: Array, longest: int) -> Array:
+    """The digit with its longer side that long, its brightest point 1."""
+    from PIL import Image
+
+    height, width = ink.shape
+    scale = longest / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    picture = Image.fromarray(ink.astype(np.float32)).resize(size, Image.Resampling.BOX if scale < 1 else 2)
+    small = np.clip(np.asarray(picture, np.float64), 0, 1)
+    return small / max(float(small.max()), 1e-9)
+
+
+def _placed(ink: Array, side: int) -> Array:
+    """The digit in the middle of the square, by its centre of mass, but whole."""
+    height, width = ink.shape
+    total = ink.sum()
+    y = (ink.sum(axis=1) @ np.arange(height)) / total
+    x = (ink.sum(axis=0) @ np.arange(width)) / total
+    top = int(np.clip(round(side / 2 - 0.5 - y), 0, side - height))
+    left = int(np.clip(round(side / 2 - 0.5 - x), 0, side - width))
+    square = np.zeros((side, side))
+    square[top : top + height, left : left + width] = ink
+    return np.rint(square * 255).astype(np.uint8)

@@ -1,0 +1,128 @@
+"""schuss info: what is in a model file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from schuss.nn.forward import Seen
+
+
+@click.command("info")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+def command(model: Path, as_json: bool) -> None:
+    """Layers, shapes, parameters and training record of MODEL."""
+    from schuss import nn
+    from schuss.io.model import load, read_model
+    from schuss.nn.forward import seen_by
+
+    network = load(model)
+    description = read_model(model)[1]
+    seen = seen_by(network)
+    assert seen is not None
+    result = {
+        "file": str(model),
+        "bytes": model.stat().st_size,
+        "version": description.get("version"),
+        "inputs": [str(t) for t in seen.inputs],
+        "target": None if seen.target is None else str(seen.target),
+        "scale": seen.scale,
+        "parameters": sum(p.data.size for p in nn.named_parameters(network).values()),
+        "layers": _layers(network, seen),
+        "loss": seen.loss,
+        "optimizer": seen.optimizer,
+        "record": seen.record,
+    }
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        _show(result)
+
+
+def _layers(model: Any, seen: Seen) -> list[dict[str, Any]]:
+    """Each layer with its parameters and the type of its result, in the order of the graph.
+
+    What belongs to no layer, the model's own operations and parameters, has the name "".
+    """
+    from schuss import nn
+    from schuss.ir.types import TensorType
+    from schuss.nn.forward import forward_graph
+
+    parameters = nn.named_parameters(model)
+    dtype = next((p.dtype for p in parameters.values()), "float32")
+    inputs = [t if t.is_float or seen.scale is None else TensorType(dtype, t.shape) for t in seen.inputs]
+    rows = {path: _row(path, type(layer).__name__) for path, layer in nn.named_modules(model).items() if path}
+    for node in forward_graph(model, inputs).nodes:
+        if node.op not in ("input", "const"):
+            path, kind = layer_of(node.scope)
+            rows.setdefault(path, _row(path, kind))["output"] = str(node.type)
+    for name, parameter in parameters.items():
+        path, _, short = name.rpartition(".")
+        row = rows.setdefault(path, _row(path, ""))
+        row["weights"][short] = list(parameter.shape)
+        row["parameters"] += parameter.data.size
+    return [row for row in rows.values() if row["type"] != "Sequential"]
+
+
+def _row(path: str, kind: str) -> dict[str, Any]:
+    return {"name": path, "type": kind, "output": None, "weights": {}, "parameters": 0}
+
+
+def layer_of(scope: str) -> tuple[str, str]:
+    """Path and class of the layer a node's scope names: ("block.0", "Linear") of block.Block/0.Linear."""
+    layers = [part.rpartition(".") for part in scope.split("/") if "." in part]
+    return ".".join(path for path, _, _ in layers), layers[-1][2] if layers else ""
+
+
+def _show(result: dict[str, Any]) -> None:
+    click.echo(f"{result['file']}  {result['bytes']:,} bytes, written by schuss {result['version']}")
+    scale = "" if result["scale"] is None else f", times {result['scale']:.6g}"
+    click.echo(f"\ninput    {', '.join(result['inputs'])}{scale}")
+    if result["target"]:
+        click.echo(f"target   {result['target']}")
+    _show_layers(result["layers"], result["parameters"])
+    for name in ("loss", "optimizer"):
+        click.echo(f"{name:<11}{_settings(result[name])}")
+    _show_record(result["record"])
+
+
+def _show_layers(layers: list[dict[str, Any]], total: int) -> None:
+    table = [("layer", "type", "output", "parameters", "weights")]
+    for row in layers:
+        weights = "  ".join(f"{name} {shape}" for name, shape in row["weights"].items())
+        table.append((row["name"] or "-", row["type"], row["output"] or "", f"{row['parameters']:,}", weights))
+    table.append(("in all", "", "", f"{total:,}", ""))
+    a, b, c, d = (max(len(row[i]) for row in table) for i in range(4))
+    click.echo()
+    for name, kind, output, count, weights in table:
+        click.echo(f"{name:<{a}}  {kind:<{b}}  {output:<{c}}  {count:>{d}}  {weights}".rstrip())
+    click.echo()
+
+
+def _settings(config: Any) -> str:
+    """Adam(lr=OneCycle(max_lr=0.003, steps=4690), betas=[0.9, 0.999])"""
+    if not isinstance(config, dict):
+        return "unknown" if config is None else str(config)
+    parts = [f"{k}={_settings(v) if isinstance(v, dict) else v}" for k, v in config.items() if k != "type"]
+    return f"{config.get('type')}({', '.join(p for p in parts if not p.endswith('=None'))})"
+
+
+def _show_record(record: dict[str, Any]) -> None:
+    facts = [f"{k} {record[k]}" for k in ("data", "epochs", "batch_size", "seed") if record.get(k) is not None]
+    if record.get("seconds"):
+        facts.append(f"{record['seconds']:.2f} s")
+    if record.get("test_accuracy") is not None:
+        facts.append(f"test accuracy {record['test_accuracy'] * 100:.2f} %")
+    if record.get("stopped"):
+        facts.append(f"stopped: {record['stopped']}")
+    click.echo(f"{'training':<11}{', '.join(facts) or 'no record'}")
+    history = {k: v for k, v in (record.get("history") or {}).items() if isinstance(v, list) and v}
+    if not history:
+        return
+    click.echo("\n" + "".join(f"{name:>14}" for name in history))
+    for row in zip(*history.values(), strict=False):
+        click.echo("".join(f"{v:>14.6g}" if isinstance(v, (int, float)) else f"{v!s:>14}" for v in row))

@@ -1,0 +1,85 @@
+"""What a model's outputs mean, by the loss it was trained with: probabilities, scores or values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import DataError
+from schuss.io.model import prepared
+from schuss.nn.forward import Seen, seen_by
+
+Array = Any
+ROWS = 4096  # computed at once, so that memory stays small
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """raw: the model's outputs [N, k]; values: what is shown; kind: probabilities, scores or values (of a regression).
+
+    Probabilities are the softmax of logits (cross entropy), the exponential of log-probabilities (NLL) or the
+    logits' sigmoids (binary cross entropy). A model trained to one-hot targets by another loss gives scores.
+    """
+
+    raw: Array
+    values: Array
+    kind: str
+
+    @property
+    def classes(self) -> Array:
+        """The chosen class of each row."""
+        return self.values.argmax(axis=1) if self.values.shape[1] > 1 else (self.raw[:, 0] > 0).astype(np.int64)
+
+
+def outputs_of(model: Any, x: Array) -> Outputs:
+    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model."""
+    seen = seen_by(model)
+    x = fitted(seen, x)
+    parts = [np.asarray(model(prepared(model, x[i : i + ROWS]))) for i in range(0, len(x), ROWS)]
+    raw = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
+    kind, values = _read(seen, raw)
+    return Outputs(raw, values, kind)
+
+
+def is_classifier(seen: Seen | None) -> bool:
+    """Whether the model was trained on labels."""
+    return seen is not None and seen.target is not None and not seen.target.is_float
+
+
+def fitted(seen: Seen | None, x: Array) -> Array:
+    """x with the shape of the model's input: rows flattened or unflattened where the sizes allow it."""
+    if seen is None or not seen.inputs:
+        return x
+    if len(seen.inputs) > 1:
+        raise DataError(f"the model takes {len(seen.inputs)} inputs; the command gives one, call it from Python")
+    row = seen.inputs[0].shape[1:]
+    if x.shape == row:
+        x = x[None]
+    whole = [d for d in row if isinstance(d, int)]
+    if x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == math.prod(whole):
+        x = x.reshape(len(x), *whole)
+    if x.ndim == 0 or x.shape[1:] != row:
+        raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}")
+    if seen.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
+        if x.size and (x.min() < 0 or x.max() > 255):
+            raise DataError("the model was trained on bytes; integers must lie between 0 and 255")
+        x = x.astype(np.uint8)
+    return x
+
+
+def _read(seen: Seen | None, raw: Array) -> tuple[str, Array]:
+    loss = (seen.loss or {}) if seen is not None else {}
+    name = loss.get("type") if isinstance(loss, dict) else type(loss).__name__
+    if not is_classifier(seen):
+        return "values", raw
+    if name == "CrossEntropyLoss":
+        e = np.exp(raw - raw.max(axis=1, keepdims=True))
+        return "probabilities", e / e.sum(axis=1, keepdims=True)
+    if name == "NLLLoss":
+        return "probabilities", np.exp(raw)
+    if name == "BCEWithLogitsLoss":
+        return "probabilities", 0.5 * (1.0 + np.tanh(0.5 * raw))
+    return "scores", raw

@@ -1,0 +1,144 @@
+"""schuss predict: what a model makes of a picture or of rows of numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from schuss.cli.outputs import Outputs, is_classifier, outputs_of
+from schuss.errors import DataError, UsageError
+
+Array = Any
+SHOWN = 20  # rows on a terminal
+
+
+@click.command("predict")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .csv, .json or .npy.")
+@click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
+def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None:
+    """What MODEL makes of FILE.
+
+    FILE is a picture of a digit (PNG, JPEG; any size, dark on light or light on dark), an .npy array of rows, or an
+    .npz with x (or x_test, or one array alone).
+    """
+    from schuss.io.model import load
+    from schuss.nn.forward import seen_by
+
+    if output is not None and output.suffix.lower() not in (".csv", ".json", ".npy"):
+        raise UsageError(f"-o {output}: the name must end in .csv, .json or .npy")
+    network = load(model)
+    seen = seen_by(network)
+    suffix = file.suffix.lower()
+    x = _rows(file) if suffix in (".npy", ".npz") else _picture(file, seen)
+    outputs = outputs_of(network, x)
+    result = _result(model, file, outputs, is_classifier(seen))
+    if output is not None:
+        _write(output, result, outputs)
+        click.echo(f"{len(outputs.values):,} predictions in {output}", err=True)
+    if as_json:
+        click.echo(json.dumps(result))
+    elif output is None:
+        _show(result, outputs)
+
+
+def _rows(file: Path) -> Array:
+    from schuss.data import check_finite
+    from schuss.data.npz import array_names, read_npy, read_npz
+
+    if file.suffix.lower() == ".npy":
+        x = read_npy(file)
+    else:
+        names = array_names(file)
+        chosen = next((n for n in ("x", "x_test") if n in names), names[0] if len(names) == 1 else None)
+        if chosen is None:
+            raise DataError(f"{file}: has {', '.join(names) or 'nothing'}; name the rows to predict x")
+        x = read_npz(file, [chosen])[chosen]
+    check_finite(x, str(file))
+    return x
+
+
+def _picture(file: Path, seen: Any) -> Array:
+    from schuss.cli.images import read_digit
+
+    shape = seen.inputs[0].shape[1:] if seen is not None and len(seen.inputs) == 1 else ()
+    size = math.prod(shape) if shape and all(isinstance(d, int) for d in shape) else 0
+    side = math.isqrt(size)
+    if side * side != size or side < 8:
+        raise DataError(f"{file}: the model takes rows of {size or '?'} numbers, not a square picture; give an .npy")
+    picture = read_digit(file, side)
+    if seen.inputs[0].is_float:
+        picture = picture / np.float32(255)
+    return picture.reshape(1, *shape)
+
+
+def _result(model: Path, file: Path, outputs: Outputs, classes: bool) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    for i, values in enumerate(outputs.values):
+        row: dict[str, Any] = {"row": i}
+        if classes:
+            row["class"] = int(outputs.classes[i])
+        row[outputs.kind] = [float(v) for v in values]
+        rows.append(row)
+    return {"model": str(model), "file": str(file), "kind": outputs.kind, "predictions": rows}
+
+
+def _write(output: Path, result: dict[str, Any], outputs: Outputs) -> None:
+    from schuss.paths import atomic_write
+
+    kind = output.suffix.lower()
+    if kind == ".json":
+        atomic_write(output, (json.dumps(result) + "\n").encode())
+    elif kind == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, outputs.values, allow_pickle=False)
+        atomic_write(output, buffer.getvalue())
+    else:
+        atomic_write(output, _csv(result, outputs).encode())
+
+
+def _csv(result: dict[str, Any], outputs: Outputs) -> str:
+    name = {"probabilities": "p", "scores": "score", "values": "value"}[outputs.kind]
+    classes = ["class"] if "class" in result["predictions"][0] else []
+    lines = [",".join(["row", *classes, *(f"{name}{i}" for i in range(outputs.values.shape[1]))])]
+    for row in result["predictions"]:
+        numbers = [repr(v) for v in row[outputs.kind]]
+        lines.append(",".join([str(row["row"]), *(str(row[c]) for c in classes), *numbers]))
+    return "\n".join(lines) + "\n"
+
+
+def _show(result: dict[str, Any], outputs: Outputs) -> None:
+    rows = result["predictions"]
+    if len(rows) == 1 and "class" in rows[0]:
+        _show_one(rows[0], outputs.kind)
+        return
+    for row in rows[:SHOWN]:
+        values = row[outputs.kind]
+        if "class" in row and outputs.values.shape[1] > 1:
+            click.echo(f"{row['row']:>6}  class {row['class']}  {_number(values[row['class']], outputs.kind)}")
+        else:
+            text = "  ".join(_number(v, outputs.kind) for v in values)
+            click.echo(f"{row['row']:>6}  {'class ' + str(row['class']) + '  ' if 'class' in row else ''}{text}")
+    if len(rows) > SHOWN:
+        click.echo(f"... and {len(rows) - SHOWN:,} more rows; --json or -o FILE gives all")
+
+
+def _number(value: float, kind: str) -> str:
+    return f"{value * 100:6.2f} %" if kind == "probabilities" else f"{value:.6g}"
+
+
+def _show_one(row: dict[str, Any], kind: str) -> None:
+    """The classes with bars."""
+    values = row[kind]
+    click.echo(f"class {row['class']}\n")
+    low, high = min(0.0, *values), max(1.0 if kind == "probabilities" else 0.0, *values)
+    for c, value in enumerate(values):
+        bar = "█" * round(40 * (value - low) / ((high - low) or 1.0))
+        click.echo(f"{c:>4}  {_number(value, kind):>10}  {bar}".rstrip())
