@@ -250,16 +250,21 @@ class TrainCommand:
         return record if done else None
 
     def _stopped(self, trainer: Trainer, checkpoint: Any) -> int:
-        """After Ctrl-C or SIGTERM: say where everything is."""
-        at = trainer.position
-        place = f"epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
-        if checkpoint is None:
-            self._note(f"stopped at {place}; nothing is kept without --out")
-        else:
-            checkpoint.save(trainer)
-            best = f" (and the best, of epoch {at.best_epoch})" if at.best_epoch else ""
-            self._note(f"stopped at {place}; the last weights{best} are in {checkpoint.path}; --resume goes on")
+        """After Ctrl-C or SIGTERM: keep the last and the best weights and say where they are."""
+        from schuss.io.model import save
+
         assert self.caught is not None
+        at = trainer.position
+        place = f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
+        if checkpoint is None or self.out is None:
+            self._note(f"{place}; nothing is kept without --out")
+            return 128 + self.caught
+        checkpoint.save(trainer)
+        which = f"the best (epoch {at.best_epoch})" if trainer.best else "these"
+        trainer.publish(trainer.best or trainer.weights())
+        record = {**vars(trainer.run), "seed": trainer.plan.seed, "settings": self.settings}
+        save(trainer.task.model, self.out, record={k: v for k, v in record.items() if k != "model"})
+        self._note(f"{place}; the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}")
         return 128 + self.caught
 
     # -- signals -----------------------------------------------------------------------------------

@@ -248,11 +248,11 @@ class NativeLoop:
             np.copyto(held.reshape(self._shape(name)), given, casting="no")
 
     def state(self) -> dict[str, Array]:
-        result = {}
-        for name, held in self._state.items():
-            value = held.reshape(self._shape(name))
-            result[name] = np.array(value.T if name in self._swapped else value, order="C")
-        return result
+        return {name: self.peek(name) for name in self._state}
+
+    def peek(self, name: str) -> Array:
+        value = self._state[name].reshape(self._shape(name))
+        return np.array(value.T if name in self._swapped else value, order="C")
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         for name in self._step.columns:

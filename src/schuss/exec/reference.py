@@ -81,7 +81,10 @@ class ReferenceLoop:
         self._state = {name: np.array(state[name]) for name in self.step.state}
 
     def state(self) -> dict[str, Array]:
-        return {name: value.copy() for name, value in self._state.items()}
+        return {name: self.peek(name) for name in self._state}
+
+    def peek(self, name: str) -> Array:
+        return self._state[name].copy()
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         self._columns = columns

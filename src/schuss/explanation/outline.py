@@ -32,7 +32,7 @@ class Item:
     gradient_of: str
 
 
-def outline(graph: Graph, loss: Node | None, gradients: Mapping[Node, Node]) -> list[Item]:
+def outline(graph: Graph, loss: Node | None, gradients: dict[Node, Node]) -> list[Item]:
     """The graph's operations part by part, layer by layer, named. gradients: of each forward node, in the graph.
 
     Without a loss everything is forward.
@@ -66,7 +66,7 @@ def _by_layer(nodes: list[Node], rank: Mapping[str, int]) -> list[Node]:
 
 
 def _names(
-    graph: Graph, parts: Mapping[str, list[Node]], loss: Node | None, gradients: Mapping[Node, Node]
+    graph: Graph, parts: Mapping[str, list[Node]], loss: Node | None, gradients: dict[Node, Node]
 ) -> dict[Node, str]:
     """Forward nodes by layer or t1, t2, ...; gradients as d loss/d x; whatever is between as u1, u2, ..."""
     sources = [n for n in graph.nodes if n.op in ("input", "const")]
@@ -75,7 +75,9 @@ def _names(
     if loss is not None:
         names[loss] = "loss"
     # Some gradients pass on unchanged: they are named after an input, else after the last value they belong to.
-    for of, gradient in sorted(reversed(gradients.items()), key=lambda pair: pair[0].op != "input"):
+    order = [n for n in gradients if n.op == "input"] + [n for n in reversed(gradients) if n.op != "input"]
+    for of in order:
+        gradient = gradients[of]
         if of in names and gradient not in names and gradient.op not in ("input", "const"):
             names[gradient] = f"d loss/d {names[of]}"
     between = 0

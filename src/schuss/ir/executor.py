@@ -43,6 +43,9 @@ class Loop(Protocol):
     def state(self) -> dict[str, Array]:
         """Copies of the state as it is now."""
 
+    def peek(self, name: str) -> Array:
+        """A copy of one array of the state."""
+
     def bind(self, columns: Mapping[str, Array]) -> None:
         """Name the resident arrays rows are picked from. They are read in place, never copied."""
 

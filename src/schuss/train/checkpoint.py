@@ -6,7 +6,6 @@ weights) and its position (epoch, step, history, early stopping), with a checksu
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -62,17 +61,28 @@ class Checkpoint:
         if wanted != found:
             name = next(n for n in {**wanted, **found} if wanted.get(n) != found.get(n))
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
-        try:
-            position = Position(**meta["position"])
-        except (KeyError, TypeError):
-            raise ModelFileError(f"{self.path}: has no sound position; remove it to start afresh") from None
-        position.best_loss = math.inf if position.best_loss is None else position.best_loss
+        position = _position(meta.get("position"))
+        if position is None or position.step > trainer.steps:
+            raise ModelFileError(f"{self.path}: has no sound position; remove it to start afresh")
         trainer.restore(arrays, position)
         return True
 
     def remove(self) -> None:
         """The run ended well."""
         self.path.unlink(missing_ok=True)
+
+
+def _position(written: Any) -> Position | None:
+    """The position in a file, None if it is not sound."""
+    try:
+        position = Position(**written)
+    except TypeError:
+        return None
+    counts = (position.epoch, position.step, position.counter, position.waited)
+    times = (position.best_loss, position.epoch_seconds)
+    sound = all(type(v) is int and v >= 0 for v in counts) and all(isinstance(v, (int, float)) for v in times)
+    sound = sound and isinstance(position.history, dict)
+    return position if sound and all(isinstance(v, list) for v in position.history.values()) else None
 
 
 def check_settings(wanted: Mapping[str, Any], found: Any, where: str) -> None:

@@ -49,7 +49,6 @@ class Position:
     best_epoch: int | None = None
     waited: int = 0  # epochs since the best
     epoch_seconds: float = 0.0
-    finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,10 @@ class Trainer:
         """
         self.loop.load(self.arrays)
         self.run.history = self.position.history
+        if self.position.step == 0:  # resumed just after the epoch that was to be the last
+            self.run.stopped = self._waited_long_enough()
         try:
+            self.run.stopped = self._waited_long_enough()  # a checkpoint may be of that moment
             halted = call(self.callbacks, "begin", self.run)
             while not halted and self.position.epoch < self.plan.epochs and self.run.stopped is None:
                 self._epoch(progress, stop, saved)
@@ -135,9 +137,8 @@ class Trainer:
                     self.run.stopped = "a callback asked to" if halted else self._waited_long_enough()
                     saved(True)
         finally:
-            self._publish(self.best if self._restores_best() else self.weights())
+            self.publish(self.best if self._restores_best() else self.weights())
             self._note_record()
-        self.position.finished = self.run.stopped is None or not self.run.stopped.startswith("signal")
         call(self.callbacks, "end", self.run)
         return self.run
 
@@ -145,7 +146,8 @@ class Trainer:
         """The last snapshot's parameters."""
         return {n.removeprefix("param/"): v for n, v in self.arrays.items() if n.startswith("param/")}
 
-    def _publish(self, weights: Mapping[str, Array]) -> None:
+    def publish(self, weights: Mapping[str, Array]) -> None:
+        """Put weights into the model."""
         for name, parameter in nn.named_parameters(self.task.model).items():
             parameter.data = weights[name]
 
@@ -179,7 +181,7 @@ class Trainer:
             start = time.perf_counter()
             count = min(size, self.steps - at.step)
             done = self.loop.run(order, self.batch, at.step, count, at.counter)
-            if done < count or (at.step + done == self.steps and not self._last_was_finite(order)):
+            if done < count or (at.step + done == self.steps and not self._last_was_finite()):
                 self._non_finite(order, back, at.step + done - 1)
             at.step += done
             at.counter += done
@@ -202,14 +204,18 @@ class Trainer:
                 saved(False)
         self._finish_epoch()
 
-    def _last_was_finite(self, order: Array) -> bool:
+    def _last_was_finite(self) -> bool:
         """The loop stops at a loss that is not finite; at the very last step only the sum tells."""
-        return bool(np.isfinite(self.loop.state()["sum/loss"]))
+        return bool(np.isfinite(self.loop.peek("sum/loss")))
 
     def _progress(self) -> Progress:
         at = self.position
         done = min(at.step * self.batch, self.rows)
-        return Progress(at.epoch, self.plan.epochs, at.step, self.steps, done, means(self.loop.state(), self.task))
+        return Progress(at.epoch, self.plan.epochs, at.step, self.steps, done, self._means())
+
+    def _means(self) -> dict[str, float]:
+        """The epoch's means so far."""
+        return means({f"sum/{name}": self.loop.peek(f"sum/{name}") for name in self.task.sums}, self.task)
 
     def _finish_epoch(self) -> None:
         at = self.position
@@ -224,7 +230,7 @@ class Trainer:
         at.step = 0
         self.run.epochs, self.run.best = at.epoch, at.best_epoch
         if self.callbacks:
-            self._publish(self.weights())
+            self.publish(self.weights())
 
     def _remember_best(self, loss: float) -> None:
         at = self.position
