@@ -144,10 +144,12 @@ def _place(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...], int
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ModelFileError(f"{path}: tensor {name}: the header entry must have dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ModelFileError(f"{path}: tensor {name}: dtype {dtype!r} is none of {', '.join(DTYPES)}")
     if not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2 or len(shape) > 32:
         raise ModelFileError(f"{path}: tensor {name}: shape and data_offsets must be lists of whole numbers")
+    if math.prod(max(d, 1) for d in shape) >= 2**60:  # too big for numpy even if another axis has length 0
+        raise ModelFileError(f"{path}: tensor {name}: shape {shape} is larger than any memory")
     begin, end = offsets
     needed = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
     if end - begin != needed:
