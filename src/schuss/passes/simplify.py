@@ -5,6 +5,7 @@ transpose(transpose(x)), reshape twice  -> one
 transpose, reshape, cast to the same    -> x
 broadcast_to(x) read by a map           -> x (maps broadcast themselves)
 sum(keepdims) then reshape              -> sum
+sum, mean, max, min of one element each -> x
 x * 1, x / 1, x - 0, x + (-0)           -> x
 map(broadcast_to(s)) of a scalar s      -> broadcast_to(map(s))
 a map of constants, count of known axes -> its value
@@ -130,8 +131,8 @@ def _broadcast(node: Node) -> Node | None:
     return None
 
 
-def _sum(node: Node) -> Node | None:
-    """A sum over no axes, or over axes of length 1, moves nothing."""
+def _fold_of_one(node: Node) -> Node | None:
+    """A sum, mean or extremum over no axes, or over axes of length 1, is its one element."""
     (x,) = node.inputs
     if all(x.type.shape[a] == 1 for a in node.attrs["axis"]):
         return x if x.type == node.type else make("reshape", x, like=node, shape=node.type.shape)
@@ -150,6 +151,9 @@ _RULES = {
     "transpose": _transpose,
     "reshape": _reshape,
     "broadcast_to": _broadcast,
-    "sum": _sum,
+    "sum": _fold_of_one,
+    "mean": _fold_of_one,
+    "max": _fold_of_one,
+    "min": _fold_of_one,
     "count": _count,
 }
