@@ -56,11 +56,12 @@ def fitted(seen: Seen | None, x: Array) -> Array:
     if len(seen.inputs) > 1:
         raise DataError(f"the model takes {len(seen.inputs)} inputs; the command gives one, call it from Python")
     row = seen.inputs[0].shape[1:]
-    if x.shape == row:
-        x = x[None]
     whole = [d for d in row if isinstance(d, int)]
-    if x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == math.prod(whole):
+    size = math.prod(whole)
+    if x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == size:
         x = x.reshape(len(x), *whole)
+    elif x.size == size and x.shape[1:] != row:  # one row, without the axis of examples
+        x = x.reshape(1, *whole)
     if x.ndim == 0 or x.shape[1:] != row:
         raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}")
     if seen.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:

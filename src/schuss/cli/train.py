@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from schuss.train.loop import Trainer
 
 # Chosen on validation data (docs/defaults.md).
-HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.2, 3e-3
+HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
 
 
 def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ class TrainCommand:
             saved = checkpoint.hook(trainer) if checkpoint else lambda ended: None
             start, first = time.perf_counter(), trainer.position.counter
             with Bar(self.options["quiet"]) as bar:
-                run = trainer.train(bar, self._stop, saved)
+                run = self._trained(trainer, bar, saved)
             seconds = time.perf_counter() - start
             if self.caught is not None:
                 return self._stopped(trainer, checkpoint)
@@ -187,6 +187,18 @@ class TrainCommand:
             )
         return name
 
+    def _trained(self, trainer: Trainer, bar: Any, saved: Any) -> Run:
+        """The run; where its numbers blow up, the last good weights are saved."""
+        from schuss.errors import NonFiniteError
+
+        try:
+            return trainer.train(bar, self._stop, saved)
+        except NonFiniteError as error:
+            if self.out is None:
+                raise
+            self._save_stopped(trainer, trainer.weights())
+            raise NonFiniteError(f"{error}; the last good weights are in {self.out}") from None
+
     # -- the end -----------------------------------------------------------------------------------
 
     def _result(self, dataset: Dataset, trainer: Trainer, run: Run, seconds: float, first: int) -> dict[str, Any]:
@@ -230,6 +242,15 @@ class TrainCommand:
         record = {**result, "settings": self.settings}
         save(trainer.task.model, self.out, record=record)
 
+    def _save_stopped(self, trainer: Trainer, weights: dict[str, Any]) -> None:
+        """A model file of a run that did not reach its end."""
+        from schuss.io.model import save
+
+        assert self.out is not None
+        trainer.publish(weights)
+        known = {k: v for k, v in vars(trainer.run).items() if k != "model"}
+        save(trainer.task.model, self.out, record={**known, "seed": self.options["seed"], "settings": self.settings})
+
     def _finished(self) -> dict[str, Any] | None:
         """The record of a run that --resume finds finished already."""
         from schuss.errors import ModelFileError
@@ -251,8 +272,6 @@ class TrainCommand:
 
     def _stopped(self, trainer: Trainer, checkpoint: Any) -> int:
         """After Ctrl-C or SIGTERM: keep the last and the best weights and say where they are."""
-        from schuss.io.model import save
-
         assert self.caught is not None
         at = trainer.position
         place = f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
@@ -261,9 +280,7 @@ class TrainCommand:
             return 128 + self.caught
         checkpoint.save(trainer)
         which = f"the best (epoch {at.best_epoch})" if trainer.best else "these"
-        trainer.publish(trainer.best or trainer.weights())
-        record = {**vars(trainer.run), "seed": trainer.plan.seed, "settings": self.settings}
-        save(trainer.task.model, self.out, record={k: v for k, v in record.items() if k != "model"})
+        self._save_stopped(trainer, trainer.best or trainer.weights())
         self._note(f"{place}; the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}")
         return 128 + self.caught
 
