@@ -8,6 +8,7 @@ Any safetensors reader opens the tensors. Loading runs no code.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,10 +18,10 @@ import numpy as np
 
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
-from schuss.io.tensors import KEY, Array, parse_json, read_file, write_file
+from schuss.io.tensors import KEY, Array, check_sum, parse_json, read_file, write_tensors
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
-from schuss.ir.types import N, TensorType
+from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import Seen, forward_graph, remember, seen_by
 from schuss.nn.module import Module
 from schuss.ops.check import parse_graph
@@ -72,7 +73,11 @@ def save(
         "optimizer": _config(seen.optimizer if optimizer is None else optimizer),
         "record": dict(seen.record if record is None else record),
     }
-    write_file(path, params, {"format": "pt", KEY: json.dumps(description)})
+    try:
+        json.dumps(description["record"])
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"save: the record must hold what JSON can hold: {error}") from None
+    write_tensors(path, params, description)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -86,7 +91,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     _check_parameters(path, tensors, description, graph)
     model = _rebuilt(path, description, graph, tensors)
     model.record = _mapping(description, "record") or {}
-    remember(model, _seen(path, description, model.record))
+    remember(model, _seen(path, description, graph, model.record))
     return model
 
 
@@ -104,6 +109,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
         raise ModelFileError(
             f"{path}: is of format {version}, from a newer version of schuss ({made_by}); upgrade schuss"
         )
+    check_sum(path, tensors, metadata)
     return tensors, description
 
 
@@ -220,12 +226,16 @@ def _check_parameters(path: Any, tensors: Mapping[str, Array], description: Mapp
 
 def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: Mapping[str, Array]) -> Any:
     layers = description.get("layers")
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind != "f":
+            raise ModelFileError(f"{path}: parameter {name}: is {tensor.dtype}, parameters are float32 or float64")
     if layers is None:
-        return GraphModel(graph, {name: nn.Parameter(v, dtype=str(v.dtype)) for name, v in tensors.items()})
+        names = description["parameters"]
+        return GraphModel(graph, {name: nn.Parameter(tensors[name], dtype=str(tensors[name].dtype)) for name in names})
     try:
         model = nn.from_config(layers)
-        for dtype in {str(v.dtype) for v in tensors.values()}:
-            nn.to_dtype(model, dtype)
+        for name, parameter in nn.named_parameters(model).items():
+            parameter.to_dtype(str(tensors[name].dtype) if name in tensors else parameter.dtype)
         nn.load_state_dict(model, tensors)
     except SchussError as error:
         raise ModelFileError(f"{path}: {error}") from None
@@ -240,7 +250,9 @@ def _written(type: TensorType) -> list[Any]:
 
 def _read_type(written: Any) -> TensorType:
     dtype, shape = written
-    return TensorType(str(dtype), tuple(N if d == "N" else int(d) for d in shape))
+    if dtype not in DTYPES or not all(d == "N" or (type(d) is int and d >= 0) for d in shape):
+        raise ValueError
+    return TensorType(dtype, tuple(N if d == "N" else d for d in shape))
 
 
 def _mapping(description: Mapping[str, Any], key: str) -> dict[str, Any] | None:
@@ -248,11 +260,18 @@ def _mapping(description: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _seen(path: Any, description: Mapping[str, Any], record: Mapping[str, Any]) -> Seen:
+def _seen(path: Any, description: Mapping[str, Any], graph: Graph, record: Mapping[str, Any]) -> Seen:
+    """What the model was fitted to; the inputs must be the graph's, but for integers that are scaled."""
+    scale = description.get("scale")
     try:
         inputs = tuple(_read_type(t) for t in description["inputs"])
         target = None if description.get("target") is None else _read_type(description["target"])
-        scale = None if description.get("scale") is None else float(description["scale"])
-    except (KeyError, TypeError, ValueError, SchussError):
-        raise ModelFileError(f"{path}: the model's description has no sound inputs, target or scale") from None
+    except (KeyError, TypeError, ValueError):
+        raise ModelFileError(f"{path}: the model's description has no sound inputs or target") from None
+    if scale is not None and not (type(scale) in (int, float) and 0 < scale < math.inf):
+        raise ModelFileError(f"{path}: the model's description has no sound scale: {str(scale)[:40]}")
+    wanted = [n.type for n in graph.inputs if not n.attrs["name"].startswith("param/")]
+    scaled = [w if scale is not None and not t.is_float else t for t, w in zip(inputs, wanted, strict=False)]
+    if scaled != wanted or [t.shape for t in inputs] != [w.shape for w in wanted]:
+        raise ModelFileError(f"{path}: the model's description has no sound inputs: they are not its graph's")
     return Seen(inputs, scale, target, _mapping(description, "loss"), _mapping(description, "optimizer"), record)

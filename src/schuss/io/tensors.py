@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,35 +36,61 @@ KEY = "schuss"
 def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
     """Write arrays and JSON metadata, whole or not at all, with a checksum of both inside. OSError if it cannot be."""
     text = json.dumps(meta, allow_nan=True)
-    write_file(path, tensors, {KEY: text, "sha256": _checksum(tensors, text)})
+    write_file(path, tensors, {"format": "pt", KEY: text, "sha256": _checksum(tensors, text)})
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """What write_tensors wrote. ModelFileError if anything is damaged."""
     tensors, metadata = read_file(path)
-    text = metadata.get(KEY)
-    if text is None:
+    if KEY not in metadata:
         raise ModelFileError(f"{path}: is not one of schuss's files (its header has no {KEY!r})")
-    if metadata.get("sha256") != _checksum(tensors, text):
+    check_sum(path, tensors, metadata)
+    return tensors, parse_json(metadata[KEY], f"{path}: metadata")
+
+
+def check_sum(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """ModelFileError unless the checksum in the metadata is that of the tensors and the JSON text."""
+    if metadata.get("sha256") != _checksum(tensors, metadata[KEY]):
         raise ModelFileError(f"{path}: is damaged (its checksum does not match); go back to another copy")
-    return tensors, parse_json(text, f"{path}: metadata")
 
 
 def _checksum(tensors: Mapping[str, Array], text: str) -> str:
-    digest = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     for name in sorted(tensors):
-        array = np.asarray(tensors[name])
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
+        array = np.asarray(tensors[name], order="C")
+        digest.update(f"{name} {array.dtype} {array.shape}".encode("utf-8", "surrogatepass"))
+        digest.update(_bytes(array))
     return digest.hexdigest()
 
 
-def write_file(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """A plain safetensors file, atomically."""
-    from safetensors.numpy import save
+def _bytes(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
-    arrays = {name: np.array(value, order="C") for name, value in tensors.items()}
-    atomic_write(path, save(arrays, dict(metadata)))
+
+def write_file(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """A plain safetensors file, atomically. The same contents give the same bytes.
+
+    Tensors lie in the order of their alignment and names, as safetensors' own writer puts them; that writer orders
+    metadata by chance and makes a copy of everything.
+    """
+    codes = {dtype: code for code, dtype in DTYPES.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    order, at = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)), 0
+    for name in order:
+        size = arrays[name].nbytes
+        code = codes[str(arrays[name].dtype)]
+        header[name] = {"dtype": code, "shape": list(arrays[name].shape), "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+
+    def content(file: BinaryIO) -> None:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            file.write(_bytes(arrays[name]))
+
+    atomic_write(path, content)
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
