@@ -760,3 +760,16 @@ def test_the_callers_data_and_random_state_are_untouched():
 
 def test_fit_is_at_the_top():
     assert schuss.fit.__module__ == "schuss.train.fit"
+
+
+def test_a_model_called_on_bytes_scales_them_as_its_fit_did():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (64, 10), dtype=np.uint8)
+    y = (x[:, 0] > 127).astype("i8")
+    model = mlp(10, 8, 2)
+    before = model(x)
+    fit(model, (x, y), epochs=1, batch_size=16)
+    floats = model((x / 255).astype("f4"))
+    np.testing.assert_allclose(model(x), floats, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model(x.astype(np.int64)), floats, rtol=1e-5, atol=1e-6)
+    assert np.abs(before).max() > 5 * np.abs(floats).max()  # an unfitted model takes the numbers as they are

@@ -45,7 +45,7 @@ def _step(model: Any) -> tuple[Graph, list[Item]]:
     from schuss import nn, optim
     from schuss.errors import UsageError
     from schuss.ir.types import TensorType
-    from schuss.nn.forward import forward_graph, seen_by
+    from schuss.nn.forward import forward_graph, scaled_types, seen_by
     from schuss.train.step import Task, step_and_gradients
 
     seen = seen_by(model)
@@ -56,9 +56,7 @@ def _step(model: Any) -> tuple[Graph, list[Item]]:
             raise UsageError("no target")
     except UsageError:
         click.echo("the file does not tell the loss: the forward pass alone", err=True)
-        dtype = next((p.dtype for p in nn.named_parameters(model).values()), "float32")
-        inputs = [t if t.is_float or seen.scale is None else TensorType(dtype, t.shape) for t in seen.inputs]
-        graph = forward_graph(model, inputs)
+        graph = forward_graph(model, scaled_types(model, seen.inputs, seen.scale))
         return graph, outline(graph, None, {})
     try:
         optimizer = optim.from_config(seen.optimizer or {})

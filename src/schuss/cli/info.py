@@ -49,14 +49,11 @@ def _layers(model: Any, seen: Seen) -> list[dict[str, Any]]:
     What belongs to no layer, the model's own operations and parameters, has the name "".
     """
     from schuss import nn
-    from schuss.ir.types import TensorType
-    from schuss.nn.forward import forward_graph
+    from schuss.nn.forward import forward_graph, scaled_types
 
     parameters = nn.named_parameters(model)
-    dtype = next((p.dtype for p in parameters.values()), "float32")
-    inputs = [t if t.is_float or seen.scale is None else TensorType(dtype, t.shape) for t in seen.inputs]
     rows = {path: _row(path, type(layer).__name__) for path, layer in nn.named_modules(model).items() if path}
-    for node in forward_graph(model, inputs).nodes:
+    for node in forward_graph(model, scaled_types(model, seen.inputs, seen.scale)).nodes:
         if node.op not in ("input", "const"):
             path, kind = layer_of(node.scope)
             rows.setdefault(path, _row(path, kind))["output"] = str(node.type)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DataError
-from schuss.io.model import prepared
 from schuss.nn.forward import Seen, seen_by
 
 Array = Any
@@ -38,7 +37,7 @@ def outputs_of(model: Any, x: Array) -> Outputs:
     """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model."""
     seen = seen_by(model)
     x = fitted(seen, x)
-    parts = [np.asarray(model(prepared(model, x[i : i + ROWS]))) for i in range(0, len(x), ROWS)]
+    parts = [np.asarray(model(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
     raw = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
     kind, values = _read(seen, raw)
     return Outputs(raw, values, kind)

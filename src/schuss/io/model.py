@@ -14,15 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
 from schuss.io.tensors import KEY, Array, check_sum, parse_json, read_file, write_tensors
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
 from schuss.ir.types import DTYPES, N, TensorType
-from schuss.nn.forward import Seen, forward_graph, remember, seen_by
+from schuss.nn.forward import Seen, forward_graph, model_dtype, remember, scaled_types, seen_by
 from schuss.nn.module import Module
 from schuss.ops.check import parse_graph
 from schuss.ops.registry import lookup
@@ -59,7 +57,7 @@ def save(
     if inputs is not None:
         seen = replace(seen, inputs=tuple(inputs), scale=scale)
     params = nn.state_dict(model)
-    floats = tuple(_scaled_type(t, seen.scale, model) for t in seen.inputs)
+    floats = scaled_types(model, seen.inputs, seen.scale)
     description = {
         "format": FORMAT,
         "version": __version__,
@@ -113,19 +111,6 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
     return tensors, description
 
 
-def prepared(model: Any, x: Array) -> Array:
-    """Data as the model wants it: integers times the scale of its training, floats in its dtype."""
-    params = nn.named_parameters(model)
-    dtype = next((p.dtype for p in params.values()), "float32")
-    seen = seen_by(model)
-    if x.dtype.kind == "f":
-        return x.astype(dtype, copy=False)
-    if seen is not None and seen.scale is not None:
-        scaled: Array = x.astype(dtype) * np.asarray(seen.scale, dtype)
-        return scaled
-    return x
-
-
 class GraphModel(Module):
     """A model known by its graph alone: called, it replays the graph; its parameters can be trained on.
 
@@ -164,21 +149,13 @@ class GraphModel(Module):
 
 def _first_layer(model: Any) -> Seen:
     """float32[N, in_features] of the first Linear. UsageError if there is none."""
-    dtype = next((p.dtype for p in nn.named_parameters(model).values()), "float32")
+    dtype = model_dtype(model)
     for layer in nn.named_modules(model).values():
         if isinstance(layer, nn.Linear):
             return Seen((TensorType(dtype, (N, layer.in_features)),))
     raise UsageError(
         "save: the model's inputs are not known: fit it first, or give inputs=[TensorType(dtype, (N, ...))]"
     )
-
-
-def _scaled_type(type: TensorType, scale: float | None, model: Any) -> TensorType:
-    """The type the model itself sees."""
-    if scale is None or type.is_float:
-        return type
-    dtype = next((p.dtype for p in nn.named_parameters(model).values()), "float32")
-    return TensorType(dtype, type.shape)
 
 
 def _config(value: Any) -> Any:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from schuss import ops
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import TensorType
 from schuss.nn.module import bind_scopes, mode
 from schuss.nn.parameter import bind
 from schuss.nn.walk import named_parameters
-from schuss.trace import Tensor, as_tensor
+from schuss.trace import Tensor, as_tensor, scope
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,35 @@ def seen_by(model: Any) -> Seen | None:
         return _seen.get(model)
     except TypeError:
         return None
+
+
+def scaled(x: Any, scale: float | None, dtype: str) -> Any:
+    """The data as the model is given it: integers times the scale, if there is one, as floats; floats as they are."""
+    if scale is None or x.is_float:
+        return x
+    with scope("input"):
+        return ops.cast(x, dtype=dtype) * scale
+
+
+def as_trained(model: Any, xs: Sequence[Any]) -> list[Any]:
+    """Inputs of a model that was fitted, treated as in its fit: where it saw scaled integers, integers are scaled."""
+    seen = seen_by(model)
+    if seen is None or seen.scale is None:
+        return list(xs)
+    dtype = model_dtype(model)
+    whole = [i < len(seen.inputs) and not seen.inputs[i].is_float for i in range(len(xs))]
+    return [scaled(x, seen.scale, dtype) if w and isinstance(x, Tensor) else x for x, w in zip(xs, whole, strict=True)]
+
+
+def scaled_types(model: Any, types: Sequence[TensorType], scale: float | None) -> tuple[TensorType, ...]:
+    """The types of the inputs once integers are scaled."""
+    dtype = model_dtype(model)
+    return tuple(t if t.is_float or scale is None else TensorType(dtype, t.shape) for t in types)
+
+
+def model_dtype(model: Any) -> str:
+    """The dtype of the model's first parameter."""
+    return next((p.dtype for p in named_parameters(model).values()), "float32")
 
 
 def forward_graph(model: Any, inputs: Sequence[TensorType]) -> Graph:

@@ -37,9 +37,20 @@ def resolve_reshape(name: str, old: Shape, new: Sequence[Dim]) -> Shape:
             f"{name}: {show(old)} has not as many elements as {show(tuple(new))}"
             + ("; the example axis N must stay an axis of its own" if symbolic_old else "")
         )
-    if symbolic_old and (result[0] != old[0]):
-        raise ShapeError(f"{name}: the example axis N must stay first, got {show(old)} to {show(result)}")
+    if _between_examples(old) != _between_examples(result):
+        raise ShapeError(f"{name}: the example axis N must stay where it is, got {show(old)} to {show(result)}")
     return result
+
+
+def _between_examples(shape: Shape) -> list[int]:
+    """Numbers of elements before, between and after the axes N: a reshape may not carry any past one."""
+    sizes = [1]
+    for d in shape:
+        if isinstance(d, Sym):
+            sizes.append(1)
+        else:
+            sizes[-1] *= d
+    return sizes
 
 
 def _reshape_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorType:

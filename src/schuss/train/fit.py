@@ -14,7 +14,7 @@ from schuss.errors import DataError, ShapeError, UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import DTYPES, N, TensorType
-from schuss.nn.forward import Seen, forward_graph, remember
+from schuss.nn.forward import Seen, forward_graph, remember, scaled_types
 from schuss.ops.philox import key_from_seed
 from schuss.train.callbacks import Run, as_callbacks
 from schuss.train.loop import Plan, Trainer
@@ -292,9 +292,7 @@ def accuracy(pred: Any, target: Any) -> Any:
 
 def _check_fit(task: Task, columns: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
     """Labels within the model's outputs; validation rows shaped as training rows."""
-    dtype = next(iter(nn.named_parameters(task.model).values())).dtype
-    inputs = [t if t.is_float or task.scale is None else TensorType(dtype, t.shape) for t in task.inputs]
-    pred = forward_graph(task.model, inputs).outputs[0].type
+    pred = forward_graph(task.model, scaled_types(task.model, task.inputs, task.scale)).outputs[0].type
     classes = pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) else None
     for name, data in (("y", columns), ("validation y", held)):
         if data is None:

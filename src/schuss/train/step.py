@@ -16,6 +16,7 @@ from schuss.errors import GradientError, UsageError
 from schuss.ir.executor import Step
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import N, TensorType
+from schuss.nn.forward import scaled
 from schuss.nn.losses import weighted
 from schuss.optim import clip_grad_norm
 from schuss.trace import Tensor, as_tensor, scope
@@ -58,14 +59,6 @@ class _Inputs:
         return self.nodes[name]
 
 
-def prepare(x: Any, scale: float | None, dtype: str) -> Any:
-    """The data as the model is given it: integers times the scale, if there is one, as floats; floats as they are."""
-    if scale is None or x.is_float:
-        return x
-    with scope("input"):
-        return ops.cast(x, dtype=dtype) * scale
-
-
 def _bound(task: Task, make: _Inputs) -> dict[str, Tensor]:
     """An input for each parameter."""
     return {name: make(f"param/{name}", p.type) for name, p in nn.named_parameters(task.model).items()}
@@ -74,7 +67,7 @@ def _bound(task: Task, make: _Inputs) -> dict[str, Tensor]:
 def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[Any, Any, Any]:
     """(prediction, target, weight of the batch's examples or None)"""
     dtype = next((p.dtype for p in params.values()), "float32")
-    xs = [prepare(make(f"x{i}", t), task.scale, dtype) for i, t in enumerate(task.inputs)]
+    xs = [scaled(make(f"x{i}", t), task.scale, dtype) for i, t in enumerate(task.inputs)]
     target = make("y", task.target)
     weight = make("w", TensorType(dtype, (N,))) if task.weighted else None
     return task.model(*xs), target, weight
