@@ -1,0 +1,231 @@
+"""Random whole graphs: what passes, text, executors and the chain rule must keep for every one of them."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from graphs import arrays_for, differentiated, fewest_rows, graphs, random_graph
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numeric import central, directions_for, moved
+
+from schuss.exec import native
+from schuss.exec.native import NativeExecutor
+from schuss.exec.reference import ReferenceExecutor, run_graph
+from schuss.ir.text import to_text
+from schuss.ir.types import N
+from schuss.ops.check import parse_graph, verify_graph
+from schuss.passes.cse import common_subexpressions
+from schuss.passes.layout import choose_layout
+from schuss.passes.materialize import materialize
+from schuss.passes.pipeline import PASSES, optimize
+from schuss.passes.simplify import simplify
+
+TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
+FEW = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), derandomize=True)
+ROWS = st.sampled_from([0, 1, 2, 7, 33, 300])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_graphs_are_shared_too():
+    """Threads take part however little there is to do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "WORTH_SHARING", -1)
+        yield
+
+
+def reference(graph, arrays):
+    return ReferenceExecutor().compile(graph)(arrays)
+
+
+def inputs_for(graph, rows, seed=0):
+    return arrays_for(graph, max(rows, fewest_rows(graph)), np.random.default_rng(seed))
+
+
+def worst(found, expected):
+    """The largest error, measured by the largest value of each output (at least 1); infinite for wrong NaNs."""
+    errors = [0.0]
+    for f, e in zip(found, expected, strict=True):
+        assert f.shape == e.shape
+        assert f.dtype == e.dtype
+        f, e = f.astype("float64"), e.astype("float64")
+        finite = np.isfinite(e)
+        if not np.array_equal(f[~finite], e[~finite], equal_nan=True):
+            return np.inf
+        if finite.any():
+            errors.append(float(np.max(np.abs(f - e)[finite]) / max(1.0, np.max(np.abs(e[finite])))))
+    return max(errors)
+
+
+def jumps(graph, arrays, expected, tolerance):
+    """Whether the reference itself jumps when its inputs move by a few roundings: at a comparison of near equals."""
+    rng = np.random.default_rng(1)
+    return any(worst(reference(graph, [_nudged(a, rng) for a in arrays]), expected) > tolerance for _ in range(4))
+
+
+def _nudged(array, rng):
+    if array.dtype.kind != "f":
+        return array
+    return (array * (1 + 4 * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape))).astype(array.dtype)
+
+
+def check_kept(graph, new, arrays, tolerance, new_arrays=None):
+    """The new graph has the old one's values."""
+    verify_graph(new)
+    expected = reference(graph, arrays)
+    error = worst(reference(new, arrays if new_arrays is None else new_arrays), expected)
+    assert error <= tolerance or jumps(graph, arrays, expected, tolerance), error
+
+
+def check_passes(graph, arrays):
+    """Each pass alone, then one after the other as they are run, then what comes before code."""
+    verify_graph(graph)
+    for run in (simplify, common_subexpressions):
+        check_kept(graph, run(graph), arrays, 1e-12)
+    now = graph
+    for run in PASSES:
+        before, now = now, run(now)
+        check_kept(before, now, arrays, 1e-12)
+    check_kept(now, materialize(now, 64, frozenset()), arrays, 1e-12)
+    columns = frozenset(str(i.attrs["name"]) for i in graph.inputs if N in i.type.shape)
+    check_kept(now, materialize(now, 64, columns), arrays, 1e-12)
+    layout = choose_layout(now, tuple(n for n in graph.input_names if n not in columns))
+    turned = [a.T if i.attrs["name"] in layout.swapped else a for i, a in zip(graph.inputs, arrays, strict=True)]
+    check_kept(now, layout.graph, arrays, 1e-12, turned)
+
+
+def check_text(graph, arrays):
+    text = to_text(graph)
+    back = parse_graph(text)
+    assert to_text(back) == text
+    for f, e in zip(reference(back, arrays), reference(graph, arrays), strict=True):
+        assert f.tobytes() == e.tobytes()
+
+
+def check_native(graph, arrays):
+    """The same values as the reference, and the same bits on one, two and three threads."""
+    tolerance = TOLERANCE[max(i.type.dtype for i in graph.inputs if i.type.is_float)]
+    expected = reference(graph, arrays)
+    results = [NativeExecutor(threads).compile(graph)(arrays) for threads in (1, 2, 3)]
+    for other in results[1:]:
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(results[0], other, strict=True))
+    error = worst(results[0], expected)
+    assert error <= tolerance or jumps(graph, arrays, expected, tolerance), error
+
+
+@FEW
+@given(graphs(), ROWS)
+def test_passes_keep_values(graph, rows):
+    check_passes(graph, inputs_for(graph, rows))
+
+
+@FEW
+@given(graphs(), ROWS)
+def test_text_keeps_everything(graph, rows):
+    check_text(optimize(graph), inputs_for(graph, rows))
+    check_text(graph, inputs_for(graph, rows))
+
+
+@FEW
+@given(graphs(), ROWS)
+def test_native_is_the_reference_on_any_number_of_threads(graph, rows):
+    check_native(graph, inputs_for(graph, rows))
+
+
+@settings(FEW, max_examples=15)
+@given(graphs("float32"), ROWS)
+def test_native_is_the_reference_in_float32(graph, rows):
+    check_native(graph, inputs_for(graph, rows))
+
+
+# -- the chain rule --------------------------------------------------------------------------------
+
+DISCRETE = {"sign", "floor", "argmax", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+
+
+def sides(values):
+    """On which side of every kink the values lie: what must stay put for finite differences to mean anything."""
+    found = []
+    for node, value in values.items():
+        args = [values[i] for i in node.inputs]
+        if node.op in DISCRETE or (node.op == "cast" and not node.type.is_float):
+            found.append(value)
+        elif node.op in ("relu", "abs"):
+            found.append(np.sign(args[0]))
+        elif node.op in ("maximum", "minimum"):
+            found.append(np.sign(args[0] - args[1]))
+        elif node.op == "clip":
+            found.append((args[0] > node.attrs["low"]) + 2 * (args[0] > node.attrs["high"]))
+        elif node.op in ("max", "min"):
+            axis = node.attrs["axis"]
+            found.append(args[0] == getattr(np, node.op)(args[0], axis=axis, keepdims=True))
+    return b"".join(np.ascontiguousarray(f).tobytes() for f in found)
+
+
+def difference(graph, xs, rest, direction, output, step):
+    """An output's slope along the direction by finite differences; NaN if a kink lies between the points."""
+    side = sides(run_graph(graph, [*xs, *rest]))
+
+    def at(h):
+        values = run_graph(graph, [*moved(xs, direction, h), *rest])
+        return float(values[graph.outputs[output]]) if sides(values) == side else np.nan
+
+    return central(at, step)
+
+
+def check_gradient(graph, rows, rng):
+    """Both orders against finite differences. False if no inputs were found where those mean something."""
+    for _ in range(4):
+        xs = inputs_for(graph, rows, rng.integers(2**32))
+        xs = xs[: len(xs) - 2 * sum(i.type.is_float for i in graph.inputs) // 3]
+        v, u = directions_for(xs, rng), directions_for(xs, rng)
+        loss, slope, curve = map(float, reference(graph, [*xs, *v, *u]))
+        errors = []
+        for output, direction, found, tolerance in ((0, v, slope, 1e-6), (1, u, curve, 1e-4)):
+            coarse, fine = (difference(graph, xs, [*v, *u], direction, output, h) for h in (4e-4, 1e-4))
+            allowed = tolerance * max(1.0, abs(fine), abs(loss), abs(slope))
+            if abs(coarse - fine) <= 0.3 * allowed:  # else too curved, or at a kink
+                errors.append(abs(found - fine) / allowed)
+        if len(errors) == 2:
+            assert max(errors) <= 1, errors
+            return True
+    return False
+
+
+def gradients_checked(count, first=0, steps=8):
+    """How many random graphs could be judged."""
+    judged = 0
+    for seed in range(first, first + count):
+        graph = differentiated(random.Random(seed).choice, steps)
+        try:
+            judged += check_gradient(graph, 4, np.random.default_rng(seed))
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}\n{to_text(graph)}") from None
+    return judged
+
+
+def test_gradients_by_finite_differences():
+    assert gradients_checked(120) >= 100
+
+
+# -- many more ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_ten_thousand_gradients():
+    assert gradients_checked(10_000, first=1000, steps=12) >= 9_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_thousands_of_graphs(dtype):
+    for seed in range(3000):
+        graph = random_graph(seed, dtype, 16)
+        arrays = inputs_for(graph, [0, 1, 2, 7, 33, 300][seed % 6], seed)
+        if dtype == "float64":
+            check_passes(graph, arrays)
+        check_text(graph, arrays)
+        if seed % 3 == 0:
+            check_native(graph, arrays)
