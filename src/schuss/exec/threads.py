@@ -43,6 +43,8 @@ class Team:
         self.size = size
         self._wake = [threading.Lock() for _ in range(size - 1)]
         self._done = [threading.Lock() for _ in range(size - 1)]
+        self._finished = [0] * (size - 1)  # by each thread: the number of the last run it has done
+        self._runs = 0
         self._task: Callable[[int], None] | None = None
         self._errors: list[BaseException] = []
         for number in range(size - 1):
@@ -59,21 +61,37 @@ class Team:
                 self._task(number + 1)
             except BaseException as error:
                 self._errors.append(error)
-            self._done[number].release()
+            self._finished[number] = self._runs
+            with contextlib.suppress(RuntimeError):  # a caller that saw the number above did not take the lock
+                self._done[number].release()
 
     def run(self, task: Callable[[int], None]) -> None:
         """task(0) here and task(1) .. task(size-1) on the others; returns when all have. The first error is raised."""
         self._task = task
         self._errors = []
+        self._runs += 1
         for wake in self._wake:
             wake.release()
         try:
             task(0)
         finally:
-            for done in self._done:
-                done.acquire()
+            self._wait()
         if self._errors:
             raise self._errors[0]
+
+    def _wait(self) -> None:
+        """Until all others are done. An interrupt meanwhile is raised then: nobody may work on what others free."""
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                for number, done in enumerate(self._done):
+                    while self._finished[number] != self._runs:
+                        done.acquire()
+                break
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
     def close(self) -> None:
         """Let the threads end."""

@@ -1,0 +1,289 @@
+"""Teams of threads: the same bits from any number, errors and interrupts that do not hang, no thread lost."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schuss import nn, ops, optim
+from schuss.exec import threads as pool
+from schuss.exec.native import NativeExecutor
+from schuss.exec.threads import Team, available_cores, run_team
+from schuss.ir import N, TensorType
+from schuss.trace import trace
+from schuss.train.fit import prepare
+
+
+def own_threads():
+    """The threads that teams have started."""
+    return [t for t in threading.enumerate() if t.name.startswith("schuss-")]
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """No idle teams from other tests; those made here end with the test."""
+    teams: dict[int, list[Team]] = {}
+    monkeypatch.setattr(pool, "_idle", teams)
+    yield teams
+    for team in [t for spare in teams.values() for t in spare]:
+        team.close()
+
+
+def within(seconds, function):
+    """Call it in a thread of its own: it must end in time."""
+    results = []
+    caller = threading.Thread(target=lambda: results.append(function()), daemon=True)
+    caller.start()
+    caller.join(seconds)
+    assert not caller.is_alive(), "it hangs"
+    return results[0]
+
+
+# -- the same bits ---------------------------------------------------------------------------------------
+
+
+def trained(threads):
+    """Weights and metrics after two epochs of a step large enough to be shared."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (300, 60), dtype=np.uint8)
+    model = nn.Sequential(nn.Linear(60, 90), nn.GELU(), nn.Dropout(0.3), nn.LayerNorm(90), nn.Linear(90, 10))
+    trainer = prepare(
+        model, (x, rng.integers(0, 10, 300)), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=1e-2), epochs=2,
+        batch_size=64, validation=0.2, seed=1, clip_norm=1.0, threads=threads,
+    )  # fmt: skip
+    assert trainer.loop._threads == threads
+    run = trainer.train()
+    history = {k: v for k, v in run.history.items() if k != "seconds"}
+    return {n: p.data.tobytes() for n, p in nn.named_parameters(model).items()}, history
+
+
+def test_training_gives_the_same_bits_with_any_number_of_threads():
+    expected = trained(1)
+    for threads in (2, 3, 8):
+        assert trained(threads) == expected, threads
+
+
+@pytest.mark.parametrize("rows", [1, 3, 300])
+def test_functions_give_the_same_bits_with_any_number_of_threads(rows):
+    def function(x, w):
+        h = ops.softmax(ops.tanh(x @ w), axis=-1)
+        return h, h.sum(axis=0), (h * h).mean()
+
+    graph = trace(function, [TensorType("float32", (N, 70)), TensorType("float32", (70, 900))])
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((rows, 70)).astype("f4"), rng.standard_normal((70, 900)).astype("f4")]
+    expected = NativeExecutor(1).compile(graph)(arrays)
+    for threads in (2, 3, 8):
+        found = NativeExecutor(threads).compile(graph)(arrays)
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(found, expected, strict=True)), threads
+
+
+# -- teams -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_every_member_is_called_once(fresh, size):
+    for _ in range(50):
+        called = []
+        run_team(size, called.append)
+        assert sorted(called) == list(range(size))
+
+
+def test_the_caller_is_number_0_and_the_others_are_not_the_caller(fresh):
+    where = {}
+    run_team(3, lambda number: where.__setitem__(number, threading.get_ident()))
+    assert where[0] == threading.get_ident()
+    assert len(set(where.values())) == 3
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_an_error_in_one_member_is_raised_and_does_not_hang(fresh, bad):
+    done = []
+
+    def task(number):
+        time.sleep(0.01 * number)
+        if number == bad:
+            raise ValueError(f"number {number}")
+        done.append(number)
+
+    def both():
+        for _ in range(3):
+            done.clear()
+            with pytest.raises(ValueError, match=f"number {bad}"):
+                run_team(3, task)
+            assert sorted(done) == [n for n in range(3) if n != bad], "the others were not waited for"
+        called = []
+        run_team(3, called.append)
+        return sorted(called)
+
+    assert within(20, both) == [0, 1, 2]
+    assert len(fresh[3]) == 1
+
+
+def test_errors_in_all_members(fresh):
+    def task(number):
+        raise KeyError(number)
+
+    def call():
+        with pytest.raises(KeyError):
+            run_team(4, task)
+        return True
+
+    assert within(20, call)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_while_waiting_for_the_others_is_raised_when_they_are_done(fresh):
+    finished = []
+
+    def task(number):
+        if number == 1:
+            time.sleep(0.05)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        if number:
+            time.sleep(0.1 * number)
+            finished.append(number)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_team(3, task)
+        assert sorted(finished) == [1, 2], "others still work when the caller goes on"
+    finally:
+        signal.signal(signal.SIGINT, before)
+    called = []
+    for _ in range(20):
+        run_team(3, lambda number: (time.sleep(0.001 * number), called.append(number)))
+        assert len(called) % 3 == 0
+    assert sorted(called) == sorted([0, 1, 2] * 20)
+
+
+def test_callers_at_once_have_teams_of_their_own(fresh):
+    meeting = threading.Barrier(4, timeout=20)
+
+    def call():
+        called = []
+
+        def task(number):
+            if number == 0:
+                meeting.wait()
+            called.append(number)
+
+        run_team(2, task)
+        return sorted(called)
+
+    results = []
+    callers = [threading.Thread(target=lambda: results.append(call()), daemon=True) for _ in range(4)]
+    for c in callers:
+        c.start()
+    for c in callers:
+        c.join(20)
+    assert results == [[0, 1]] * 4
+
+
+def test_a_team_within_a_team(fresh):
+    called = []
+    within(20, lambda: run_team(2, lambda outer: run_team(2, lambda inner: called.append((outer, inner)))))
+    assert sorted(called) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+# -- no thread is lost -----------------------------------------------------------------------------------
+
+
+def test_a_closed_teams_threads_end():
+    before = set(own_threads())
+    team = Team(5)
+    started = set(own_threads()) - before
+    assert len(started) == 4
+    team.run(lambda number: None)
+    team.close()
+    for thread in started:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_many_executors_share_one_team(fresh):
+    before = len(own_threads())
+    x = np.ones((300, 300), "f4")
+    graph = trace(lambda x: x @ x, [TensorType("float32", (300, 300))])
+    for _ in range(30):
+        NativeExecutor(3).compile(graph)([x])
+    gc.collect()
+    assert len(own_threads()) <= before + 2
+    assert {size: len(spare) for size, spare in fresh.items()} == {3: 1}
+
+
+def test_sleeping_threads_take_no_time(fresh):
+    run_team(4, lambda number: None)
+    start = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - start < 0.15
+
+
+SCRIPT = """
+from schuss.exec.threads import run_team
+run_team(4, lambda number: None)
+print("done")
+"""
+
+
+def test_idle_threads_do_not_keep_the_program_alive():
+    result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == "done\n"
+    assert result.stderr == ""
+
+
+# -- how many cores ----------------------------------------------------------------------------------------
+
+
+def test_cores_are_those_of_the_affinity_and_the_quota(monkeypatch):
+    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
+    for quota, expected in [(None, 6), (1.5, 2), (0.2, 1), (64.0, 6)]:
+        monkeypatch.setattr(pool, "_cgroup_quota", lambda quota=quota: quota)
+        assert available_cores() == expected
+
+
+def test_cores_without_affinity(monkeypatch):
+    monkeypatch.delattr(pool.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(pool, "_cgroup_quota", lambda: None)
+    monkeypatch.setattr(pool.os, "cpu_count", lambda: 5)
+    assert available_cores() == 5
+    monkeypatch.setattr(pool.os, "cpu_count", lambda: None)
+    assert available_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({"/sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1.5),
+        ({"/sys/fs/cgroup/cpu.max": "max 100000\n"}, None),
+        ({"/sys/fs/cgroup/cpu.max": "what is this"}, None),
+        ({}, None),
+        (
+            {
+                "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "250000\n",
+                "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+            },
+            2.5,
+        ),
+        ({"/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, None),
+    ],
+)
+def test_the_quota_of_a_control_group(monkeypatch, files, quota):
+    def read(path, *args, **kwargs):
+        with contextlib.suppress(KeyError):
+            return files[path.as_posix()]
+        raise FileNotFoundError(str(path))
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert pool._cgroup_quota() == quota
