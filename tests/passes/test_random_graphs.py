@@ -11,17 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numeric import central, directions_for, moved
 
+from schuss import ops
+from schuss.backprop import backprop
 from schuss.exec import native
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor, run_graph
 from schuss.ir.text import to_text
-from schuss.ir.types import N
+from schuss.ir.types import N, TensorType
 from schuss.ops.check import parse_graph, verify_graph
 from schuss.passes.cse import common_subexpressions
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.pipeline import PASSES, optimize
 from schuss.passes.simplify import simplify
+from schuss.trace import trace
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
 FEW = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -137,6 +140,27 @@ def test_native_is_the_reference_on_any_number_of_threads(graph, rows):
 @settings(FEW, max_examples=15)
 @given(graphs("float32"), ROWS)
 def test_native_is_the_reference_in_float32(graph, rows):
+    check_native(graph, inputs_for(graph, rows))
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        # rows of pairs belong to one thread, a fold over the first of them reads all
+        (lambda x: ops.cos(x.T * x).sum(axis=0), [(N, 1)]),
+        (lambda x: ops.cos(x.T * (x + 1.0)).T * 2.0, [(N, 1)]),
+        (lambda x: ops.exp(x).broadcast_to((N, N)).sum(axis=1), [(N,)]),
+        # the examples last: their neighbours lie apart, and a map in the fold's loop is an output too
+        (lambda x, c: ((y := ops.maximum(x, c) * 2.0).sum(axis=1), y, x > c), [(N,), (20, 1)]),
+        # a broadcast to an axis before the examples, and its gradient
+        (lambda x: backprop((ops.broadcast_to(x, shape=(1, N, 3)) * x).sum(), [x])[0], [(N, 3)]),
+        # folds of one element
+        (lambda x, y: (x.mean(axis=()), y.max(), y.mean(), x.min(axis=1)), [(N, 1), ()]),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 7, 300])
+def test_what_random_graphs_have_found(function, shapes, rows):
+    graph = trace(function, [TensorType("float64", s) for s in shapes])
     check_native(graph, inputs_for(graph, rows))
 
 

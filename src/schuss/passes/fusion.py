@@ -164,7 +164,7 @@ def _folded(node: Node) -> bool:
 
 def _can_join(group: Group, space: Shape) -> bool:
     """Not a group that folds the first axis: its loop over the examples is not that of a map."""
-    if any(0 in f.attrs["axis"] for f in group.folds):
+    if any(0 in f.attrs["axis"] for f in group.folds) or (group.folds and _scattered(space)):
         return False
     return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
 
@@ -180,7 +180,14 @@ def _can_fold(group: Group, node: Node) -> bool:
     """A reduction joins the maps it folds if some leading axis is kept and all folds of the group agree."""
     if group.form is not Form.MAP or not _trailing(node) or len(node.attrs["axis"]) == len(group.space):
         return False
+    if _scattered(group.space):
+        return False
     return not group.folds or len(group.folds[0].attrs["axis"]) == len(node.attrs["axis"])
+
+
+def _scattered(space: Shape) -> bool:
+    """Whether neighbours along the last axis, the examples, lie apart in memory: a fold's vectors cannot store them."""
+    return bool(space) and isinstance(space[-1], Sym) and static_size(space) > 1
 
 
 def _mark_stores(graph: Graph, groups: list[Group], home: dict[Node, int]) -> None:

@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import Shape, static_size
+from schuss.ir.types import Shape, Sym, static_size
 from schuss.passes.build import make
 from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
+from schuss.passes.views import is_view
 
 ALIGN = 64
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
@@ -180,8 +181,7 @@ def _division(group: Group) -> Division:
     """How threads share the group: see the module's text."""
     shape = group.space
     if group.anchor is not None and (group.form is Form.REDUCE or group.anchor.op == "argmax"):
-        kept = [d for a, d in enumerate(shape) if a not in group.anchor.attrs["axis"]]
-        return ROWS if is_rowwise(tuple(kept)) and is_rowwise(shape) else ONE
+        return ROWS if is_rowwise(shape) and 0 not in group.anchor.attrs["axis"] else ONE
     if group.form is Form.SINGLE:
         return ONE
     if is_rowwise(shape):
@@ -212,8 +212,15 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
     ):
         return False
     if division == ROWS:
-        return is_rowwise(operand.type.shape)
+        return is_rowwise(operand.type.shape) and not _may_turn_rows(operand)
     return operand is base_of(operand) and operand.type.shape[0] == division[1] and reader is not group.anchor
+
+
+def _may_turn_rows(operand: Node) -> bool:
+    """Whether the operand is a view in which rows may be another axis of the value: one of pairs of examples."""
+    if not is_view(operand):
+        return False
+    return sum(isinstance(d, Sym) for d in operand.type.shape) > 1 or _may_turn_rows(operand.inputs[0])
 
 
 Access = tuple[Node, Division | None, bool]
