@@ -138,6 +138,31 @@ def test_metrics_in_a_list_go_by_their_names():
     assert len(run.history["absolute_error"]) == 2
 
 
+@pytest.mark.parametrize(
+    "metrics",
+    [{"loss": absolute_error}, {"count": absolute_error}, {"seconds": absolute_error}, {"val_loss": absolute_error},
+     [absolute_error, absolute_error], [lambda p, t: p.mean(), lambda p, t: t.mean()]],
+)  # fmt: skip
+def test_metrics_need_names_of_their_own(metrics):
+    with pytest.raises(UsageError, match=r"metrics need names of their own, .* is taken"):
+        fit(nn.Linear(2, 1), line(), loss=nn.MSELoss(), metrics=metrics)
+
+
+def test_an_accuracy_of_ones_own():
+    run = fit(mlp(4, 3), blobs(), metrics={"accuracy": lambda p, t: p.mean() * 0.0 + 7.0}, backend="reference")
+    assert run.last("accuracy") == 7.0
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.L1Loss(), nn.HuberLoss(), nn.SmoothL1Loss()])
+def test_integers_are_numbers_to_a_regression(loss):
+    x, y = blobs(30)
+    a, b = mlp(4, 1), mlp(4, 1)
+    run = fit(a, (x, 10 * y - 5), loss=loss, backend="reference")
+    fit(b, (x, (10 * y - 5).astype("f4")), loss=loss, backend="reference")
+    assert "accuracy" not in run.history
+    close(weights(a), weights(b), 1e-6)
+
+
 def test_a_metric_of_another_shape_is_refused():
     with pytest.raises(UsageError, match=r"metric wide: must return one value an example, \[N\], or a scalar; got"):
         fit(nn.Linear(2, 1), line(), loss=nn.MSELoss(), metrics={"wide": lambda p, t: p - t})
@@ -186,6 +211,12 @@ def test_a_function_is_called_after_each_epoch_and_true_stops():
     other = mlp(4, 3)
     fit(other, blobs(), epochs=2, backend="reference")
     assert same_bits(weights(run.model), weights(other))
+
+
+@pytest.mark.parametrize("callbacks", [3, lambda run: None, [3], [None], ["print"]])
+def test_callbacks_that_are_none(callbacks):
+    with pytest.raises(UsageError, match="callbacks must be"):
+        fit(mlp(4, 3), blobs(), callbacks=callbacks, backend="reference")
 
 
 def test_begin_may_stop_the_run():
@@ -274,6 +305,18 @@ def test_class_weights_do_not_touch_validation():
 def test_weights_that_do_not_fit(options, error, message):
     with pytest.raises(error, match=message):
         fit(mlp(4, 3), blobs(30), backend="reference", **options)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_a_batch_whose_examples_all_weigh_nothing(backend):
+    """It changes nothing and is worth nothing."""
+    x, y = blobs(20)
+    a, b = mlp(4, 3), mlp(4, 3)
+    options = {"batch_size": 5, "shuffle": False, "backend": backend, "optimizer": optim.SGD(lr=0.1), "epochs": 1}
+    run = fit(a, (x, y), sample_weight=np.repeat([1, 0], 10), **options)
+    fit(b, (x[:10], y[:10]), **options)
+    assert np.isfinite(run.last("loss"))
+    close(weights(a), weights(b), 1e-6)
 
 
 def test_class_weight_needs_classes():

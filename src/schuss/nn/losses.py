@@ -314,7 +314,8 @@ class SmoothL1Loss(Loss):
 def weighted(loss: Any, pred: Any, target: Any, weight: Any) -> Any:
     """sum(w * l) / sum(w) for the examples' losses l [N] and weights w [N].
 
-    With class weights the divisor is the sum of the products of both weights. UsageError for a loss without
+    With class weights the divisor is the sum of the products of both weights. Where all weights are 0, so is the
+    loss. UsageError for a loss without
     per_example (a plain function), ShapeError if w is not [N].
     """
     per_example = getattr(loss, "per_example", None)
@@ -331,4 +332,5 @@ def weighted(loss: Any, pred: Any, target: Any, weight: Any) -> Any:
     weight = ops.cast(weight, dtype=str(each.dtype))
     own: Callable[..., Any] | None = getattr(loss, "weight_of_examples", None)
     factor = None if own is None else own(pred, target)
-    return ops.sum(weight * each) / ops.sum(weight if factor is None else weight * factor)
+    total = ops.sum(weight if factor is None else weight * factor)
+    return ops.sum(weight * each) / ops.where(total > 0.0, total, 1.0)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from schuss.errors import UsageError
+
 
 @dataclass
 class Run:
@@ -56,9 +58,21 @@ class _Function(Callback):
 
 
 def as_callbacks(given: Iterable[Any]) -> list[Any]:
-    """Callback objects as they are (any object with some of the hooks); functions as epoch hooks."""
-    hooks = ("begin", "epoch", "end")
-    return [c if any(hasattr(c, h) for h in hooks) else _Function(c) for c in given]
+    """Callback objects as they are (any object with some of the hooks); functions as epoch hooks.
+
+    UsageError for anything else.
+    """
+    if not isinstance(given, Iterable):
+        raise UsageError(f"fit: callbacks must be a list of them, got {type(given).__name__}")
+    result: list[Any] = []
+    for callback in given:
+        hooked = any(hasattr(callback, hook) for hook in ("begin", "epoch", "end"))
+        if not hooked and not callable(callback):
+            raise UsageError(
+                f"fit: callbacks must be functions or have begin, epoch or end, got {type(callback).__name__}"
+            )
+        result.append(callback if hooked else _Function(callback))
+    return result
 
 
 def call(callbacks: Iterable[Any], hook: str, run: Run) -> bool:

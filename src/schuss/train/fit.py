@@ -21,6 +21,8 @@ from schuss.train.loop import Plan, Trainer
 from schuss.train.step import Metric, Task
 
 Data = tuple[Any, Any]
+COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
+REGRESSION = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss)  # integer targets are numbers to them, not labels
 
 
 def fit(
@@ -263,14 +265,24 @@ def _task(
         raise UsageError(f"fit: the optimizer must have init and update, got {type(optimizer).__name__}")
     if not callable(loss):
         raise UsageError(f"fit: the loss must be callable with (pred, target), got {type(loss).__name__}")
-    named = dict(metrics) if isinstance(metrics, Mapping) else {_name(m): m for m in metrics}
-    for name, metric in named.items():
-        if not callable(metric):
-            raise UsageError(f"fit: metrics must be functions of (pred, target), got {name} = {metric!r}")
+    named = _metrics(metrics)
     target = _row_type(columns["y"])
-    if target.dtype not in ("float32", "float64") and target.rank == 1:
+    if not target.is_float and target.rank == 1 and not isinstance(loss, REGRESSION):
         named = {"accuracy": accuracy, **named}
     return Task(model, loss, optimizer, inputs, target, "w" in columns, chosen, clip, named)
+
+
+def _metrics(given: Any) -> dict[str, Metric]:
+    """The metrics by name. UsageError for what cannot be called, and for names that are taken."""
+    mapped = given.items() if isinstance(given, Mapping) else [(_name(m), m) for m in given]
+    named: dict[str, Metric] = {}
+    for name, metric in mapped:
+        if not callable(metric):
+            raise UsageError(f"fit: metrics must be functions of (pred, target), got {name} = {metric!r}")
+        if name in named or name in COLUMNS or str(name).startswith("val_"):
+            raise UsageError(f"fit: metrics need names of their own, {name} is taken; give them as {{name: function}}")
+        named[str(name)] = metric
+    return named
 
 
 def _name(metric: Any) -> str:
