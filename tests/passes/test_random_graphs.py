@@ -150,6 +150,8 @@ def test_native_is_the_reference_in_float32(graph, rows):
         (lambda x: ops.cos(x.T * x).sum(axis=0), [(N, 1)]),
         (lambda x: ops.cos(x.T * (x + 1.0)).T * 2.0, [(N, 1)]),
         (lambda x: ops.exp(x).broadcast_to((N, N)).sum(axis=1), [(N,)]),
+        # a product of a value with itself reads all of it, not only a thread's rows
+        (lambda x: (y := ops.cos(x.T * x)) @ y, [(N, 1)]),
         # the examples last: their neighbours lie apart, and a map in the fold's loop is an output too
         (lambda x, c: ((y := ops.maximum(x, c) * 2.0).sum(axis=1), y, x > c), [(N,), (20, 1)]),
         # a broadcast to an axis before the examples, and its gradient

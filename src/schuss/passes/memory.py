@@ -207,7 +207,7 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
     if (
         group.form is Form.CONTRACT
         and reader is group.anchor
-        and operand is not reader.inputs[0]
+        and operand in reader.inputs[1:]  # read whole, x @ x too
         and operand.type.rank == 2
     ):
         return False
