@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -206,3 +212,34 @@ def test_progress_goes_up_to_the_end():
     assert (seen[-1].step, seen[-1].steps, seen[-1].examples) == (30, 30, 120)
     assert all(np.isfinite(p.means["loss"]) for p in seen)
     assert [(p.epoch, p.step) for p in seen] == sorted({(p.epoch, p.step) for p in seen})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("delay", [0.01, 0.2, 0.45])
+def test_an_interrupt_in_the_middle_of_an_epoch(threads, delay):
+    """It ends the call soon; the model has weights of some step, and both it and the threads can go on."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((4000, 60)).astype("f4"), rng.integers(0, 3, 4000)
+    model = mlp(60, 90, 3)
+    nn.initialize(model, 0)
+    started = threading.Event()
+
+    def interrupt():
+        started.wait(30)
+        time.sleep(delay)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    sender = threading.Thread(target=interrupt)
+    sender.start()
+    try:
+        begin = SimpleNamespace(begin=lambda run: started.set())
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, (x, y), epochs=10**6, threads=threads, callbacks=[begin])
+    finally:
+        sender.join()
+        signal.signal(signal.SIGINT, before)
+    assert finite(model)
+    first = fit(model, (x, y), epochs=1, threads=threads).last("loss")
+    assert np.isfinite(first)
