@@ -128,7 +128,6 @@ class Trainer:
         if self.position.step == 0:  # resumed just after the epoch that was to be the last
             self.run.stopped = self._waited_long_enough()
         try:
-            self.run.stopped = self._waited_long_enough()  # a checkpoint may be of that moment
             halted = call(self.callbacks, "begin", self.run)
             while not halted and self.position.epoch < self.plan.epochs and self.run.stopped is None:
                 self._epoch(progress, stop, saved)
