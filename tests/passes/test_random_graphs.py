@@ -156,6 +156,8 @@ def test_native_is_the_reference_in_float32(graph, rows):
         (lambda x, c: ((y := ops.maximum(x, c) * 2.0).sum(axis=1), y, x > c), [(N,), (20, 1)]),
         # a broadcast to an axis before the examples, and its gradient
         (lambda x: backprop((ops.broadcast_to(x, shape=(1, N, 3)) * x).sum(), [x])[0], [(N, 3)]),
+        # a matrix that is kept transposed meets values of three axes
+        (lambda x, w, b: (x @ w.T, w.T * b, w.T * b.sum(axis=(1, 2), keepdims=True)), [(N, 3), (4, 3), (2, 3, 4)]),
         # folds of one element
         (lambda x, y: (x.mean(axis=()), y.max(), y.mean(), x.min(axis=1)), [(N, 1), ()]),
     ],
@@ -163,6 +165,7 @@ def test_native_is_the_reference_in_float32(graph, rows):
 @pytest.mark.parametrize("rows", [1, 7, 300])
 def test_what_random_graphs_have_found(function, shapes, rows):
     graph = trace(function, [TensorType("float64", s) for s in shapes])
+    check_passes(graph, inputs_for(graph, rows))
     check_native(graph, inputs_for(graph, rows))
 
 

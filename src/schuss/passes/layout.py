@@ -78,7 +78,7 @@ def _hoist(node: Node) -> Node | None:
         return node.inputs[0].inputs[0]
     if node.op == "sum" and len(node.attrs["axis"]) == 2 and _is_swap(node.inputs[0]):
         return with_inputs(node, (node.inputs[0].inputs[0],))
-    if not is_map(node) or not any(_is_swap(i) for i in node.inputs):
+    if not is_map(node) or node.type.rank != 2 or not any(_is_swap(i) for i in node.inputs):
         return None
     if not all(_is_swap(i) or is_ones(i.type.shape) for i in node.inputs):
         return None
@@ -91,7 +91,7 @@ def _companions(graph: Graph) -> set[str]:
     """State matrices that meet a transposed one in a map: they should be kept the same way."""
     found = set()
     for node in graph.nodes:
-        if is_map(node) and any(_is_swap(i) for i in node.inputs):
+        if is_map(node) and node.type.rank == 2 and any(_is_swap(i) for i in node.inputs):
             found |= {name for i in node.inputs if i.type.shape == node.type.shape for name in _leaves(i)}
     return found
 
