@@ -235,7 +235,7 @@ def test_every_flipped_bit_is_found(saved):
     whole = file_of(saved).read_bytes()
     trainer, rng = trainer_of(), random.Random(0)
     expected = read_tensors(file_of(saved))
-    for _ in range(400):
+    for _ in range(200):
         damaged = bytearray(whole)
         damaged[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
         file_of(saved).write_bytes(damaged)
