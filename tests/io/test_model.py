@@ -557,7 +557,7 @@ def try_mutants(path, wholes, count, seed):
         try:
             model = measured(path, len(content)) if number % 20 == 0 else load(path)
             loaded += 1
-            if number % 10 == 0:
+            if number % 40 == 0:
                 model(X)
                 save(model, path)
         except (SchussError, OSError):
