@@ -319,14 +319,14 @@ def sealed(header, data, description):
         name: np.frombuffer(data[slice(*e["data_offsets"])], DTYPES[e["dtype"]]).reshape(e["shape"])
         for name, e in places.items()
     }
-    metadata = {**header["__metadata__"], KEY: text, "sha256": _checksum(arrays, text)}
-    return packed({"__metadata__": metadata, **places}, data)
+    whole = json.dumps({"sha256": _checksum(arrays, text), "content": description})
+    return packed({"__metadata__": {KEY: whole}, **places}, data)
 
 
 def described(content, change):
     """The file with its description changed."""
     header, data = opened(content)
-    description = json.loads(header["__metadata__"][KEY])
+    description = json.loads(header["__metadata__"][KEY])["content"]
     change(description)
     return sealed(header, data, description)
 
@@ -341,7 +341,7 @@ def refused(path, content, message):
 
 def test_files_of_others(path):
     save_file({"w": np.ones(3, "f4")}, path)
-    with pytest.raises(ModelFileError, match="is a safetensors file, but not a model of schuss's"):
+    with pytest.raises(ModelFileError, match="is not one of schuss's files"):
         load(path)
     save_file({"w": np.ones(3, "f4")}, path, {KEY: "[]"})
     with pytest.raises(ModelFileError, match="is not a JSON object"):
@@ -445,14 +445,15 @@ def test_every_changed_number_is_found(path, sound):
 
 def test_a_file_without_its_checksum(path, sound):
     header, data = opened(sound["layers"])
-    del header["__metadata__"]["sha256"]
+    content = json.loads(header["__metadata__"][KEY])["content"]
+    header["__metadata__"][KEY] = json.dumps({"content": content})
     refused(path, packed(header, data), "is damaged")
 
 
 def test_a_tensor_missing_or_renamed(path, sound):
     header, data = opened(sound["graph"])
     renamed = {("x" + n if n == "out.bias" else n): v for n, v in header.items()}
-    description = json.loads(header["__metadata__"][KEY])
+    description = json.loads(header["__metadata__"][KEY])["content"]
     refused(path, packed(renamed, data), "is damaged")
     refused(path, sealed(renamed, data, description), r"parameter (out\.bias|xout\.bias): the description says")
     swapped = copy.deepcopy(header)
@@ -463,7 +464,7 @@ def test_a_tensor_missing_or_renamed(path, sound):
 def test_a_parameter_that_is_not_floating(path, sound):
     header, data = opened(sound["graph"])
     header["out.bias"]["dtype"] = "I32"
-    description = json.loads(header["__metadata__"][KEY])
+    description = json.loads(header["__metadata__"][KEY])["content"]
     description["parameters"]["out.bias"][0] = "int32"
     refused(path, sealed(header, data, description), r"parameter out\.bias")
 
@@ -528,7 +529,7 @@ def mutant(rng, whole):
     header, data = opened(whole)
     if kind == 2:
         return packed(replaced(rng, header), data)
-    description = json.loads(header["__metadata__"][KEY])
+    description = json.loads(header["__metadata__"][KEY])["content"]
     if kind == 3:
         description = replaced(rng, description)
     else:

@@ -254,7 +254,7 @@ def test_foreign_files(saved, content):
 
 
 def test_a_model_file_is_no_checkpoint(saved):
-    save_file({"w": np.ones(3, "f4")}, file_of(saved), {"schuss": "{}"})
+    save_file({"w": np.ones(3, "f4")}, file_of(saved), {"schuss": '{"content": {}}'})
     with pytest.raises(ModelFileError, match="checksum"):
         Checkpoint(saved, SETTINGS).resume(trainer_of())
     save_file({"w": np.ones(3, "f4")}, file_of(saved))

@@ -816,3 +816,37 @@ def test_a_model_called_on_bytes_scales_them_as_its_fit_did():
     np.testing.assert_allclose(model(x), floats, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model(x.astype(np.int64)), floats, rtol=1e-5, atol=1e-6)
     assert np.abs(before).max() > 5 * np.abs(floats).max()  # an unfitted model takes the numbers as they are
+
+
+def test_indices_beside_bytes_are_not_scaled():
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.table = nn.Embedding(3, 4)
+            self.image = nn.Linear(5, 4)
+            self.out = nn.Linear(4, 2)
+
+        def forward(self, image, which):
+            return self.out(schuss.tanh(self.image(image) + self.table(which)))
+
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (60, 5), dtype=np.uint8)
+    which = rng.integers(0, 3, 60)
+    model = Both()
+    run = fit(model, ((image, which), (which > 0).astype(int)), epochs=60, batch_size=60, optimizer=optim.Adam(lr=0.05))
+    assert run.last("accuracy") > 0.95
+    np.testing.assert_allclose(model(image, which), model((image / 255).astype("f4"), which), rtol=1e-4, atol=1e-5)
+
+
+def test_squares_against_labels_are_one_hot_with_many_outputs_and_numbers_with_one():
+    x, y = blobs(60)
+    assert "accuracy" in fit(mlp(4, 8, 3), (x, y), loss=nn.MSELoss()).history
+    assert "accuracy" not in fit(mlp(4, 8, 1), (x, y), loss=nn.MSELoss()).history
+
+
+def test_a_loss_of_ones_own_takes_counts():
+    x, y = blobs(60)
+
+    def poisson(pred, target):
+        return (schuss.exp(pred[:, 0]) - target * pred[:, 0]).mean()
+
+    assert "accuracy" not in fit(mlp(4, 8, 1), (x, y + 1), loss=poisson).history

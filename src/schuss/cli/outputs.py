@@ -44,8 +44,11 @@ def outputs_of(model: Any, x: Array) -> Outputs:
 
 
 def is_classifier(seen: Seen | None) -> bool:
-    """Whether the model was trained on labels."""
-    return seen is not None and seen.target is not None and not seen.target.is_float
+    """Whether the model was trained on labels. (Integers can be the targets of a regression: it has no accuracy.)"""
+    if seen is None or seen.target is None or seen.target.is_float:
+        return False
+    history = seen.record.get("history")
+    return not history or "accuracy" in history
 
 
 def fitted(seen: Seen | None, x: Array) -> Array:

@@ -16,11 +16,11 @@ from typing import Any
 
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
-from schuss.io.tensors import KEY, Array, check_sum, parse_json, read_file, write_tensors
+from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
 from schuss.ir.types import DTYPES, N, TensorType
-from schuss.nn.forward import Seen, forward_graph, model_dtype, remember, scaled_types, seen_by
+from schuss.nn.forward import Seen, are_scaled, forward_graph, model_dtype, remember, scaled_types, seen_by
 from schuss.nn.module import Module
 from schuss.ops.check import parse_graph
 from schuss.ops.registry import lookup
@@ -95,10 +95,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """The tensors and the description in a model file, the file's form checked."""
-    tensors, metadata = read_file(path)
-    if KEY not in metadata:
-        raise ModelFileError(f"{path}: is a safetensors file, but not a model of schuss's (no {KEY!r} in its metadata)")
-    description = parse_json(metadata[KEY], f"{path}: the model's description")
+    tensors, description, checksum = read_sealed(path)
     version = description.get("format")
     if not isinstance(version, int) or version < 1:
         raise ModelFileError(f"{path}: the model's description has no format number")
@@ -107,7 +104,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
         raise ModelFileError(
             f"{path}: is of format {version}, from a newer version of schuss ({made_by}); upgrade schuss"
         )
-    check_sum(path, tensors, metadata)
+    check_sum(path, tensors, description, checksum)
     return tensors, description
 
 
@@ -248,7 +245,8 @@ def _seen(path: Any, description: Mapping[str, Any], graph: Graph, record: Mappi
     if scale is not None and not (type(scale) in (int, float) and 0 < scale < math.inf):
         raise ModelFileError(f"{path}: the model's description has no sound scale: {str(scale)[:40]}")
     wanted = [n.type for n in graph.inputs if not n.attrs["name"].startswith("param/")]
-    scaled = [w if scale is not None and not t.is_float else t for t, w in zip(inputs, wanted, strict=False)]
+    chosen = zip(inputs, wanted, are_scaled(inputs, scale), strict=False)
+    scaled = [w if c else t for t, w, c in chosen]
     if scaled != wanted or [t.shape for t in inputs] != [w.shape for w in wanted]:
         raise ModelFileError(f"{path}: the model's description has no sound inputs: they are not its graph's")
     return Seen(inputs, scale, target, _mapping(description, "loss"), _mapping(description, "optimizer"), record)

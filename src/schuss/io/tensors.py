@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,64 +33,57 @@ MAX_HEADER = 100 << 20  # bytes; the format's own limit
 KEY = "schuss"
 
 
-def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
-    """Write arrays and JSON metadata, whole or not at all, with a checksum of both inside. OSError if it cannot be."""
-    text = json.dumps(meta, allow_nan=True)
-    write_file(path, tensors, {"format": "pt", KEY: text, "sha256": _checksum(tensors, text)})
+def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], content: Mapping[str, Any]) -> None:
+    """Write arrays and JSON content, whole or not at all, with a checksum of both inside. OSError if it cannot be.
+
+    The metadata have one entry, so that the same contents give the same bytes: the writer of the package puts several
+    in an order of chance.
+    """
+    text = json.dumps(content)
+    sealed = f'{{"sha256": "{_checksum(tensors, text)}", "content": {text}}}'
+    write_file(path, tensors, {KEY: sealed})
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """What write_tensors wrote. ModelFileError if anything is damaged."""
+    tensors, content, checksum = read_sealed(path)
+    check_sum(path, tensors, content, checksum)
+    return tensors, content
+
+
+def read_sealed(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any], Any]:
+    """Arrays, content and the checksum, not yet compared. ModelFileError if the file is not one of schuss's."""
     tensors, metadata = read_file(path)
     if KEY not in metadata:
         raise ModelFileError(f"{path}: is not one of schuss's files (its header has no {KEY!r})")
-    check_sum(path, tensors, metadata)
-    return tensors, parse_json(metadata[KEY], f"{path}: metadata")
+    sealed = parse_json(metadata[KEY], f"{path}: its description")
+    content = sealed.get("content")
+    if not isinstance(content, dict):
+        raise ModelFileError(f"{path}: its description has no content")
+    return tensors, content, sealed.get("sha256")
 
 
-def check_sum(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """ModelFileError unless the checksum in the metadata is that of the tensors and the JSON text."""
-    if metadata.get("sha256") != _checksum(tensors, metadata[KEY]):
+def check_sum(path: Any, tensors: Mapping[str, Array], content: Mapping[str, Any], checksum: Any) -> None:
+    """ModelFileError unless the checksum is that of the tensors and the content."""
+    if checksum != _checksum(tensors, json.dumps(content)):
         raise ModelFileError(f"{path}: is damaged (its checksum does not match); go back to another copy")
 
 
 def _checksum(tensors: Mapping[str, Array], text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         array = np.asarray(tensors[name], order="C")
         digest.update(f"{name} {array.dtype} {array.shape}".encode("utf-8", "surrogatepass"))
-        digest.update(_bytes(array))
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def _bytes(array: Array) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
-
-
 def write_file(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """A plain safetensors file, atomically. The same contents give the same bytes.
+    """A plain safetensors file, atomically."""
+    from safetensors.numpy import save
 
-    Tensors lie in the order of their alignment and names, as safetensors' own writer puts them; that writer orders
-    metadata by chance and makes a copy of everything.
-    """
-    codes = {dtype: code for code, dtype in DTYPES.items()}
-    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    order, at = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)), 0
-    for name in order:
-        size = arrays[name].nbytes
-        code = codes[str(arrays[name].dtype)]
-        header[name] = {"dtype": code, "shape": list(arrays[name].shape), "data_offsets": [at, at + size]}
-        at += size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-
-    def content(file: BinaryIO) -> None:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name in order:
-            file.write(_bytes(arrays[name]))
-
-    atomic_write(path, content)
+    arrays = {name: np.array(value, order="C") for name, value in tensors.items()}
+    atomic_write(path, save(arrays, dict(metadata)))
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:

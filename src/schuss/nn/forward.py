@@ -51,10 +51,15 @@ def seen_by(model: Any) -> Seen | None:
         return None
 
 
+def are_scaled(types: Sequence[TensorType], scale: float | None) -> list[bool]:
+    """Which inputs the scale is for: the bytes, beside which integers are indices; without bytes all integers."""
+    narrow = [t.dtype == "uint8" for t in types]
+    chosen = narrow if any(narrow) else [not t.is_float for t in types]
+    return [c and scale is not None for c in chosen]
+
+
 def scaled(x: Any, scale: float | None, dtype: str) -> Any:
-    """The data as the model is given it: integers times the scale, if there is one, as floats; floats as they are."""
-    if scale is None or x.is_float:
-        return x
+    """Integers times the scale, as floats."""
     with scope("input"):
         return ops.cast(x, dtype=dtype) * scale
 
@@ -62,17 +67,17 @@ def scaled(x: Any, scale: float | None, dtype: str) -> Any:
 def as_trained(model: Any, xs: Sequence[Any]) -> list[Any]:
     """Inputs of a model that was fitted, treated as in its fit: where it saw scaled integers, integers are scaled."""
     seen = seen_by(model)
-    if seen is None or seen.scale is None:
+    if seen is None or len(seen.inputs) != len(xs):
         return list(xs)
+    chosen = zip(xs, are_scaled(seen.inputs, seen.scale), strict=True)
     dtype = model_dtype(model)
-    whole = [i < len(seen.inputs) and not seen.inputs[i].is_float for i in range(len(xs))]
-    return [scaled(x, seen.scale, dtype) if w and isinstance(x, Tensor) else x for x, w in zip(xs, whole, strict=True)]
+    return [scaled(x, seen.scale, dtype) if c and isinstance(x, Tensor) and not x.is_float else x for x, c in chosen]
 
 
 def scaled_types(model: Any, types: Sequence[TensorType], scale: float | None) -> tuple[TensorType, ...]:
-    """The types of the inputs once integers are scaled."""
+    """The types of the inputs as the model sees them."""
     dtype = model_dtype(model)
-    return tuple(t if t.is_float or scale is None else TensorType(dtype, t.shape) for t in types)
+    return tuple(TensorType(dtype, t.shape) if c else t for t, c in zip(types, are_scaled(types, scale), strict=True))
 
 
 def model_dtype(model: Any) -> str:

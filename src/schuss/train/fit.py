@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,12 @@ from schuss.train.step import Metric, Task
 
 Data = tuple[Any, Any]
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
-REGRESSION = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss)  # integer targets are numbers to them, not labels
+REGRESSION = (
+    nn.MSELoss,
+    nn.L1Loss,
+    nn.HuberLoss,
+    nn.SmoothL1Loss,
+)  # with one output, integer targets are numbers to them
 
 
 def fit(
@@ -61,7 +67,7 @@ def fit(
     clip_norm     limit on the norm of all gradients together
     early_stop    stop after so many epochs without a better validation loss (the training loss without
                   validation data); the best weights are restored
-    scale         integers of x are multiplied by it; None: bytes by 1/255, other integers by 1
+    scale         bytes of x are multiplied by it, and integers where no input has bytes; None: bytes by 1/255
     threads       None: the cores this process may use
     backend       native or reference
 
@@ -267,9 +273,23 @@ def _task(
         raise UsageError(f"fit: the loss must be callable with (pred, target), got {type(loss).__name__}")
     named = _metrics(metrics)
     target = _row_type(columns["y"])
-    if not target.is_float and target.rank == 1 and not isinstance(loss, REGRESSION):
-        named = {"accuracy": accuracy, **named}
-    return Task(model, loss, optimizer, inputs, target, "w" in columns, chosen, clip, named)
+    task = Task(model, loss, optimizer, inputs, target, "w" in columns, chosen, clip, named)
+    if target.is_float or target.rank != 1 or not _are_labels(loss, columns["y"], _classes(task)):
+        return task
+    return replace(task, metrics={"accuracy": accuracy, **named})
+
+
+def _are_labels(loss: Any, y: Array, classes: int | None) -> bool:
+    """Whether integers [N] are classes: not to a regression of one output; to a loss of the user's if they fit."""
+    if isinstance(loss, nn.Loss):
+        return not isinstance(loss, REGRESSION) or classes is not None
+    return bool(y.min() >= 0 and y.max() < (classes or 2))
+
+
+def _classes(task: Task) -> int | None:
+    """How many outputs the model gives a row, if more than one."""
+    pred = forward_graph(task.model, scaled_types(task.model, task.inputs, task.scale)).outputs[0].type
+    return pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) and pred.shape[1] > 1 else None
 
 
 def _metrics(given: Any) -> dict[str, Metric]:
@@ -304,13 +324,12 @@ def accuracy(pred: Any, target: Any) -> Any:
 
 def _check_fit(task: Task, columns: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
     """Labels within the model's outputs; validation rows shaped as training rows."""
-    pred = forward_graph(task.model, scaled_types(task.model, task.inputs, task.scale)).outputs[0].type
-    classes = pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) else None
+    classes = _classes(task)
     for name, data in (("y", columns), ("validation y", held)):
         if data is None:
             continue
         if "accuracy" in task.metrics:
-            check_labels(data["y"], name, classes if classes and classes > 1 else 2)
+            check_labels(data["y"], name, classes or 2)
         if data.keys() != columns.keys():
             raise ShapeError(f"validation x: {len(data)} columns, training has {len(columns)}; give the same inputs")
         for column, array in data.items():

@@ -16,7 +16,7 @@ from schuss.errors import GradientError, UsageError
 from schuss.ir.executor import Step
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import N, TensorType
-from schuss.nn.forward import scaled
+from schuss.nn.forward import are_scaled, scaled
 from schuss.nn.losses import weighted
 from schuss.optim import clip_grad_norm
 from schuss.trace import Tensor, as_tensor, scope
@@ -67,7 +67,9 @@ def _bound(task: Task, make: _Inputs) -> dict[str, Tensor]:
 def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[Any, Any, Any]:
     """(prediction, target, weight of the batch's examples or None)"""
     dtype = next((p.dtype for p in params.values()), "float32")
-    xs = [scaled(make(f"x{i}", t), task.scale, dtype) for i, t in enumerate(task.inputs)]
+    xs = [make(f"x{i}", t) for i, t in enumerate(task.inputs)]
+    chosen = zip(xs, are_scaled(task.inputs, task.scale), strict=True)
+    xs = [scaled(x, task.scale, dtype) if c else x for x, c in chosen]
     target = make("y", task.target)
     weight = make("w", TensorType(dtype, (N,))) if task.weighted else None
     return task.model(*xs), target, weight
