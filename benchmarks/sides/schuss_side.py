@@ -1,6 +1,8 @@
-"""schuss: the public API, no option a user would not write."""
+"""schuss: the public API, no option a user would not write. An epoch is timed from end to end, shuffle and all."""
 
 from __future__ import annotations
+
+import time
 
 from common import RATE, SIZES, options, report
 
@@ -21,7 +23,8 @@ for a, b in itertools.pairwise(SIZES):
     layers += [nn.Linear(a, b), nn.ReLU()]
 model = nn.Sequential(*layers[:-1])
 
-run = schuss.fit(
+ends = [0.0]
+schuss.fit(
     model,
     (x, data.y_train),
     loss=nn.CrossEntropyLoss(),
@@ -30,6 +33,9 @@ run = schuss.fit(
     batch_size=given.batch,
     seed=given.seed,
     threads=given.threads,
+    callbacks=[lambda run: ends.append(time.perf_counter())],
 )
+seconds = [b - a for a, b in itertools.pairwise(ends)]
+final = float(nn.CrossEntropyLoss()(model(x), data.y_train))
 accuracy = float((np.argmax(model(xt), axis=1) == data.y_test).mean())
-report("schuss", schuss.__version__, run.history["seconds"], run.history["loss"][-1], accuracy, idiom="fit")
+report("schuss", schuss.__version__, seconds, final, accuracy, idiom="fit")

@@ -81,6 +81,7 @@ class Trainer:
         self.steps = -(-self.rows // self.batch)
         self.callbacks = callbacks
         self.position = Position()
+        self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.best: dict[str, Array] = {}
         self.run = Run(task.model)
         self.data = dict(data)
@@ -169,16 +170,18 @@ class Trainer:
     def _epoch(self, progress: Any, stop: Any, saved: Any) -> None:
         """One epoch from where the position says, in slices; stops within it leave the position there."""
         at = self.position
+        mark = time.perf_counter()
+        if at.step == 0:
+            at.epoch_seconds = 0.0
         order = epoch_order(self.rows, self.key, at.epoch) if self.plan.shuffle else np.arange(self.rows)
         if at.step == 0:
             self.arrays |= self._no_sums()
             self.loop.load(self.arrays)
-            at.epoch_seconds = 0.0
-        size, taken = 1, time.perf_counter()
+        taken = time.perf_counter()
         back = (at.step, dict(self.arrays))
         while at.step < self.steps:
             start = time.perf_counter()
-            count = min(size, self.steps - at.step)
+            count = min(self.slice, self.steps - at.step)
             done = self.loop.run(order, self.batch, at.step, count, at.counter)
             if done < count or (at.step + done == self.steps and not self._last_was_finite()):
                 self._non_finite(order, back, at.step + done - 1)
@@ -186,8 +189,9 @@ class Trainer:
             at.counter += done
             self.run.steps = at.counter
             now = time.perf_counter()
-            at.epoch_seconds += now - start
-            size = max(1, min(4 * size, int(done * SLICE / max(now - start, 1e-6))))
+            at.epoch_seconds += now - mark
+            mark = now
+            self.slice = max(1, min(4 * self.slice, int(done * SLICE / max(now - start, 1e-6))))
             reason = stop()
             if at.step == self.steps or reason or now - taken > SNAPSHOT:
                 self.arrays = self.loop.state()
@@ -201,6 +205,7 @@ class Trainer:
                 return
             if at.step < self.steps and taken == now:
                 saved(False)
+        at.epoch_seconds += time.perf_counter() - mark
         self._finish_epoch()
 
     def _last_was_finite(self) -> bool:
