@@ -63,7 +63,8 @@ def main() -> None:
     medians = {key: statistics.median(r["seconds"] for r in rows) for key, rows in found.items()}
     ours = medians[("schuss", "fit")]
     steps = -(-60000 // given.batch)
-    print(f"{cpu_name()}, {given.threads} of {os.cpu_count()} cores, batch {given.batch}, {platform.python_version()}")
+    cores = f"{given.threads} of {os.cpu_count()} cores"
+    print(f"{cpu_name()}, {cores}, batch {given.batch}, Python {platform.python_version()}")
     print("| side | s an epoch (median, least - largest) | us a step | ratio | train loss | test accuracy |")
     print("|---|---|---|---|---|---|")
     for (peer, idiom), rows in found.items():
