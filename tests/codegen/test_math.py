@@ -129,7 +129,7 @@ def domain(name, dtype, n):
     x = np.concatenate([wild, tame])
     x = x[np.isfinite(x) & (np.abs(x) > np.finfo(dtype).tiny)]
     if name in ("sin", "cos"):
-        x = x[np.abs(x) < 1e5]
+        x = x[np.abs(x) < 2.0**20]
     if name in ("log", "rsqrt"):
         x = np.abs(x)
     if name == "log1p":
@@ -171,7 +171,7 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 
 def test_special_values(name, dtype):
     x = np.array(SPECIAL, dtype)
     if name in ("sin", "cos"):
-        x = x[~(np.abs(x) >= 1e6) | ~np.isfinite(x)]
+        x = x[~(np.abs(x) >= 2.0**30) | ~np.isfinite(x)]
     with np.errstate(all="ignore"):
         if name == "sigmoid":
             expected = np.where(
@@ -182,6 +182,8 @@ def test_special_values(name, dtype):
         else:
             expected = (1 / np.sqrt(x)) if name == "rsqrt" else getattr(np, name)(x)
     found = apply(name, x)
+    if name in ("sin", "cos"):
+        assert np.isnan(apply(name, np.array([1e30, -2e9, 2.0**30], dtype))).all()
     np.testing.assert_allclose(found, expected.astype(dtype), rtol=1e-5)
     zeros = expected == 0
     assert np.array_equal(np.signbit(found[zeros]), np.signbit(expected[zeros]))

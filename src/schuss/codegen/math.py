@@ -242,7 +242,10 @@ class MathEmitter:
         return self.b.fptrunc(function(self.b.fpext(x, wide)), x.type)
 
     def _sine(self, x: Any, quarter: int) -> Any:
-        """sin(x + quarter pi/2), |x| below 2**20: pi/2 is subtracted in three parts, then the series."""
+        """sin(x + quarter pi/2): pi/2 is subtracted in three parts, then the series.
+
+        The parts serve for |x| below 2**30, below 2**20 without a fused multiply-add; beyond 2**30 NaN says so.
+        """
         n = self._round(self.b.fmul(x, self._const(2 / math.pi, x)))
         r = x
         for part in HALF_PI:
@@ -261,7 +264,8 @@ class MathEmitter:
         value = self._select(self.b.icmp_signed("!=", self.b.and_(at, two), zero), self.b.fneg(value), value)
         if quarter == 0:
             value = self._select(self._equal(x, self._const(0.0, x)), x, value)
-        return self._select(self._is_nan(r), self._const(math.nan, x), value)
+        near = self._less(self._abs(x), self._const(2.0**30, x))
+        return self._select(near, value, self._const(math.nan, x))
 
     # -- erf ---------------------------------------------------------------------------------------
 

@@ -191,7 +191,7 @@ def rsqrt(x: Any) -> Any:
     rule="dx = g * cos x",
 )
 def sin(x: Any) -> Any:
-    """Sine of x in radians"""
+    """Sine of x in radians; native code gives NaN where |x| >= 2**30"""
     return np.sin(x)
 
 
@@ -204,7 +204,7 @@ def sin(x: Any) -> Any:
     rule="dx = -g * sin x",
 )
 def cos(x: Any) -> Any:
-    """Cosine of x in radians"""
+    """Cosine of x in radians; native code gives NaN where |x| >= 2**30"""
     return np.cos(x)
 
 
