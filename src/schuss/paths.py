@@ -51,6 +51,8 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | memoryview | Cal
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(target))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
     # Not tempfile.mkstemp: its files are for the owner only, while a result should obey the umask.
     temporary = target.with_name(f".schuss-{os.getpid()}-{secrets.token_hex(6)}.tmp")
     try:

@@ -10,6 +10,8 @@ import click
 
 from schuss.nn.forward import Seen
 
+SHOWN = 10  # epochs at each end of a long history
+
 
 @click.command("info")
 @click.argument("model", type=click.Path(path_type=Path))
@@ -105,6 +107,8 @@ def _settings(config: Any) -> str:
     if not isinstance(config, dict):
         return "unknown" if config is None else str(config)
     parts = [f"{k}={_settings(v) if isinstance(v, dict) else v}" for k, v in config.items() if k != "type"]
+    if not parts:
+        return f"{config.get('type')}, of your own"
     return f"{config.get('type')}({', '.join(p for p in parts if not p.endswith('=None'))})"
 
 
@@ -117,9 +121,15 @@ def _show_record(record: dict[str, Any]) -> None:
     if record.get("stopped"):
         facts.append(f"stopped: {record['stopped']}")
     click.echo(f"{'training':<11}{', '.join(facts) or 'no record'}")
-    history = {k: v for k, v in (record.get("history") or {}).items() if isinstance(v, list) and v}
+    given = (record.get("history") or {}).items()
+    history = {k: v for k, v in given if isinstance(v, list) and any(x is not None for x in v)}
     if not history:
         return
     click.echo("\n" + "".join(f"{name:>14}" for name in history))
-    for row in zip(*history.values(), strict=False):
-        click.echo("".join(f"{v:>14.6g}" if isinstance(v, (int, float)) else f"{v!s:>14}" for v in row))
+    lines = [
+        "".join(f"{v:>14.6g}" if isinstance(v, (int, float)) else f"{v!s:>14}" for v in row)
+        for row in zip(*history.values(), strict=False)
+    ]
+    if len(lines) > 2 * SHOWN:
+        lines[SHOWN:-SHOWN] = [f"{'...':>14}"]
+    click.echo("\n".join(lines))
