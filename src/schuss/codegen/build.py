@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Callable
+from functools import cache as cache_once
+from pathlib import Path
 
 from schuss.codegen import cache
 from schuss.codegen.jit import Library, compile_object
@@ -11,6 +14,7 @@ from schuss.codegen.program import Program, emit_module
 from schuss.codegen.target import host_target
 from schuss.ir.graph import Node
 from schuss.passes.memory import Plan
+from schuss.passes.signature import signature
 
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 7, ctypes.c_void_p)
 
@@ -21,13 +25,34 @@ def link(
     """The plan's `run` function (see schuss.codegen.program). It releases the GIL while it runs."""
     target = host_target()
     program = Program(plan, target, columns, counter, watch, threads)
-    text = str(emit_module(program))
-    key = cache.key(text, target)
+    text = _text(program)
+    key = cache.key(text or str(emit_module(program)), target)
     code = cache.get(key)
     if code is None:
-        code = compile_object(text, target)
+        code = compile_object(str(emit_module(program)), target)
         cache.put(key, code)
     library = Library(code, target)
     run = SIGNATURE(library.address("run"))
     run.library = library  # type: ignore[attr-defined]  # keeps the code alive as long as the function
     return run
+
+
+def _text(program: Program) -> str | None:
+    """All that the program's code depends on, beside the target: much quicker to make than the code's own text."""
+    plan = signature(program.plan)
+    if plan is None:
+        return None
+    watched = [i for i, o in enumerate(program.plan.graph.outputs) if o is program.watch]
+    rest = f"{sorted(program.columns)} {program.counter} {watched} {program.threads}"
+    return f"{_sources()}\n{rest}\n{plan}"
+
+
+@cache_once
+def _sources() -> str:
+    """A hash of the code that makes code, so that a changed compiler trusts nothing an older one made."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent.parent
+    for folder in ("codegen", "ir", "ops", "passes"):
+        for path in sorted((package / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

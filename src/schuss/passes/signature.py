@@ -1,0 +1,45 @@
+"""A plan as text: all that codegen reads of it. Equal texts are compiled to equal code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from schuss.ir.graph import Node, topological
+from schuss.ops.registry import REGISTRY
+from schuss.passes.memory import Plan
+
+
+def signature(plan: Plan) -> str | None:
+    """The text, or None where an operation is not schuss's own: its emit rule can change without a trace here."""
+    stages = plan.stages
+    number: dict[Node, int] = {}
+    lines = [f"capacity {plan.capacity} arena {plan.arena}"]
+    for node in topological([*plan.graph.inputs, *plan.graph.outputs, *(n for s in stages for n in s.group.nodes)]):
+        if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
+            return None
+        number[node] = len(number)
+        attrs = " ".join(f"{name}={_attr(value)}" for name, value in node.attrs.items())
+        place = plan.places.get(node)
+        where = "" if place is None else f" at {place.slot}+{place.offset}"
+        lines.append(f"{node.op} {_numbers(node.inputs, number)} {node.type} {attrs}{where}")
+    lines.append(f"in {_numbers(plan.graph.inputs, number)} out {_numbers(plan.graph.outputs, number)}")
+    for stage in stages:
+        group = stage.group
+        parts = ([group.anchor] if group.anchor else [], group.maps, group.folds, group.stores)
+        listed = " | ".join(_numbers(part, number) for part in parts)
+        lines.append(f"{group.form.value} {group.space} {stage.division} {stage.barrier} {listed}")
+    return "\n".join(lines)
+
+
+def _numbers(nodes: Iterable[Node], number: dict[Node, int]) -> str:
+    return " ".join(str(number[n]) for n in nodes)
+
+
+def _attr(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
+    return repr(value)
