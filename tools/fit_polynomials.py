@@ -1,10 +1,11 @@
-"""Prints the coefficients of erf in src/schuss/codegen/erf.py, with the error each fit reaches.
+"""Prints src/schuss/codegen/coefficients.py: the polynomials of exp and erf, with the error each fit reaches.
 
-    python tools/fit_polynomials.py        # needs mpmath; takes seconds
+    python tools/fit_polynomials.py > src/schuss/codegen/coefficients.py        # needs mpmath; takes seconds
 
-erf(x) = x P(x^2) for |x| < 1 and 1 - exp(Q(t)) beyond, where exp(Q) = erfc and t runs from -1 to 1 over the interval on
-which erf is not yet 1. P and Q interpolate at Chebyshev points in 60 digits, which comes within a small factor of the
-best polynomial. The other functions use plain series and need no fit.
+e**r = 1 + r + r^2 T(r) for |r| <= ln 2 / 2; erf(x) = x + x P(x^2) for |x| < 1 and 1 - exp(Q(x - 1)) beyond, where
+exp(Q) = erfc, up to where erf is 1. T, P and Q interpolate at Chebyshev points in 60 digits, which comes within a
+small factor of the best polynomial. Q is in powers of x - 1 because near 1 its error counts most and must be small.
+The other functions use plain series and need no fit.
 """
 
 from __future__ import annotations
@@ -16,30 +17,28 @@ import mpmath as mp
 mp.mp.dps = 60
 
 
-def chebyshev(f: Callable[[mp.mpf], mp.mpf], low: float, high: float, degree: int) -> list[mp.mpf]:
-    """Coefficients in u = (x - middle) / half, lowest first, of the interpolant at Chebyshev points."""
+def fit(f: Callable[[mp.mpf], mp.mpf], low: float, high: float, degree: int, origin: float = 0.0) -> list[mp.mpf]:
+    """Coefficients in x - origin, lowest first, of the interpolant at the Chebyshev points of [low, high]."""
     n = degree + 1
-    nodes = [mp.cos(mp.pi * (2 * k + 1) / (2 * n)) for k in range(n)]
     middle, half = (mp.mpf(low) + high) / 2, (mp.mpf(high) - low) / 2
-    values = [f(middle + half * u) for u in nodes]
-    matrix = mp.matrix([[u**j for j in range(n)] for u in nodes])
-    return list(mp.lu_solve(matrix, mp.matrix(values)))
+    nodes = [middle + half * mp.cos(mp.pi * (2 * k + 1) / (2 * n)) for k in range(n)]
+    matrix = mp.matrix([[(x - origin) ** j for j in range(n)] for x in nodes])
+    return list(mp.lu_solve(matrix, mp.matrix([f(x) for x in nodes])))
 
 
-def shifted(c: list[mp.mpf], low: float, high: float) -> list[mp.mpf]:
-    """The same polynomial in x itself."""
-    middle, half = (mp.mpf(low) + high) / 2, (mp.mpf(high) - low) / 2
-    result = [mp.mpf(0)] * len(c)
-    for j, a in enumerate(c):
-        for i in range(j + 1):
-            result[i] += a * mp.binomial(j, i) * (-middle) ** (j - i) / half**j
-    return result
+def value(c: list[mp.mpf], x: mp.mpf) -> mp.mpf:
+    return mp.polyval(c[::-1], x)
+
+
+def tail(r: mp.mpf) -> mp.mpf:
+    """(e**r - 1 - r) / r^2, by its series"""
+    return mp.fsum(r**k / mp.factorial(k + 2) for k in range(40))
 
 
 def near(z: mp.mpf) -> mp.mpf:
-    """erf(sqrt z) / sqrt z"""
+    """erf(sqrt z) / sqrt z - 1, which loses less to rounding than with the 1"""
     x = mp.sqrt(z)
-    return mp.erf(x) / x if x else 2 / mp.sqrt(mp.pi)
+    return mp.erf(x) / x - 1
 
 
 def show(name: str, c: list[mp.mpf]) -> None:
@@ -50,17 +49,24 @@ def show(name: str, c: list[mp.mpf]) -> None:
 
 
 def main() -> None:
-    for dtype, end, deg_near, deg_far in (("float32", 4.0, 6, 9), ("float64", 6.0, 11, 25)):
-        p = shifted(chebyshev(near, 0.0, 1.0, deg_near), 0.0, 1.0)
-        q = chebyshev(lambda x: mp.log(mp.erfc(x)), 1.0, end, deg_far)
-        middle, half = (1 + end) / 2, (end - 1) / 2
-        grid = [mp.mpf(k) / 400 for k in range(1, 401)]
-        worst = max(abs(mp.polyval(p[::-1], z) / near(z) - 1) for z in grid)
-        xs = [1 + (mp.mpf(end) - 1) * k / 400 for k in range(401)]
-        far = max(abs(mp.exp(mp.polyval(q[::-1], (x - middle) / half)) - mp.erfc(x)) for x in xs)
-        print(f"# {dtype}: relative error below 1 {mp.nstr(worst, 3)}, absolute error beyond {mp.nstr(far, 3)}")
-        show(f"ERF_NEAR_{dtype.upper()}", p)
-        show(f"ERF_FAR_{dtype.upper()}", q)
+    print('"""Coefficients of exp and erf, as tools/fit_polynomials.py prints them."""\n')
+    print("from __future__ import annotations\n")
+    edge = mp.log(2) / 2
+    grid = [mp.mpf(k) / 400 for k in range(1, 401)]
+    for dtype, end, deg_exp, deg_near, deg_far in (("FLOAT32", 4.0, 5, 6, 9), ("FLOAT64", 6.0, 10, 11, 25)):
+        t = fit(tail, -edge, edge, deg_exp)
+        p = fit(near, 0.0, 1.0, deg_near)
+        q = fit(lambda x: mp.log(mp.erfc(x)), 1.0, end, deg_far, origin=1.0)
+        rs = [edge * (2 * u - 1) for u in grid]
+        wrong = max(abs((1 + r + r**2 * value(t, r)) / mp.exp(r) - 1) for r in rs)
+        worst = max(abs((value(p, z) - near(z)) / (1 + near(z))) for z in grid)
+        xs = [1 + (mp.mpf(end) - 1) * u for u in grid]
+        far = max(abs(mp.exp(value(q, x - 1)) - mp.erfc(x)) for x in xs)
+        print(f"# relative error of exp {mp.nstr(wrong, 3)}, of erf below 1 {mp.nstr(worst, 3)}, ", end="")
+        print(f"absolute error of erf beyond {mp.nstr(far, 3)}")
+        show(f"EXP_{dtype}", t)
+        show(f"ERF_NEAR_{dtype}", p)
+        show(f"ERF_FAR_{dtype}", q)
 
 
 if __name__ == "__main__":

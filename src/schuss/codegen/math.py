@@ -15,13 +15,13 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from schuss.codegen import erf as coefficients
+from schuss.codegen import coefficients
 from schuss.codegen.target import Target
 
 F32, F64 = ir.FloatType(), ir.DoubleType()
 LN2 = {"f32": (0.693145751953125, 1.428606765330187e-06), "f64": (0.6931471803691238, 1.9082149292705877e-10)}
 HALF_PI = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21)  # 33 + 33 bits, and the rest
-EXP_TERMS = {"f32": 7, "f64": 13}
+EXP = {"f32": coefficients.EXP_FLOAT32, "f64": coefficients.EXP_FLOAT64}
 LOG_TERMS = {"f32": 5, "f64": 11}
 EXP_RANGE = {"f32": (-104.0, 89.0), "f64": (-746.0, 710.0)}  # beyond, the result is 0 or infinite
 MANTISSA = {"f32": 23, "f64": 52}
@@ -118,16 +118,18 @@ class MathEmitter:
         half = self.b.ashr(n, self._fill(n.type, 1))
         return self.b.fmul(self.b.fmul(p, self._power_of_two(half, p)), self._power_of_two(self.b.sub(n, half), p))
 
-    def _by_ln2(self, x: Any, low: Any = None) -> tuple[Any, Any, Any]:
-        """(n as a float, n, r) with x = n ln 2 + r, |r| <= ln 2 / 2; `low` is added to r."""
+    def _exponential(self, x: Any, low: Any = None) -> tuple[Any, Any]:
+        """(n, p) with e**(x + low) = 2**n (1 + p): r = x + low - n ln 2, p = r + r^2 T(r), |r| <= ln 2 / 2."""
         kind = self._kind(x)
         n = self._round(self.b.fmul(x, self._const(1 / math.log(2), x)))
-        minus = self.b.fneg(n)
-        r = self._fma(minus, self._const(LN2[kind][0], x), x)
-        r = self._fma(minus, self._const(LN2[kind][1], x), r)
+        large = self._fma(self.b.fneg(n), self._const(LN2[kind][0], x), x)  # exact
+        small = self.b.fmul(n, self._const(LN2[kind][1], x))
         if low is not None:
-            r = self.b.fadd(r, low)
-        return n, self.b.fptosi(n, self._integers(x)), r
+            small = self.b.fsub(small, low)
+        r = self.b.fsub(large, small)
+        # what rounding r loses counts in its first power only, which is therefore added in its two parts
+        rest = self._fma(self.b.fmul(r, r), self._series(r, EXP[kind]), self.b.fneg(small))
+        return self.b.fptosi(n, self._integers(x)), self.b.fadd(large, rest)
 
     def _keep_nan(self, x: Any, result: Any) -> Any:
         """NaN for NaN; also makes the undefined integers a NaN leads to of no consequence."""
@@ -136,24 +138,19 @@ class MathEmitter:
     # -- exponentials ------------------------------------------------------------------------------
 
     def exp(self, x: Any, low: Any = None) -> Any:
-        """e**(x + low): e**r by its series, times 2**n."""
+        """e**(x + low) = 2**n (1 + p)"""
         kind = self._kind(x)
         inside = self._clamp(x, *EXP_RANGE[kind])
         if low is not None:
             low = self._select(self._equal(inside, x), low, self._const(0.0, x))
-        _, n, r = self._by_ln2(inside, low)
-        # e**r - 1 - r first: adding the large terms last loses least
-        tail = self._series(r, [1 / math.factorial(k) for k in range(2, EXP_TERMS[kind] + 1)])
-        p = self.b.fadd(self._const(1.0, x), self._fma(self.b.fmul(r, r), tail, r))
-        return self._keep_nan(x, self._scale(p, n))
+        n, p = self._exponential(inside, low)
+        return self._keep_nan(x, self._scale(self.b.fadd(self._const(1.0, x), p), n))
 
     def expm1(self, x: Any) -> Any:
-        """(2**n - 1) + 2**n (e**r - 1)"""
+        """(2**n - 1) + 2**n p"""
         kind = self._kind(x)
         inside = self._clamp(x, -MANTISSA[kind] - 2.0, EXP_RANGE[kind][1])
-        _, n, r = self._by_ln2(inside)
-        tail = self._series(r, [1 / math.factorial(k) for k in range(2, EXP_TERMS[kind] + 1)])
-        p = self._fma(self.b.fmul(r, r), tail, r)
+        n, p = self._exponential(inside)
         most = self._fill(n.type, MANTISSA[kind] + 4)
         small = self._select(self.b.icmp_signed("<", n, most), n, most)
         s = self._power_of_two(small, x)
@@ -270,14 +267,12 @@ class MathEmitter:
     # -- erf ---------------------------------------------------------------------------------------
 
     def erf(self, x: Any) -> Any:
-        """x P(x^2) below 1, 1 - exp(Q(|x|)) beyond (tools/fit_polynomials.py)"""
+        """x + x P(x^2) below 1, 1 - exp(Q(|x| - 1)) beyond (tools/fit_polynomials.py)"""
         near, far, end = ERF[self._kind(x)]
         a = self._clamp(self._abs(x), 0.0, end)
         one = self._const(1.0, x)
-        inner = self.b.fmul(x, self._series(self.b.fmul(x, x), near))
-        middle, half = (1 + end) / 2, (end - 1) / 2
-        t = self.b.fmul(self.b.fsub(a, self._const(middle, x)), self._const(1 / half, x))
-        outer = self._call("copysign", self.b.fsub(one, self.exp(self._series(t, far))), x)
+        inner = self._fma(x, self._series(self.b.fmul(x, x), near), x)
+        outer = self._call("copysign", self.b.fsub(one, self.exp(self._series(self.b.fsub(a, one), far))), x)
         return self._keep_nan(x, self._select(self._less(a, one), inner, outer))
 
     # -- powers ------------------------------------------------------------------------------------
