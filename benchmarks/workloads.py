@@ -86,3 +86,11 @@ WORKLOADS = {
         Workload("wide", (784, 1024, 1024, 10), 256, epochs=3),
     )
 }
+
+
+def named(text: str) -> Workload:
+    """A workload by name, or sizes:batch:rows such as 64,256,256,10:128:20000 (classes)."""
+    if text in WORKLOADS:
+        return WORKLOADS[text]
+    sizes, batch, rows = text.split(":")
+    return Workload(text, tuple(map(int, sizes.split(","))), int(batch), rows=int(rows))

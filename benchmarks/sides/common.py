@@ -12,7 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from workloads import WORKLOADS, Workload  # noqa: E402
+from workloads import Workload, named
 
 
 def options() -> tuple[argparse.Namespace, Workload]:
@@ -28,10 +28,7 @@ def options() -> tuple[argparse.Namespace, Workload]:
         os.environ[name] = str(given.threads)
     if given.threads == 1 and hasattr(os, "sched_setaffinity"):  # XLA counts the cores it may use
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    work = WORKLOADS.get(given.workload)
-    if work is None:
-        sizes, batch, rows = given.workload.split(":")
-        work = Workload(given.workload, tuple(map(int, sizes.split(","))), int(batch), rows=int(rows))
+    work = named(given.workload)
     given.epochs = given.epochs or work.epochs
     return given, work
 

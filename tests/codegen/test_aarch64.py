@@ -14,14 +14,15 @@ from schuss.passes.fusion import group
 from schuss.passes.materialize import materialize
 from schuss.passes.memory import plan
 from schuss.passes.pipeline import optimize
+from schuss.passes.storage import Storage
 from schuss.trace import trace
 
 
 def module_text(function, types, target):
-    graph = materialize(optimize(trace(function, types)), 64, frozenset())
+    graph = materialize(optimize(trace(function, types)), Storage(64))
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), 64, slots, {})
-    return str(emit_module(Program(planned, target, frozenset(), None, None, 2)))
+    planned = plan(graph, group(graph), Storage(64), slots, {})
+    return str(emit_module(Program(planned, target, None, None, 2)))
 
 
 def network(x, w, v, y):

@@ -87,6 +87,18 @@ def test_shapes_of_every_kind(function, types):
     agree(function, [TensorType(F, s) for s in types])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "shape", [(16, 16), (80, 96), (32, 48), (5, 7), (16, 17), (35, 16), (100, 67), (1, 40), (40, 1), (0, 5)]
+)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_matrices_are_turned(dtype, shape, threads):
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    graph = trace(lambda x: (x.T, x[1:].T), [TensorType(dtype, shape)])
+    for found, expected in zip(NativeExecutor(threads).compile(graph)([x]), (x.T, x[1:].T), strict=True):
+        assert np.array_equal(found, expected)
+
+
 def test_indices():
     agree(lambda x, i: ops.take(x, i, axis=1), [TensorType(F, (N, 5)), TensorType("int64", (3,))])
     agree(lambda x, i: ops.take(x, i, axis=0), [TensorType(F, (6, 5)), TensorType("int32", (N, 2))])
@@ -170,9 +182,10 @@ def run(executor, step, state, data, batch=32, order=None, slices=((0, 7),)):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_loop_does_what_the_reference_does(dtype):
-    """Seven batches, the last one short."""
-    step, state, data = mlp_step(dtype=dtype)
+@pytest.mark.parametrize("sizes", [(20, 30, 8, 5), (20, 256, 512, 5), (17, 300, 45, 6)])
+def test_a_loop_does_what_the_reference_does(dtype, sizes):
+    """Seven batches, the last one short; also with rows that are spaced out in memory."""
+    step, state, data = mlp_step(sizes, dtype)
     expected = run(ReferenceExecutor(), step, state, data)
     found = run(NativeExecutor(2), step, state, data)
     for name in expected:

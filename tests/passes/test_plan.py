@@ -15,11 +15,13 @@ from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.memory import plan
 from schuss.passes.pipeline import optimize
-from schuss.passes.views import reshape_strides, storage_strides, view_of
+from schuss.passes.storage import Storage, row_major, spaced_row
+from schuss.passes.views import reshape_strides, view_of
 from schuss.passes.work import row_independent, work
 from schuss.trace import Tensor, trace
 
 F = "float32"
+STORAGE = Storage(16, frozenset({"x", "y"}))
 
 
 @given(
@@ -45,13 +47,26 @@ def test_reshaped_strides_address_the_same_elements(shape, order, data):
 
 
 def test_example_axis_is_stored_first():
-    assert storage_strides((5, N), 64) == (1, 5)
-    assert storage_strides((N, 5, 2), 64) == (10, 2, 1)
+    assert row_major((5, N), 64) == (1, 5)
+    assert row_major((N, 5, 2), 64) == (10, 2, 1)
+
+
+def test_long_rows_are_spaced_out_but_columns_and_constants_are_not():
+    storage = Storage(16, frozenset({"x"}), spaced=True)
+    wide = TensorType(F, (8, 512))
+    assert storage.strides(input_node("w", wide)) == (528, 1)
+    assert storage.strides(input_node("x", wide)) == (512, 1)
+    assert Storage(16).strides(input_node("w", wide)) == (512, 1)
+    assert storage.bytes(input_node("w", wide)) == 8 * 528 * 4 + 64
+    assert spaced_row((8, 512), "float64") == 520
+    assert spaced_row((8, 500), F) is None
+    assert spaced_row((512,), F) is None
+    assert spaced_row((4, 0), F) is None
 
 
 def test_a_slice_of_a_transpose_is_a_view():
     graph = trace(lambda x: ops.exp(x).T[2:4], [TensorType(F, (3, 5))])
-    view = view_of(graph.outputs[0], 1, frozenset())
+    view = view_of(graph.outputs[0], Storage(1))
     assert view is not None
     assert (view.offset, view.strides) == (2, (1, 5))
 
@@ -78,11 +93,11 @@ def test_weight_is_kept_as_the_products_read_it():
 
 
 def stages():
-    graph = materialize(choose_layout(optimize(sgd_step()), ("w",)).graph, 16, frozenset({"x", "y"}))
+    graph = materialize(choose_layout(optimize(sgd_step()), ("w",)).graph, STORAGE)
     groups = group(graph)
     slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
     inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    return graph, groups, plan(graph, groups, 16, slots, {inputs["w"]: graph.output("w")})
+    return graph, groups, plan(graph, groups, STORAGE, slots, {inputs["w"]: graph.output("w")})
 
 
 def test_the_update_rides_in_the_weight_gradients_epilogue():

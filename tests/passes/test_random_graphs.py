@@ -24,6 +24,7 @@ from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.pipeline import PASSES, optimize
 from schuss.passes.simplify import simplify
+from schuss.passes.storage import Storage
 from schuss.trace import trace
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
@@ -91,9 +92,9 @@ def check_passes(graph, arrays):
     for run in PASSES:
         before, now = now, run(now)
         check_kept(before, now, arrays, 1e-12)
-    check_kept(now, materialize(now, 64, frozenset()), arrays, 1e-12)
+    check_kept(now, materialize(now, Storage(64)), arrays, 1e-12)
     columns = frozenset(str(i.attrs["name"]) for i in graph.inputs if N in i.type.shape)
-    check_kept(now, materialize(now, 64, columns), arrays, 1e-12)
+    check_kept(now, materialize(now, Storage(64, columns)), arrays, 1e-12)
     layout = choose_layout(now, tuple(n for n in graph.input_names if n not in columns))
     turned = [a.T if i.attrs["name"] in layout.swapped else a for i, a in zip(graph.inputs, arrays, strict=True)]
     check_kept(now, layout.graph, arrays, 1e-12, turned)

@@ -10,6 +10,7 @@ from schuss.exec.native import build
 from schuss.ir import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind, op
 from schuss.passes.signature import signature
+from schuss.passes.storage import Storage
 from schuss.trace import trace
 
 ROWS = TensorType("float32", (N, 3))
@@ -17,7 +18,7 @@ ROWS = TensorType("float32", (N, 3))
 
 def text(body, types=(ROWS,), capacity=8):
     graph = trace(body, list(types))
-    return signature(build(graph, {}, frozenset(), None, None, capacity, 1).plan)
+    return signature(build(graph, {}, Storage(capacity), None, None, 1).plan)
 
 
 def body(x):

@@ -20,11 +20,11 @@ SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_
 
 
 def link(
-    plan: Plan, columns: frozenset[str], counter: str | None, watch: Node | None, threads: int
+    plan: Plan, counter: str | None, watch: Node | None, threads: int, profile: bool = False
 ) -> Callable[..., int]:
     """The plan's `run` function (see schuss.codegen.program). It releases the GIL while it runs."""
     target = host_target()
-    program = Program(plan, target, columns, counter, watch, threads)
+    program = Program(plan, target, counter, watch, threads, profile)
     text = _text(program)
     key = cache.key(text or str(emit_module(program)), target)
     code = cache.get(key)
@@ -43,7 +43,7 @@ def _text(program: Program) -> str | None:
     if plan is None:
         return None
     watched = [i for i, o in enumerate(program.plan.graph.outputs) if o is program.watch]
-    rest = f"{sorted(program.columns)} {program.counter} {watched} {program.threads}"
+    rest = f"{program.counter} {watched} {program.threads} {program.profile}"
     return f"{_sources()}\n{rest}\n{plan}"
 
 

@@ -95,7 +95,7 @@ class Contraction:
 
     def _rows_a_thread(self, threads: int) -> int:
         rows = self.group.space[-2]
-        whole = self.kernel.plan.capacity if isinstance(rows, Sym) else rows
+        whole = self.kernel.plan.storage.capacity if isinstance(rows, Sym) else rows
         return max(-(-whole // threads) if self.rank == 2 else whole, 1)
 
     def emit(self) -> None:

@@ -17,7 +17,7 @@ from schuss.codegen.loops import entry_alloca, fold_lanes, for_range, if_then
 from schuss.codegen.terms import Axis, Term, advance, collapse, emit_bound, nest
 from schuss.ir.graph import Node
 from schuss.ir.types import FLOATS, Shape, Sym
-from schuss.passes.views import storage_strides
+from schuss.passes.storage import Storage
 
 LARGEST = {
     "float32": math.inf,
@@ -44,10 +44,10 @@ def join(k: Lanes, op: str, x: Value, y: Value) -> Value:
     return k.maximum(x, y) if op == "max" else k.minimum(x, y) if op == "min" else k.add(x, y)
 
 
-def result_strides(node: Node, capacity: int) -> tuple[int, ...]:
+def result_strides(node: Node, storage: Storage) -> tuple[int, ...]:
     """Where a fold's result lies, over the axes of what it folds (0 along folded ones)."""
     axes, keep = node.attrs["axis"], node.attrs["keepdims"]
-    strides = iter(storage_strides(node.type.shape, capacity))
+    strides = iter(storage.strides(node))
     result = []
     for axis in range(node.inputs[0].type.rank):
         if axis in axes:
@@ -68,7 +68,7 @@ class Fold:
         self.dtype = node.type.dtype
         self.lengths = [space[a] for a in node.attrs["axis"]]
         pointer = kernel.pointer(kernel.plan.places[node], 0, self.dtype)
-        self.term = Term(result_strides(node, kernel.plan.capacity), pointer, self.dtype)
+        self.term = Term(result_strides(node, kernel.plan.storage), pointer, self.dtype)
         self._memory: Any = None
 
     def begin(self, k: Lanes) -> None:

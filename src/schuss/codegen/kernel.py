@@ -12,8 +12,9 @@ from schuss.codegen.target import Target
 from schuss.codegen.terms import Term
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
-from schuss.passes.memory import ITEMSIZE, Place, Plan
-from schuss.passes.views import View, storage_strides, view_of
+from schuss.passes.memory import Place, Plan
+from schuss.passes.storage import ITEMSIZE
+from schuss.passes.views import View, view_of
 
 VIRTUAL_LANES = 16  # a reduction along a row uses these, on every instruction set
 
@@ -29,7 +30,6 @@ class Kernel:
     b: Any
     plan: Plan
     target: Target
-    columns: frozenset[str]
     counter: str | None
     table: Any
     order: Any
@@ -50,7 +50,7 @@ class Kernel:
         return self.b.gep(self._slots[place.slot], [I64(offset)], source_etype=I8)
 
     def view(self, node: Node) -> View:
-        found = view_of(node, self.plan.capacity, self.columns)
+        found = view_of(node, self.plan.storage)
         assert found is not None, f"{node} was not materialized"
         return found
 
@@ -65,7 +65,7 @@ class Kernel:
 
     def write(self, node: Node) -> Term:
         """The term that stores a value of the space's own shape."""
-        strides = storage_strides(node.type.shape, self.plan.capacity)
+        strides = self.plan.storage.strides(node)
         return Term(strides, self.pointer(self.plan.places[node], 0, node.type.dtype), node.type.dtype)
 
     def length(self, dim: Any) -> Any:

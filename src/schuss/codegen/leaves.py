@@ -15,7 +15,7 @@ from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 from schuss.ops.registry import Kind, lookup
 from schuss.passes.fusion import base_of, is_free
-from schuss.passes.views import storage_strides
+from schuss.passes.storage import row_major
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Body:
         still = (0,) * self.rank
         first = replace(word, strides=still)
         second = replace(first, pointer=self.kernel.b.gep(word.pointer, [I64(1)], source_etype=ELEMENTS["uint32"]))
-        return [self._add(Term(storage_strides(node.type.shape, 1))), self._add(first), self._add(second)]
+        return [self._add(Term(row_major(node.type.shape, 1))), self._add(first), self._add(second)]
 
     def _immediate(self, node: Node) -> bool:
         """Whether the value is the step's number, which every kernel is given."""

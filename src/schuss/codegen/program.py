@@ -23,6 +23,7 @@ from schuss.codegen.maps import emit_map_group
 from schuss.codegen.singles import emit_single
 from schuss.codegen.sync import WAIT_TYPE, barrier, flush_denormals, restore_denormals
 from schuss.codegen.target import Target
+from schuss.codegen.turns import emit_turn, is_turn
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 from schuss.passes.fusion import Form
@@ -30,6 +31,7 @@ from schuss.passes.memory import ONE, Plan, Stage
 
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64])
 RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])
+PROFILE_START = 256  # bytes of `sync` before the cycle counts
 RUN_ARGUMENTS = (
     "table",
     "order",
@@ -51,10 +53,10 @@ class Program:
 
     plan: Plan
     target: Target
-    columns: frozenset[str]
     counter: str | None
     watch: Node | None
     threads: int  # expected; only tiles are chosen by it
+    profile: bool = False  # count the cycles of each stage, see `_Clock`
 
 
 def emit_module(program: Program) -> ir.Module:
@@ -75,8 +77,10 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage) -> i
     function.attributes.add("noinline")
     program.target.decorate(function)
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    kernel = Kernel(b, program.plan, program.target, program.columns, program.counter, *function.args)
-    if group.form is Form.MAP:
+    kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
+    if is_turn(kernel, group):
+        emit_turn(kernel, group)
+    elif group.form is Form.MAP:
         emit_map_group(kernel, group)
     elif group.form is Form.CONTRACT:
         emit_contract_group(kernel, group, program.threads)
@@ -93,6 +97,7 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) ->
     b = ir.IRBuilder(function.append_basic_block("entry"))
     saved = flush_denormals(b, program.target)
     meet = _Meeting(b, program, named)
+    clock = _Clock(b, program, named)
     done = entry_alloca(b, I64)
     going = entry_alloca(b, ir.IntType(1))
     b.store(I64(0), done)
@@ -103,11 +108,14 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) ->
         n = b.select(b.icmp_signed("<", left, named["batch"]), left, named["batch"])
         order = b.gep(named["order"], [start], source_etype=I64)
         counter = b.add(named["counter"], step)
-        for stage, kernel in zip(program.plan.stages, kernels, strict=True):
+        for number, (stage, kernel) in enumerate(zip(program.plan.stages, kernels, strict=True)):
             if stage.barrier:
                 meet.all()
+                clock.waited()
             _share(b, program, stage, kernel, named, (order, n, counter))
+            clock.worked(number)
         b.store(meet.at_end(step, program.watch), going)
+        clock.waited()
         b.store(b.add(step, I64(1)), done)
     restore_denormals(b, program.target, saved)
     b.ret(b.load(done, typ=I64))
@@ -170,3 +178,33 @@ class _Meeting:
         type = ir.FloatType() if watch.type.dtype == "float32" else ir.DoubleType()
         value = b.load(b.gep(slot, [I64(place.offset)], source_etype=I8), typ=type)
         return b.fcmp_ordered("ord", b.fsub(value, value), value)
+
+
+class _Clock:
+    """Cycles of each stage and of waiting, added up in int64 numbers of each thread's own, if asked for."""
+
+    def __init__(self, b: Any, program: Program, named: dict[str, Any]) -> None:
+        self.b = b
+        self.on = program.profile
+        self.stages = len(program.plan.stages)
+        if self.on:
+            name = "llvm.readcyclecounter"
+            self.read = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(I64, []), name)
+            first = b.add(I64(PROFILE_START // 8), b.mul(named["thread"], I64(self.stages + 1)))
+            self.counts = b.gep(named["sync"], [first], source_etype=I64)
+            self.since = entry_alloca(b, I64)
+            b.store(b.call(self.read, []), self.since)
+
+    def worked(self, stage: int) -> None:
+        """Up to here it was this stage."""
+        if self.on:
+            b = self.b
+            now = b.call(self.read, [])
+            place = b.gep(self.counts, [I64(stage)], source_etype=I64)
+            spent = b.sub(now, b.load(self.since, typ=I64))
+            b.store(b.add(b.load(place, typ=I64), spent), place)
+            b.store(now, self.since)
+
+    def waited(self) -> None:
+        """Up to here the thread waited for the others."""
+        self.worked(self.stages)

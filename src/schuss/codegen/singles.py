@@ -137,7 +137,7 @@ def _argmax(kernel: Kernel, node: Node) -> None:
     from schuss.codegen.folds import result_strides
 
     target = Term(
-        result_strides(node, kernel.plan.capacity),
+        result_strides(node, kernel.plan.storage),
         kernel.pointer(kernel.plan.places[node], 0, "int64"),
         "int64",
     )

@@ -7,6 +7,9 @@ becomes code.
 
 from __future__ import annotations
 
+import contextlib
+import math
+import mmap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,33 +21,41 @@ from schuss.exec.reference import example_count
 from schuss.exec.threads import available_cores, run_team
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import Shape, Sym, bind
+from schuss.ir.types import Shape, Sym, TensorType, bind
 from schuss.passes.fusion import group
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.memory import Plan, plan
 from schuss.passes.pipeline import optimize
+from schuss.passes.storage import ITEMSIZE, Storage, spaced_row
 from schuss.passes.work import row_independent, work
 
 CHUNK = 256  # rows a row-wise graph computes at a time
 WORTH_SHARING = 400_000  # floating-point operations of a step below which one thread does it all
 KEPT = 16  # codes kept for graphs that need one for each length
 ALIGN = 64
+HUGE_PAGE = 2 << 20
+SYNC = 256  # bytes in which the threads of a run meet
 
 
 class NativeExecutor:
-    """Compiles for the CPU it runs on. threads: None means the cores this process may use."""
+    """Compiles for the CPU it runs on.
+
+    threads  None means the cores this process may use
+    profile  loops count the cycles of each kernel (x86; see NativeLoop.cycles)
+    """
 
     name = "native"
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, profile: bool = False) -> None:
         self.threads = threads or available_cores()
+        self.profile = profile
 
     def compile(self, graph: Graph) -> Compiled:
         return NativeFunction(graph, self.threads)
 
     def loop(self, step: Step, max_batch: int) -> NativeLoop:
-        return NativeLoop(step, max_batch, self.threads)
+        return NativeLoop(step, max_batch, self.threads, self.profile)
 
 
 @dataclass(frozen=True)
@@ -65,17 +76,17 @@ class Code:
 def build(
     graph: Graph,
     state: Mapping[str, str],
-    columns: frozenset[str],
+    storage: Storage,
     counter: str | None,
     watch: str | None,
-    capacity: int,
     threads: int,
+    profile: bool = False,
 ) -> Code:
     """Plan and compile a graph. state: input name -> output name that replaces it; other outputs get slots
     of their own, but the watched one."""
     from schuss.codegen.build import link
 
-    graph = materialize(graph, capacity, columns)
+    graph = materialize(graph, storage)
     groups = group(graph)
     inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
     outputs = dict(zip(graph.output_names, graph.outputs, strict=True))
@@ -84,16 +95,16 @@ def build(
     owned = [*graph.inputs, *constants, *(o for name, o in outputs.items() if name not in kept)]
     slots = {node: i for i, node in enumerate(owned, start=1)}
     updates = {inputs[old]: outputs[new] for old, new in state.items()}
-    planned = plan(graph, groups, capacity, slots, updates)
-    run = link(planned, columns, counter, outputs[watch] if watch else None, threads)
+    planned = plan(graph, groups, storage, slots, updates)
+    run = link(planned, counter, outputs[watch] if watch else None, threads, profile)
     arrays = tuple(np.ascontiguousarray(c.attrs["value"]) for c in constants)
-    return Code(planned, slots, arrays, run, work(graph, capacity))
+    return Code(planned, slots, arrays, run, work(graph, storage.capacity))
 
 
 class Table:
     """The pointers a program is given: the arena and one place for each input, constant and output."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, counts: int = 0) -> None:
         self._code = code
         self._pointers = np.zeros(code.slot_count, np.uintp)
         self._kept: dict[int, Array] = {}
@@ -101,7 +112,12 @@ class Table:
         for node, slot in code.slots.items():
             if node.op == "const":
                 self.set(slot, np.ascontiguousarray(node.attrs["value"]))
-        self._sync = aligned(256, np.uint8)
+        self._sync = aligned(SYNC + counts * 8, np.uint8)
+
+    @property
+    def counts(self) -> Array:
+        """What a profiling program counted."""
+        return self._sync[SYNC:].view(np.int64)
 
     def set(self, slot: int, array: Array) -> None:
         """Point a slot at an array, which is kept alive."""
@@ -114,7 +130,7 @@ class Table:
         """Every thread through the program; returns the steps done."""
         from schuss.codegen.sync import yield_function_address
 
-        self._sync[:] = 0
+        self._sync[:SYNC] = 0
         results = [0] * threads
         head = (self._pointers.ctypes.data, 0 if order is None else order.ctypes.data, self._sync.ctypes.data)
         wait = yield_function_address()
@@ -130,10 +146,16 @@ class Table:
 
 
 def aligned(size: int, dtype: type | str) -> Array:
-    """Zeros whose address is a multiple of a cache line."""
+    """Zeros whose address is a multiple of a cache line; large ones lie in huge pages where the system has them."""
     item = np.dtype(dtype).itemsize
-    raw = np.zeros(size * item + ALIGN, np.uint8)
-    start = -raw.ctypes.data % ALIGN
+    if size * item >= HUGE_PAGE // 2 and hasattr(mmap, "MADV_HUGEPAGE"):
+        memory = mmap.mmap(-1, size * item + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with contextlib.suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        raw, align = np.frombuffer(memory, np.uint8), HUGE_PAGE
+    else:
+        raw, align = np.zeros(size * item + ALIGN, np.uint8), ALIGN
+    start = -raw.ctypes.data % align
     result: Array = raw[start : start + size * item].view(dtype)
     return result
 
@@ -163,7 +185,7 @@ class NativeFunction:
                 if len(self._codes) >= KEPT:
                     oldest = next(iter(self._codes))
                     del self._codes[oldest], self._tables[oldest]
-                self._codes[capacity] = build(self._graph, {}, frozenset(), None, None, capacity, self._threads)
+                self._codes[capacity] = build(self._graph, {}, Storage(capacity), None, None, self._threads)
             code = self._codes[capacity]
             pool = self._tables.setdefault(capacity, [])
             table = pool.pop() if pool else None
@@ -218,40 +240,45 @@ def _stored(array: Array, shape: Shape) -> Array:
 class NativeLoop:
     """Steps in native code with the state in place; see schuss.ir.executor.Loop."""
 
-    def __init__(self, step: Step, max_batch: int, threads: int) -> None:
+    def __init__(self, step: Step, max_batch: int, threads: int, profile: bool = False) -> None:
         layout = choose_layout(optimize(step.graph), step.state)
         self._swapped = layout.swapped
         graph = layout.graph
         state = {name: name for name in step.state if name in graph.output_names and not _unchanged(graph, name)}
         outputs = [n for n in graph.output_names if n in state or n == step.watch]
         graph = Graph(graph.inputs, tuple(graph.output(n) for n in outputs), tuple(outputs))
-        columns = frozenset(step.columns)
+        self._storage = Storage(max_batch, frozenset(step.columns), spaced=True)
         self._step = step
-        self._code = build(graph, state, columns, step.counter, step.watch, max_batch, threads)
+        self._code = build(graph, state, self._storage, step.counter, step.watch, threads, profile)
         self._threads = threads if self._code.flops > WORTH_SHARING else 1
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
-        self._table = Table(self._code)
+        self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
         self._max_batch = max_batch
         self._columns: dict[str, Array] = {}
-        self._state = {name: aligned(int(np.prod(self._shape(name))), self._types[name].dtype) for name in step.state}
+        self._state = state_block({name: self._types[name] for name in step.state})
         for name, array in self._state.items():
             self._table.set(self._slots[name], array)
 
-    def _shape(self, name: str) -> tuple[int, ...]:
-        return bind(self._types[name].shape, 0)
+    @property
+    def plan(self) -> Plan:
+        """The kernels and how they are shared."""
+        return self._code.plan
+
+    def cycles(self) -> Array:
+        """[thread, kernel]: cycles counted so far by a profiling executor's loop; the last column is waiting."""
+        return self._table.counts.reshape(self._threads, -1).copy()
 
     def load(self, state: Mapping[str, Array]) -> None:
         for name, held in self._state.items():
             given = np.asarray(state[name])
-            given = given.T if name in self._swapped else given
-            np.copyto(held.reshape(self._shape(name)), given, casting="no")
+            np.copyto(held, given.T if name in self._swapped else given, casting="no")
 
     def state(self) -> dict[str, Array]:
         return {name: self.peek(name) for name in self._state}
 
     def peek(self, name: str) -> Array:
-        value = self._state[name].reshape(self._shape(name))
+        value = self._state[name]
         return np.array(value.T if name in self._swapped else value, order="C")
 
     def bind(self, columns: Mapping[str, Array]) -> None:
@@ -264,6 +291,24 @@ class NativeLoop:
         assert batch <= self._max_batch
         order = np.ascontiguousarray(order, np.int64)
         return self._table.run(order, batch, len(order), first, steps, counter, self._threads)
+
+
+def state_block(types: Mapping[str, TensorType]) -> dict[str, Array]:
+    """Arrays of zeros, laid out as Storage says, in one block of memory."""
+    rows = {name: spaced_row(t.shape, t.dtype) for name, t in types.items()}
+    starts, size = {}, 0
+    for name, t in types.items():
+        starts[name] = size
+        shape = bind(t.shape, 0)
+        elements = math.prod(shape) if rows[name] is None else math.prod(shape[:-1]) * (rows[name] or 0)
+        size += -(-elements * ITEMSIZE[t.dtype] // ALIGN) * ALIGN
+    block, result = aligned(size, np.uint8), {}
+    for name, t in types.items():
+        shape, row = bind(t.shape, 0), rows[name]
+        whole = shape if row is None else (*shape[:-1], row)
+        flat = block[starts[name] :][: math.prod(whole) * ITEMSIZE[t.dtype]].view(t.dtype).reshape(whole)
+        result[name] = flat if row is None else flat[..., : shape[-1]]
+    return result
 
 
 def _unchanged(graph: Graph, name: str) -> bool:

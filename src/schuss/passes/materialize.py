@@ -16,10 +16,11 @@ from schuss.ir.rewrite import rewrite, with_inputs
 from schuss.ops.registry import Kind
 from schuss.passes.build import is_map, kind, make
 from schuss.passes.fusion import is_free
+from schuss.passes.storage import Storage
 from schuss.passes.views import is_view, view_of
 
 
-def materialize(graph: Graph, capacity: int, columns: frozenset[str]) -> Graph:
+def materialize(graph: Graph, storage: Storage) -> Graph:
     """The graph in which every remaining VIEW is a matter of strides."""
     copies: dict[Node, Node] = {}
 
@@ -30,7 +31,7 @@ def materialize(graph: Graph, capacity: int, columns: frozenset[str]) -> Graph:
 
     def strided(node: Node) -> Node | None:
         if is_view(node):
-            view = view_of(node, capacity, columns)
+            view = view_of(node, storage)
             if view is not None and view.rows in (None, 0):
                 return None
             return with_inputs(node, (copy(node.inputs[0]),))
@@ -44,15 +45,15 @@ def materialize(graph: Graph, capacity: int, columns: frozenset[str]) -> Graph:
         return None
 
     def crosswise(operand: Node, node: Node) -> bool:
-        view = view_of(operand, capacity, columns)
+        view = view_of(operand, storage)
         return view is None or (view.rows is not None and view.rows + node.type.rank != operand.type.rank)
 
     def gathered(node: Node) -> bool:
-        view = view_of(node, capacity, columns)
+        view = view_of(node, storage)
         return view is None or view.rows is not None or is_free(view.base)
 
     def rows_contiguous(node: Node) -> bool:
-        view = view_of(node, capacity, columns)
+        view = view_of(node, storage)
         return view is not None and not gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
 
     result = rewrite(graph, strided)

@@ -18,14 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import Shape, Sym, static_size
+from schuss.ir.types import Sym, static_size
 from schuss.passes.build import make
 from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
+from schuss.passes.storage import Storage
 from schuss.passes.views import is_view
 
-ALIGN = 64
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
-ITEMSIZE = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}
 
 Division = tuple[str, int]
 ONE: Division = ("one", 0)
@@ -54,26 +53,26 @@ class Plan:
     """Everything codegen needs to know beside the graph."""
 
     graph: Graph
-    capacity: int
+    storage: Storage
     stages: list[Stage] = field(default_factory=list)
     places: dict[Node, Place] = field(default_factory=dict)
     arena: int = 0
 
 
 def plan(
-    graph: Graph, groups: list[Group], capacity: int, slots: Mapping[Node, int], state: Mapping[Node, Node]
+    graph: Graph, groups: list[Group], storage: Storage, slots: Mapping[Node, int], state: Mapping[Node, Node]
 ) -> Plan:
     """Places and barriers for the groups.
 
     slots: the pointer-table slot of each input, constant and output that has one of its own.
     state: for each state input its new value, an output.
     """
-    result = Plan(graph, capacity, places={n: Place(s) for n, s in slots.items()})
+    result = Plan(graph, storage, places={n: Place(s) for n, s in slots.items()})
     cells, copies = _update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
     stages = _in_order(groups + copies, cells)
     last_use = _last_uses([stage.group for stage in stages])
-    arena = _Arena(capacity)
+    arena = _Arena(storage)
     for at, stage in enumerate(stages):
         if stage.barrier:
             arena.barrier()
@@ -261,15 +260,15 @@ class _Touched:
 class _Arena:
     """Offsets in one block of memory; a place is used again once its value is dead and a barrier has passed."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, storage: Storage) -> None:
         self.size = 0
-        self._capacity = capacity
+        self._storage = storage
         self._held: dict[Node, tuple[int, int]] = {}
         self._resting: list[tuple[int, int]] = []
         self._free: list[tuple[int, int]] = []
 
     def take(self, node: Node) -> int:
-        size = padded_bytes(node.type.shape, node.type.dtype, self._capacity)
+        size = self._storage.bytes(node)
         fits = [f for f in self._free if size <= f[1] <= 2 * size]
         if fits:
             best = min(fits, key=lambda f: f[1])
@@ -286,11 +285,3 @@ class _Arena:
     def barrier(self) -> None:
         self._free += self._resting
         self._resting = []
-
-
-def padded_bytes(shape: Shape, dtype: str, capacity: int) -> int:
-    """Bytes of a value, with one vector to spare and rounded up to whole cache lines."""
-    elements = static_size(shape)
-    for dim in shape:
-        elements *= 1 if isinstance(dim, int) else capacity
-    return -(-(elements * ITEMSIZE[dtype] + ALIGN) // ALIGN) * ALIGN

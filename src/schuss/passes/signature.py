@@ -17,7 +17,7 @@ def signature(plan: Plan) -> str | None:
     """The text, or None where an operation is not schuss's own: its emit rule can change without a trace here."""
     stages = plan.stages
     number: dict[Node, int] = {}
-    lines = [f"capacity {plan.capacity} arena {plan.arena}"]
+    lines = [f"{plan.storage.capacity} {sorted(plan.storage.columns)} {plan.storage.spaced} arena {plan.arena}"]
     for node in topological([*plan.graph.inputs, *plan.graph.outputs, *(n for s in stages for n in s.group.nodes)]):
         if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
             return None

@@ -1,7 +1,7 @@
 """Strided views: where in memory each element of a value lies.
 
-A value that is computed is stored row-major with its example axis outermost. A VIEW op over it needs
-no copy if its elements lie at a fixed distance from each other along each axis.
+A VIEW op over a stored value (schuss.passes.storage) needs no copy if its elements lie at a fixed distance from
+each other along each axis.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Shape, Sym
+from schuss.passes.storage import Storage, row_major
 
 
 @dataclass(frozen=True)
@@ -33,30 +34,12 @@ def is_view(node: Node) -> bool:
     return node.op in _RULES
 
 
-def storage_strides(shape: Shape, capacity: int) -> tuple[int, ...]:
-    """Row-major strides with the example axis moved to the front; capacity stands for N."""
-    order = sorted(range(len(shape)), key=lambda a: not isinstance(shape[a], Sym))
-    strides = [0] * len(shape)
-    step = 1
-    for axis in reversed(order):
-        strides[axis] = step
-        dim = shape[axis]
-        step *= capacity if isinstance(dim, Sym) else max(dim, 1)
-    return tuple(strides)
-
-
-def stored(node: Node, capacity: int, columns: frozenset[str]) -> View:
-    """The view of a value in its own place."""
-    is_column = node.op == "input" and node.attrs["name"] in columns
-    return View(node, 0, storage_strides(node.type.shape, capacity), 0 if is_column else None)
-
-
-def view_of(node: Node, capacity: int, columns: frozenset[str]) -> View | None:
+def view_of(node: Node, storage: Storage) -> View | None:
     """The view of a value; None if a VIEW op in its chain cannot be expressed by strides."""
     rule = _RULES.get(node.op)
     if rule is None:
-        return stored(node, capacity, columns)
-    source = view_of(node.inputs[0], capacity, columns)
+        return View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None)
+    source = view_of(node.inputs[0], storage)
     return rule(node, source) if source else None
 
 
@@ -102,7 +85,7 @@ def reshape_strides(old: Shape, strides: tuple[int, ...], new: Shape) -> tuple[i
     Axes are matched in runs of equal product; a run of old axes must lie contiguously to be cut anew.
     """
     if 0 in new:
-        return storage_strides(new, 1)
+        return row_major(new, 1)
     source = [(d, s) for d, s in zip(old, strides, strict=True) if d != 1]
     result: list[int] = []
     at = axis = 0

@@ -1,0 +1,85 @@
+"""A matrix copied the other way round: square blocks are read by vectors, turned in registers and stored by vectors.
+
+An element at a time, such a copy would touch a cache line for each; this way each line is read once and written once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.ir as ir
+
+from schuss.codegen.kernel import Kernel, load, store
+from schuss.codegen.lanes import I32, I64, Lanes, Value
+from schuss.codegen.loops import for_range
+from schuss.codegen.terms import Term
+from schuss.ir.types import FLOATS, Sym
+from schuss.passes.fusion import Form, Group
+
+
+def is_turn(kernel: Kernel, group: Group) -> bool:
+    """Whether the group is one copy of a static matrix that lies transposed."""
+    if group.form is not Form.MAP or group.folds or len(group.maps) != 1 or group.maps[0].op != "identity":
+        return False
+    (source,) = group.maps[0].inputs
+    shape = group.space
+    if len(shape) != 2 or any(isinstance(d, Sym) for d in shape) or source.type.dtype not in FLOATS:
+        return False
+    view = kernel.view(source)
+    return view.rows is None and view.strides[0] == 1 and view.strides[1] > 1
+
+
+def emit_turn(kernel: Kernel, group: Group) -> None:
+    """This thread's rows of the copy: blocks of a vector's length each way, then what is left, by elements."""
+    (node,) = group.maps
+    source, target = kernel.read(node.inputs[0], 2), kernel.write(node)
+    columns = group.space[1]
+    assert isinstance(columns, int)
+    b, k = kernel.b, kernel.lanes(kernel.target.lanes(node.type.dtype))
+    whole_rows = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(k.width)))
+    whole_columns = I64(columns - columns % k.width)
+    with for_range(b, kernel.low, whole_rows, k.width) as i, for_range(b, I64(0), whole_columns, k.width) as j:
+        _block(k, source, target, i, j)
+    _elements(kernel, source, target, (kernel.low, whole_rows), (whole_columns, I64(columns)))
+    _elements(kernel, source, target, (whole_rows, kernel.high), (I64(0), I64(columns)))
+
+
+def _offset(b: Any, term: Term, i: Any, j: Any) -> Any:
+    return b.add(b.mul(i, I64(term.strides[0])), b.mul(j, I64(term.strides[1])))
+
+
+def _block(k: Lanes, source: Term, target: Term, i: Any, j: Any) -> None:
+    b = k.b
+    at = _offset(b, source, i, j)
+    vectors = [load(k, source, b.add(at, I64(c * source.strides[1])), 1) for c in range(k.width)]
+    at = _offset(b, target, i, j)
+    for r, value in enumerate(_turned(k, vectors)):
+        store(k, target, b.add(at, I64(r * target.strides[0])), value)
+
+
+def _turned(k: Lanes, vectors: list[Value]) -> list[Value]:
+    """Row r of the result is lane r of every vector: off-diagonal blocks change places, halves, quarters, and so on.
+
+    Source: Eklundh, A fast computer method for matrix transposing (1972).
+    """
+    rows, width = [v.llvm for v in vectors], k.width
+    distance = width // 2
+    while distance:
+        for r in range(width):
+            if not r & distance:
+                x, y = rows[r], rows[r | distance]
+                low = [width + (lane ^ distance) if lane & distance else lane for lane in range(width)]
+                high = [width + lane if lane & distance else lane | distance for lane in range(width)]
+                rows[r], rows[r | distance] = (_shuffle(k, x, y, lanes) for lanes in (low, high))
+        distance //= 2
+    return [Value(row, vectors[0].dtype) for row in rows]
+
+
+def _shuffle(k: Lanes, x: Any, y: Any, lanes: list[int]) -> Any:
+    return k.b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
+
+
+def _elements(kernel: Kernel, source: Term, target: Term, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> None:
+    b, k = kernel.b, kernel.lanes(1)
+    with for_range(b, *rows) as i, for_range(b, *columns) as j:
+        store(k, target, _offset(b, target, i, j), load(k, source, _offset(b, source, i, j), 0))

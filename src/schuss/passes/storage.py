@@ -1,0 +1,72 @@
+"""How values lie in memory: row-major, the example axis outermost, long rows spaced out where schuss owns them.
+
+A matrix product walks down a column of its operand. Where rows are a multiple of 1 kB apart, all of a column's
+elements fall into a few sets of the caches and push each other out, so one cache line is left between such rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from schuss.ir.graph import Node
+from schuss.ir.types import Shape, Sym
+
+LINE = 64  # bytes of a cache line
+CRITICAL = 1024  # bytes: rows of a multiple of this are spaced out
+ITEMSIZE = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}
+
+
+def row_major(shape: Shape, capacity: int, row: int | None = None) -> tuple[int, ...]:
+    """Strides with the example axis moved to the front; capacity stands for N, row for the length of the last axis."""
+    order = sorted(range(len(shape)), key=lambda a: not isinstance(shape[a], Sym))
+    strides = [0] * len(shape)
+    step = 1
+    for axis in reversed(order):
+        strides[axis] = step
+        dim = shape[axis]
+        length = row if row is not None and step == 1 and axis == order[-1] else dim
+        step *= capacity if isinstance(length, Sym) else max(length, 1)
+    return tuple(strides)
+
+
+def spaced_row(shape: Shape, dtype: str) -> int | None:
+    """Elements from one row to the next if the rows are spaced out, None if they lie close."""
+    last = shape[-1] if shape else None
+    if len(shape) < 2 or isinstance(last, Sym) or last is None:
+        return None
+    size = last * ITEMSIZE[dtype]
+    return last + LINE // ITEMSIZE[dtype] if size and size % CRITICAL == 0 else None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """capacity  the largest N
+    columns   inputs that are resident data: their rows are picked through the order of examples, and lie close
+    spaced    whether everything else, but constants, may be spaced out; callers' arrays may not
+    """
+
+    capacity: int
+    columns: frozenset[str] = frozenset()
+    spaced: bool = False
+
+    def is_column(self, node: Node) -> bool:
+        return node.op == "input" and node.attrs["name"] in self.columns
+
+    def _row(self, node: Node) -> int | None:
+        if not self.spaced or node.op == "const" or self.is_column(node):
+            return None
+        return spaced_row(node.type.shape, node.type.dtype)
+
+    def strides(self, node: Node) -> tuple[int, ...]:
+        """Elements a step along each axis of a value in its own place."""
+        return row_major(node.type.shape, self.capacity, self._row(node))
+
+    def bytes(self, node: Node) -> int:
+        """Size of a value in the arena, with one line to spare and rounded up to whole lines."""
+        shape = node.type.shape
+        elements = math.prod(self.capacity if isinstance(d, Sym) else d for d in shape)
+        row = self._row(node)
+        if row is not None and isinstance(shape[-1], int):
+            elements = elements // shape[-1] * row
+        return -(-(elements * ITEMSIZE[node.type.dtype] + LINE) // LINE) * LINE
