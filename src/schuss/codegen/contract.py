@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from schuss.codegen.kernel import Kernel, load, store, tail_mask
+from schuss.codegen.kernel import Kernel, load, prefetch, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import entry_alloca, for_range
@@ -145,8 +145,24 @@ class Contraction:
         b = self.kernel.b
         k = self.kernel.lanes(tile.width)
         mask = tail_mask(b, tile.width, I64(tile.partial)) if tile.partial else None
+        self._fetch_ahead(offsets, i, j, tile)
         held = self._accumulate(k, offsets, i, j, tile, mask)
         self._finish(k, offsets, i, j, tile, mask, held)
+
+    def _fetch_ahead(self, offsets: list[Any], i: Any, j: Any, tile: Tile) -> None:
+        """Ask for what the epilogue will read of this tile (weights, moments), so that it comes while k runs."""
+        b = self.kernel.b
+        wanted = [(t, o) for t, o in zip(self.body.terms, offsets[2:], strict=False) if self._by_place(t)]
+        if not wanted or self.rank != 2:
+            return
+        with for_range(b, I64(0), I64(tile.rows)) as r:
+            for term, offset in wanted:
+                row = b.add(offset, b.mul(b.add(i, r), I64(term.strides[-2])))
+                for v in range(tile.vectors):
+                    prefetch(b, term, b.add(b.add(row, j), I64(v * tile.width)))
+
+    def _by_place(self, term: Term) -> bool:
+        return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
 
     def _accumulate(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any) -> list[list[Any]]:
         """The sums over k, in registers (stack places that LLVM turns into registers)."""
