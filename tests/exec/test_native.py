@@ -99,6 +99,27 @@ def test_matrices_are_turned(dtype, shape, threads):
         assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_products_of_one_column(dtype, threads):
+    """Forward, and a gradient with an update of its own in the epilogue; widths on both sides of a vector's."""
+
+    def body(x, w, y, m):
+        z = ops.tanh(x @ w)
+        (g,) = backprop(((z - y) * (z - y)).sum(), [w])
+        return z, m * 0.9 + g, w - 0.1 * (m * 0.9 + g) / (ops.sqrt(g * g) + 1.0), x.T @ z
+
+    for width in (1, 3, 16, 33, 200):
+        types = [TensorType(dtype, s) for s in ((N, width), (width, 1), (N, 1), (width, 1))]
+        graph = trace(body, types)
+        rng = np.random.default_rng(width)
+        for n in (1, 2, 37):
+            arrays = [rng.standard_normal([n if d is N else d for d in t.shape]).astype(dtype) for t in types]
+            expected = ReferenceExecutor().compile(graph)(arrays)
+            for e, f in zip(expected, NativeExecutor(threads).compile(graph)(arrays), strict=True):
+                np.testing.assert_allclose(f, e, rtol=1e-4 if dtype == F else 1e-11, atol=1e-5 if dtype == F else 1e-12)
+
+
 def test_indices():
     agree(lambda x, i: ops.take(x, i, axis=1), [TensorType(F, (N, 5)), TensorType("int64", (3,))])
     agree(lambda x, i: ops.take(x, i, axis=0), [TensorType(F, (6, 5)), TensorType("int32", (N, 2))])
@@ -181,8 +202,16 @@ def run(executor, step, state, data, batch=32, order=None, slices=((0, 7),)):
     return loop.state()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("sizes", [(20, 30, 8, 5), (20, 256, 512, 5), (17, 300, 45, 6)])
+@pytest.mark.parametrize(
+    ("dtype", "sizes"),
+    [
+        ("float32", (20, 30, 8, 5)),
+        ("float64", (20, 30, 8, 5)),
+        ("float32", (20, 256, 5)),
+        ("float64", (20, 256, 512, 5)),
+        ("float64", (17, 300, 45, 6)),
+    ],
+)
 def test_a_loop_does_what_the_reference_does(dtype, sizes):
     """Seven batches, the last one short; also with rows that are spaced out in memory."""
     step, state, data = mlp_step(sizes, dtype)

@@ -12,7 +12,7 @@ Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from schuss.codegen.kernel import Kernel, load, prefetch, store, tail_mask
@@ -23,6 +23,8 @@ from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.ir.types import Dim, Sym
 from schuss.passes.fusion import Group
+
+SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
 
 @dataclass(frozen=True)
@@ -80,23 +82,37 @@ class Contraction:
         self.stored = list(group.stores)
         self.outputs = [kernel.write(n) for n in self.stored]
         self.terms: list[Term] = [*self.body.terms, *self.outputs]
+        self.rows, self.columns = group.space[-2:]
+        self.turned = self._is_turned()
+        if self.turned:
+            self.x, self.y = _turn(self.y), _turn(self.x)
+            self.terms = [_turn(t) for t in self.terms]
+            self.rows, self.columns = self.columns, self.rows
         self.expected = self._rows_a_thread(threads)
         self.tile = self._choose()
 
+    def _is_turned(self) -> bool:
+        """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
+        if self.rank != 2 or self.columns != 1 or self.rows == 1 or isinstance(self.rows, Sym) or self.x.rows:
+            return False
+        addressed = [t for t in self.terms if t.pointer is not None]
+        outputs = all(t.strides[-2] == 1 for t in self.outputs)
+        return outputs and self.x.strides[-2] == 1 and all(t.strides[-2] in (0, 1) for t in addressed)
+
     def _choose(self) -> Tile:
-        """Scalars, one at a time, unless every term is contiguous or constant along the columns."""
-        columns = self.group.space[-1]
+        """Scalars, unless every term is contiguous or constant along the columns."""
+        if self.turned:
+            return Tile(1, 4, self.kernel.target.lanes(self.dtype))
         addressed = [self.y, *(t for t in self.terms if t.pointer is not None)]
-        plain = isinstance(columns, Sym) or any(t.strides[-1] not in (0, 1) for t in addressed)
-        plain = plain or any(t.strides[-1] != 1 for t in self.outputs)
-        if plain or columns == 1 or isinstance(columns, Sym):
-            return Tile(1, 1, 1)
-        return choose_tile(self.kernel.target, self.dtype, columns, self.expected)
+        plain = any(t.strides[-1] not in (0, 1) for t in addressed)
+        plain = plain or any(t.strides[-1] != 1 for t in self.terms[len(self.body.terms) :])
+        if plain or self.columns == 1 or isinstance(self.columns, Sym):
+            return Tile(min(SCALARS, self.expected), 1, 1)
+        return choose_tile(self.kernel.target, self.dtype, self.columns, self.expected)
 
     def _rows_a_thread(self, threads: int) -> int:
-        rows = self.group.space[-2]
-        whole = self.kernel.plan.storage.capacity if isinstance(rows, Sym) else rows
-        return max(-(-whole // threads) if self.rank == 2 else whole, 1)
+        whole = self.kernel.plan.storage.capacity if isinstance(self.rows, Sym) else self.rows
+        return max(-(-whole // threads) if self.rank == 2 and not self.turned else whole, 1)
 
     def emit(self) -> None:
         """Batch axes as loops, then the matrix."""
@@ -118,9 +134,12 @@ class Contraction:
 
     def _matrix(self, offsets: list[Any]) -> None:
         b, tile = self.kernel.b, self.tile
-        low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.group.space[-2]))
-        columns = self.group.space[-1]
         panel = tile.width * tile.vectors
+        if self.turned:
+            self._one_row(offsets, tile)
+            return
+        low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
+        columns = self.columns
         whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % panel)
         with for_range(b, I64(0), whole, panel) as j:
             self._panel(offsets, low, high, j, tile)
@@ -128,6 +147,17 @@ class Contraction:
             rest = columns % panel
             vectors = -(-rest // tile.width)
             self._panel(offsets, low, high, whole, Tile(tile.rows, vectors, tile.width, rest % tile.width))
+
+    def _one_row(self, offsets: list[Any], tile: Tile) -> None:
+        """A product turned to a single row: the threads share its columns, the last vector is masked."""
+        kernel, b = self.kernel, self.kernel.b
+        panel = tile.width * tile.vectors
+        whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(panel)))
+        with for_range(b, kernel.low, whole, panel) as j:
+            self._tile(offsets, I64(0), j, tile)
+        with for_range(b, whole, kernel.high, tile.width) as j:
+            mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
+            self._tile(offsets, I64(0), j, Tile(1, 1, tile.width), mask)
 
     def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile) -> None:
         """All rows of one panel of columns: whole tiles, one of the rows expected to be left, single rows."""
@@ -141,10 +171,10 @@ class Contraction:
                 self._tile(offsets, i, j, part)
             start = stop
 
-    def _tile(self, offsets: list[Any], i: Any, j: Any, tile: Tile) -> None:
-        b = self.kernel.b
+    def _tile(self, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any = None) -> None:
         k = self.kernel.lanes(tile.width)
-        mask = tail_mask(b, tile.width, I64(tile.partial)) if tile.partial else None
+        if tile.partial:
+            mask = tail_mask(self.kernel.b, tile.width, I64(tile.partial))
         self._fetch_ahead(offsets, i, j, tile)
         held = self._accumulate(k, offsets, i, j, tile, mask)
         self._finish(k, offsets, i, j, tile, mask, held)
@@ -152,8 +182,10 @@ class Contraction:
     def _fetch_ahead(self, offsets: list[Any], i: Any, j: Any, tile: Tile) -> None:
         """Ask for what the epilogue will read of this tile (weights, moments), so that it comes while k runs."""
         b = self.kernel.b
-        wanted = [(t, o) for t, o in zip(self.body.terms, offsets[2:], strict=False) if self._by_place(t)]
-        if not wanted or self.rank != 2:
+        wanted = [
+            (t, o) for t, o in zip(self.terms[: len(self.body.terms)], offsets[2:], strict=False) if self._by_place(t)
+        ]
+        if not wanted or self.rank != 2 or tile.width == 1:
             return
         with for_range(b, I64(0), I64(tile.rows)) as r:
             for term, offset in wanted:
@@ -231,6 +263,11 @@ class Contraction:
             values = self.body.evaluate(k, {self.product: total}, loaded)
             for number, node in enumerate(self.stored, start=count):
                 store(k, self.terms[number], at[number], values[node], m)
+
+
+def _turn(term: Term) -> Term:
+    """Rows and columns changed for each other."""
+    return replace(term, strides=(*term.strides[:-2], term.strides[-1], term.strides[-2]))
 
 
 def emit_contract_group(kernel: Kernel, group: Group, threads: int) -> None:

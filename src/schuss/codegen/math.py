@@ -24,6 +24,7 @@ HALF_PI = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21)  #
 EXP = {"f32": coefficients.EXP_FLOAT32, "f64": coefficients.EXP_FLOAT64}
 LOG_TERMS = {"f32": 5, "f64": 11}
 EXP_RANGE = {"f32": (-104.0, 89.0), "f64": (-746.0, 710.0)}  # beyond, the result is 0 or infinite
+TANH_END = {"f32": 9.02, "f64": 19.1}  # beyond, it rounds to 1
 MANTISSA = {"f32": 23, "f64": 52}
 BIAS = {"f32": 127, "f64": 1023}
 SQRT_HALF_BITS = {"f32": 0x3F3504F3, "f64": 0x3FE6A09E667F3BCD}
@@ -171,8 +172,11 @@ class MathEmitter:
     def tanh(self, x: Any) -> Any:
         """(e**2|x| - 1) / (e**2|x| + 1), with x's sign"""
         two = self._const(2.0, x)
-        e = self.expm1(self.b.fmul(two, self._clamp(self._abs(x), 0.0, 22.0)))
-        return self._call("copysign", self.b.fdiv(e, self.b.fadd(e, two)), x)
+        inside = self._clamp(self._abs(x), 0.0, TANH_END[self._kind(x)])
+        n, p = self._exponential(self.b.fmul(two, inside))
+        s = self._power_of_two(n, x)
+        e = self._fma(s, p, self.b.fsub(s, self._const(1.0, x)))
+        return self._keep_nan(x, self._call("copysign", self.b.fdiv(e, self.b.fadd(e, two)), x))
 
     # -- logarithms --------------------------------------------------------------------------------
 
