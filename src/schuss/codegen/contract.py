@@ -18,11 +18,13 @@ from typing import Any
 from schuss.codegen.kernel import Kernel, load, prefetch, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
-from schuss.codegen.loops import entry_alloca, for_range
+from schuss.codegen.loops import entry_alloca, for_range, if_then
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
+from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym
 from schuss.passes.fusion import Group
+from schuss.passes.storage import ITEMSIZE, LINE
 
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
@@ -68,10 +70,11 @@ def _tile_cost(down: int, across: int) -> float:
 class Contraction:
     """One product and its epilogue: the terms, the tiles and the code."""
 
-    def __init__(self, kernel: Kernel, group: Group, threads: int) -> None:
+    def __init__(self, kernel: Kernel, group: Group, threads: int, ahead: Node | None) -> None:
         assert group.anchor is not None
         self.kernel = kernel
         self.group = group
+        self.ahead = None if ahead is None else kernel.read(ahead, ahead.type.rank)
         self.product = group.anchor
         x, y = self.product.inputs
         self.dtype = self.product.type.dtype
@@ -176,15 +179,15 @@ class Contraction:
         if tile.partial:
             mask = tail_mask(self.kernel.b, tile.width, I64(tile.partial))
         self._fetch_ahead(offsets, i, j, tile)
+        self._fetch_next_batch(i, j, tile)
         held = self._accumulate(k, offsets, i, j, tile, mask)
         self._finish(k, offsets, i, j, tile, mask, held)
 
     def _fetch_ahead(self, offsets: list[Any], i: Any, j: Any, tile: Tile) -> None:
         """Ask for what the epilogue will read of this tile (weights, moments), so that it comes while k runs."""
         b = self.kernel.b
-        wanted = [
-            (t, o) for t, o in zip(self.terms[: len(self.body.terms)], offsets[2:], strict=False) if self._by_place(t)
-        ]
+        read = self.terms[: len(self.body.terms)]
+        wanted = [(t, o) for t, o in zip(read, offsets[2:], strict=False) if self._by_place(t)]
         if not wanted or self.rank != 2 or tile.width == 1:
             return
         with for_range(b, I64(0), I64(tile.rows)) as r:
@@ -192,6 +195,23 @@ class Contraction:
                 row = b.add(offset, b.mul(b.add(i, r), I64(term.strides[-2])))
                 for v in range(tile.vectors):
                     prefetch(b, term, b.add(b.add(row, j), I64(v * tile.width)))
+
+    def _fetch_next_batch(self, i: Any, j: Any, tile: Tile) -> None:
+        """Ask for a share of the rows of data that the next batch will gather: memory is idle while k runs."""
+        if self.ahead is None or self.turned or isinstance(self.columns, Sym):
+            return
+        kernel, b = self.kernel, self.kernel.b
+        rows = self.ahead
+        size = rows.strides[0] * ITEMSIZE[rows.dtype]
+        lines = -(-size // LINE)
+        panel = self.tile.width * self.tile.vectors
+        share = -(-lines // -(-self.columns // panel))
+        first = b.mul(b.sdiv(j, I64(panel)), I64(share))
+        with if_then(b, b.icmp_signed("<", first, I64(lines))), for_range(b, I64(0), I64(tile.rows)) as r:
+            place = b.gep(kernel.order, [b.add(b.add(i, r), kernel.n)], source_etype=I64)
+            start = b.add(b.mul(b.load(place, typ=I64), I64(size)), b.mul(first, I64(LINE)))
+            for line in range(share):
+                prefetch(b, replace(rows, dtype="uint8"), b.add(start, I64(line * LINE)), write=False)
 
     def _by_place(self, term: Term) -> bool:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
@@ -270,6 +290,6 @@ def _turn(term: Term) -> Term:
     return replace(term, strides=(*term.strides[:-2], term.strides[-1], term.strides[-2]))
 
 
-def emit_contract_group(kernel: Kernel, group: Group, threads: int) -> None:
-    """The product and its epilogue."""
-    Contraction(kernel, group, threads).emit()
+def emit_contract_group(kernel: Kernel, group: Group, threads: int, ahead: Node | None = None) -> None:
+    """The product and its epilogue. ahead: a column whose rows of the next batch are to be fetched meanwhile."""
+    Contraction(kernel, group, threads, ahead).emit()

@@ -83,7 +83,7 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage) -> i
     elif group.form is Form.MAP:
         emit_map_group(kernel, group)
     elif group.form is Form.CONTRACT:
-        emit_contract_group(kernel, group, program.threads)
+        emit_contract_group(kernel, group, program.threads, stage.ahead)
     elif group.anchor is not None:
         (emit_reduce_group if group.form is Form.REDUCE else emit_single)(kernel, group.anchor)
     kernel.b.ret_void()

@@ -289,8 +289,9 @@ class NativeLoop:
 
     def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
         assert batch <= self._max_batch
-        order = np.ascontiguousarray(order, np.int64)
-        return self._table.run(order, batch, len(order), first, steps, counter, self._threads)
+        total = len(order)
+        order = np.append(order, np.zeros(batch, np.int64))  # the last batch looks ahead, too
+        return self._table.run(order, batch, total, first, steps, counter, self._threads)
 
 
 def state_block(types: Mapping[str, TensorType]) -> dict[str, Array]:

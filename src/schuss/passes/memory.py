@@ -15,15 +15,16 @@ reads the old value; elsewhere the new one is made beside it and copied over at 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import Sym, static_size
+from schuss.ir.types import Shape, Sym, static_size
 from schuss.passes.build import make
 from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
 from schuss.passes.storage import Storage
 from schuss.passes.views import is_view
 
+FETCH_AHEAD = 256  # elements of a row of data below which it is not worth fetching ahead
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
 
 Division = tuple[str, int]
@@ -41,11 +42,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Stage:
-    """A group, its division among threads and whether the threads meet before it."""
+    """A group, its division among threads and whether the threads meet before it.
+
+    ahead: a column whose rows of the next batch are fetched from memory meanwhile
+    """
 
     group: Group
     division: Division
     barrier: bool
+    ahead: Node | None = None
 
 
 @dataclass
@@ -82,9 +87,28 @@ def plan(
         ended = [n for n, use in last_use.items() if use == at and n not in graph.outputs]
         for node in [n for n in ended if result.places[n].slot == 0]:
             arena.give(node)
-    result.stages = stages
+    result.stages = _fetching_ahead(stages, storage)
     result.arena = arena.size
     return result
+
+
+def _fetching_ahead(stages: list[Stage], storage: Storage) -> list[Stage]:
+    """The largest product by rows fetches the next batch's rows: gathering them is mostly waiting for memory."""
+    columns = [
+        base_of(o) for s in stages for _, o in _operands(s.group) if s.group.form is Form.MAP and s.division == ROWS
+    ]
+    large = [c for c in columns if storage.is_column(c) and static_size(c.type.shape) >= FETCH_AHEAD]
+    products = [s for s in stages if s.group.form is Form.CONTRACT and s.division == ROWS and len(s.group.space) == 2]
+    if not large or not products:
+        return stages
+    column = max(large, key=lambda c: static_size(c.type.shape))
+    most = max(products, key=lambda s: static_size(s.group.space) * static_size(_depth(s.group)))
+    return [replace(s, ahead=column) if s is most else s for s in stages]
+
+
+def _depth(group: Group) -> Shape:
+    assert group.anchor is not None
+    return group.anchor.inputs[0].type.shape[-1:]
 
 
 def _in_order(groups: list[Group], cells: Mapping[Node, Node]) -> list[Stage]:
