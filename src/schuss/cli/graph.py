@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from schuss.explanation.outline import Item, outline
+from schuss.ir.executor import Step
 from schuss.ir.graph import Graph, Node
 
 COLOURS = {"forward": "#dbe9ff", "backward": "#ffe3d6", "optimizer": "#e4f3dc", "metrics": "#eeeeee"}
@@ -21,8 +22,21 @@ COLOURS = {"forward": "#dbe9ff", "backward": "#ffe3d6", "optimizer": "#e4f3dc", 
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json", "dot"]), default="text", show_default=True)
 @click.option("--all", "everything", is_flag=True, help="The optimizer's update and the metrics too.")
+@click.option("--plan", "view", flag_value="plan", help="The kernels of the native step: costs, threads, and why.")
+@click.option("--llvm", "view", flag_value="llvm", help="The native step in LLVM's language.")
+@click.option("--asm", "view", flag_value="asm", help="The native step in assembly language.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Of the native step.  [default: as trained, or 64]")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the native step.  [default: the cores there are]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
-def command(model: Path, form: str, everything: bool, output: Path | None) -> None:
+def command(
+    model: Path,
+    form: str,
+    everything: bool,
+    view: str | None,
+    batch_size: int | None,
+    threads: int | None,
+    output: Path | None,
+) -> None:
     """The training step of MODEL: forward and backward pass, layer by layer, with each operation's gradient rule.
 
     The DOT form is for Graphviz: schuss graph MODEL --format dot | dot -Tsvg > graph.svg
@@ -30,10 +44,16 @@ def command(model: Path, form: str, everything: bool, output: Path | None) -> No
     from schuss.io.model import load
     from schuss.paths import atomic_write
 
-    graph, items = _step(load(model))
-    shown = [i for i in items if everything or i.part in ("forward", "backward")]
-    write = {"text": _text, "json": _json, "dot": _dot}[form]
-    text = "\n".join(write(graph, shown)) + "\n"
+    if view is None and (batch_size or threads):
+        raise click.UsageError("--batch-size and --threads are of the native step: add --plan, --llvm or --asm")
+    loaded = load(model)
+    if view is None:
+        graph, items = _step(loaded)
+        shown = [i for i in items if everything or i.part in ("forward", "backward")]
+        write = {"text": _text, "json": _json, "dot": _dot}[form]
+        text = "\n".join(write(graph, shown)) + "\n"
+    else:
+        text = _native(loaded, view, form, batch_size, threads)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -42,10 +62,45 @@ def command(model: Path, form: str, everything: bool, output: Path | None) -> No
 
 def _step(model: Any) -> tuple[Graph, list[Item]]:
     """The step as it was trained; only what the file tells of: without a known loss the forward pass alone."""
+    from schuss.nn.forward import forward_graph, scaled_types, seen_by
+
+    seen = seen_by(model)
+    assert seen is not None
+    found = _training_step(model)
+    if found is None:
+        click.echo("the file does not tell the loss: the forward pass alone", err=True)
+        graph = forward_graph(model, scaled_types(model, seen.inputs, seen.scale))
+        return graph, outline(graph, None, {})
+    step, gradients = found
+    return step.graph, outline(step.graph, step.graph.output("loss"), gradients)
+
+
+def _native(model: Any, view: str, form: str, batch_size: int | None, threads: int | None) -> str:
+    """The compiled step: its plan, or its code."""
+    from schuss.errors import ModelFileError
+    from schuss.exec.native import NativeExecutor
+    from schuss.explanation.plan import plan_json, plan_text
+    from schuss.nn.forward import seen_by
+
+    if form == "dot" or (form == "json" and view != "plan"):
+        raise click.UsageError(f"--{view} has no form {form}")
+    seen, found = seen_by(model), _training_step(model)
+    if found is None or seen is None:
+        raise ModelFileError("the file does not tell the loss, so there is no training step to compile")
+    batch = batch_size or int((seen.record or {}).get("batch_size") or 64)
+    loop = NativeExecutor(threads).loop(found[0], batch)
+    if view == "plan":
+        return (plan_json if form == "json" else plan_text)(loop, batch)
+    listing = loop.listing()
+    return listing.llvm if view == "llvm" else listing.assembly()
+
+
+def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
+    """The step as it was trained, and the gradients in it; None if the file does not tell of a loss."""
     from schuss import nn, optim
     from schuss.errors import UsageError
     from schuss.ir.types import TensorType
-    from schuss.nn.forward import forward_graph, scaled_types, seen_by
+    from schuss.nn.forward import seen_by
     from schuss.train.step import Task, step_and_gradients
 
     seen = seen_by(model)
@@ -55,9 +110,7 @@ def _step(model: Any) -> tuple[Graph, list[Item]]:
         if seen.target is None:
             raise UsageError("no target")
     except UsageError:
-        click.echo("the file does not tell the loss: the forward pass alone", err=True)
-        graph = forward_graph(model, scaled_types(model, seen.inputs, seen.scale))
-        return graph, outline(graph, None, {})
+        return None
     try:
         optimizer = optim.from_config(seen.optimizer or {})
     except UsageError:
@@ -67,8 +120,7 @@ def _step(model: Any) -> tuple[Graph, list[Item]]:
     params = {name: p.data for name, p in nn.named_parameters(model).items()}
     state = {name: np.asarray(v) for name, v in optimizer.init(params).items()}
     types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
-    step, gradients = step_and_gradients(task, types)
-    return step.graph, outline(step.graph, step.graph.output("loss"), gradients)
+    return step_and_gradients(task, types)
 
 
 def _groups(items: Iterable[Item]) -> Iterator[tuple[str, list[tuple[str, list[Item]]]]]:

@@ -5,18 +5,39 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache as cache_once
 from pathlib import Path
 
 from schuss.codegen import cache
-from schuss.codegen.jit import Library, compile_object
+from schuss.codegen.jit import Library, assembly, compile_object
 from schuss.codegen.program import Program, emit_module
-from schuss.codegen.target import host_target
+from schuss.codegen.target import Target, host_target
 from schuss.ir.graph import Node
 from schuss.passes.memory import Plan
 from schuss.passes.signature import signature
 
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 7, ctypes.c_void_p)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A program to read: LLVM's form as emitted, and how the code of each kernel was chosen."""
+
+    llvm: str
+    notes: tuple[str, ...]
+    target: Target
+
+    def assembly(self) -> str:
+        """The machine's form."""
+        return assembly(self.llvm, self.target)
+
+
+def listing(plan: Plan, counter: str | None, watch: Node | None, threads: int) -> Listing:
+    """The program that `link` would make."""
+    target, notes = host_target(), list[str]()
+    module = emit_module(Program(plan, target, counter, watch, threads), notes)
+    return Listing(str(module), tuple(notes), target)
 
 
 def link(

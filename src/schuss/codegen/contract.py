@@ -11,14 +11,13 @@ Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from schuss.codegen.kernel import Kernel, load, prefetch, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
-from schuss.codegen.loops import entry_alloca, for_range, if_then
+from schuss.codegen.loops import cases, entry_alloca, for_range, if_then, stepping
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.ir.graph import Node
@@ -93,6 +92,19 @@ class Contraction:
             self.rows, self.columns = self.columns, self.rows
         self.expected = self._rows_a_thread(threads)
         self.tile = self._choose()
+        kernel.notes.append(self._reason())
+
+    def _reason(self) -> str:
+        """For people: the tile, and why it was chosen."""
+        tile = self.tile
+        if self.turned:
+            return f"one column, computed as a row: {tile.vectors} vectors of {tile.width} at a time"
+        if tile.width == 1:
+            return f"one column: {tile.rows} sums side by side hide the latency of a multiply-add"
+        each = _column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
+        share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
+        fetch = "; fetches the next batch's rows of data" if self.ahead is not None else ""
+        return f"tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_turned(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
@@ -157,46 +169,54 @@ class Contraction:
         panel = tile.width * tile.vectors
         whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(panel)))
         with for_range(b, kernel.low, whole, panel) as j:
-            self._tile(offsets, I64(0), j, tile)
+            self._panel(offsets, I64(0), I64(1), j, tile)
         with for_range(b, whole, kernel.high, tile.width) as j:
             mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
-            self._tile(offsets, I64(0), j, Tile(1, 1, tile.width), mask)
+            self._panel(offsets, I64(0), I64(1), j, Tile(1, 1, tile.width), mask)
 
-    def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile) -> None:
-        """All rows of one panel of columns: whole tiles, one of the rows expected to be left, single rows."""
-        b = self.kernel.b
-        start = low
-        left = self.expected % tile.rows
-        for height in dict.fromkeys([tile.rows, max(left, 1), 1]):
-            stop = b.sub(high, b.srem(b.sub(high, start), I64(height)))
-            part = Tile(height, tile.vectors, tile.width, tile.partial)
-            with for_range(b, start, stop, height) as i:
-                self._tile(offsets, i, j, part)
-            start = stop
+    def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile, mask: Any = None) -> None:
+        """All rows of one panel of columns, a tile at a time: whole ones, the rows expected to be left, single rows.
 
-    def _tile(self, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any = None) -> None:
+        The heights have code of their own for the sums, which lie in registers, and share the epilogue's.
+        """
         k = self.kernel.lanes(tile.width)
+        b, type = k.b, k.type(self.dtype)
         if tile.partial:
-            mask = tail_mask(self.kernel.b, tile.width, I64(tile.partial))
-        self._fetch_ahead(offsets, i, j, tile)
-        self._fetch_next_batch(i, j, tile)
-        held = self._accumulate(k, offsets, i, j, tile, mask)
-        self._finish(k, offsets, i, j, tile, mask, held)
+            mask = tail_mask(b, tile.width, I64(tile.partial))
+        heights = list(dict.fromkeys([tile.rows, max(self.expected % tile.rows, 1), 1]))
+        buffer, height = entry_alloca(b, type, tile.rows * tile.vectors), entry_alloca(b, I64)
+        with stepping(b, low, high, height) as i:
+            self._choose_height(heights, b.sub(high, i), height)
+            rows = b.load(height, typ=I64)
+            self._fetch_ahead(offsets, i, j, tile, rows)
+            self._fetch_next_batch(i, j, tile, rows)
+            with cases(b, rows, heights) as case:
+                for number in heights:
+                    with case(number):
+                        self._sums(k, offsets, i, j, replace(tile, rows=number), mask, buffer)
+            self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
 
-    def _fetch_ahead(self, offsets: list[Any], i: Any, j: Any, tile: Tile) -> None:
+    def _choose_height(self, heights: list[int], left: Any, place: Any) -> None:
+        b = self.kernel.b
+        chosen = I64(heights[-1])
+        for number in reversed(heights[:-1]):
+            chosen = b.select(b.icmp_signed(">=", left, I64(number)), I64(number), chosen)
+        b.store(chosen, place)
+
+    def _fetch_ahead(self, offsets: list[Any], i: Any, j: Any, tile: Tile, rows: Any) -> None:
         """Ask for what the epilogue will read of this tile (weights, moments), so that it comes while k runs."""
         b = self.kernel.b
         read = self.terms[: len(self.body.terms)]
         wanted = [(t, o) for t, o in zip(read, offsets[2:], strict=False) if self._by_place(t)]
         if not wanted or self.rank != 2 or tile.width == 1:
             return
-        with for_range(b, I64(0), I64(tile.rows)) as r:
+        with for_range(b, I64(0), rows) as r:
             for term, offset in wanted:
                 row = b.add(offset, b.mul(b.add(i, r), I64(term.strides[-2])))
                 for v in range(tile.vectors):
                     prefetch(b, term, b.add(b.add(row, j), I64(v * tile.width)))
 
-    def _fetch_next_batch(self, i: Any, j: Any, tile: Tile) -> None:
+    def _fetch_next_batch(self, i: Any, j: Any, tile: Tile, height: Any) -> None:
         """Ask for a share of the rows of data that the next batch will gather: memory is idle while k runs."""
         if self.ahead is None or self.turned or isinstance(self.columns, Sym):
             return
@@ -207,7 +227,7 @@ class Contraction:
         panel = self.tile.width * self.tile.vectors
         share = -(-lines // -(-self.columns // panel))
         first = b.mul(b.sdiv(j, I64(panel)), I64(share))
-        with if_then(b, b.icmp_signed("<", first, I64(lines))), for_range(b, I64(0), I64(tile.rows)) as r:
+        with if_then(b, b.icmp_signed("<", first, I64(lines))), for_range(b, I64(0), height) as r:
             place = b.gep(kernel.order, [b.add(b.add(i, r), kernel.n)], source_etype=I64)
             start = b.add(b.mul(b.load(place, typ=I64), I64(size)), b.mul(first, I64(LINE)))
             for line in range(share):
@@ -216,73 +236,57 @@ class Contraction:
     def _by_place(self, term: Term) -> bool:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
 
-    def _accumulate(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any) -> list[list[Any]]:
-        """The sums over k, in registers (stack places that LLVM turns into registers)."""
-        b = k.b
-        zero = k.constant(0, self.dtype)
-        held = [[entry_alloca(b, k.type(self.dtype)) for _ in range(tile.vectors)] for _ in range(tile.rows)]
-        for row in held:
-            for place in row:
-                b.store(zero.llvm, place)
+    def _sums(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, buffer: Any) -> None:
+        """A tile's sums over k, in registers (stack places that LLVM turns into registers), then in the buffer."""
+        b, type = k.b, k.type(self.dtype)
+        held = [[entry_alloca(b, type) for _ in range(tile.vectors)] for _ in range(tile.rows)]
+        places = [place for row in held for place in row]
+        for place in places:
+            b.store(k.constant(0, self.dtype).llvm, place)
         x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
         y0 = b.add(offsets[1], b.mul(j, I64(self.y.strides[-1])))
-        depth = emit_bound(b, self.kernel.length(self.depth))
-        with for_range(b, I64(0), depth) as step:
+        with for_range(b, I64(0), emit_bound(b, self.kernel.length(self.depth))) as step:
             xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
             yk = b.add(y0, b.mul(step, I64(self.y.strides[-2])))
-            right = self._vectors(tile, mask, lambda v, m: load(k, self.y, b.add(yk, I64(v)), self.y.strides[-1], m))
+            right = [
+                load(k, self.y, b.add(yk, I64(v * tile.width)), self.y.strides[-1], self._mask(tile, v, mask))
+                for v in range(tile.vectors)
+            ]
             for r, row in enumerate(held):
-                at = b.add(xk, I64(r * self.x.strides[-2]))
-                left = load(k, self.x, at, 0)
+                left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
                 for place, vector in zip(row, right, strict=True):
-                    before = Value(b.load(place, typ=k.type(self.dtype)), self.dtype)
+                    before = Value(b.load(place, typ=type), self.dtype)
                     b.store(k.fma(left, vector, before).llvm, place)
-        return held
+        for number, place in enumerate(places):
+            b.store(b.load(place, typ=type), b.gep(buffer, [I64(number)], source_etype=type))
 
-    def _vectors(self, tile: Tile, mask: Any, make: Callable[[int, Any], Value]) -> list[Value]:
-        """One value for each vector of the tile's columns, the last one masked if it is partial."""
-        last = tile.vectors - 1
-        return [make(v * tile.width, mask if v == last else None) for v in range(tile.vectors)]
+    def _mask(self, tile: Tile, vector: int, mask: Any) -> Any:
+        """A mask is for the last vector."""
+        return mask if vector == tile.vectors - 1 else None
 
-    def _finish(
-        self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, held: list[list[Any]]
+    def _epilogue(
+        self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any
     ) -> None:
-        """Store the tile, through the epilogue if there is one."""
-        b = k.b
-        type = k.type(self.dtype)
-        if not self.group.maps:
-            for r, row in enumerate(held):
-                values = [Value(b.load(place, typ=type), self.dtype) for place in row]
-                self._row(k, offsets, b.add(i, I64(r)), j, tile, mask, values)
-            return
-        buffer = entry_alloca(b, type, tile.rows * tile.vectors)
-
-        def part(number: Any) -> Any:
-            return b.gep(buffer, [number], source_etype=type)
-
-        for number, place in enumerate(p for row in held for p in row):
-            b.store(b.load(place, typ=type), part(I64(number)))
-        with for_range(b, I64(0), I64(tile.rows)) as r:
-            first = b.mul(r, I64(tile.vectors))
-            places = [part(b.add(first, I64(v))) for v in range(tile.vectors)]
-            values = [Value(b.load(p, typ=type), self.dtype) for p in places]
-            self._row(k, offsets, b.add(i, r), j, tile, mask, values)
-
-    def _row(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, sums: list[Value]) -> None:
-        """One row of the tile: the maps evaluated and everything stored."""
-        b = k.b
+        """The maps evaluated over the buffer, row by row, and everything stored."""
+        b, type = k.b, k.type(self.dtype)
         order = self.kernel.order if self.rank == 2 else None
         down = Axis(0, 0, None, tuple(t.strides[-2] for t in self.terms))
-        rows = advance(b, down, self.terms, offsets[2:], i, order)
-        base = [b.add(at, b.mul(j, I64(t.strides[-1]))) for t, at in zip(self.terms, rows, strict=True)]
+
+        with for_range(b, I64(0), rows) as r:
+            base = advance(b, down, self.terms, offsets[2:], b.add(i, r), order)
+            base = [b.add(o, b.mul(j, I64(t.strides[-1]))) for t, o in zip(self.terms, base, strict=True)]
+            for v in range(tile.vectors):
+                place = b.gep(buffer, [b.add(b.mul(r, I64(tile.vectors)), I64(v))], source_etype=type)
+                at = [b.add(o, I64(v * tile.width * t.strides[-1])) for t, o in zip(self.terms, base, strict=True)]
+                self._place(k, at, Value(b.load(place, typ=type), self.dtype), self._mask(tile, v, mask))
+
+    def _place(self, k: Lanes, at: list[Any], total: Value, mask: Any) -> None:
+        """One vector of the result: the maps of the sums, stored."""
         count = len(self.body.terms)
-        for v, total in enumerate(sums):
-            m = mask if v == tile.vectors - 1 else None
-            at = [b.add(o, I64(v * tile.width * t.strides[-1])) for t, o in zip(self.terms, base, strict=True)]
-            loaded = [self.body.load(k, n, at[n], self.terms[n].strides[-1], m) for n in range(count)]
-            values = self.body.evaluate(k, {self.product: total}, loaded)
-            for number, node in enumerate(self.stored, start=count):
-                store(k, self.terms[number], at[number], values[node], m)
+        loaded = [self.body.load(k, n, at[n], self.terms[n].strides[-1], mask) for n in range(count)]
+        values = self.body.evaluate(k, {self.product: total}, loaded)
+        for number, node in enumerate(self.stored, start=count):
+            store(k, self.terms[number], at[number], values[node], mask)
 
 
 def _turn(term: Term) -> Term:

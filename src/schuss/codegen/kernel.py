@@ -37,6 +37,7 @@ class Kernel:
     high: Any
     n: Any
     step: Any
+    notes: list[str] = field(default_factory=list)  # how the code was chosen, for people
     _slots: dict[int, Any] = field(default_factory=dict)
 
     # -- places ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import llvmlite.ir as ir
@@ -25,6 +25,42 @@ def for_range(b: Any, start: Any, stop: Any, step: int = 1) -> Iterator[Any]:
     yield index
     index.add_incoming(b.add(index, I64(step)), b.block)
     b.branch(head)
+    b.position_at_end(after)
+
+
+@contextlib.contextmanager
+def stepping(b: Any, start: Any, stop: Any, step: Any) -> Iterator[Any]:
+    """The body once for each i64 index from start on that is below stop; it stores in `step` how far to go on."""
+    before = b.block
+    head, body, after = (b.append_basic_block(name) for name in ("head", "body", "after"))
+    b.branch(head)
+    b.position_at_end(head)
+    index = b.phi(I64)
+    index.add_incoming(start, before)
+    b.cbranch(b.icmp_signed("<", index, stop), body, after)
+    b.position_at_end(body)
+    yield index
+    index.add_incoming(b.add(index, b.load(step, typ=I64)), b.block)
+    b.branch(head)
+    b.position_at_end(after)
+
+
+@contextlib.contextmanager
+def cases(b: Any, value: Any, numbers: Sequence[int]) -> Iterator[Callable[[int], Any]]:
+    """Inside, `with case(number):` holds what is done where the value is that number; it is one of the numbers."""
+    blocks = {number: b.append_basic_block(f"case{number}") for number in numbers}
+    after = b.append_basic_block("after")
+    switch = b.switch(value, blocks[numbers[-1]])
+    for number in numbers[:-1]:
+        switch.add_case(I64(number), blocks[number])
+
+    @contextlib.contextmanager
+    def case(number: int) -> Iterator[None]:
+        b.position_at_end(blocks[number])
+        yield
+        b.branch(after)
+
+    yield case
     b.position_at_end(after)
 
 

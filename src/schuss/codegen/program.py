@@ -59,16 +59,16 @@ class Program:
     profile: bool = False  # count the cycles of each stage, see `_Clock`
 
 
-def emit_module(program: Program) -> ir.Module:
-    """The module of a plan."""
+def emit_module(program: Program, notes: list[str] | None = None) -> ir.Module:
+    """The module of a plan. notes: takes a line on the code of each kernel, in order."""
     module = ir.Module("schuss")
     module.triple = program.target.triple
-    kernels = [_kernel(module, program, i, stage) for i, stage in enumerate(program.plan.stages)]
+    kernels = [_kernel(module, program, i, stage, notes) for i, stage in enumerate(program.plan.stages)]
     _run(module, program, kernels)
     return module
 
 
-def _kernel(module: ir.Module, program: Program, number: int, stage: Stage) -> ir.Function:
+def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, notes: list[str] | None) -> ir.Function:
     """One stage's function of (table, order, low, high, n, step)."""
     group = stage.group
     label = (group.anchor or (group.maps or group.folds)[-1]).op
@@ -79,6 +79,7 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage) -> i
     b = ir.IRBuilder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
     if is_turn(kernel, group):
+        kernel.notes.append("a matrix turned in blocks, for the product that reads its rows")
         emit_turn(kernel, group)
     elif group.form is Form.MAP:
         emit_map_group(kernel, group)
@@ -87,6 +88,8 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage) -> i
     elif group.anchor is not None:
         (emit_reduce_group if group.form is Form.REDUCE else emit_single)(kernel, group.anchor)
     kernel.b.ret_void()
+    if notes is not None:
+        notes.append("; ".join(kernel.notes))
     return function
 
 

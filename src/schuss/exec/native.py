@@ -13,6 +13,7 @@ import mmap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ from schuss.passes.memory import Plan, plan
 from schuss.passes.pipeline import optimize
 from schuss.passes.storage import ITEMSIZE, Storage, spaced_row
 from schuss.passes.work import row_independent, work
+
+if TYPE_CHECKING:
+    from schuss.codegen.build import Listing
 
 CHUNK = 256  # rows a row-wise graph computes at a time
 WORTH_SHARING = 400_000  # floating-point operations of a step below which one thread does it all
@@ -250,6 +254,7 @@ class NativeLoop:
         self._storage = Storage(max_batch, frozenset(step.columns), spaced=True)
         self._step = step
         self._code = build(graph, state, self._storage, step.counter, step.watch, threads, profile)
+        self._wanted_threads = threads
         self._threads = threads if self._code.flops > WORTH_SHARING else 1
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
@@ -264,6 +269,33 @@ class NativeLoop:
     def plan(self) -> Plan:
         """The kernels and how they are shared."""
         return self._code.plan
+
+    @property
+    def threads(self) -> int:
+        """How many threads share a step: one if it is too small to share."""
+        return self._threads
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of a step (schuss.passes.work)."""
+        return self._code.flops
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes held: state, arena, constants."""
+        return {
+            "state": sum(a.nbytes for a in self._state.values()),
+            "arena": self._code.plan.arena,
+            "constants": sum(a.nbytes for a in self._code.constants),
+        }
+
+    def listing(self) -> Listing:
+        """The program to read."""
+        from schuss.codegen.build import listing
+
+        plan, step = self._code.plan, self._step
+        watch = plan.graph.output(step.watch) if step.watch else None
+        return listing(plan, step.counter, watch, self._wanted_threads)
 
     def cycles(self) -> Array:
         """[thread, kernel]: cycles counted so far by a profiling executor's loop; the last column is waiting."""

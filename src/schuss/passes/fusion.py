@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from schuss.ir.graph import Graph, Node, topological
+from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, static_size
 from schuss.ops.registry import Kind
 from schuss.passes.build import is_map, kind
@@ -109,10 +109,14 @@ def _schedule(graph: Graph) -> list[Node]:
 
 
 def _emit_with(node: Node, floating: set[Node], order: dict[Node, None]) -> None:
-    """The node, after the floating maps it needs."""
-    for needed in topological([node]):
-        if needed in floating or needed is node:
-            order.setdefault(needed)
+    """The node, after the floating maps it needs; what other nodes need has come with them."""
+    waiting = [node]
+    while waiting:
+        needed = [i for i in waiting[-1].inputs if i in floating and i not in order]
+        if needed:
+            waiting.extend(reversed(needed))
+        else:
+            order.setdefault(waiting.pop())
 
 
 def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:

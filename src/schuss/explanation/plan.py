@@ -1,0 +1,97 @@
+"""The native step as a reader sees it: its kernels, what they cost, who computes them, and why so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from schuss.exec.native import WORTH_SHARING, NativeLoop
+from schuss.passes.cost import cost
+from schuss.passes.fusion import Form
+from schuss.passes.memory import ONE, ROWS, SPLIT_MAP, Stage
+
+
+@dataclass(frozen=True)
+class Line:
+    """One kernel. flops and bytes: of a step of the whole batch (schuss.passes.cost); why: division, then code."""
+
+    kernel: str
+    shape: str
+    computes: list[str]
+    layer: str
+    flops: float
+    bytes: float
+    division: str
+    threads: int
+    barrier_before: bool
+    why: str
+
+
+def plan_lines(loop: NativeLoop, batch: int) -> list[Line]:
+    """The kernels in the order in which they run."""
+    notes = loop.listing().notes
+    return [_line(stage, note, batch, loop.threads) for stage, note in zip(loop.plan.stages, notes, strict=True)]
+
+
+def _line(stage: Stage, note: str, batch: int, threads: int) -> Line:
+    group = stage.group
+    c = cost(group, batch)
+    shared = threads if stage.division != ONE else 1
+    why = "; ".join(filter(None, (_why_divided(stage, threads), note)))
+    scopes = [n.scope for n in group.nodes if n.scope]
+    layer = scopes[0].partition("/")[0] if scopes else ""
+    names = [n.op for n in group.nodes]
+    return Line(c.label, c.shape, names, layer, c.flops, c.bytes, stage.division[0], shared, stage.barrier, why)
+
+
+def _why_divided(stage: Stage, threads: int) -> str:
+    group, division = stage.group, stage.division
+    if threads == 1:
+        return ""
+    if division == ROWS:
+        return "each thread computes its own examples"
+    if division != ONE:
+        what = "weight gradient with its update" if group.form is Form.CONTRACT and len(group.maps) > 3 else "values"
+        return f"{what}, divided by its {division[1]} rows: sums over examples stay whole"
+    if group.form is Form.REDUCE:
+        return "a sum over examples has one order, so one thread adds it"
+    return f"fewer than {SPLIT_MAP:,} values: not worth sharing"
+
+
+def plan_json(loop: NativeLoop, batch: int) -> str:
+    """The same for programs."""
+    head = {"batch": batch, "threads": loop.threads, "flops": loop.flops, "bytes_held": loop.sizes}
+    return json.dumps({**head, "kernels": [asdict(line) for line in plan_lines(loop, batch)]}) + "\n"
+
+
+def plan_text(loop: NativeLoop, batch: int) -> str:
+    """The same for people."""
+    return "\n".join(_text(loop, plan_lines(loop, batch), batch)) + "\n"
+
+
+def _text(loop: NativeLoop, lines: list[Line], batch: int) -> Iterator[str]:
+    barriers = sum(line.barrier_before for line in lines) + 1
+    sizes = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in loop.sizes.items() if size)
+    many = "1 thread" if loop.threads == 1 else f"{loop.threads} threads that meet {barriers} times"
+    yield f"a step of {batch} examples: {len(lines)} kernels, {loop.flops / 1e6:.3g} Mflop, {many}; {sizes}"
+    if loop.threads == 1 and loop.flops <= WORTH_SHARING:
+        yield f"one thread: below {WORTH_SHARING / 1e6:.1f} Mflop a step, meeting costs more than a second thread gains"
+    for number, line in enumerate(lines):
+        if line.barrier_before and loop.threads > 1:
+            yield "     -- the threads meet --"
+        yield ""
+        who = "" if line.threads == 1 else f", {line.threads} threads"
+        yield f"{number:3}  {line.kernel}  [{line.shape}]{'  ' + line.layer if line.layer else ''}"
+        if len(line.computes) > 1:
+            yield f"       computes  {', '.join(line.computes)}"
+        yield f"       costs     {_amount(line.flops)}flop, {_amount(line.bytes)}B{who}"
+        if line.why:
+            yield f"       why       {line.why}"
+
+
+def _amount(value: float) -> str:
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:.3g} {letter}"
+    return f"{value:.3g} "
