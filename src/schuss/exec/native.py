@@ -302,8 +302,10 @@ class NativeLoop:
         return self._table.counts.reshape(self._threads, -1).copy()
 
     def load(self, state: Mapping[str, Array]) -> None:
-        for name, held in self._state.items():
-            given = np.asarray(state[name])
+        for name, value in state.items():
+            if name not in self._state:
+                continue
+            held, given = self._state[name], np.asarray(value)
             np.copyto(held, given.T if name in self._swapped else given, casting="no")
 
     def state(self) -> dict[str, Array]:

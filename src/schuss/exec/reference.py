@@ -78,7 +78,7 @@ class ReferenceLoop:
         self._columns: Mapping[str, Array] = {}
 
     def load(self, state: Mapping[str, Array]) -> None:
-        self._state = {name: np.array(state[name]) for name in self.step.state}
+        self._state |= {name: np.array(value) for name, value in state.items() if name in self.step.state}
 
     def state(self) -> dict[str, Array]:
         return {name: self.peek(name) for name in self._state}

@@ -38,7 +38,7 @@ class Loop(Protocol):
     """A compiled Step with its state in place."""
 
     def load(self, state: Mapping[str, Array]) -> None:
-        """Copy the arrays in as the state."""
+        """Copy the arrays in as the state; what is not named stays."""
 
     def state(self) -> dict[str, Array]:
         """Copies of the state as it is now."""

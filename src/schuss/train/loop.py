@@ -85,7 +85,8 @@ class Trainer:
         self.best: dict[str, Array] = {}
         self.run = Run(task.model)
         self.data = dict(data)
-        params = {name: p.data for name, p in nn.named_parameters(task.model).items()}
+        self.parameters = nn.named_parameters(task.model)
+        params = {name: p.data for name, p in self.parameters.items()}
         state = {name: np.asarray(v) for name, v in task.optimizer.init(dict(params)).items()}
         types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
         self.step = training_step(task, types)
@@ -148,7 +149,7 @@ class Trainer:
 
     def publish(self, weights: Mapping[str, Array]) -> None:
         """Put weights into the model."""
-        for name, parameter in nn.named_parameters(self.task.model).items():
+        for name, parameter in self.parameters.items():
             parameter.data = weights[name]
 
     def _note_record(self) -> None:
@@ -176,7 +177,7 @@ class Trainer:
         order = epoch_order(self.rows, self.key, at.epoch) if self.plan.shuffle else np.arange(self.rows)
         if at.step == 0:
             self.arrays |= self._no_sums()
-            self.loop.load(self.arrays)
+            self.loop.load(self._no_sums())
         taken = time.perf_counter()
         back = (at.step, dict(self.arrays))
         while at.step < self.steps:
