@@ -19,6 +19,7 @@ _HOME = {
     "Tensor": "schuss.trace",
     "explain": "schuss.explanation",
     "fit": "schuss.train.fit",
+    "freeze": "schuss.api",
     "grad": "schuss.api",
     "jacobian": "schuss.api",
     "jit": "schuss.api",
@@ -34,6 +35,7 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
     "errors",
     "explain",
     "fit",
+    "freeze",
     "grad",
     "jacobian",
     "jit",
@@ -47,7 +49,7 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
 
 if TYPE_CHECKING:
     from schuss import errors, nn, ops, optim
-    from schuss.api import grad, jacobian, jit, value_and_grad
+    from schuss.api import freeze, grad, jacobian, jit, value_and_grad
     from schuss.explanation import explain
     from schuss.io.model import load, save
     from schuss.ops import *  # noqa: F403

@@ -79,7 +79,7 @@ def _symbolic(types: list[TensorType], owned: int) -> list[TensorType] | None:
 def _compile(call: Call, types: list[TensorType], names: list[str], concrete: bool) -> Program:
     try:
         with nn.mode(training=False):
-            graph, template = trace_call(_apply, call, types, names)
+            graph, template = trace_call(apply_as_trained, call, types, names)
     except Exception:
         if concrete:
             raise
@@ -90,7 +90,8 @@ def _compile(call: Call, types: list[TensorType], names: list[str], concrete: bo
         return Program(backend("reference").compile(graph), template)
 
 
-def _apply(model: Any, *args: Any, **kwargs: Any) -> Any:
+def apply_as_trained(model: Any, *args: Any, **kwargs: Any) -> Any:
+    """model(*args) with integers scaled as in its last fit."""
     return model(*as_trained(model, args), **kwargs)
 
 

@@ -47,7 +47,7 @@ def choose_tile(target: Target, dtype: str, columns: int, rows: int) -> Tile:
     width = target.lanes(dtype)
     vectors = max(1, -(-columns // width))
     best: tuple[float, Tile] | None = None
-    for across in range(1, min(4, vectors) + 1):
+    for across in range(1, min(4 if rows > 2 else 8, vectors) + 1):
         for down in range(1, (target.registers - across - 1) // across + 1):
             panels, rest = divmod(vectors, across)
             cost = panels * _column_cost(rows, down, across) + (_column_cost(rows, down, rest) if rest else 0)

@@ -13,6 +13,7 @@ import mmap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,7 @@ from schuss.passes.work import row_independent, work
 if TYPE_CHECKING:
     from schuss.codegen.build import Listing
 
-CHUNK = 256  # rows a row-wise graph computes at a time
+CHUNK = 512  # rows a row-wise graph computes at a time
 WORTH_SHARING = 400_000  # floating-point operations of a step below which one thread does it all
 KEPT = 16  # codes kept for graphs that need one for each length
 ALIGN = 64
@@ -117,6 +118,9 @@ class Table:
             if node.op == "const":
                 self.set(slot, np.ascontiguousarray(node.attrs["value"]))
         self._sync = aligned(SYNC + counts * 8, np.uint8)
+        from schuss.codegen.sync import yield_function_address
+
+        self._addresses = (self._pointers.ctypes.data, self._sync.ctypes.data, yield_function_address())
 
     @property
     def counts(self) -> Array:
@@ -126,26 +130,34 @@ class Table:
     def set(self, slot: int, array: Array) -> None:
         """Point a slot at an array, which is kept alive."""
         self._kept[slot] = array
-        self._pointers[slot] = array.ctypes.data
+        self._pointers[slot] = array.__array_interface__["data"][0]  # twice as fast as array.ctypes.data
+
+    def bound(self, n: int) -> Callable[[], int]:
+        """One step of n rows on this thread, everything else fixed; keeps this table alive."""
+        numbers = (n, n, 0, 1, 0, 0, 1)
+        arguments = [self._addresses[0], 0, self._addresses[1], *numbers, self._addresses[2]]
+        prepared = [kind(a) for kind, a in zip(self._code.run.argtypes, arguments, strict=True)]  # type: ignore[attr-defined]
+        held = partial(self._code.run, *prepared)
+        held.table = self  # type: ignore[attr-defined]
+        return held
 
     def run(
         self, order: Array | None, batch: int, total: int, first: int, steps: int, counter: int, threads: int
     ) -> int:
         """Every thread through the program; returns the steps done."""
-        from schuss.codegen.sync import yield_function_address
-
+        run, addresses = self._code.run, self._addresses
+        rows = 0 if order is None else order.ctypes.data
+        if threads == 1:
+            return run(addresses[0], rows, addresses[1], batch, total, first, steps, counter, 0, 1, addresses[2])
         self._sync[:SYNC] = 0
         results = [0] * threads
-        head = (self._pointers.ctypes.data, 0 if order is None else order.ctypes.data, self._sync.ctypes.data)
-        wait = yield_function_address()
 
         def one(thread: int) -> None:
-            results[thread] = self._code.run(*head, batch, total, first, steps, counter, thread, threads, wait)
+            results[thread] = run(
+                addresses[0], rows, addresses[1], batch, total, first, steps, counter, thread, threads, addresses[2]
+            )
 
-        if threads == 1:
-            one(0)
-        else:
-            run_team(threads, one)
+        run_team(threads, one)
         return results[0]
 
 
@@ -177,68 +189,150 @@ class NativeFunction:
         self._threads = threads
         self._by_row = row_independent(self._graph)
         self._symbolic = any(n.type.symbolic for n in self._graph.nodes)
+        self._inputs = [_Form(node) for node in self._graph.inputs]
+        self._outputs = [_Form(node) for node in self._graph.outputs]
         self._codes: dict[int, Code] = {}
         self._tables: dict[int, list[Table]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
-        n = example_count(self._graph, arrays)
-        capacity = self._capacity(n)
-        with self._lock:
-            if capacity not in self._codes:
-                if len(self._codes) >= KEPT:
-                    oldest = next(iter(self._codes))
-                    del self._codes[oldest], self._tables[oldest]
-                self._codes[capacity] = build(self._graph, {}, Storage(capacity), None, None, self._threads)
-            code = self._codes[capacity]
-            pool = self._tables.setdefault(capacity, [])
-            table = pool.pop() if pool else None
-        table = table or Table(code)
-        outputs = [
-            np.empty(bind(tuple(o.type.shape[a] for a in physical(o.type.shape)), n), o.type.dtype)
-            for o in self._graph.outputs
-        ]
-        self._fill(code, table, arrays, outputs, n, capacity)
-        with self._lock:
-            pool.append(table)
-        return [
-            np.transpose(array, np.argsort(physical(o.type.shape)))
-            for array, o in zip(outputs, self._graph.outputs, strict=True)
-        ]
+        n = self._count(arrays)
+        code = self.code_for(self._capacity(n))
+        given = [form.stored(a) for form, a in zip(self._inputs, arrays, strict=True)]
+        outputs = [form.empty(n) for form in self._outputs]
+        self._fill(code, given, outputs, n)
+        return [form.shown(a) for form, a in zip(self._outputs, outputs, strict=True)]
+
+    def _count(self, arrays: Sequence[Array]) -> int:
+        """N. ShapeError if the arrays do not fit the types or each other."""
+        first = arrays[0] if self._by_row else None
+        if first is not None and all(f.fits(a, len(first)) for f, a in zip(self._inputs, arrays, strict=True)):
+            return len(first)
+        return example_count(self._graph, arrays)
 
     def _capacity(self, n: int) -> int:
         """The number of rows to compile for: one code serves many lengths, unless N is in a stride."""
         if self._by_row:
-            return CHUNK
+            return 1 if n == 1 else CHUNK
         if any(sum(isinstance(d, Sym) for d in node.type.shape) > 1 for node in self._graph.nodes):
             return max(n, 1)
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
-    def _fill(
-        self,
-        code: Code,
-        table: Table,
-        arrays: Sequence[Array],
-        outputs: Sequence[Array],
-        n: int,
-        capacity: int,
+    def one_row(self) -> OneRow | None:
+        """A quicker form for a single row; None where rows do not stand alone or every row comes with shared inputs."""
+        plain = all(f.tail is not None and f.order is None for f in (*self._inputs, *self._outputs))
+        return OneRow(self) if self._by_row and plain else None
+
+    def code_for(self, capacity: int) -> Code:
+        with self._lock:
+            code = self._codes.get(capacity)
+            if code is None:
+                if len(self._codes) >= KEPT:
+                    oldest = next(iter(self._codes))
+                    del self._codes[oldest], self._tables[oldest]
+                code = build(self._graph, {}, Storage(capacity), None, None, self._threads)
+                self._codes[capacity], self._tables[capacity] = code, []
+            return code
+
+    def _fill(self, code: Code, given: Sequence[Array], outputs: Sequence[Array], n: int) -> None:
+        """Run into the outputs. Rows that stand alone are done in chunks, by threads that never meet."""
+        capacity = code.plan.storage.capacity
+        worth = self._threads if code.flops * max(n, 1) / capacity > WORTH_SHARING else 1
+        if not self._by_row or n <= capacity:
+            self._run(code, given, outputs, [(0, n)], worth)
+            return
+        starts = range(0, n, capacity)
+        team = min(worth, len(starts))
+
+        def some(thread: int) -> None:
+            mine = starts[len(starts) * thread // team : len(starts) * (thread + 1) // team]
+            self._run(code, given, outputs, [(s, min(s + capacity, n)) for s in mine], 1)
+
+        run_team(team, some)
+
+    def _run(
+        self, code: Code, given: Sequence[Array], outputs: Sequence[Array], spans: list[tuple[int, int]], threads: int
     ) -> None:
-        """Run chunk by chunk into the outputs."""
-        given = [_stored(a, node.type.shape) for a, node in zip(arrays, self._graph.inputs, strict=True)]
-        threads = self._threads if code.flops * min(n or 1, capacity) / capacity > WORTH_SHARING else 1
-        rows = range(0, n, capacity) if self._by_row else [0]
-        for start in rows:
-            stop = min(start + capacity, n) if self._by_row else n
-            for node, array in zip(code.plan.graph.inputs, given, strict=True):
-                table.set(code.slots[node], array[start:stop] if node.type.symbolic else array)
-            for node, array in zip(code.plan.graph.outputs, outputs, strict=True):
-                table.set(code.slots[node], array[start:stop] if node.type.symbolic else array)
+        """Each span of rows after the other, on a table of this call's own."""
+        capacity = code.plan.storage.capacity
+        with self._lock:
+            pool = self._tables.setdefault(capacity, [])
+            table = pool.pop() if pool else None
+        table = table or Table(code)
+        slots = code.slots
+        places = [*zip(code.plan.graph.inputs, given), *zip(code.plan.graph.outputs, outputs)]  # noqa: B905
+        for start, stop in spans:
+            for node, array in places:
+                part = array[start:stop] if self._by_row and node.type.symbolic else array
+                table.set(slots[node], part)
             table.run(None, max(stop - start, 1), stop - start, 0, 1, 0, threads)
+        with self._lock:
+            self._tables.setdefault(capacity, []).append(table)
 
 
-def _stored(array: Array, shape: Shape) -> Array:
-    """The array as a program expects to find it."""
-    return np.ascontiguousarray(np.transpose(array, physical(shape)))
+class OneRow:
+    """A function at a single row, in the least time: arrays are copied into places the program knows already."""
+
+    def __init__(self, function: NativeFunction) -> None:
+        self._function = function
+        self._code = function.code_for(1)
+        self._ready: list[tuple[list[Array], list[Array], Callable[[], int]]] = []
+
+    def __call__(self, *arrays: Array) -> list[Array]:
+        """The outputs for arrays of one row each, known to be of the right types."""
+        try:
+            place = self._ready.pop()
+        except IndexError:
+            place = self._place()
+        inputs, outputs, run = place
+        for held, array in zip(inputs, arrays, strict=True):
+            np.copyto(held, array)
+        run()
+        results = [held.copy() for held in outputs]
+        self._ready.append(place)
+        return results
+
+    def _place(self) -> tuple[list[Array], list[Array], Callable[[], int]]:
+        """A table of a caller's own, with memory for the inputs and outputs."""
+        table, graph = Table(self._code), self._code.plan.graph
+        inputs, outputs = ([_Form(node).empty(1) for node in nodes] for nodes in (graph.inputs, graph.outputs))
+        for node, array in [*zip(graph.inputs, inputs, strict=True), *zip(graph.outputs, outputs, strict=True)]:
+            table.set(self._code.slots[node], array)
+        return inputs, outputs, table.bound(1)
+
+
+class _Form:
+    """How an input or output of a function lies in memory, the example axis first, and how its caller sees it."""
+
+    def __init__(self, node: Node) -> None:
+        shape = node.type.shape
+        order = physical(shape)
+        self.dtype = np.dtype(node.type.dtype)
+        self.shape = tuple(shape[a] for a in order)
+        self.tail = self.shape[1:] if shape and isinstance(shape[0], Sym) else None
+        self.static = None if node.type.symbolic else shape
+        moved = order != sorted(order)
+        self.order: list[int] | None = order if moved else None
+        self.back: list[int] | None = [int(a) for a in np.argsort(order)] if moved else None
+
+    def fits(self, array: Array, n: int) -> bool:
+        """Whether the array has the type, N being n."""
+        shape = array.shape
+        if array.dtype != self.dtype or self.order is not None:
+            return False
+        return shape == self.static if self.tail is None else shape[:1] == (n,) and shape[1:] == self.tail
+
+    def stored(self, array: Array) -> Array:
+        """The array as a program expects to find it."""
+        return np.ascontiguousarray(array if self.order is None else np.transpose(array, self.order))
+
+    def empty(self, n: int) -> Array:
+        """Memory for the value."""
+        return np.empty(bind(self.shape, n), self.dtype)
+
+    def shown(self, array: Array) -> Array:
+        """The array as its caller expects it."""
+        return array if self.back is None else np.transpose(array, self.back)
 
 
 class NativeLoop:

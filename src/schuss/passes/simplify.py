@@ -8,7 +8,8 @@ sum(keepdims) then reshape              -> sum
 sum, mean, max, min of one element each -> x
 x * 1, x / 1, x - 0, x + (-0)           -> x
 map(broadcast_to(s)) of a scalar s      -> broadcast_to(map(s))
-a map of constants, count of known axes -> its value
+a map or view of constants              -> its value
+count of known axes                     -> its value
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def _simpler(node: Node) -> Node | None:
         return node.inputs[0]
     if is_map(node):
         return _fold(node) or _neutral(node) or _drop_broadcasts(node) or _on_scalars(node)
+    if node.op in ("transpose", "reshape") and node.inputs[0].op == "const":
+        return literal(lookup(node.op).body(node.inputs[0].attrs["value"], **node.attrs), node.type.dtype)
     rule = _RULES.get(node.op)
     return rule(node) if rule else None
 

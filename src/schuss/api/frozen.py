@@ -1,0 +1,111 @@
+"""freeze: a model as a function of arrays alone, its weights as they are now, for the least time a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.api.arguments import Array, array_type, to_arrays
+from schuss.api.calls import apply_as_trained
+from schuss.api.pytree import Named, fill, flatten, parameters_of
+from schuss.api.run import Call, backend, trace_call
+from schuss.errors import LoweringError, UsageError
+from schuss.exec.native import NativeFunction
+from schuss.ir.executor import Compiled
+from schuss.ir.graph import Graph, Node, topological
+from schuss.ir.rewrite import substitute
+from schuss.ir.types import N, TensorType
+from schuss.nn.walk import initialize
+from schuss.passes.build import literal
+
+
+def freeze(model: Any) -> Frozen:
+    """A function that computes what model(*inputs) computes now: later changes of the model do not reach it.
+
+    A model that is called looks each time whether its weights, layers or settings have changed. A frozen one
+    does not, and its weights are laid out for the products once, so that a call on one row takes microseconds.
+    The leading axis of every input is the example axis; inputs, dtypes and scaling are as for a model's call
+    (see schuss.nn.Module). Compiled at the first call for each dtype and shape of row, with the layers the model
+    has then. Safe to call from many threads.
+
+    UsageError for what is no model, and for a model that needs to know the number of examples.
+    """
+    return Frozen(model)
+
+
+class Frozen:
+    """See freeze."""
+
+    def __init__(self, model: Any) -> None:
+        if not callable(model):
+            raise UsageError(f"freeze takes a model, got {type(model).__name__}")
+        initialize(model)
+        self._model = model
+        self._weights = {name: np.array(p.data) for name, p in parameters_of(model).items()}
+        self._known: dict[Any, tuple[Compiled, Any]] = {}
+        self._quick: tuple[tuple[int, ...], Any, Any] | None = None
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The model's result on these inputs. ShapeError and DataError as for the model itself."""
+        quick = self._quick
+        if quick is not None and len(inputs) == 1:
+            (x,) = inputs
+            if type(x) is np.ndarray and x.shape == quick[0] and x.dtype is quick[1]:
+                return quick[2](x)[0]
+        key = tuple((x.dtype, x.shape[1:]) for x in inputs if type(x) is np.ndarray and x.ndim)
+        known = self._known.get(key) if len(key) == len(inputs) else None
+        if known is not None:
+            compiled, template = known
+            return fill(template, compiled(inputs))
+        return self._first(inputs)
+
+    def _first(self, inputs: tuple[Any, ...]) -> Any:
+        """A call of a new form, or on what is no array yet."""
+        if not inputs:
+            raise UsageError("a frozen model takes at least one array")
+        leaves: list[Named] = list(parameters_of(self._model).items())
+        owned = len(leaves)
+        for i, x in enumerate(inputs):
+            leaves += flatten(x, f"x{i}", numbers=False)
+        arrays = to_arrays(leaves)
+        given = arrays[owned:]
+        if len(given) != len(inputs) or not all(a.ndim for a in given):
+            raise UsageError("a frozen model takes arrays whose leading axis is the example axis")
+        key = tuple((a.dtype, a.shape[1:]) for a in given)
+        if key not in self._known:
+            types = [array_type(a) for a in arrays[:owned]]
+            types += [TensorType(array_type(a).dtype, (N, *a.shape[1:])) for a in given]
+            self._known[key] = self._compile(Call((self._model, *inputs), {}, numbers=()), types, leaves)
+        compiled, template = self._known[key]
+        self._prepare_one_row(given, compiled, template)
+        return fill(template, compiled(given))
+
+    def _prepare_one_row(self, given: list[Array], compiled: Compiled, template: Any) -> None:
+        """A model from one array to one array gets a way of its own for a single row."""
+        whole = object()
+        if len(given) == 1 and isinstance(compiled, NativeFunction) and fill(template, [whole]) is whole:
+            one_row = compiled.one_row()
+            if one_row is not None:
+                self._quick = ((1, *given[0].shape[1:]), given[0].dtype, one_row)
+
+    def _compile(self, call: Call, types: list[TensorType], leaves: list[Named]) -> tuple[Compiled, Any]:
+        with nn.mode(training=False):
+            graph, template = trace_call(apply_as_trained, call, types, [path for path, _ in leaves])
+        graph = self._with_weights(graph)
+        try:
+            return backend("native").compile(graph), template
+        except LoweringError:
+            return backend("reference").compile(graph), template
+
+    def _with_weights(self, graph: Graph) -> Graph:
+        """The graph with the weights in it as constants."""
+        values: dict[Node, Node] = {
+            node: literal(value, node.type.dtype)
+            for node, value in zip(graph.inputs, self._weights.values(), strict=False)
+        }
+        inputs = tuple(n for n in graph.inputs if n not in values)
+        outputs = substitute(graph.outputs, values)
+        assert not any(n in values for n in topological(outputs))
+        return Graph(inputs, outputs, graph.output_names)

@@ -1,0 +1,120 @@
+"""freeze: the model's own results, whatever happens to the model afterwards."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import schuss
+from schuss import nn, ops, optim
+from schuss.errors import DataError, SchussError, ShapeError, UsageError
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def model():
+    m = nn.Sequential(nn.Linear(20, 33), nn.ReLU(), nn.Dropout(0.5), nn.Linear(33, 7))
+    m(np.zeros((1, 20), np.float32))
+    return m
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 37, 512, 513, 3000])
+def test_the_same_bits_as_the_model(model, n):
+    frozen = schuss.freeze(model)
+    x = RNG.standard_normal((n, 20)).astype("f4")
+    for _ in range(2):
+        assert np.array_equal(frozen(x), model(x))
+    rows = [frozen(x[i : i + 1]) for i in range(min(n, 3))]
+    assert all(np.array_equal(r, model(x)[i : i + 1]) for i, r in enumerate(rows))
+
+
+def test_later_changes_do_not_reach_it(model):
+    x = RNG.standard_normal((5, 20)).astype("f4")
+    frozen, before = schuss.freeze(model), model(x)
+    model.state_dict()
+    for parameter in nn.named_parameters(model).values():
+        parameter.data[...] = 7.0
+    assert not np.array_equal(model(x), before)
+    assert np.array_equal(frozen(x), before)
+    assert np.array_equal(frozen(x[:1]), before[:1])
+
+
+def test_what_is_no_float32_array(model):
+    frozen = schuss.freeze(model)
+    x = RNG.standard_normal((4, 20))
+    assert np.array_equal(frozen(x), model(x))
+    assert frozen(x).dtype == np.float32
+    assert np.array_equal(frozen(x.tolist()), model(x.tolist()))
+    strided = np.asfortranarray(x.astype("f4"))
+    assert np.array_equal(frozen(strided), model(strided))
+    assert np.array_equal(frozen(strided[:1]), model(strided[:1]))
+
+
+def test_scaling_of_a_fit():
+    x, y = RNG.integers(0, 256, (200, 12)).astype("u1"), RNG.integers(0, 3, 200)
+    m = nn.Sequential(nn.Linear(12, 3))
+    schuss.fit(m, (x, y), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), epochs=1)
+    frozen = schuss.freeze(m)
+    assert np.array_equal(frozen(x), m(x))
+    assert np.array_equal(frozen(x[:1]), m(x[:1]))
+
+
+def test_several_inputs_and_outputs():
+    class Two(nn.Module):
+        def __init__(self):
+            self.a, self.b = nn.Linear(4, 6), nn.Linear(3, 6)
+
+        def forward(self, x, y):
+            return {"sum": ops.tanh(self.a(x) + self.b(y)), "x": x * 2.0}
+
+    m = Two()
+    frozen = schuss.freeze(m)
+    for n in (1, 9, 1):
+        x, y = RNG.standard_normal((n, 4)).astype("f4"), RNG.standard_normal((n, 3)).astype("f4")
+        found, expected = frozen(x, y), m(x, y)
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[k], expected[k]) for k in expected)
+
+
+def test_results_are_the_callers_own(model):
+    frozen = schuss.freeze(model)
+    x = RNG.standard_normal((2, 20)).astype("f4")
+    first = frozen(x[:1])
+    kept = first.copy()
+    frozen(x[1:])
+    assert np.array_equal(first, kept)
+
+
+def test_many_threads(model):
+    frozen = schuss.freeze(model)
+    x = RNG.standard_normal((64, 20)).astype("f4")
+    expected, wrong = model(x), []
+
+    def work(i):
+        for _ in range(200):
+            if not np.array_equal(frozen(x[i : i + 1]), expected[i : i + 1]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+def test_errors(model):
+    frozen = schuss.freeze(model)
+    with pytest.raises(ShapeError, match="19"):
+        frozen(np.zeros((2, 19), np.float32))
+    with pytest.raises(UsageError, match="leading axis"):
+        frozen(np.float32(3.0))
+    with pytest.raises(DataError):
+        frozen(np.array(["a"]))
+    with pytest.raises(SchussError):
+        frozen()
+    with pytest.raises(UsageError, match="takes a model"):
+        schuss.freeze(3)
