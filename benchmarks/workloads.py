@@ -26,7 +26,6 @@ class Workload:
     batch: int
     classes: bool = True
     rows: int = 60_000
-    epochs: int = 4
 
     @property
     def activation(self) -> str:
@@ -82,8 +81,8 @@ WORKLOADS = {
     for w in (
         Workload("digits", (784, 128, 64, 10), 64),
         Workload("digits-512", (784, 128, 64, 10), 512),
-        Workload("function", (16, 32, 32, 1), 32, classes=False, rows=20_000, epochs=20),
-        Workload("wide", (784, 1024, 1024, 10), 256, epochs=3),
+        Workload("function", (16, 32, 32, 1), 32, classes=False, rows=20_000),
+        Workload("wide", (784, 1024, 1024, 10), 256),
     )
 }
 

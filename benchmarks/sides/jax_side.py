@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 
-from common import options, report
+from common import options, report, serve
 
 given, work = options()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -77,10 +76,11 @@ def scan(carry, table, X, Y):
 
 
 scan = jax.jit(scan, donate_argnums=0)
-seconds = []
 whole = work.rows // work.batch
-for _ in range(given.epochs):
-    start = time.perf_counter()
+
+
+def epoch():
+    global carry
     order = rng.permutation(work.rows).astype(np.int32)
     table, rest = order[: whole * work.batch].reshape(whole, work.batch), order[whole * work.batch :]
     if idiom == "scan":
@@ -91,9 +91,10 @@ for _ in range(given.epochs):
     if len(rest):
         carry = short(carry, rest, X, Y)
     jax.block_until_ready(carry)
-    seconds.append(time.perf_counter() - start)
 
+
+serve(epoch)
 final = loss(carry[0], X, Y)
 out = np.asarray(forward(carry[0], xt))
 score = (out.argmax(1) == yt).mean() if work.classes else ((out - yt) ** 2).mean()
-report("jax", jax.__version__, seconds, (final, score), idiom=idiom)
+report("jax", jax.__version__, idiom, final, score)

@@ -8,9 +8,8 @@ moments of pixels that are always 0 decay into denormals.
 from __future__ import annotations
 
 import itertools
-import time
 
-from common import options, report
+from common import options, report, serve
 
 given, work = options()
 
@@ -74,16 +73,17 @@ def functional(rows):
 
 
 step = torch.compile(functional, fullgraph=True, dynamic=False) if kind == "step" else eager
-seconds = []
-with torch.set_grad_enabled(kind != "step"):
-    for _ in range(given.epochs):
-        start = time.perf_counter()
-        for rows in torch.randperm(len(x)).split(work.batch):
-            step(rows)
-        seconds.append(time.perf_counter() - start)
 
+
+def epoch():
+    for rows in torch.randperm(len(x)).split(work.batch):
+        step(rows)
+
+
+with torch.set_grad_enabled(kind != "step"):
+    serve(epoch)
 with torch.no_grad():
     final = loss_of(model(x), y).item()
     out = model(xt)
     score = (out.argmax(1) == yt).float().mean().item() if work.classes else loss_of(out, yt).item()
-report("PyTorch", torch.__version__, seconds, (final, score), idiom=idiom)
+report("PyTorch", torch.__version__, idiom, final, score)

@@ -1,0 +1,48 @@
+"""How much a busy neighbour on every core slows an epoch: its fair share would be 2.
+
+    python benchmarks/neighbour.py [digits function] [--sides schuss jax:scan torch:fused_ftz]
+
+First the sides take turns on the machine as it is, then beside one process a core that does nothing but spin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from compare import show
+from machine import hardware
+from race import installed, race
+
+SPIN = "import os\nos.sched_setaffinity(0, {%d})\nwhile True: pass"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workload", nargs="*", default=["digits", "function"])
+    parser.add_argument("--sides", nargs="+", default=["schuss", "jax:scan", "torch:fused_ftz"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    names = installed(given.sides)
+    print(hardware(given.threads))
+    print("\n| workload | side | an epoch | beside a neighbour: median (least - most) | slower by |")
+    print("|---|---|---|---|---|")
+    for workload in given.workload:
+        quiet = race(names, workload, given.threads, given.rounds, 0.5)
+        team = [subprocess.Popen([sys.executable, "-c", SPIN % core]) for core in sorted(os.sched_getaffinity(0))]
+        try:
+            busy = race(names, workload, given.threads, given.rounds, 1.0)
+        finally:
+            for process in team:
+                process.kill()
+                process.wait()
+        for a, b in zip(quiet, busy, strict=True):
+            spread = f"{show(b.median)} ({show(min(b.times))} - {show(max(b.times))})"
+            print(f"| {workload} | {a.label} | {show(a.median)} | {spread} | {b.median / a.median:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

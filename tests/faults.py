@@ -1,0 +1,379 @@
+"""Faults put into schuss on purpose, to see that the tests catch each of them.
+
+    python tests/faults.py                        200 faults; the report goes to the standard output
+    python tests/faults.py --count 20 --seed 7    others
+    python tests/faults.py --only passes/fusion   those of one file
+
+A fault is one small change of meaning in a gradient rule (`grad=` of an operation, backprop/), in a pass or in the
+code generator: another arithmetic operator or comparison, a condition turned round, a constant off by one, two
+arguments exchanged, a statement left out. The files are not touched: each fault is compiled into a process of its own,
+which runs the tests of the fault's folder first and then all others until one fails. A crash and a hang count as
+caught: no one could overlook them. What is left over is printed as NOT CAUGHT, unless it is listed in HARMLESS with
+the reason why no result can show it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "schuss"
+SECONDS = 420  # a process that takes longer hangs
+SHARES = {"gradient rules": 0.35, "passes": 0.3, "codegen": 0.35}
+
+ORDER = {  # which tests look at a folder first
+    "gradient rules": ["tests/ops", "tests/backprop", "tests/nn", "tests/optim"],
+    "passes": ["tests/passes", "tests/exec", "tests/train/test_fit.py", "tests/api"],
+    "codegen": ["tests/exec", "tests/codegen", "tests/ops", "tests/passes", "tests/train/test_fit.py"],
+}
+
+# Faults that change no result, by their description without the line: how fast, how large or how a message reads.
+HARMLESS: dict[str, str] = {}
+
+# -- the faults ----------------------------------------------------------------------------------
+
+BINARY = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+}
+COMPARE = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+METHODS = {  # of the builders of native code
+    "add": "sub",
+    "sub": "add",
+    "mul": "add",
+    "fadd": "fsub",
+    "fsub": "fadd",
+    "fmul": "fadd",
+    "fdiv": "fmul",
+    "div": "mul",
+    "udiv": "urem",
+    "urem": "udiv",
+    "minimum": "maximum",
+    "maximum": "minimum",
+    "and_": "or_",
+    "or_": "and_",
+    "shl": "lshr",
+    "lshr": "shl",
+}
+BUILDERS = ("b", "k", "kernel", "g")  # first arguments that no one would exchange with the second
+BUILT_IN = ("isinstance", "zip", "max", "min", "getattr", "hasattr")
+QUIET = (ast.Raise, ast.Assert, ast.AnnAssign, ast.JoinedStr, ast.Import, ast.ImportFrom)
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST]:
+    """The faulty forms of one node."""
+    if isinstance(node, ast.BinOp) and type(node.op) in BINARY and not isinstance(node.left, ast.JoinedStr):
+        yield ast.BinOp(node.left, BINARY[type(node.op)](), node.right)
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARE:
+        yield ast.Compare(node.left, [COMPARE[type(node.ops[0])]()], node.comparators)
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        yield node.operand
+    elif isinstance(node, (ast.If, ast.IfExp)):
+        other = copy.copy(node)
+        other.test = ast.UnaryOp(ast.Not(), node.test)
+        yield other
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+        yield ast.Constant(not node.value if type(node.value) is bool else node.value + 1)
+    elif (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)) or isinstance(node, ast.AugAssign):
+        yield ast.Pass()
+    elif isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS and len(node.args) == 2:
+            yield ast.Call(
+                ast.Attribute(node.func.value, METHODS[node.func.attr], ast.Load()), node.args, node.keywords
+            )
+        at = 1 if node.args and isinstance(node.args[0], ast.Name) and node.args[0].id in BUILDERS else 0
+        named = isinstance(node.func, ast.Name) and node.func.id in BUILT_IN
+        if len(node.args) >= at + 2 and not named and not any(isinstance(a, ast.Starred) for a in node.args):
+            args = [*node.args[:at], node.args[at + 1], node.args[at], *node.args[at + 2 :]]
+            yield ast.Call(node.func, args, node.keywords)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A change of one node: the number-th node of the file's tree, its number-th faulty form."""
+
+    area: str
+    file: str
+    line: int
+    place: str
+    node: int
+    form: int
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.file} {self.place}: {self.text}"
+
+
+def short(node: ast.AST) -> str:
+    """One line of a node."""
+    text = ast.unparse(ast.fix_missing_locations(node)).split("\n")[0]
+    return text if len(text) <= 70 else text[:67] + "..."
+
+
+def faults_of(file: Path, area: str) -> Iterator[Fault]:
+    """Every fault of a file, in the order of its lines."""
+    tree = ast.parse(file.read_text())
+    numbers = {id(node): i for i, node in enumerate(ast.walk(tree))}
+    name = file.relative_to(SOURCE).as_posix()
+
+    def visit(node: ast.AST, place: str, inside: bool) -> Iterator[Fault]:
+        if isinstance(node, QUIET):
+            return
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            place = node.name if not place else f"{place}.{node.name}"
+            inside = inside or area != "gradient rules" or node.name.endswith("_grad")
+        if isinstance(node, ast.keyword) and node.arg == "grad":
+            inside = True
+        if inside:
+            for form, other in enumerate(changes(node)):
+                text = f"{short(node)}  ->  {short(other)}"
+                yield Fault(area, name, node.lineno, place, numbers[id(node)], form, text)  # type: ignore[attr-defined]
+        body = getattr(node, "body", None)
+        for child in ast.iter_child_nodes(node):
+            documented = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
+            annotation = child is getattr(node, "returns", None) or isinstance(child, ast.arguments)
+            if not documented and not annotation:
+                yield from visit(child, place, inside and (not isinstance(node, ast.ClassDef) or body is not None))
+
+    yield from visit(tree, "", area == "codegen" and name.endswith("coefficients.py"))
+
+
+def all_faults() -> list[Fault]:
+    """Of every file that is asked."""
+    found: list[Fault] = []
+    for folder, area in (("ops", "gradient rules"), ("backprop", "gradient rules")):
+        for file in sorted((SOURCE / folder).glob("*.py")):
+            found += faults_of(file, area if folder == "ops" else "passes")
+    found = [Fault(**{**vars(f), "area": "gradient rules"}) for f in found]
+    for area in ("passes", "codegen"):
+        for file in sorted((SOURCE / area).glob("*.py")):
+            found += faults_of(file, area)
+    return found
+
+
+def faulty_tree(fault: Fault) -> ast.Module:
+    """The file's tree with the fault in it."""
+    tree = ast.parse((SOURCE / fault.file).read_text())
+    target = list(ast.walk(tree))[fault.node]
+    other = list(changes(target))[fault.form]
+
+    class Exchange(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> Any:
+            if node is target:
+                return ast.copy_location(other, target)
+            return super().generic_visit(node)
+
+    return ast.fix_missing_locations(Exchange().visit(tree))
+
+
+# -- one fault in a process of its own -------------------------------------------------------------
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Imports the faulty module from its tree."""
+
+    def __init__(self, fault: Fault) -> None:
+        parts = ["schuss", *Path(fault.file).with_suffix("").parts]
+        self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        path = str(SOURCE / fault.file)
+        code = compile(faulty_tree(fault), path, "exec")
+
+        class Loader(importlib.machinery.SourceFileLoader):
+            def get_code(self, fullname: str) -> Any:
+                return code
+
+        self.loader = Loader(self.name, path)
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        if fullname != self.name:
+            return None
+        return importlib.util.spec_from_file_location(fullname, self.loader.path, loader=self.loader)
+
+
+class Watch:
+    """Remembers the first test that fails."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def say(self, what: str) -> None:
+        if not Path(self.file).exists():
+            Path(self.file).write_text(what)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.say(report.nodeid)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.say(f"{report.nodeid} (collecting)")
+
+
+def child(fault: Fault, folder: str) -> None:
+    """Run the tests until one fails; the exit code says whether one did."""
+    os.environ["SCHUSS_CACHE_DIR"] = f"{folder}/cache"
+    sink = os.open(f"{folder}/out", os.O_WRONLY | os.O_CREAT)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    import pytest
+
+    sys.meta_path.insert(0, Finder(fault))
+    first = ORDER[fault.area]
+    words = [] if fault.area != "gradient rules" or fault.file.startswith("backprop") else operation_of(fault)
+    watch = Watch(f"{folder}/test")
+    common = ["-x", "-q", "-p", "no:cacheprovider", "--no-header"]
+    runs = [["tests/ops/test_table.py", "-k", word] for word in words] + [first, ["tests"]]
+    for run in runs:
+        code = pytest.main([*common, *run], plugins=[watch])
+        if code not in (0, 5):  # 5: no test of that name
+            watch.say("pytest itself")
+            os._exit(1)
+    os._exit(0)
+
+
+def operation_of(fault: Fault) -> list[str]:
+    """The operation a rule belongs to, as tests name it."""
+    name = fault.place.split(".")[0].strip("_").removesuffix("_grad")
+    return [name] if name else []
+
+
+@dataclass
+class Running:
+    fault: Fault
+    folder: str
+    pid: int
+    began: float
+
+
+def start(fault: Fault) -> Running:
+    folder = tempfile.mkdtemp(prefix="schuss-fault-")
+    pid = os.fork()
+    if not pid:
+        os.setsid()
+        try:
+            child(fault, folder)
+        except BaseException as error:  # the fault may do anything
+            Watch(f"{folder}/test").say(f"{type(error).__name__} on the way")
+        os._exit(1)
+    return Running(fault, folder, pid, time.monotonic())
+
+
+def outcome(running: Running) -> str | None:
+    """What became of it, None while it goes on, "" if no test failed."""
+    pid, status = os.waitpid(running.pid, os.WNOHANG)
+    if not pid:
+        if time.monotonic() - running.began < SECONDS:
+            return None
+        os.killpg(running.pid, signal.SIGKILL)  # with the processes its tests have started
+        os.waitpid(running.pid, 0)
+        return f"hangs: no end after {SECONDS} s"
+    if os.WIFSIGNALED(status):
+        return f"crashes: {signal.Signals(os.WTERMSIG(status)).name}"
+    test = Path(running.folder) / "test"
+    return "" if os.WEXITSTATUS(status) == 0 else test.read_text() if test.exists() else "ends the tests"
+
+
+def run(chosen: list[Fault], workers: int) -> int:
+    """All of them, some at a time; how many were not caught."""
+    waiting, team, left = list(enumerate(chosen, 1)), {}, 0
+    numbers: dict[int, int] = {}
+    totals: dict[str, list[int]] = {area: [0, 0, 0] for area in SHARES}
+    while waiting or team:
+        while waiting and len(team) < workers:
+            number, fault = waiting.pop(0)
+            running = start(fault)
+            team[running.pid] = running
+            numbers[running.pid] = number
+        time.sleep(0.05)
+        for pid, running in list(team.items()):
+            found = outcome(running)
+            if found is None:
+                continue
+            del team[pid]
+            shutil.rmtree(running.folder, ignore_errors=True)
+            fault, seconds = running.fault, time.monotonic() - running.began
+            reason = HARMLESS.get(fault.name)
+            totals[fault.area][0 if found else 1 if reason else 2] += 1
+            verdict = f"caught by {found}" if found else f"harmless: {reason}" if reason else "NOT CAUGHT"
+            left += not found and not reason
+            print(f"{numbers[pid]:4d} {fault.file}:{fault.line} {fault.place}: {fault.text}")
+            print(f"       {verdict} ({seconds:.0f} s)", flush=True)
+    print()
+    for area, (caught, harmless, missed) in totals.items():
+        print(f"{area:<16} {caught} caught, {harmless} harmless, {missed} not caught")
+    return left
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", default="", help="part of a file's name or of a fault's text")
+    parser.add_argument("--list", action="store_true", help="print the faults, run nothing")
+    given = parser.parse_args()
+    os.chdir(ROOT)
+    faults = [f for f in all_faults() if given.only in f.name]
+    rng = random.Random(given.seed)
+    chosen: list[Fault] = []
+    for area, share in SHARES.items():
+        of_area = [f for f in faults if f.area == area]
+        count = len(of_area) if given.only else round(given.count * share)
+        chosen += rng.sample(of_area, min(count, len(of_area)))
+    if given.list:
+        for fault in chosen:
+            print(f"{fault.area}: {fault.file}:{fault.line} {fault.place}: {fault.text}")
+        print(f"{len(chosen)} of {len(faults)}")
+        return
+    sys.path[:0] = [str(ROOT / "tests")]
+    warnings.simplefilter("ignore")  # jax warns of forks; its threads have not started yet
+    for name in ("numpy", "jax", "jax.numpy", "jax.scipy.special", "optax", "sklearn.neural_network", "hypothesis"):
+        importlib.import_module(name)
+    for name in ("hypothesis.strategies", "hypothesis.extra.numpy", "pytest", "mpmath", "llvmlite.binding"):
+        importlib.import_module(name)
+    assert not any(name.split(".")[0] == "schuss" for name in sys.modules)
+    print(f"{len(chosen)} of {len(faults)} possible faults, seed {given.seed}\n", flush=True)
+    sys.exit(1 if run(chosen, given.workers) else 0)
+
+
+if __name__ == "__main__":
+    main()
