@@ -40,8 +40,7 @@ def split_validation(n: int, fraction: float, key: UInt32) -> tuple[Indices, Ind
 
 
 def _shuffled(n: int, key: UInt32, stream: int, step: int) -> Indices:
-    # The row's number below its bits makes the sort of plain numbers, which is fast, a stable one.
-    numbered = random_bits(key, stream, step, n).astype(np.uint64) << np.uint64(32)
-    numbered |= np.arange(n, dtype=np.uint64)
-    numbered.sort()
-    return (numbered & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    # Stable sorts by the lower and then the upper half are one by the whole; numpy's is a radix sort for 16 bits only.
+    bits = random_bits(key, stream, step, n)
+    order = bits.astype(np.uint16).argsort(kind="stable")
+    return order[(bits >> 16).astype(np.uint16)[order].argsort(kind="stable")].astype(np.int64, copy=False)
