@@ -172,6 +172,7 @@ def test_subgradients(function, x, expected):
         ((4, 3), (1, 3)),
         ((4, 1), (1, 3)),
         ((2, 4, 3), (4, 1)),
+        ((1, 4, 3), (4, 1)),
         ((2, 1, 3), (1, 4, 1)),
         ((0, 3), (3,)),
         ((1,), (1, 1)),
@@ -200,6 +201,35 @@ def test_broadcasts_of_the_example_axis(shape, kind):
     np.testing.assert_allclose(kind().compile(graph)([x])[0], 2 * copies * x, rtol=1e-14)
 
 
+@pytest.fixture
+def simple_rule():
+    """Gives an operation with the gradient rule of a test, for as long as it runs."""
+    made = []
+
+    def make(grad):
+        made.append("frob")
+        return op("frob", kind=Kind.MAP, emit=lambda b, x: x, grad=grad)(lambda x: x + 0)
+
+    yield make
+    for name in made:
+        del REGISTRY[name]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1,), (2, 1), (4, 2, 3)])
+def test_a_rule_may_give_a_number(simple_rule, shape):
+    frob = simple_rule(lambda g, y, x: (2.5,))
+    (g,) = gradients(lambda x: frob(x).sum(), np.ones(shape))
+    np.testing.assert_array_equal(g, np.full(shape, 2.5), strict=True)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (4, 2, 3), (1, 3), (2, 1)])
+def test_a_rule_may_give_a_row(simple_rule, shape):
+    row = np.arange(float(shape[-1]))
+    frob = simple_rule(lambda g, y, x: (as_tensor(row),))
+    (g,) = gradients(lambda x: frob(x).sum(), np.ones(shape))
+    np.testing.assert_array_equal(g, np.broadcast_to(row, shape), strict=True)
+
+
 # -- what is refused -------------------------------------------------------------------------------------
 
 
@@ -220,6 +250,14 @@ def test_an_operation_without_a_rule_is_named(without_rule):
 def test_an_operation_without_a_rule_off_the_path_is_no_matter(without_rule):
     (g,) = reference(lambda x, y: backprop(without_rule(y) * x, [x]), np.asarray(3.0), np.asarray(2.0))
     assert g == 2.0
+
+
+def test_what_made_a_target_needs_no_rule(without_rule):
+    def slope(x):
+        inner = without_rule(x)
+        return backprop(inner * inner, [inner])[0]
+
+    assert reference(slope, np.asarray(3.0))[0] == 6.0
 
 
 @pytest.mark.parametrize(

@@ -88,14 +88,15 @@ def _zeros_like(t: Tensor) -> Tensor:
 
 
 def _sum_to(g: Tensor, shape: Shape) -> Tensor:
-    """Undo broadcasting: sum over the axes an input was stretched along."""
+    """Undo broadcasting: sum over the axes an input was stretched along. A gradient of less than the input's shape
+    is the same along what is missing."""
     if g.shape == shape:
         return g
-    extra = g.ndim - len(shape)
-    stretched = [i + extra for i, d in enumerate(shape) if d == 1 and g.shape[i + extra] != 1]
+    extra = g.ndim - len(shape)  # below 0 if a rule returned a number
+    stretched = [i for i, d in enumerate(shape, extra) if i >= 0 and d == 1 and g.shape[i] != 1]
     axes = (*range(extra), *stretched)
     if axes:
         g = ops.sum(g, axis=axes, keepdims=True)
-    if extra:
-        g = g.reshape(shape)
+    if extra > 0:
+        g = g.reshape(g.shape[extra:])
     return g if g.shape == shape else g.broadcast_to(shape)

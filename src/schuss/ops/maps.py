@@ -488,10 +488,6 @@ def where(cond: Any, x: Any, y: Any) -> Any:
     return np.where(cond, x, y)
 
 
-def _cast_grad(g: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
-    return (cast(g, dtype=x.dtype) if x.is_float and y.is_float else None,)
-
-
 @op(
     "cast",
     kind=MAP,
@@ -499,7 +495,7 @@ def _cast_grad(g: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
     settle=settle_dtype,
     promote=Promote.NONE,
     emit=lambda b, x, dtype: b.cast(x, dtype),
-    grad=_cast_grad,
+    grad=lambda g, y, x, dtype: (cast(g, dtype=x.dtype),),
     rule="dx = g cast back (none from or to integers)",
 )
 def cast(x: Any, *, dtype: str) -> Any:
