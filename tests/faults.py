@@ -20,6 +20,7 @@ import copy
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import itertools
 import os
 import random
 import shutil
@@ -38,6 +39,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "schuss"
 SECONDS = 600  # a process that takes longer hangs
 BROKEN = "no test: the run itself broke"  # then nothing is proved
+FOLDERS = {"ops": "gradient rules", "backprop": "gradient rules", "passes": "passes", "codegen": "codegen"}
 SHARES = {"gradient rules": 0.35, "passes": 0.3, "codegen": 0.35}
 
 TESTS = {  # which look at an area
@@ -156,9 +158,8 @@ class Fault:
 
 
 def short(node: ast.AST) -> str:
-    """One line of a node."""
-    text = ast.unparse(ast.fix_missing_locations(node)).split("\n")[0]
-    return text if len(text) <= 70 else text[:67] + "..."
+    """The first line of a node."""
+    return ast.unparse(ast.fix_missing_locations(node)).split("\n")[0]
 
 
 @cache
@@ -167,62 +168,66 @@ def source(file: str) -> str:
     return (SOURCE / file).read_text()
 
 
-def faults_of(file: Path, area: str) -> Iterator[Fault]:
-    """Every fault of a file, in the order of its lines."""
+def exchanged(root: ast.AST, number: int, other: ast.AST) -> ast.AST:
+    """The tree with its number-th node (of ast.walk) exchanged."""
+    root = copy.deepcopy(root)
+    target = next(itertools.islice(ast.walk(root), number, None))
+
+    class Exchange(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> Any:
+            return ast.copy_location(other, target) if node is target else super().generic_visit(node)
+
+    return ast.fix_missing_locations(Exchange().visit(root))
+
+
+def faults_of(file: Path, area: str, rules_only: bool) -> Iterator[Fault]:
+    """Every fault of a file, of its gradient rules alone or of all its functions."""
     name = file.relative_to(SOURCE).as_posix()
     tree = ast.parse(source(name))
     numbers = {id(node): i for i, node in enumerate(ast.walk(tree))}
 
-    def visit(node: ast.AST, place: str, inside: bool) -> Iterator[Fault]:
+    def described(node: ast.AST, other: ast.AST, around: ast.AST) -> str:
+        if isinstance(node, ast.Constant) and isinstance(around, ast.expr):  # a bare number says too little
+            at = next(i for i, n in enumerate(ast.walk(around)) if n is node)
+            return f"{short(around)}  ->  {short(exchanged(around, at, other))}"
+        return f"{short(node)}  ->  {short(other)}"
+
+    def visit(node: ast.AST, around: ast.AST, place: str, inside: bool) -> Iterator[Fault]:
         if isinstance(node, QUIET):
             return
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            place = node.name if not place else f"{place}.{node.name}"
-            inside = inside or area != "gradient rules" or node.name.endswith("_grad")
-        if isinstance(node, ast.keyword) and node.arg == "grad":
-            inside = True
-        if inside:
-            for form, other in enumerate(changes(node)):
-                if ast.unparse(ast.fix_missing_locations(other)) == ast.unparse(node):
-                    continue
-                text = f"{short(node)}  ->  {short(other)}"
+            place = f"{place}.{node.name}".strip(".")
+            inside = inside or not rules_only or node.name.endswith("_grad")
+        inside = inside or (isinstance(node, ast.keyword) and node.arg == "grad")
+        for form, other in enumerate(changes(node) if inside else ()):
+            text = described(node, other, around)
+            if len(set(text.split("  ->  "))) == 2:
                 yield Fault(area, name, node.lineno, place, numbers[id(node)], form, text)  # type: ignore[attr-defined]
-        body = getattr(node, "body", None)
         for child in ast.iter_child_nodes(node):
             documented = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
             annotation = child is getattr(node, "returns", None) or isinstance(child, ast.arguments)
             if not documented and not annotation:
-                yield from visit(child, place, inside and (not isinstance(node, ast.ClassDef) or body is not None))
+                yield from visit(child, node, place, inside)
 
-    yield from visit(tree, "", area == "codegen" and name.endswith("coefficients.py"))
+    yield from visit(tree, tree, "", file.name == "coefficients.py")
 
 
 def all_faults() -> list[Fault]:
     """Of every file that is asked."""
     found: list[Fault] = []
-    for folder, area in (("ops", "gradient rules"), ("backprop", "gradient rules")):
+    for folder, area in FOLDERS.items():
         for file in sorted((SOURCE / folder).glob("*.py")):
-            found += faults_of(file, area if folder == "ops" else "passes")
-    found = [Fault(**{**vars(f), "area": "gradient rules"}) for f in found]
-    for area in ("passes", "codegen"):
-        for file in sorted((SOURCE / area).glob("*.py")):
-            found += faults_of(file, area) if file.name != "cost.py" else []  # it only tells
+            if file.name != "cost.py":  # it only tells
+                found += faults_of(file, area, rules_only=folder == "ops")
     return found
 
 
 def faulty_tree(fault: Fault) -> ast.Module:
     """The file's tree with the fault in it."""
     tree = ast.parse(source(fault.file))
-    target = list(ast.walk(tree))[fault.node]
-    other = list(changes(target))[fault.form]
-
-    class Exchange(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> Any:
-            if node is target:
-                return ast.copy_location(other, target)
-            return super().generic_visit(node)
-
-    return ast.fix_missing_locations(Exchange().visit(tree))
+    target = next(itertools.islice(ast.walk(tree), fault.node, None))
+    other = next(itertools.islice(changes(target), fault.form, None))
+    return exchanged(tree, fault.node, other)  # type: ignore[return-value]
 
 
 # -- one fault in a process of its own -------------------------------------------------------------

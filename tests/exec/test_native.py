@@ -308,6 +308,25 @@ def test_a_state_that_is_read_later_is_not_overwritten():
         np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-5, atol=1e-4)
 
 
+def test_a_state_is_not_overwritten_before_a_reader_that_waits_for_other_threads():
+    """w' needs no barrier; total' does, for the sum over rows of what the threads share by rows, and reads the old w."""
+    x = Tensor(input_node("x", TensorType(F, (N, 8))))
+    w, total = Tensor(input_node("w", TensorType(F, (2, 4)))), Tensor(input_node("total", TensorType(F, (8,))))
+    new = {"total": total + (x @ np.full((8, 8), 0.1, F)).sum(axis=0) * w.reshape(8), "w": w * 0.5}
+    graph = Graph((x.node, w.node, total.node), tuple(v.node for v in new.values()), tuple(new))
+    rng = np.random.default_rng(0)
+    state = {"w": rng.standard_normal((2, 4)).astype(F), "total": rng.standard_normal(8).astype(F)}
+    results, data = [], rng.standard_normal((96, 8)).astype(F)
+    for kind in (ReferenceExecutor(), NativeExecutor(2)):
+        loop = kind.loop(Step(graph, ("w", "total"), ("x",)), 32)
+        loop.bind({"x": data})
+        loop.load(state)
+        loop.run(np.arange(96), 32, 0, 3, 0)
+        results.append(loop.state())
+    for name in state:
+        np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-5)
+
+
 def test_many_callers_at_once():
     graph = trace(lambda x: ops.softmax(ops.tanh(x) @ np.ones((8, 5), F), axis=-1), [TensorType(F, (N, 8))])
     compiled = NativeExecutor(2).compile(graph)

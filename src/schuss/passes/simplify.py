@@ -20,7 +20,7 @@ import numpy as np
 
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
-from schuss.ir.types import Sym
+from schuss.ir.types import Sym, static_size
 from schuss.ops.infer import broadcast_shapes
 from schuss.ops.registry import lookup
 from schuss.passes.build import is_map, is_ones, literal, make, scalar_value
@@ -47,7 +47,7 @@ def _simpler(node: Node) -> Node | None:
 def _fold(node: Node) -> Node | None:
     if any(i.op != "const" for i in node.inputs) or node.type.symbolic:
         return None
-    if math.prod(int(d) for d in node.type.shape if not isinstance(d, Sym)) > FOLD_LIMIT:
+    if static_size(node.type.shape) > FOLD_LIMIT:
         return None
     with np.errstate(all="ignore"):
         value = lookup(node.op).body(*(i.attrs["value"] for i in node.inputs), **node.attrs)
