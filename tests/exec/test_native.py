@@ -309,16 +309,16 @@ def test_a_state_that_is_read_later_is_not_overwritten():
 
 
 def test_a_state_is_not_overwritten_before_a_reader_that_waits_for_other_threads():
-    """w' needs no barrier; total' does, for the sum over rows of what the threads share by rows, and reads the old w."""
-    x = Tensor(input_node("x", TensorType(F, (N, 8))))
-    w, total = Tensor(input_node("w", TensorType(F, (2, 4)))), Tensor(input_node("total", TensorType(F, (8,))))
-    new = {"total": total + (x @ np.full((8, 8), 0.1, F)).sum(axis=0) * w.reshape(8), "w": w * 0.5}
-    graph = Graph((x.node, w.node, total.node), tuple(v.node for v in new.values()), tuple(new))
+    """w' = 2 v needs no barrier. total' reads the old w, and needs one: it sums what the threads share by rows."""
+    x, total = Tensor(input_node("x", TensorType(F, (N, 8)))), Tensor(input_node("total", TensorType(F, (8,))))
+    w, v = (Tensor(input_node(name, TensorType(F, (2, 4)))) for name in "wv")
+    new = {"total": total + (x @ np.full((8, 8), 0.1, F)).sum(axis=0) * w.reshape(8), "w": v * 2.0, "v": v + 1.0}
+    graph = Graph((x.node, total.node, w.node, v.node), tuple(t.node for t in new.values()), tuple(new))
     rng = np.random.default_rng(0)
-    state = {"w": rng.standard_normal((2, 4)).astype(F), "total": rng.standard_normal(8).astype(F)}
+    state = {t.node.attrs["name"]: rng.standard_normal(t.shape).astype(F) for t in (total, w, v)}
     results, data = [], rng.standard_normal((96, 8)).astype(F)
     for kind in (ReferenceExecutor(), NativeExecutor(2)):
-        loop = kind.loop(Step(graph, ("w", "total"), ("x",)), 32)
+        loop = kind.loop(Step(graph, tuple(state), ("x",)), 32)
         loop.bind({"x": data})
         loop.load(state)
         loop.run(np.arange(96), 32, 0, 3, 0)
