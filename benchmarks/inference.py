@@ -3,8 +3,8 @@
     pip install -e '.[bench]'
     python benchmarks/inference.py [--threads 2] [--rounds 7]
 
-Each side is a process that stays; they take turns. Idioms: a frozen schuss model, its plain call and a jitted
-function; onnxruntime with the same network as an ONNX model (which we write by hand below); jax.jit with the weights
+Each side is a process that stays; they take turns. Idioms: a frozen schuss model and its plain call;
+onnxruntime with the same network as an ONNX model (which we write by hand below); jax.jit with the weights
 as constants; PyTorch in inference mode, and scripted, traced and frozen; scikit-learn's predict_proba. All get the
 same weights and must agree to 1e-3. The floor is max(flops / peak, bytes of input and result / bandwidth): the weights
 stay in the caches.
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Any
 
 from machine import bandwidth, hardware, peak
-from race import PACKAGES, installed
+from race import PACKAGES, PAUSE, installed
 
 SIZES = (784, 128, 64, 10)
 SIDES = [
@@ -61,9 +61,7 @@ def schuss_side(idiom: str, threads: int) -> Callable[[Any], Any]:
     model = nn.Sequential(*layers)
     for layer, (w, b) in zip(layers[::2], weights(), strict=True):
         layer.load_state_dict({"weight": w, "bias": b})
-    if idiom == "freeze":
-        return schuss.freeze(model)
-    return schuss.jit(model) if idiom == "jit" else model
+    return schuss.freeze(model) if idiom == "freeze" else model
 
 
 def onnxruntime_side(idiom: str, threads: int) -> Callable[[Any], Any]:
@@ -115,11 +113,15 @@ def torch_side(idiom: str, threads: int) -> Callable[[Any], Any]:
         for layer, (w, b) in zip(layers[::2], weights(), strict=True):
             layer.weight.copy_(torch.from_numpy(w))
             layer.bias.copy_(torch.from_numpy(b))
-    model: Any = nn.Sequential(*layers).eval()
-    torch.inference_mode(True).__enter__()
+    model: Any = nn.Sequential(*layers).eval().requires_grad_(False)
     if idiom == "traced":
         model = torch.jit.freeze(torch.jit.trace(model, torch.zeros(1, 784)))
-    return lambda x: model(torch.from_numpy(x)).numpy()
+
+    @torch.inference_mode()
+    def forward(x: Any) -> Any:
+        return model(torch.from_numpy(x)).numpy()
+
+    return forward
 
 
 def sklearn_side(idiom: str, threads: int) -> Callable[[Any], Any]:
@@ -187,6 +189,7 @@ def main() -> None:
         times: dict[str, list[float]] = {name: [] for name in names}
         for turn in range(given.rounds + 1):
             for name in names:
+                time.sleep(PAUSE)
                 pipe = team[name]
                 pipe.stdin.write(f"{rows} 0.3\n")  # type: ignore[union-attr]
                 pipe.stdin.flush()  # type: ignore[union-attr]

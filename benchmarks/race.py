@@ -12,11 +12,13 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 SIDES = Path(__file__).parent / "sides"
+PAUSE = 0.1  # seconds before a turn, so that the threads of the side before have stopped waiting for work
 PACKAGES = {"schuss": "schuss", "jax": "jax", "torch": "torch", "sklearn": "sklearn"}
 
 
@@ -89,6 +91,7 @@ def race(names: list[str], workload: str, threads: int, rounds: int, least: floa
             epochs.append(max(1, round(least / seconds)))
         for _ in range(rounds):
             for side, count in zip(sides, epochs, strict=True):
+                time.sleep(PAUSE)
                 side.result.times.append(side.turn(count))
         return [side.end() for side in sides]
     finally:

@@ -21,7 +21,7 @@ from schuss.codegen.lanes import I8, I64, POINTER
 from schuss.codegen.loops import entry_alloca, for_range, if_then
 from schuss.codegen.maps import emit_map_group
 from schuss.codegen.singles import emit_single
-from schuss.codegen.sync import WAIT_TYPE, barrier, flush_denormals, restore_denormals
+from schuss.codegen.sync import SPINS, WAIT_TYPE, barrier, flush_denormals, restore_denormals
 from schuss.codegen.target import Target
 from schuss.codegen.turns import emit_turn, is_turn
 from schuss.ir.graph import Node
@@ -149,13 +149,15 @@ class _Meeting:
         self.named = named
         self.ticket = entry_alloca(b, I64)
         b.store(I64(0), self.ticket)
+        self.spins = entry_alloca(b, I64)
+        b.store(I64(SPINS), self.spins)
 
     def all(self) -> None:
         """Wait until every thread is here."""
         b = self.b
         ticket = b.add(b.load(self.ticket, typ=I64), I64(1))
         b.store(ticket, self.ticket)
-        barrier(b, self.named["sync"], ticket, self.named["threads"], self.named["wait"])
+        barrier(b, self.named["sync"], ticket, self.named["threads"], self.named["wait"], self.spins)
 
     def at_end(self, step: Any, watch: Node | None) -> Any:
         """The step's last barrier; returns whether to go on. Thread 0 says so, in turn in one of two places,

@@ -118,9 +118,9 @@ class Table:
             if node.op == "const":
                 self.set(slot, np.ascontiguousarray(node.attrs["value"]))
         self._sync = aligned(SYNC + counts * 8, np.uint8)
-        from schuss.codegen.sync import yield_function_address
+        from schuss.codegen.sync import wait_function_address
 
-        self._addresses = (self._pointers.ctypes.data, self._sync.ctypes.data, yield_function_address())
+        self._addresses = (self._pointers.ctypes.data, self._sync.ctypes.data, wait_function_address())
 
     @property
     def counts(self) -> Array:
