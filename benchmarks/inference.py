@@ -29,7 +29,6 @@ SIZES = (784, 128, 64, 10)
 SIDES = [
     "schuss:freeze",
     "schuss:call",
-    "schuss:jit",
     "onnxruntime",
     "jax:jit",
     "torch:traced",
