@@ -10,7 +10,7 @@ from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import N, TensorType
 from schuss.passes.cse import common_subexpressions
 from schuss.passes.pipeline import optimize
-from schuss.passes.simplify import simplify
+from schuss.passes.simplify import FOLD_LIMIT, simplify
 from schuss.trace import trace
 
 X = TensorType("float32", (N, 4))
@@ -53,6 +53,14 @@ def test_folds_constants_and_known_counts():
     assert "count" not in [n.op for n in graph.nodes]
     unknown = simplify(trace(lambda x: ops.count(x, axis=0) * 1.0, [X]))
     assert [n.op for n in unknown.nodes][-1] == "count"
+
+
+def test_large_maps_of_constants_are_left_for_the_run():
+    def ops_on_constants(length):
+        return ops_of(lambda x: x + ops.exp(np.zeros((length, 4), np.float32)).sum(), M)
+
+    assert "exp" not in ops_on_constants(10)
+    assert "exp" in ops_on_constants(FOLD_LIMIT)
 
 
 def test_common_subexpressions_are_computed_once():

@@ -17,7 +17,7 @@ from typing import Any
 from schuss.codegen.kernel import Kernel, load, prefetch, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
-from schuss.codegen.loops import cases, entry_alloca, for_range, if_then, stepping
+from schuss.codegen.loops import cases, entry_alloca, for_range, if_then
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.ir.graph import Node
@@ -185,7 +185,7 @@ class Contraction:
             mask = tail_mask(b, tile.width, I64(tile.partial))
         heights = list(dict.fromkeys([tile.rows, max(self.expected % tile.rows, 1), 1]))
         buffer, height = entry_alloca(b, type, tile.rows * tile.vectors), entry_alloca(b, I64)
-        with stepping(b, low, high, height) as i:
+        with for_range(b, low, high, height) as i:
             self._choose_height(heights, b.sub(high, i), height)
             rows = b.load(height, typ=I64)
             self._fetch_ahead(offsets, i, j, tile, rows)

@@ -12,8 +12,11 @@ I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 @contextlib.contextmanager
-def for_range(b: Any, start: Any, stop: Any, step: int = 1) -> Iterator[Any]:
-    """The body once for each i64 index in range(start, stop, step); none if start >= stop."""
+def for_range(b: Any, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:
+    """The body once for each i64 index in range(start, stop, step); none if start >= stop.
+
+    step: a number, or a pointer to an i64 in which each round of the body says how far to go on.
+    """
     before = b.block
     head, body, after = (b.append_basic_block(name) for name in ("head", "body", "after"))
     b.branch(head)
@@ -23,24 +26,7 @@ def for_range(b: Any, start: Any, stop: Any, step: int = 1) -> Iterator[Any]:
     b.cbranch(b.icmp_signed("<", index, stop), body, after)
     b.position_at_end(body)
     yield index
-    index.add_incoming(b.add(index, I64(step)), b.block)
-    b.branch(head)
-    b.position_at_end(after)
-
-
-@contextlib.contextmanager
-def stepping(b: Any, start: Any, stop: Any, step: Any) -> Iterator[Any]:
-    """The body once for each i64 index from start on that is below stop; it stores in `step` how far to go on."""
-    before = b.block
-    head, body, after = (b.append_basic_block(name) for name in ("head", "body", "after"))
-    b.branch(head)
-    b.position_at_end(head)
-    index = b.phi(I64)
-    index.add_incoming(start, before)
-    b.cbranch(b.icmp_signed("<", index, stop), body, after)
-    b.position_at_end(body)
-    yield index
-    index.add_incoming(b.add(index, b.load(step, typ=I64)), b.block)
+    index.add_incoming(b.add(index, I64(step) if isinstance(step, int) else b.load(step, typ=I64)), b.block)
     b.branch(head)
     b.position_at_end(after)
 
