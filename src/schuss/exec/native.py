@@ -218,9 +218,10 @@ class NativeFunction:
             return max(n, 1)
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
-    def one_row(self) -> OneRow | None:
-        """A quicker form for a single row; None where rows do not stand alone or every row comes with shared inputs."""
-        plain = all(f.tail is not None and f.order is None for f in (*self._inputs, *self._outputs))
+    def one_row(self) -> Callable[[Array], Array] | None:
+        """A quicker form for a single row, of a function of one array; None where rows do not stand alone."""
+        forms = [*self._inputs, *self._outputs]
+        plain = len(forms) == 2 and all(f.tail is not None and f.order is None for f in forms)
         return OneRow(self) if self._by_row and plain else None
 
     def code_for(self, capacity: int) -> Code:
@@ -271,34 +272,32 @@ class NativeFunction:
 
 
 class OneRow:
-    """A function at a single row, in the least time: arrays are copied into places the program knows already."""
+    """A function of one array at a single row, in the least time: the row is copied to where the program reads it."""
 
     def __init__(self, function: NativeFunction) -> None:
-        self._function = function
         self._code = function.code_for(1)
-        self._ready: list[tuple[list[Array], list[Array], Callable[[], int]]] = []
+        self._ready: list[tuple[Array, Callable[[], int], Array]] = []
 
-    def __call__(self, *arrays: Array) -> list[Array]:
-        """The outputs for arrays of one row each, known to be of the right types."""
+    def __call__(self, row: Array) -> Array:
+        """The output for one row, known to be of the right type."""
         try:
-            place = self._ready.pop()
+            place = self._ready.pop()  # two callers never share one
         except IndexError:
             place = self._place()
-        inputs, outputs, run = place
-        for held, array in zip(inputs, arrays, strict=True):
-            np.copyto(held, array)
+        held, run, output = place
+        np.copyto(held, row)
         run()
-        results = [held.copy() for held in outputs]
+        result = output.copy()
         self._ready.append(place)
-        return results
+        return result
 
-    def _place(self) -> tuple[list[Array], list[Array], Callable[[], int]]:
-        """A table of a caller's own, with memory for the inputs and outputs."""
+    def _place(self) -> tuple[Array, Callable[[], int], Array]:
+        """A table of a caller's own, with memory for the row and the output."""
         table, graph = Table(self._code), self._code.plan.graph
-        inputs, outputs = ([_Form(node).empty(1) for node in nodes] for nodes in (graph.inputs, graph.outputs))
-        for node, array in [*zip(graph.inputs, inputs, strict=True), *zip(graph.outputs, outputs, strict=True)]:
+        (given,), (output,) = ([(n, _Form(n).empty(1)) for n in nodes] for nodes in (graph.inputs, graph.outputs))
+        for node, array in (given, output):
             table.set(self._code.slots[node], array)
-        return inputs, outputs, table.bound(1)
+        return given[1], table.bound(1), output[1]
 
 
 class _Form:
