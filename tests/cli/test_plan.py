@@ -46,7 +46,8 @@ def test_the_plan_for_people(schuss, saved):
     assert "-- the threads meet --" in text
     assert "weight gradient with its update" in text
     small = schuss("graph", saved, "--plan", "--batch-size", 2, "--threads", 2).out
-    assert "one thread: below 0.4 Mflop" in small
+    assert "one thread: 2 threads would save about" in small
+    assert "shared: 2 threads would save about" in text
     assert "-- the threads meet --" not in small
 
 

@@ -19,6 +19,7 @@ from schuss.exec.reference import ReferenceExecutor, run_graph
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.ops.check import parse_graph, verify_graph
+from schuss.passes.cost import Sharing
 from schuss.passes.cse import common_subexpressions
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
@@ -37,6 +38,7 @@ def _small_graphs_are_shared_too():
     """Threads take part however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "WORTH_SHARING", -1)
+        patch.setattr(Sharing, "worth", True)
         yield
 
 

@@ -79,7 +79,7 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, note
     b = ir.IRBuilder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
     if is_turn(kernel, group):
-        kernel.notes.append("a matrix turned in blocks, for the product that reads its rows")
+        kernel.notes.append("turned in blocks, for the products that read their rows")
         emit_turn(kernel, group)
     elif group.form is Form.MAP:
         emit_map_group(kernel, group)

@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.exec.reference import example_count
-from schuss.exec.threads import available_cores, run_team
+from schuss.exec.threads import available_cores, private_cache, run_team
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, TensorType, bind
+from schuss.passes.cost import sharing
 from schuss.passes.fusion import group
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from schuss.codegen.build import Listing
 
 CHUNK = 512  # rows a row-wise graph computes at a time
-WORTH_SHARING = 400_000  # floating-point operations of a step below which one thread does it all
+WORTH_SHARING = 400_000  # floating-point operations of a function's call below which one thread does it all
 KEPT = 16  # codes kept for graphs that need one for each length
 ALIGN = 64
 HUGE_PAGE = 2 << 20
@@ -348,13 +349,15 @@ class NativeLoop:
         self._step = step
         self._code = build(graph, state, self._storage, step.counter, step.watch, threads, profile)
         self._wanted_threads = threads
-        self._threads = threads if self._code.flops > WORTH_SHARING else 1
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
+        self._state = state_block({name: self._types[name] for name in step.state})
+        held = sum(array.nbytes for array in self._state.values())
+        self.sharing = sharing(self._code.plan, max_batch, threads, held, private_cache())
+        self._threads = threads if self.sharing.worth else 1
         self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
         self._max_batch = max_batch
         self._columns: dict[str, Array] = {}
-        self._state = state_block({name: self._types[name] for name in step.state})
         for name, array in self._state.items():
             self._table.set(self._slots[name], array)
 
@@ -365,8 +368,13 @@ class NativeLoop:
 
     @property
     def threads(self) -> int:
-        """How many threads share a step: one if it is too small to share."""
+        """How many threads share a step: one if sharing is estimated to cost more than it gains."""
         return self._threads
+
+    @property
+    def wanted_threads(self) -> int:
+        """How many threads might share a step."""
+        return self._wanted_threads
 
     @property
     def flops(self) -> float:

@@ -260,6 +260,12 @@ def _accesses(group: Group, division: Division, cells: Mapping[Node, Node]) -> l
     return found + [(cells.get(n, n), division, True) for n in group.stores]
 
 
+def crossing(stage: Stage) -> list[Node]:
+    """The values of which a thread reads what lies outside its own share."""
+    accesses = _accesses(stage.group, stage.division, {})
+    return list(dict.fromkeys(cell for cell, share, writes in accesses if share is None and not writes))
+
+
 class _Touched:
     """What was touched since the last barrier."""
 
