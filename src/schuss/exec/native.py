@@ -410,7 +410,11 @@ class NativeLoop:
             np.copyto(held, given.T if name in self._swapped else given, casting="no")
 
     def state(self) -> dict[str, Array]:
-        return {name: self.peek(name) for name in self._state}
+        # Copied as one block and shown the right way round: to turn each matrix would take longer than many a step.
+        copy = state_block({name: self._types[name] for name in self._state})
+        for name, value in self._state.items():
+            np.copyto(copy[name], value)
+        return {name: a.T if name in self._swapped else a for name, a in copy.items()}
 
     def peek(self, name: str) -> Array:
         value = self._state[name]
