@@ -21,10 +21,12 @@ from schuss.codegen.loops import cases, entry_alloca, for_range, if_then
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.ir.graph import Node
-from schuss.ir.types import Dim, Sym
+from schuss.ir.types import Dim, Sym, static_size
 from schuss.passes.fusion import Group
 from schuss.passes.storage import ITEMSIZE, LINE
 
+FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
+FETCH_ROWS = 16  # how many rows in advance
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
 
@@ -90,6 +92,7 @@ class Contraction:
             self.x, self.y = _turn(self.y), _turn(self.x)
             self.terms = [_turn(t) for t in self.terms]
             self.rows, self.columns = self.columns, self.rows
+        self.far = self._is_far()
         self.expected = self._rows_a_thread(threads)
         self.tile = self._choose()
         kernel.notes.append(self._reason())
@@ -104,7 +107,17 @@ class Contraction:
         each = _column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = "; fetches the next batch's rows of data" if self.ahead is not None else ""
+        fetch += f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
         return f"tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
+
+    def _is_far(self) -> bool:
+        """Whether the right operand is a matrix too large to be near: a tile's columns of it lie far apart, and only
+
+        asking in advance brings them in time.
+        """
+        shape = self.product.inputs[1].type.shape
+        static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape) and not self.turned
+        return static and static_size(shape) * ITEMSIZE[self.dtype] > FAR
 
     def _is_turned(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
@@ -231,7 +244,7 @@ class Contraction:
             place = b.gep(kernel.order, [b.add(b.add(i, r), kernel.n)], source_etype=I64)
             start = b.add(b.mul(b.load(place, typ=I64), I64(size)), b.mul(first, I64(LINE)))
             for line in range(share):
-                prefetch(b, replace(rows, dtype="uint8"), b.add(start, I64(line * LINE)), write=False)
+                prefetch(b, replace(rows, dtype="uint8"), b.add(start, I64(line * LINE)), write=False, near=False)
 
     def _by_place(self, term: Term) -> bool:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
@@ -252,6 +265,10 @@ class Contraction:
                 load(k, self.y, b.add(yk, I64(v * tile.width)), self.y.strides[-1], self._mask(tile, v, mask))
                 for v in range(tile.vectors)
             ]
+            if self.far and tile.width > 1:
+                for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[self.dtype]))):
+                    ahead = b.add(yk, I64(v * tile.width + FETCH_ROWS * self.y.strides[-2]))
+                    prefetch(b, self.y, ahead, write=False)
             for r, row in enumerate(held):
                 left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
                 for place, vector in zip(row, right, strict=True):
