@@ -4,8 +4,8 @@
     python benchmarks/grid.py [--rounds 5] [--sides schuss jax:scan torch:fused_ftz torch:step_ftz]
 
 A point is a width w, a depth d and a batch: w inputs, d hidden layers of w ReLU units, 10 classes, cross entropy,
-Adam, float32. An epoch has as many batches as fill about a quarter of a second (2,000 at most; 2 at least, and 16 of small
-batches). The sides take turns; the figure is the median of their turns.
+Adam, float32. An epoch has as many batches as fill about a quarter of a second (2,000 at most; 2 at least, and 16 of
+small batches). The sides take turns; the figure is the median of their turns.
 """
 
 from __future__ import annotations

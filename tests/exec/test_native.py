@@ -427,3 +427,15 @@ def test_matrices_of_one_shape_are_turned_together(threads):
     expected, found = run(ReferenceExecutor(), step, state, data), run(NativeExecutor(threads), step, state, data)
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("sizes", [(20, 600, 300, 5), (20, 603, 301, 5)])
+def test_products_by_a_large_matrix_are_divided_by_columns(sizes):
+    step, state, data = mlp_step(sizes)
+    loops = [NativeExecutor(threads).loop(step, 4) for threads in (1, 2)]
+    assert all(any(s.division[0] == "columns" for s in loop.plan.stages) for loop in loops)
+    expected = run(ReferenceExecutor(), step, state, data, batch=4)
+    runs = [run(NativeExecutor(threads), step, state, data, batch=4) for threads in (1, 2, 3, 8)]
+    for name in expected:
+        np.testing.assert_allclose(runs[0][name], expected[name], rtol=1e-4, atol=2e-6, err_msg=name)
+        assert all(other[name].tobytes() == runs[0][name].tobytes() for other in runs), name

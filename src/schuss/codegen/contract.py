@@ -20,9 +20,8 @@ from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range, if_then
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
-from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym, static_size
-from schuss.passes.fusion import Group
+from schuss.passes.memory import Stage
 from schuss.passes.storage import ITEMSIZE, LINE
 
 FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
@@ -71,10 +70,12 @@ def _tile_cost(down: int, across: int) -> float:
 class Contraction:
     """One product and its epilogue: the terms, the tiles and the code."""
 
-    def __init__(self, kernel: Kernel, group: Group, threads: int, ahead: Node | None) -> None:
+    def __init__(self, kernel: Kernel, stage: Stage, threads: int) -> None:
+        group, ahead = stage.group, stage.ahead
         assert group.anchor is not None
         self.kernel = kernel
         self.group = group
+        self.by_columns = stage.division[0] == "columns"
         self.ahead = None if ahead is None else kernel.read(ahead, ahead.type.rank)
         self.product = group.anchor
         x, y = self.product.inputs
@@ -140,7 +141,8 @@ class Contraction:
 
     def _rows_a_thread(self, threads: int) -> int:
         whole = self.kernel.plan.storage.capacity if isinstance(self.rows, Sym) else self.rows
-        return max(-(-whole // threads) if self.rank == 2 and not self.turned else whole, 1)
+        divided = self.rank == 2 and not self.turned and not self.by_columns
+        return max(-(-whole // threads) if divided else whole, 1)
 
     def emit(self) -> None:
         """Batch axes as loops, then the matrix."""
@@ -164,7 +166,10 @@ class Contraction:
         b, tile = self.kernel.b, self.tile
         panel = tile.width * tile.vectors
         if self.turned:
-            self._one_row(offsets, tile)
+            self._share_of_columns(offsets, I64(1), tile)
+            return
+        if self.by_columns:
+            self._share_of_columns(offsets, self.kernel.n, tile)
             return
         low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
         columns = self.columns
@@ -176,16 +181,18 @@ class Contraction:
             vectors = -(-rest // tile.width)
             self._panel(offsets, low, high, whole, Tile(tile.rows, vectors, tile.width, rest % tile.width))
 
-    def _one_row(self, offsets: list[Any], tile: Tile) -> None:
-        """A product turned to a single row: the threads share its columns, the last vector is masked."""
+    def _share_of_columns(self, offsets: list[Any], rows: Any, tile: Tile) -> None:
+        """All rows of the columns that are this thread's; what is no whole panel by vectors, the last one masked."""
         kernel, b = self.kernel, self.kernel.b
         panel = tile.width * tile.vectors
         whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(panel)))
         with for_range(b, kernel.low, whole, panel) as j:
-            self._panel(offsets, I64(0), I64(1), j, tile)
+            self._panel(offsets, I64(0), rows, j, tile)
+        if tile.width == 1:
+            return
         with for_range(b, whole, kernel.high, tile.width) as j:
             mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
-            self._panel(offsets, I64(0), I64(1), j, Tile(1, 1, tile.width), mask)
+            self._panel(offsets, I64(0), rows, j, Tile(tile.rows, 1, tile.width), mask)
 
     def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile, mask: Any = None) -> None:
         """All rows of one panel of columns, a tile at a time: whole ones, the rows expected to be left, single rows.
@@ -311,6 +318,6 @@ def _turn(term: Term) -> Term:
     return replace(term, strides=(*term.strides[:-2], term.strides[-1], term.strides[-2]))
 
 
-def emit_contract_group(kernel: Kernel, group: Group, threads: int, ahead: Node | None = None) -> None:
-    """The product and its epilogue. ahead: a column whose rows of the next batch are to be fetched meanwhile."""
-    Contraction(kernel, group, threads, ahead).emit()
+def emit_contract_group(kernel: Kernel, stage: Stage, threads: int) -> None:
+    """The product and its epilogue."""
+    Contraction(kernel, stage, threads).emit()

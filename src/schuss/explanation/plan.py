@@ -51,6 +51,8 @@ def _why_divided(stage: Stage, threads: int) -> str:
         return ""
     if division == ROWS:
         return "each thread computes its own examples"
+    if division[0] == "columns":
+        return f"each thread computes its own of {division[1]} columns: the matrix is read once, not by every thread"
     if division != ONE:
         what = "weight gradient with its update" if group.form is Form.CONTRACT and len(group.maps) > 3 else "values"
         return f"{what}, divided by its {division[1]} rows: sums over examples stay whole"
