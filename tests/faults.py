@@ -410,7 +410,7 @@ def main() -> None:
         importlib.import_module(name)
     assert not any(name.split(".")[0] == "schuss" for name in sys.modules)
     print(f"{len(chosen)} of {len(faults)} possible faults, seed {given.seed}", flush=True)
-    controls = [Fault(area, "passes/fusion.py", 0, "", 0, 0, "") for area in areas]
+    controls = [Fault(area, "passes/fusion.py", 0, "", 0, 0, "") for area in dict.fromkeys(f.area for f in chosen)]
     sys.exit(1 if run([*controls, *chosen], given.workers, given.first) else 0)
 
 
