@@ -1,0 +1,71 @@
+"""What the server holds: the main session, the playground if one is open, and who listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from schuss.web.session import Event, Session
+from schuss.web.stream import Hub
+from schuss.web.worker import Worker
+
+FRESH = 1.0  # seconds the last picture of a graph is kept, so that its SVG and its numbers are of the same weights
+
+
+class Site:
+    """One page: `main` is what it was opened for, `current` what it shows now."""
+
+    def __init__(self, main: Session) -> None:
+        self.main = self.current = main
+        self.hub = Hub(lambda: self.current.hello())
+        self.worker = Worker()
+        self.player = Worker()  # starts and ends playgrounds, one after the other
+        self._graphs: dict[Any, tuple[float, Any]] = {}
+        self._connect(main)
+
+    def _connect(self, session: Session) -> None:
+        """Let a session's events reach the readers while it is the one that is shown."""
+
+        def send(event: Event) -> None:
+            if session is self.current:
+                self.hub.send(event)
+
+        session.send = send
+
+    def show(self, session: Session) -> None:
+        """Make a session the one that is shown."""
+        old, self.current = self.current, session
+        self._connect(session)
+        self._graphs.clear()
+        if old is not self.main and old is not session:
+            old.close()
+        self.hub.send(session.hello())
+
+    def graph(self, name: str, index: int, opened: Sequence[str]) -> Any:
+        """The graph of one example; the same object for the same question within a second."""
+        key = (id(self.current), name, index, tuple(opened))
+        made, picture = self._graphs.get(key, (0.0, None))
+        if picture is None or time.monotonic() - made > FRESH:
+            picture = self.current.subject.graph(name, index, opened)
+            self._graphs = {key: (time.monotonic(), picture)}
+        return picture
+
+    def play(self, message: dict[str, Any]) -> None:
+        """Start a playground in place of the one there is; without data go back to the main session."""
+        from schuss.web.play import playground
+
+        if message.get("data", "") is None:
+            if self.current is not self.main:
+                self.show(self.main)
+            return
+        session = playground(message)  # complains before anything is stopped
+        if self.current is not self.main:
+            self.current.close()
+        self.show(session)
+        session.begin()
+
+    def close(self) -> None:
+        """End whatever is playing."""
+        if self.current is not self.main:
+            self.current.close()
