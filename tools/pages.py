@@ -4,7 +4,8 @@ A page is Markdown. Of its fenced blocks
 
 - ``python`` blocks are executed in one namespace. The pictures of a block are the matplotlib figures that it
   leaves open, and the value of its last expression if that can draw itself (``_repr_svg_``);
-- ``console`` blocks hold commands, ``$ schuss ...``, which a shell runs;
+- ``console`` blocks hold commands, ``$ schuss ...``, which a shell runs; one that serves a page until Ctrl-C gets
+  it, one after ``timeout`` may be stopped by that;
 - other blocks (``text``) are no code.
 
 All of a page runs in one empty folder, so that a command finds the model that a block above it saved. The
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+STOPPED = re.compile(r"^timeout ")  # which ends with 124 after it has stopped the command
 SERVES = re.compile(r"^schuss (?:view\b|train\b.* --watch\b)")
 LONGEST = 120  # seconds a command may take
 
@@ -114,7 +116,13 @@ def _python(block: Block, file: str, names: dict[str, Any]) -> Result:
         exec(compile(tree, file, "exec"), names)
         if last is not None:
             value = eval(compile(ast.Expression(last.value), file, "eval"), names)
-    return Result(block, printed.getvalue(), [*_drawn(value), *_figures(value)])
+    return Result(block, _without_folder(printed.getvalue(), file), [*_drawn(value), *_figures(value)])
+
+
+def _without_folder(printed: str, file: str) -> str:
+    """What was printed, without the folder that this run of the page happened to be in."""
+    path = Path(file)
+    return printed.replace(f"{path.parent}{os.sep}", "").replace(f"{path.parents[1]}{os.sep}", "")
 
 
 def _drawn(value: Any) -> Iterator[str]:
@@ -162,10 +170,7 @@ def _console(block: Block, folder: Path) -> Result:
 
 
 def command(line: str, folder: Path) -> str:
-    """What a command writes. ValueError if it fails.
-
-    A command that serves a page is ended by Ctrl-C once it has nothing more to say.
-    """
+    """What a command writes. ValueError if it fails or takes too long."""
     process = subprocess.Popen(
         line, shell=True, executable="/bin/bash", cwd=folder, env=_environment(folder), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
@@ -177,7 +182,7 @@ def command(line: str, folder: Path) -> str:
     finally:
         killer.cancel()
     code = process.wait()
-    if code:
+    if code and not (code == 124 and STOPPED.match(line)):
         raise ValueError(f"`{line}` ended with {code}: {out.strip() or 'it wrote nothing'}")
     return out
 
