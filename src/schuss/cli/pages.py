@@ -31,8 +31,8 @@ def show(page: Any, opened: bool | None) -> None:
         open_browser(page.address)
 
 
-def stay(page: Any, why: str) -> int:
-    """Serve until Ctrl-C (0) or SIGTERM (143)."""
+def stay(page: Any, why: str, leave: bool = False) -> int:
+    """Serve until Ctrl-C (0) or SIGTERM (143); not at all if it was asked to leave already."""
     ended = threading.Event()
     caught: list[int] = []
 
@@ -40,6 +40,9 @@ def stay(page: Any, why: str) -> int:
         caught.append(number)
         ended.set()
 
+    if leave:
+        page.stop()
+        return 0
     before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         click.echo(f"{why}; Ctrl-C ends it", err=True)

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from schuss.errors import SchussError, UsageError
-from schuss.web.security import Guard
+from schuss.web.security import Guard, TooLarge
 from schuss.web.site import Site
 from schuss.web.stream import to_json
 from schuss.web.worker import Busy
@@ -53,8 +53,12 @@ def _careful(endpoint: Endpoint) -> Endpoint:
             return answer({"error": str(error)}, 503)
         except ClientDisconnect:
             return answer({"error": "gone"}, 400)
-        except (SchussError, IndexError, KeyError) as error:
+        except TooLarge:
+            return answer({"error": "the message is too large"}, 413)
+        except (SchussError, IndexError) as error:
             return answer({"error": " ".join(str(error).split())}, 400)
+        except Exception as error:  # a mistake of ours: the page says so, and the server goes on
+            return answer({"error": f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}"}, 500)
 
     return careful
 

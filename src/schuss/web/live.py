@@ -30,8 +30,10 @@ MOST_STEPS = 1000  # asked for at once
 class Live(Session):
     """A trainer's run. `progress` and `finish` are called by the training thread, the rest by the server's.
 
-    mountain  whether the surface is drawn as the run goes on
-    share     of the time that the function may take
+    test   rows held out, for the graph's examples
+    target the function itself, where it is known
+    share  of the time that drawing the function may take
+    tick   seconds between two looks at the run
     """
 
     mode = "train"
@@ -45,8 +47,9 @@ class Live(Session):
         test: Columns | None = None,
         target: Callable[[Any], Any] | None = None,
         share: float = FUNCTION,
+        tick: float = TICK,
     ) -> None:
-        self.trainer, self.steering, self._share = trainer, control, share
+        self.trainer, self.steering, self._share, self._pause = trainer, control, share, tick
         self._first = {name: np.array(p.data) for name, p in nn.named_parameters(trainer.task.model).items()}
         validation = getattr(trainer.run, "validation", None)
         super().__init__(Subject(trainer.task, trainer.data, test or validation, self._snapshot, target), label)
@@ -127,7 +130,7 @@ class Live(Session):
             "metrics": {k: v for k, v in metrics.items() if k != "loss"},
             "speed": speed,
             "left": (total - counter) * rate / speed if speed else None,
-            "lr": None if moment is None else moment.lr,
+            "lr": trainer.rate(max(counter, 0)),
         }
 
     def _speed(self) -> float | None:
@@ -170,10 +173,14 @@ class Live(Session):
             raise UsageError("the run has not gone far enough yet; try again in a second")
         return self.subject.as_run(path), "path"
 
+    def show_landscape(self, found: Any, run: Any, fine: bool) -> None:
+        super().show_landscape(found, run, fine)
+        self.mountain.use(found, run)
+
     # -- the watching thread ---------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        while not self._ended.wait(TICK):
+        while not self._ended.wait(self._pause):
             self._look()
         self._look()
         self.send({**self.state(), "type": "state"})

@@ -33,6 +33,7 @@ class Mountain:
         self._live = live
         self.path: list[list[float]] = []
         self._plane: Plane | None = None
+        self._new_plane: Plane | None = None  # of a surface, not in use yet
         self._knots = 0
         self._known: dict[int, list[float]] = {}  # step -> point on the plane in use
         self._spent = 0.0  # seconds of computing so far
@@ -45,6 +46,11 @@ class Mountain:
     def start(self) -> None:
         """Begin to follow the run."""
         self._thread.start()
+
+    def use(self, found: Any, run: Any) -> None:
+        """From now on the path lies on this surface's plane. From any thread."""
+        origin = {name: p.data for name, p in nn.named_parameters(run.model).items()}
+        self._new_plane = Plane(origin, found.directions)
 
     def _work(self) -> None:
         behind()
@@ -64,9 +70,13 @@ class Mountain:
         if len(path) < 3:
             return
         began = time.thread_time()
-        if self._plane is None or (self._live.landscape is None and len(path) >= 2 * self._knots):
+        new_plane, self._new_plane = self._new_plane, None
+        if new_plane is not None:
+            self._plane, self._known = new_plane, {}
+        elif self._plane is None or (self._live.landscape is None and len(path) >= 2 * self._knots):
             chosen = spread(path, KNOTS)
-            self._plane, self._knots, self._known = principal(chosen[-1].weights, [m.weights for m in chosen], 0), len(path), {}
+            self._plane = principal(chosen[-1].weights, [m.weights for m in chosen], 0)
+            self._knots, self._known = len(path), {}
         new = [m for m in path if m.step not in self._known]
         if not new:
             return
@@ -90,11 +100,8 @@ class Mountain:
         chosen = spread(path, KNOTS)
         run = live.subject.as_run(chosen)
         found = viz.landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
-        origin = {name: p.data for name, p in nn.named_parameters(run.model).items()}
-        self._plane, self._known = Plane(origin, found.directions), {}
         self._drawn = path[-1].step
-        live.landscape = {"type": "landscape", **found.to_json(), "fine": False}
-        live.send(live.landscape)
+        live.show_landscape(found, run, fine=False)
         self._cost = time.thread_time() - began
         self._spent += self._cost
         self._follow()

@@ -61,7 +61,7 @@ class Guard:
             return
         try:
             await self.app(_without_token(scope), self._limited(receive), _with_headers(send))
-        except _TooLarge:
+        except TooLarge:
             await _answer(send, 413, "the message is too large")
 
     def _refused(self, scope: Any, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
@@ -93,14 +93,14 @@ class Guard:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self.largest:
-                raise _TooLarge
+                raise TooLarge
             return message
 
         return limited
 
 
-class _TooLarge(Exception):
-    pass
+class TooLarge(Exception):
+    """A body that grew beyond what its header said or is allowed."""
 
 
 def _is_loopback(host: str) -> bool:

@@ -90,6 +90,7 @@ def _bound(port: int) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((ADDRESS, port))
+        made.listen(64)  # from now on who asks waits, until the server's loop runs
     except OSError as error:
         made.close()
         raise UsageError(f"port {port} cannot be used ({error.strerror}); leave --port out for a free one") from None

@@ -120,13 +120,17 @@ class Session:
             run, around = self.run_for_landscape()
             report = Percent(self.send, f"surface of {size} x {size} points")
             found = viz.landscape_data(run, around=around, size=size, rows=rows, threads=self.threads(), progress=report)
-            self.landscape = {"type": "landscape", **found.to_json(), "fine": True}
-            self.send(self.landscape)
+            self.show_landscape(found, run, fine=True)
             self.send({"type": "note", "text": ""})
         except Exception as error:  # the reader is told, whatever it is
             self.send({"type": "note", "text": f"the surface could not be computed: {' '.join(str(error).split())}"})
         finally:
             self._computing.release()
+
+    def show_landscape(self, found: Any, run: Any, fine: bool) -> None:
+        """A new surface for all readers."""
+        self.landscape = {"type": "landscape", **found.to_json(), "fine": fine}
+        self.send(self.landscape)
 
     def threads(self) -> int | None:
         """Of the fine surface: all cores, but one while something is being trained."""
@@ -155,10 +159,10 @@ class Percent:
 
 def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
+    from schuss.api.outputs import is_classifier
     from schuss.nn.forward import seen_by
     from schuss.train.fit import accuracy
     from schuss.train.step import Task
-    from schuss.api.outputs import is_classifier
     from schuss.viz.runs import as_run, loss_of
 
     seen = seen_by(model)
