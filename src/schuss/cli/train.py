@@ -149,6 +149,7 @@ class TrainCommand:
                 )
             saved = checkpoint.hook(trainer) if checkpoint else lambda ended: None
             if self.options["watch"]:
+                from schuss.cli.watch import Watched
 
                 columns = self._test_columns(dataset)
                 self.watched = Watched(trainer, dataset.name, columns, self.options["port"], self.options["opened"])
