@@ -194,7 +194,7 @@ def landscape(
         options: dict[str, Any] = {"size": size, "rows": rows, "seed": seed, "threads": threads, "progress": progress}
         land = landscape_data(run, around=around, **options)
     if kind == "contour":
-        ax = style.new_axes(ax, (7.2, 5.6))
+        ax = style.new_axes(ax, (7.2, 5.8), "compressed")
         mountain.contour(land, ax)
     else:
         ax = style.new_axes(ax, (7.6, 6.4), projection="3d")

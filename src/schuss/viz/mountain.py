@@ -63,8 +63,8 @@ def axis_names(land: Landscape) -> tuple[str, str]:
     return f"1st principal component ({shares[0]} of variance)", f"2nd principal component ({shares[1]})"
 
 
-def contour(land: Landscape, ax: Any) -> None:
-    """Filled contours of the loss, and the path seen from above."""
+def contour(land: Landscape, ax: Any) -> list[Any]:
+    """Filled contours of the loss, and the path seen from above; what was drawn of the path."""
     heights = Heights(land)
     shown = ax.contourf(land.a, land.b, heights(land.loss), heights.levels, cmap=SEQUENTIAL, extend="neither")
     lines = ax.contour(land.a, land.b, heights(land.loss), heights.levels[::2], colors="white", linewidths=0.4)
@@ -74,11 +74,13 @@ def contour(land: Landscape, ax: Any) -> None:
     bar.ax.set_yticklabels(names)
     bar.ax.minorticks_off()
     bar.set_label(land.loss_name)
-    path_on(ax, (land.path[:, 0], land.path[:, 1]), land)
+    drawn = path_on(ax, (land.path[:, 0], land.path[:, 1]), land)
     ax.set_aspect("equal")
     ax.set(xlabel=axis_names(land)[0], ylabel=axis_names(land)[1])
     ax.set(xlim=(land.a[0], land.a[-1]), ylim=(land.b[0], land.b[-1]))
-    ax.legend(loc="best", fontsize=8, framealpha=0.75)
+    if drawn:
+        ax.legend(loc="best", fontsize=8, framealpha=0.75)
+    return drawn
 
 
 def surface(land: Landscape, ax: Any) -> None:
@@ -106,7 +108,8 @@ def surface(land: Landscape, ax: Any) -> None:
         axis.set_pane_color((0.5, 0.5, 0.5, 0.08))
     ax.view_init(ELEVATION, _azimuth(land, z))
     ax.set_box_aspect((1, 1, 0.72), zoom=1.0)
-    ax.legend(loc="upper left", fontsize=8, framealpha=0.75)
+    if len(land.path):
+        ax.legend(loc="upper left", fontsize=8, framealpha=0.75)
 
 
 def _azimuth(land: Landscape, z: Array) -> float:

@@ -27,18 +27,33 @@ def pyplot() -> Any:
     return plt
 
 
-def new_axes(ax: Any, size: tuple[float, float], **projection: Any) -> Any:
-    """The axes given, or those of a new figure of this size in inches."""
+def new_axes(ax: Any, size: tuple[float, float], layout: str = "constrained", **projection: Any) -> Any:
+    """The axes given, or those of a new figure of this size in inches. layout: "compressed" for axes of fixed aspect."""
     plt = pyplot()
     if ax is not None:
         return ax
-    return plt.figure(figsize=size, layout="constrained").add_subplot(**projection)
+    return plt.figure(figsize=size, layout=layout).add_subplot(**projection)
 
 
-def new_figure(figure: Any, size: tuple[float, float]) -> Any:
-    """The figure given, or a new one of this size in inches."""
+def new_figure(figure: Any, size: tuple[float, float], layout: str = "constrained") -> Any:
+    """The figure given, or a new one of this size in inches; layout as for new_axes."""
     plt = pyplot()
-    return plt.figure(figsize=size, layout="constrained") if figure is None else figure
+    return plt.figure(figsize=size, layout=layout) if figure is None else figure
+
+
+def bar_beside(ax: Any, image: Any, ticks: Any = None) -> Any:
+    """A colour bar beside a small image, which keeps its place."""
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.06, 1)), ticks=ticks)
+    bar.ax.tick_params(labelsize=7)
+    bar.ax.minorticks_off()
+    return bar
+
+
+def strength(color: str) -> Any:
+    """A colour map from the paper to a colour."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("strength", [paper(), color])
 
 
 def ink() -> Color:
@@ -65,7 +80,7 @@ def cycle() -> list[str]:
 
 def class_colors(count: int) -> list[Any]:
     """A colour for each class: cycle()'s for few, spread over a map for many."""
-    few = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW]
+    few = [SKY if is_dark() else BLUE, ORANGE, GREEN, PURPLE, BLUE if is_dark() else SKY, RED, YELLOW]
     if count <= len(few):
         return few[:count]
     from matplotlib import colormaps

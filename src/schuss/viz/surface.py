@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from schuss.passes.work import work
 from schuss.train.evaluate import losses
 from schuss.train.step import Task, evaluation_step
 from schuss.trace import Tensor
+from schuss.viz.forward import native
 from schuss.viz.plane import Plane, Weights
 from schuss.viz.progress import Report, counted
 
@@ -74,7 +75,7 @@ class Split:
 
 def split(task: Task, data: Mapping[str, Array]) -> Split | None:
     """The task's evaluation in two parts; None where that saves too little or takes too much memory."""
-    whole = evaluation_step(task)
+    whole = evaluation_step(replace(task, metrics={}))
     rows = min(BATCH, len(data["y"]))
     frontier = _frontier(whole)
     held = sum(3 * len(data["y"]) * ITEMSIZE[n.type.dtype] * math.prod(_row(n)) for n in frontier)
@@ -176,10 +177,7 @@ def _at(
 
 def _columns(plane: Plane, data: Mapping[str, Array], affine: Graph, threads: int | None) -> dict[str, Array]:
     """The affine values at the origin, and how they change along each direction."""
-    try:
-        compiled = executor("native", threads).compile(affine)
-    except LoweringError:
-        compiled = executor("reference").compile(affine)
+    compiled = native(affine, threads)
 
     def at(weights: Weights) -> list[Array]:
         names = affine.input_names
