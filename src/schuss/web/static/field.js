@@ -18,11 +18,25 @@ export function raster(z, colour) {
   return canvas;
 }
 
-/** z at n times the points along each axis, linear between them; keeps contour lines and pictures smooth. */
+/**
+ * z at n times the points along each axis; smooth between them and exact at them, so that neither slopes nor contour
+ * lines have corners. Source: Catmull and Rom, A class of local interpolating splines (1974).
+ */
 export function refined(z, n) {
-  const rows = (z.length - 1) * n + 1;
-  const columns = (z[0].length - 1) * n + 1;
-  return Array.from({ length: rows }, (_, r) => Array.from({ length: columns }, (_, c) => sample(z, r / n, c / n)));
+  const along = z.map((row) => spline(row, n));
+  const columns = along[0].map((_, c) => spline(along.map((row) => row[c]), n));
+  return columns[0].map((_, r) => columns.map((column) => column[r]));
+}
+
+function spline(values, n) {
+  const last = values.length - 1;
+  const at = (i) => (i < 0 ? 2 * values[0] - values[1] : i > last ? 2 * values[last] - values[last - 1] : values[i]);
+  return Array.from({ length: last * n + 1 }, (_, k) => {
+    const i = Math.min(last - 1, Math.floor(k / n));
+    const t = k / n - i;
+    const [a, b, c, d] = [at(i - 1), at(i), at(i + 1), at(i + 2)];
+    return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
+  });
 }
 
 /** z between its points. */

@@ -7,17 +7,20 @@ export function number(value, digits = 4) {
   if (!known(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return value.toExponential(Math.max(0, digits - 2)).replace("e+", "e").replace("-", "−").replace("e-", "e−");
+  if (size >= 1e6 || size < 1e-4) return exponent(value, Math.max(0, digits - 2));
   if (Number.isInteger(value)) return minus(String(value));
   return minus(size >= 1000 ? value.toFixed(Math.max(0, digits - 4)) : String(Number(value.toPrecision(digits))));
 }
+
+/** 1.2e−8 */
+const exponent = (value, digits) => value.toExponential(digits).replace(/(\.\d*?)0+e/, "$1e").replace(".e", "e").replace("e+", "e").replaceAll("-", "−");
 
 /** The same with a fixed number of digits, for figures that change in place. */
 export function steady(value, digits = 4) {
   if (!known(value)) return "–";
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e6 || size < 1e-4)) return number(value, digits);
-  const whole = size < 1 ? 0 : Math.floor(Math.log10(size));
+  const whole = size === 0 ? 0 : Math.floor(Math.log10(size));
   return minus(value.toFixed(Math.max(0, digits - 1 - whole)));
 }
 

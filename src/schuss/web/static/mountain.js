@@ -1,7 +1,7 @@
 // View 3: the mountain. The loss on a plane through the visited weights, as a surface and as a map, with the descent.
 
 import { place, Sketch, trace } from "./canvas.js";
-import { height as heightColour } from "./colours.js";
+import { height as heightColour, rgb } from "./colours.js";
 import { $, choice, h, toast, write } from "./dom.js";
 import { contour, raster, refined, sample } from "./field.js";
 import { count, number, percent } from "./format.js";
@@ -48,7 +48,9 @@ function steps(grid) {
 
 function draw() {
   const ready = Boolean(heights);
-  for (const id of ["surface", "contour"]) $(id).querySelector(".message").hidden = ready;
+  $("surface").querySelector(".message").hidden = ready;
+  $("surface").querySelector(".corner").hidden = !ready;
+  $("contour").querySelector(".message").hidden = ready || known.path.length > 1;
   if (!ready) {
     surface.set(null, []);
     map.redraw();
@@ -87,7 +89,10 @@ function frame(width, height) {
 }
 
 function paintMap(context, width, height, palette) {
-  if (!heights) return;
+  if (!heights) {
+    pathAlone(context, width, height, palette);
+    return;
+  }
   const { z } = heights;
   const { x, y } = frame(width, height);
   if (picture?.dark !== palette.dark) picture = { dark: palette.dark, image: raster(z, (v) => heightColour(v, palette.dark)) };
@@ -111,6 +116,60 @@ function paintMap(context, width, height, palette) {
   const points = steps(z).map(([c, r]) => [x(c), y(r)]);
   path(context, points, palette);
   context.restore();
+  key(context, width, height, palette);
+}
+
+/** What the colours mean. */
+function key(context, width, height, palette) {
+  const [low, high] = [0, 1].map((s) => number(heights.value(s), 2));
+  context.font = `12px ${palette.font}`;
+  const [a, b] = [low, high].map((text) => context.measureText(text).width);
+  const [bar, pad] = [84, 10];
+  const wide = a + bar + b + 2 * pad + 16;
+  const [x, y] = [width - MAP.right - wide - 10, height - MAP.bottom - 38];
+  context.fillStyle = palette.card;
+  context.globalAlpha = 0.9;
+  context.beginPath();
+  context.roundRect(x, y, wide, 28, 8);
+  context.fill();
+  context.globalAlpha = 1;
+  const colours = context.createLinearGradient(x + pad + a + 8, 0, x + pad + a + 8 + bar, 0);
+  for (let i = 0; i <= 10; i++) colours.addColorStop(i / 10, rgb(heightColour(i / 10, palette.dark)));
+  context.fillStyle = colours;
+  context.beginPath();
+  context.roundRect(x + pad + a + 8, y + 10, bar, 8, 4);
+  context.fill();
+  context.strokeStyle = palette.line;
+  context.lineWidth = 1;
+  context.stroke();
+  context.fillStyle = palette.muted;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText(low, x + pad, y + 14.5);
+  context.fillText(high, x + pad + a + bar + 16, y + 14.5);
+}
+
+/** Before there is a surface: where the weights have gone so far. */
+function pathAlone(context, width, height, palette) {
+  if (known.path.length < 2) return;
+  const axis = (i, from, to) => {
+    const [low, high] = span(known.path.map((p) => p[i])) ?? [0, 1];
+    const pad = (high - low) * 0.2 || 1;
+    return linear(low - pad, high + pad, from, to, 8);
+  };
+  const x = axis(0, MAP.left, width - MAP.right);
+  const y = axis(1, height - MAP.bottom, MAP.top);
+  context.strokeStyle = palette.grid;
+  context.lineWidth = 1;
+  for (const tick of x.ticks) {
+    trace(context, [[x.at(tick), MAP.top], [x.at(tick), height - MAP.bottom]]);
+    context.stroke();
+  }
+  for (const tick of y.ticks) {
+    trace(context, [[MAP.left, y.at(tick)], [width - MAP.right, y.at(tick)]]);
+    context.stroke();
+  }
+  path(context, known.path.map(([a, b]) => [x.at(a), y.at(b)]), palette);
 }
 
 function path(context, points, palette) {
@@ -170,7 +229,7 @@ export function startMountain() {
   map = new Sketch($("contour"), "mountain", paintMap, { label: "Map of the loss" });
   tip = h("div", { class: "tip", hidden: true });
   $("contour").append(tip);
-  for (const id of ["surface", "contour"]) $(id).append(h("p", { class: "message" }, id === "surface" ? "The mountain appears as soon as training has moved a little." : ""));
+  for (const id of ["surface", "contour"]) $(id).append(h("p", { class: "message" }, id === "surface" ? "The surface is computed rarely, so that training is not slowed. The first one comes soon." : "The path begins with the first recorded weights."));
   $("surface").append(h("span", { class: "corner" }, "Drag to turn"));
   map.canvas.addEventListener("pointermove", read);
   map.canvas.addEventListener("pointerleave", () => read(null));

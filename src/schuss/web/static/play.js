@@ -7,7 +7,7 @@ import { Layers } from "./layers.js";
 import { LineChart } from "./linechart.js";
 import { FunctionPlot } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
-import { curve, mainMetric } from "./run.js";
+import { byEpoch, curve, legend, mainMetric } from "./run.js";
 import { known, on } from "./store.js";
 import { onShow, seen } from "./views.js";
 
@@ -20,10 +20,12 @@ const chosen = { data: "circle", points: [], label: 0, curve: false };
 let plot;
 let chart;
 let layers;
+let waiting; // "Getting ready"
 let pickData;
 let asked = false; // a run of the playground was asked for by this page
 
 const playing = () => known.hello?.mode === "play";
+const training = () => known.hello?.mode === "train" && !known.run.finished;
 const isCurve = () => CURVES.includes(chosen.data) || (chosen.data === "points" && chosen.curve);
 
 // -- training ------------------------------------------------------------------------------------------
@@ -50,15 +52,17 @@ const train = oneAtATime(async () => {
     return;
   }
   asked = true;
+  if (!plot.found?.step) waiting.hidden = false;
   try {
     await post("play", wanted());
     write($("play-note"), " ");
   } catch (error) {
+    waiting.hidden = true;
     write($("play-note"), error.message);
   }
 });
 
-const soon = settled(train, 200);
+const soon = settled(() => (training() && !asked ? null : train()), 200); // beside a run in training only when asked to
 const rate = () => Number((10 ** Number($("play-lr").value)).toPrecision(2));
 
 const load = oneAtATime(async () => {
@@ -71,7 +75,9 @@ const load = oneAtATime(async () => {
 });
 
 function take(found) {
-  if (playing() && (found.kind === "curve" || found.kind === "regions")) plot.set(found);
+  if (!playing() || (found.kind !== "curve" && found.kind !== "regions")) return;
+  waiting.hidden = true;
+  plot.set(found);
 }
 
 // -- what is shown -------------------------------------------------------------------------------------
@@ -80,7 +86,7 @@ function readout() {
   if (!seen("play")) return;
   const here = playing();
   const name = here ? mainMetric() : null;
-  write($("play-loss"), here ? steady(known.run.loss ?? known.moments.at(-1)?.loss, 3) : "–");
+  write($("play-loss"), here ? number(known.run.loss ?? known.moments.at(-1)?.loss, 3) : "–");
   write($("play-metric-name"), name ? metricName(name) : "Step");
   write($("play-metric"), name ? metricValue(name, known.run.metrics?.[name] ?? known.moments.at(-1)?.metrics?.[name]).replace(/\.\d+/, (d) => d.slice(0, 2)) : here ? count(known.run.step) : "–");
   write($("play-epoch"), here ? count(known.run.epoch) : "–");
@@ -89,7 +95,10 @@ function readout() {
 function drawChart() {
   if (!seen("play")) return;
   const points = playing() ? curve("loss") : [];
-  chart.set([{ name: "Loss", colour: "accent", points }], [], points.at(-1)?.[0]);
+  const test = playing() ? byEpoch("val_loss") : [];
+  const series = [{ name: "Training", colour: "accent", points }, ...(test.length ? [{ name: "Test", colour: "cool", points: test }] : [])];
+  legend($("play-legend"), series);
+  chart.set(series, [], points.at(-1)?.[0]);
 }
 
 function knobs() {
@@ -111,7 +120,7 @@ function add([x, y]) {
   if (chosen.data !== "points") {
     chosen.curve = isCurve();
     const found = plot.found;
-    const old = !found ? [] : found.kind === "curve" ? found.data.x.map((v, i) => [v, found.data.y[i], null]) : found.points.x.map((v, i) => [v, found.points.y[i], found.points.label[i]]);
+    const old = !found ? [] : found.kind === "curve" ? found.data.x.map((v, i) => [inside(v), inside(found.data.y[i]), null]) : found.points.x.map((v, i) => [inside(v), inside(found.points.y[i]), found.points.label[i]]);
     chosen.points = thinned(old, POINTS - 50);
     chosen.data = "points";
     pickData("points");
@@ -120,12 +129,13 @@ function add([x, y]) {
     toast(`${POINTS} points are the most it takes.`);
     return;
   }
-  const round = (v) => Number(Math.max(-1, Math.min(1, v)).toFixed(4));
-  chosen.points.push([round(x), round(y), chosen.curve ? null : Number(chosen.label)]);
+  chosen.points.push([inside(x), inside(y), chosen.curve ? null : Number(chosen.label)]);
   knobs();
   show();
   soon();
 }
+
+const inside = (v) => Number(Math.max(-1, Math.min(1, v)).toFixed(4));
 
 const thinned = (points, most) => (points.length <= most ? points : points.filter((_, i) => Math.floor((i * most) / points.length) !== Math.floor(((i - 1) * most) / points.length)));
 
@@ -193,7 +203,7 @@ function startForm() {
     knobs();
     soon();
   }, (value, text) => [thumbnail(value), text]);
-  choice($("play-label"), [[0, "Blue"], [1, "Warm"]], 0, (value) => (chosen.label = value), (value, text) => [h("span", { class: "dot", style: `--dot: var(--${value ? "accent" : "cool"})` }), text]);
+  choice($("play-label"), [[0, "Blue"], [1, "Red"], [2, "Green"]], 0, (value) => (chosen.label = value), (value, text) => [h("span", { class: "dot", style: `--dot: var(--class-${value})` }), text]);
   layers = new Layers($("play-layers"), [8, 8], soon);
   for (const [id, names] of [["play-activation", ["tanh", "relu", "sigmoid", "gelu"]], ["play-optimizer", ["adam", "sgd", "rmsprop", "adagrad"]]]) {
     $(id).append(...names.map((name) => h("option", { value: name }, name)));
@@ -224,6 +234,8 @@ function hello() {
 export function startPlay() {
   plot = new FunctionPlot($("play-stage"), "play");
   chart = new LineChart($("play-chart"), "play", { name: "Loss", x: (v) => `Epoch ${number(v, 3)}`, y: steady });
+  waiting = h("p", { class: "message", hidden: true }, "Getting ready…");
+  $("play-stage").append(waiting);
   startForm();
   startStage();
   knobs();
@@ -239,6 +251,7 @@ export function startPlay() {
     readout();
     drawChart();
     if (playing()) load();
+    else if (training()) write($("play-note"), "A run is in training. What you train here shares the processor with it and takes its place on this page until you go back.");
     else if (!asked) train();
   });
 }

@@ -174,7 +174,7 @@ function field({ z, classes }, dark) {
     return { raster: raster(z, (v) => classRgb(v, dark).map((c, i) => c * 0.4 + ground[i] * 0.6)) };
   }
   const [low, high] = classes === 2 ? [0, 1] : (span(z.flat()) ?? [0, 1]);
-  const soft = (t) => 0.5 + (t - 0.5) * 0.8; // the points stay readable on it
+  const soft = (t) => 0.5 + (t - 0.5) * 0.56; // the points stay readable on it
   return { raster: raster(refined(z, 2), (v) => between(soft((v - low) / (high - low || 1)), dark)) };
 }
 

@@ -30,7 +30,7 @@ export function curve(name) {
   return (known.history[name] ?? []).map((value, i) => [i + 1, value]);
 }
 
-const byEpoch = (name) => (known.history[name] ?? []).map((value, i) => [i + 1, value]);
+export const byEpoch = (name) => (known.history[name] ?? []).map((value, i) => [i + 1, value]);
 
 // -- tiles ---------------------------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ function tiles() {
   const check = lastOf("val_loss");
   write($("tile-loss-sub"), check === null ? " " : `validation ${steady(check)}`);
   metricTile();
-  write($("tile-speed"), count(run.speed));
+  write($("tile-speed"), count(speed()));
   const over = run.finished || hello?.mode === "view";
   write($("tile-left-name"), over ? "Time taken" : "Time left");
   write($("tile-left"), duration(over ? taken() : run.left));
@@ -61,11 +61,18 @@ function metricTile() {
   }
 }
 
-const taken = () => known.moments.at(-1)?.seconds ?? known.run.seconds ?? (known.history.seconds ? known.history.seconds.reduce((a, b) => a + b, 0) : null);
+const taken = () => known.moments.at(-1)?.seconds ?? known.history.seconds?.reduce((a, b) => a + b, 0) ?? null;
+
+/** Examples a second: now, or over the whole of a run that is finished. */
+function speed() {
+  const { run, hello } = known;
+  if (run.speed || !run.finished || run.paused) return run.speed;
+  return taken() ? ((hello?.rows ?? 0) * (run.step / run.steps || 1) * (hello?.epochs ?? 0)) / taken() || null : null;
+}
 
 // -- charts --------------------------------------------------------------------------------------------
 
-function legend(host, series) {
+export function legend(host, series) {
   const words = series.map((s) => s.name).join();
   if (host.dataset.words === words) return;
   host.dataset.words = words;
@@ -166,6 +173,8 @@ function head() {
   const { hello } = known;
   if (!hello) return;
   delete $("rate").dataset.centre;
+  $("view-run").classList.toggle("finished", hello.mode === "view"); // nothing to steer: the charts take its place
+  $("run-side").hidden = hello.mode === "view";
   write($("run-title"), hello.model ?? "A model");
   const parts = [hello.label, hello.parameters && `${count(hello.parameters)} parameters`, hello.rows && `${count(hello.rows)} training rows`, hello.rows_test && `${count(hello.rows_test)} test rows`];
   write($("run-about"), parts.filter(Boolean).join(" · ") || " ");

@@ -12,6 +12,7 @@ export const steerable = () => known.connected && Boolean(known.hello?.controls)
 function status() {
   const { hello, run, connected } = known;
   if (!connected) return ["lost", hello ? "Not connected" : "Connecting"];
+  if (hello?.mode === "play" && !run.finished && !run.paused) return ["training", "Playground"];
   if (hello?.mode === "view") return ["finished", "A finished run"];
   if (run.finished) return ["finished", "Finished"];
   if (run.paused) return ["paused", `Paused at step ${count(run.step)}`];
@@ -22,6 +23,7 @@ function draw() {
   const [kind, text] = status();
   $("status").dataset.kind = kind;
   write($("status-text"), text);
+  $("quick").hidden = known.hello?.mode === "view";
   document.title = `${kind === "training" ? "● " : ""}${known.hello?.model ?? "schuss"} · schuss`;
   const paused = Boolean(known.run.paused);
   for (const id of ["pause", "quick-pause"]) {

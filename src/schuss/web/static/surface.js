@@ -69,14 +69,14 @@ export class Surface {
   /** A point of the unit box (x, z in -1..1, y its height 0..1) -> [pixel x, pixel y, depth]. */
   projector(width, height) {
     const [st, ct, si, ci] = [Math.sin(this.turn), Math.cos(this.turn), Math.sin(this.tilt), Math.cos(this.tilt)];
-    const unit = Math.min(width / 3.0, height / 2.25) * this.near;
+    const unit = Math.min(width / 3.3, height / 2.75) * this.near;
     return (x, y, z) => {
       const rx = x * ct - z * st;
       const rz = x * st + z * ct;
       const ry = (y - 0.42) * 2 * TALL;
       const depth = rz * ci + ry * si;
       const perspective = 4.6 / (4.6 - depth);
-      return [width / 2 + rx * unit * perspective, height / 2 - (ry * ci - rz * si) * unit * perspective, depth];
+      return [width / 2 + rx * unit * perspective, height * 0.465 - (ry * ci - rz * si) * unit * perspective, depth];
     };
   }
 
@@ -109,7 +109,7 @@ export class Surface {
         const n = normal([-slope[0], 1, slope[1]]);
         const light = Math.max(0, n[0] * LIGHT[0] + n[1] * LIGHT[1] + n[2] * LIGHT[2]);
         const depth = (four[0][2] + four[1][2] + four[2][2] + four[3][2]) / 4;
-        quads.push({ depth, four, fill: rgb(heightColour(mean, dark), 0.62 + 0.48 * light) });
+        quads.push({ depth, four, fill: rgb(heightColour(mean, dark), 0.6 + 0.44 * light) });
       }
     }
     return quads;
