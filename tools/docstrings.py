@@ -70,6 +70,6 @@ def _entries(lines: list[str]) -> list[tuple[str, str]]:
 
 
 def _escaped(text: str) -> str:
-    """Markdown's signs escaped, outside of `code`."""
+    """Markdown's signs as HTML entities, outside of `code`."""
     parts = CODE.split(text)
-    return "".join(part if i % 2 else SIGNS.sub(r"\\\1", part) for i, part in enumerate(parts))
+    return "".join(part if i % 2 else SIGNS.sub(lambda sign: f"&#{ord(sign[0])};", part) for i, part in enumerate(parts))
