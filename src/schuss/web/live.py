@@ -17,13 +17,15 @@ from schuss import nn
 from schuss.errors import UsageError
 from schuss.train.control import Control
 from schuss.train.loop import Progress, Trainer
-from schuss.web.mountain import Mountain
+from schuss.web.mountain import Mountain, spread
 from schuss.web.session import Event, Session
 from schuss.web.subject import Columns, Subject
 
 TICK = 0.25  # seconds between two looks at the run
 WINDOW = 12  # ticks the speed is measured over
 FUNCTION = 0.01  # of the time may go into drawing the function while training
+ROWS = 500  # of the history that a hello holds at most, evenly spread
+ROWS_AT_ONCE = 4  # epochs told at one look: small data may have hundreds in the meantime
 MOST_STEPS = 1000  # asked for at once
 
 
@@ -60,7 +62,7 @@ class Live(Session):
         self._ended = threading.Event()
         self._speeds: deque[tuple[float, int]] = deque(maxlen=WINDOW)
         self._sent = (-1, 0, 0)  # the last moment's step, epochs and changes that readers know
-        self._next_function = 0.0
+        self._next_function, self._drawn_before = 0.0, False
         self._drawn_step = -1
         self._ticker = threading.Thread(target=self._tick, name="schuss-page-watch", daemon=True)
 
@@ -91,7 +93,9 @@ class Live(Session):
         return path[-1].step, path[-1].weights
 
     def history(self) -> dict[str, list[Any]]:
-        return {name: list(column) for name, column in self.trainer.run.history.items()}
+        columns = dict(self.trainer.run.history)
+        rows = spread(range(min((len(c) for c in columns.values()), default=0)), ROWS)
+        return {name: [column[i] for i in rows] for name, column in columns.items()}
 
     def moments(self) -> list[Event]:
         return [_moment(m) for m in list(self.trainer.run.path)]
@@ -198,7 +202,7 @@ class Live(Session):
             self.send({"type": "moment", **_moment(moment)})
         history = self.trainer.run.history
         complete = min((len(column) for column in history.values()), default=0)
-        for i in range(epochs, complete):
+        for i in spread(range(epochs, complete), ROWS_AT_ONCE):
             self.send({"type": "epoch", **{name: column[i] for name, column in history.items()}})
         made = list(self.trainer.run.changes)
         for change in made[changes:]:
@@ -218,7 +222,9 @@ class Live(Session):
         if found["kind"] in ("curve", "regions"):
             self.send({"type": "function", **found})
         took = time.perf_counter() - start
-        self._next_function = start + took / self._share
+        if self._drawn_before:  # the first time includes compiling
+            self._next_function = start + took / self._share
+        self._drawn_before = True
 
 
 def _moment(m: Any) -> Event:

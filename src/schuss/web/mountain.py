@@ -108,7 +108,7 @@ class Mountain:
 
 
 def spread(path: Sequence[Any], most: int) -> list[Any]:
-    """At most so many moments, evenly over the path, the first and the last among them."""
+    """At most so many of them, evenly chosen, the first and the last among them."""
     if len(path) <= most:
         return list(path)
     return [path[round(i * (len(path) - 1) / (most - 1))] for i in range(most)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from schuss.train.control import Control
 from schuss.train.fit import prepare
 from schuss.train.loop import Progress
 from schuss.web.live import Live
+from schuss.web.session import Event
 from schuss.web.toys import Toy, toy
 
 ACTIVATIONS = {
@@ -109,6 +110,9 @@ class Play(Live):
         super().__init__(trainer, control, settings.data, columns, made.target, SHARE, TICK)
         self._slept = self._epoch = 0.0
         self._thread = threading.Thread(target=self._train, name="schuss-page-play", daemon=True)
+
+    def hello(self) -> Event:
+        return {**super().hello(), "play": asdict(self.settings)}
 
     def begin(self) -> None:
         """Train from now on."""
