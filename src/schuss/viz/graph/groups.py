@@ -212,10 +212,21 @@ def _folded(members: list[Group | str], network: Network) -> list[Group | str]:
             folded.append(members[i])
             i += 1
             continue
-        run = members[i : i + period * times]
-        folded.append(Group(f"{_title(run[0])} to {_title(run[-1])}", _joined(run[:period]), "repeat", run, times))
+        folded.append(_repeat(members[i : i + period * times], period, times))
         i += period * times
     return folded
+
+
+def _repeat(run: list[Group | str], period: int, times: int) -> Group:
+    """One box for all; inside, the first and the last, and what is between where that is much."""
+    name = f"{_title(run[0])} to {_title(run[-1])}"
+    members = run
+    if len(run) > MANY and times > 3:
+        members = [*run[:period], _repeat(run[period:-period], period, times - 2), *run[-period:]]
+        middle = members[period]
+        assert isinstance(middle, Group)
+        middle.members = run[period:-period] if len(run) <= 2 * MANY else _pieces(run[period:-period])
+    return Group(name, _joined(run[:period]), "repeat", members, times)
 
 
 def _repeat_at(kinds: Sequence[int], start: int) -> tuple[int, int]:
@@ -234,7 +245,12 @@ def _repeat_at(kinds: Sequence[int], start: int) -> tuple[int, int]:
 def _pieces(members: list[Group | str]) -> list[Group | str]:
     size = -(-len(members) // PIECE)
     runs = [members[i : i + size] for i in range(0, len(members), size)]
-    return [Group(f"{_title(r[0])} to {_title(r[-1])}", f"{_title(r[0])} to {_title(r[-1])}", "part", r) for r in runs]
+    return [_piece(run) if len(run) > 1 else run[0] for run in runs]
+
+
+def _piece(run: list[Group | str]) -> Group:
+    name = f"{_title(run[0])} to {_title(run[-1])}"
+    return Group(name, name, "part", _pieces(run) if len(run) > MANY else run)
 
 
 def _title(member: Group | str) -> str:

@@ -1,0 +1,456 @@
+"""From groups to a picture: each open group is laid out by itself and stands as a frame in the group around it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+
+from schuss.viz.graph.boxes import (
+    Content,
+    Leaf,
+    closed,
+    data_leaf,
+    gradient_label,
+    leaf,
+    many_leaves,
+    operation,
+    short,
+    value_label,
+)
+from schuss.viz.graph.groups import Group
+from schuss.viz.graph.layered import Box, Link, place
+from schuss.viz.graph.network import Network
+from schuss.viz.graph.pieces import EMPTY, SMALL, Piece, text, width_of
+
+PAD_X, PAD_Y = 12.0, 8.0  # inside a box
+FRAME = 14.0  # inside a frame
+HEADER = 22.0  # the name of a frame
+LANE = 4.5  # from the middle of a link to its arrow up, and to its arrow down
+REACH = 34.0  # from an input beside a box to the box
+PILL = 30.0  # an operation that only turns an input, on the way to the box
+BESIDE = 10.0  # between inputs beside a box
+NEAR = 13.0  # from the middle of a link to what it carries
+MOST_LEAVES = 4  # beside one box; more are one
+Points = list[tuple[float, float]]
+
+
+@dataclass
+class Node:
+    """A box: an operation, a closed layer or an input at the foot. x, y: its upper left corner."""
+
+    kind: str
+    name: str
+    layer: str
+    x: float
+    y: float
+    width: float
+    height: float
+    content: Content
+
+
+@dataclass
+class Side:
+    """An input beside a box, the operations on the way, and the heights of its two arrows; towards: -1 if it is right."""
+
+    name: str
+    reader: str
+    leaf: Leaf
+    views: tuple[str, ...]
+    x: float
+    y: float
+    width: float
+    height: float
+    edge: float  # the box's side
+    towards: int
+
+
+@dataclass
+class Frame:
+    """An open layer."""
+
+    group: Group
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass
+class Arrow:
+    """A piece of a link. points: from below upwards. end, start: whether a box is there; labels: what it carries."""
+
+    value: str
+    to: str
+    points: Points
+    returns: bool
+    start: bool
+    end: bool
+    up: Piece = EMPTY
+    down: Piece = EMPTY
+    label_at: tuple[float, float] = (0.0, 0.0)
+    backward: int | None = None
+
+
+Element = Node | Side | Frame | Arrow
+
+
+@dataclass
+class Arrangement:
+    """A laid out group. entries, exits: where values enter below and leave above, from its middle line."""
+
+    left: float
+    right: float
+    height: float
+    elements: list[Element]
+    entries: dict[str, float]
+    exits: dict[str, float]
+
+
+@dataclass(eq=False)
+class _Item:
+    """A member of a group: a box, or a frame with what is in it."""
+
+    name: str
+    operations: set[str]
+    content: Content | None = None
+    sides: list[Side] = field(default_factory=list)
+    inner: Arrangement | None = None
+    group: Group | None = None
+    box: Box = field(default_factory=lambda: Box(0, 0, 0))
+
+
+def moved(element: Element, dx: float, dy: float) -> Element:
+    """The element at another place."""
+    if isinstance(element, Arrow):
+        points = [(x + dx, y + dy) for x, y in element.points]
+        return replace(element, points=points, label_at=(element.label_at[0] + dx, element.label_at[1] + dy))
+    if isinstance(element, Side):
+        return replace(element, x=element.x + dx, y=element.y + dy, edge=element.edge + dx)
+    return replace(element, x=element.x + dx, y=element.y + dy)
+
+
+class Scene:
+    """Lays out a network with the groups that are open."""
+
+    def __init__(self, network: Network, root: Group) -> None:
+        self.network, self.root = network, root
+        self.shown: dict[str, str] = {}  # the box in which an operation is shown
+        self._note(root)
+        self.spine = self._spine(network.explanation.result)
+
+    def _note(self, group: Group) -> None:
+        stack: list[Group | str] = list(group.members)
+        while stack:
+            member = stack.pop()
+            if isinstance(member, str):
+                self.shown[member] = member
+            elif member.open:
+                stack += member.members
+            else:
+                self.shown.update(dict.fromkeys(member.operations(), member.name))
+
+    def _spine(self, name: str) -> set[str]:
+        found = set()
+        while name in self.network.steps:
+            found.add(name)
+            name = self.network.heir.get(name, "")
+        return found
+
+    def arrange(self) -> Arrangement:
+        """The whole picture."""
+        return _Level(self, self.root).arrangement()
+
+
+class _Level:
+    """The layout of one group's members."""
+
+    def __init__(self, scene: Scene, group: Group) -> None:
+        self.scene, self.network, self.group = scene, scene.network, group
+        self.inside = group.operations()
+        self.members = set(self.inside)
+        self.outermost = group is scene.root
+        self.views = {m for m in group.members if isinstance(m, str) and self._is_beside(m)}
+        self.items: list[_Item] = []
+        self.owner: dict[str, _Item] = {}
+        for member in group.members:
+            if member not in self.views:
+                self._add(member)
+
+    def _is_beside(self, name: str) -> bool:
+        """A view of a parameter, beside the operation of this group that reads it."""
+        return self.network.is_view_of_leaf(name) and not self._data_below(name) and (
+            self.network.readers[name][0] in self.group.members
+        )
+
+    def _data_below(self, name: str) -> bool:
+        return any(i in self.network.data or (i and i in self.network.steps and self._data_below(i)) for i in self.network.steps[name].inputs)
+
+    # -- members ---------------------------------------------------------------------------------------
+
+    def _add(self, member: Group | str) -> None:
+        if isinstance(member, str):
+            item = _Item(member, {member}, operation(self.network, member))
+            item.sides = self._sides_of_operation(member)
+        elif member.open:
+            item = _Item(member.name, set(member.operations()), group=member)
+            item.inner = _Level(self.scene, member).arrangement()
+        else:
+            inside = member.operations()
+            item = _Item(member.name, set(inside), group=member)
+            item.content = closed(self.network, member, self._entering(inside))
+            item.sides = self._sides_of_layer(member, inside)
+        _measure(item)
+        self.items.append(item)
+        self.owner.update(dict.fromkeys(item.operations, item))
+
+    def _entering(self, inside: list[str]) -> list[tuple[str, list[str]]]:
+        """The values a closed layer reads, but for inputs beside it, with their readers in it."""
+        within, found = set(inside), {}
+        for name in inside:
+            for value in self.network.steps[name].inputs:
+                if value is not None and value not in within and (value in self.network.steps or value in self.network.data):
+                    found.setdefault(value, []).append(name)
+        return [(value, list(dict.fromkeys(readers))) for value, readers in found.items()]
+
+    def _sides_of_operation(self, name: str) -> list[Side]:
+        step = self.network.steps[name]
+        operands = list(dict.fromkeys(i for i in step.inputs if i is not None))
+        heir = self.network.heir.get(name)
+        middle = operands.index(heir) if heir in operands and not self._beside(heir) else -1
+        return [
+            self._side(value, name, [name], -1 if i < middle else 1)
+            for i, value in enumerate(operands)
+            if self._beside(value)
+        ]
+
+    def _beside(self, value: str) -> bool:
+        return value in self.views or (value in self.network.leaves and value not in self.network.data)
+
+    def _side(self, value: str, reader: str, readers: list[str], towards: int) -> Side:
+        views: list[str] = []
+        while value in self.views:
+            views.append(value)
+            readers = [value]
+            value = next(i for i in self.network.steps[value].inputs if i is not None)
+        return _side(value, reader, leaf(self.network, value, readers), tuple(views), towards)
+
+    def _sides_of_layer(self, group: Group, inside: list[str]) -> list[Side]:
+        found: dict[str, list[str]] = {}
+        for name in inside:
+            for value in self.network.steps[name].inputs:
+                if value in self.network.leaves and value not in self.network.data:
+                    found.setdefault(value, []).append(name)
+        if len(found) > MOST_LEAVES:
+            return [_side("", group.name, many_leaves(self.network, list(found), group), (), 1)]
+        return [_side(v, group.name, leaf(self.network, v, list(dict.fromkeys(r))), (), 1) for v, r in found.items()]
+
+    # -- links -----------------------------------------------------------------------------------------
+
+    def arrangement(self) -> Arrangement:
+        self.entries: dict[str, _Item] = {}
+        self.exits: dict[str, _Item] = {}
+        self.between: dict[tuple[str, _Item, _Item], list[str]] = {}
+        for name in self.inside:
+            for value in self.network.steps[name].inputs:
+                if value is not None:
+                    self._connect(value, name)
+        for name in self.inside:
+            if self._leaves(name):
+                self._connect_out(name)
+        main = self._main_line()
+        links = {key: self._link(key, readers, key in main) for key, readers in self.between.items()}
+        feet = list(self.entries.values())
+        boxes = [i.box for i in (*feet, *self.items, *self.exits.values())]
+        left, right, height = place(boxes, list(links.values()))
+        elements: list[Element] = []
+        for item in (*feet, *self.items):
+            elements += self._placed(item)
+        elements += [self._arrow(key, link) for key, link in links.items()]
+        entries = {v: i.box.x for v, i in self.entries.items()}
+        return Arrangement(left, right, height, elements, entries, {v: i.box.x for v, i in self.exits.items()})
+
+    def _connect(self, value: str, reader: str) -> None:
+        if value in self.views or reader in self.views or self.owner[reader] is self.owner.get(value):
+            return
+        if value in self.network.leaves and value not in self.network.data:
+            return
+        source = self.owner.get(value) or self.entries.get(value)
+        if source is None:
+            source = self.entries[value] = self._foot(value)
+        readers = self.between.setdefault((value, source, self.owner[reader]), [])
+        if reader not in readers:
+            readers.append(reader)
+
+    def _foot(self, value: str) -> _Item:
+        """Where a value comes in: an input's box at the foot of the picture, else a place on the frame's lower edge."""
+        item = _Item(value, set())
+        if self.outermost:
+            item.content = data_leaf(self.network, value)
+            _measure(item)
+        else:
+            item.box = Box(0.0, 0.0, 0.0)
+        item.box.foot = not self.outermost
+        return item
+
+    def _leaves(self, name: str) -> bool:
+        outside = any(r not in self.members for r in self.network.readers.get(name, ()))
+        return outside or name == self.network.explanation.result
+
+    def _connect_out(self, name: str) -> None:
+        item = self.exits[name] = _Item(name, set(), box=Box(0.0, 0.0, 0.0, head=True))
+        readers = [r for r in self.network.readers.get(name, ()) if r not in self.members]
+        self.between[name, self.owner[name], item] = readers
+
+    def _main_line(self) -> set[tuple[str, _Item, _Item]]:
+        """The links from the foot to the result, or to what leaves the group, along each operation's heir."""
+        on_spine = [n for n in self.inside if n in self.scene.spine]
+        out = [n for n in self.exits if n in self.scene.spine] or list(self.exits)
+        name = on_spine[-1] if on_spine else (out[-1] if out else self.inside[-1])
+        main = set()
+        if name in self.exits:
+            main.add((name, self.owner[name], self.exits[name]))
+            self.exits[name].box.main = True
+        while name in self.owner:
+            item = self.owner[name]
+            item.box.main = True
+            value = self.network.heir.get(name)
+            if value is None:
+                break
+            if self.owner.get(value) is not item:
+                source = self.owner.get(value) or self.entries.get(value)
+                if source is None:
+                    break
+                main.add((value, source, item))
+                source.box.main = True
+            name = value
+        return main
+
+    def _link(self, key: tuple[str, _Item, _Item], readers: list[str], main: bool) -> Link:
+        value, source, target = key
+        up, down = self._labels(value, source, target, readers)
+        label = (0.0, 0.0, 0.0)
+        if up.svg or down.svg:
+            label = (up.width + NEAR, down.width + NEAR, max(up.height, down.height))
+        side = 0 if main else self._side_of(value, target, readers)
+        if not main and not target.box.main and not target.box.side:
+            target.box.side = side
+        source_x = source.inner.exits[value] if source.inner else None
+        target_x = target.inner.entries[value] if target.inner else None
+        return Link(source.box, target.box, main, side, label, source_x, target_x)
+
+    def _side_of(self, value: str, target: _Item, readers: list[str]) -> int:
+        """Left of the main line if it stands left of the main operand in the formula."""
+        reader = next((r for r in readers if r in target.operations), None)
+        if reader is None:
+            return 1
+        inputs = self.network.steps[reader].inputs
+        heir = self.network.heir.get(reader)
+        return -1 if heir in inputs and inputs.index(value) < inputs.index(heir) else 1
+
+    def _labels(self, value: str, source: _Item, target: _Item, readers: list[str]) -> tuple[Piece, Piece]:
+        if target.box.head and not self.outermost:
+            return EMPTY, EMPTY  # what it carries stands where the frames' links go on
+        several = sum(1 for v, s, _ in self.between if v == value and s is source) > 1
+        if source.box.foot and not several:
+            return EMPTY, EMPTY
+        up = EMPTY if source.box.foot else value_label(self.network, value)
+        result = self.network.explanation.result
+        product = self.network.gradient(value) if target.box.head else self.network.product(value, readers)
+        if product is None:
+            return up, EMPTY
+        alone = set(self._givers(value)) <= set(readers)
+        share = None if alone or target.box.head else self.scene.shown[readers[0]]
+        return up, gradient_label(self.network, value, product, result, share)
+
+    def _givers(self, value: str) -> Iterable[str]:
+        return (r for r in self.network.readers.get(value, ()) if self.network.flows(r, value))
+
+    # -- placed ----------------------------------------------------------------------------------------
+
+    def _placed(self, item: _Item) -> list[Element]:
+        x, y = item.box.x, item.box.y - item.box.height / 2
+        if item.inner is not None:
+            assert item.group is not None
+            frame = Frame(item.group, x - item.box.left, y, item.box.left + item.box.right, item.box.height)
+            return [frame, *(moved(e, x, y + HEADER) for e in item.inner.elements)]
+        if item.content is None:
+            return []
+        half = item.box.body
+        kind = "input" if not item.operations else "layer" if item.group is not None else "op"
+        layer = item.name if item.group is not None else self._layer_of(item.name)
+        node = Node(kind, item.name, layer, x - half, y, 2 * half, item.box.height, item.content)
+        return [*_stacked(item, x, y), node]
+
+    def _layer_of(self, name: str) -> str:
+        step = self.network.steps.get(name)
+        return (step.scope if step is not None else "") or self.group.name
+
+    def _arrow(self, key: tuple[str, _Item, _Item], link: Link) -> Arrow:
+        value, source, target = key
+        readers = self.between[key]
+        up, down = self._labels(value, source, target, readers)
+        last = target.box.head and self.outermost
+        product = self.network.gradient(value) if last else self.network.product(value, readers)
+        back = [self.network.backward[r] for r in readers if r in self.network.backward and self.network.flows(r, value)]
+        seen = list(dict.fromkeys(self.scene.shown[r] for r in readers))
+        return Arrow(
+            value,
+            " ".join(seen),
+            link.points,
+            product is not None,
+            source.inner is None and not source.box.foot,
+            last or (target.inner is None and not target.box.head),
+            up,
+            down,
+            link.label_at,
+            0 if last else max(back, default=None),
+        )
+
+
+# -- boxes with what stands beside them -------------------------------------------------------------------
+
+
+def _side(name: str, reader: str, found: Leaf, views: Collection[str], towards: int) -> Side:
+    width, height = found.piece.width + 2 * PAD_X - 4, found.piece.height + 2 * PAD_Y - 2
+    return Side(name, reader, found, tuple(views), 0.0, 0.0, width, height, 0.0, towards)
+
+
+def _measure(item: _Item) -> None:
+    """The extents of an item with everything beside it."""
+    if item.inner is not None:
+        assert item.group is not None
+        inner = item.inner
+        left = max(inner.left + FRAME, (width_of(short(item.group.label, 60), SMALL + 1) + 40))
+        item.box = Box(left, inner.right + FRAME, inner.height + HEADER + PAD_Y, 0.0)
+        return
+    assert item.content is not None
+    half = item.content.piece.width / 2 + PAD_X
+    stacks = {t: [s for s in item.sides if s.towards == t] for t in (-1, 1)}
+    extent = {t: max((_reach(s) + s.width for s in stack), default=0.0) for t, stack in stacks.items()}
+    tall = max(sum(s.height + BESIDE for s in stack) - BESIDE for stack in stacks.values())
+    height = max(item.content.piece.height + 2 * PAD_Y, tall)
+    item.box = Box(half + extent[-1], half + extent[1], height, half)
+
+
+def _reach(side: Side) -> float:
+    return REACH + len(side.views) * PILL
+
+
+def _stacked(item: _Item, x: float, y: float) -> list[Element]:
+    """The inputs beside a box, one below the other, in the middle of its height."""
+    elements: list[Element] = []
+    for towards in (-1, 1):
+        stack = [s for s in item.sides if s.towards == towards]
+        free = item.box.height - sum(s.height for s in stack) - BESIDE * (len(stack) - 1)
+        top = y + free / 2
+        for side in stack:
+            edge = x + towards * item.box.body
+            left = edge + _reach(side) if towards > 0 else edge - _reach(side) - side.width
+            elements.append(replace(side, x=left, y=top, edge=edge))
+            top += side.height + BESIDE
+    return elements
+
+
+def caption(words: str) -> Piece:
+    """The name of a frame."""
+    return text(words, "name", SMALL + 1)
