@@ -14,6 +14,7 @@ from schuss.viz.graph.formulas import of_layer
 from schuss.viz.graph.groups import Group
 from schuss.viz.graph.network import Network
 from schuss.viz.graph.pieces import (
+    EM,
     EMPTY,
     SMALL,
     TEXT,
@@ -31,11 +32,10 @@ from schuss.viz.graph.pieces import (
     text,
     width_of,
 )
-from schuss.viz.graph.summary import Summary
-
 TITLE = 12.5
 LONGEST = 46  # letters of a formula
 NAME = 20  # letters of a name in a caption
+INLINE = 12  # letters of a name that stands before its numbers
 
 
 class Line(NamedTuple):
@@ -94,19 +94,21 @@ def _box(title: str, lines: Sequence[Line], more: Piece = EMPTY) -> Piece:
         return column([head, more], 3.0)
     labels = max(width_of(line.label) for line in lines)
     formulas = max(width_of(line.formula) for line in lines)
-    gap, y, body = 10.0, 0.0, []
+    gap, equals, y, body = 10.0, 20.0, 0.0, []
+    x = labels + gap if labels else 0.0
     for line in lines:
         height = max(TEXT * 1.35, line.figure.height)
-        x = labels + gap if labels else 0.0
         middle = y + height / 2 - TEXT * 0.68
         body.append(at(text(line.label, "soft"), 0.0, middle))
         body.append(at(text(line.formula), x, middle))
-        body.append(at(line.figure, x + (formulas + gap if formulas else 0.0), y + (height - line.figure.height) / 2))
+        if line.figure.svg:
+            body.append(at(text("=", "soft"), x + formulas + (equals - TEXT * EM) / 2, middle))
+            body.append(at(line.figure, x + formulas + equals, y + (height - line.figure.height) / 2))
         y += height + 2
     figures = max(line.figure.width for line in lines)
-    width = (labels + gap if labels else 0.0) + formulas + (gap + figures if figures else 0.0)
+    width = x + formulas + (equals + figures if figures else 0.0)
     table = Piece(width, y - 2, "".join(body))
-    return column([head, more, table], 5.0)
+    return column([head, more, table], 4.0)
 
 
 def _lines(network: Network, step: Step) -> list[Line]:
@@ -135,6 +137,8 @@ def _flow_lines(step: Step, flow: Flow) -> list[Line]:
     total = "Σ " if flow.summed else ""
     first = flow.local.reshape(-1)[0] if flow.local.size else 0.0
     if np.all(flow.local == first):
+        if first == 1 and not total and product.height > 2 * TEXT and flow.product.shape == step.value.shape:
+            return [Line(to, "incoming · 1, as it came", EMPTY)]
         return [Line(to, f"{total}incoming · {number(float(first))}", product)]
     how = rule.removeprefix("incoming · ") if rule.startswith("incoming · ") else ""
     return [
@@ -239,15 +243,18 @@ def data_leaf(network: Network, name: str) -> Content:
 # -- beside the arrows ---------------------------------------------------------------------------------
 
 
-def value_label(network: Network, name: str) -> Piece:
-    return column([text(short(name), "caption up", SMALL), figure(network.value(name), "up")], 0.0, "right")
+def value_label(network: Network, name: str, narrow: bool) -> Piece:
+    """Left of an arrow up. narrow: its name above its numbers, not before them."""
+    caption, numbers = short(name), figure(network.value(name), "up")
+    if narrow or len(caption) > INLINE:
+        return column([text(caption, "caption up", SMALL), numbers], 0.0, "right")
+    return row([text(f"{caption} =", "caption up", TEXT), numbers], 6.0)
 
 
-def gradient_label(network: Network, name: str, product: Array, result: str, share: str | None) -> Piece:
-    """share: the reader it comes from, where other readers' gradients are added to it."""
+def gradient_label(name: str, product: Array, result: str, share: str | None, narrow: bool) -> Piece:
+    """Right of an arrow down. share: the reader it comes from, where other readers' gradients are added to it."""
     words = f"∂{short(result, 14)}/∂{short(name, 14)}" if share is None else f"{short(share, 14)} → {short(name, 14)}"
-    return column([text(words, "caption down", SMALL), figure(product, "down")], 0.0)
-
-
-def summary_of(array: Array) -> Summary:
-    return Summary(array)
+    numbers = figure(product, "down")
+    if narrow or share is not None or len(words) > INLINE + 7:
+        return column([text(words, "caption down", SMALL), numbers], 0.0)
+    return row([text(f"{words} =", "caption down", TEXT), numbers], 6.0)

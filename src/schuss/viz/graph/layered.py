@@ -283,8 +283,9 @@ def _heights(rows: list[list[_Slot]], chains: dict[Link, list[_Slot]]) -> float:
     """The heights of rows and of the bends between them; sets the places. Returns the whole height."""
     tall = [max((s.height for s in row), default=0.0) for row in rows]
     bends = [_tracks(row) for row in rows]  # of the steps above each row
-    gaps = [CHANNEL + TRACK * (1 + max(b.values())) if b else CHANNEL for b in bends]
-    gaps[-1] = 0.0
+    gaps = [(TRACK * (1 + max(b.values())) if b else 0.0) for b in bends]
+    for i in range(len(rows) - 1):  # less where nothing is written between two rows of boxes
+        gaps[i] += CHANNEL if (tall[i] and tall[i + 1]) else CHANNEL * 0.7
     total = sum(tall) + sum(gaps)
     bottom, tops, middles = total, [], []
     for h, gap in zip(tall, gaps, strict=True):
@@ -333,7 +334,7 @@ def _route(
         if not points:
             points.append((a, middles[slot.row] - slot.height / 2))
         if end in bends[slot.row]:
-            y = tops[slot.row] - CHANNEL / 2 - TRACK * (bends[slot.row][end] + 0.5)
+            y = tops[slot.row] - CHANNEL * 0.35 - TRACK * (bends[slot.row][end] + 0.5)
             points += [(a, y), (b, y)]
         if near is chain[-1]:
             points.append((b, middles[near.row] + near.height / 2))

@@ -22,9 +22,9 @@ from schuss.viz.graph.layered import Box, Link, place
 from schuss.viz.graph.network import Network
 from schuss.viz.graph.pieces import EMPTY, SMALL, Piece, text, width_of
 
-PAD_X, PAD_Y = 12.0, 8.0  # inside a box
+PAD_X, PAD_Y = 12.0, 7.0  # inside a box
 FRAME = 14.0  # inside a frame
-HEADER = 22.0  # the name of a frame
+HEADER, FOOT = 20.0, 5.0  # of a frame: its name above, and room below
 LANE = 4.5  # from the middle of a link to its arrow up, and to its arrow down
 REACH = 34.0  # from an input beside a box to the box
 PILL = 30.0  # an operation that only turns an input, on the way to the box
@@ -353,14 +353,14 @@ class _Level:
         several = sum(1 for v, s, _ in self.between if v == value and s is source) > 1
         if source.box.foot and not several:
             return EMPTY, EMPTY
-        up = EMPTY if source.box.foot else value_label(self.network, value)
+        up = EMPTY if source.box.foot else value_label(self.network, value, several)
         result = self.network.explanation.result
         product = self.network.gradient(value) if target.box.head else self.network.product(value, readers)
         if product is None:
             return up, EMPTY
         alone = set(self._givers(value)) <= set(readers)
         share = None if alone or target.box.head else self.scene.shown[readers[0]]
-        return up, gradient_label(self.network, value, product, result, share)
+        return up, gradient_label(value, product, result, share, several)
 
     def _givers(self, value: str) -> Iterable[str]:
         return (r for r in self.network.readers.get(value, ()) if self.network.flows(r, value))
@@ -389,17 +389,22 @@ class _Level:
         value, source, target = key
         readers = self.between[key]
         up, down = self._labels(value, source, target, readers)
-        last = target.box.head and self.outermost
+        last = value == self.network.explanation.result
         product = self.network.gradient(value) if last else self.network.product(value, readers)
+        points = list(link.points)
+        if target.box.head and not self.outermost:
+            points[-1] = (points[-1][0], points[-1][1] - HEADER)
+        if source.box.foot:
+            points[0] = (points[0][0], points[0][1] + FOOT)
         back = [self.network.backward[r] for r in readers if r in self.network.backward and self.network.flows(r, value)]
         seen = list(dict.fromkeys(self.scene.shown[r] for r in readers))
         return Arrow(
             value,
             " ".join(seen),
-            link.points,
+            points,
             product is not None,
             source.inner is None and not source.box.foot,
-            last or (target.inner is None and not target.box.head),
+            (target.inner is None and not target.box.head) or (target.box.head and self.outermost),
             up,
             down,
             link.label_at,
@@ -421,7 +426,7 @@ def _measure(item: _Item) -> None:
         assert item.group is not None
         inner = item.inner
         left = max(inner.left + FRAME, (width_of(short(item.group.label, 60), SMALL + 1) + 40))
-        item.box = Box(left, inner.right + FRAME, inner.height + HEADER + PAD_Y, 0.0)
+        item.box = Box(left, inner.right + FRAME, inner.height + HEADER + FOOT, 0.0)
         return
     assert item.content is not None
     half = item.content.piece.width / 2 + PAD_X

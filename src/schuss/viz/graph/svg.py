@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 
 from schuss.viz.graph.boxes import short
@@ -202,7 +203,7 @@ def _side(side: Side, network: Network) -> str:
 def _pill(network: Network, name: str, x: float, y: float, height: float) -> str:
     """An operation that only turns a parameter, across its arrows."""
     step = network.steps[name]
-    word = "ᵀ" if step.op == "transpose" else step.op[:3]
+    word = "T" if step.op == "transpose" else step.op[:3]
     words = text(word, "formula", TEXT)
     box = _rect("box", x - 10, y - height / 2, 20, height, 6.0)
     title = f"<title>{escape(f'{name} = {step.expression}', quote=False)}</title>"
@@ -228,7 +229,39 @@ def _arrows(arrows: list[Arrow], network: Network) -> list[str]:
     links: dict[tuple[str, str], list[Arrow]] = {}
     for arrow in arrows:
         links.setdefault((arrow.value, arrow.to), []).append(arrow)
+    links = {key: _joined(pieces) for key, pieces in links.items()}
     return [_link(value, to, pieces, network) for (value, to), pieces in links.items()]
+
+
+def _joined(pieces: list[Arrow]) -> list[Arrow]:
+    """Pieces that go on where another ends, as one."""
+    pieces = sorted(pieces, key=lambda p: -p.points[0][1])
+    joined: list[Arrow] = []
+    for piece in pieces:
+        x, y = piece.points[0]
+        i = next((i for i, p in enumerate(joined) if _near(p.points[-1], (x, y)) and p.returns == piece.returns), None)
+        if i is None:
+            joined.append(piece)
+            continue
+        low = joined[i]
+        label = piece if low.up is EMPTY and low.down is EMPTY else low
+        if label is low and (piece.up is not EMPTY or piece.down is not EMPTY):
+            joined.append(piece)
+            continue
+        joined[i] = replace(
+            low,
+            points=[*low.points[:-1], *piece.points[1:]],
+            end=piece.end,
+            up=label.up,
+            down=label.down,
+            label_at=label.label_at,
+            backward=low.backward if low.backward is not None else piece.backward,
+        )
+    return joined
+
+
+def _near(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    return abs(a[0] - b[0]) < 0.6 and abs(a[1] - b[1]) < 0.6
 
 
 def _link(value: str, to: str, pieces: list[Arrow], network: Network) -> str:
