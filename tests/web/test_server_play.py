@@ -70,6 +70,7 @@ def test_every_optimizer(optimizer: str):
     run = playground({"data": "circle", "optimizer": optimizer, "epochs": 2, "regularisation": 0.01, "lr": 0.01})
     run.trainer.train()
     assert run.trainer.run.epochs == 2
+    assert run.trainer.run.path[-1].lr == pytest.approx(0.01)
 
 
 def wait(condition: Any, seconds: float = 20.0) -> None:

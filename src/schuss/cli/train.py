@@ -158,7 +158,10 @@ class TrainCommand:
                 run = self._trained(trainer, bar, saved)
             seconds = time.perf_counter() - start
             if self.caught is not None:
-                return self._stopped(trainer, checkpoint)
+                code = self._stopped(trainer, checkpoint)
+                if self.watched:
+                    self.watched.stop()
+                return code
             result = self._result(dataset, trainer, run, seconds, first)
             if self.out is not None and checkpoint is not None:
                 self._save(trainer, result)
@@ -294,8 +297,6 @@ class TrainCommand:
     def _stopped(self, trainer: Trainer, checkpoint: Any) -> int:
         """After Ctrl-C or SIGTERM: keep the last and the best weights and say where they are."""
         assert self.caught is not None
-        if self.watched:
-            self.watched.stop()
         at = trainer.position
         place = f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
         if checkpoint is None or self.out is None:

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from schuss import nn, optim
 from schuss.errors import SchussError, UsageError
 from schuss.train.control import Control
 from schuss.train.fit import prepare
-from schuss.train.loop import Progress
+from schuss.train.loop import FACTOR, Progress
 from schuss.web.live import Live
 from schuss.web.session import Event
 from schuss.web.toys import Toy, toy
@@ -102,10 +104,12 @@ class Play(Live):
         make, extra = OPTIMIZERS[settings.optimizer]
         trainer = prepare(
             network(settings, made), (made.x, made.y), loss=nn.MSELoss() if classes is None else nn.CrossEntropyLoss(),
-            optimizer=make(lr=settings.lr, weight_decay=settings.regularisation, **extra), epochs=settings.epochs,
+            optimizer=make(lr=1.0, weight_decay=settings.regularisation, **extra), epochs=settings.epochs,
             batch_size=settings.batch_size, validation=None if test is None else (test.x, test.y), seed=settings.seed,
             threads=1, record=TICK, control=control,
         )  # fmt: skip
+        # As a factor, which is a run-time input: another rate is not another program, and starts without compiling.
+        trainer.arrays[FACTOR] = np.asarray(settings.lr)
         columns = None if test is None else {"x0": test.x, "y": test.y}
         super().__init__(trainer, control, settings.data, columns, made.target, SHARE, TICK)
         self._slept = self._epoch = 0.0
