@@ -24,6 +24,12 @@ SIGNS = re.compile(r"([\\*_\[\]<>#|])")
 class PlainText(griffe.Extension):
     """Rewrites every docstring that griffe reads."""
 
+    def on_module_members(self, *, mod: griffe.Module, **kwargs: Any) -> None:
+        """A function that a package takes from its own file of the same name would hide that file: it stays there."""
+        for name, member in list(mod.members.items()):
+            if member.is_alias and member.target_path == f"{mod.path}.{name}.{name}":
+                del mod.members[name]
+
     def on_object(self, *, obj: griffe.Object, loader: griffe.GriffeLoader, **kwargs: Any) -> None:
         if obj.docstring is not None:
             obj.docstring.value = markdown(obj.docstring.value)
@@ -72,4 +78,6 @@ def _entries(lines: list[str]) -> list[tuple[str, str]]:
 def _escaped(text: str) -> str:
     """Markdown's signs as HTML entities, outside of `code`."""
     parts = CODE.split(text)
-    return "".join(part if i % 2 else SIGNS.sub(lambda sign: f"&#{ord(sign[0])};", part) for i, part in enumerate(parts))
+    return "".join(
+        part if i % 2 else SIGNS.sub(lambda sign: f"&#{ord(sign[0])};", part) for i, part in enumerate(parts)
+    )

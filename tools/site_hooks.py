@@ -6,6 +6,8 @@ A fence may say more after its language:
 - ``python caption="..."`` is the text under the block's pictures;
 - ``python card`` keeps a picture's own colours on a white card, for pictures with text on coloured ground.
 
+The build fails where a block fails, and where a page would load anything from elsewhere.
+
 Files that a page's code writes and the page shows (``![](fit.gif)``) or links become files of the site.
 """
 
@@ -22,6 +24,9 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 LINK = re.compile(r"\]\(([^)#:]+)\)")
+FROM_ELSEWHERE = re.compile(
+    r"<(?:script|link|img|iframe|source|video|audio|embed|object)\b[^>]*?(?:src|href|data)=[\"']?(?:https?:)?//[^>]*>"
+)
 GREY = re.compile(r"(fill|stroke|stop-color): ?(#[0-9a-f]{6})\b")
 MATPLOTLIB_STYLE = '<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>'
 ID = re.compile(r'\bid="([^"]+)"')
@@ -51,6 +56,9 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
     """The pictures in their places. (Not before: the search should not read them.)"""
     for number, picture in enumerate(_pictures.get(page.file.src_uri, [])):
         output = output.replace(f"<!--picture {number}-->", picture)
+    loaded = FROM_ELSEWHERE.search(output)
+    if loaded:
+        raise PluginError(f"{page.file.src_uri}: the page would load something from elsewhere: {loaded[0]}")
     return output
 
 
