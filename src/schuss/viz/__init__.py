@@ -50,7 +50,33 @@ _HOME = {
     "weights_data": "weights",
 }
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "Activation",
+    "Approximation",
+    "GraphPicture",
+    "History",
+    "Landscape",
+    "Mistake",
+    "activations",
+    "activations_data",
+    "animate",
+    "approximation",
+    "approximation_data",
+    "as_run",
+    "confusion",
+    "confusion_data",
+    "graph",
+    "history",
+    "history_data",
+    "landscape",
+    "landscape_data",
+    "mistakes",
+    "mistakes_data",
+    "saliency",
+    "saliency_data",
+    "weights",
+    "weights_data",
+]
 
 if TYPE_CHECKING:
     from schuss.viz.activations import Activation, activations, activations_data

@@ -143,7 +143,7 @@ def _gif(pictures: Iterator[Array], rate: float) -> bytes:
 
 def _mp4(pictures: Iterator[Array], rate: float) -> bytes:
     try:
-        import imageio_ffmpeg
+        import imageio_ffmpeg  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise UsageError("an MP4 needs imageio-ffmpeg: pip install 'schuss[viz]' (or write a .gif)") from None
     first = last = next(pictures)

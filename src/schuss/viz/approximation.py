@@ -168,8 +168,8 @@ def approximation(
     run  what fit returned, a model (with data), or an Approximation
     ax   axes to draw on; for two inputs they get the last moment alone
 
-    For one input returns the axes; for two a figure with a panel for each moment, or the axes given. The other arguments
-    and the errors are approximation_data's.
+    For one input returns the axes; for two a figure with a panel for each moment, or the axes given. The other
+    arguments and the errors are approximation_data's.
     """
     style.pyplot()
     shown = run

@@ -16,7 +16,7 @@ WRITTEN = 20  # classes whose counts are written into the cells
 
 
 def predicted(model: Any, x: Any, y: Any, picture: str) -> tuple[Any, Array]:
-    """The model's outputs and the labels, checked. UsageError if labels are no classes, DataError if they do not fit."""
+    """The model's outputs and the labels, checked. UsageError without classes, DataError if they do not fit."""
     labels = as_array(y, "y")
     if labels.dtype.kind not in "iub" or labels.ndim != 1:
         raise UsageError(f"{picture}: y must be integer labels [N], got {labels.dtype}{list(labels.shape)}")
@@ -40,7 +40,7 @@ def confusion_data(model: Any, x: Any, y: Any) -> Array:
 
 
 def confusion(model: Any, x: Any, y: Any, *, names: Any = None, ax: Any = None) -> Any:
-    """A table of true and predicted classes, each cell with its count, shaded by its share of its row. Returns the axes.
+    """A table of true and predicted classes: counts, shaded by their share of the row. Returns the axes.
 
     names  of the classes, in their order; None: their numbers
 

@@ -118,10 +118,14 @@ def panels(shown: Approximation) -> Any:
 
 
 def regions(ax: Any, shown: Approximation, index: int | None) -> Any:
-    """A function of two inputs at a moment (None: the target), with the data. Returns what a colour bar needs, if any."""
+    """A function of two inputs at a moment (None: the target), with the data. What a colour bar needs, or None."""
     values = shown.target if index is None else shown.predictions[index]
     assert values is not None
-    image = _contours(ax, shown, values) if shown.kind == "values" else _classes(ax, shown, values)
+    image = None
+    if shown.kind == "values":
+        image = _contours(ax, shown, values)
+    else:
+        _classes(ax, shown, values)
     ax.set(xlabel="input x₁", ylabel="input x₂")
     ax.set(xlim=(shown.axes[0][0], shown.axes[0][-1]), ylim=(shown.axes[1][0], shown.axes[1][-1]))
     ax.set_title("target" if index is None else moment_name(shown, index), fontsize=9)
@@ -136,8 +140,8 @@ def _contours(ax: Any, shown: Approximation, values: Array) -> Any:
     image = ax.contourf(*shown.axes, values[..., 0], levels, cmap=style.SEQUENTIAL, extend="both")
     some = _some(len(shown.x))
     ax.scatter(
-        *shown.x[some].T, c=shown.y.reshape(len(shown.y), -1)[some, 0], cmap=style.SEQUENTIAL, vmin=low, vmax=levels[-1],
-        s=14, edgecolors="white", linewidths=0.35, zorder=3,
+        *shown.x[some].T, c=shown.y.reshape(len(shown.y), -1)[some, 0], cmap=style.SEQUENTIAL, vmin=low,
+        vmax=levels[-1], s=14, edgecolors="white", linewidths=0.35, zorder=3,
     )  # fmt: skip
     return image
 

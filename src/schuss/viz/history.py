@@ -142,9 +142,11 @@ def _curves(ax: Any, data: History, name: str) -> None:
     shown: list[Array] = []
     if name in data.moments:
         known = np.isfinite(data.moments[name])
-        ax.plot(data.moments["epoch"][known], data.moments[name][known], color=train, linewidth=1.0, alpha=0.6, label="training, as it ran")
-        shown.append(data.moments[name][known])
-    for column, color, label, marker in ((name, train, "training, whole epochs", "o"), (f"val_{name}", held, "validation", "s")):
+        at, between = data.moments["epoch"][known], data.moments[name][known]
+        ax.plot(at, between, color=train, lw=1.0, alpha=0.6, label="training, as it ran")
+        shown.append(between)
+    lines = ((name, train, "training, whole epochs", "o"), (f"val_{name}", held, "validation", "s"))
+    for column, color, label, marker in lines:
         values = data.epochs.get(column)
         if values is not None and np.isfinite(values).any():
             ax.plot(data.epochs["epoch"], values, marker, ms=4, ls="-", lw=1.6, color=color, label=label)

@@ -23,12 +23,12 @@ def image_shape(model: Any, size: int, shape: tuple[int, int] | None, picture: s
         return int(shape[0]), int(shape[1])
     seen = seen_by(model)
     if seen is not None and seen.inputs:
-        row = [d for d in seen.inputs[0].shape[1:] if d != 1]
-        if len(row) == 2 and all(isinstance(d, int) for d in row) and math.prod(row) == size:  # type: ignore[arg-type]
-            return int(row[0]), int(row[1])  # type: ignore[call-overload]
+        row = [d for d in seen.inputs[0].shape[1:] if isinstance(d, int) and d != 1]
+        if len(row) == 2 and math.prod(row) == size:
+            return row[0], row[1]
     side = math.isqrt(size)
     if size < SMALLEST or side * side != size:
-        raise UsageError(f"{picture}: {size} inputs are no square image; if they are an image, give shape=(rows, columns)")
+        raise UsageError(f"{picture}: {size} inputs are no image; if they are one, give shape=(rows, columns)")
     return side, side
 
 

@@ -17,7 +17,7 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.train.evaluate import losses
 from schuss.viz import mountain, style
-from schuss.viz.plane import Plane, dot, mean_of, principal, random_plane
+from schuss.viz.plane import Plane, mean_of, principal, random_plane
 from schuss.viz.progress import Report
 from schuss.viz.runs import final_weights, loss_name, moments_of, sample, task_of
 from schuss.viz.surface import surface
@@ -152,15 +152,8 @@ def _share(plane: Plane, points: list[Mapping[str, Array]]) -> float | None:
     mean = mean_of(points)
     total = sum(float(((p[n] - m) ** 2).sum()) for p in points for n, m in mean.items())
     at = plane.project([*points, mean])
-    at = at[:-1] - at[-1]
-    inside = _squared_lengths(plane, at)
-    return float(inside / total) if total else None
-
-
-def _squared_lengths(plane: Plane, at: Array) -> float:
-    """The sum of the squared lengths of in-plane vectors with these coordinates."""
-    gram = np.array([[dot(p, q) for q in plane.directions] for p in plane.directions])
-    return float(np.einsum("ik,kl,il->", at, gram, at))
+    inside = at[:-1] - at[-1]
+    return float(np.einsum("ik,kl,il->", inside, plane.gram, inside) / total) if total else None
 
 
 def landscape(

@@ -98,7 +98,7 @@ def surface(land: Landscape, ax: Any) -> None:
     at, names = heights.ticks()
     ax.set_zticks(at, labels=names)
     ax.set_zlim(heights.levels[0], heights.levels[-1])
-    first, second = (name.replace(" (", "\n(") if land.shares else name.replace(", ", ",\n") for name in axis_names(land))
+    first, second = (name.replace(" (", "\n(").replace(", ", ",\n") for name in axis_names(land))
     ax.set_xlabel(first, labelpad=14, fontsize=9)
     ax.set_ylabel(second, labelpad=14, fontsize=9)
     ax.set_zlabel(land.loss_name, labelpad=6, fontsize=9)

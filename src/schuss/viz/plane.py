@@ -36,10 +36,18 @@ class Plane:
 
     def project(self, points: Sequence[Weights]) -> Array:
         """The coordinates [points, 2] of the plane's nearest point to each."""
-        gram = np.array([[dot(p, q) for q in self.directions] for p in self.directions])
-        sides = [[_dot_difference(d, p, self.origin) for d in self.directions] for p in points]
-        result: Array = np.array(sides, np.float64).reshape(-1, 2) @ np.linalg.pinv(gram)
+        sides = np.zeros((len(points), 2))
+        for name, start in self.origin.items():
+            both = np.stack([d[name].ravel().astype(np.float64) for d in self.directions])
+            for i, point in enumerate(points):
+                sides[i] += both @ (point[name].astype(np.float64) - start).ravel()
+        result: Array = sides @ np.linalg.pinv(self.gram)
         return result
+
+    @property
+    def gram(self) -> Array:
+        """[2, 2]: the inner products of the directions."""
+        return np.array([[dot(p, q) for q in self.directions] for p in self.directions])
 
 
 def _moved(origin: Array, a: float, first: Array, b: float, second: Array) -> Array:
@@ -82,7 +90,11 @@ def principal(origin: Weights, points: Sequence[Weights], seed: int) -> Plane:
 
 def mean_of(points: Sequence[Weights]) -> dict[str, Array]:
     """The points' mean, float64."""
-    return {n: sum(p[n].astype(np.float64) for p in points) / len(points) for n in points[0]}
+    total = {n: np.zeros(w.shape) for n, w in points[0].items()}
+    for point in points:
+        for name, w in point.items():
+            total[name] += w
+    return {n: t / len(points) for n, t in total.items()}
 
 
 def _gram(points: Sequence[Weights], mean: Weights) -> Array:

@@ -113,6 +113,7 @@ def _bars(gradient: Array, which: Array, figure: Any) -> Any:
         ax.axhline(0, color=style.ink(), lw=0.6)
         if count <= 20:
             ax.set_xticks(np.arange(count))
-        ax.set(xlabel="input" if count == len(slope) else f"input (the first {count})", ylabel=f"d output {k} / d input")
+        ax.set_xlabel("input" if count == len(slope) else f"input (the first {count} of {len(slope)})")
+        ax.set_ylabel(f"d output {k} / d input")
         style.plain(ax)
     return figure

@@ -28,7 +28,7 @@ def pyplot() -> Any:
 
 
 def new_axes(ax: Any, size: tuple[float, float], layout: str = "constrained", **projection: Any) -> Any:
-    """The axes given, or those of a new figure of this size in inches. layout: "compressed" for axes of fixed aspect."""
+    """The axes given, or a new figure's, its size in inches. layout: "compressed" for axes of fixed aspect."""
     plt = pyplot()
     if ax is not None:
         return ax

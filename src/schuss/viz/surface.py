@@ -8,8 +8,10 @@ twelfth of the work. Which values of a model are affine is found in its graph, s
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,20 +19,21 @@ import numpy as np
 from schuss import ops
 from schuss.errors import LoweringError
 from schuss.exec import executor
+from schuss.exec.threads import available_cores, run_team
 from schuss.ir.executor import Array, Loop, Step
 from schuss.ir.graph import Graph, Node, input_node, topological
 from schuss.ir.rewrite import substitute
 from schuss.ir.types import Sym, TensorType
 from schuss.passes.storage import ITEMSIZE
 from schuss.passes.work import work
-from schuss.train.evaluate import losses
-from schuss.train.step import Task, evaluation_step
 from schuss.trace import Tensor
+from schuss.train.step import Task, evaluation_step
 from schuss.viz.forward import native
 from schuss.viz.plane import Plane, Weights
 from schuss.viz.progress import Report, counted
 
-BATCH = 1024  # rows of a step
+BATCH = 512  # rows of a step: what they need fits into the second-level cache
+LEAST = 2e9  # floating-point operations that are worth another thread
 WORTH = 0.7  # of the work: the split is used where it leaves less than this share
 MOST = 1 << 30  # bytes of columns the split may hold
 LINEAR = {"reshape", "transpose", "broadcast_to", "slice", "pad", "concatenate", "neg", "identity", "sum", "mean"}
@@ -50,15 +53,14 @@ def surface(
 ) -> Array:
     """loss[j, i]: the mean loss on data at the plane's point (a[i], b[j]); float64."""
     points = [(float(u), float(v)) for v in b for u in a]
-    taken = counted(points, len(points), progress, "landscape")
     parts = split(task, data)
     if parts is None:
-        found = losses(task, (plane.point(u, v) for u, v in taken), data, threads)
+        step, columns = evaluation_step(replace(task, metrics={})), data
     else:
-        at = _at(task, plane, data, parts, threads)
-        found = np.array([at(u, v) for u, v in taken])
-    result: Array = np.asarray(found, np.float64).reshape(len(b), len(a))
-    return result
+        step, columns = parts.step, {**data, **_columns(plane, data, parts.affine, threads)}
+    with contextlib.closing(counted(points, len(points), progress, "landscape")) as taken:
+        found = _walk(step, columns, plane, taken, len(points), threads)
+    return found.reshape(len(b), len(a))
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,8 @@ def _frontier(step: Step) -> list[Node]:
     for node in step.graph.nodes:
         if (node.op == "matmul" and node.type.symbolic) or any(i in heavy for i in node.inputs):
             heavy.add(node)
-    users = step.graph.users
-    return [
-        node
-        for node in step.graph.nodes
-        if moving[node] is True and node in heavy and _by_rows(node.type) and any(moving[u] is None for u in users[node])
-    ]
+    found = (n for n in step.graph.nodes if moving[n] is True and n in heavy and _by_rows(n.type))
+    return [n for n in found if any(moving[user] is None for user in step.graph.users[n])]
 
 
 def _by_rows(type: TensorType) -> bool:
@@ -150,31 +148,6 @@ def _on_plane(number: int, type: TensorType) -> Node:
     return result.node
 
 
-def _at(
-    task: Task, plane: Plane, data: Mapping[str, Array], parts: Split, threads: int | None
-) -> Callable[[float, float], float]:
-    """A function from coordinates to the mean loss."""
-    columns = {**data, **_columns(plane, data, parts.affine, threads)}
-    rows = len(data["y"])
-    batch = min(BATCH, rows)
-    loop = _loop(parts.step, batch, threads)
-    loop.bind(columns)
-    order, steps = np.arange(rows), -(-rows // batch)
-    left = [n.removeprefix("param/") for n in parts.step.state if n.startswith("param/")]
-    rest = Plane({n: plane.origin[n] for n in left}, plane.directions)
-    zero = {n: np.zeros(()) for n in parts.step.state if n.startswith("sum/")}
-    kind = {str(n.attrs["name"]): n.type.dtype for n in parts.step.graph.inputs}
-
-    def at(a: float, b: float) -> float:
-        weights = {f"param/{n}": w for n, w in rest.point(a, b).items()}
-        place = {n: np.asarray(v, kind[n]) for n, v in (("plane/a", a), ("plane/b", b))}
-        loop.load({**weights, **place, **zero})
-        loop.run(order, batch, 0, steps, 0)
-        return float(loop.peek("sum/loss")) / rows
-
-    return at
-
-
 def _columns(plane: Plane, data: Mapping[str, Array], affine: Graph, threads: int | None) -> dict[str, Array]:
     """The affine values at the origin, and how they change along each direction."""
     compiled = native(affine, threads)
@@ -190,8 +163,61 @@ def _columns(plane: Plane, data: Mapping[str, Array], affine: Graph, threads: in
     return found
 
 
-def _loop(step: Step, batch: int, threads: int | None) -> Loop:
+def _walk(
+    step: Step,
+    columns: Mapping[str, Array],
+    plane: Plane,
+    points: Iterator[tuple[float, float]],
+    count: int,
+    threads: int | None,
+) -> Array:
+    """The mean loss at each point, by threads that take points in turn and never meet; the same bits for any number."""
+    rows = len(columns["y"])
+    batch = min(BATCH, rows)
+    share = work(step.graph, rows) * count / LEAST
+    loops = [_loop(step, batch) for _ in range(max(1, min(threads or available_cores(), count, int(share))))]
+    order, steps = np.arange(rows), -(-rows // batch)
+    state = _states(step, plane)
+    found, lock, numbered = np.zeros(count), threading.Lock(), enumerate(points)
+    ended = False
+
+    def some(thread: int) -> None:
+        nonlocal ended
+        loop = loops[thread]
+        loop.bind(columns)
+        try:
+            while not ended:
+                with lock:
+                    number, point = next(numbered, (count, None))
+                if point is None:
+                    break
+                loop.load(state(*point))
+                loop.run(order, batch, 0, steps, 0)
+                found[number] = float(loop.peek("sum/loss")) / rows
+        finally:
+            ended = True  # also for the others, if this one was interrupted
+
+    run_team(len(loops), some)
+    return found
+
+
+def _states(step: Step, plane: Plane) -> Callable[[float, float], dict[str, Array]]:
+    """A function from coordinates to the state the step starts with there."""
+    left = [n.removeprefix("param/") for n in step.state if n.startswith("param/")]
+    rest = Plane({n: plane.origin[n] for n in left}, plane.directions)
+    zero = {n: np.zeros(()) for n in step.state if n.startswith("sum/")}
+    kind = {str(n.attrs["name"]): n.type.dtype for n in step.graph.inputs}
+
+    def state(a: float, b: float) -> dict[str, Array]:
+        place = {n: np.asarray(v, kind[n]) for n, v in (("plane/a", a), ("plane/b", b)) if n in kind}
+        return {**{f"param/{n}": w for n, w in rest.point(a, b).items()}, **place, **zero}
+
+    return state
+
+
+def _loop(step: Step, batch: int) -> Loop:
+    """For one thread: points are shared out, not rows."""
     try:
-        return executor("native", threads).loop(step, batch)
+        return executor("native", 1).loop(step, batch)
     except LoweringError:
         return executor("reference").loop(step, batch)

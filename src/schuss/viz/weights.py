@@ -21,8 +21,7 @@ def weights_data(model: Any, *, shape: tuple[int, int] | None = None) -> Array:
     shape  of an image; None: as the model's input has it, or square. UsageError if the layer's inputs are no image.
     """
     nn.initialize(model)
-    named = ((n, p) for n, p in nn.named_parameters(model).items() if len(p.static_shape) >= 2)
-    name, parameter = next(named, ("", None))
+    parameter = next((p for p in nn.named_parameters(model).values() if len(p.static_shape) >= 2), None)
     if parameter is None:
         raise UsageError("weights: the model has no layer with a matrix of weights")
     values = np.asarray(parameter.data)
