@@ -29,6 +29,7 @@ FROM_ELSEWHERE = re.compile(
 )
 GREY = re.compile(r"(fill|stroke|stop-color): ?(#[0-9a-f]{6})\b")
 MATPLOTLIB_STYLE = '<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>'
+WIDTH = re.compile(r'<svg\b[^>]*\bwidth="([\d.]+(?:pt|px))"')
 ID = re.compile(r'\bid="([^"]+)"')
 _pictures: dict[str, list[str]] = {}  # by the page's source
 
@@ -111,6 +112,9 @@ def inline(svg: str, label: str, *, themed: bool) -> str:
     svg = ID.sub(lambda m: m[0] if m[1] in used else "", svg)
     if themed:
         svg = GREY.sub(lambda m: f"{m[1]}: {_ink(m[2])}", svg)
+    width = WIDTH.match(svg)
+    if width:  # a small picture is not to be stretched to the least width of others on a phone
+        svg = f'<svg style="--natural: {width[1]}"{svg[4:]}'
     if label and "aria-label" not in svg[: svg.index(">")]:
         svg = f'<svg role="img" aria-label="{html.escape(label, quote=True)}"{svg[4:]}'
     return svg
