@@ -149,7 +149,7 @@ const answer = oneAtATime(async () => {
 
 export function startFunction() {
   plot = new FunctionPlot($("function-stage"), "function");
-  pad = new Pad($("pad"), "function", () => predict());
+  pad = new Pad($("pad"), "function", () => (pad.strokes.length || blank(), predict()));
   $("pad-clear").addEventListener("click", () => pad.clear());
   $("pad-undo").addEventListener("click", () => pad.undo());
   $("function-numbers").addEventListener("input", settled(answer, 120));

@@ -5,7 +5,7 @@ import { place, Sketch } from "./canvas.js";
 import { h } from "./dom.js";
 
 const PEN = 0.085; // of the pad's side
-const INK = 0.1; // the stroke of the image, of the drawing's larger side
+const INK = 0.13; // the stroke of the image, of the drawing's larger side
 const FILL = 0.86; // of the image is filled by the drawing; the server scales it further
 const KEY = 0.025; // of the side, one press of an arrow key
 
