@@ -13,6 +13,7 @@ from schuss.train.step import Task
 
 NOT_RECORDED = ("model", "steps", "path", "task", "data", "validation")  # what no model file holds
 
+
 @dataclass
 class Run:
     """What fit returns, and what callbacks are given while it goes on.

@@ -1,7 +1,8 @@
 """Checkpoints: a run on disk, so that it can go on bit for bit after anything, a kill included.
 
 The file beside the model holds every array of the run (weights, optimizer state, metric sums, random key, best
-weights) and its position (epoch, step, history, changes made by hand, early stopping), with a checksum; it is replaced whole.
+weights) and its position (epoch, step, history, changes made by hand, early stopping), with a checksum; it is
+replaced whole.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def _position(written: Any) -> Position | None:
     counts = (position.epoch, position.step, position.counter, position.waited)
     times = (position.best_loss, position.epoch_seconds)
     sound = all(type(v) is int and v >= 0 for v in counts) and all(isinstance(v, (int, float)) for v in times)
-    sound = sound and isinstance(position.history, dict) and isinstance(position.changes, list)
+    sound = sound and isinstance(position.changes, list) and all(isinstance(c, dict) for c in position.changes)
+    sound = sound and isinstance(position.history, dict)
     return position if sound and all(isinstance(v, list) for v in position.history.values()) else None
 
 

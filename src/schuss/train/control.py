@@ -10,143 +10,138 @@ import numpy as np
 
 from schuss.errors import UsageError
 
-Request = tuple[str, float | None]
-"""What was asked for, and with it the rate for "lr"."""
+Request = tuple[str, Any]
+"""What was asked for, with the number of steps, the learning rate or the reason."""
 
 
 class Control:
     """What `fit(..., control=control)` obeys. Its methods may be called from any thread, at any time.
 
-    The run looks at it between slices of steps, about 12 times a second; what is asked for happens then and is recorded
-    in `run.changes`. What is asked for before a run begins waits for it. A control steers one run at a time, and is as
-    new when that has ended. Raises UsageError for arguments out of range.
+    The run looks at it between slices of steps, about 12 times a second; what was asked for happens then, in order, and
+    is recorded in `run.changes`. What is asked for before a run begins waits for it. A control steers one run at a
+    time, and is as new when that has ended. UsageError for arguments out of range.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._no_rate: str | None = None  # why the running optimizer's rate cannot be changed
-        self._clear()
-
-    def _clear(self) -> None:
+        self._requests: list[Request] = []  # not yet seen by the run
         self._paused = False
-        self._granted = 0  # steps that may be done although the run is paused
+        self._no_rate: str | None = None  # why the running optimizer's rate cannot be changed
+        self._held = False  # this and the next two: what the run has seen; only its thread writes them
+        self._granted = 0  # single steps yet to be done
         self._reason: str | None = None
-        self._requests: list[Request] = []
 
     # -- for whoever steers --------------------------------------------------------------------------
 
     @property
     def paused(self) -> bool:
-        """Whether the run is, or is about to be, paused; also while single steps are done."""
+        """Whether the run is paused or will be at its next look, also while single steps are done."""
         return self._paused
 
     def pause(self) -> None:
         """Wait after the slice that is being computed, until `resume`, `step` or `stop`."""
         with self._changed:
-            if not self._paused:
-                self._ask("pause")
-            self._paused, self._granted = True, 0
+            if not self._paused or any(what == "step" for what, _ in self._requests) or self._granted:
+                self._ask("pause", None, paused=True)
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Go on after a pause. Nothing happens if there is none."""
         with self._changed:
             if self._paused:
-                self._ask("resume")
-            self._paused, self._granted = False, 0
+                self._ask("resume", None, paused=False)
 
     def step(self, count: int = 1) -> None:
-        """Do so many steps (of one batch each), then be paused."""
+        """Do so many steps, of one batch each, then be paused."""
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
             raise UsageError(f"step: count must be a whole number of at least 1, got {count!r}")
-        with self._changed:
-            self._paused, self._granted = True, self._granted + int(count)
-            self._ask("step")
+        self._ask("step", int(count), paused=True)
 
     def stop(self, reason: str = "stopped by hand") -> None:
-        """End the run after the slice that is being computed; `run.stopped` will be the reason."""
+        """End the run after the slice that is being computed. The reason is what `run.stopped` will say."""
         if not isinstance(reason, str) or not reason:
             raise UsageError(f"stop: the reason must be a text, got {reason!r}")
-        with self._changed:
-            if self._reason is None:
-                self._ask("stop")
-            self._reason = self._reason or reason
+        self._ask("stop", reason)
 
     def set_rate(self, lr: float) -> None:
-        """Use this learning rate from the next slice on. A schedule goes on in proportion: it is multiplied by a factor
-        that makes its value at that step `lr`.
+        """Use this learning rate, at least 0, from the next slice on. A schedule goes on in proportion: its values are
+        multiplied by the factor that makes the present one `lr`; where that is 0, none does.
 
-        UsageError if the optimizer that runs is one of the user's own without the state "lr_factor".
+        UsageError if the running optimizer is one of the user's own without the state "lr_factor".
         """
         if isinstance(lr, bool) or not isinstance(lr, (int, float, np.number)) or not 0.0 <= float(lr) < math.inf:
             raise UsageError(f"set_rate: the learning rate must be a number of at least 0, got {lr!r}")
         with self._changed:
             if self._no_rate is not None:
                 raise UsageError(f"set_rate: {self._no_rate}")
-            if self._requests and self._requests[-1][0] == "lr":  # a slider that is dragged: only its last place counts
+            if self._requests and self._requests[-1][0] == "lr":  # a slider being dragged: only its last place counts
                 self._requests.pop()
             self._ask("lr", float(lr))
 
-    def _ask(self, what: str, value: float | None = None) -> None:
-        self._requests.append((what, value))
-        self._changed.notify_all()
+    def _ask(self, what: str, value: Any, paused: bool | None = None) -> None:
+        with self._changed:
+            self._requests.append((what, value))
+            self._paused = self._paused if paused is None else paused
+            self._changed.notify_all()
 
-    # -- for the run -----------------------------------------------------------------------------------
+    # -- for the run ---------------------------------------------------------------------------------
 
     def attach(self, no_rate: str | None) -> None:
-        """A run is about to use it. no_rate: why `set_rate` is impossible, None if it is not.
+        """A run is about to use it. no_rate: why its rate cannot be changed, None if it can.
 
-        UsageError if a rate was asked for already that is impossible.
+        UsageError if it was asked for already and cannot.
         """
         with self._changed:
-            self._no_rate = no_rate
             if no_rate is not None and any(what == "lr" for what, _ in self._requests):
-                self._requests = [r for r in self._requests if r[0] != "lr"]
                 raise UsageError(f"set_rate: {no_rate}")
+            self._no_rate = no_rate
 
     def detach(self) -> None:
-        """The run has ended."""
+        """The run has ended: what it did not see is forgotten."""
         with self._changed:
-            self._no_rate = None
-            self._clear()
+            self._requests, self._paused, self._no_rate = [], False, None
+            self._held, self._granted, self._reason = False, 0, None
 
     def take(self) -> list[Request]:
-        """What was asked for since the last look, in order."""
+        """What was asked for since the last look, in order; from now on it holds."""
         with self._changed:
             taken, self._requests = self._requests, []
+        for what, value in taken:
+            if what in ("pause", "resume", "step"):
+                self._held = what != "resume"
+                self._granted = self._granted + value if what == "step" else 0
+            elif what == "stop":
+                self._reason = self._reason or value
         return taken
 
     @property
     def reason(self) -> str | None:
-        """Why to stop, if that was asked for."""
+        """Why the run must stop, if it must."""
         return self._reason
 
     @property
     def holds(self) -> bool:
         """Whether the run must wait."""
-        return self._paused and self._granted == 0 and self._reason is None
+        return self._held and not self._granted and self._reason is None
 
-    def limit(self, count: int) -> int:
-        """How many of so many steps may be done now."""
-        with self._changed:
-            return min(count, self._granted) if self._paused and self._granted else count
-
-    def did(self, count: int) -> None:
-        """So many steps were done."""
-        with self._changed:
-            self._granted = max(0, self._granted - count)
+    def grant(self, count: int) -> int:
+        """How many of so many steps are done now; single steps that were asked for are used up."""
+        if not self._granted:
+            return count
+        count = min(count, self._granted)
+        self._granted -= count
+        return count
 
     def wait(self, seconds: float) -> None:
         """Until something is asked for, or the time is up."""
         with self._changed:
-            if self.holds and not self._requests:
+            if not self._requests:
                 self._changed.wait(seconds)
 
 
-def check_control(given: Any) -> Control | None:
+def check_control(given: Any) -> None:
     """UsageError for anything but a Control or None."""
     if given is not None and not isinstance(given, Control):
         raise UsageError(f"fit: control must be a schuss.Control, got {type(given).__name__}")
-    return given
 
 
 __all__ = ["Control"]

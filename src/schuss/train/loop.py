@@ -174,7 +174,7 @@ class Trainer:
             parameter.data = weights[name]
 
     def rate(self, step: int) -> float | None:
-        """The learning rate of a step with the factor as it is now; None for an optimizer of the user's own without lr."""
+        """The learning rate of a step, as it was set last; None for an optimizer of the user's own without `lr`."""
         scheduled = self._schedule(step)
         return None if scheduled is None else scheduled * float(self.arrays.get(FACTOR, 1.0))
 
@@ -226,18 +226,17 @@ class Trainer:
         """Some steps in one native call."""
         at = self.position
         start = time.perf_counter()
-        count = self.control.limit(min(self.slice, self.steps - at.step))
+        count = self.control.grant(min(self.slice, self.steps - at.step))
         done = self.loop.run(order, self.batch, at.step, count, at.counter)
         if done < count or (at.step + done == self.steps and not self._last_was_finite()):
             self._non_finite(order, at.step + done - 1)
         at.step += done
         at.counter += done
         self.run.steps = at.counter
-        self.control.did(done)
         now = time.perf_counter()
         at.epoch_seconds += now - self._mark
         self._mark = now
-        portion = SLICE if self.recorder is None else min(SLICE, self.recorder.every)
+        portion = SLICE if self.recorder is None else min(SLICE, self.recorder.every / 4)
         self.slice = max(1, min(4 * self.slice, int(done * portion / max(now - start, 1e-6))))
 
     def _snapshot(self, order: Array) -> None:
@@ -273,14 +272,14 @@ class Trainer:
     def _obey(self, order: Array) -> None:
         """Note what was asked for; set the rate."""
         at = self.position
-        for what, lr in self.control.take():
-            change = {"step": at.counter, "epoch": at.epoch + at.step / self.steps, "what": what}
+        for what, value in self.control.take():
             before = after = None
-            if lr is not None:
+            if what == "lr":
                 before = self.rate(at.counter)
-                self._set_factor(order, lr)
+                self._set_factor(order, value)
                 after = self.rate(at.counter)
-            at.changes.append({**change, "from": before, "to": after})
+            change = {"step": at.counter, "epoch": self._epochs(), "what": what, "from": before, "to": after}
+            at.changes.append(change)
 
     def _set_factor(self, order: Array, lr: float) -> None:
         factor = steered(self._schedule(self.position.counter) or 0.0, lr)
@@ -312,6 +311,10 @@ class Trainer:
         """The running epoch's sums, by name; none between epochs."""
         return {n: float(arrays[f"sum/{n}"]) for n in self.task.sums} if self.position.step else {}
 
+    def _epochs(self) -> float:
+        """Epochs done, with fractions."""
+        return self.position.epoch + self.position.step / self.steps
+
     def _seconds(self) -> float:
         """Seconds of training so far."""
         return self._earlier + (self.position.epoch_seconds if self.position.step else 0.0)
@@ -320,7 +323,7 @@ class Trainer:
         """The run as it is now, its means not known."""
         at = self.position
         lr = self.rate(at.counter - 1 if self.recorder and self.recorder.path else at.counter)
-        return Moment(at.counter, at.epoch + at.step / self.steps, self._seconds(), math.nan, {}, lr, weights)
+        return Moment(at.counter, self._epochs(), self._seconds(), math.nan, {}, lr, weights)
 
     def _record_slice(self) -> None:
         """After a slice: a moment if it is time for one."""

@@ -32,8 +32,8 @@ def why_fixed(optimizer: Any, state: dict[str, Any]) -> str | None:
     if LR_FACTOR in state and getattr(optimizer, "lr", None) is not None:
         return None
     return (
-        f"the rate of the optimizer {type(optimizer).__name__} cannot be changed during a run: it has no lr and no state "
-        f"{LR_FACTOR!r} to multiply it by, as those derived from schuss.optim.Optimizer have"
+        f"the rate of {type(optimizer).__name__} cannot be changed during a run: it has no lr with a state "
+        f"{LR_FACTOR!r} that multiplies it; optimizers derived from schuss.optim.Optimizer have"
     )
 
 

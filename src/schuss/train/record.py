@@ -103,7 +103,9 @@ class Recorder:
 
     def _thin(self) -> None:
         """Drop every other moment but the first; the steps before a dropped one count to the next that stays."""
-        kept, sums, carried = [], [], {}
+        kept: list[Moment] = []
+        sums: list[Sums] = []
+        carried: Sums = {}
         for i, (moment, own) in enumerate(zip(self.path, self._sums, strict=True)):
             own = _added(carried, own)
             carried = own if i % 2 else {}
