@@ -9,13 +9,13 @@ from schuss.api.arguments import argument_names, array_type, function_name, to_a
 from schuss.api.gradients import floating_scalar
 from schuss.api.pytree import Named, is_number, parameters_of
 from schuss.api.run import Call, apply_model, backend
-from schuss.backprop import backprop, between, products
+from schuss.backprop import backprop, between
 from schuss.errors import TraceError
 from schuss.explanation.names import expression, name_nodes, rule_of
 from schuss.explanation.steps import Array, Explanation, Flow, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ops.registry import Kind, lookup
-from schuss.trace import Tensor, as_tensor, trace, tracing
+from schuss.trace import Tensor, as_tensor, made_for, trace, tracing
 
 _BY_ELEMENT = (Kind.MAP, Kind.REDUCE)
 
@@ -85,16 +85,14 @@ class _Run:
 
     def _backward(self, targets: Sequence[Tensor]) -> None:
         self.path = between({t.node for t in targets}, self.loss.node)
-        gradients = backprop(self.loss, [Tensor(n) for n in self.path])
-        self.incoming = dict(zip(self.path, gradients, strict=True))
+        handed: dict[Node, Sequence[Tensor | None]] = {}
+        gradients = backprop(self.loss, [Tensor(n) for n in self.path], handed=handed)
+        self.products = {n: handed[n] for n in self.path if n in handed}  # of the nodes that a gradient reaches
+        reached = {self.loss.node}
+        for node, parts in self.products.items():
+            reached |= {c for c, product in zip(node.inputs, parts, strict=True) if product is not None}
+        self.incoming = {n: g for n, g in zip(self.path, gradients, strict=True) if n in reached}
         self.targets = targets
-        self.products = {n: products(n, self.incoming[n], self.path) for n in self.path if n.inputs}
-        reached = {self.loss.node}  # a rule may hand nothing on, as that of stop_gradient
-        for node in reversed(self.path):
-            parts = zip(node.inputs, self.products.get(node, ()), strict=False)
-            reached |= {child for child, product in parts if node in reached and product is not None}
-        self.products = {n: p for n, p in self.products.items() if n in reached}
-        self.incoming = {n: g for n, g in self.incoming.items() if n in reached}
         self.locals = {n: _locals(n) for n in self.products}
         forward = Graph(tuple(t.node for t in targets), (self.loss.node,)).nodes
         self.wanted = [
@@ -173,9 +171,10 @@ def _locals(node: Node) -> list[Tensor | None]:
     record = lookup(node.op)
     if record.kind not in _BY_ELEMENT or record.grad is None:
         return [None] * len(node.inputs)
-    ones = as_tensor(1.0, node.type.dtype).broadcast_to(node.type.shape)
-    found = record.grad(ones, Tensor(node), *(Tensor(i) for i in node.inputs), **node.attrs)
-    return [None if part is None else as_tensor(part, node.type.dtype) for part in found]
+    with made_for(node):
+        ones = as_tensor(1.0, node.type.dtype).broadcast_to(node.type.shape)
+        found = record.grad(ones, Tensor(node), *(Tensor(i) for i in node.inputs), **node.attrs)
+        return [None if part is None else as_tensor(part, node.type.dtype) for part in found]
 
 
 def _stretched(shape: Sequence[Any], full: Sequence[int]) -> tuple[int, ...]:

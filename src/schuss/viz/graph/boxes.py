@@ -55,12 +55,14 @@ class Content:
 
 
 def short(name: str, most: int = NAME) -> str:
-    """A name for captions: the innermost layer of a nested one."""
-    return shortened(name.rpartition("/")[2] or name, most)
+    """A name for captions: the innermost layer of a nested one, the key of an entry of a dict."""
+    entry = re.fullmatch(r"\w+\['([^']+)'\]", name)
+    return shortened(entry[1] if entry else name.rpartition("/")[2] or name, most)
 
 
 def pretty(formula: str) -> str:
     """Code as a formula: × as a dot, a true minus."""
+    formula = re.sub(r"\d+\.\d{4,}(e[+-]?\d+)?", lambda found: f"{float(found[0]):.4g}", formula)
     formula = re.sub(r"(?<!\*)\s*\*\s*(?!\*)", " · ", formula)
     return re.sub(r"(?<![\w])-(?=[\w(])|(?<= )-(?= )", "−", formula)
 
@@ -140,11 +142,19 @@ def _flow_lines(step: Step, flow: Flow) -> list[Line]:
         if first == 1 and not total and product.height > 2 * TEXT and flow.product.shape == step.value.shape:
             return [Line(to, "incoming · 1, as it came", EMPTY)]
         return [Line(to, f"{total}incoming · {number(float(first))}", product)]
-    how = rule.removeprefix("incoming · ") if rule.startswith("incoming · ") else ""
+    how = _local_formula(rule)
     return [
         Line("local", shortened(how, LONGEST - 16) or f"∂{short(step.name, 12)}/∂{short(flow.to, 12)}", compact(flow.local)),
         Line(to, f"{total}incoming · local", product),
     ]
+
+
+def _local_formula(rule: str) -> str:
+    """The local gradient's own formula, from what a rule makes of an incoming gradient; "" if it is not a factor."""
+    for start, local in (("incoming · ", ""), ("−incoming · ", "−"), ("incoming / ", "1 / ")):
+        if rule.startswith(start):
+            return local + rule.removeprefix(start)
+    return re.sub(r"\bincoming\b", "1", rule) if rule.startswith(("incoming where", "0 where")) else ""
 
 
 def _right_side(step: Step, flow: Flow) -> str:
@@ -152,7 +162,8 @@ def _right_side(step: Step, flow: Flow) -> str:
     parts = step.rule.split("; ")
     if len(parts) == len(step.inputs):
         return parts[flow.position].partition(" = ")[2]
-    return parts[0].partition(" = ")[2] if len(parts) == 1 and len(step.inputs) == 1 else ""
+    one = len(parts) == 1 and (len(step.inputs) == 1 or parts[0].startswith("each "))
+    return parts[0].partition(" = ")[2] if one else ""
 
 
 # -- a closed group ------------------------------------------------------------------------------------

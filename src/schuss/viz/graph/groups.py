@@ -72,7 +72,7 @@ class _Names:
         self.count: dict[str, int] = {}
 
     def __call__(self, name: str) -> str:
-        name = name.replace(",", " ")
+        name = "_".join(name.replace(",", " ").split())  # names are joined by commas and by spaces
         self.count[name] = self.count.get(name, 0) + 1
         return name if self.count[name] == 1 else f"{name}#{self.count[name]}"
 
@@ -106,7 +106,7 @@ def _by_line(steps: Sequence[Step], names: _Names) -> list[Group | str]:
         if site is None or len(found) == 1:
             members += [s.name for s in found]
             continue
-        variable = assigned(site) or ("return" if source_line(found[0]).startswith("return") else f"line {site.line}")
+        variable = assigned(site) or ("return" if source_line(found[0]).startswith("return") else f"line{site.line}")
         label = source_line(found[0]) or variable
         members.append(Group(names(variable), label, "line", [s.name for s in found]))
     return members
@@ -128,7 +128,7 @@ def _divisors(n: int) -> Iterable[int]:
 
 
 def _signature(scope: tuple[str, ...], step: Step, network: Network) -> tuple[object, ...]:
-    leaves = tuple(i for i in step.inputs if i in network.leaves)
+    leaves = tuple(i for i in step.inputs if i in network.leaves and i not in network.data)
     return (scope, step.op, len(step.inputs), leaves)
 
 
@@ -219,7 +219,7 @@ def _folded(members: list[Group | str], network: Network) -> list[Group | str]:
 
 def _repeat(run: list[Group | str], period: int, times: int) -> Group:
     """One box for all; inside, the first and the last, and what is between where that is much."""
-    name = f"{_title(run[0])} to {_title(run[-1])}"
+    name = f"{_title(run[0])}..{_title(run[-1])}"
     members = run
     if len(run) > MANY and times > 3:
         members = [*run[:period], _repeat(run[period:-period], period, times - 2), *run[-period:]]
@@ -249,8 +249,9 @@ def _pieces(members: list[Group | str]) -> list[Group | str]:
 
 
 def _piece(run: list[Group | str]) -> Group:
-    name = f"{_title(run[0])} to {_title(run[-1])}"
-    return Group(name, name, "part", _pieces(run) if len(run) > MANY else run)
+    name = f"{_title(run[0])}..{_title(run[-1])}"
+    label = f"{_title(run[0])} to {_title(run[-1])}"
+    return Group(name, label, "part", _pieces(run) if len(run) > MANY else run)
 
 
 def _title(member: Group | str) -> str:

@@ -73,6 +73,7 @@ class _Slot:
     side: int
     box: Box | None = None
     x: float = 0.0
+    line: float | None = None  # where the link that passes here runs, once it is straight
     below: list[tuple[_Slot, _End]] = field(default_factory=list)
     above: list[tuple[_Slot, _End]] = field(default_factory=list)
 
@@ -91,9 +92,11 @@ def place(boxes: Sequence[Box], links: Sequence[Link]) -> tuple[float, float, fl
     _rank(boxes, links)
     rows, chains = _slots(boxes, links)
     _order(rows)
+    passing = [chain[1:-1] for chain in chains.values() if len(chain) > 3 and not chain[1].main]
     for _ in range(2):
         _ports(rows)
         _settle(rows)
+        _straighten(rows, passing)
     _ports(rows)
     height = _heights(rows, chains)
     slots = [s for r in rows for s in r]
@@ -231,9 +234,32 @@ def _move(row: list[_Slot]) -> None:
         slot.x = w + offset
 
 
+def _straighten(rows: list[list[_Slot]], passing: Sequence[Sequence[_Slot]]) -> None:
+    """Links over several rows become straight, as far out as the widest row that they pass wants them."""
+    if not passing:
+        return
+    for _ in range(SWEEPS):
+        bent = 0.0
+        for chain in passing:
+            places = [s.x for s in chain]
+            bent = max(bent, max(places) - min(places))
+            line = max(places) if sum(places) > 0 else min(places)
+            for slot in chain:
+                slot.line = line
+        if bent < 0.5:
+            break
+        for row in rows:
+            _move(row)
+    for chain in passing:
+        for slot in chain:
+            slot.line = None
+
+
 def _wish(slot: _Slot) -> tuple[float, float]:
     if slot.main:
         return 0.0, 1e9
+    if slot.line is not None:
+        return slot.line, 1e6
     total = weight = 0.0
     for near, end in slot.below:
         w = _pull(slot, near)

@@ -6,6 +6,8 @@ import linecache
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from schuss.explanation.steps import Array, Explanation, Flow, Step
 from schuss.viz.graph.summary import Summary
 
@@ -53,7 +55,7 @@ class Network:
         name = self.explanation.result
         while name in self.heir:
             name = self.heir[name]
-        return [name] if name in leaves and self.readers.get(name) else []
+        return [name] if name in leaves else []
 
     # -- numbers -------------------------------------------------------------------------------------
 
@@ -91,15 +93,17 @@ class Network:
     def summary(self, array: Array) -> dict[str, Any]:
         return Summary(array).to_json()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, only: str | None = None) -> dict[str, Any]:
+        """only: the name of the one operation to describe."""
         e = self.explanation
+        steps = e.steps if only is None else [s for s in e.steps if s.name == only]
         return {
             "title": e.title,
-            "loss": float(e.value),
+            "loss": float(e.value) if np.isfinite(e.value) else None,
             "result": e.result,
             "order": list(self.steps),
-            "ops": [self._op(step) for step in e.steps],
-            "inputs": [self._input(name) for name in self.leaves],
+            "ops": [self._op(step) for step in steps],
+            "inputs": [self._input(name) for name in self.leaves if only in (None, name)],
         }
 
     def _op(self, step: Step) -> dict[str, Any]:

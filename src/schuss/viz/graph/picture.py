@@ -34,13 +34,13 @@ class GraphPicture:
         choose(root, self._network, **self._choice)
         return render(self._network, root)
 
-    def to_json(self) -> dict[str, Any]:
-        """Every operation with its formula, rule, value, incoming gradient, local gradients and products.
+    def to_json(self, only: str | None = None) -> dict[str, Any]:
+        """Every operation, or the one operation or input named, with its formula, rule, value, incoming gradient, local gradients and products.
 
         Arrays are summaries: shape, mean, std, min, max, hist (counts) between edges, and numbers where there are at
         most 64. The keys: title, loss, result, order, ops, inputs.
         """
-        return self._network.to_json()
+        return self._network.to_json(only)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture to an .svg file. UsageError for another ending."""

@@ -152,11 +152,14 @@ def shape_of(array: Array) -> str:
 
 def spread(summary: Summary) -> str:
     """0.131 ± 0.308"""
-    if summary.mean is None or summary.std is None:
-        return "not finite" if summary.array.size else "empty"
+    if not summary.array.size:
+        return "empty"
     if summary.array.size != summary.finite.size:
         return f"{summary.array.size - summary.finite.size:,} not finite"
-    return f"{summary.mean:.3g} ± {summary.std:.2g}".replace("-", "−")
+    if summary.mean is None or summary.std is None:
+        return "too large"
+    mean = 0.0 if abs(summary.mean) < 1e-6 * summary.std else summary.mean  # what rounding left of a sum of zero
+    return f"{mean:.3g} ± {summary.std:.2g}".replace("-", "−")
 
 
 def histogram(summary: Summary, kind: str, width: float = 46.0, height: float = 20.0) -> Piece:

@@ -36,7 +36,7 @@ Points = list[tuple[float, float]]
 
 @dataclass
 class Node:
-    """A box: an operation, a closed layer or an input at the foot. x, y: its upper left corner."""
+    """A box: an operation, a closed layer or an input at the foot. x, y: its upper left corner; operations: those inside."""
 
     kind: str
     name: str
@@ -46,6 +46,7 @@ class Node:
     width: float
     height: float
     content: Content
+    operations: tuple[str, ...] = ()
 
 
 @dataclass
@@ -254,6 +255,10 @@ class _Level:
             for value in self.network.steps[name].inputs:
                 if value is not None:
                     self._connect(value, name)
+        result = self.network.explanation.result
+        if self.outermost and result in self.network.leaves:  # a function that gives back what it is given
+            self.entries[result] = self.owner[result] = self._foot(result)
+            self._connect_out(result)
         for name in self.inside:
             if self._leaves(name):
                 self._connect_out(name)
@@ -305,7 +310,7 @@ class _Level:
         """The links from the foot to the result, or to what leaves the group, along each operation's heir."""
         on_spine = [n for n in self.inside if n in self.scene.spine]
         out = [n for n in self.exits if n in self.scene.spine] or list(self.exits)
-        name = on_spine[-1] if on_spine else (out[-1] if out else self.inside[-1])
+        name = on_spine[-1] if on_spine else out[-1]
         main = set()
         if name in self.exits:
             main.add((name, self.owner[name], self.exits[name]))
@@ -334,6 +339,8 @@ class _Level:
         side = 0 if main else self._side_of(value, target, readers)
         if not main and not target.box.main and not target.box.side:
             target.box.side = side
+        if not main and not source.box.main and not source.box.side and not source.operations:
+            source.box.side = side
         source_x = source.inner.exits[value] if source.inner else None
         target_x = target.inner.entries[value] if target.inner else None
         return Link(source.box, target.box, main, side, label, source_x, target_x)
@@ -378,7 +385,7 @@ class _Level:
         half = item.box.body
         kind = "input" if not item.operations else "layer" if item.group is not None else "op"
         layer = item.name if item.group is not None else self._layer_of(item.name)
-        node = Node(kind, item.name, layer, x - half, y, 2 * half, item.box.height, item.content)
+        node = Node(kind, item.name, layer, x - half, y, 2 * half, item.box.height, item.content, tuple(item.operations))
         return [*_stacked(item, x, y), node]
 
     def _layer_of(self, name: str) -> str:

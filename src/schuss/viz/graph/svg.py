@@ -143,17 +143,13 @@ def _node(node: Node, network: Network) -> str:
     box = _rect("box", node.x, node.y, node.width, node.height, 6.0)
     if node.kind == "layer":
         return (
-            f'<g class="layer closed" data-layer="{_attribute(node.layer)}"{_order(network, _inside(network, node))}'
+            f'<g class="layer closed" data-layer="{_attribute(node.layer)}"{_order(network, node.operations)}'
             f' data-open="false" tabindex="0" role="button" aria-expanded="false"{label}>{title}{box}'
             f"{_sign(node.x + node.width - 13, node.y + 5, False)}{inner}</g>"
         )
     order = _order(network, [node.name])
     names = f'data-op="{_attribute(node.name)}" data-layer="{_attribute(node.layer)}"'
     return f'<g class="op" {names}{order} tabindex="0" role="button"{label}>{title}{box}{inner}</g>'
-
-
-def _inside(network: Network, node: Node) -> list[str]:
-    return getattr(node, "operations", None) or []
 
 
 def _sign(x: float, y: float, is_open: bool) -> str:
