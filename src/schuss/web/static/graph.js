@@ -4,7 +4,7 @@ import { $, h, relabel, settled, toast, write } from "./dom.js";
 import { number } from "./format.js";
 import { shortcut } from "./keys.js";
 import { shapeOf } from "./numbers.js";
-import { showOperation } from "./panel.js";
+import { showLayer, showOperation } from "./panel.js";
 import { getJson, getText, oneAtATime } from "./requests.js";
 import { known, on } from "./store.js";
 import { still } from "./theme.js";
@@ -14,7 +14,7 @@ import { Walk } from "./walk.js";
 const EVERY = 2000; // milliseconds between pictures of a run in training
 const PACE = 900; // milliseconds a step while it plays itself
 
-const chosen = { set: "train", example: 0, open: new Set(), all: false, op: null };
+const chosen = { set: "train", example: 0, open: new Set(), closed: new Set(), all: false, op: null };
 let picture = null; // the svg element
 let operations = new Map(); // graph.json by name
 let loss = null;
@@ -23,8 +23,13 @@ let scale = null; // null: fit
 let drawnFor = ""; // set, example, open layers and step of what is drawn
 let playing = 0;
 
-const allLayers = () => [...(picture?.querySelectorAll("[data-layer]") ?? [])].map((e) => e.dataset.layer).filter(Boolean);
-const query = () => ({ set: chosen.set, example: chosen.example, open: chosen.all ? [...new Set([...allLayers(), ...chosen.open])].join(",") : [...chosen.open].join(",") });
+const query = () => ({
+  set: chosen.set,
+  example: chosen.example,
+  open: [...chosen.open].join(","),
+  closed: [...chosen.closed].join(","),
+  collapse: chosen.all ? "false" : "auto",
+});
 const key = () => JSON.stringify([query(), known.run.step ?? 0, known.hello?.label, known.hello?.mode]);
 
 // -- drawing -------------------------------------------------------------------------------------------
@@ -32,7 +37,7 @@ const key = () => JSON.stringify([query(), known.run.step ?? 0, known.hello?.lab
 const load = oneAtATime(async () => {
   if (!known.connected || !known.hello) return;
   const wanted = key();
-  $("graph").classList.add("busy");
+  $("picture").classList.add("busy");
   try {
     const asked = query();
     const text = await getText("graph.svg", asked);
@@ -42,27 +47,28 @@ const load = oneAtATime(async () => {
   } catch (error) {
     if (known.connected) message(error.message);
   } finally {
-    $("graph").classList.remove("busy");
+    $("picture").classList.remove("busy");
   }
 });
 
 function put(text, json) {
   const found = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-  const focused = document.activeElement?.closest?.("#graph [tabindex]");
+  const focused = document.activeElement?.closest?.("#picture [tabindex]");
   const again = focused && [focused.dataset.op, focused.dataset.layer];
   const at = walk?.at ?? null;
   picture = document.importNode(found, true);
   picture.removeAttribute("width");
   picture.removeAttribute("height");
-  $("graph").replaceChildren(picture);
+  $("picture").replaceChildren(picture);
   operations = new Map(json.ops.map((op) => [op.name, op]));
   loss = json.loss;
   walk = new Walk(picture);
   size();
+  if (!drawnFor) $("picture").scrollLeft = (picture.clientWidth - $("picture").clientWidth) / 2 + 20;
   if (at !== null) walk.go(at);
   if (again) boxOf(again)?.focus({ preventScroll: true });
   mark();
-  if (chosen.op) showOperation(operations.get(chosen.op) ?? null, loss);
+  if (chosen.op) showOperation(operations.get(chosen.op) ?? null);
   says();
 }
 
@@ -73,7 +79,7 @@ function boxOf([op, layer]) {
 function message(text) {
   picture = walk = null;
   drawnFor = "";
-  $("graph").replaceChildren(h("p", { class: "message" }, text));
+  $("picture").replaceChildren(h("p", { class: "message" }, text));
   write($("walk-text"), " ");
   showOperation(null);
 }
@@ -81,7 +87,7 @@ function message(text) {
 function size() {
   if (!picture) return;
   const { width } = picture.viewBox.baseVal;
-  const room = $("graph").clientWidth - 40;
+  const room = $("picture").clientWidth - 40;
   const fit = Math.min(1.15, Math.max(room / width, Math.min(0.62, room / 360)));
   picture.style.width = `${Math.round(width * (scale ?? fit))}px`;
   picture.style.maxWidth = "none";
@@ -103,30 +109,37 @@ function mark() {
 function choose(name) {
   chosen.op = name;
   if (picture) mark();
-  showOperation(operations.get(name) ?? null, loss);
+  showOperation(operations.get(name) ?? null);
 }
 
 function toggle(layer) {
-  chosen.all = false;
-  layersButton();
-  if (!chosen.open.delete(layer)) chosen.open.add(layer);
-  walk?.go(null);
+  const { layer: name, open } = layer.dataset;
+  chosen[open === "true" ? "open" : "closed"].delete(name);
+  chosen[open === "true" ? "closed" : "open"].add(name);
   walk = null;
   load();
 }
 
 function layersButton() {
   $("graph-layers").setAttribute("aria-pressed", String(chosen.all));
-  write($("graph-layers"), chosen.all || chosen.open.size ? "Close all layers" : "Open all layers");
+  write($("graph-layers"), chosen.all ? "Fold the layers" : "Open all layers");
 }
 
-function activate(target) {
+/** An open layer is closed by its heading, not by the space between its boxes. */
+function onHeading(layer, event) {
+  const frame = layer.querySelector(".frame");
+  if (!frame || event.type !== "click") return true;
+  return event.clientY < frame.getBoundingClientRect().top + 26 * Number(picture.dataset.scale);
+}
+
+function activate(event) {
+  const { target } = event;
   const op = target.closest?.(".op");
   const layer = target.closest?.(".layer");
   if (op?.dataset.op && operations.has(op.dataset.op)) {
     if (walk && walk.at !== null) jump(op);
     choose(op.dataset.op);
-  } else if (layer?.dataset.layer) toggle(layer.dataset.layer);
+  } else if (layer?.dataset.layer && onHeading(layer, event)) toggle(layer);
   else return false;
   return true;
 }
@@ -160,9 +173,17 @@ function go(at) {
   const box = walk.go(at);
   if (box) {
     if (box.dataset.op && operations.has(box.dataset.op)) choose(box.dataset.op);
+    else layerAt(box);
     box.scrollIntoView({ block: "nearest", inline: "nearest", behavior: still.matches ? "auto" : "smooth" });
   }
   says();
+}
+
+/** A closed layer on the way. */
+function layerAt(box) {
+  choose(null);
+  const last = [...operations.values()].find((op) => op.forward === Number(box.dataset.forward));
+  showLayer(box.dataset.layer, box.getAttribute("aria-label")?.split(": ").at(-1) ?? "", last);
 }
 
 const move = (by) => go(walk?.at === null || walk === null ? (by > 0 ? 0 : (walk?.length ?? 1) - 1) : walk.at + by);
@@ -220,8 +241,9 @@ function startExample() {
   $("graph-less").addEventListener("click", () => pick(chosen.example - 1));
   $("graph-more").addEventListener("click", () => pick(chosen.example + 1));
   $("graph-layers").addEventListener("click", () => {
-    chosen.all = !(chosen.all || chosen.open.size);
+    chosen.all = !chosen.all;
     chosen.open.clear();
+    chosen.closed.clear();
     layersButton();
     walk = null;
     load();
@@ -237,6 +259,7 @@ function hello() {
   $("graph-index").value = String(Math.min(chosen.example, Math.max(0, rows() - 1)));
   chosen.example = Number($("graph-index").value);
   chosen.open.clear();
+  chosen.closed.clear();
   chosen.all = false;
   choose(null);
   layersButton();
@@ -255,10 +278,10 @@ export function startGraph() {
   startWalk();
   startExample();
   showOperation(null);
-  const host = $("graph");
-  host.addEventListener("click", (event) => activate(event.target));
+  const host = $("picture");
+  host.addEventListener("click", activate);
   host.addEventListener("keydown", (event) => {
-    if ((event.key === "Enter" || event.key === " ") && event.target !== host && activate(event.target)) event.preventDefault();
+    if ((event.key === "Enter" || event.key === " ") && event.target !== host && activate(event)) event.preventDefault();
   });
   $("zoom-in").addEventListener("click", () => zoom(1.25));
   $("zoom-out").addEventListener("click", () => zoom(0.8));

@@ -6,22 +6,22 @@ import { shown, shapeOf } from "./numbers.js";
 const heading = (words, kind, small) => h("h3", { class: kind }, words, small ? h("small", {}, small) : null);
 
 /** Show one operation of graph.json; null: a hint. */
-export function showOperation(op, loss) {
+export function showOperation(op) {
   const panel = $("panel");
   const top = panel.dataset.op === op?.name ? panel.scrollTop : 0;
   panel.dataset.op = op?.name ?? "";
-  panel.replaceChildren(...(op ? content(op, loss) : [h("p", { class: "empty" }, "Choose an operation to see its formula, its local gradient and the numbers that meet there.")]));
+  panel.replaceChildren(...(op ? content(op) : [h("p", { class: "empty" }, "Choose an operation to see its formula, its local gradient and the numbers that meet there.")]));
   panel.scrollTop = top;
 }
 
-function content(op, loss) {
+function content(op) {
   return [
     h("h2", { id: "panel-name" }, op.name),
     h("p", { class: "where" }, [op.layer ? `in ${op.layer}` : "", op.op].filter(Boolean).join(" · ")),
     h("p", { class: "formula", id: "panel-formula" }, `${op.name} = ${op.expression}`),
     heading("Value", "up", shapeOf(op.value)),
     h("div", { "data-part": "value" }, shown(op.value, "cool")),
-    ...backward(op, loss),
+    ...backward(op),
     ...(op.line ? [heading("Your line"), h("p", { class: "source" }, op.line)] : []),
   ];
 }
@@ -37,6 +37,18 @@ function backward(op) {
     h("p", { class: "formula", id: "panel-rule" }, op.rule),
     ...(op.flows ?? []).map(flow),
   ].filter(Boolean);
+}
+
+/** Show a closed layer: what it hands on and what comes back, as its last operation has it. */
+export function showLayer(name, inside, last) {
+  const panel = $("panel");
+  panel.dataset.op = "";
+  panel.replaceChildren(
+    h("h2", {}, name),
+    h("p", { class: "where" }, inside),
+    ...(last ? [heading("Value", "up", shapeOf(last.value)), h("div", {}, shown(last.value, "cool"))] : []),
+    ...(last?.incoming ? [heading("Incoming gradient", "down", shapeOf(last.incoming)), h("div", {}, shown(last.incoming, "accent"))] : []),
+    h("p", { class: "how" }, "Open it, with Enter or a click, to go through its operations one by one."));
 }
 
 /** What goes back to one input: local gradient, and its product with what came in. */

@@ -226,9 +226,17 @@ async function leave() {
 
 function hello() {
   $("play-leave").hidden = !playing();
-  if (seen("play") && playing()) load();
+  if (seen("play")) begin();
   readout();
   drawChart();
+}
+
+/** Show the playground; open it if nothing is being trained. */
+function begin() {
+  if (!known.hello) return;
+  if (playing()) load();
+  else if (training()) write($("play-note"), "A run is in training. What you train here shares the processor with it and takes its place on this page until you go back.");
+  else if (!asked) train();
 }
 
 export function startPlay() {
@@ -250,8 +258,6 @@ export function startPlay() {
   onShow("play", () => {
     readout();
     drawChart();
-    if (playing()) load();
-    else if (training()) write($("play-note"), "A run is in training. What you train here shares the processor with it and takes its place on this page until you go back.");
-    else if (!asked) train();
+    begin();
   });
 }

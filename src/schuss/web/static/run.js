@@ -27,10 +27,11 @@ const lastOf = (name) => known.history[name]?.at(-1) ?? null;
 /** Points over epochs: the moments where there are any, else one an epoch. */
 export function curve(name) {
   if (known.moments.length) return known.moments.map((m) => [m.epoch, name === "loss" ? m.loss : (m.metrics?.[name] ?? null)]);
-  return (known.history[name] ?? []).map((value, i) => [i + 1, value]);
+  return byEpoch(name);
 }
 
-export const byEpoch = (name) => (known.history[name] ?? []).map((value, i) => [i + 1, value]);
+/** One point an epoch; of a very long run only some epochs are known. */
+export const byEpoch = (name) => (known.history[name] ?? []).map((value, i) => [known.history.epoch?.[i] ?? i + 1, value]);
 
 // -- tiles ---------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import { $ } from "./dom.js";
 import { known, receive, tell } from "./store.js";
 
-const WAITS = [1, 2, 4, 8, 15]; // seconds between tries
+const WAITS = [2, 3, 5, 10, 15]; // seconds between tries
 const PATIENCE = 4000; // milliseconds for one try
 
 let source = null;
