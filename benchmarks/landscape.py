@@ -6,9 +6,9 @@
 schuss: viz.landscape_data as it is called, with everything: the plane from the recorded path, compilation, the grid and
 the losses along the path. PyTorch, float32, on the same plane and rows, the grid alone:
 
-forward        weights at a point from flat vectors, theta + a p + b q, views of them through F.linear, in inference mode;
-               in chunks of rows, of the length that is fastest here
-forward, split the same with our shortcut written by hand: x @ W' of the first layer at three points only, then sums
+forward         weights at a point from flat vectors, theta + a p + b q, views of them through F.linear, in inference
+                mode; in chunks of rows, of the length that is fastest here
+forward, split  the same with our shortcut written by hand: x @ W' of the first layer at three points only, then sums
 
 The sides take turns, each with the whole grid; the figure is the median of the rounds. All losses must agree to 1e-4.
 """

@@ -53,7 +53,7 @@ def confusion(model: Any, x: Any, y: Any, *, names: Any = None, ax: Any = None) 
     labels = [str(n) for n in (range(count) if names is None else names)]
     if len(labels) != count:
         raise UsageError(f"confusion: {len(labels)} names for {count} classes")
-    side = min(max(2.6, 0.52 * count + 1.2), 11.0)
+    side = min(max(4.2, 0.52 * count + 1.2), 11.0)
     ax = style.new_axes(ax, (side + 0.9, side + 0.3), layout="compressed")
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1) * 100
     right = np.eye(count, dtype=bool)
