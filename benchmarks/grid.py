@@ -4,8 +4,8 @@
     python benchmarks/grid.py [--rounds 5] [--sides schuss jax:scan torch:fused_ftz torch:step_ftz]
 
 A point is a width w, a depth d and a batch: w inputs, d hidden layers of w ReLU units, 10 classes, cross entropy,
-Adam, float32. An epoch has as many batches as fill about a twentieth of a second, and one turn is a fifth of a second.
-The sides take turns; the figure is the median of their turns.
+Adam, float32. An epoch has as many batches as fill about a quarter of a second (2,000 at most; 2 at least, and 16 of
+small batches). The sides take turns; the figure is the median of their turns.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from workloads import named
 WIDTHS, DEPTHS, BATCHES = (8, 32, 128, 512, 2048), (1, 4, 16), (1, 64, 4096)
 SIDES = ["schuss", "jax:scan", "torch:fused_ftz"]
 SPEED = 100e9  # about how many operations a second, to choose the length of an epoch
+EPOCH = 0.25  # seconds; at least two steps, and 16 of up to 64 examples: what an epoch's end costs is not a step's
 MOST = 1 << 25  # numbers of data at most
 
 
@@ -27,7 +28,7 @@ def point(width: int, depth: int, batch: int) -> str:
     """The workload's name: sizes:batch:rows."""
     sizes = (*(width,) * (depth + 1), 10)
     flops = 6 * batch * sum(a * b for a, b in itertools.pairwise(sizes))
-    steps = min(max(int(0.05 * SPEED / flops), 2), 2000, max(MOST // (width * batch), 2))
+    steps = min(max(int(EPOCH * SPEED / flops), 16 if batch <= 64 else 2), 2000, max(MOST // (width * batch), 2))
     return f"{','.join(map(str, sizes))}:{batch}:{steps * batch}"
 
 

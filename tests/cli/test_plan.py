@@ -46,7 +46,8 @@ def test_the_plan_for_people(schuss, saved):
     assert "-- the threads meet --" in text
     assert "weight gradient with its update" in text
     small = schuss("graph", saved, "--plan", "--batch-size", 2, "--threads", 2).out
-    assert "one thread: below 0.4 Mflop" in small
+    assert "one thread: 2 threads would save about" in small
+    assert "shared: 2 threads would save about" in text
     assert "-- the threads meet --" not in small
 
 
@@ -80,3 +81,12 @@ def test_without_a_loss_there_is_no_step(schuss, tmp_path):
     result = schuss("graph", tmp_path / "m.safetensors", "--plan")
     assert result.code == 1
     assert "does not tell the loss" in result.error
+
+
+def test_the_plan_says_where_columns_are_divided(schuss, tmp_path):
+    model = nn.Sequential(nn.Linear(900, 600), nn.ReLU(), nn.Linear(600, 3))
+    data = np.zeros((8, 900), np.float32), np.zeros(8, np.int64)
+    library.fit(model, data, loss=nn.CrossEntropyLoss(), optimizer=library.optim.SGD(lr=0.1), epochs=1, batch_size=4)
+    library.save(model, tmp_path / "m.safetensors")
+    text = schuss("graph", tmp_path / "m.safetensors", "--plan", "--threads", 2).out
+    assert "each thread computes its own of 600 columns" in text

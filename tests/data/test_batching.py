@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import numpy as np
 import pytest
@@ -64,3 +65,24 @@ def test_split_limits() -> None:
             split_validation(10, fraction, KEY)
     with pytest.raises(UsageError, match="leaves none to train on"):
         split_validation(1, 0.5, KEY)
+
+
+@pytest.mark.parametrize("n", [10, batching.WORTH_A_THREAD])
+def test_orders_made_ahead_are_the_epochs_own(n: int) -> None:
+    orders = batching.Orders(n, KEY)
+    for epoch in (0, 1, 2, 5, 6):  # a jump, as on resuming
+        assert np.array_equal(orders(epoch, last=epoch == 6), epoch_order(n, KEY, epoch))
+
+
+def test_the_next_order_is_made_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[int, str]] = []
+
+    def note(n: int, key: object, epoch: int) -> np.ndarray:
+        made.append((epoch, threading.current_thread().name))
+        return np.arange(n)
+
+    monkeypatch.setattr(batching, "epoch_order", note)
+    orders = batching.Orders(batching.WORTH_A_THREAD, KEY)
+    for epoch in range(3):
+        orders(epoch, last=epoch == 2)
+    assert made == [(0, "MainThread"), (1, "schuss-order"), (2, "schuss-order")]

@@ -228,7 +228,7 @@ def test_same_bits_for_any_thread_count_and_any_slicing():
     runs = []
     for threads in (1, 2, 3, 4, 8):
         loop_executor = NativeExecutor(threads)
-        assert loop_executor.loop(step, 32)._threads == threads, "the step must be large enough to be shared"
+        assert loop_executor.loop(step, 32).threads == threads, "the step must be shared"
         runs.append(run(loop_executor, step, state, data))
     runs.append(run(NativeExecutor(2), step, state, data, slices=((0, 1), (1, 4), (5, 2))))
     for other in runs[1:]:
@@ -415,3 +415,27 @@ def test_other_instruction_sets(isa, tmp_path):
             assert value.tobytes() == results[isa][key].tobytes(), key
         else:
             np.testing.assert_allclose(results[isa][key], value, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_matrices_of_one_shape_are_turned_together(threads):
+    step, state, data = mlp_step((20, 48, 48, 48, 5))
+    loop = NativeExecutor(threads).loop(step, 32)
+    pairs = zip(loop.plan.stages, loop.listing().notes, strict=True)
+    turned = [len(stage.group.maps) for stage, note in pairs if "turned in blocks" in note]
+    assert max(turned) == 2, "one kernel for the two hidden layers"
+    expected, found = run(ReferenceExecutor(), step, state, data), run(NativeExecutor(threads), step, state, data)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("sizes", [(20, 600, 300, 5), (20, 603, 301, 5)])
+def test_products_by_a_large_matrix_are_divided_by_columns(sizes):
+    step, state, data = mlp_step(sizes)
+    loops = [NativeExecutor(threads).loop(step, 4) for threads in (1, 2)]
+    assert all(any(s.division[0] == "columns" for s in loop.plan.stages) for loop in loops)
+    expected = run(ReferenceExecutor(), step, state, data, batch=4)
+    runs = [run(NativeExecutor(threads), step, state, data, batch=4) for threads in (1, 2, 3, 8)]
+    for name in expected:
+        np.testing.assert_allclose(runs[0][name], expected[name], rtol=1e-4, atol=2e-6, err_msg=name)
+        assert all(other[name].tobytes() == runs[0][name].tobytes() for other in runs), name

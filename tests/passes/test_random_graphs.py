@@ -19,6 +19,8 @@ from schuss.exec.reference import ReferenceExecutor, run_graph
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.ops.check import parse_graph, verify_graph
+from schuss.passes import memory
+from schuss.passes.cost import Sharing
 from schuss.passes.cse import common_subexpressions
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
@@ -37,6 +39,7 @@ def _small_graphs_are_shared_too():
     """Threads take part however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "WORTH_SHARING", -1)
+        patch.setattr(Sharing, "worth", True)
         yield
 
 
@@ -142,6 +145,15 @@ def test_native_is_the_reference_on_any_number_of_threads(graph, rows):
 @given(graphs("float32"), ROWS)
 def test_native_is_the_reference_in_float32(graph, rows):
     check_native(graph, inputs_for(graph, rows))
+
+
+@settings(FEW, max_examples=25)
+@given(graphs(), ROWS)
+def test_native_is_the_reference_where_products_are_divided_by_columns(graph, rows):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "LARGE", 1)
+        patch.setattr(memory, "LARGER", 0)
+        check_native(graph, inputs_for(graph, rows))
 
 
 @pytest.mark.parametrize(

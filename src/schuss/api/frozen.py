@@ -53,7 +53,7 @@ class Frozen:
         if quick is not None and len(inputs) == 1:
             (x,) = inputs
             if type(x) is np.ndarray and x.shape == quick[0] and x.dtype is quick[1]:
-                return quick[2](x)[0]
+                return quick[2](x)
         key = tuple((x.dtype, x.shape[1:]) for x in inputs if type(x) is np.ndarray and x.ndim)
         known = self._known.get(key) if len(key) == len(inputs) else None
         if known is not None:

@@ -20,11 +20,12 @@ from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range, if_then
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
-from schuss.ir.graph import Node
-from schuss.ir.types import Dim, Sym
-from schuss.passes.fusion import Group
+from schuss.ir.types import Dim, Sym, static_size
+from schuss.passes.memory import Stage
 from schuss.passes.storage import ITEMSIZE, LINE
 
+FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
+FETCH_ROWS = 16  # how many rows in advance
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
 
@@ -69,10 +70,12 @@ def _tile_cost(down: int, across: int) -> float:
 class Contraction:
     """One product and its epilogue: the terms, the tiles and the code."""
 
-    def __init__(self, kernel: Kernel, group: Group, threads: int, ahead: Node | None) -> None:
+    def __init__(self, kernel: Kernel, stage: Stage, threads: int) -> None:
+        group, ahead = stage.group, stage.ahead
         assert group.anchor is not None
         self.kernel = kernel
         self.group = group
+        self.by_columns = stage.division[0] == "columns"
         self.ahead = None if ahead is None else kernel.read(ahead, ahead.type.rank)
         self.product = group.anchor
         x, y = self.product.inputs
@@ -90,6 +93,7 @@ class Contraction:
             self.x, self.y = _turn(self.y), _turn(self.x)
             self.terms = [_turn(t) for t in self.terms]
             self.rows, self.columns = self.columns, self.rows
+        self.far = self._is_far()
         self.expected = self._rows_a_thread(threads)
         self.tile = self._choose()
         kernel.notes.append(self._reason())
@@ -104,7 +108,17 @@ class Contraction:
         each = _column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = "; fetches the next batch's rows of data" if self.ahead is not None else ""
+        fetch += f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
         return f"tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
+
+    def _is_far(self) -> bool:
+        """Whether the right operand is a matrix too large to be near: a tile's columns of it lie far apart, and only
+
+        asking in advance brings them in time.
+        """
+        shape = self.product.inputs[1].type.shape
+        static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape) and not self.turned
+        return static and static_size(shape) * ITEMSIZE[self.dtype] > FAR
 
     def _is_turned(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
@@ -127,7 +141,8 @@ class Contraction:
 
     def _rows_a_thread(self, threads: int) -> int:
         whole = self.kernel.plan.storage.capacity if isinstance(self.rows, Sym) else self.rows
-        return max(-(-whole // threads) if self.rank == 2 and not self.turned else whole, 1)
+        divided = self.rank == 2 and not self.turned and not self.by_columns
+        return max(-(-whole // threads) if divided else whole, 1)
 
     def emit(self) -> None:
         """Batch axes as loops, then the matrix."""
@@ -151,7 +166,10 @@ class Contraction:
         b, tile = self.kernel.b, self.tile
         panel = tile.width * tile.vectors
         if self.turned:
-            self._one_row(offsets, tile)
+            self._share_of_columns(offsets, I64(1), tile)
+            return
+        if self.by_columns:
+            self._share_of_columns(offsets, self.kernel.n, tile)
             return
         low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
         columns = self.columns
@@ -163,16 +181,18 @@ class Contraction:
             vectors = -(-rest // tile.width)
             self._panel(offsets, low, high, whole, Tile(tile.rows, vectors, tile.width, rest % tile.width))
 
-    def _one_row(self, offsets: list[Any], tile: Tile) -> None:
-        """A product turned to a single row: the threads share its columns, the last vector is masked."""
+    def _share_of_columns(self, offsets: list[Any], rows: Any, tile: Tile) -> None:
+        """All rows of the columns that are this thread's; what is no whole panel by vectors, the last one masked."""
         kernel, b = self.kernel, self.kernel.b
         panel = tile.width * tile.vectors
         whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(panel)))
         with for_range(b, kernel.low, whole, panel) as j:
-            self._panel(offsets, I64(0), I64(1), j, tile)
+            self._panel(offsets, I64(0), rows, j, tile)
+        if tile.width == 1:
+            return
         with for_range(b, whole, kernel.high, tile.width) as j:
             mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
-            self._panel(offsets, I64(0), I64(1), j, Tile(1, 1, tile.width), mask)
+            self._panel(offsets, I64(0), rows, j, Tile(tile.rows, 1, tile.width), mask)
 
     def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile, mask: Any = None) -> None:
         """All rows of one panel of columns, a tile at a time: whole ones, the rows expected to be left, single rows.
@@ -231,7 +251,7 @@ class Contraction:
             place = b.gep(kernel.order, [b.add(b.add(i, r), kernel.n)], source_etype=I64)
             start = b.add(b.mul(b.load(place, typ=I64), I64(size)), b.mul(first, I64(LINE)))
             for line in range(share):
-                prefetch(b, replace(rows, dtype="uint8"), b.add(start, I64(line * LINE)), write=False)
+                prefetch(b, replace(rows, dtype="uint8"), b.add(start, I64(line * LINE)), write=False, near=False)
 
     def _by_place(self, term: Term) -> bool:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
@@ -252,6 +272,10 @@ class Contraction:
                 load(k, self.y, b.add(yk, I64(v * tile.width)), self.y.strides[-1], self._mask(tile, v, mask))
                 for v in range(tile.vectors)
             ]
+            if self.far and tile.width > 1:
+                for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[self.dtype]))):
+                    ahead = b.add(yk, I64(v * tile.width + FETCH_ROWS * self.y.strides[-2]))
+                    prefetch(b, self.y, ahead, write=False)
             for r, row in enumerate(held):
                 left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
                 for place, vector in zip(row, right, strict=True):
@@ -294,6 +318,6 @@ def _turn(term: Term) -> Term:
     return replace(term, strides=(*term.strides[:-2], term.strides[-1], term.strides[-2]))
 
 
-def emit_contract_group(kernel: Kernel, group: Group, threads: int, ahead: Node | None = None) -> None:
-    """The product and its epilogue. ahead: a column whose rows of the next batch are to be fetched meanwhile."""
-    Contraction(kernel, group, threads, ahead).emit()
+def emit_contract_group(kernel: Kernel, stage: Stage, threads: int) -> None:
+    """The product and its epilogue."""
+    Contraction(kernel, stage, threads).emit()

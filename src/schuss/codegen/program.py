@@ -16,7 +16,7 @@ import llvmlite.ir as ir
 
 from schuss.codegen.contract import emit_contract_group
 from schuss.codegen.folds import emit_reduce_group
-from schuss.codegen.kernel import Kernel
+from schuss.codegen.kernel import VIRTUAL_LANES, Kernel
 from schuss.codegen.lanes import I8, I64, POINTER
 from schuss.codegen.loops import entry_alloca, for_range, if_then
 from schuss.codegen.maps import emit_map_group
@@ -79,12 +79,12 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, note
     b = ir.IRBuilder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
     if is_turn(kernel, group):
-        kernel.notes.append("a matrix turned in blocks, for the product that reads its rows")
+        kernel.notes.append("turned in blocks, for the products that read their rows")
         emit_turn(kernel, group)
     elif group.form is Form.MAP:
         emit_map_group(kernel, group)
     elif group.form is Form.CONTRACT:
-        emit_contract_group(kernel, group, program.threads, stage.ahead)
+        emit_contract_group(kernel, stage, program.threads)
     elif group.anchor is not None:
         (emit_reduce_group if group.form is Form.REDUCE else emit_single)(kernel, group.anchor)
     kernel.b.ret_void()
@@ -127,16 +127,23 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) ->
 def _share(
     b: Any, program: Program, stage: Stage, kernel: Any, named: dict[str, Any], step: tuple[Any, Any, Any]
 ) -> None:
-    """Call the kernel on this thread's share of axis 0."""
+    """Call the kernel on this thread's share of axis 0, or of the columns."""
     order, n, counter = step
     space = stage.group.space
-    length = I64(1) if not space else n if isinstance(space[0], Sym) else I64(space[0])
+    if stage.division[0] == "columns":
+        length, unit = I64(-(-stage.division[1] // VIRTUAL_LANES)), VIRTUAL_LANES  # whole vectors to each thread
+    else:
+        length, unit = I64(1) if not space else n if isinstance(space[0], Sym) else I64(space[0]), 1
     if stage.division == ONE:
         with if_then(b, b.icmp_signed("==", named["thread"], I64(0))):
             b.call(kernel, [named["table"], order, I64(0), length, n, counter])
         return
     low = b.sdiv(b.mul(length, named["thread"]), named["threads"])
     high = b.sdiv(b.mul(length, b.add(named["thread"], I64(1))), named["threads"])
+    if unit > 1:
+        low, high = b.mul(low, I64(unit)), b.mul(high, I64(unit))
+        most = I64(stage.division[1])
+        high = b.select(b.icmp_signed("<", high, most), high, most)
     b.call(kernel, [named["table"], order, low, high, n, counter])
 
 

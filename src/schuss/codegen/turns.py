@@ -13,27 +13,37 @@ from schuss.codegen.kernel import Kernel, load, store
 from schuss.codegen.lanes import I32, I64, Lanes, Value
 from schuss.codegen.loops import for_range
 from schuss.codegen.terms import Term
+from schuss.ir.graph import Node
 from schuss.ir.types import FLOATS, Sym
 from schuss.passes.fusion import Form, Group
 
 
 def is_turn(kernel: Kernel, group: Group) -> bool:
-    """Whether the group is one copy of a static matrix that lies transposed."""
-    if group.form is not Form.MAP or group.folds or len(group.maps) != 1 or group.maps[0].op != "identity":
+    """Whether the group is nothing but copies of static matrices that lie transposed."""
+    if group.form is not Form.MAP or group.folds or len(group.space) != 2:
         return False
-    (source,) = group.maps[0].inputs
-    shape = group.space
-    if len(shape) != 2 or any(isinstance(d, Sym) for d in shape) or source.type.dtype not in FLOATS:
+    if any(isinstance(d, Sym) for d in group.space):
+        return False
+    return all(node.op == "identity" and _lies_transposed(kernel, node.inputs[0]) for node in group.maps)
+
+
+def _lies_transposed(kernel: Kernel, source: Node) -> bool:
+    if source.type.dtype not in FLOATS or source.type.rank != 2:
         return False
     view = kernel.view(source)
     return view.rows is None and view.strides[0] == 1 and view.strides[1] > 1
 
 
 def emit_turn(kernel: Kernel, group: Group) -> None:
-    """This thread's rows of the copy: blocks of a vector's length each way, then what is left, by elements."""
-    (node,) = group.maps
+    """This thread's rows of each copy, one matrix after the other."""
+    for node in group.maps:
+        _turn(kernel, node)
+
+
+def _turn(kernel: Kernel, node: Node) -> None:
+    """Blocks of a vector's length each way, then what is left, by elements."""
     source, target = kernel.read(node.inputs[0], 2), kernel.write(node)
-    columns = group.space[1]
+    columns = node.type.shape[1]
     assert isinstance(columns, int)
     b, k = kernel.b, kernel.lanes(kernel.target.lanes(node.type.dtype))
     whole_rows = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(k.width)))

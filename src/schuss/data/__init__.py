@@ -1,13 +1,14 @@
 """Data: arrays from what users hold, data sets from files, the bundled MNIST, the order of batches."""
 
 from schuss.data.arrays import as_array, check_finite, check_labels
-from schuss.data.batching import epoch_order, split_validation
+from schuss.data.batching import Orders, epoch_order, split_validation
 from schuss.data.bundled import load_mnist
 from schuss.data.dataset import Dataset
 from schuss.data.load import load_dataset
 
 __all__ = [
     "Dataset",
+    "Orders",
     "as_array",
     "check_finite",
     "check_labels",

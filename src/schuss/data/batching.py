@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ Indices = npt.NDArray[np.int64]
 # The streams just below fold_in's; a graph's own random ops count theirs from 0.
 SHUFFLE_STREAM = FOLD_STREAM - 1
 SPLIT_STREAM = FOLD_STREAM - 2
+WORTH_A_THREAD = 4096  # rows below which their order takes less time than starting a thread
 
 
 def epoch_order(n: int, key: UInt32, epoch: int) -> Indices:
@@ -22,6 +25,33 @@ def epoch_order(n: int, key: UInt32, epoch: int) -> Indices:
     draw the same bits, some n^2 / 2^33 pairs, keep their order.
     """
     return _shuffled(n, key, SHUFFLE_STREAM, epoch)
+
+
+class Orders:
+    """The epochs' orders one after the other, the next one made by a thread of its own while an epoch is trained on.
+
+    Sorting 20,000 rows takes a quarter of the time of an epoch whose steps take 4 us.
+    """
+
+    def __init__(self, n: int, key: UInt32) -> None:
+        self._n, self._key = n, key
+        self._made: dict[int, Indices] = {}
+        self._thread: Thread | None = None
+
+    def __call__(self, epoch: int, last: bool) -> Indices:
+        """epoch_order of the epoch; unless it is the last one, that of the next is begun."""
+        if self._thread is not None:
+            self._thread.join()  # at once after a fork, where the thread is not
+        order = self._made.pop(epoch, None)
+        if order is None:
+            order = epoch_order(self._n, self._key, epoch)
+        if not last and self._n >= WORTH_A_THREAD:
+            self._thread = Thread(target=self._make, args=(epoch + 1,), name="schuss-order", daemon=True)
+            self._thread.start()
+        return order
+
+    def _make(self, epoch: int) -> None:
+        self._made = {epoch: epoch_order(self._n, self._key, epoch)}
 
 
 def split_validation(n: int, fraction: float, key: UInt32) -> tuple[Indices, Indices]:

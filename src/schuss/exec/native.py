@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.exec.reference import example_count
-from schuss.exec.threads import available_cores, run_team
+from schuss.exec.threads import available_cores, private_cache, run_team
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, TensorType, bind
+from schuss.passes.cost import sharing
 from schuss.passes.fusion import group
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from schuss.codegen.build import Listing
 
 CHUNK = 512  # rows a row-wise graph computes at a time
-WORTH_SHARING = 400_000  # floating-point operations of a step below which one thread does it all
+WORTH_SHARING = 400_000  # floating-point operations of a function's call below which one thread does it all
 KEPT = 16  # codes kept for graphs that need one for each length
 ALIGN = 64
 HUGE_PAGE = 2 << 20
@@ -218,9 +219,10 @@ class NativeFunction:
             return max(n, 1)
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
-    def one_row(self) -> OneRow | None:
-        """A quicker form for a single row; None where rows do not stand alone or every row comes with shared inputs."""
-        plain = all(f.tail is not None and f.order is None for f in (*self._inputs, *self._outputs))
+    def one_row(self) -> Callable[[Array], Array] | None:
+        """A quicker form for a single row, of a function of one array; None where rows do not stand alone."""
+        forms = [*self._inputs, *self._outputs]
+        plain = len(forms) == 2 and all(f.tail is not None and f.order is None for f in forms)
         return OneRow(self) if self._by_row and plain else None
 
     def code_for(self, capacity: int) -> Code:
@@ -271,34 +273,32 @@ class NativeFunction:
 
 
 class OneRow:
-    """A function at a single row, in the least time: arrays are copied into places the program knows already."""
+    """A function of one array at a single row, in the least time: the row is copied to where the program reads it."""
 
     def __init__(self, function: NativeFunction) -> None:
-        self._function = function
         self._code = function.code_for(1)
-        self._ready: list[tuple[list[Array], list[Array], Callable[[], int]]] = []
+        self._ready: list[tuple[Array, Callable[[], int], Array]] = []
 
-    def __call__(self, *arrays: Array) -> list[Array]:
-        """The outputs for arrays of one row each, known to be of the right types."""
+    def __call__(self, row: Array) -> Array:
+        """The output for one row, known to be of the right type."""
         try:
-            place = self._ready.pop()
+            place = self._ready.pop()  # two callers never share one
         except IndexError:
             place = self._place()
-        inputs, outputs, run = place
-        for held, array in zip(inputs, arrays, strict=True):
-            np.copyto(held, array)
+        held, run, output = place
+        np.copyto(held, row)
         run()
-        results = [held.copy() for held in outputs]
+        result = output.copy()
         self._ready.append(place)
-        return results
+        return result
 
-    def _place(self) -> tuple[list[Array], list[Array], Callable[[], int]]:
-        """A table of a caller's own, with memory for the inputs and outputs."""
+    def _place(self) -> tuple[Array, Callable[[], int], Array]:
+        """A table of a caller's own, with memory for the row and the output."""
         table, graph = Table(self._code), self._code.plan.graph
-        inputs, outputs = ([_Form(node).empty(1) for node in nodes] for nodes in (graph.inputs, graph.outputs))
-        for node, array in [*zip(graph.inputs, inputs, strict=True), *zip(graph.outputs, outputs, strict=True)]:
+        (given,), (output,) = ([(n, _Form(n).empty(1)) for n in nodes] for nodes in (graph.inputs, graph.outputs))
+        for node, array in (given, output):
             table.set(self._code.slots[node], array)
-        return inputs, outputs, table.bound(1)
+        return given[1], table.bound(1), output[1]
 
 
 class _Form:
@@ -349,13 +349,15 @@ class NativeLoop:
         self._step = step
         self._code = build(graph, state, self._storage, step.counter, step.watch, threads, profile)
         self._wanted_threads = threads
-        self._threads = threads if self._code.flops > WORTH_SHARING else 1
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
+        self._state = state_block({name: self._types[name] for name in step.state})
+        held = sum(array.nbytes for array in self._state.values())
+        self.sharing = sharing(self._code.plan, max_batch, threads, held, private_cache())
+        self._threads = threads if self.sharing.worth else 1
         self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
         self._max_batch = max_batch
         self._columns: dict[str, Array] = {}
-        self._state = state_block({name: self._types[name] for name in step.state})
         for name, array in self._state.items():
             self._table.set(self._slots[name], array)
 
@@ -366,8 +368,13 @@ class NativeLoop:
 
     @property
     def threads(self) -> int:
-        """How many threads share a step: one if it is too small to share."""
+        """How many threads share a step: one if sharing is estimated to cost more than it gains."""
         return self._threads
+
+    @property
+    def wanted_threads(self) -> int:
+        """How many threads might share a step."""
+        return self._wanted_threads
 
     @property
     def flops(self) -> float:
@@ -403,7 +410,11 @@ class NativeLoop:
             np.copyto(held, given.T if name in self._swapped else given, casting="no")
 
     def state(self) -> dict[str, Array]:
-        return {name: self.peek(name) for name in self._state}
+        # Copied as one block and shown the right way round: to turn each matrix would take longer than many a step.
+        copy = state_block({name: self._types[name] for name in self._state})
+        for name, value in self._state.items():
+            np.copyto(copy[name], value)
+        return {name: a.T if name in self._swapped else a for name, a in copy.items()}
 
     def peek(self, name: str) -> Array:
         value = self._state[name]

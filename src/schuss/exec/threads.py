@@ -36,6 +36,14 @@ def _cgroup_quota() -> float | None:
     return None
 
 
+def private_cache() -> int:
+    """Bytes of a core's own second-level cache; 1 MiB where the system does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
+        return int(text.removesuffix("K")) << 10
+    return 1 << 20
+
+
 class Team:
     """`size` threads, the caller's among them as number 0."""
 

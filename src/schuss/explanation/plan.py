@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from schuss.exec.native import WORTH_SHARING, NativeLoop
+from schuss.exec.native import NativeLoop
 from schuss.passes.cost import cost
 from schuss.passes.fusion import Form
 from schuss.passes.memory import ONE, ROWS, SPLIT_MAP, Stage
@@ -51,6 +51,8 @@ def _why_divided(stage: Stage, threads: int) -> str:
         return ""
     if division == ROWS:
         return "each thread computes its own examples"
+    if division[0] == "columns":
+        return f"each thread computes its own of {division[1]} columns: the matrix is read once, not by every thread"
     if division != ONE:
         what = "weight gradient with its update" if group.form is Form.CONTRACT and len(group.maps) > 3 else "values"
         return f"{what}, divided by its {division[1]} rows: sums over examples stay whole"
@@ -75,8 +77,8 @@ def _text(loop: NativeLoop, lines: list[Line], batch: int) -> Iterator[str]:
     sizes = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in loop.sizes.items() if size)
     many = "1 thread" if loop.threads == 1 else f"{loop.threads} threads that meet {barriers} times"
     yield f"a step of {batch} examples: {len(lines)} kernels, {loop.flops / 1e6:.3g} Mflop, {many}; {sizes}"
-    if loop.threads == 1 and loop.flops <= WORTH_SHARING:
-        yield f"one thread: below {WORTH_SHARING / 1e6:.1f} Mflop a step, meeting costs more than a second thread gains"
+    if loop.wanted_threads > 1:
+        yield _why_shared(loop)
     for number, line in enumerate(lines):
         if line.barrier_before and loop.threads > 1:
             yield "     -- the threads meet --"
@@ -88,6 +90,15 @@ def _text(loop: NativeLoop, lines: list[Line], batch: int) -> Iterator[str]:
         yield f"       costs     {_amount(line.flops)}flop, {_amount(line.bytes)}B{who}"
         if line.why:
             yield f"       why       {line.why}"
+
+
+def _why_shared(loop: NativeLoop) -> str:
+    """Why the step is shared among threads or not."""
+    s = loop.sharing
+    handed = f" and hand each other {_amount(s.handed)}B" if s.handed else ""
+    estimate = f"{loop.wanted_threads} threads would save about {s.saved * 1e6:.3g} us"
+    cost = f"lose {s.spent * 1e6:.3g} us, as they meet {s.meetings} times{handed}"
+    return f"{'shared' if s.worth else 'one thread'}: {estimate} and {cost}"
 
 
 def _amount(value: float) -> str:

@@ -4,6 +4,8 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
 
     rows    the example axis: thread t takes rows n*t/T .. n*(t+1)/T of each such group, so a row's values
             stay with one thread from the gather to the loss and back, and no barrier lies between
+    columns the last axis of a product whose right operand is large beside the rows of its left one: each thread
+            reads its own part of the weights, where by rows each would read them all, but meets the others for it
     split   the first axis, of static length: weight gradients with the update in their epilogue
     one     thread 0: scalars and small things
 
@@ -21,11 +23,13 @@ from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, static_size
 from schuss.passes.build import make
 from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
-from schuss.passes.storage import Storage
+from schuss.passes.storage import ITEMSIZE, Storage
 from schuss.passes.views import is_view
 
 FETCH_AHEAD = 256  # elements of a row of data below which it is not worth fetching ahead
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
+LARGE = 1 << 19  # bytes of a right operand, and
+LARGER = 16  # times the left one, from which on a product is divided by columns
 
 Division = tuple[str, int]
 ONE: Division = ("one", 0)
@@ -75,7 +79,7 @@ def plan(
     result = Plan(graph, storage, places={n: Place(s) for n, s in slots.items()})
     cells, copies = _update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
-    stages = _in_order(groups + copies, cells)
+    stages = _in_order(groups + copies, cells, storage.capacity)
     last_use = _last_uses([stage.group for stage in stages])
     arena = _Arena(storage)
     for at, stage in enumerate(stages):
@@ -98,7 +102,9 @@ def _fetching_ahead(stages: list[Stage], storage: Storage) -> list[Stage]:
         base_of(o) for s in stages for _, o in _operands(s.group) if s.group.form is Form.MAP and s.division == ROWS
     ]
     large = [c for c in columns if storage.is_column(c) and static_size(c.type.shape) >= FETCH_AHEAD]
-    products = [s for s in stages if s.group.form is Form.CONTRACT and s.division == ROWS and len(s.group.space) == 2]
+    products = [
+        s for s in stages if s.group.form is Form.CONTRACT and is_rowwise(s.group.space) and len(s.group.space) == 2
+    ]
     if not large or not products:
         return stages
     column = max(large, key=lambda c: static_size(c.type.shape))
@@ -111,12 +117,12 @@ def _depth(group: Group) -> Shape:
     return group.anchor.inputs[0].type.shape[-1:]
 
 
-def _in_order(groups: list[Group], cells: Mapping[Node, Node]) -> list[Stage]:
+def _in_order(groups: list[Group], cells: Mapping[Node, Node], capacity: int) -> list[Stage]:
     """Each group after those it depends on, those first that need no meeting of the threads.
 
     So everything that goes by rows is done before the threads meet, and all that waits for it comes after.
     """
-    divisions = {g: _division(g) for g in groups}
+    divisions = {g: _division(g, capacity) for g in groups}
     accesses = {g: _accesses(g, divisions[g], cells) for g in groups}
     waits = _dependencies(groups, accesses)
     stages: list[Stage] = []
@@ -200,9 +206,11 @@ def _last_uses(groups: list[Group]) -> dict[Node, int]:
     return uses
 
 
-def _division(group: Group) -> Division:
+def _division(group: Group, capacity: int) -> Division:
     """How threads share the group: see the module's text."""
     shape = group.space
+    if _by_columns(group, capacity):
+        return ("columns", static_size(shape[1:]))
     if group.anchor is not None and (group.form is Form.REDUCE or group.anchor.op == "argmax"):
         return ROWS if is_rowwise(shape) and 0 not in group.anchor.attrs["axis"] else ONE
     if group.form is Form.SINGLE:
@@ -221,6 +229,18 @@ def _division(group: Group) -> Division:
     return ONE
 
 
+def _by_columns(group: Group, capacity: int) -> bool:
+    """Whether a product of rows by a matrix reads much more of the matrix than of the rows."""
+    if group.form is not Form.CONTRACT or len(group.space) != 2 or not is_rowwise(group.space):
+        return False
+    assert group.anchor is not None
+    x, y = group.anchor.inputs
+    if y.type.symbolic or not is_rowwise(x.type.shape) or isinstance(group.space[1], Sym):
+        return False
+    left, right = capacity * static_size(x.type.shape), static_size(y.type.shape)
+    return right * ITEMSIZE[y.type.dtype] >= LARGE and right >= LARGER * left
+
+
 def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> bool:
     """Whether a thread reads of the operand only what lies in its own share."""
     if division == ONE:
@@ -236,6 +256,8 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
         return False
     if division == ROWS:
         return is_rowwise(operand.type.shape) and not _may_turn_rows(operand)
+    if division[0] == "columns":
+        return operand is base_of(operand) and operand.type.shape == group.space and reader is not group.anchor
     return operand is base_of(operand) and operand.type.shape[0] == division[1] and reader is not group.anchor
 
 
@@ -258,6 +280,12 @@ def _accesses(group: Group, division: Division, cells: Mapping[Node, Node]) -> l
             share = division if _aligned(reader, operand, group, division) else None
             found.append((cells.get(base, base), share, False))
     return found + [(cells.get(n, n), division, True) for n in group.stores]
+
+
+def crossing(stage: Stage) -> list[Node]:
+    """The values of which a thread reads what lies outside its own share."""
+    accesses = _accesses(stage.group, stage.division, {})
+    return list(dict.fromkeys(cell for cell, share, writes in accesses if share is None and not writes))
 
 
 class _Touched:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.data import epoch_order
+from schuss.data import Orders
 from schuss.ir.executor import Array, Executor
 from schuss.ir.types import TensorType
 from schuss.nn.forward import remember, seen_by
@@ -88,6 +88,7 @@ class Trainer:
         self.batch = min(plan.batch_size, self.rows)
         self.steps = -(-self.rows // self.batch)
         self.callbacks = callbacks
+        self.orders = Orders(self.rows, key)
         self.position = Position()
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.best: dict[str, Array] = {}
@@ -201,7 +202,8 @@ class Trainer:
             at.epoch_seconds = 0.0
             self.arrays |= self._no_sums()
             self.loop.load(self._no_sums())
-        order = epoch_order(self.rows, self.key, at.epoch) if self.plan.shuffle else np.arange(self.rows)
+        last = at.epoch + 1 >= self.plan.epochs
+        order = self.orders(at.epoch, last) if self.plan.shuffle else np.arange(self.rows)
         self._back, self._taken = (at.step, dict(self.arrays)), time.perf_counter()
         while at.step < self.steps:
             reason = self._follow(order, stop, saved)
