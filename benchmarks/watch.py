@@ -84,7 +84,8 @@ def reading(address: str) -> Any:
 def browsing(address: str) -> Any:
     """A browser with the page open."""
     profile = tempfile.mkdtemp(prefix="schuss-browser-")
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
+    flags.append(f"--user-data-dir={profile}")
     program = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
     return subprocess.Popen([program, *flags, address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -114,7 +115,7 @@ def main() -> None:
     parser.add_argument("--browser", action="store_true")
     given = parser.parse_args()
     print(hardware(given.threads))
-    print("\n| workload | side | examples/s: median (least - most) | share of plain: median of the turns (least - most) |")
+    print("\n| workload | side | examples/s: median (least - most) | share of plain: median (least - most) |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         data = function(Path(folder))

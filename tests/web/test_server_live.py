@@ -28,8 +28,8 @@ class Training:
         x, y = data or digits_like()
         self.control = schuss.Control()
         self.trainer = prepare(
-            model or network(), (x, y), loss=loss or nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=0.01), epochs=epochs,
-            batch_size=16, validation=None, seed=0, threads=1, record=0.02, control=self.control,
+            model or network(), (x, y), loss=loss or nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=0.01),
+            epochs=epochs, batch_size=16, validation=None, seed=0, threads=1, record=0.02, control=self.control,
         )  # fmt: skip
         self.live = Live(self.trainer, self.control, "pictures", {"x0": x[:9], "y": y[:9]})
         self.page = Page(self.live).start()
@@ -123,7 +123,12 @@ def test_steering(training: Any):
     assert client.until("state", paused=True)["lr"] == pytest.approx(0.002)
     client.post("control", {"do": "resume"})
     wait(lambda: trainer.position.counter > at + 50)
-    for wrong in ({"do": "step", "value": 0}, {"do": "step", "value": 1.5}, {"do": "lr", "value": None}, {"do": "jump"}):
+    for wrong in (
+        {"do": "step", "value": 0},
+        {"do": "step", "value": 1.5},
+        {"do": "lr", "value": None},
+        {"do": "jump"},
+    ):
         assert client.refused("control", wrong)
     client.post("control", {"do": "stop"})
     run.thread.join(10)
@@ -243,12 +248,3 @@ def test_a_curve_is_drawn_as_it_is_learned(training: Any):
     later = run.client.until("function")
     assert later["axes"] == found["axes"]
     assert later["step"] > found["step"]
-
-
-def test_what_blows_up_ends_the_run_and_the_page_says_so(training: Any):
-    x, y = digits_like()
-    run = training(data=(x.astype(np.float32) * 1e6, y.astype(np.float32)[:, None]), model=network(64, 1), loss=nn.MSELoss())
-    run.client.post("control", {"do": "lr", "value": 1000})
-    run.live.steering.stop()
-    run.thread.join(10)
-    assert next(run.client.events())["state"]["finished"]

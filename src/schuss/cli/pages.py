@@ -10,7 +10,11 @@ from typing import Any
 import click
 
 PORT = click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, show_default="any that is free", help="Of the page, on loopback."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default="any that is free",
+    help="Of the page, on loopback.",
 )
 OPEN = click.option(
     "--open/--no-open", "opened", default=None, help="Open the page in the browser; by default on a desktop's terminal."

@@ -113,11 +113,7 @@ class TrainCommand:
         self.options = options
         self.out: Path | None = options["out"]
         self.caught: int | None = None
-        self.settings = {
-            k: list(v) if isinstance(v, tuple) else v
-            for k, v in options.items()
-            if k not in NOT_SETTINGS
-        }
+        self.settings = {k: list(v) if isinstance(v, tuple) else v for k, v in options.items() if k not in NOT_SETTINGS}
         self.watched: Watched | None = None
 
     def run(self) -> int:
@@ -273,7 +269,11 @@ class TrainCommand:
 
         assert self.out is not None
         trainer.publish(weights)
-        save(trainer.task.model, self.out, record={**trainer.run.record(), "seed": self.options["seed"], "settings": self.settings})
+        save(
+            trainer.task.model,
+            self.out,
+            record={**trainer.run.record(), "seed": self.options["seed"], "settings": self.settings},
+        )
 
     def _finished(self) -> dict[str, Any] | None:
         """The record of a run that --resume finds finished already."""

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from schuss.errors import UsageError
 
-NEEDED = ("starlette", "uvicorn", "plotly")
+NEEDED = ("starlette", "uvicorn", "threadpoolctl")
 
 
 def check_installed() -> None:

@@ -29,6 +29,7 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 MOST_OPEN = 200  # layers that can be asked to be open
+COLLAPSE: dict[str, bool | str] = {"true": True, "false": False, "auto": "auto"}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -106,25 +107,18 @@ class _Routes:
 
     async def graph_svg(self, request: Request) -> Response:
         """The graph of one example, as a picture."""
-        picture = await self._picture(request)
-        return Response(picture.svg, media_type="image/svg+xml")
+        question = _question(request)
+        picture = await self._computed(lambda: self.site.graph(*question, numbers=False).svg)
+        return Response(picture, media_type="image/svg+xml")
 
     async def graph_json(self, request: Request) -> Response:
         """The numbers of the graph, or of one of its operations."""
-        picture = await self._picture(request)
-        name = request.query_params.get("op")
-        return answer(await self._computed(lambda: _numbers(picture, name)))
-
-    async def _picture(self, request: Request) -> Any:
-        query = request.query_params
-        index = _whole(query.get("example", "0"), "example")
-        chosen = query.get("set", "train")
-        opened = [name for name in query.get("open", "").split(",") if name][:MOST_OPEN]
-        return await self._computed(lambda: self.site.graph(chosen, index, opened))
+        question, name = _question(request), request.query_params.get("op")
+        return answer(await self._computed(lambda: _numbers(self.site.graph(*question, numbers=True), name)))
 
     async def function(self, request: Request) -> Response:
         """The function, where it can be drawn."""
-        return answer(await self._computed(lambda: self.site.current.subject.function()))
+        return answer(await self._computed(self.site.current.subject.function))
 
     async def control(self, request: Request) -> Response:
         """Steer the run."""
@@ -174,6 +168,18 @@ async def _message(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError("the message must be a JSON object")
     return found
+
+
+def _question(request: Request) -> tuple[str, int, dict[str, Any]]:
+    """Which graph is asked for: the set, the example, and what is to be open."""
+    query = request.query_params
+    collapse = query.get("collapse", "auto")
+    if collapse not in COLLAPSE:
+        raise UsageError("collapse must be true, false or auto")
+    choice: dict[str, Any] = {"collapse": COLLAPSE[collapse]}
+    for key in ("open", "closed"):
+        choice[key] = tuple([name for name in query.get(key, "").split(",") if name][:MOST_OPEN])
+    return query.get("set", "train"), _whole(query.get("example", "0"), "example"), choice
 
 
 def _text(message: dict[str, Any], key: str) -> str:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Live(Session):
         self._progress: Progress | None = None
         self._started = False
         self._finished = False
-        self._ended = threading.Event()
+        self.ended = threading.Event()
         self._speeds: deque[tuple[float, int]] = deque(maxlen=WINDOW)
         self._sent = (-1, 0, 0)  # the last moment's step, epochs and changes that readers know
         self._next_function, self._drawn_before = 0.0, False
@@ -81,7 +81,7 @@ class Live(Session):
     def finish(self) -> None:
         """The run has ended, well or not."""
         self._finished = True
-        self._ended.set()
+        self.ended.set()
 
     # -- what is known ---------------------------------------------------------------------------------
 
@@ -134,7 +134,8 @@ class Live(Session):
             "metrics": {k: v for k, v in metrics.items() if k != "loss"},
             "speed": speed,
             "left": (total - counter) * rate / speed if speed else None,
-            "lr": trainer.rate(max(counter, 0)),
+            "seconds": 0.0 if moment is None else moment.seconds,
+            "lr": trainer.rate(counter),
         }
 
     def _speed(self) -> float | None:
@@ -171,7 +172,7 @@ class Live(Session):
     def threads(self) -> int | None:
         return None if self._finished or self.steering.paused else 1
 
-    def run_for_landscape(self) -> tuple[Any, str]:
+    def run_for_landscape(self) -> tuple[Any, Literal["path", "random"]]:
         path = list(self.trainer.run.path)
         if len(path) < 2:
             raise UsageError("the run has not gone far enough yet; try again in a second")
@@ -184,7 +185,7 @@ class Live(Session):
     # -- the watching thread ---------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        while not self._ended.wait(self._pause):
+        while not self.ended.wait(self._pause):
             self._look()
         self._look()
         self.send({**self.state(), "type": "state"})
@@ -228,4 +229,5 @@ class Live(Session):
 
 
 def _moment(m: Any) -> Event:
-    return {"step": m.step, "epoch": m.epoch, "loss": m.loss, "lr": m.lr, "metrics": dict(m.metrics)}
+    about = {name: getattr(m, name) for name in ("step", "epoch", "seconds", "loss", "lr")}
+    return {**about, "metrics": dict(m.metrics)}

@@ -14,13 +14,14 @@ from schuss.web.worker import behind
 if TYPE_CHECKING:
     from schuss.web.live import Live
 
-SHARE = 0.01  # of the run's time may go into surfaces
+SHARE = 0.01  # of the run's time may go into surfaces,
+PATH_SHARE = 0.004  # and into putting the path on its plane
 SIZE = 15
 ROWS = (100, 1000)  # of the fixed sample: fewer for models that take long
 WORK = 1e9  # floating point operations for the surface's rows, about
 KNOTS = 12  # moments the plane is laid through
 WAIT = 0.5  # seconds between two looks
-FIRST = 0.1  # seconds of the first surface, before one has been measured
+FIRST = 0.2  # seconds of the first surface, before one has been measured
 
 
 class Mountain:
@@ -38,6 +39,7 @@ class Mountain:
         self._known: dict[int, list[float]] = {}  # step -> point on the plane in use
         self._spent = 0.0  # seconds of computing so far
         self._cost = FIRST  # seconds of the last surface
+        self._rest = WAIT  # seconds until the path is looked at again
         self._drawn = -1  # the step of the last surface
         size = sum(p.data.size for p in nn.named_parameters(live.subject.model).values())
         self.rows = int(min(max(WORK / (60 * size), ROWS[0]), ROWS[1]))
@@ -55,8 +57,7 @@ class Mountain:
     def _work(self) -> None:
         behind()
         start = time.perf_counter()
-        while not self._live.finished:
-            time.sleep(WAIT)
+        while not self._live.ended.wait(self._rest):
             self._follow()
             allowed = (time.perf_counter() - start) * SHARE
             if self._live.steering.paused or allowed >= self._spent + self._cost:
@@ -81,11 +82,11 @@ class Mountain:
         if not new:
             return
         for moment, (a, b) in zip(new, self._plane.project([m.weights for m in new]).tolist(), strict=True):
-            self._known[moment.step] = [a, b, moment.loss]
+            self._known[moment.step] = [float(f"{v:.6g}") for v in (a, b, moment.loss)]
         kept = {m.step for m in path}
         self._known = {step: point for step, point in self._known.items() if step in kept}
         self.path = [self._known[m.step] for m in path]
-        self._spent += time.thread_time() - began
+        self._rest = max(WAIT, (time.thread_time() - began) / PATH_SHARE)
         self._live.send({"type": "path", "path": self.path})
 
     def _surface(self) -> None:

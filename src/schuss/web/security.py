@@ -72,7 +72,7 @@ class Guard:
         origin = headers.get(b"origin")
         if origin is not None and origin.decode("latin-1").lower() != f"http://{host}":
             return 403, "requests from other pages are not answered"
-        first, _, rest = scope["path"].lstrip("/").partition("/")
+        first, _, _ = scope["path"].lstrip("/").partition("/")
         if not hmac.compare_digest(first.encode("utf-8", "surrogateescape"), self._token):
             return 404, "not found"
         if scope["method"] == "POST":

@@ -22,11 +22,15 @@ class Page:
     """A page that is served from `start` to `stop`.
 
     port  0: any that is free. UsageError if the port is taken or the extra is not installed.
+
+    Meanwhile numpy's matrix products run on one thread: its others go on spinning after each, and would hold a core
+    that the training needs.
     """
 
     def __init__(self, session: Session, port: int = 0) -> None:
         check_installed()
         import uvicorn
+        from threadpoolctl import threadpool_limits
 
         from schuss.web.app import build
         from schuss.web.site import Site
@@ -34,6 +38,7 @@ class Page:
         self.site = Site(session)
         self.token = new_token()
         self._socket = _bound(port)
+        self._limits = threadpool_limits(limits=1, user_api="blas")
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             build(self.site, self.token),
@@ -74,6 +79,7 @@ class Page:
         self._server.should_exit = True
         self._thread.join(GRACE)
         self._socket.close()
+        self._limits.restore_original_limits()
 
     def _serve(self) -> None:
         async def serve() -> None:

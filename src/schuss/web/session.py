@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from schuss import nn
 from schuss.errors import UsageError
@@ -88,6 +88,7 @@ class Session:
             "metrics": shown,
             "speed": self.record.get("examples_per_second"),
             "left": None,
+            "seconds": self.record.get("seconds"),
             "lr": last.get("lr"),
         }
 
@@ -119,7 +120,9 @@ class Session:
         try:
             run, around = self.run_for_landscape()
             report = Percent(self.send, f"surface of {size} x {size} points")
-            found = viz.landscape_data(run, around=around, size=size, rows=rows, threads=self.threads(), progress=report)
+            found = viz.landscape_data(
+                run, around=around, size=size, rows=rows, threads=self.threads(), progress=report
+            )
             self.show_landscape(found, run, fine=True)
             self.send({"type": "note", "text": ""})
         except Exception as error:  # the reader is told, whatever it is
@@ -136,7 +139,7 @@ class Session:
         """Of the fine surface: all cores, but one while something is being trained."""
         return None
 
-    def run_for_landscape(self) -> tuple[Any, str]:
+    def run_for_landscape(self) -> tuple[Any, Literal["path", "random"]]:
         """(a run of the copied model, what the plane goes through). UsageError without data."""
         if not self.subject.sets:
             raise UsageError("a surface of the loss needs data: give --data")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from schuss.web.session import Event, Session
 from schuss.web.stream import Hub
 from schuss.web.worker import Worker
 
-FRESH = 1.0  # seconds the last picture of a graph is kept, so that its SVG and its numbers are of the same weights
+FRESH = 0.2  # seconds a graph is shown again without being computed
+SAME = 3.0  # seconds in which its numbers are those of the picture that was sent
 
 
 class Site:
@@ -18,11 +18,14 @@ class Site:
 
     def __init__(self, main: Session) -> None:
         self.main = self.current = main
-        self.hub = Hub(lambda: self.current.hello())
+        self.hub = Hub(self._hello)
         self.worker = Worker()
         self.player = Worker()  # starts and ends playgrounds, one after the other
         self._graphs: dict[Any, tuple[float, Any]] = {}
         self._connect(main)
+
+    def _hello(self) -> Event:
+        return self.current.hello()
 
     def _connect(self, session: Session) -> None:
         """Let a session's events reach the readers while it is the one that is shown."""
@@ -42,12 +45,12 @@ class Site:
             old.close()
         self.hub.send(session.hello())
 
-    def graph(self, name: str, index: int, opened: Sequence[str]) -> Any:
-        """The graph of one example; the same object for the same question within a second."""
-        key = (id(self.current), name, index, tuple(opened))
+    def graph(self, name: str, index: int, choice: dict[str, Any], numbers: bool) -> Any:
+        """The graph of one example; the numbers asked for after a picture are of the weights of that picture."""
+        key = (id(self.current), name, index, *sorted(choice.items()))
         made, picture = self._graphs.get(key, (0.0, None))
-        if picture is None or time.monotonic() - made > FRESH:
-            picture = self.current.subject.graph(name, index, opened)
+        if picture is None or time.monotonic() - made > (SAME if numbers else FRESH):
+            picture = self.current.subject.graph(name, index, **choice)
             self._graphs = {key: (time.monotonic(), picture)}
         return picture
 

@@ -147,14 +147,14 @@ class Subject:
         xs = tuple(columns[f"x{i}"][index : index + 1] for i in range(len(self.task.inputs)))
         return (xs[0] if len(xs) == 1 else xs), columns["y"][index : index + 1]
 
-    def graph(self, name: str, index: int, opened: Sequence[str] = (), whole: bool | str = "auto") -> Any:
-        """The graph of one example's loss, with its values and gradients."""
+    def graph(self, name: str, index: int, **choice: Any) -> Any:
+        """The graph of one example's loss, values and gradients. choice: viz.graph's collapse, open, closed."""
         from schuss import viz
 
         with self.lock:
             self.refresh()
             x, y = self.example(name, index)
-            return viz.graph(self.model, x, y, loss=self.task.loss, collapse=whole, open=tuple(opened))
+            return viz.graph(self.model, x, y, loss=self.task.loss, **choice)
 
     def function(self) -> dict[str, Any]:
         """A curve, decision regions, or the shape of a picture to draw on."""
@@ -223,7 +223,7 @@ class Subject:
             ]
             return {"y": outputs_of(self.model, x).values[0], "layers": layers, **({"x": x.ravel()} if centre else {})}
 
-    def _row(self, values: Sequence[float]) -> Array:
+    def _row(self, values: Sequence[float] | Array) -> Array:
         given = np.asarray(values, np.float64)
         size = math.prod(self.shape)
         if len(self.task.inputs) != 1 or given.shape != (size,):

@@ -53,10 +53,13 @@ const train = oneAtATime(async () => {
   }
   asked = true;
   if (!plot.found?.step) waiting.hidden = false;
+  const late = setTimeout(() => write($("play-note"), "Compiling this network…"), 400);
   try {
     await post("play", wanted());
+    clearTimeout(late);
     write($("play-note"), " ");
   } catch (error) {
+    clearTimeout(late);
     waiting.hidden = true;
     write($("play-note"), error.message);
   }

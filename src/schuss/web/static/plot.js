@@ -175,7 +175,7 @@ function field({ z, classes }, dark) {
   }
   const [low, high] = classes === 2 ? [0, 1] : (span(z.flat()) ?? [0, 1]);
   const soft = (t) => 0.5 + (t - 0.5) * 0.56; // the points stay readable on it
-  return { raster: raster(refined(z, 2), (v) => between(soft((v - low) / (high - low || 1)), dark)) };
+  return { raster: raster(refined(z, 4), (v) => between(soft((v - low) / (high - low || 1)), dark)) };
 }
 
 function bounds(found) {
