@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP = {"width": 1280, "height": 860}
@@ -33,7 +33,12 @@ class Tab:
     def __init__(self, context: Any, address: str, view: str = "run") -> None:
         self.page = context.new_page()
         self.errors: list[str] = []
-        self.page.on("console", lambda m: self.errors.append(f"{m.text} {m.location.get('url')}") if m.type in ("error", "warning") else None)
+        self.page.on(
+            "console",
+            lambda m: (
+                self.errors.append(f"{m.text} {m.location.get('url')}") if m.type in ("error", "warning") else None
+            ),
+        )
         self.page.on("pageerror", lambda e: self.errors.append(f"{e}\n{e.stack}"))
         self.page.set_default_timeout(20_000)
         self.page.goto(f"{address}#{view}")
@@ -71,9 +76,7 @@ class Tab:
 
     def focus(self) -> str:
         """The id of the element that has the focus, else its text."""
-        found: str = self.page.evaluate(
-            "(e => e.id || e.dataset.key || e.getAttribute('aria-label') || e.textContent.trim())(document.activeElement)"
-        )
+        found: str = self.page.evaluate("(e => e.id || e.textContent.trim())(document.activeElement)")
         return found
 
 

@@ -18,7 +18,9 @@ from schuss.web.server import Page
 from schuss.web.session import view
 from tests.web.browser import ARGUMENTS, DESKTOP, PHONE, Tab, chromium_path, command
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install 'schuss[browser]'")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: pip install 'schuss[browser]'"
+)
 if chromium_path() is None:
     pytest.skip("there is no Chromium here: apt-get install chromium", allow_module_level=True)
 
@@ -74,7 +76,9 @@ class Small:
         self.y = np.array([0, 1, 1, 0], np.int64)
         self.model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
         self.loss = nn.CrossEntropyLoss()
-        schuss.fit(self.model, (self.x, self.y), loss=self.loss, optimizer=optim.SGD(lr=0.1), epochs=3, batch_size=2, threads=1)
+        schuss.fit(
+            self.model, (self.x, self.y), loss=self.loss, optimizer=optim.SGD(lr=0.1), epochs=3, batch_size=2, threads=1
+        )
         data = Dataset(self.x, self.y, self.x[:2], self.y[:2], "points", 2, (2,))
         self.page = Page(view(self.model, "points.safetensors", data)).start()
 
@@ -123,7 +127,9 @@ def test_pause_step_rate_and_resume(training: str, tab: Callable[..., Tab]) -> N
     page.page.wait_for_timeout(600)
     assert step() == before
     page("#step").click()
-    page.until(f"document.getElementById('progress-step').textContent.replace(/,/g, '').includes('Step {before + 1} of')")
+    page.until(
+        f"document.getElementById('progress-step').textContent.replace(/,/g, '').includes('Step {before + 1} of')"
+    )
 
     page("#rate").fill("-3.52")  # the slider is logarithmic: 10 ** -3.52 = 3.02e-4
     page.until("document.getElementById('changes').textContent.includes('0.000302')")
@@ -249,11 +255,15 @@ def test_the_playground_trains_at_once_and_takes_points(small: Small, tab: Calla
         page("#play-data [data-value=sine]").click()
         page.until("document.title.includes('1-10-8-1')")
         page("#play-data [data-value=xor]").click()
-        page.until("document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('400 data points')")
+        page.until(
+            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('400 data points')"
+        )
         page("#play-stage").focus()
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("Enter")
-        page.until("document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('401 data points')")
+        page.until(
+            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('401 data points')"
+        )
         assert page('#play-data [data-value=points][aria-checked="true"]').count() == 1
     finally:
         page("#play-leave").click()
@@ -315,7 +325,9 @@ def test_pause_by_keyboard_from_any_view(training: str, tab: Callable[..., Tab])
 
 
 def luminance(page: Tab, selector: str, what: str) -> float:
-    values = page.page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).{what}.match(/[\\d.]+/g).map(Number)")
+    values = page.page.evaluate(
+        f"getComputedStyle(document.querySelector('{selector}')).{what}.match(/[\\d.]+/g).map(Number)"
+    )
     linear = [v / 255 / 12.92 if v / 255 <= 0.03928 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in values[:3]]
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 

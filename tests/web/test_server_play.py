@@ -117,7 +117,9 @@ def test_it_trains_at_once_and_again_and_goes_back(page: Page, client: Client):
 
 def test_it_learns_what_it_is_given(page: Page, client: Client):
     points = [[x, y, int(x * y > 0)] for x in (-0.8, -0.5, 0.5, 0.8) for y in (-0.7, -0.4, 0.4, 0.7)]
-    client.post("play", {"data": "points", "points": points, "layers": [8], "lr": 0.05, "epochs": 5000, "batch_size": 4})
+    client.post(
+        "play", {"data": "points", "points": points, "layers": [8], "lr": 0.05, "epochs": 5000, "batch_size": 4}
+    )
     for event in client.events(20):
         if event["type"] == "state" and event["metrics"].get("accuracy") == 1.0:
             break

@@ -5,9 +5,10 @@ import { $, h, settled, toast, write } from "./dom.js";
 import { number, percent } from "./format.js";
 import { shortcut } from "./keys.js";
 import { Pad } from "./pad.js";
-import { FunctionPlot } from "./plot.js";
+import { FunctionPlot, legendOf } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
 import { known, on } from "./store.js";
+import { onTheme, palette } from "./theme.js";
 import { onShow, seen } from "./views.js";
 
 const EVERY = 1000; // milliseconds between looks at a function that learns
@@ -47,10 +48,16 @@ function take(found) {
   $("function-pad").hidden = kind !== "image";
   $("function-numbers").hidden = kind !== "numbers";
   $("function-none").hidden = kind !== "none";
-  if (kind === "curve" || kind === "regions") plot.set(found);
+  if (kind === "curve" || kind === "regions") draw(found);
   else if (kind === "image") image(found.shape);
   else if (kind === "numbers") fields(inputs);
   else write($("function-none"), found.why ?? "This function cannot be drawn.");
+}
+
+function draw(found) {
+  plot.set(found);
+  const keys = legendOf(found, palette().dark).map(([words, colour, dashed]) => h("span", {}, h("i", { style: `--key: ${colour}`, class: dashed ? "dashed" : null }), words));
+  $("function-legend").replaceChildren(...keys);
 }
 
 /** While the run goes on, what is shown learns. */
@@ -156,8 +163,11 @@ export function startFunction() {
   $("function-numbers").addEventListener("submit", (event) => event.preventDefault());
   shortcut("c", "Clear the pad", () => kind === "image" && pad.clear(), "function");
   showLayers($("pad-layers"), null);
+  onTheme(() => plot.found && draw(plot.found));
   on("hello", () => {
-    kind = null;
+    kind = null; // another network: what was drawn is not its function
+    plot.set(null);
+    $("function-legend").replaceChildren();
     step = -1;
     if (seen("function")) load();
   });

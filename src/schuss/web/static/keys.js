@@ -35,8 +35,8 @@ export function startKeys() {
   NAMES.forEach((name, i) => shortcut(String(i + 1), "", () => show(name)));
   shortcut("?", "This list", toggleHelp);
   const listed = shortcuts.filter((s) => s.text);
-  const row = (keys, text) => h("div", {}, h("dt", {}, text), h("dd", {}, ...keys.map((k) => h("kbd", {}, words[k] ?? k.toUpperCase()))));
-  $("help-keys").append(row(["1", "–", "5"], "Run, graph, mountain, function, try it"), ...listed.map((s) => row(s.keys.map((k) => (k.length === 1 ? k : words[k] ?? k)), s.text)));
+  const row = (keys, text) => h("div", {}, h("dt", {}, text), h("dd", {}, ...keys.map((k) => h("kbd", {}, words[k] ?? (k.length === 1 ? k.toUpperCase() : k)))));
+  $("help-keys").append(row(["1", "–", "5"], "Run, graph, mountain, function, try it"), ...listed.map((s) => row(s.keys, s.text)));
   $("help-keys").append(row(["Tab"], "From one thing to the next"), row(["Enter"], "Open the operation, layer or button"));
   $("help-open").addEventListener("click", toggleHelp);
   $("help-close").addEventListener("click", toggleHelp);

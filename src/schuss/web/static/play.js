@@ -80,6 +80,7 @@ const load = oneAtATime(async () => {
 function take(found) {
   if (!playing() || (found.kind !== "curve" && found.kind !== "regions")) return;
   waiting.hidden = true;
+  $("play-stage").classList.remove("old");
   plot.set(found);
 }
 
@@ -228,6 +229,7 @@ async function leave() {
 }
 
 function hello() {
+  $("play-stage").classList.toggle("old", playing()); // until the new network's function comes
   $("play-leave").hidden = !playing();
   if (seen("play")) begin();
   readout();

@@ -130,7 +130,9 @@ export class FunctionPlot {
     context.globalAlpha = 0.55;
     context.lineWidth = 1.5;
     context.beginPath();
-    for (const [from, to] of contour(found.z, 0.5, column.at, row.at)) {
+    const { fine } = this.image;
+    const n = (fine.length - 1) / ny;
+    for (const [from, to] of contour(fine, 0.5, (c) => column.at(c / n), (r) => row.at(r / n))) {
       context.moveTo(...from);
       context.lineTo(...to);
     }
@@ -175,7 +177,17 @@ function field({ z, classes }, dark) {
   }
   const [low, high] = classes === 2 ? [0, 1] : (span(z.flat()) ?? [0, 1]);
   const soft = (t) => 0.5 + (t - 0.5) * 0.56; // the points stay readable on it
-  return { raster: raster(refined(z, 4), (v) => between(soft((v - low) / (high - low || 1)), dark)) };
+  const fine = refined(z, 4);
+  return { fine, raster: raster(fine, (v) => between(soft((v - low) / (high - low || 1)), dark)) };
+}
+
+/** What the colours of a picture mean: [[words, CSS colour, dashed]]. */
+export function legendOf(found, dark) {
+  if (found.kind === "curve") {
+    const target = found.target ? [["Target", "var(--faint)", true]] : [];
+    return [["Network", "var(--accent)"], ...target, ["Data", "var(--cool)"]];
+  }
+  return Array.from({ length: found.classes ?? 0 }, (_, i) => [`Class ${i}`, classColour(i, dark)]);
 }
 
 function bounds(found) {
