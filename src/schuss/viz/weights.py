@@ -49,7 +49,9 @@ def weights(model: Any, *, shape: tuple[int, int] | None = None, units: int = UN
         image = show_signed(style.picture_axes(ax, str(unit), size=7), images[unit], limit)
     for ax in list(axes.flat)[len(chosen) :]:
         ax.remove()
-    figure.colorbar(image, ax=axes, label="weight", fraction=0.04, pad=0.02, extend="both", aspect=30)
+    figure.colorbar(
+        image, ax=list(axes.flat)[: len(chosen)], label="weight", fraction=0.04, pad=0.02, extend="both", aspect=30
+    )
     which = f"all {total} units" if len(chosen) == total else f"{len(chosen)} of {total} units, those of largest norm"
     figure.suptitle(f"weights of the first layer: {which}", fontsize=11)
     return figure
