@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
@@ -13,7 +13,7 @@ QUIET = 0.5  # seconds before a bar is shown: quick work needs none
 REDRAW = 0.1  # seconds
 
 
-def counted(items: Iterable[T], total: int, progress: Report, what: str) -> Iterator[T]:
+def counted(items: Iterable[T], total: int, progress: Report, what: str) -> Generator[T, None, None]:
     """The items as they are taken, with the work on them shown.
 
     progress  None: a bar on stderr if that is a terminal; a function: called with (done, total); False: nothing
