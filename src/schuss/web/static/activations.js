@@ -16,7 +16,11 @@ export function showLayers(host, layers) {
     return;
   }
   if (host.children.length !== layers.length || host.querySelector(".none")) {
-    host.replaceChildren(...layers.map(() => h("figure", {}, h("figcaption", {}, h("b", {}), h("span", {})), h("canvas", { role: "img" }))));
+    host.replaceChildren(
+      ...layers.map(() =>
+        h("figure", {}, h("figcaption", {}, h("b", {}), h("span", {})), h("canvas", { role: "img" })),
+      ),
+    );
   }
   layers.forEach((layer, i) => draw(host.children[i], layer));
 }

@@ -2,7 +2,10 @@
 
 const SNOW = ["#12324f", "#1d5078", "#3a7ca5", "#7fadc6", "#bfd3de", "#e8eef2", "#fbfcfd"];
 const NIGHT = ["#081a2b", "#10385a", "#1f5d88", "#4787ad", "#82adc6", "#b9ced9", "#e4ebef"];
-const SPLIT = { light: ["#2a6496", "#8fb6d6", "#f4f5f7", "#f0b79d", "#c9501f"], dark: ["#5ea3dc", "#2f5878", "#1c2128", "#6b3d28", "#ee7748"] };
+const SPLIT = {
+  light: ["#2a6496", "#8fb6d6", "#f4f5f7", "#f0b79d", "#c9501f"],
+  dark: ["#5ea3dc", "#2f5878", "#1c2128", "#6b3d28", "#ee7748"],
+};
 const CLASSES = {
   light: ["#2a6496", "#c9501f", "#4d8a5c", "#8a5a9e", "#b08a1e", "#3b9a9a", "#a8446b", "#6b7280", "#7a9a2e", "#4456a8"],
   dark: ["#6fb0e6", "#ff8a5c", "#7fc391", "#c49ad6", "#e2c15a", "#6fcfcf", "#e58aae", "#aab2bf", "#b3d164", "#8d9cf0"],
@@ -34,4 +37,5 @@ export const between = (share, dark) => look(dark ? tables.dark : tables.light, 
 
 export const classColour = (label, dark) => CLASSES[dark ? "dark" : "light"][((label % 10) + 10) % 10];
 export const classRgb = (label, dark) => parse(classColour(label, dark));
-export const rgb = ([r, g, b], shade = 1) => `rgb(${Math.round(Math.min(255, r * shade))} ${Math.round(Math.min(255, g * shade))} ${Math.round(Math.min(255, b * shade))})`;
+export const rgb = ([r, g, b], shade = 1) =>
+  `rgb(${Math.round(Math.min(255, r * shade))} ${Math.round(Math.min(255, g * shade))} ${Math.round(Math.min(255, b * shade))})`;

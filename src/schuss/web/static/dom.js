@@ -41,7 +41,11 @@ export function relabel(button, name, words) {
 /** Buttons of which one is chosen, with arrow keys: options are [value, text]. Returns a function that chooses. */
 export function choice(host, options, chosen, onchange, content = (_, text) => [text]) {
   const buttons = options.map(([value, text]) =>
-    h("button", { type: "button", role: "radio", "data-value": value, onclick: () => pick(value, true) }, ...content(value, text)),
+    h(
+      "button",
+      { type: "button", role: "radio", "data-value": value, onclick: () => pick(value, true) },
+      ...content(value, text),
+    ),
   );
   host.replaceChildren(...buttons);
   function pick(value, told) {

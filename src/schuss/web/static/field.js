@@ -24,7 +24,12 @@ export function raster(z, colour) {
  */
 export function refined(z, n) {
   const along = z.map((row) => spline(row, n));
-  const columns = along[0].map((_, c) => spline(along.map((row) => row[c]), n));
+  const columns = along[0].map((_, c) =>
+    spline(
+      along.map((row) => row[c]),
+      n,
+    ),
+  );
   return columns[0].map((_, r) => columns.map((column) => column[r]));
 }
 
@@ -53,7 +58,12 @@ export function contour(z, level, x, y) {
   const pieces = [];
   for (let r = 0; r + 1 < z.length; r++) {
     for (let c = 0; c + 1 < z[0].length; c++) {
-      const corners = [[r, c], [r, c + 1], [r + 1, c + 1], [r + 1, c]];
+      const corners = [
+        [r, c],
+        [r, c + 1],
+        [r + 1, c + 1],
+        [r + 1, c],
+      ];
       const values = corners.map(([i, j]) => z[i][j] - level);
       const crossings = [];
       for (let k = 0; k < 4; k++) {

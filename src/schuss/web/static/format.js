@@ -13,7 +13,13 @@ export function number(value, digits = 4) {
 }
 
 /** 1.2e−8 */
-const exponent = (value, digits) => value.toExponential(digits).replace(/(\.\d*?)0+e/, "$1e").replace(".e", "e").replace("e+", "e").replaceAll("-", "−");
+const exponent = (value, digits) =>
+  value
+    .toExponential(digits)
+    .replace(/(\.\d*?)0+e/, "$1e")
+    .replace(".e", "e")
+    .replace("e+", "e")
+    .replaceAll("-", "−");
 
 /** The same with a fixed number of digits, for figures that change in place. */
 export function steady(value, digits = 4) {

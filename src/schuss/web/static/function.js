@@ -56,7 +56,9 @@ function take(found) {
 
 function draw(found) {
   plot.set(found);
-  const keys = legendOf(found, palette().dark).map(([words, colour, dashed]) => h("span", {}, h("i", { style: `--key: ${colour}`, class: dashed ? "dashed" : null }), words));
+  const keys = legendOf(found, palette().dark).map(([words, colour, dashed]) =>
+    h("span", {}, h("i", { style: `--key: ${colour}`, class: dashed ? "dashed" : null }), words),
+  );
   $("function-legend").replaceChildren(...keys);
 }
 
@@ -77,7 +79,9 @@ function image(shape) {
   $("pad-seen").height = shape[0];
   const classes = known.hello.classes ?? 0;
   if ($("pad-bars").children.length !== classes) {
-    $("pad-bars").replaceChildren(...Array.from({ length: classes }, (_, i) => h("li", {}, h("b", {}, String(i)), h("i", {}), h("span", {}, "–"))));
+    $("pad-bars").replaceChildren(
+      ...Array.from({ length: classes }, (_, i) => h("li", {}, h("b", {}, String(i)), h("i", {}), h("span", {}, "–"))),
+    );
   }
   predict();
 }
@@ -136,7 +140,9 @@ function fields(count) {
   const form = $("function-numbers");
   if (form.querySelectorAll("input").length === count) return;
   form.replaceChildren(
-    ...Array.from({ length: count }, (_, i) => h("label", {}, `Input ${i + 1}`, h("input", { type: "number", step: "any", value: "0" }))),
+    ...Array.from({ length: count }, (_, i) =>
+      h("label", {}, `Input ${i + 1}`, h("input", { type: "number", step: "any", value: "0" })),
+    ),
     h("output", { "aria-live": "polite" }),
   );
   answer();
@@ -147,7 +153,8 @@ const answer = oneAtATime(async () => {
   const x = [...form.querySelectorAll("input")].map((input) => Number(input.value) || 0);
   try {
     const { y } = await post("predict", { x });
-    const words = known.hello.task === "classes" ? y.map((p, i) => `class ${i}: ${percent(p, 1)}`) : y.map((v) => number(v));
+    const words =
+      known.hello.task === "classes" ? y.map((p, i) => `class ${i}: ${percent(p, 1)}`) : y.map((v) => number(v));
     write(form.querySelector("output"), words.join("   "));
   } catch (error) {
     if (known.connected) toast(error.message);

@@ -22,6 +22,7 @@ let walk = null;
 let scale = null; // null: fit
 let drawnFor = ""; // set, example, open layers and step of what is drawn
 let playing = 0;
+let next = 0; // when a picture of a run in training may be asked for again: a large one takes long
 
 const query = () => ({
   set: chosen.set,
@@ -37,6 +38,7 @@ const key = () => JSON.stringify([query(), known.run.step ?? 0, known.hello?.lab
 const load = oneAtATime(async () => {
   if (!known.connected || !known.hello) return;
   const wanted = key();
+  const began = performance.now();
   $("picture").classList.add("busy");
   try {
     const asked = query();
@@ -47,6 +49,7 @@ const load = oneAtATime(async () => {
   } catch (error) {
     if (known.connected) message(error.message);
   } finally {
+    next = performance.now() + 5 * (performance.now() - began);
     $("picture").classList.remove("busy");
   }
 });
@@ -73,7 +76,9 @@ function put(text, json) {
 }
 
 function boxOf([op, layer]) {
-  return [...picture.querySelectorAll("[tabindex]")].find((e) => e.dataset.op === op && (op || e.dataset.layer === layer));
+  return [...picture.querySelectorAll("[tabindex]")].find(
+    (e) => e.dataset.op === op && (op || e.dataset.layer === layer),
+  );
 }
 
 function message(text) {
@@ -157,7 +162,10 @@ function jump(box) {
 
 function says() {
   if (!walk || walk.at === null) {
-    write($("walk-text"), walk ? `${walk.forward.length} steps up, ${walk.backward.length} back down. Loss ${number(loss)}` : " ");
+    write(
+      $("walk-text"),
+      walk ? `${walk.forward.length} steps up, ${walk.backward.length} back down. Loss ${number(loss)}` : " ",
+    );
     return;
   }
   const [phase, i, n, box] = walk.place();
@@ -165,7 +173,10 @@ function says() {
   const name = box?.dataset.op || box?.dataset.layer || "";
   const of = (s) => (typeof s?.numbers === "number" ? ` = ${number(s.numbers)}` : s ? `, ${shapeOf(s)}` : "");
   const what = !op ? name : phase === "forward" ? `${name} = ${op.expression}` : `d loss / d ${name}${of(op.incoming)}`;
-  $("walk-text").replaceChildren(h("b", {}, `${phase === "forward" ? "Forward" : "Backward"} ${i} of ${n}`), `  ${what}`);
+  $("walk-text").replaceChildren(
+    h("b", {}, `${phase === "forward" ? "Forward" : "Backward"} ${i} of ${n}`),
+    `  ${what}`,
+  );
 }
 
 function go(at) {
@@ -201,18 +212,33 @@ function play(yes) {
 }
 
 function startWalk() {
-  const buttons = { "walk-first": () => go(0), "walk-back": () => move(-1), "walk-next": () => move(1), "walk-last": () => go(walk.length - 1) };
+  const buttons = {
+    "walk-first": () => go(0),
+    "walk-back": () => move(-1),
+    "walk-next": () => move(1),
+    "walk-last": () => go(walk.length - 1),
+  };
   for (const [id, f] of Object.entries(buttons)) $(id).addEventListener("click", () => (play(false), walk && f()));
   $("walk-play").addEventListener("click", () => play(!playing));
-  shortcut("ArrowLeft ArrowRight", "Step back, forward through the graph", (event) => (play(false), move(event.key === "ArrowLeft" ? -1 : 1)), "graph");
+  shortcut(
+    "ArrowLeft ArrowRight",
+    "Step back, forward through the graph",
+    (event) => (play(false), move(event.key === "ArrowLeft" ? -1 : 1)),
+    "graph",
+  );
   shortcut("Home", "To the first step", () => go(0), "graph");
   shortcut("End", "To the last step", () => walk && go(walk.length - 1), "graph");
-  shortcut("Escape", "Leave the steps, light everything", () => {
-    play(false);
-    if (walk) walk.go(null);
-    choose(null);
-    says();
-  }, "graph");
+  shortcut(
+    "Escape",
+    "Leave the steps, light everything",
+    () => {
+      play(false);
+      if (walk) walk.go(null);
+      choose(null);
+      says();
+    },
+    "graph",
+  );
 }
 
 // -- the example ---------------------------------------------------------------------------------------
@@ -237,7 +263,10 @@ function startExample() {
     chosen.set = $("graph-set").value;
     pick(0);
   });
-  $("graph-index").addEventListener("input", settled(() => pick($("graph-index").value), 250));
+  $("graph-index").addEventListener(
+    "input",
+    settled(() => pick($("graph-index").value), 250),
+  );
   $("graph-less").addEventListener("click", () => pick(chosen.example - 1));
   $("graph-more").addEventListener("click", () => pick(chosen.example + 1));
   $("graph-layers").addEventListener("click", () => {
@@ -252,7 +281,10 @@ function startExample() {
 
 function hello() {
   const { hello } = known;
-  const sets = [["train", hello.rows, "training"], ["test", hello.rows_test, "test"]].filter(([, n]) => n);
+  const sets = [
+    ["train", hello.rows, "training"],
+    ["test", hello.rows_test, "test"],
+  ].filter(([, n]) => n);
   $("graph-set").replaceChildren(...sets.map(([value, , text]) => h("option", { value }, text)));
   if (!sets.some(([value]) => value === chosen.set)) chosen.set = sets[0]?.[0] ?? "train";
   $("graph-set").value = chosen.set;
@@ -271,7 +303,7 @@ function hello() {
 /** Now and then while it trains, and not while somebody steps through it. */
 function live() {
   if (!seen("graph") || !$("graph-live").checked || (walk && walk.at !== null)) return;
-  if (key() !== drawnFor) load();
+  if (key() !== drawnFor && performance.now() > next) load();
 }
 
 export function startGraph() {
@@ -281,7 +313,8 @@ export function startGraph() {
   const host = $("picture");
   host.addEventListener("click", activate);
   host.addEventListener("keydown", (event) => {
-    if ((event.key === "Enter" || event.key === " ") && event.target !== host && activate(event)) event.preventDefault();
+    if ((event.key === "Enter" || event.key === " ") && event.target !== host && activate(event))
+      event.preventDefault();
   });
   $("zoom-in").addEventListener("click", () => zoom(1.25));
   $("zoom-out").addEventListener("click", () => zoom(0.8));

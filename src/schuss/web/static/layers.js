@@ -36,17 +36,51 @@ export class Layers {
   }
 
   draw() {
-    const button = (key, name, label, act, off, kind = "icon") => h("button", { type: "button", class: kind, "data-key": key, "aria-label": label, disabled: off, onclick: act }, icon(name));
+    const button = (key, name, label, act, off, kind = "icon") =>
+      h(
+        "button",
+        { type: "button", class: kind, "data-key": key, "aria-label": label, disabled: off, onclick: act },
+        icon(name),
+      );
     const rows = this.units.map((units, i) =>
-      h("div", { class: "row" },
+      h(
+        "div",
+        { class: "row" },
         h("span", {}, `Layer ${i + 1}`),
-        h("div", { class: "stepper" },
-          button(`less-${i}`, "minus", `Fewer units in layer ${i + 1}`, () => this.change(i, -1, `less-${i}`), units <= 1),
+        h(
+          "div",
+          { class: "stepper" },
+          button(
+            `less-${i}`,
+            "minus",
+            `Fewer units in layer ${i + 1}`,
+            () => this.change(i, -1, `less-${i}`),
+            units <= 1,
+          ),
           h("b", { "aria-label": `${units} units` }, String(units)),
-          button(`more-${i}`, "plus", `More units in layer ${i + 1}`, () => this.change(i, 1, `more-${i}`), units >= UNITS)),
-        button(`remove-${i}`, "close", `Remove layer ${i + 1}`, () => this.remove(i), false, "icon plain")),
+          button(
+            `more-${i}`,
+            "plus",
+            `More units in layer ${i + 1}`,
+            () => this.change(i, 1, `more-${i}`),
+            units >= UNITS,
+          ),
+        ),
+        button(`remove-${i}`, "close", `Remove layer ${i + 1}`, () => this.remove(i), false, "icon plain"),
+      ),
     );
-    const add = h("button", { type: "button", class: "add", "data-key": "add", disabled: this.units.length >= LAYERS, onclick: () => this.add() }, icon("plus"), "Add a layer");
+    const add = h(
+      "button",
+      {
+        type: "button",
+        class: "add",
+        "data-key": "add",
+        disabled: this.units.length >= LAYERS,
+        onclick: () => this.add(),
+      },
+      icon("plus"),
+      "Add a layer",
+    );
     this.host.replaceChildren(...rows, add);
   }
 }

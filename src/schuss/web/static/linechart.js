@@ -57,16 +57,27 @@ export class LineChart {
   }
 
   scales(width, height) {
-    const all = this.series.flatMap((s) => s.points).filter(([, y]) => y !== null && Number.isFinite(y) && (!this.log || y > 0));
+    const all = this.series
+      .flatMap((s) => s.points)
+      .filter(([, y]) => y !== null && Number.isFinite(y) && (!this.log || y > 0));
     const ys = span(all.map((p) => p[1])) ?? (this.log ? [0.01, 1] : [0, 1]);
     const xs = span(all.map((p) => p[0])) ?? [0, 1];
     const pad = (ys[1] - ys[0]) * 0.06 || Math.abs(ys[0]) * 0.1 || 0.5;
-    this.x = linear(this.options.xLow ?? Math.min(0, xs[0]), Math.max(this.xHigh ?? 0, xs[1]) || 1, LEFT, width - RIGHT, width < 420 ? 4 : 8);
+    this.x = linear(
+      this.options.xLow ?? Math.min(0, xs[0]),
+      Math.max(this.xHigh ?? 0, xs[1]) || 1,
+      LEFT,
+      width - RIGHT,
+      width < 420 ? 4 : 8,
+    );
     if (this.log) {
       this.y = logarithmic(ys[0] / 1.15, ys[1] * 1.15, height - BOTTOM, TOP);
     } else {
       const low = this.options.floor === null ? ys[0] - pad : Math.min(this.options.floor, ys[0]);
-      const high = this.options.ceiling && ys[1] <= this.options.ceiling ? Math.min(this.options.ceiling, ys[1] + pad) : ys[1] + pad;
+      const high =
+        this.options.ceiling && ys[1] <= this.options.ceiling
+          ? Math.min(this.options.ceiling, ys[1] + pad)
+          : ys[1] + pad;
       this.y = linear(low, high, height - BOTTOM, TOP, Math.max(2, Math.round(height / 60)));
     }
   }
@@ -93,7 +104,10 @@ export class LineChart {
     context.textAlign = "right";
     for (const tick of this.y.ticks) {
       const y = Math.round(this.y.at(tick)) + 0.5;
-      trace(context, [[LEFT, y], [width - RIGHT, y]]);
+      trace(context, [
+        [LEFT, y],
+        [width - RIGHT, y],
+      ]);
       context.stroke();
       context.fillText(this.options.tick(tick), LEFT - 10, y);
     }
@@ -109,13 +123,18 @@ export class LineChart {
   mark(context, { x }, height, palette) {
     context.strokeStyle = palette["line-strong"];
     context.setLineDash([2, 3]);
-    trace(context, [[this.x.at(x), TOP], [this.x.at(x), height - BOTTOM]]);
+    trace(context, [
+      [this.x.at(x), TOP],
+      [this.x.at(x), height - BOTTOM],
+    ]);
     context.stroke();
     context.setLineDash([]);
   }
 
   line(context, series, palette) {
-    const points = series.points.map(([x, y]) => (y === null || !Number.isFinite(y) || (this.log && y <= 0) ? null : [this.x.at(x), this.y.at(y)]));
+    const points = series.points.map(([x, y]) =>
+      y === null || !Number.isFinite(y) || (this.log && y <= 0) ? null : [this.x.at(x), this.y.at(y)],
+    );
     context.strokeStyle = context.fillStyle = palette[series.colour];
     context.lineWidth = 2;
     context.lineJoin = context.lineCap = "round";
@@ -149,7 +168,10 @@ export class LineChart {
     const px = this.x.at(at);
     context.strokeStyle = palette["line-strong"];
     context.lineWidth = 1;
-    trace(context, [[px, TOP], [px, height - BOTTOM]]);
+    trace(context, [
+      [px, TOP],
+      [px, height - BOTTOM],
+    ]);
     context.stroke();
     const mark = this.marks.filter((m) => Math.abs(this.x.at(m.x) - px) < 5).map((m) => m.text);
     this.tip.replaceChildren(...[this.options.x(at), ...lines, ...mark].map((text) => h("div", {}, text)));

@@ -67,7 +67,10 @@ function facts() {
   const list = [
     ["Loss at the last weights", number(last?.[2] ?? land.centre_loss)],
     ["Grid", `${land.a.length} × ${land.b.length}, ${count(land.rows)} rows`],
-    ["Of the path's variance in this plane", land.explained === null || land.explained === undefined ? "–" : percent(land.explained, 1)],
+    [
+      "Of the path's variance in this plane",
+      land.explained === null || land.explained === undefined ? "–" : percent(land.explained, 1),
+    ],
     ["Weights on the path", count(known.path.length)],
   ];
   const old = $("mountain-facts");
@@ -75,7 +78,9 @@ function facts() {
   if (old.dataset.text === text) return;
   old.dataset.text = text;
   old.replaceChildren(...list.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-  map.describe(`Map of the loss with the path of ${known.path.length} weights, from ${number(known.path[0]?.[2])} down to ${number(last?.[2])}`);
+  map.describe(
+    `Map of the loss with the path of ${known.path.length} weights, from ${number(known.path[0]?.[2])} down to ${number(last?.[2])}`,
+  );
 }
 
 // -- the map -------------------------------------------------------------------------------------------
@@ -95,7 +100,8 @@ function paintMap(context, width, height, palette) {
   }
   const { z } = heights;
   const { x, y } = frame(width, height);
-  if (picture?.dark !== palette.dark) picture = { dark: palette.dark, image: raster(z, (v) => heightColour(v, palette.dark)) };
+  if (picture?.dark !== palette.dark)
+    picture = { dark: palette.dark, image: raster(z, (v) => heightColour(v, palette.dark)) };
   context.save();
   context.beginPath();
   context.roundRect(MAP.left, MAP.top, width - MAP.left - MAP.right, height - MAP.top - MAP.bottom, 10);
@@ -162,21 +168,34 @@ function pathAlone(context, width, height, palette) {
   context.strokeStyle = palette.grid;
   context.lineWidth = 1;
   for (const tick of x.ticks) {
-    trace(context, [[x.at(tick), MAP.top], [x.at(tick), height - MAP.bottom]]);
+    trace(context, [
+      [x.at(tick), MAP.top],
+      [x.at(tick), height - MAP.bottom],
+    ]);
     context.stroke();
   }
   for (const tick of y.ticks) {
-    trace(context, [[MAP.left, y.at(tick)], [width - MAP.right, y.at(tick)]]);
+    trace(context, [
+      [MAP.left, y.at(tick)],
+      [width - MAP.right, y.at(tick)],
+    ]);
     context.stroke();
   }
-  path(context, known.path.map(([a, b]) => [x.at(a), y.at(b)]), palette);
+  path(
+    context,
+    known.path.map(([a, b]) => [x.at(a), y.at(b)]),
+    palette,
+  );
 }
 
 function path(context, points, palette) {
   if (!points.length) return;
   context.lineJoin = context.lineCap = "round";
   const accent = palette.dark ? palette.accent : "#e0531f";
-  for (const [colour, width] of [["rgb(255 255 255 / 55%)", 5], [accent, 2.4]]) {
+  for (const [colour, width] of [
+    ["rgb(255 255 255 / 55%)", 5],
+    [accent, 2.4],
+  ]) {
     context.strokeStyle = colour;
     context.lineWidth = width;
     trace(context, points);
@@ -197,8 +216,11 @@ function read(event) {
   const row = linear(height - MAP.bottom, MAP.top, 0, z.length - 1).at(at[1]);
   const { x, y } = frame(width, height);
   const lines = [`Loss here ${number(heights.value(sample(z, row, column)), 3)}`];
-  const near = steps(z).map(([c, r], i) => [Math.hypot(x(c) - at[0], y(r) - at[1]), i]).sort((p, q) => p[0] - q[0])[0];
-  if (near && near[0] < 14) lines.push(`Path ${near[1] + 1} of ${known.path.length}: loss ${number(known.path[near[1]][2])}`);
+  const near = steps(z)
+    .map(([c, r], i) => [Math.hypot(x(c) - at[0], y(r) - at[1]), i])
+    .sort((p, q) => p[0] - q[0])[0];
+  if (near && near[0] < 14)
+    lines.push(`Path ${near[1] + 1} of ${known.path.length}: loss ${number(known.path[near[1]][2])}`);
   tip.replaceChildren(...lines.map((text) => h("div", {}, text)));
   const left = at[0] + 16 + tip.offsetWidth > width ? at[0] - tip.offsetWidth - 12 : at[0] + 16;
   tip.style.transform = `translate(${left}px, ${Math.max(4, at[1] - 20)}px)`;
@@ -229,15 +251,32 @@ export function startMountain() {
   map = new Sketch($("contour"), "mountain", paintMap, { label: "Map of the loss" });
   tip = h("div", { class: "tip", hidden: true });
   $("contour").append(tip);
-  for (const id of ["surface", "contour"]) $(id).append(h("p", { class: "message" }, id === "surface" ? "The surface is computed rarely, so that training is not slowed. The first one comes soon." : "The path begins with the first recorded weights."));
+  for (const id of ["surface", "contour"])
+    $(id).append(
+      h(
+        "p",
+        { class: "message" },
+        id === "surface"
+          ? "The surface is computed rarely, so that training is not slowed. The first one comes soon."
+          : "The path begins with the first recorded weights.",
+      ),
+    );
   $("surface").append(h("span", { class: "corner" }, "Drag to turn"));
   map.canvas.addEventListener("pointermove", read);
   map.canvas.addEventListener("pointerleave", () => read(null));
-  choice($("mountain-scale"), [["log", "Log"], ["linear", "Linear"]], "log", (v) => {
-    logarithmic = v === "log";
-    prepare();
-    draw();
-  });
+  choice(
+    $("mountain-scale"),
+    [
+      ["log", "Log"],
+      ["linear", "Linear"],
+    ],
+    "log",
+    (v) => {
+      logarithmic = v === "log";
+      prepare();
+      draw();
+    },
+  );
   $("mountain-fine").addEventListener("click", fine);
   on("note", (event) => waiting && write($("mountain-note"), event.text ?? " "));
   on("landscape", (event) => {

@@ -14,8 +14,15 @@ export const shapeOf = (summary) => (summary ? shape(summary.shape) : "");
 function matrix(numbers) {
   const rows = rowsOf(numbers);
   const digits = format(rows.flat());
-  return h("div", { class: "matrix", tabindex: rows.length > 8 || rows[0].length > 4 ? 0 : null },
-    h("table", {}, h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((value) => h("td", {}, digits(value))))))));
+  return h(
+    "div",
+    { class: "matrix", tabindex: rows.length > 8 || rows[0].length > 4 ? 0 : null },
+    h(
+      "table",
+      {},
+      h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((value) => h("td", {}, digits(value)))))),
+    ),
+  );
 }
 
 /** Numbers of any rank as rows: the last axis across, all others down. */
@@ -38,10 +45,18 @@ function format(values) {
 const minus = (text) => text.replace("-", "−");
 
 function spread(s, colour) {
-  const rows = [["mean", s.mean], ["spread", s.std], ["from", s.min], ["to", s.max]];
-  return h("div", { class: "summary" },
+  const rows = [
+    ["mean", s.mean],
+    ["spread", s.std],
+    ["from", s.min],
+    ["to", s.max],
+  ];
+  return h(
+    "div",
+    { class: "summary" },
     h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, number(value))])),
-    s.hist?.length ? histogram(s, colour) : null);
+    s.hist?.length ? histogram(s, colour) : null,
+  );
 }
 
 function histogram({ hist, edges }, colour) {
@@ -50,7 +65,19 @@ function histogram({ hist, edges }, colour) {
   const label = edges ? `Histogram from ${number(edges[0])} to ${number(edges.at(-1))}` : "Histogram";
   const bars = hist.map((n, i) => {
     const tall = n ? Math.max(1.5, 46 * (n / top)) : 0;
-    return svg("rect", { x: i * width, y: 47 - tall, width: Math.max(1, width - 1), height: tall, rx: 1, fill: `var(--${colour})` });
+    return svg("rect", {
+      x: i * width,
+      y: 47 - tall,
+      width: Math.max(1, width - 1),
+      height: tall,
+      rx: 1,
+      fill: `var(--${colour})`,
+    });
   });
-  return svg("svg", { viewBox: "0 0 112 48", role: "img", "aria-label": label }, svg("rect", { x: 0, y: 47, width: 112, height: 1, fill: "var(--line-strong)" }), ...bars);
+  return svg(
+    "svg",
+    { viewBox: "0 0 112 48", role: "img", "aria-label": label },
+    svg("rect", { x: 0, y: 47, width: 112, height: 1, fill: "var(--line-strong)" }),
+    ...bars,
+  );
 }

@@ -92,7 +92,11 @@ export class Pad {
   }
 
   paint(context, width) {
-    line(context, this.strokes.map((s) => s.map(([x, y]) => [x * width, y * width])), PEN * width);
+    line(
+      context,
+      this.strokes.map((s) => s.map(([x, y]) => [x * width, y * width])),
+      PEN * width,
+    );
     if (!this.brush) return;
     context.strokeStyle = "#ff8a5c";
     context.lineWidth = 2;
@@ -119,7 +123,11 @@ export class Pad {
     context.fillStyle = "#000";
     context.fillRect(0, 0, width, height);
     const moved = ([x, y]) => [width / 2 + (x - (x0 + x1) / 2) * scale, height / 2 + (y - (y0 + y1) / 2) * scale];
-    line(context, this.strokes.map((s) => s.map(moved)), pen);
+    line(
+      context,
+      this.strokes.map((s) => s.map(moved)),
+      pen,
+    );
     const { data } = context.getImageData(0, 0, width, height);
     return Array.from({ length: width * height }, (_, i) => data[4 * i]);
   }

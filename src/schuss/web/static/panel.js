@@ -10,7 +10,17 @@ export function showOperation(op) {
   const panel = $("panel");
   const top = panel.dataset.op === op?.name ? panel.scrollTop : 0;
   panel.dataset.op = op?.name ?? "";
-  panel.replaceChildren(...(op ? content(op) : [h("p", { class: "empty" }, "Choose an operation to see its formula, its local gradient and the numbers that meet there.")]));
+  panel.replaceChildren(
+    ...(op
+      ? content(op)
+      : [
+          h(
+            "p",
+            { class: "empty" },
+            "Choose an operation to see its formula, its local gradient and the numbers that meet there.",
+          ),
+        ]),
+  );
   panel.scrollTop = top;
 }
 
@@ -27,7 +37,11 @@ function content(op) {
 }
 
 function backward(op) {
-  if (!op.incoming) return [heading("Gradient", "down"), h("p", { class: "how" }, "No gradient comes here: the loss does not depend on it.")];
+  if (!op.incoming)
+    return [
+      heading("Gradient", "down"),
+      h("p", { class: "how" }, "No gradient comes here: the loss does not depend on it."),
+    ];
   const from = op.came_from?.length > 1 ? ` the sum of what ${op.came_from.join(" and ")} hand back` : "";
   return [
     heading("Incoming gradient", "down", shapeOf(op.incoming)),
@@ -47,17 +61,27 @@ export function showLayer(name, inside, last) {
     h("h2", {}, name),
     h("p", { class: "where" }, inside),
     ...(last ? [heading("Value", "up", shapeOf(last.value)), h("div", {}, shown(last.value, "cool"))] : []),
-    ...(last?.incoming ? [heading("Incoming gradient", "down", shapeOf(last.incoming)), h("div", {}, shown(last.incoming, "accent"))] : []),
-    h("p", { class: "how" }, "Open it, with Enter or a click, to go through its operations one by one."));
+    ...(last?.incoming
+      ? [heading("Incoming gradient", "down", shapeOf(last.incoming)), h("div", {}, shown(last.incoming, "accent"))]
+      : []),
+    h("p", { class: "how" }, "Open it, with Enter or a click, to go through its operations one by one."),
+  );
 }
 
 /** What goes back to one input: local gradient, and its product with what came in. */
 function flow(f) {
-  const summed = f.summed?.length ? `, summed over ${f.summed.length > 1 ? "axes" : "axis"} ${f.summed.join(", ")}` : "";
+  const summed = f.summed?.length
+    ? `, summed over ${f.summed.length > 1 ? "axes" : "axis"} ${f.summed.join(", ")}`
+    : "";
   const how = f.how || `incoming × local${summed}`;
-  return h("div", { class: "flow", "data-flow": f.to },
+  return h(
+    "div",
+    { class: "flow", "data-flow": f.to },
     heading(`To ${f.to}`, "down", shapeOf(f.product)),
-    ...(f.local ? [h("p", { class: "how" }, "Local gradient"), h("div", { "data-part": "local" }, shown(f.local, "cool"))] : []),
+    ...(f.local
+      ? [h("p", { class: "how" }, "Local gradient"), h("div", { "data-part": "local" }, shown(f.local, "cool"))]
+      : []),
     h("p", { class: "how" }, f.local ? `Product: ${how}` : how),
-    h("div", { "data-part": "product" }, shown(f.product, "accent")));
+    h("div", { "data-part": "product" }, shown(f.product, "accent")),
+  );
 }

@@ -1,7 +1,7 @@
 // View 5: try it. A small network on data of your choice, trained again at every change.
 
 import { place } from "./canvas.js";
-import { $, choice, h, settled, svg, toast, write } from "./dom.js";
+import { $, choice, h, settled, toast, write } from "./dom.js";
 import { count, metricName, metricValue, number, steady } from "./format.js";
 import { Layers } from "./layers.js";
 import { LineChart } from "./linechart.js";
@@ -9,9 +9,17 @@ import { FunctionPlot } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
 import { byEpoch, curve, legend, mainMetric } from "./run.js";
 import { known, on } from "./store.js";
+import { thumbnail } from "./thumbnails.js";
 import { onShow, seen } from "./views.js";
 
-const SETS = [["circle", "Circle"], ["xor", "Xor"], ["spiral", "Spiral"], ["sine", "Sine"], ["steps", "Steps"], ["points", "Yours"]];
+const SETS = [
+  ["circle", "Circle"],
+  ["xor", "Xor"],
+  ["spiral", "Spiral"],
+  ["sine", "Sine"],
+  ["steps", "Steps"],
+  ["points", "Yours"],
+];
 const CURVES = ["sine", "steps"];
 const POINTS = 500;
 const STRIDE = 0.05; // of the keyboard's cursor
@@ -92,7 +100,16 @@ function readout() {
   const name = here ? mainMetric() : null;
   write($("play-loss"), here ? number(known.run.loss ?? known.moments.at(-1)?.loss, 3) : "–");
   write($("play-metric-name"), name ? metricName(name) : "Step");
-  write($("play-metric"), name ? metricValue(name, known.run.metrics?.[name] ?? known.moments.at(-1)?.metrics?.[name]).replace(/\.\d+/, (d) => d.slice(0, 2)) : here ? count(known.run.step) : "–");
+  write(
+    $("play-metric"),
+    name
+      ? metricValue(name, known.run.metrics?.[name] ?? known.moments.at(-1)?.metrics?.[name]).replace(/\.\d+/, (d) =>
+          d.slice(0, 2),
+        )
+      : here
+        ? count(known.run.step)
+        : "–",
+  );
   write($("play-epoch"), here ? count(known.run.epoch) : "–");
 }
 
@@ -100,7 +117,10 @@ function drawChart() {
   if (!seen("play")) return;
   const points = playing() ? curve("loss") : [];
   const test = playing() ? byEpoch("val_loss") : [];
-  const series = [{ name: "Training", colour: "accent", points }, ...(test.length ? [{ name: "Test", colour: "cool", points: test }] : [])];
+  const series = [
+    { name: "Training", colour: "accent", points },
+    ...(test.length ? [{ name: "Test", colour: "cool", points: test }] : []),
+  ];
   legend($("play-legend"), series);
   chart.set(series, [], points.at(-1)?.[0]);
 }
@@ -124,7 +144,11 @@ function add([x, y]) {
   if (chosen.data !== "points") {
     chosen.curve = isCurve();
     const found = plot.found;
-    const old = !found ? [] : found.kind === "curve" ? found.data.x.map((v, i) => [inside(v), inside(found.data.y[i]), null]) : found.points.x.map((v, i) => [inside(v), inside(found.points.y[i]), found.points.label[i]]);
+    const old = !found
+      ? []
+      : found.kind === "curve"
+        ? found.data.x.map((v, i) => [inside(v), inside(found.data.y[i]), null])
+        : found.points.x.map((v, i) => [inside(v), inside(found.points.y[i]), found.points.label[i]]);
     chosen.points = thinned(old, POINTS - 50);
     chosen.data = "points";
     pickData("points");
@@ -141,11 +165,24 @@ function add([x, y]) {
 
 const inside = (v) => Number(Math.max(-1, Math.min(1, v)).toFixed(4));
 
-const thinned = (points, most) => (points.length <= most ? points : points.filter((_, i) => Math.floor((i * most) / points.length) !== Math.floor(((i - 1) * most) / points.length)));
+const thinned = (points, most) =>
+  points.length <= most
+    ? points
+    : points.filter((_, i) => Math.floor((i * most) / points.length) !== Math.floor(((i - 1) * most) / points.length));
 
 /** Draw the points at once, before the server has trained on them. */
 function show() {
-  const base = plot.found ?? { kind: "regions", x: [-1.3, 1.3], y: [-1.3, 1.3], z: [[0.5, 0.5], [0.5, 0.5]], classes: 2, axes: [-1.3, 1.3, -1.3, 1.3] };
+  const base = plot.found ?? {
+    kind: "regions",
+    x: [-1.3, 1.3],
+    y: [-1.3, 1.3],
+    z: [
+      [0.5, 0.5],
+      [0.5, 0.5],
+    ],
+    classes: 2,
+    axes: [-1.3, 1.3, -1.3, 1.3],
+  };
   const [x, y, label] = [0, 1, 2].map((i) => chosen.points.map((p) => p[i]));
   plot.set(base.kind === "curve" ? { ...base, data: { x, y } } : { ...base, points: { x, y, label } });
 }
@@ -161,7 +198,10 @@ function clear() {
 function startStage() {
   const stage = $("play-stage");
   stage.setAttribute("role", "application");
-  stage.setAttribute("aria-label", "The data and what the network makes of them. Arrow keys move a cursor, Enter adds a point there.");
+  stage.setAttribute(
+    "aria-label",
+    "The data and what the network makes of them. Arrow keys move a cursor, Enter adds a point there.",
+  );
   stage.addEventListener("click", (event) => {
     const at = plot.at(place(event, stage));
     if (at) add(at);
@@ -182,34 +222,38 @@ function startStage() {
 
 // -- the form ------------------------------------------------------------------------------------------
 
-function thumbnail(name) {
-  const dots = (list, kind) => list.map(([x, y]) => svg("circle", { cx: x, cy: y, r: 2.1, class: kind }));
-  const ring = (n, r, at = 0) => Array.from({ length: n }, (_, i) => [17 + r * Math.cos(at + (6.283 * i) / n), 17 + r * Math.sin(at + (6.283 * i) / n)]);
-  const arm = (at) => Array.from({ length: 7 }, (_, i) => [17 + (3 + 1.7 * i) * Math.cos(at + 0.55 * i), 17 + (3 + 1.7 * i) * Math.sin(at + 0.55 * i)]);
-  const parts = {
-    circle: () => [...dots(ring(11, 13), "a"), ...dots([[17, 17], ...ring(5, 5)], "b")],
-    xor: () => [...dots([[7, 7], [12, 9], [8, 13], [27, 27], [22, 25], [26, 21]], "a"), ...dots([[27, 7], [22, 9], [26, 13], [7, 27], [12, 25], [8, 21]], "b")],
-    spiral: () => [...dots(arm(0), "a"), ...dots(arm(Math.PI), "b")],
-    sine: () => [svg("path", { class: "curve", d: "M3 17C8 -2 13 -2 17 17s9 19 14 0" })],
-    steps: () => [svg("path", { class: "curve", d: "M3 28h8V20h7v-8h7V6h6" })],
-    points: () => [svg("circle", { cx: 11, cy: 22, r: 2.4, class: "a" }), svg("circle", { cx: 18, cy: 12, r: 2.4, class: "b" }), svg("path", { d: "M25 19v8M21 23h8" })],
-  };
-  return svg("svg", { viewBox: "0 0 34 34", "aria-hidden": "true" }, ...parts[name]());
-}
-
 function startForm() {
   const form = $("play-form");
   $("play-data").setAttribute("role", "radiogroup");
   $("play-data").setAttribute("aria-label", "Data");
-  pickData = choice($("play-data"), SETS, chosen.data, (value) => {
-    chosen.data = value;
-    if (value === "points") clear();
-    knobs();
-    soon();
-  }, (value, text) => [thumbnail(value), text]);
-  choice($("play-label"), [[0, "Blue"], [1, "Red"], [2, "Green"]], 0, (value) => (chosen.label = value), (value, text) => [h("span", { class: "dot", style: `--dot: var(--class-${value})` }), text]);
+  pickData = choice(
+    $("play-data"),
+    SETS,
+    chosen.data,
+    (value) => {
+      chosen.data = value;
+      if (value === "points") clear();
+      knobs();
+      soon();
+    },
+    (value, text) => [thumbnail(value), text],
+  );
+  choice(
+    $("play-label"),
+    [
+      [0, "Blue"],
+      [1, "Red"],
+      [2, "Green"],
+    ],
+    0,
+    (value) => (chosen.label = value),
+    (value, text) => [h("span", { class: "dot", style: `--dot: var(--class-${value})` }), text],
+  );
   layers = new Layers($("play-layers"), [8, 8], soon);
-  for (const [id, names] of [["play-activation", ["tanh", "relu", "sigmoid", "gelu"]], ["play-optimizer", ["adam", "sgd", "rmsprop", "adagrad"]]]) {
+  for (const [id, names] of [
+    ["play-activation", ["tanh", "relu", "sigmoid", "gelu"]],
+    ["play-optimizer", ["adam", "sgd", "rmsprop", "adagrad"]],
+  ]) {
     $(id).append(...names.map((name) => h("option", { value: name }, name)));
   }
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -240,7 +284,11 @@ function hello() {
 function begin() {
   if (!known.hello) return;
   if (playing()) load();
-  else if (training()) write($("play-note"), "A run is in training. What you train here shares the processor with it and takes its place on this page until you go back.");
+  else if (training())
+    write(
+      $("play-note"),
+      "A run is in training. What you train here shares the processor with it and takes its place on this page until you go back.",
+    );
   else if (!asked) train();
 }
 

@@ -58,14 +58,22 @@ export class FunctionPlot {
     context.textBaseline = "top";
     for (const tick of this.x.ticks) {
       context.fillText(number(tick), this.x.at(tick), bottom + 8);
-      if (lines) trace(context, [[Math.round(this.x.at(tick)) + 0.5, top], [Math.round(this.x.at(tick)) + 0.5, bottom]]);
+      if (lines)
+        trace(context, [
+          [Math.round(this.x.at(tick)) + 0.5, top],
+          [Math.round(this.x.at(tick)) + 0.5, bottom],
+        ]);
       if (lines) context.stroke();
     }
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (const tick of this.y.ticks) {
       context.fillText(number(tick), left - 8, this.y.at(tick));
-      if (lines) trace(context, [[left, Math.round(this.y.at(tick)) + 0.5], [right, Math.round(this.y.at(tick)) + 0.5]]);
+      if (lines)
+        trace(context, [
+          [left, Math.round(this.y.at(tick)) + 0.5],
+          [right, Math.round(this.y.at(tick)) + 0.5],
+        ]);
       if (lines) context.stroke();
     }
   }
@@ -94,7 +102,10 @@ export class FunctionPlot {
     context.lineWidth = width;
     context.lineJoin = context.lineCap = "round";
     context.setLineDash(dash);
-    trace(context, xs.map((x, i) => (ys[i] === null ? null : [this.x.at(x), this.y.at(ys[i])])));
+    trace(
+      context,
+      xs.map((x, i) => (ys[i] === null ? null : [this.x.at(x), this.y.at(ys[i])])),
+    );
     context.stroke();
     context.setLineDash([]);
   }
@@ -132,7 +143,12 @@ export class FunctionPlot {
     context.beginPath();
     const { fine } = this.image;
     const n = (fine.length - 1) / ny;
-    for (const [from, to] of contour(fine, 0.5, (c) => column.at(c / n), (r) => row.at(r / n))) {
+    for (const [from, to] of contour(
+      fine,
+      0.5,
+      (c) => column.at(c / n),
+      (r) => row.at(r / n),
+    )) {
       context.moveTo(...from);
       context.lineTo(...to);
     }
@@ -148,7 +164,9 @@ export class FunctionPlot {
     context.strokeStyle = palette.card;
     points.x.forEach((x, i) => {
       const label = points.label[i];
-      context.fillStyle = numbers ? rgb(between((label - numbers[0]) / (numbers[1] - numbers[0] || 1), palette.dark)) : classColour(label, palette.dark);
+      context.fillStyle = numbers
+        ? rgb(between((label - numbers[0]) / (numbers[1] - numbers[0] || 1), palette.dark))
+        : classColour(label, palette.dark);
       disc(context, this.x.at(x), this.y.at(points.y[i]), points.x.length > 400 ? 3.2 : 4.2);
       context.stroke();
     });
@@ -198,6 +216,7 @@ function bounds(found) {
 }
 
 function describe(found) {
-  if (found.kind === "curve") return `The network's curve from ${number(found.x[0])} to ${number(found.x.at(-1))}, with ${found.data?.x.length ?? 0} data points`;
+  if (found.kind === "curve")
+    return `The network's curve from ${number(found.x[0])} to ${number(found.x.at(-1))}, with ${found.data?.x.length ?? 0} data points`;
   return `What the network answers over two inputs, with ${found.points?.x.length ?? 0} data points`;
 }

@@ -24,13 +24,18 @@ async function ask(path, options) {
   throw new Refused(error);
 }
 
-const query = (values) => new URLSearchParams(Object.entries(values).filter(([, v]) => v !== "" && v !== null && v !== undefined)).toString();
+const query = (values) =>
+  new URLSearchParams(Object.entries(values).filter(([, v]) => v !== "" && v !== null && v !== undefined)).toString();
 
 export const getJson = async (path, values = {}) => (await ask(`${path}?${query(values)}`)).json();
 export const getText = async (path, values = {}) => (await ask(`${path}?${query(values)}`)).text();
 
 export async function post(path, body) {
-  const response = await ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const response = await ask(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
   return response.json();
 }
 

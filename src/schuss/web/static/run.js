@@ -17,7 +17,9 @@ export function mainMetric() {
   const names = new Set([
     ...Object.keys(known.run.metrics ?? {}),
     ...Object.keys(known.moments.at(-1)?.metrics ?? {}),
-    ...Object.keys(known.history).filter((n) => !["epoch", "loss", "lr", "seconds", "gradient_norm"].includes(n) && !n.startsWith("val_")),
+    ...Object.keys(known.history).filter(
+      (n) => !["epoch", "loss", "lr", "seconds", "gradient_norm"].includes(n) && !n.startsWith("val_"),
+    ),
   ]);
   return names.has("accuracy") ? "accuracy" : ([...names][0] ?? null);
 }
@@ -26,12 +28,14 @@ const lastOf = (name) => known.history[name]?.at(-1) ?? null;
 
 /** Points over epochs: the moments where there are any, else one an epoch. */
 export function curve(name) {
-  if (known.moments.length) return known.moments.map((m) => [m.epoch, name === "loss" ? m.loss : (m.metrics?.[name] ?? null)]);
+  if (known.moments.length)
+    return known.moments.map((m) => [m.epoch, name === "loss" ? m.loss : (m.metrics?.[name] ?? null)]);
   return byEpoch(name);
 }
 
 /** One point an epoch; of a very long run only some epochs are known. */
-export const byEpoch = (name) => (known.history[name] ?? []).map((value, i) => [known.history.epoch?.[i] ?? i + 1, value]);
+export const byEpoch = (name) =>
+  (known.history[name] ?? []).map((value, i) => [known.history.epoch?.[i] ?? i + 1, value]);
 
 // -- tiles ---------------------------------------------------------------------------------------------
 
@@ -52,7 +56,10 @@ function metricTile() {
   const name = mainMetric();
   if (name) {
     write($("tile-metric-name"), metricName(name));
-    write($("tile-metric"), metricValue(name, known.run.metrics?.[name] ?? lastOf(name) ?? known.moments.at(-1)?.metrics?.[name]));
+    write(
+      $("tile-metric"),
+      metricValue(name, known.run.metrics?.[name] ?? lastOf(name) ?? known.moments.at(-1)?.metrics?.[name]),
+    );
     const check = lastOf(`val_${name}`);
     write($("tile-metric-sub"), check === null ? " " : `validation ${metricValue(name, check)}`);
   } else {
@@ -77,7 +84,11 @@ export function legend(host, series) {
   const words = series.map((s) => s.name).join();
   if (host.dataset.words === words) return;
   host.dataset.words = words;
-  host.replaceChildren(...series.map((s) => h("span", {}, h("i", { style: `--key: var(--${s.colour})`, class: s.dashed ? "dashed" : null }), s.name)));
+  host.replaceChildren(
+    ...series.map((s) =>
+      h("span", {}, h("i", { style: `--key: var(--${s.colour})`, class: s.dashed ? "dashed" : null }), s.name),
+    ),
+  );
 }
 
 function charts() {
@@ -107,7 +118,8 @@ function both(chart, host, name, marks, total) {
   legend(host, series);
   chart.set(series, marks, total);
   const [, last] = series[0].points.at(-1) ?? [0, null];
-  if (chart.cursor === null) chart.sketch.describe(`${metricName(name)} over the epochs; now ${metricValue(name, last)}`);
+  if (chart.cursor === null)
+    chart.sketch.describe(`${metricName(name)} over the epochs; now ${metricValue(name, last)}`);
 }
 
 // -- controls ------------------------------------------------------------------------------------------
@@ -118,11 +130,18 @@ function controls() {
   $("progress").firstElementChild.style.transform = `scaleX(${Math.min(1, share)})`;
   $("progress").setAttribute("aria-valuenow", String(Math.round(100 * share)));
   const epochs = run.epochs ?? hello?.epochs;
-  write($("progress-epoch"), epochs ? `Epoch ${Math.min((run.epoch ?? 0) + (run.finished ? 0 : 1), epochs)} of ${count(epochs)}` : " ");
+  write(
+    $("progress-epoch"),
+    epochs ? `Epoch ${Math.min((run.epoch ?? 0) + (run.finished ? 0 : 1), epochs)} of ${count(epochs)}` : " ",
+  );
   write($("progress-step"), run.steps ? `Step ${count(run.step)} of ${count(run.steps)}` : " ");
   $("stop").disabled = $("rate").disabled = !steerable();
   if (!rateHeld) rate();
-  const hint = run.finished ? "The run is finished. Its pictures stay." : hello?.mode === "view" ? "This run is finished; open one in training to steer it." : "Whatever you change is written into the run's history.";
+  const hint = run.finished
+    ? "The run is finished. Its pictures stay."
+    : hello?.mode === "view"
+      ? "This run is finished; open one in training to steer it."
+      : "Whatever you change is written into the run's history.";
   write($("controls-hint"), hello ? hint : " ");
 }
 
@@ -151,7 +170,9 @@ function changeWords(c) {
 function changes() {
   const rows = known.changes.slice(-200).reverse();
   $("changes").replaceChildren(
-    ...(rows.length ? rows.map((c) => h("li", {}, h("b", {}, changeWords(c)), h("span", {}, `step ${count(c.step)}`))) : [h("li", { class: "none" }, "None so far.")]),
+    ...(rows.length
+      ? rows.map((c) => h("li", {}, h("b", {}, changeWords(c)), h("span", {}, `step ${count(c.step)}`)))
+      : [h("li", { class: "none" }, "None so far.")]),
   );
 }
 
@@ -177,7 +198,12 @@ function head() {
   $("view-run").classList.toggle("finished", hello.mode === "view"); // nothing to steer: the charts take its place
   $("run-side").hidden = hello.mode === "view";
   write($("run-title"), hello.model ?? "A model");
-  const parts = [hello.label, hello.parameters && `${count(hello.parameters)} parameters`, hello.rows && `${count(hello.rows)} training rows`, hello.rows_test && `${count(hello.rows_test)} test rows`];
+  const parts = [
+    hello.label,
+    hello.parameters && `${count(hello.parameters)} parameters`,
+    hello.rows && `${count(hello.rows)} training rows`,
+    hello.rows_test && `${count(hello.rows_test)} test rows`,
+  ];
   write($("run-about"), parts.filter(Boolean).join(" · ") || " ");
 }
 
@@ -191,11 +217,24 @@ export function startRun() {
   const words = { x: (v) => `Epoch ${number(v, 3)}`, y: steady };
   lossChart = new LineChart($("loss-chart"), "run", { name: "Loss", ...words });
   metricChart = new LineChart($("metric-chart"), "run", { name: "Accuracy", ...words, y: percent });
-  const scale = choice($("loss-scale"), [["linear", "Linear"], ["log", "Log"]], "linear", (v) => lossChart.setLog(v === "log"));
-  shortcut("l", "Loss: linear or logarithmic", () => {
-    lossChart.setLog(!lossChart.log);
-    scale(lossChart.log ? "log" : "linear");
-  }, "run");
+  const scale = choice(
+    $("loss-scale"),
+    [
+      ["linear", "Linear"],
+      ["log", "Log"],
+    ],
+    "linear",
+    (v) => lossChart.setLog(v === "log"),
+  );
+  shortcut(
+    "l",
+    "Loss: linear or logarithmic",
+    () => {
+      lossChart.setLog(!lossChart.log);
+      scale(lossChart.log ? "log" : "linear");
+    },
+    "run",
+  );
   startRate();
   $("stop").addEventListener("click", () => confirmStop());
   changes();

@@ -5,9 +5,12 @@ export function linear(low, high, from, to, wanted = 5) {
   if (!(high > low)) [low, high] = [low - 0.5, low + 0.5];
   const step = nice((high - low) / wanted);
   const ticks = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) ticks.push(Number((i * step).toPrecision(12)));
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++)
+    ticks.push(Number((i * step).toPrecision(12)));
   return {
-    low, high, ticks,
+    low,
+    high,
+    ticks,
     at: (value) => from + ((value - low) / (high - low)) * (to - from),
     back: (pixel) => low + ((pixel - from) / (to - from)) * (high - low),
   };
@@ -29,7 +32,9 @@ export function logarithmic(low, high, from, to) {
     }
   }
   return {
-    low, high, ticks,
+    low,
+    high,
+    ticks,
     at: (value) => inner.at(Math.log10(value)),
     back: (pixel) => 10 ** inner.back(pixel),
   };

@@ -39,7 +39,8 @@ function connected(yes) {
 function again() {
   clearTimeout(timer);
   const wait = WAITS[Math.min(tries++, WAITS.length - 1)];
-  $("lost-text").textContent = `What you see is the last it said. Trying again every ${wait === 1 ? "second" : `${wait} seconds`}.`;
+  $("lost-text").textContent =
+    `What you see is the last it said. Trying again every ${wait === 1 ? "second" : `${wait} seconds`}.`;
   timer = setTimeout(attempt, wait * 1000);
 }
 

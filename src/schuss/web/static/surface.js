@@ -19,7 +19,10 @@ export class Surface {
     this.near = 1;
     this.grid = null; // heights 0..1, [row][column]
     this.path = []; // [column, row] in units of the grid
-    this.sketch = new Sketch(host, view, (...args) => this.paint(...args), { label: "The loss as a surface", interactive: true });
+    this.sketch = new Sketch(host, view, (...args) => this.paint(...args), {
+      label: "The loss as a surface",
+      interactive: true,
+    });
     this.listen(this.sketch.canvas);
   }
 
@@ -42,17 +45,23 @@ export class Surface {
     });
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (held = null));
     canvas.addEventListener("keydown", (event) => {
-      const move = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.08], ArrowDown: [0, 0.08] }[event.key];
+      const move = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.08], ArrowDown: [0, 0.08] }[
+        event.key
+      ];
       if (move) this.rotate(...move);
       else if (event.key === "+" || event.key === "-") this.zoom(event.key === "+" ? 1.1 : 1 / 1.1);
       else return;
       event.preventDefault();
     });
-    canvas.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey) return; // pinch, or Ctrl and the wheel; the wheel alone scrolls the page
-      event.preventDefault();
-      this.zoom(Math.exp(-event.deltaY * 0.004));
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey) return; // pinch, or Ctrl and the wheel; the wheel alone scrolls the page
+        event.preventDefault();
+        this.zoom(Math.exp(-event.deltaY * 0.004));
+      },
+      { passive: false },
+    );
   }
 
   rotate(turn, tilt) {
@@ -119,7 +128,11 @@ export class Surface {
   onSurface() {
     const rows = this.grid.length;
     const columns = this.grid[0].length;
-    return this.path.map(([c, r]) => [(2 * c) / (columns - 1) - 1, sample(this.grid, r, c) + 0.012, 1 - (2 * r) / (rows - 1)]);
+    return this.path.map(([c, r]) => [
+      (2 * c) / (columns - 1) - 1,
+      sample(this.grid, r, c) + 0.012,
+      1 - (2 * r) / (rows - 1),
+    ]);
   }
 
   /** The path, cut so finely that each piece has its place between the quads. */
@@ -143,7 +156,16 @@ export class Surface {
   floor(context, project, palette) {
     context.strokeStyle = palette.line;
     context.lineWidth = 1;
-    trace(context, [[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]].map(([x, z]) => project(x, -0.02, z)));
+    trace(
+      context,
+      [
+        [-1, -1],
+        [1, -1],
+        [1, 1],
+        [-1, 1],
+        [-1, -1],
+      ].map(([x, z]) => project(x, -0.02, z)),
+    );
     context.stroke();
   }
 

@@ -16,7 +16,12 @@ export function palette() {
   if (!colours) {
     const style = getComputedStyle(document.documentElement);
     const read = (name) => style.getPropertyValue(`--${name}`).trim();
-    colours = Object.fromEntries(["bg", "card", "sunk", "line", "line-strong", "text", "muted", "faint", "accent", "cool", "grid"].map((n) => [n, read(n)]));
+    colours = Object.fromEntries(
+      ["bg", "card", "sunk", "line", "line-strong", "text", "muted", "faint", "accent", "cool", "grid"].map((n) => [
+        n,
+        read(n),
+      ]),
+    );
     colours.font = read("font");
     colours.dark = document.documentElement.dataset.theme === "dark";
   }

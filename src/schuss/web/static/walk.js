@@ -6,7 +6,10 @@ export class Walk {
   constructor(picture) {
     this.parts = [...picture.querySelectorAll("[data-forward], [data-backward]")];
     const boxes = this.parts.filter((e) => e.matches(".op, .layer"));
-    const stops = (key) => [...new Map(boxes.filter((e) => e.dataset[key] !== undefined).map((e) => [Number(e.dataset[key]), e]))].sort((a, b) => a[0] - b[0]);
+    const stops = (key) =>
+      [...new Map(boxes.filter((e) => e.dataset[key] !== undefined).map((e) => [Number(e.dataset[key]), e]))].sort(
+        (a, b) => a[0] - b[0],
+      );
     this.forward = stops("forward");
     this.backward = stops("backward");
     this.at = null; // null: everything is lit; else 0 .. length - 1
@@ -19,7 +22,9 @@ export class Walk {
   /** [phase, number within it, its size, the box] of a place. */
   place(at = this.at) {
     const back = at - this.forward.length;
-    return back < 0 ? ["forward", at + 1, this.forward.length, this.forward[at]?.[1]] : ["backward", back + 1, this.backward.length, this.backward[back]?.[1]];
+    return back < 0
+      ? ["forward", at + 1, this.forward.length, this.forward[at]?.[1]]
+      : ["backward", back + 1, this.backward.length, this.backward[back]?.[1]];
   }
 
   /** Go to a place, or to none, and light what has been reached. Returns the box there. */
