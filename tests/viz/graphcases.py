@@ -106,8 +106,8 @@ def random_function(seed: int) -> Callable[[Any, Any], Any]:
         values = [x, w]
         for _ in range(14):
             a, b = (values[int(i)] for i in rng.integers(0, len(values), 2))
-            kind = int(rng.integers(0, 5))
-            values.append([lambda: a * b, lambda: a + b, lambda: schuss.tanh(a), lambda: a - 0.5 * b, lambda: schuss.sin(b)][kind]())
+            choice = [a * b, a + b, schuss.tanh(a), a - 0.5 * b, schuss.sin(b)]
+            values.append(choice[int(rng.integers(0, 5))])
         return sum(v.mean() for v in values[-4:])
 
     return f

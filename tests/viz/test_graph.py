@@ -13,7 +13,21 @@ from schuss import nn, optim, viz
 from schuss.errors import ShapeError, UsageError
 from schuss.viz.graph.pieces import number
 
-from .graphcases import ARGUMENTS, CASES, X, Y, Shared, Skips, Towers, digits, loss_of, made, regression, towers, two_layers
+from .graphcases import (
+    ARGUMENTS,
+    CASES,
+    Shared,
+    Skips,
+    Towers,
+    X,
+    Y,
+    digits,
+    loss_of,
+    made,
+    regression,
+    towers,
+    two_layers,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -71,6 +85,17 @@ def test_the_numbers_that_stand_in_the_picture():
     assert words(down) == ["∂loss/∂S =", *(f"{v:.3f}" for v in incoming.ravel())]
 
 
+def test_what_a_closed_layer_hands_back():
+    """Cross entropy reads its input in three places; below its box stands the whole gradient."""
+    picture = towers(collapse=True)
+    name = next(op["name"] for op in picture.to_json()["ops"] if op["layer"] == "o.Linear" and op["op"] == "add")
+    gradient = picture.explanation[name].incoming
+    (down,) = (g for g in groups(parsed(picture), "down") if g.get("data-to") == name)
+    assert down.get("data-from") == "CrossEntropyLoss"
+    assert len(picture.explanation[name].came_from) > 1
+    np.testing.assert_allclose([float(w.replace("−", "-")) for w in words(down)[1:]], gradient.ravel(), atol=6e-5)
+
+
 def test_the_json():
     """Its keys, and a product that is incoming times local."""
     found = CASES["two layers"]().to_json()
@@ -80,7 +105,21 @@ def test_the_json():
     assert found["ops"][-1]["name"] == found["result"] == "loss"
     assert found["ops"][-1]["value"]["numbers"] == pytest.approx(found["loss"])
     op = next(op for op in found["ops"] if op["op"] == "sigmoid")
-    keys = "name op layer expression rule line reads value incoming came_from flows forward backward".split()
+    keys = [
+        "name",
+        "op",
+        "layer",
+        "expression",
+        "rule",
+        "line",
+        "reads",
+        "value",
+        "incoming",
+        "came_from",
+        "flows",
+        "forward",
+        "backward",
+    ]
     assert list(op) == keys
     (flow,) = op["flows"]
     product = np.multiply(op["incoming"]["numbers"], flow["local"]["numbers"])
@@ -130,7 +169,7 @@ def test_numbers_are_written_with_four_digits(value, shown):
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("collapse", ["auto", True, False])
 def test_the_svg(name, collapse):
-    """Valid XML; each operation in one box or in one closed layer; arrows between what is shown; the order of a walk."""
+    """Valid XML; each operation in one box or one closed layer; arrows between what is shown; the order of a walk."""
     picture = CASES[name](collapse=collapse)
     root = parsed(picture)
     assert root.tag == f"{SVG}svg"
@@ -252,7 +291,12 @@ def test_a_nested_layer_opens_what_is_around_it():
 
 def test_a_shared_layer_is_shown_for_each_call():
     root = parsed(CASES["shared layer"](collapse=True))
-    assert {g.get("data-layer") for g in groups(root, "layer")} == {"layer.Linear", "layer.Linear#2", "out.Linear", "MSELoss"}
+    assert {g.get("data-layer") for g in groups(root, "layer")} == {
+        "layer.Linear",
+        "layer.Linear#2",
+        "out.Linear",
+        "MSELoss",
+    }
     first, second = (g for g in groups(root, "input") if g.get("data-input") == "layer.weight")
     assert words(first)[0] == words(second)[0] == "layer.weight  2 × 2, one of 2 uses"
     assert words(first) != words(second)
@@ -272,7 +316,9 @@ def test_several_inputs_have_their_own_names():
 
 
 def test_dropout_passes_on():
-    assert "where" not in {op["op"] for op in digits(closed=["CrossEntropyLoss"]).to_json()["ops"] if "Dropout" in op["layer"]}
+    assert "where" not in {
+        op["op"] for op in digits(closed=["CrossEntropyLoss"]).to_json()["ops"] if "Dropout" in op["layer"]
+    }
 
 
 def test_other_weights():
@@ -282,7 +328,7 @@ def test_other_weights():
     assert zero.to_json()["loss"] == pytest.approx(0.5)
     for name, p in nn.named_parameters(model).items():
         np.testing.assert_array_equal(p.data, before[name])
-    with pytest.raises(UsageError, match="no parameter 'bias'; it has 0.weight"):
+    with pytest.raises(UsageError, match=r"no parameter 'bias'; it has 0\.weight"):
         viz.graph(model, X, Y, loss=nn.MSELoss(), weights={"bias": 0})
     with pytest.raises(ShapeError, match=r"2\.bias is float32\[1\], got the shape \[2\]"):
         viz.graph(model, X, Y, loss=nn.MSELoss(), weights={"2.bias": np.zeros(2)})
@@ -291,7 +337,9 @@ def test_other_weights():
 def test_the_loss_and_the_scale_of_a_trained_model():
     x = np.arange(64, dtype=np.uint8).reshape(16, 4)
     model = nn.Sequential(nn.Linear(4, 3))
-    schuss.fit(model, (x, np.arange(16) % 3), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(lr=0.1), epochs=1, batch_size=8)
+    schuss.fit(
+        model, (x, np.arange(16) % 3), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(lr=0.1), epochs=1, batch_size=8
+    )
     picture = viz.graph(model, x[:2], np.array([0, 1]))
     expected = nn.CrossEntropyLoss()(model(x[:2]), np.array([0, 1]))
     assert picture.to_json()["loss"] == pytest.approx(float(expected), rel=1e-5)
@@ -331,7 +379,7 @@ def test_saving_and_notebooks(tmp_path):
     assert (tmp_path / "graph.svg").read_text(encoding="utf-8") == picture.svg == picture._repr_svg_()
     assert picture._repr_html_().startswith("<svg")
     assert repr(picture) == "<GraphPicture of loss_of(W1, b1, W2, b2, x, y): 8 operations>"
-    with pytest.raises(UsageError, match="ends in .svg"):
+    with pytest.raises(UsageError, match=r"ends in \.svg"):
         picture.save(tmp_path / "graph.png")
 
 

@@ -8,11 +8,12 @@ import time
 import pytest
 
 from schuss import nn, viz
+from schuss.viz.graph.elements import NEAR, Arrow, Frame, Node, Side
 from schuss.viz.graph.groups import choose, grouped
 from schuss.viz.graph.layered import Box, Link, place
-from schuss.viz.graph.scene import NEAR, Arrow, Frame, Node, Scene, Side
+from schuss.viz.graph.scene import Scene
 
-from .graphcases import CASES, X, Y, Deep, made
+from .graphcases import CASES, Deep, X, Y, made
 
 
 def scene(picture, collapse=False):
@@ -51,6 +52,22 @@ def test_nothing_overlaps(name, collapse):
             # with the width of both arrows; the ends touch their boxes
             line = (min(x0, x1) - 4, min(y0, y1) + 0.5, max(x0, x1) + 4, max(y0, y1) - 0.5)
             assert not any(meet(line, other) for other in solid)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_arrow_runs_on_another(name):
+    """Pairs of arrows keep apart, but for those of one value where they part."""
+    arrows = [e for e in scene(CASES[name]()) if isinstance(e, Arrow)]
+    lines = [(a, p, q) for a in arrows for p, q in itertools.pairwise(a.points)]
+    for (a, p, q), (b, r, s) in itertools.combinations(lines, 2):
+        if a is b or (p[0] == q[0]) != (r[0] == s[0]) or a.value == b.value:
+            continue
+        along, across = (1, 0) if p[0] == q[0] else (0, 1)
+        apart = abs(p[across] - r[across])
+        overlap = min(max(p[along], q[along]), max(r[along], s[along])) - max(
+            min(p[along], q[along]), min(r[along], s[along])
+        )
+        assert apart > 9 or overlap < 1
 
 
 @pytest.mark.parametrize("name", CASES)

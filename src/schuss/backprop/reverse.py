@@ -20,7 +20,6 @@ from schuss.ir.types import Shape
 from schuss.ops.registry import lookup
 from schuss.trace import Tensor, as_tensor, made_for
 
-
 Handed = MutableMapping[Node, Sequence[Tensor | None]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +32,11 @@ from schuss.viz.graph.pieces import (
     text,
     width_of,
 )
+
 TITLE = 12.5
 LONGEST = 46  # letters of a formula
 NAME = 20  # letters of a name in a caption
+SIGN = 14.0  # the plus of a closed layer, beside its title
 INLINE = 12  # letters of a name that stands before its numbers
 
 
@@ -117,8 +119,7 @@ def _lines(network: Network, step: Step) -> list[Line]:
     lines: list[Line] = []
     seen: list[Flow] = []
     for flow in step.flows:
-        twin = next((f for f in seen if f.to == flow.to and np.array_equal(f.product, flow.product, equal_nan=True)), None)
-        if twin is not None:
+        if any(f.to == flow.to and np.array_equal(f.product, flow.product, equal_nan=True) for f in seen):
             last = lines[-1]
             lines[-1] = last._replace(label=f"{last.label} twice")
             continue
@@ -142,9 +143,9 @@ def _flow_lines(step: Step, flow: Flow) -> list[Line]:
         if first == 1 and not total and product.height > 2 * TEXT and flow.product.shape == step.value.shape:
             return [Line(to, "incoming · 1, as it came", EMPTY)]
         return [Line(to, f"{total}incoming · {number(float(first))}", product)]
-    how = _local_formula(rule)
+    how = shortened(_local_formula(rule), LONGEST - 16) or f"∂{short(step.name, 12)}/∂{short(flow.to, 12)}"
     return [
-        Line("local", shortened(how, LONGEST - 16) or f"∂{short(step.name, 12)}/∂{short(flow.to, 12)}", compact(flow.local)),
+        Line("local", how, compact(flow.local)),
         Line(to, f"{total}incoming · local", product),
     ]
 
@@ -184,7 +185,8 @@ def closed(network: Network, group: Group, values: Sequence[tuple[str, Sequence[
     what = known[0] if known else _in_words(group, ops)
     label = shortened(pretty(group.label) if group.kind == "line" else group.label, LONGEST)
     head = f"{label}  × {group.times}" if group.times > 1 else label
-    return Content(_box(head, lines, text(shortened(what, LONGEST + 6), "soft" if not known else "")), f"{group.name}: {count}")
+    piece = _box(head, lines, text(shortened(what, LONGEST + 6), "" if known else "soft"))
+    return Content(replace(piece, width=max(piece.width, width_of(head, TITLE) + SIGN)), f"{group.name}: {count}")
 
 
 def _in_words(group: Group, ops: Sequence[str]) -> str:
@@ -213,7 +215,8 @@ def leaf(network: Network, name: str, readers: Sequence[str]) -> Leaf:
     back = network.product(name, readers)
     shape = f"{short(name)}  {shape_of(value)}" if value.size > 1 else short(name)
     part = f", one of {uses} uses" if uses > len(readers) else ""
-    return _leaf(shape + part, figure(value, "up"), None if back is None else figure(back, "down"), f"{name}: {value.dtype}")
+    gradient = None if back is None else figure(back, "down")
+    return _leaf(shape + part, figure(value, "up"), gradient, f"{name}: {value.dtype}")
 
 
 def _leaf(head: str, value: Piece, back: Piece | None, title: str) -> Leaf:

@@ -17,6 +17,7 @@ from schuss.viz.graph.network import Network, source_line
 SMALL = 30  # operations: all shown
 LONG_LAYER = 5  # operations of a layer: closed at first
 MANY = 40  # boxes: outer groups are closed
+MOST_OPEN = 1000  # operations: beyond, repeats and long chains stay folded
 LONGEST_PERIOD = 8  # of repeated neighbours
 PIECE = 24  # pieces of a long chain that does not repeat
 
@@ -127,8 +128,10 @@ def _divisors(n: int) -> Iterable[int]:
     return (d for d in range(1, n // 2 + 1) if n % d == 0)
 
 
-def _signature(scope: tuple[str, ...], step: Step, network: Network) -> tuple[object, ...]:
-    leaves = tuple(i for i in step.inputs if i in network.leaves and i not in network.data)
+def _signature(
+    scope: tuple[str, ...], step: Step, network: Network
+) -> tuple[tuple[str, ...], str, int, tuple[str, ...]]:
+    leaves = tuple(i for i in step.inputs if i is not None and i in network.leaves and i not in network.data)
     return (scope, step.op, len(step.inputs), leaves)
 
 
@@ -141,6 +144,8 @@ def choose(root: Group, network: Network, collapse: bool | str, opened: Iterable
     if collapse is False:
         for group in root.all_groups():
             group.open = True
+        if size > MOST_OPEN:
+            _shorten(root, network)
     else:
         if collapse == "auto" and size <= SMALL:
             _open_short(root, network)

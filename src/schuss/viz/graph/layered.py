@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 GAP = 18.0  # between neighbours in a row
 CHANNEL = 9.0  # between rows
@@ -140,11 +141,12 @@ def _slots(boxes: Sequence[Box], links: Sequence[Link]) -> tuple[list[list[_Slot
         for row in range(2 * link.source.rank + 1, 2 * link.target.rank):
             extents = link.label if row == 2 * link.source.rank + 1 else (0.0, 0.0, 0.0)
             side = link.side or link.source.side or link.target.side
-            slot = _Slot(row, max(extents[0], 8.0), max(extents[1], 8.0), extents[2], link.main, 0 if link.main else side)
+            left, right, height = max(extents[0], 8.0), max(extents[1], 8.0), extents[2]
+            slot = _Slot(row, left, right, height, link.main, 0 if link.main else side)
             rows[row].append(slot)
             chain.append(slot)
         chain.append(own[link.target])
-        for a, b in zip(chain, chain[1:], strict=False):
+        for a, b in pairwise(chain):
             end = _End(link)
             a.above.append((b, end))
             b.below.append((a, end))
@@ -341,7 +343,7 @@ def _tracks(row: list[_Slot]) -> dict[_End, int]:
     taken: list[list[tuple[float, float]]] = []
     for a, b, end in steps:
         low, high = min(a, b) - TRACK, max(a, b) + TRACK
-        busy = [i for i, spans in enumerate(taken) if any(low < h and l < high for l, h in spans)]
+        busy = [i for i, spans in enumerate(taken) if any(low < b and a < high for a, b in spans)]
         track = max(busy, default=-1) + 1
         if track == len(taken):
             taken.append([])

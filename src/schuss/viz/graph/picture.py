@@ -35,7 +35,7 @@ class GraphPicture:
         return render(self._network, root)
 
     def to_json(self, only: str | None = None) -> dict[str, Any]:
-        """Every operation, or the one operation or input named, with its formula, rule, value, incoming gradient, local gradients and products.
+        """Every operation, or the one operation or input named: formula, rule, value, gradients and products.
 
         Arrays are summaries: shape, mean, std, min, max, hist (counts) between edges, and numbers where there are at
         most 64. The keys: title, loss, result, order, ops, inputs.
@@ -77,7 +77,8 @@ def graph(
 
     x, y      an example or a batch; x is a tuple for a model of several inputs
     loss      called with (pred, target); None: the loss the model was trained with
-    collapse  True: each layer is one box; False: one box an operation everywhere; "auto": by the size of the graph
+    collapse  True: each layer is one box; False: one box an operation everywhere, but that repeats stay folded in a
+              graph of more than 1,000; "auto": by the size of the graph
     open      names of layers to open, as 0.Linear; closed: names of layers to close
     weights   values by parameter name to use in place of the model's own
 
@@ -93,7 +94,8 @@ def graph(
             raise UsageError("weights are for a model; a function gets its numbers as arguments")
         return GraphPicture(explain(model, *arguments), None, choice)
     if len(arguments) != 2:
-        raise UsageError(f"graph of a model takes x and y, got {len(arguments)} argument(s); several inputs are a tuple x")
+        got = f"got {len(arguments)} argument{'s' * (len(arguments) != 1)}"
+        raise UsageError(f"graph of a model takes x and y, {got}; several inputs are a tuple x")
     from schuss.viz.runs import loss_of
 
     x, y = arguments

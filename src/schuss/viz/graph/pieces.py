@@ -120,7 +120,9 @@ def is_tiny(array: Array) -> bool:
     """Whether all its numbers are written."""
     if array.size == 1:
         return True
-    return 0 < array.size and array.ndim <= 2 and array.shape[-1] <= WIDEST and (array.ndim == 1 or len(array) <= TALLEST)
+    return (
+        array.size > 0 and array.ndim <= 2 and array.shape[-1] <= WIDEST and (array.ndim == 1 or len(array) <= TALLEST)
+    )
 
 
 def numbers(array: Array, size: float = TEXT) -> Piece:
@@ -138,10 +140,11 @@ def numbers(array: Array, size: float = TEXT) -> Piece:
         x = margin
         for word, w in zip(words_of_row, widths, strict=True):
             x += w
-            body.append(f'<text class="n end" x="{num(x)}" y="{num(1.5 + line * (i + 0.76))}" font-size="{num(size)}">{word}</text>')
+            y = 1.5 + line * (i + 0.76)
+            body.append(f'<text class="n end" x="{num(x)}" y="{num(y)}" font-size="{num(size)}">{word}</text>')
             x += gap
-    h, w = num(height - 0.75), num(width - 0.75)
-    body.append(f'<path class="bracket" d="M4 .75H.75V{h}H4M{num(width - 4)} .75H{w}V{h}H{num(width - 4)}"/>')
+    bottom, inner, end = num(height - 0.75), num(width - 4), num(width - 0.75)
+    body.append(f'<path class="bracket" d="M4 .75H.75V{bottom}H4M{inner} .75H{end}V{bottom}H{inner}"/>')
     return Piece(width, height, "".join(body))
 
 
@@ -217,18 +220,19 @@ def image(array: Array, side: int, width: float = 56.0) -> Piece:
     low, high = float(pixels.min()), float(pixels.max())
     ink = np.zeros_like(pixels) if not high > low else (pixels - low) / (high - low)
     data = base64.b64encode(_png((255 - np.rint(ink * 255)).astype(np.uint8))).decode()
-    w = num(width)
-    body = (
-        f'<image class="pixels" width="{w}" height="{w}" preserveAspectRatio="none" href="data:image/png;base64,{data}"/>'
-        f'<rect class="frame-line" width="{w}" height="{w}"/>'
-    )
-    return Piece(width, width, body)
+    size = f'width="{num(width)}" height="{num(width)}"'
+    picture = f'<image class="pixels" {size} preserveAspectRatio="none" href="data:image/png;base64,{data}"/>'
+    return Piece(width, width, f'{picture}<rect class="frame-line" {size}/>')
 
 
 def _png(gray: Array) -> bytes:
     """A PNG file of 8-bit grey values [height, width]."""
     height, width = gray.shape
     rows = np.concatenate([np.zeros((height, 1), np.uint8), gray], axis=1).tobytes()
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows, 9)),
+        (b"IEND", b""),
+    ]
     body = b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
     return b"\x89PNG\r\n\x1a\n" + body

@@ -2,132 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
 
-from schuss.viz.graph.boxes import (
-    Content,
-    Leaf,
-    closed,
-    data_leaf,
-    gradient_label,
-    leaf,
-    many_leaves,
-    operation,
-    short,
-    value_label,
+from schuss.viz.graph.beside import measure, side_of, stacked
+from schuss.viz.graph.boxes import closed, data_leaf, gradient_label, leaf, many_leaves, operation, value_label
+from schuss.viz.graph.elements import (
+    FOOT,
+    HEADER,
+    MOST_LEAVES,
+    NEAR,
+    Arrangement,
+    Arrow,
+    Element,
+    Frame,
+    Item,
+    Node,
+    Side,
+    moved,
 )
 from schuss.viz.graph.groups import Group
 from schuss.viz.graph.layered import Box, Link, place
 from schuss.viz.graph.network import Network
-from schuss.viz.graph.pieces import EMPTY, SMALL, Piece, text, width_of
-
-PAD_X, PAD_Y = 12.0, 7.0  # inside a box
-FRAME = 14.0  # inside a frame
-HEADER, FOOT = 20.0, 5.0  # of a frame: its name above, and room below
-LANE = 4.5  # from the middle of a link to its arrow up, and to its arrow down
-REACH = 34.0  # from an input beside a box to the box
-PILL = 30.0  # an operation that only turns an input, on the way to the box
-BESIDE = 10.0  # between inputs beside a box
-NEAR = 13.0  # from the middle of a link to what it carries
-MOST_LEAVES = 4  # beside one box; more are one
-Points = list[tuple[float, float]]
-
-
-@dataclass
-class Node:
-    """A box: an operation, a closed layer or an input at the foot. x, y: its upper left corner; operations: those inside."""
-
-    kind: str
-    name: str
-    layer: str
-    x: float
-    y: float
-    width: float
-    height: float
-    content: Content
-    operations: tuple[str, ...] = ()
-
-
-@dataclass
-class Side:
-    """An input beside a box, the operations on the way, and the heights of its two arrows; towards: -1 if it is right."""
-
-    name: str
-    reader: str
-    leaf: Leaf
-    views: tuple[str, ...]
-    x: float
-    y: float
-    width: float
-    height: float
-    edge: float  # the box's side
-    towards: int
-
-
-@dataclass
-class Frame:
-    """An open layer."""
-
-    group: Group
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass
-class Arrow:
-    """A piece of a link. points: from below upwards. end, start: whether a box is there; labels: what it carries."""
-
-    value: str
-    to: str
-    points: Points
-    returns: bool
-    start: bool
-    end: bool
-    up: Piece = EMPTY
-    down: Piece = EMPTY
-    label_at: tuple[float, float] = (0.0, 0.0)
-    backward: int | None = None
-
-
-Element = Node | Side | Frame | Arrow
-
-
-@dataclass
-class Arrangement:
-    """A laid out group. entries, exits: where values enter below and leave above, from its middle line."""
-
-    left: float
-    right: float
-    height: float
-    elements: list[Element]
-    entries: dict[str, float]
-    exits: dict[str, float]
-
-
-@dataclass(eq=False)
-class _Item:
-    """A member of a group: a box, or a frame with what is in it."""
-
-    name: str
-    operations: set[str]
-    content: Content | None = None
-    sides: list[Side] = field(default_factory=list)
-    inner: Arrangement | None = None
-    group: Group | None = None
-    box: Box = field(default_factory=lambda: Box(0, 0, 0))
-
-
-def moved(element: Element, dx: float, dy: float) -> Element:
-    """The element at another place."""
-    if isinstance(element, Arrow):
-        points = [(x + dx, y + dy) for x, y in element.points]
-        return replace(element, points=points, label_at=(element.label_at[0] + dx, element.label_at[1] + dy))
-    if isinstance(element, Side):
-        return replace(element, x=element.x + dx, y=element.y + dy, edge=element.edge + dx)
-    return replace(element, x=element.x + dx, y=element.y + dy)
+from schuss.viz.graph.pieces import EMPTY, Piece
 
 
 class Scene:
@@ -171,45 +67,50 @@ class _Level:
         self.members = set(self.inside)
         self.outermost = group is scene.root
         self.views = {m for m in group.members if isinstance(m, str) and self._is_beside(m)}
-        self.items: list[_Item] = []
-        self.owner: dict[str, _Item] = {}
+        self.items: list[Item] = []
+        self.owner: dict[str, Item] = {}
         for member in group.members:
             if member not in self.views:
                 self._add(member)
 
     def _is_beside(self, name: str) -> bool:
         """A view of a parameter, beside the operation of this group that reads it."""
-        return self.network.is_view_of_leaf(name) and not self._data_below(name) and (
-            self.network.readers[name][0] in self.group.members
+        return (
+            self.network.is_view_of_leaf(name)
+            and not self._data_below(name)
+            and (self.network.readers[name][0] in self.group.members)
         )
 
     def _data_below(self, name: str) -> bool:
-        return any(i in self.network.data or (i and i in self.network.steps and self._data_below(i)) for i in self.network.steps[name].inputs)
+        inputs = [i for i in self.network.steps[name].inputs if i is not None]
+        return any(i in self.network.data or (i in self.network.steps and self._data_below(i)) for i in inputs)
 
     # -- members ---------------------------------------------------------------------------------------
 
     def _add(self, member: Group | str) -> None:
         if isinstance(member, str):
-            item = _Item(member, {member}, operation(self.network, member))
+            item = Item(member, {member}, operation(self.network, member))
             item.sides = self._sides_of_operation(member)
         elif member.open:
-            item = _Item(member.name, set(member.operations()), group=member)
+            item = Item(member.name, set(member.operations()), group=member)
             item.inner = _Level(self.scene, member).arrangement()
         else:
             inside = member.operations()
-            item = _Item(member.name, set(inside), group=member)
+            item = Item(member.name, set(inside), group=member)
             item.content = closed(self.network, member, self._entering(inside))
             item.sides = self._sides_of_layer(member, inside)
-        _measure(item)
+        measure(item)
         self.items.append(item)
         self.owner.update(dict.fromkeys(item.operations, item))
 
     def _entering(self, inside: list[str]) -> list[tuple[str, list[str]]]:
         """The values a closed layer reads, but for inputs beside it, with their readers in it."""
-        within, found = set(inside), {}
+        beside = self.network.leaves.keys() - set(self.network.data)
+        within = {*inside, *beside}
+        found: dict[str, list[str]] = {}
         for name in inside:
             for value in self.network.steps[name].inputs:
-                if value is not None and value not in within and (value in self.network.steps or value in self.network.data):
+                if value is not None and value not in within:
                     found.setdefault(value, []).append(name)
         return [(value, list(dict.fromkeys(readers))) for value, readers in found.items()]
 
@@ -233,7 +134,7 @@ class _Level:
             views.append(value)
             readers = [value]
             value = next(i for i in self.network.steps[value].inputs if i is not None)
-        return _side(value, reader, leaf(self.network, value, readers), tuple(views), towards)
+        return side_of(value, reader, leaf(self.network, value, readers), tuple(views), towards)
 
     def _sides_of_layer(self, group: Group, inside: list[str]) -> list[Side]:
         found: dict[str, list[str]] = {}
@@ -242,15 +143,15 @@ class _Level:
                 if value in self.network.leaves and value not in self.network.data:
                     found.setdefault(value, []).append(name)
         if len(found) > MOST_LEAVES:
-            return [_side("", group.name, many_leaves(self.network, list(found), group), (), 1)]
-        return [_side(v, group.name, leaf(self.network, v, list(dict.fromkeys(r))), (), 1) for v, r in found.items()]
+            return [side_of("", group.name, many_leaves(self.network, list(found), group), (), 1)]
+        return [side_of(v, group.name, leaf(self.network, v, list(dict.fromkeys(r))), (), 1) for v, r in found.items()]
 
     # -- links -----------------------------------------------------------------------------------------
 
     def arrangement(self) -> Arrangement:
-        self.entries: dict[str, _Item] = {}
-        self.exits: dict[str, _Item] = {}
-        self.between: dict[tuple[str, _Item, _Item], list[str]] = {}
+        self.entries: dict[str, Item] = {}
+        self.exits: dict[str, Item] = {}
+        self.between: dict[tuple[str, Item, Item], list[str]] = {}
         for name in self.inside:
             for value in self.network.steps[name].inputs:
                 if value is not None:
@@ -286,12 +187,12 @@ class _Level:
         if reader not in readers:
             readers.append(reader)
 
-    def _foot(self, value: str) -> _Item:
+    def _foot(self, value: str) -> Item:
         """Where a value comes in: an input's box at the foot of the picture, else a place on the frame's lower edge."""
-        item = _Item(value, set())
+        item = Item(value, set())
         if self.outermost:
             item.content = data_leaf(self.network, value)
-            _measure(item)
+            measure(item)
         else:
             item.box = Box(0.0, 0.0, 0.0)
         item.box.foot = not self.outermost
@@ -302,11 +203,11 @@ class _Level:
         return outside or name == self.network.explanation.result
 
     def _connect_out(self, name: str) -> None:
-        item = self.exits[name] = _Item(name, set(), box=Box(0.0, 0.0, 0.0, head=True))
+        item = self.exits[name] = Item(name, set(), box=Box(0.0, 0.0, 0.0, head=True))
         readers = [r for r in self.network.readers.get(name, ()) if r not in self.members]
         self.between[name, self.owner[name], item] = readers
 
-    def _main_line(self) -> set[tuple[str, _Item, _Item]]:
+    def _main_line(self) -> set[tuple[str, Item, Item]]:
         """The links from the foot to the result, or to what leaves the group, along each operation's heir."""
         on_spine = [n for n in self.inside if n in self.scene.spine]
         out = [n for n in self.exits if n in self.scene.spine] or list(self.exits)
@@ -330,7 +231,7 @@ class _Level:
             name = value
         return main
 
-    def _link(self, key: tuple[str, _Item, _Item], readers: list[str], main: bool) -> Link:
+    def _link(self, key: tuple[str, Item, Item], readers: list[str], main: bool) -> Link:
         value, source, target = key
         up, down = self._labels(value, source, target, readers)
         label = (0.0, 0.0, 0.0)
@@ -345,7 +246,7 @@ class _Level:
         target_x = target.inner.entries[value] if target.inner else None
         return Link(source.box, target.box, main, side, label, source_x, target_x)
 
-    def _side_of(self, value: str, target: _Item, readers: list[str]) -> int:
+    def _side_of(self, value: str, target: Item, readers: list[str]) -> int:
         """Left of the main line if it stands left of the main operand in the formula."""
         reader = next((r for r in readers if r in target.operations), None)
         if reader is None:
@@ -354,7 +255,7 @@ class _Level:
         heir = self.network.heir.get(reader)
         return -1 if heir in inputs and inputs.index(value) < inputs.index(heir) else 1
 
-    def _labels(self, value: str, source: _Item, target: _Item, readers: list[str]) -> tuple[Piece, Piece]:
+    def _labels(self, value: str, source: Item, target: Item, readers: list[str]) -> tuple[Piece, Piece]:
         if target.box.head and not self.outermost:
             return EMPTY, EMPTY  # what it carries stands where the frames' links go on
         several = sum(1 for v, s, _ in self.between if v == value and s is source) > 1
@@ -374,7 +275,7 @@ class _Level:
 
     # -- placed ----------------------------------------------------------------------------------------
 
-    def _placed(self, item: _Item) -> list[Element]:
+    def _placed(self, item: Item) -> list[Element]:
         x, y = item.box.x, item.box.y - item.box.height / 2
         if item.inner is not None:
             assert item.group is not None
@@ -385,14 +286,15 @@ class _Level:
         half = item.box.body
         kind = "input" if not item.operations else "layer" if item.group is not None else "op"
         layer = item.name if item.group is not None else self._layer_of(item.name)
-        node = Node(kind, item.name, layer, x - half, y, 2 * half, item.box.height, item.content, tuple(item.operations))
-        return [*_stacked(item, x, y), node]
+        inside = tuple(item.operations)
+        node = Node(kind, item.name, layer, x - half, y, 2 * half, item.box.height, item.content, inside)
+        return [*stacked(item, x, y), node]
 
     def _layer_of(self, name: str) -> str:
         step = self.network.steps.get(name)
         return (step.scope if step is not None else "") or self.group.name
 
-    def _arrow(self, key: tuple[str, _Item, _Item], link: Link) -> Arrow:
+    def _arrow(self, key: tuple[str, Item, Item], link: Link) -> Arrow:
         value, source, target = key
         readers = self.between[key]
         up, down = self._labels(value, source, target, readers)
@@ -403,7 +305,7 @@ class _Level:
             points[-1] = (points[-1][0], points[-1][1] - HEADER)
         if source.box.foot:
             points[0] = (points[0][0], points[0][1] + FOOT)
-        back = [self.network.backward[r] for r in readers if r in self.network.backward and self.network.flows(r, value)]
+        back = [self.network.backward[r] for r in readers if self.network.flows(r, value)]
         seen = list(dict.fromkeys(self.scene.shown[r] for r in readers))
         return Arrow(
             value,
@@ -417,52 +319,3 @@ class _Level:
             link.label_at,
             0 if last else max(back, default=None),
         )
-
-
-# -- boxes with what stands beside them -------------------------------------------------------------------
-
-
-def _side(name: str, reader: str, found: Leaf, views: Collection[str], towards: int) -> Side:
-    width, height = found.piece.width + 2 * PAD_X - 4, found.piece.height + 2 * PAD_Y - 2
-    return Side(name, reader, found, tuple(views), 0.0, 0.0, width, height, 0.0, towards)
-
-
-def _measure(item: _Item) -> None:
-    """The extents of an item with everything beside it."""
-    if item.inner is not None:
-        assert item.group is not None
-        inner = item.inner
-        left = max(inner.left + FRAME, (width_of(short(item.group.label, 60), SMALL + 1) + 40))
-        item.box = Box(left, inner.right + FRAME, inner.height + HEADER + FOOT, 0.0)
-        return
-    assert item.content is not None
-    half = item.content.piece.width / 2 + PAD_X
-    stacks = {t: [s for s in item.sides if s.towards == t] for t in (-1, 1)}
-    extent = {t: max((_reach(s) + s.width for s in stack), default=0.0) for t, stack in stacks.items()}
-    tall = max(sum(s.height + BESIDE for s in stack) - BESIDE for stack in stacks.values())
-    height = max(item.content.piece.height + 2 * PAD_Y, tall)
-    item.box = Box(half + extent[-1], half + extent[1], height, half)
-
-
-def _reach(side: Side) -> float:
-    return REACH + len(side.views) * PILL
-
-
-def _stacked(item: _Item, x: float, y: float) -> list[Element]:
-    """The inputs beside a box, one below the other, in the middle of its height."""
-    elements: list[Element] = []
-    for towards in (-1, 1):
-        stack = [s for s in item.sides if s.towards == towards]
-        free = item.box.height - sum(s.height for s in stack) - BESIDE * (len(stack) - 1)
-        top = y + free / 2
-        for side in stack:
-            edge = x + towards * item.box.body
-            left = edge + _reach(side) if towards > 0 else edge - _reach(side) - side.width
-            elements.append(replace(side, x=left, y=top, edge=edge))
-            top += side.height + BESIDE
-    return elements
-
-
-def caption(words: str) -> Piece:
-    """The name of a frame."""
-    return text(words, "name", SMALL + 1)

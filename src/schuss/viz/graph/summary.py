@@ -66,7 +66,7 @@ class Summary:
         return counts
 
     def to_json(self) -> dict[str, Any]:
-        """shape, dtype, mean, std, min, max, hist, edges, nonfinite; numbers, nested, of at most MOST values, else None.
+        """shape, dtype, mean, std, min, max, hist, edges, nonfinite; numbers: at most MOST values, nested, else None.
 
         JSON knows no infinity: among the numbers they are the texts "inf", "-inf" and "nan".
         """

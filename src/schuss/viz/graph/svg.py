@@ -7,69 +7,16 @@ from dataclasses import replace
 from html import escape
 
 from schuss.viz.graph.boxes import short
+from schuss.viz.graph.elements import HEADER, LANE, NEAR, PAD_X, PAD_Y, PILL, Arrow, Frame, Node, Side
 from schuss.viz.graph.groups import Group
 from schuss.viz.graph.network import Network
 from schuss.viz.graph.pieces import EMPTY, SMALL, TEXT, Piece, at, num, number, shortened, text, width_of
-from schuss.viz.graph.scene import HEADER, LANE, NEAR, PAD_X, PAD_Y, PILL, Arrow, Frame, Node, Scene, Side
+from schuss.viz.graph.scene import Scene
+from schuss.viz.graph.sheet import style
 
 MARGIN = 18.0
 CORNER = 7.0  # of bent arrows
 HEAD = 7.0  # length of an arrow's head
-_VARIABLES = {
-    "box": "#ffffff",
-    "closed": "#f4f5f7",
-    "input": "#fbfbfc",
-    "frame": "#fafafb",
-    "up": "#0a67a6",
-    "down": "#c04a00",
-    "text": "#15181c",
-    "soft": "#5b636e",
-    "line": "#8d959f",
-    "faint": "#d5d9df",
-}
-_RULES = """
-text{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono",monospace;fill:$text;white-space:pre}
-.end{text-anchor:end}
-.formula{font-weight:600}
-.soft,.caption{fill:$soft}
-.name{font-weight:600;fill:$text}
-.caption.up{fill:$up}
-.caption.down{fill:$down}
-.box{fill:$box;stroke:$line;stroke-width:1.2}
-.closed>.box{fill:$closed}
-.input>.box{fill:$input;stroke-width:1}
-.frame{fill:$frame;stroke:$line;stroke-width:1;stroke-dasharray:1 3;stroke-linecap:round}
-.sign{fill:none;stroke:$soft;stroke-width:1.2}
-.up>path.line{fill:none;stroke:$up;stroke-width:1.6}
-.down>path.line{fill:none;stroke:$down;stroke-width:1.6;stroke-dasharray:5 3}
-.up>path.head{fill:$up}
-.down>path.head{fill:$down}
-.bars.up{fill:$up}
-.bars.down{fill:$down}
-.axis,.rule,.frame-line{fill:none;stroke:$line;stroke-width:.8}
-.rule{stroke:$faint}
-.bracket{fill:none;stroke:$soft;stroke-width:.9}
-.pixels{image-rendering:pixelated}
-.op:focus,.layer:focus{outline:none}
-.op:focus>.box,.layer:focus>.box,.layer:focus>.frame{stroke:$up;stroke-width:2.4;stroke-dasharray:none}
-"""
-
-
-def _style() -> str:
-    """The rules, each colour twice: plain for programs without variables, then as --g-NAME with that fallback."""
-    rules = []
-    for line in _RULES.strip().splitlines():
-        selector, _, body = line.rstrip("}").partition("{")
-        parts = []
-        for part in body.split(";"):
-            key, _, value = part.partition(":")
-            if value.startswith("$"):
-                plain = _VARIABLES[value[1:]]
-                part = f"{key}:{plain};{key}:var(--g-{value[1:]},{plain})"
-            parts.append(part)
-        selectors = ",".join(f".schuss-graph {s}" for s in selector.split(","))
-        rules.append(f"{selectors}{{{';'.join(parts)}}}")
-    return "<style>" + "\n".join(rules).replace("&", "&amp;").replace("<", "&lt;") + "</style>"
 
 
 def render(network: Network, root: Group) -> str:
@@ -89,7 +36,7 @@ def render(network: Network, root: Group) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="schuss-graph" width="{num(width)}" height="{num(height)}" '
         f'viewBox="0 0 {num(width)} {num(height)}" role="group" aria-label="{_attribute(title)}">'
-        f"{_style()}{''.join(body)}</svg>"
+        f"{style()}{''.join(body)}</svg>"
     )
 
 
@@ -121,7 +68,14 @@ def _legend() -> Piece:
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float, radius: float) -> str:
-    return f'<rect class="{kind}" x="{num(x)}" y="{num(y)}" width="{num(width)}" height="{num(height)}" rx="{num(radius)}"/>'
+    size = f'width="{num(width)}" height="{num(height)}" rx="{num(radius)}"'
+    return f'<rect class="{kind}" x="{num(x)}" y="{num(y)}" {size}/>'
+
+
+def _across(x0: float, x1: float, y: float) -> str:
+    """A level arrow."""
+    towards = 1 if x1 > x0 else -1
+    return f'<path class="line" d="M{num(x0)} {num(y)}H{num(x1 - towards * HEAD * 0.6)}"/>{_head(x1, y, towards, 0)}'
 
 
 def _order(network: Network, names: Iterable[str]) -> str:
@@ -178,14 +132,14 @@ def _side(side: Side, network: Network) -> str:
     name = _attribute(side.name)
     ends = [near, *(near - t * (12 + PILL * (i + 0.5)) for i in range(len(side.views))), side.edge]
     body = f'<g class="up" data-from="{name}" data-to="{_attribute(side.reader)}" data-forward="0">'
-    body += f'<path class="line" d="M{num(near)} {num(up)}H{num(side.edge + t * HEAD * 0.6)}"/>{_head(side.edge, up, -t, 0)}</g>'
+    body += f"{_across(near, side.edge, up)}</g>"
     if down is not None:
         low = side.y + PAD_Y - 1 + down
         giver = side.views[-1] if side.views else side.reader
-        number_ = network.backward.get(giver)
-        back = f' data-backward="{number_}"' if number_ is not None else ""
+        place = network.backward.get(giver)
+        back = f' data-backward="{place}"' if place is not None else ""
         body += f'<g class="down" data-from="{_attribute(side.reader)}" data-to="{name}"{back}>'
-        body += f'<path class="line" d="M{num(side.edge)} {num(low)}H{num(near - t * HEAD * 0.6)}"/>{_head(near, low, t, 0)}</g>'
+        body += f"{_across(side.edge, near, low)}</g>"
     else:
         low = up
     for view, x in zip(side.views, ends[1:], strict=False):
@@ -202,11 +156,12 @@ def _pill(network: Network, name: str, x: float, y: float, height: float) -> str
     word = "T" if step.op == "transpose" else step.op[:3]
     words = text(word, "formula", TEXT)
     box = _rect("box", x - 10, y - height / 2, 20, height, 6.0)
-    title = f"<title>{escape(f'{name} = {step.expression}', quote=False)}</title>"
-    names = f'data-op="{_attribute(name)}" data-layer="{_attribute(step.scope)}"'
+    formula = f"{name} = {step.expression}"
+    names = f'data-op="{_attribute(name)}" data-layer="{_attribute(step.scope)}"{_order(network, [name])}'
     return (
-        f'<g class="op view" {names}{_order(network, [name])} tabindex="0" role="button" '
-        f'aria-label="{_attribute(f"{name} = {step.expression}")}">{title}{box}{at(words, x - words.width / 2, y - words.height / 2)}</g>'
+        f'<g class="op view" {names} tabindex="0" role="button" aria-label="{_attribute(formula)}">'
+        f"<title>{escape(formula, quote=False)}</title>{box}"
+        f"{at(words, x - words.width / 2, y - words.height / 2)}</g>"
     )
 
 
