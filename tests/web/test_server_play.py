@@ -67,7 +67,9 @@ def test_every_activation(activation: str):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer(optimizer: str):
-    run = playground({"data": "circle", "optimizer": optimizer, "epochs": 2, "regularisation": 0.01, "lr": 0.01})
+    run = playground(
+        {"data": "circle", "layers": [2], "optimizer": optimizer, "epochs": 2, "regularisation": 0.01, "lr": 0.01}
+    )
     run.trainer.train()
     assert run.trainer.run.epochs == 2
     assert run.trainer.run.path[-1].lr == pytest.approx(0.01)

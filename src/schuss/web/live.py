@@ -169,8 +169,12 @@ class Live(Session):
         self.steering.stop("the page was closed")
         self.finish()
 
+    @property
+    def busy(self) -> bool:
+        return not (self._finished or self.steering.paused)
+
     def threads(self) -> int | None:
-        return None if self._finished or self.steering.paused else 1
+        return 1 if self.busy else None
 
     def run_for_landscape(self) -> tuple[Any, Literal["path", "random"]]:
         path = list(self.trainer.run.path)

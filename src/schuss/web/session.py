@@ -99,6 +99,11 @@ class Session:
     def close(self) -> None:
         """End what works for this session."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being trained just now, which pictures should not slow."""
+        return False
+
     # -- the fine surface -----------------------------------------------------------------------------
 
     def compute_landscape(self, size: int, rows: int) -> None:

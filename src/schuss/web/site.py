@@ -10,6 +10,7 @@ from schuss.web.stream import Hub
 from schuss.web.worker import Worker
 
 FRESH = 0.2  # seconds a graph is shown again without being computed
+GRAPH_SHARE = 0.04  # of the time may go into the same graph again and again while something is trained
 SAME = 3.0  # seconds in which its numbers are those of the picture that was sent
 
 
@@ -21,7 +22,7 @@ class Site:
         self.hub = Hub(self._hello)
         self.worker = Worker()
         self.player = Worker()  # starts and ends playgrounds, one after the other
-        self._graphs: dict[Any, tuple[float, Any]] = {}
+        self._graphs: dict[Any, tuple[float, Any]] = {}  # the last: until when it is fresh, and the picture
         self._connect(main)
 
     def _hello(self) -> Event:
@@ -46,12 +47,17 @@ class Site:
         self.hub.send(session.hello())
 
     def graph(self, name: str, index: int, choice: dict[str, Any], numbers: bool) -> Any:
-        """The graph of one example; the numbers asked for after a picture are of the weights of that picture."""
+        """The graph of one example. The same question again soon is answered with the same picture: the numbers that
+        are asked for after a picture are of its weights, and following a graph live slows the training but little.
+        """
         key = (id(self.current), name, index, *sorted(choice.items()))
-        made, picture = self._graphs.get(key, (0.0, None))
-        if picture is None or time.monotonic() - made > (SAME if numbers else FRESH):
+        until, picture = self._graphs.get(key, (0.0, None))
+        began = time.monotonic()
+        if picture is None or began > (until + SAME if numbers else until):
             picture = self.current.subject.graph(name, index, **choice)
-            self._graphs = {key: (time.monotonic(), picture)}
+            took = time.monotonic() - began
+            rest = took / GRAPH_SHARE if self.current.busy else 0.0
+            self._graphs = {key: (time.monotonic() + max(FRESH, rest), picture)}
         return picture
 
     def play(self, message: dict[str, Any]) -> None:
