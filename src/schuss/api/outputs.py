@@ -34,9 +34,11 @@ class Outputs:
 
 
 def outputs_of(model: Any, x: Array) -> Outputs:
-    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model."""
+    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none."""
     seen = seen_by(model)
     x = fitted(seen, x)
+    if not len(x):
+        raise DataError("there are no rows: give at least one example")
     parts = [np.asarray(model(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
     raw = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
     kind, values = read(seen, raw)

@@ -12,6 +12,7 @@ from schuss import nn
 from schuss.api.arguments import to_arrays
 from schuss.api.pytree import parameters_of
 from schuss.errors import ShapeError, TraceError, UsageError
+from schuss.data import check_labels
 from schuss.explanation.steps import Array, Explanation
 from schuss.explanation.walk import explained
 from schuss.nn.forward import as_trained
@@ -28,7 +29,7 @@ def explain_loss(
     weights  values by parameter name that stand in for the model's own, which stay as they are
 
     The model is not in training: dropout passes its input on. Raises what explain raises; UsageError for a weight the
-    model does not have, ShapeError for one of another shape.
+    model does not have, ShapeError for one of another shape, DataError for a label that is none of the model's classes.
     """
     if tracing():
         raise TraceError("the graph of a loss shows numbers: call it on arrays, outside any traced function")
@@ -46,7 +47,10 @@ def explain_loss(
         bound = {parameter: next(given) for parameter in parameters.values()}
         columns = [next(given) for _ in xs]
         with nn.bind(bound), nn.bind_scopes(model), nn.mode():
-            return loss(model(*as_trained(model, columns)), next(given))
+            pred = model(*as_trained(model, columns))
+            if isinstance(loss, (nn.CrossEntropyLoss, nn.NLLLoss)) and arrays[-1].dtype.kind in "biu":
+                check_labels(arrays[-1].reshape(-1), target, pred.shape[1])
+            return loss(pred, next(given))
 
     title = f"{type(model).__name__}({', '.join(inputs)})"
     return explained(title, loss, apply, leaves, arrays, result="loss")

@@ -11,7 +11,7 @@ import numpy as np
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 
-EVERY = 0.25  # seconds between two moments
+EVERY = 0.02  # seconds between two moments at first: a short run has a path too, a long one's interval doubles
 MOMENTS = 200  # held at most
 BYTES = 256 << 20  # of weights held at most
 Sums = dict[str, float]
