@@ -33,10 +33,7 @@ def command(model: Path, data: str | None, output: Path | None) -> None:
     target = output or model.with_suffix(".html")
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o {target}: the name must end in .html")
-    pyplot()
-    import matplotlib
-
-    matplotlib.use("Agg")  # draws into files; no window, no display
+    pyplot(into_files=True)
     network = load(model)
     dataset = data_of(network, data)
 

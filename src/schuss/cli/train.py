@@ -188,8 +188,8 @@ class TrainCommand:
         return prepare(
             model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
             batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
-            early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"], record=WATCHED if o["watch"] else False,
-            control=Control() if o["watch"] else None,
+            early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"],
+            record=WATCHED if o["watch"] else False, control=Control() if o["watch"] else None,
         )  # fmt: skip
 
     def loss_name(self, dataset: Dataset) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 from schuss import nn
 from schuss.api.arguments import to_arrays
 from schuss.api.pytree import parameters_of
-from schuss.errors import ShapeError, TraceError, UsageError
 from schuss.data import check_labels
+from schuss.errors import ShapeError, TraceError, UsageError
 from schuss.explanation.steps import Array, Explanation
 from schuss.explanation.walk import explained
 from schuss.nn.forward import as_trained

@@ -18,12 +18,14 @@ SMALL = 9.0
 Color = Any
 
 
-def pyplot() -> Any:
-    """matplotlib.pyplot. UsageError if it is not installed."""
+def pyplot(into_files: bool = False) -> Any:
+    """matplotlib.pyplot. into_files: drawn without windows or a display. UsageError if it is not installed."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
         raise UsageError("pictures need matplotlib: pip install 'schuss[viz]'") from None
+    if into_files:
+        plt.switch_backend("Agg")
     return plt
 
 
