@@ -30,7 +30,7 @@ class Page:
     def __init__(self, session: Session, port: int = 0) -> None:
         check_installed()
         import uvicorn
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
         from schuss.web.app import build
         from schuss.web.site import Site
