@@ -249,20 +249,20 @@ def test_what_the_network_sees_is_centred(training: str, tab: Callable[..., Tab]
 def test_the_playground_trains_at_once_and_takes_points(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address, "play")
     try:
-        page.until("Number(document.getElementById('play-epoch').textContent) > 3")
+        page.until("Number(document.getElementById('play-epoch').textContent) > 3", 60)
         page("[data-key=more-0]").click()
-        page.until("document.title.includes('2-10-8-2')")
+        page.until("document.title.includes('2-10-8-2')", 60)  # compiled first
         page("#play-data [data-value=sine]").click()
-        page.until("document.title.includes('1-10-8-1')")
+        page.until("document.title.includes('1-10-8-1')", 60)
         page("#play-data [data-value=xor]").click()
         page.until(
-            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('400 data points')"
+            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('400 data points')", 60
         )
         page("#play-stage").focus()
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("Enter")
         page.until(
-            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('401 data points')"
+            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('401 data points')", 60
         )
         assert page('#play-data [data-value=points][aria-checked="true"]').count() == 1
     finally:
