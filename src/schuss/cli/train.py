@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -150,10 +149,10 @@ class TrainCommand:
 
                 columns = self._test_columns(dataset)
                 self.watched = Watched(trainer, dataset.name, columns, self.options["port"], self.options["opened"])
-            start, first = time.perf_counter(), trainer.position.counter
+            start, first = trainer.seconds, trainer.position.counter  # pauses do not count
             with Bar(self.options["quiet"]) as bar:
                 run = self._trained(trainer, bar, saved)
-            seconds = time.perf_counter() - start
+            seconds = trainer.seconds - start
             if self.caught is not None:
                 code = self._stopped(trainer, checkpoint)
                 if self.watched:
@@ -345,9 +344,10 @@ class TrainCommand:
         rows = [
             ("model", f"{result['model']}, {result['parameters']:,} parameters"),
             ("trained", f"{result['epochs']} epochs in {result['seconds']:.2f} s, {speed}"),
-            ("train loss", f"{result['train_loss']:.4f}"),
-            ("test loss", f"{result['test_loss']:.4f}"),
         ]
+        if result["train_loss"] is not None:  # none if the run was stopped in its first epoch
+            rows.append(("train loss", f"{result['train_loss']:.4f}"))
+        rows.append(("test loss", f"{result['test_loss']:.4f}"))
         if accuracy is not None:
             rows.append(("test accuracy", f"{accuracy * 100:.2f} %"))
         if result.get("stopped"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schuss.cli.pages import show, stay
+from schuss.exec.native import NativeLoop
 from schuss.train.loop import Progress, Trainer
 from schuss.web.live import Live
 from schuss.web.server import Page
@@ -22,7 +23,7 @@ class Watched:
     ) -> None:
         assert trainer.control is not None
         self._live = Live(trainer, trainer.control, name, test)
-        self._page = Page(self._live, port).start()
+        self._page = Page(self._live, port, calm=isinstance(trainer.loop, NativeLoop)).start()
         self._live.start()
         show(self._page, opened)
 

@@ -127,6 +127,7 @@ class Trainer:
         self.arrays = {name: np.asarray(arrays[name]) for name in self.arrays}
         self.best = {n.removeprefix("best/"): np.asarray(v) for n, v in arrays.items() if n.startswith("best/")}
         self.position = position
+        self._earlier = sum(position.history.get("seconds", []))
         self.run.history, self.run.changes = position.history, position.changes
         self.run.epochs, self.run.steps, self.run.best = position.epoch, position.counter, position.best_epoch
 
@@ -144,7 +145,6 @@ class Trainer:
         """
         self.loop.load(self.arrays)
         self.run.history, self.run.changes = self.position.history, self.position.changes
-        self._earlier = sum(self.position.history.get("seconds", []))
         if self.position.step == 0:  # resumed just after the epoch that was to be the last
             self.run.stopped = self._waited_long_enough()
         try:
@@ -317,7 +317,8 @@ class Trainer:
         """Epochs done, with fractions."""
         return self.position.epoch + self.position.step / self.steps
 
-    def _seconds(self) -> float:
+    @property
+    def seconds(self) -> float:
         """Seconds of training so far."""
         return self._earlier + (self.position.epoch_seconds if self.position.step else 0.0)
 
@@ -325,7 +326,7 @@ class Trainer:
         """The run as it is now, its means not known."""
         at = self.position
         lr = self.rate(at.counter - 1 if self.recorder and self.recorder.path else at.counter)
-        return Moment(at.counter, self._epochs(), self._seconds(), math.nan, {}, lr, weights)
+        return Moment(at.counter, self._epochs(), self.seconds, math.nan, {}, lr, weights)
 
     def _record_slice(self) -> None:
         """After a slice: a moment if it is time for one."""
@@ -333,7 +334,7 @@ class Trainer:
             return
         if math.isnan(self.recorder.path[0].loss):
             self.recorder.first_step(self._sums(self._peeked()))
-        if self.recorder.due(self._seconds()):
+        if self.recorder.due(self.seconds):
             weights = {name: self.loop.peek(f"param/{name}") for name in self.parameters}
             if finite(weights):  # else the next snapshot will tell
                 self.recorder.add(lambda: self._moment(weights), self._sums(self._peeked()))
@@ -341,7 +342,8 @@ class Trainer:
     def _record_moment(self) -> None:
         """A moment of the last snapshot, which is fresh; none if there is one of this step."""
         if self.recorder is not None and self.recorder.path[-1].step < self.position.counter:
-            self.recorder.add(lambda: self._moment(self.weights()), self._sums(self.arrays))
+            weights = {name: np.array(value, order="C") for name, value in self.weights().items()}
+            self.recorder.add(lambda: self._moment(weights), self._sums(self.arrays))
 
     def _finish_epoch(self) -> None:
         at = self.position

@@ -205,7 +205,7 @@ class Live(Session):
         new = [m for m in list(self.trainer.run.path) if m.step > step]
         for moment in new:
             self.send({"type": "moment", **_moment(moment)})
-        history = self.trainer.run.history
+        history = dict(self.trainer.run.history)  # the training thread adds columns
         complete = min((len(column) for column in history.values()), default=0)
         for i in spread(range(epochs, complete), ROWS_AT_ONCE):
             self.send({"type": "epoch", **{name: column[i] for name, column in history.items()}})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn, optim
-from schuss.errors import SchussError, UsageError
+from schuss.errors import UsageError
 from schuss.train.control import Control
 from schuss.train.fit import prepare
 from schuss.train.loop import FACTOR, Progress
@@ -109,7 +109,7 @@ class Play(Live):
             threads=1, record=TICK, control=control,
         )  # fmt: skip
         # As a factor, which is a run-time input: another rate is not another program, and starts without compiling.
-        trainer.arrays[FACTOR] = np.asarray(settings.lr)
+        trainer.arrays[FACTOR] = np.asarray(settings.lr, np.float64)
         columns = None if test is None else {"x0": test.x, "y": test.y}
         super().__init__(trainer, control, settings.data, columns, made.target, SHARE, TICK)
         self._slept = self._epoch = 0.0
@@ -139,7 +139,7 @@ class Play(Live):
     def _train(self) -> None:
         try:
             self.trainer.train(self.progress)
-        except SchussError as error:
+        except Exception as error:  # whoever plays should see it
             self.send({"type": "note", "text": " ".join(str(error).split())})
         finally:
             self.finish()

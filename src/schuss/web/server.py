@@ -23,11 +23,11 @@ class Page:
 
     port  0: any that is free. UsageError if the port is taken or the extra is not installed.
 
-    Meanwhile numpy's matrix products run on one thread: its others go on spinning after each, and would hold a core
-    that the training needs.
+    calm  numpy's matrix products run on one thread meanwhile: its others go on spinning after each, and would hold a
+          core that the training needs. Not for a run that trains with numpy itself: its bits depend on the number
     """
 
-    def __init__(self, session: Session, port: int = 0) -> None:
+    def __init__(self, session: Session, port: int = 0, calm: bool = True) -> None:
         check_installed()
         import uvicorn
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
@@ -38,7 +38,7 @@ class Page:
         self.site = Site(session)
         self.token = new_token()
         self._socket = _bound(port)
-        self._limits = threadpool_limits(limits=1, user_api="blas")
+        self._limits = threadpool_limits(limits=1 if calm else None, user_api="blas")
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             build(self.site, self.token),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from schuss.api.pytree import parameters_of
 from schuss.errors import UsageError
 from schuss.explanation import Explanation, explain
 from schuss.explanation.loss import explain_loss, input_names
+from schuss.paths import atomic_write
 from schuss.viz.graph.groups import choose, grouped
 from schuss.viz.graph.network import Network
 from schuss.viz.graph.svg import render
@@ -46,8 +48,7 @@ class GraphPicture:
         """Write the picture to an .svg file. UsageError for another ending."""
         if not os.fspath(path).lower().endswith(".svg"):
             raise UsageError(f"graph pictures are SVG: give a name that ends in .svg, not {os.fspath(path)!r}")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.svg)
+        atomic_write(Path(path), self.svg.encode())
 
     def _repr_svg_(self) -> str:
         return self.svg
