@@ -16,6 +16,7 @@ from schuss.version import __version__
 
 _MODULES = ("errors", "nn", "ops", "optim")
 _HOME = {
+    "Control": "schuss.train.control",
     "Tensor": "schuss.trace",
     "explain": "schuss.explanation",
     "fit": "schuss.train.fit",
@@ -30,6 +31,7 @@ _HOME = {
 _NOT_TOP = ("lookup", "op")  # ways to declare operations: schuss.ops.op
 
 __all__ = [  # not the operations: `from schuss import *` must not replace Python's sum and abs
+    "Control",
     "Tensor",
     "__version__",
     "errors",
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from schuss.io.model import load, save
     from schuss.ops import *  # noqa: F403
     from schuss.trace import Tensor
+    from schuss.train.control import Control
     from schuss.train.fit import fit
 
 

@@ -29,10 +29,15 @@ def own_threads():
     return [t for t in threading.enumerate() if t.name.startswith("schuss-")]
 
 
+def idle(teams, size):
+    """The idle teams of a size."""
+    return [team for (held, _), spare in teams.items() for team in spare if held == size]
+
+
 @pytest.fixture
 def fresh(monkeypatch):
     """No idle teams from other tests; those made here end with the test."""
-    teams: dict[int, list[Team]] = {}
+    teams: dict[tuple[int, int], list[Team]] = {}
     monkeypatch.setattr(pool, "_idle", teams)
     yield teams
     for team in [t for spare in teams.values() for t in spare]:
@@ -127,7 +132,7 @@ def test_an_error_in_one_member_is_raised_and_does_not_hang(fresh, bad):
         return sorted(called)
 
     assert within(20, both) == [0, 1, 2]
-    assert len(fresh[3]) == 1
+    assert len(idle(fresh, 3)) == 1
 
 
 def test_errors_in_all_members(fresh):
@@ -220,7 +225,7 @@ def test_many_executors_share_one_team(fresh):
         NativeExecutor(3).compile(graph)([x])
     gc.collect()
     assert len(own_threads()) <= before + 2
-    assert {size: len(spare) for size, spare in fresh.items()} == {3: 1}
+    assert {size: len(spare) for (size, _), spare in fresh.items()} == {3: 1}
 
 
 def test_sleeping_threads_take_no_time(fresh):
@@ -287,3 +292,17 @@ def test_the_quota_of_a_control_group(monkeypatch, files, quota):
 
     monkeypatch.setattr(Path, "read_text", read)
     assert pool._cgroup_quota() == quota
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness of threads")
+def test_threads_that_give_way_serve_no_other_caller(fresh):
+    def niced():
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+        run_team(2, lambda number: None)
+
+    caller = threading.Thread(target=niced)
+    caller.start()
+    caller.join()
+    found = []
+    run_team(2, lambda number: found.append(os.getpriority(os.PRIO_PROCESS, 0)))
+    assert set(found) == {os.getpriority(os.PRIO_PROCESS, 0)}

@@ -218,16 +218,18 @@ def test_state_names_shapes_and_values() -> None:
     params = {"a": np.zeros((2, 3), np.float32), "b": np.zeros(2)}
     state = optim.NAdam().init(params)
     assert {k: (str(v.dtype), v.shape) for k, v in state.items()} == {
+        "lr_factor": ("float64", ()),
         "mu_product": ("float64", ()),
         "exp_avg/a": ("float32", (2, 3)),
         "exp_avg/b": ("float64", (2,)),
         "exp_avg_sq/a": ("float32", (2, 3)),
         "exp_avg_sq/b": ("float64", (2,)),
     }
-    assert state["mu_product"] == 1
-    assert optim.SGD().init(params) == {}
-    assert list(optim.SGD(momentum=0.5).init({"a": params["a"]})) == ["momentum_buffer/a"]
+    assert state["mu_product"] == state["lr_factor"] == 1
+    assert optim.SGD().init(params) == {"lr_factor": 1}
+    assert list(optim.SGD(momentum=0.5).init({"a": params["a"]})) == ["lr_factor", "momentum_buffer/a"]
     assert list(optim.RMSprop(centered=True, momentum=0.5).init({"a": params["a"]})) == [
+        "lr_factor",
         "square_avg/a",
         "grad_avg/a",
         "momentum_buffer/a",
@@ -243,7 +245,7 @@ def test_the_steps_scalars_are_shared() -> None:
     def nodes(count: int) -> list[str]:
         params = {f"w{i}": w for i in range(count)}
         state = optimizer.init(params)
-        names = [*params, *params, *state]
+        arrays = [*params.values(), *params.values(), *state.values()]
 
         def step(counter: Any, *tensors: Any) -> Any:
             s = dict(zip(state, tensors[2 * count :], strict=True))
@@ -251,7 +253,7 @@ def test_the_steps_scalars_are_shared() -> None:
             new, _ = optimizer.update(p, dict(zip(params, tensors[count : 2 * count], strict=True)), s, counter)
             return list(new.values())
 
-        graph = trace(step, [TensorType("int64", ()), *[type_of(w)] * len(names)])
+        graph = trace(step, [TensorType("int64", ()), *map(type_of, arrays)])
         return [n.op for n in graph.nodes if n.type.shape == () and n.op not in ("const", "input")]
 
     assert sorted(nodes(1)) == sorted(nodes(3))

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import schuss
 from schuss import nn, optim, paths
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
@@ -168,6 +169,61 @@ def test_a_checkpoint_within_an_epoch_only_every_few_seconds(monkeypatch, tmp_pa
     assert saves == [0] * EPOCHS
 
 
+# -- changes made by hand ----------------------------------------------------------------------------------
+
+
+def steered(stop=None, path=None):
+    """A run whose rate is changed after 4 and 8 steps, paused for a step after 9; stopped and saved after `stop`."""
+    control = schuss.Control()
+    trainer = trainer_of(control=control)
+    wishes = {4: (control.set_rate, 0.05), 8: (control.set_rate, 0.001), 9: (control.step, 1), stop: (control.stop,)}
+
+    def progress(_):
+        if trainer.run.steps in wishes:
+            wish, *value = wishes.pop(trainer.run.steps)
+            wish(*value)
+        elif control.paused:
+            control.resume()
+
+    trainer.train(progress)
+    if path is not None:
+        Checkpoint(path, SETTINGS).save(trainer)
+    return trainer
+
+
+@pytest.mark.parametrize("stop", [9, 12, 15])
+def test_changes_are_resumed_with_the_bits_and_the_record(stop, whole, single_steps, tmp_path):
+    """The run that is stopped and resumed is the one that was steered alike and went on."""
+    through, path = steered(), tmp_path / "model.safetensors"
+    first = steered(stop, path)
+    assert first.run.steps == stop
+    second = trainer_of()
+    assert Checkpoint(path, SETTINGS).resume(second)
+    assert second.run.changes == first.run.changes
+    assert second.run.changes[-1]["what"] == "stop"
+    second.train()
+    kinds = [c["what"] for c in through.run.changes]
+    assert kinds == ["lr", "lr", "step", "resume"]
+    assert_like(second, through)
+    assert second.run.changes is second.position.changes
+    assert [c for c in second.run.changes if c["what"] == "lr"] == through.run.changes[:2]
+    assert not same_bits(second.weights(), whole.weights())
+
+
+def test_a_checkpoint_from_before_rates_could_be_changed(whole, single_steps, tmp_path):
+    path = tmp_path / "model.safetensors"
+    first = trainer_of()
+    first.train(stop=stop_at(7))
+    Checkpoint(path, SETTINGS).save(first)
+    arrays, meta = read_tensors(file_of(path))
+    del arrays["opt/lr_factor"], meta["position"]["changes"]
+    write_tensors(file_of(path), arrays, meta)
+    second = trainer_of()
+    assert Checkpoint(path, SETTINGS).resume(second)
+    second.train()
+    assert_like(second, whole)
+
+
 # -- files that do not fit ---------------------------------------------------------------------------------
 
 
@@ -264,8 +320,9 @@ def test_a_model_file_is_no_checkpoint(saved):
 
 @pytest.mark.parametrize(
     "position",
-    [None, [], {"epochs": 1}, 3, {"epoch": "one"}, {"epoch": -1}, {"step": 10**9}, {"history": []}, {"counter": 1.5}],
-)
+    [None, [], {"epochs": 1}, 3, {"epoch": "one"}, {"epoch": -1}, {"step": 10**9}, {"history": []}, {"counter": 1.5},
+     {"changes": {}}, {"changes": [3]}],
+)  # fmt: skip
 def test_a_position_that_is_not_sound(saved, position):
     arrays, meta = read_tensors(file_of(saved))
     both = isinstance(position, dict) and "epochs" not in position

@@ -10,7 +10,7 @@ Source: Rumelhart, Hinton, Williams, Learning representations by back-propagatin
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, MutableMapping, Sequence
 from typing import Any
 
 from schuss import ops
@@ -20,13 +20,17 @@ from schuss.ir.types import Shape
 from schuss.ops.registry import lookup
 from schuss.trace import Tensor, as_tensor, made_for
 
+Handed = MutableMapping[Node, Sequence[Tensor | None]]
 
-def backprop(y: Tensor, wrt: Sequence[Tensor], seed: Tensor | None = None) -> list[Tensor]:
+
+def backprop(
+    y: Tensor, wrt: Sequence[Tensor], seed: Tensor | None = None, handed: Handed | None = None
+) -> list[Tensor]:
     """Gradients of y with respect to each of wrt, as tensors of their shapes.
 
     y must be a floating scalar, unless `seed`, the gradient that flows into y, is given (of y's
     shape). A tensor that y does not depend on has gradient zero. GradientError if an op on the way
-    has no rule.
+    has no rule. handed: is filled with what each node on the way hands to each of its inputs.
     """
     targets = {t.node for t in wrt}
     path = between(targets, y.node)
@@ -35,7 +39,10 @@ def backprop(y: Tensor, wrt: Sequence[Tensor], seed: Tensor | None = None) -> li
         if node not in incoming or not node.inputs or (node in targets and not _leads_on(node, path)):
             continue
         with made_for(node):
-            for child, product in zip(node.inputs, products(node, incoming[node], path), strict=True):
+            parts = products(node, incoming[node], path)
+            if handed is not None:
+                handed[node] = parts
+            for child, product in zip(node.inputs, parts, strict=True):
                 if product is not None:
                     incoming[child] = incoming[child] + product if child in incoming else product
     return [incoming[t.node] if t.node in incoming else _zeros_like(t) for t in wrt]

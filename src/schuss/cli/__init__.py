@@ -16,6 +16,8 @@ COMMANDS = {
     "predict": "What a trained model makes of an image or array.",
     "info": "Layers, shapes and training record of a model file.",
     "graph": "The step graph, forward and backward, with every gradient rule.",
+    "view": "A page of a trained model, on this machine: its graph, function and landscape.",
+    "report": "One file with pictures of a trained model, to read offline or print.",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-from schuss.cli.outputs import Outputs, is_classifier, outputs_of
+from schuss.api.outputs import Outputs, is_classifier, outputs_of
 from schuss.errors import DataError
 
 Array = Any

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from schuss.cli.outputs import Outputs, is_classifier, outputs_of
+from schuss.api.outputs import Outputs, is_classifier, outputs_of
 from schuss.errors import DataError, UsageError
 
 Array = Any

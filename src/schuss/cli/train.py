@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -15,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from schuss.cli.choices import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from schuss.cli.pages import page_options
 
 if TYPE_CHECKING:
+    from schuss.cli.watch import Watched
     from schuss.data import Dataset
     from schuss.train.callbacks import Run
     from schuss.train.loop import Trainer
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
+NOT_SETTINGS = ("out", "resume", "quiet", "as_json", "threads", "watch", "port", "opened")  # change no bit of a run
 
 
 def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -51,6 +53,7 @@ class _Positive(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         return number
 
 
+WATCHED = 0.1  # seconds between two recorded moments of a run with a page
 AT_LEAST_ONE = click.IntRange(min=1)
 
 
@@ -90,6 +93,8 @@ AT_LEAST_ONE = click.IntRange(min=1)
 @click.option("--backend", type=click.Choice(["native", "reference"]), default="native", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the model (.safetensors).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside --out, if there is one.")
+@click.option("--watch", is_flag=True, help="A page of the run on this machine, while it trains and until Ctrl-C.")
+@page_options
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
 def command(**options: Any) -> int:
@@ -108,11 +113,8 @@ class TrainCommand:
         self.options = options
         self.out: Path | None = options["out"]
         self.caught: int | None = None
-        self.settings = {
-            k: list(v) if isinstance(v, tuple) else v
-            for k, v in options.items()
-            if k not in ("out", "resume", "quiet", "as_json", "threads")
-        }
+        self.settings = {k: list(v) if isinstance(v, tuple) else v for k, v in options.items() if k not in NOT_SETTINGS}
+        self.watched: Watched | None = None
 
     def run(self) -> int:
         from schuss.cli.progress import Bar
@@ -120,6 +122,10 @@ class TrainCommand:
         from schuss.errors import UsageError
         from schuss.train.checkpoint import Checkpoint
 
+        if self.options["watch"]:
+            from schuss.web import check_installed
+
+            check_installed()
         if self.options["resume"] and self.out is None:
             raise UsageError("--resume needs --out FILE: the checkpoint lies beside it")
         if self.out is not None:
@@ -138,24 +144,32 @@ class TrainCommand:
                     f"resuming at epoch {trainer.position.epoch + 1}" if resumed else "no checkpoint: starting afresh"
                 )
             saved = checkpoint.hook(trainer) if checkpoint else lambda ended: None
-            start, first = time.perf_counter(), trainer.position.counter
+            if self.options["watch"]:
+                from schuss.cli.watch import Watched
+
+                columns = self._test_columns(dataset)
+                self.watched = Watched(trainer, dataset.name, columns, self.options["port"], self.options["opened"])
+            start, first = trainer.seconds, trainer.position.counter  # pauses do not count
             with Bar(self.options["quiet"]) as bar:
                 run = self._trained(trainer, bar, saved)
-            seconds = time.perf_counter() - start
+            seconds = trainer.seconds - start
             if self.caught is not None:
-                return self._stopped(trainer, checkpoint)
+                code = self._stopped(trainer, checkpoint)
+                if self.watched:
+                    self.watched.stop()
+                return code
             result = self._result(dataset, trainer, run, seconds, first)
             if self.out is not None and checkpoint is not None:
                 self._save(trainer, result)
                 checkpoint.remove()
         self._print(result)
-        return 0
+        return self.watched.stay(self.caught is not None) if self.watched else 0
 
     # -- what is trained ---------------------------------------------------------------------------
 
     def prepare(self, dataset: Dataset) -> Trainer:
         """Model, loss, optimizer and data, put together."""
-        from schuss import nn, optim
+        from schuss import Control, nn, optim
         from schuss.cli.choices import schedule
         from schuss.train.fit import prepare
 
@@ -174,6 +188,7 @@ class TrainCommand:
             model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
             batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
             early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"],
+            record=WATCHED if o["watch"] else False, control=Control() if o["watch"] else None,
         )  # fmt: skip
 
     def loss_name(self, dataset: Dataset) -> str:
@@ -192,12 +207,15 @@ class TrainCommand:
         from schuss.errors import NonFiniteError
 
         try:
-            return trainer.train(bar, self._stop, saved)
+            return trainer.train(self.watched.beside(bar) if self.watched else bar, self._stop, saved)
         except NonFiniteError as error:
             if self.out is None:
                 raise
             self._save_stopped(trainer, trainer.weights())
             raise NonFiniteError(f"{error}; the last good weights are in {self.out}") from None
+        finally:
+            if self.watched:
+                self.watched.finish()
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -205,14 +223,10 @@ class TrainCommand:
         from schuss import nn
         from schuss.exec import executor
         from schuss.exec.threads import available_cores
-        from schuss.train.loop import Evaluation
+        from schuss.train.evaluate import Evaluation
 
         o = self.options
-        dtype = o["dtype"]
-        y = dataset.y_test.astype(dtype) if dataset.y_test.dtype.kind == "f" else dataset.y_test
-        x = dataset.x_test_flat
-        x = x.astype(dtype) if x.dtype.kind == "f" else x
-        test = Evaluation(trainer.task, executor(o["backend"], o["threads"]), {"x0": x, "y": y})
+        test = Evaluation(trainer.task, executor(o["backend"], o["threads"]), self._test_columns(dataset))
         weights = {name: p.data for name, p in nn.named_parameters(trainer.task.model).items()}
         measured = test(weights)
         examples = (trainer.position.counter - first) / max(trainer.steps, 1) * trainer.rows
@@ -231,9 +245,16 @@ class TrainCommand:
             "backend": o["backend"],
             "stopped": run.stopped,
             "best_epoch": run.best,
+            "changes": run.changes,
             "history": run.history,
             "out": None if self.out is None else str(self.out),
         }
+
+    def _test_columns(self, dataset: Dataset) -> dict[str, Any]:
+        """The test rows as the trainer's columns: floats in the model's dtype."""
+        dtype = self.options["dtype"]
+        columns = {"x0": dataset.x_test_flat, "y": dataset.y_test}
+        return {n: a.astype(dtype, copy=False) if a.dtype.kind == "f" else a for n, a in columns.items()}
 
     def _save(self, trainer: Trainer, result: dict[str, Any]) -> None:
         from schuss.io.model import save
@@ -248,8 +269,11 @@ class TrainCommand:
 
         assert self.out is not None
         trainer.publish(weights)
-        known = {k: v for k, v in vars(trainer.run).items() if k != "model"}
-        save(trainer.task.model, self.out, record={**known, "seed": self.options["seed"], "settings": self.settings})
+        save(
+            trainer.task.model,
+            self.out,
+            record={**trainer.run.record(), "seed": self.options["seed"], "settings": self.settings},
+        )
 
     def _finished(self) -> dict[str, Any] | None:
         """The record of a run that --resume finds finished already."""
@@ -320,9 +344,10 @@ class TrainCommand:
         rows = [
             ("model", f"{result['model']}, {result['parameters']:,} parameters"),
             ("trained", f"{result['epochs']} epochs in {result['seconds']:.2f} s, {speed}"),
-            ("train loss", f"{result['train_loss']:.4f}"),
-            ("test loss", f"{result['test_loss']:.4f}"),
         ]
+        if result["train_loss"] is not None:  # none if the run was stopped in its first epoch
+            rows.append(("train loss", f"{result['train_loss']:.4f}"))
+        rows.append(("test loss", f"{result['test_loss']:.4f}"))
         if accuracy is not None:
             rows.append(("test accuracy", f"{accuracy * 100:.2f} %"))
         if result.get("stopped"):

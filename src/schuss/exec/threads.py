@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -108,21 +109,27 @@ class Team:
             wake.release()
 
 
-_idle: dict[int, list[Team]] = {}
+_idle: dict[tuple[int, int], list[Team]] = {}  # by size and the niceness their threads have
 _lock = threading.Lock()
 
 
 def run_team(size: int, task: Callable[[int], None]) -> None:
     """task(0) .. task(size-1) at once. Teams are kept for the next one who asks; callers never share one."""
+    kind = (size, _niceness())
     with _lock:
-        spare = _idle.setdefault(size, [])
+        spare = _idle.setdefault(kind, [])
         team = spare.pop() if spare else None
     team = team or Team(size)
     try:
         team.run(task)
     finally:
         with _lock:
-            _idle.setdefault(size, []).append(team)
+            _idle.setdefault(kind, []).append(team)
+
+
+def _niceness() -> int:
+    """Of the calling thread: on Linux the threads it makes inherit it, and one that gives way must not serve others."""
+    return os.getpriority(os.PRIO_PROCESS, 0) if sys.platform == "linux" else 0
 
 
 def _after_fork() -> None:

@@ -7,7 +7,7 @@ import inspect
 import linecache
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -26,10 +26,13 @@ COMPARE = {
 _OPERATORS = {**INFIX, **COMPARE}
 
 
-def name_nodes(graph: Graph, result: Node) -> dict[Node, str]:
-    """A name for each node, all different; a small constant is named by its value."""
+def name_nodes(graph: Graph, result: Node, called: str | None = None) -> dict[Node, str]:
+    """A name for each node, all different; a small constant is named by its value. called: the result's name."""
     names: dict[Node, str] = {i: str(i.attrs["name"]) for i in graph.inputs}
     taken = set(names.values())
+    if called is not None and result not in names:
+        names[result] = _different(called, taken)
+        taken.add(names[result])
     temporaries = 0
     for node in graph.nodes:
         if node in names:
@@ -141,6 +144,7 @@ def rule_of(node: Node, names: Mapping[Node, str], result: str) -> str:
     )
 
 
+@cache
 def _letters(record: Op) -> list[str]:
     """The letters a record's rule uses for the result and the inputs: those of its grad function."""
     assert record.grad is not None

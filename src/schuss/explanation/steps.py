@@ -25,6 +25,7 @@ class Flow:
     product    incoming times local, in the input's shape
     summed     axes of incoming times local that were summed, because the input was stretched along them
     how        the product in words, where it is not incoming times local
+    position   which of the operation's inputs it is
     """
 
     to: str
@@ -32,6 +33,7 @@ class Flow:
     product: Array
     summed: tuple[int, ...] = ()
     how: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,7 @@ class Step:
     came_from   the steps whose products add up to the incoming gradient
     flows       what it hands back to its inputs
     site, scope the user's line and the layer
+    inputs      the names of what it is computed from, in order; None for a constant written into the expression
     """
 
     name: str
@@ -58,6 +61,7 @@ class Step:
     flows: tuple[Flow, ...]
     site: Site | None
     scope: str
+    inputs: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,15 +7,15 @@ from typing import Any
 
 from schuss.api.arguments import argument_names, array_type, function_name, to_arrays
 from schuss.api.gradients import floating_scalar
-from schuss.api.pytree import is_number, parameters_of
+from schuss.api.pytree import Named, is_number, parameters_of
 from schuss.api.run import Call, apply_model, backend
-from schuss.backprop import backprop, between, products
+from schuss.backprop import backprop, between
 from schuss.errors import TraceError
 from schuss.explanation.names import expression, name_nodes, rule_of
 from schuss.explanation.steps import Array, Explanation, Flow, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ops.registry import Kind, lookup
-from schuss.trace import Tensor, as_tensor, trace, tracing
+from schuss.trace import Tensor, as_tensor, made_for, trace, tracing
 
 _BY_ELEMENT = (Kind.MAP, Kind.REDUCE)
 
@@ -42,27 +42,41 @@ def explain(f: Callable[..., Any], *args: Any, largest: int = 32, **kwargs: Any)
     title = f"{function_name(f)}({', '.join([*names, *kwargs])})"
     if parameters_of(f):
         names, f, args = ["model", *names], apply_model, (f, *args)
-    run = _Run(f, names, args, kwargs)
-    return run.explanation(title, largest)
+    # A Python int stays a number: it is not differentiated and may steer the function.
+    floats = [i for i, arg in enumerate(args) if not (is_number(arg) and not isinstance(arg, float))]
+    call = Call(args, kwargs, numbers=floats)
+    leaves = call.named(names)
+    return explained(title, f, lambda tensors: call.apply(f, tensors), leaves, to_arrays(leaves), largest=largest)
+
+
+def explained(
+    title: str,
+    f: Callable[..., Any],
+    apply: Callable[[list[Tensor]], Any],
+    leaves: Sequence[Named],
+    arrays: list[Array],
+    *,
+    result: str | None = None,
+    largest: int = 32,
+) -> Explanation:
+    """The explanation of apply(tensors), one tensor for each leaf. f: what errors name; result: the result's name."""
+    return _Run(f, apply, [path for path, _ in leaves], arrays).explanation(title, result, largest)
 
 
 class _Run:
     """The graph of one explanation and the arrays of all its nodes."""
 
-    def __init__(self, f: Callable[..., Any], names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        # A Python int stays a number: it is not differentiated and may steer the function.
-        floats = [i for i, arg in enumerate(args) if not (is_number(arg) and not isinstance(arg, float))]
-        call = Call(args, kwargs, numbers=floats)
-        leaves = call.named(names)
-        arrays = to_arrays(leaves)
+    def __init__(
+        self, f: Callable[..., Any], apply: Callable[[list[Tensor]], Any], names: list[str], arrays: list[Array]
+    ) -> None:
         self.wanted: list[Tensor] = []  # what to compute: values, incoming gradients, locals, products
 
         def everything(*tensors: Tensor) -> list[Tensor]:
-            self.loss = floating_scalar(f, call.apply(f, list(tensors)))
+            self.loss = floating_scalar(f, apply(list(tensors)))
             self._backward([t for t in tensors if t.is_float])
             return self.wanted
 
-        graph = trace(everything, [array_type(a) for a in arrays], [path for path, _ in leaves])
+        graph = trace(everything, [array_type(a) for a in arrays], names)
         found = backend("reference").compile(graph)(arrays)
         self.arrays: dict[Node, Array] = dict(zip((t.node for t in self.wanted), found, strict=True))
         self.forward = Graph(graph.inputs, (self.loss.node,))
@@ -71,16 +85,14 @@ class _Run:
 
     def _backward(self, targets: Sequence[Tensor]) -> None:
         self.path = between({t.node for t in targets}, self.loss.node)
-        gradients = backprop(self.loss, [Tensor(n) for n in self.path])
-        self.incoming = dict(zip(self.path, gradients, strict=True))
+        handed: dict[Node, Sequence[Tensor | None]] = {}
+        gradients = backprop(self.loss, [Tensor(n) for n in self.path], handed=handed)
+        self.products = {n: handed[n] for n in self.path if n in handed}  # of the nodes that a gradient reaches
+        reached = {self.loss.node}
+        for node, parts in self.products.items():
+            reached |= {c for c, product in zip(node.inputs, parts, strict=True) if product is not None}
+        self.incoming = {n: g for n, g in zip(self.path, gradients, strict=True) if n in reached}
         self.targets = targets
-        self.products = {n: products(n, self.incoming[n], self.path) for n in self.path if n.inputs}
-        reached = {self.loss.node}  # a rule may hand nothing on, as that of stop_gradient
-        for node in reversed(self.path):
-            parts = zip(node.inputs, self.products.get(node, ()), strict=False)
-            reached |= {child for child, product in parts if node in reached and product is not None}
-        self.products = {n: p for n, p in self.products.items() if n in reached}
-        self.incoming = {n: g for n, g in self.incoming.items() if n in reached}
         self.locals = {n: _locals(n) for n in self.products}
         forward = Graph(tuple(t.node for t in targets), (self.loss.node,)).nodes
         self.wanted = [
@@ -90,8 +102,9 @@ class _Run:
             *(p for ps in self.locals.values() for p in ps if p is not None),
         ]
 
-    def explanation(self, title: str, largest: int) -> Explanation:
-        names = name_nodes(self.forward, self.loss.node)
+    def explanation(self, title: str, result: str | None, largest: int) -> Explanation:
+        names = name_nodes(self.forward, self.loss.node, result)
+        sources = self._sources(names)
         inputs = {names[n]: self.arrays[n] for n in self.forward.inputs}
         steps = [n for n in self.forward.nodes if n.op not in ("input", "const")]
         constants = {names[n]: self.arrays[n] for n in self.forward.nodes if n.op == "const" and n.type.rank}
@@ -101,13 +114,13 @@ class _Run:
             names[self.loss.node],
             inputs,
             constants,
-            tuple(self._step(n, names) for n in steps),
+            tuple(self._step(n, names, sources) for n in steps),
             {names[n]: self.arrays[self.incoming[n].node] for n in wrt},
-            {names[n]: self._sources(n, names) for n in wrt},
+            {names[n]: tuple(sources.get(n, ())) for n in wrt},
             largest,
         )
 
-    def _step(self, node: Node, names: dict[Node, str]) -> Step:
+    def _step(self, node: Node, names: dict[Node, str], sources: dict[Node, list[str]]) -> Step:
         incoming = self.incoming.get(node)
         return Step(
             names[node],
@@ -116,20 +129,21 @@ class _Run:
             rule_of(node, names, names[self.loss.node]),
             self.arrays[node],
             None if incoming is None else self.arrays[incoming.node],
-            self._sources(node, names),
+            tuple(sources.get(node, ())),
             self._flows(node, names) if incoming is not None else (),
             node.site,
             node.scope,
+            tuple(None if i.op == "const" and not i.type.rank else names[i] for i in node.inputs),
         )
 
-    def _sources(self, node: Node, names: dict[Node, str]) -> tuple[str, ...]:
-        """The steps that hand a product to this node, each as often as it does."""
-        return tuple(
-            names[user]
-            for user, parts in self.products.items()
-            for child, product in zip(user.inputs, parts, strict=True)
-            if child is node and product is not None
-        )
+    def _sources(self, names: dict[Node, str]) -> dict[Node, list[str]]:
+        """For each node the steps that hand a product to it, each as often as it does."""
+        found: dict[Node, list[str]] = {}
+        for user, parts in self.products.items():
+            for child, product in zip(user.inputs, parts, strict=True):
+                if product is not None:
+                    found.setdefault(child, []).append(names[user])
+        return found
 
     def _flows(self, node: Node, names: dict[Node, str]) -> tuple[Flow, ...]:
         flows = []
@@ -146,6 +160,7 @@ class _Run:
                     self.arrays[product.node],
                     () if numbers is None else _stretched(child.type.shape, numbers.shape),
                     _in_words(node, i, names) if numbers is None else "",
+                    i,
                 )
             )
         return tuple(flows)
@@ -156,9 +171,10 @@ def _locals(node: Node) -> list[Tensor | None]:
     record = lookup(node.op)
     if record.kind not in _BY_ELEMENT or record.grad is None:
         return [None] * len(node.inputs)
-    ones = as_tensor(1.0, node.type.dtype).broadcast_to(node.type.shape)
-    found = record.grad(ones, Tensor(node), *(Tensor(i) for i in node.inputs), **node.attrs)
-    return [None if part is None else as_tensor(part, node.type.dtype) for part in found]
+    with made_for(node):
+        ones = as_tensor(1.0, node.type.dtype).broadcast_to(node.type.shape)
+        found = record.grad(ones, Tensor(node), *(Tensor(i) for i in node.inputs), **node.attrs)
+        return [None if part is None else as_tensor(part, node.type.dtype) for part in found]
 
 
 def _stretched(shape: Sequence[Any], full: Sequence[int]) -> tuple[int, ...]:

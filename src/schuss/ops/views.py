@@ -63,7 +63,7 @@ def _reshape_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorTy
     infer=_reshape_type,
     settle=lambda name, x, *, shape: {"shape": resolve_reshape(name, x.shape, shape)},
     grad=lambda g, y, x, shape: (reshape(g, shape=x.shape),),
-    rule="dx = g in x's shape",
+    rule="dx = g in the shape of x",
 )
 def reshape(x: Any, *, shape: Sequence[Dim]) -> Any:
     """The same elements in row-major order in another shape; one axis may be -1"""

@@ -20,6 +20,7 @@ Scalar = Any
 Rate = float | Callable[[Any], Any]
 """A learning rate: a number, or a schedule: step (int64 scalar tensor, from 0) -> float64 scalar tensor."""
 Slots = dict[str, Any]
+LR_FACTOR = "lr_factor"
 
 
 class Updates(Protocol):
@@ -41,6 +42,9 @@ class Optimizer(Configured):
     A subclass names its slots, works out the step's scalars once for all parameters (`scalars`, in float64)
     and updates one parameter (`one`). Formulas and defaults are PyTorch's; g is the gradient, w the
     parameter, t the step counted from 1.
+
+    One more state, the float64 scalar lr_factor, multiplies the rate or the schedule's value. It starts at 1, which
+    changes no bit, and no step changes it: it is there for whoever steers a run from outside.
     """
 
     lr: Rate
@@ -61,7 +65,7 @@ class Optimizer(Configured):
 
     def init(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """The state before the first step."""
-        state: dict[str, Array] = {name: np.ones(()) for name in self.shared_scalars}
+        state: dict[str, Array] = {name: np.ones(()) for name in (LR_FACTOR, *self.shared_scalars)}
         for slot, first in self.slots().items():
             for name, w in params.items():
                 state[f"{slot}/{name}"] = np.full(w.shape, first, w.dtype)
@@ -70,13 +74,16 @@ class Optimizer(Configured):
     def update(
         self, params: Mapping[str, Any], grads: Mapping[str, Any], state: Mapping[str, Any], step: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """New parameters and new state. step is an int64 scalar that counts from 0."""
+        """New parameters and new state. step is an int64 scalar that counts from 0; lr_factor may be left out."""
         shared = {name: state[name] for name in self.shared_scalars}
         at = ops.cast(step, dtype="float64")
-        scalars = self.scalars(at + 1.0, rate_at(self.lr, step), shared)
+        lr = rate_at(self.lr, step)
+        if LR_FACTOR in state:
+            lr = state[LR_FACTOR] * (lr if isinstance(lr, (int, float)) else ops.cast(lr, dtype="float64"))
+        scalars = self.scalars(at + 1.0, lr, shared)
         as_dtype: dict[str, dict[str, Scalar]] = {}
         new_params: dict[str, Any] = {}
-        new_state: dict[str, Any] = dict(shared)
+        new_state: dict[str, Any] = {n: state[n] for n in (LR_FACTOR,) if n in state} | shared
         for name, w in params.items():
             dtype = str(w.dtype)
             if dtype not in as_dtype:

@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from types import MappingProxyType
@@ -49,14 +50,15 @@ def made_for(node: Node) -> Iterator[None]:
 
 
 def user_site() -> Site | None:
-    """The innermost line on the stack that is not schuss's own."""
+    """The innermost line on the stack that is not schuss's own; None where a thread of schuss's has begun it."""
     given = _site.get()
     if given is not None:
         return given
     frame: Any = sys._getframe(1)
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
-            return Site(frame.f_code.co_filename, frame.f_lineno)
+        name = frame.f_code.co_filename
+        if not name.startswith(_PACKAGE):
+            return Site(name, frame.f_lineno) if name != threading.__file__ else None
         frame = frame.f_back
     return None
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from schuss.errors import UsageError
+from schuss.ir.executor import Array
+from schuss.train.record import Moment
+from schuss.train.step import Task
+
+NOT_RECORDED = ("model", "steps", "path", "task", "data", "validation")  # what no model file holds
 
 
 @dataclass
@@ -18,6 +23,12 @@ class Run:
     steps     steps done
     stopped   why the run ended before its last epoch, else None
     best      the epoch with the least validation loss, if there is validation data
+    changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}, and
+              likewise "pause", "resume", "step" and "stop" with None for from and to
+    path      the recorded moments (schuss.train.record.Moment), with record=True
+    task      what was learned: model, loss, optimizer and types
+    data      the training columns x0, ..., y and, with weights of examples, w; the trainer's own arrays, no copies
+    validation likewise, if there is validation data
     """
 
     model: Any
@@ -26,11 +37,20 @@ class Run:
     steps: int = 0
     stopped: str | None = None
     best: int | None = None
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    path: list[Moment] = field(default_factory=list, compare=False)
+    task: Task | None = field(default=None, compare=False)
+    data: Mapping[str, Array] | None = field(default=None, compare=False)
+    validation: Mapping[str, Array] | None = field(default=None, compare=False)
 
     def last(self, column: str) -> Any:
         """The newest entry of a column, None if there is none."""
         values = self.history.get(column)
         return values[-1] if values else None
+
+    def record(self) -> dict[str, Any]:
+        """What a model file keeps of it, fit for JSON."""
+        return {name: value for name, value in vars(self).items() if name not in NOT_RECORDED}
 
     def __repr__(self) -> str:
         parts = [f"{k}={v[-1]:.4g}" for k, v in self.history.items() if v and isinstance(v[-1], float)]

@@ -1,7 +1,8 @@
 """Checkpoints: a run on disk, so that it can go on bit for bit after anything, a kill included.
 
 The file beside the model holds every array of the run (weights, optimizer state, metric sums, random key, best
-weights) and its position (epoch, step, history, early stopping), with a checksum; it is replaced whole.
+weights) and its position (epoch, step, history, changes made by hand, early stopping), with a checksum; it is
+replaced whole.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
-from schuss.train.loop import Position, Trainer
+from schuss.train.loop import FACTOR, Position, Trainer
 
 EVERY = 5.0  # seconds between two writes within an epoch
 MAY_DIFFER = ("epochs", "threads")  # the total may grow, and thread counts change no bits
@@ -56,6 +59,8 @@ class Checkpoint:
             return False
         arrays, meta = read_tensors(self.path)
         check_settings(self.settings, meta.get("settings"), str(self.path))
+        if FACTOR in trainer.arrays:  # files written before the rate could be changed have none
+            arrays.setdefault(FACTOR, np.ones(()))
         wanted = {name: (v.shape, v.dtype) for name, v in trainer.arrays.items()}
         found = {name: (v.shape, v.dtype) for name, v in arrays.items() if not name.startswith("best/")}
         if wanted != found:
@@ -81,6 +86,7 @@ def _position(written: Any) -> Position | None:
     counts = (position.epoch, position.step, position.counter, position.waited)
     times = (position.best_loss, position.epoch_seconds)
     sound = all(type(v) is int and v >= 0 for v in counts) and all(isinstance(v, (int, float)) for v in times)
+    sound = sound and isinstance(position.changes, list) and all(isinstance(c, dict) for c in position.changes)
     sound = sound and isinstance(position.history, dict)
     return position if sound and all(isinstance(v, list) for v in position.history.values()) else None
 

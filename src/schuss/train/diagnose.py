@@ -8,7 +8,7 @@ import numpy as np
 
 from schuss.errors import NonFiniteError
 from schuss.exec.reference import run_graph
-from schuss.ir.executor import Array, Step
+from schuss.ir.executor import Array, Loop, Step
 from schuss.ir.graph import Node
 
 
@@ -40,3 +40,21 @@ def _culprit(step: Step, given: Mapping[str, Array]) -> Node | None:
         if all(np.isfinite(values[i]).all() for i in node.inputs if i.type.is_float):
             return node
     return None
+
+
+def last_good(
+    loop: Loop, order: Array, batch: int, back: tuple[int, dict[str, Array]], bad: int, base: int
+) -> tuple[dict[str, Array], int]:
+    """The newest state in which all is finite, and the step that spoils it, found by running again.
+
+    back: (step, state) to start from; bad: the step whose loss was not finite (its state may have been
+    spoiled by the step before).
+    """
+    first, arrays = back
+    for number in range(bad, first, -1):
+        loop.load(arrays)
+        loop.run(order, batch, first, number - first, base + first)
+        state = loop.state()
+        if finite(state):
+            return state, number
+    return arrays, first

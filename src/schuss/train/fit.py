@@ -18,7 +18,9 @@ from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import Seen, forward_graph, remember, scaled_types
 from schuss.ops.philox import key_from_seed
 from schuss.train.callbacks import Run, as_callbacks
+from schuss.train.control import Control, check_control
 from schuss.train.loop import Plan, Trainer
+from schuss.train.record import interval
 from schuss.train.step import Metric, Task
 
 Data = tuple[Any, Any]
@@ -51,6 +53,8 @@ def fit(
     scale: float | None = None,
     threads: int | None = None,
     backend: str = "native",
+    record: bool | float = False,
+    control: Control | None = None,
 ) -> Run:
     """Train the model on data, and return the run with its history.
 
@@ -70,6 +74,10 @@ def fit(
     scale         bytes of x are multiplied by it, and integers where no input has bytes; None: bytes by 1/255
     threads       None: the cores this process may use
     backend       native or reference
+    record        True: keep the weights and means of moments of the run in `run.path`, for pictures of it, each 0.02 s
+                  or as many seconds as given; the first and the last always; where more than 200 moments or 256 MB
+                  would be held, every other one is dropped. Changes no bit of the weights
+    control       a schuss.Control, with which another thread pauses, steps or stops the run or sets its rate
 
     The model's parameters are float32 unless it was converted (nn.to_dtype); data of another floating dtype is
     converted once, bytes and integers stay as they are in memory. Parameters that have numbers keep them, so
@@ -82,6 +90,7 @@ def fit(
         model, data, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size, validation=validation,
         seed=seed, metrics=metrics, callbacks=callbacks, sample_weight=sample_weight, class_weight=class_weight,
         clip_norm=clip_norm, early_stop=early_stop, shuffle=shuffle, scale=scale, threads=threads, backend=backend,
+        record=record, control=control,
     )  # fmt: skip
     return trainer.train()
 
@@ -106,8 +115,12 @@ def prepare(
     scale: float | None = None,
     threads: int | None = None,
     backend: str = "native",
+    record: bool | float = False,
+    control: Control | None = None,
 ) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
+    interval(record)
+    check_control(control)
     _check_numbers(epochs, batch_size, seed, clip_norm, scale, early_stop, threads)
     parameters = nn.named_parameters(model)
     if not parameters:
@@ -129,7 +142,7 @@ def prepare(
     _check_fit(task, columns, held)
     remember(model, Seen(task.inputs, task.scale, task.target, loss, optimizer))
     plan = Plan(epochs, batch_size, seed, shuffle, early_stop)
-    return Trainer(task, executor(backend, threads), plan, key, columns, held, as_callbacks(callbacks))
+    return Trainer(task, executor(backend, threads), plan, key, columns, held, as_callbacks(callbacks), record, control)
 
 
 def _check_numbers(

@@ -12,17 +12,22 @@ import numpy as np
 
 from schuss import nn
 from schuss.data import Orders
-from schuss.exec.reference import run_graph
-from schuss.ir.executor import Array, Executor, Loop
+from schuss.ir.executor import Array, Executor
 from schuss.ir.types import TensorType
 from schuss.nn.forward import remember, seen_by
+from schuss.optim.base import LR_FACTOR
 from schuss.train.callbacks import Run, call
-from schuss.train.diagnose import blown_up, finite
-from schuss.train.step import Task, evaluation_step, training_step
+from schuss.train.control import Control
+from schuss.train.diagnose import blown_up, finite, last_good
+from schuss.train.evaluate import Evaluation, means
+from schuss.train.rate import schedule_of, steered, why_fixed
+from schuss.train.record import Moment, Recorder, interval
+from schuss.train.step import Task, training_step
 
 SLICE = 0.08  # seconds of native work between two looks at the world
 SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is not finite
-MAX_EVALUATION_BATCH = 1024
+LOOK = 0.05  # seconds between two looks at the world while the run is paused
+FACTOR = f"opt/{LR_FACTOR}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Position:
     best_epoch: int | None = None
     waited: int = 0  # epochs since the best
     epoch_seconds: float = 0.0
+    changes: list[dict[str, Any]] = field(default_factory=list)  # made by hand
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ class Trainer:
         data: Mapping[str, Array],
         validation: Mapping[str, Array] | None,
         callbacks: list[Any],
+        record: bool | float = False,
+        control: Control | None = None,
     ) -> None:
         self.task, self.plan, self.key = task, plan, key
         self.rows = len(data["y"])
@@ -84,18 +92,26 @@ class Trainer:
         self.position = Position()
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.best: dict[str, Array] = {}
-        self.run = Run(task.model)
         self.data = dict(data)
+        self.run = Run(task.model, task=task, data=self.data, validation=validation)
         self.parameters = nn.named_parameters(task.model)
         params = {name: p.data for name, p in self.parameters.items()}
         state = {name: np.asarray(v) for name, v in task.optimizer.init(dict(params)).items()}
         types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
+        self.control = control or Control()
+        self.control.attach(why_fixed(task.optimizer, state))
+        every = interval(record)
+        self.recorder = None if every is None else Recorder(every, self.run.path)
+        self._schedule = schedule_of(task.optimizer)
         self.step = training_step(task, types)
         self.loop = executor.loop(self.step, self.batch)
         self.loop.bind(data)
         first = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}
         self.arrays: dict[str, Array] = first | self._no_sums() | {"key": key}
         self.evaluation = Evaluation(task, executor, validation) if validation is not None else None
+        self._earlier = 0.0  # seconds of the epochs that have ended
+        self._mark = self._taken = 0.0  # when seconds were last counted; when the snapshot was taken
+        self._back = (0, self.arrays)  # the snapshot, and its step of the epoch
 
     # -- the state as a whole, for checkpoints ---------------------------------------------------
 
@@ -111,7 +127,8 @@ class Trainer:
         self.arrays = {name: np.asarray(arrays[name]) for name in self.arrays}
         self.best = {n.removeprefix("best/"): np.asarray(v) for n, v in arrays.items() if n.startswith("best/")}
         self.position = position
-        self.run.history = position.history
+        self._earlier = sum(position.history.get("seconds", []))
+        self.run.history, self.run.changes = position.history, position.changes
         self.run.epochs, self.run.steps, self.run.best = position.epoch, position.counter, position.best_epoch
 
     # -- the loop --------------------------------------------------------------------------------
@@ -127,10 +144,12 @@ class Trainer:
         stop: returns a reason to stop at the next slice, or None. saved: called when a snapshot is fresh.
         """
         self.loop.load(self.arrays)
-        self.run.history = self.position.history
+        self.run.history, self.run.changes = self.position.history, self.position.changes
         if self.position.step == 0:  # resumed just after the epoch that was to be the last
             self.run.stopped = self._waited_long_enough()
         try:
+            if self.recorder is not None:
+                self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays))
             halted = call(self.callbacks, "begin", self.run)
             while not halted and self.position.epoch < self.plan.epochs and self.run.stopped is None:
                 self._epoch(progress, stop, saved)
@@ -138,7 +157,9 @@ class Trainer:
                     halted = call(self.callbacks, "epoch", self.run)
                     self.run.stopped = "a callback asked to" if halted else self._waited_long_enough()
                     saved(True)
+            self._record_moment()
         finally:
+            self.control.detach()
             self.publish(self.best if self._restores_best() else self.weights())
             self._note_record()
         call(self.callbacks, "end", self.run)
@@ -153,12 +174,16 @@ class Trainer:
         for name, parameter in self.parameters.items():
             parameter.data = weights[name]
 
+    def rate(self, step: int) -> float | None:
+        """The learning rate of a step, as it was set last; None for an optimizer of the user's own without `lr`."""
+        scheduled = self._schedule(step)
+        return None if scheduled is None else scheduled * float(self.arrays.get(FACTOR, 1.0))
+
     def _note_record(self) -> None:
         seen = seen_by(self.task.model)
         if seen is not None:
-            about = {k: v for k, v in vars(self.run).items() if k not in ("model", "steps")}
             plan = {"batch_size": self.plan.batch_size, "seed": self.plan.seed, "clip_norm": self.task.clip_norm}
-            remember(self.task.model, replace(seen, record=about | plan))
+            remember(self.task.model, replace(seen, record=self.run.record() | plan))
 
     def _restores_best(self) -> bool:
         return self.plan.early_stop is not None and bool(self.best)
@@ -172,44 +197,101 @@ class Trainer:
     def _epoch(self, progress: Any, stop: Any, saved: Any) -> None:
         """One epoch from where the position says, in slices; stops within it leave the position there."""
         at = self.position
-        mark = time.perf_counter()
+        self._mark = time.perf_counter()
         if at.step == 0:
             at.epoch_seconds = 0.0
-        last = at.epoch + 1 >= self.plan.epochs
-        order = self.orders(at.epoch, last) if self.plan.shuffle else np.arange(self.rows)
-        if at.step == 0:
             self.arrays |= self._no_sums()
             self.loop.load(self._no_sums())
-        taken = time.perf_counter()
-        back = (at.step, dict(self.arrays))
+        last = at.epoch + 1 >= self.plan.epochs
+        order = self.orders(at.epoch, last) if self.plan.shuffle else np.arange(self.rows)
+        self._back, self._taken = (at.step, dict(self.arrays)), time.perf_counter()
         while at.step < self.steps:
-            start = time.perf_counter()
-            count = min(self.slice, self.steps - at.step)
-            done = self.loop.run(order, self.batch, at.step, count, at.counter)
-            if done < count or (at.step + done == self.steps and not self._last_was_finite()):
-                self._non_finite(order, back, at.step + done - 1)
-            at.step += done
-            at.counter += done
-            self.run.steps = at.counter
-            now = time.perf_counter()
-            at.epoch_seconds += now - mark
-            mark = now
-            self.slice = max(1, min(4 * self.slice, int(done * SLICE / max(now - start, 1e-6))))
-            reason = stop()
-            if at.step == self.steps or reason or now - taken > SNAPSHOT:
-                self.arrays = self.loop.state()
-                if not finite(self.arrays):
-                    self._non_finite(order, back, at.step - 1)
-                back, taken = (at.step, dict(self.arrays)), now
-            if progress:
-                progress(self._progress())
+            reason = self._follow(order, stop, saved)
+            if reason is None:
+                self._slice(order)
+                reason = stop()
+                fresh = at.step == self.steps or reason is not None or self._mark - self._taken > SNAPSHOT
+                if fresh:
+                    self._snapshot(order)
+                self._record_slice()
+                if progress:
+                    progress(self._progress())
             if reason:
                 self.run.stopped = reason
                 return
-            if at.step < self.steps and taken == now:
+            if at.step < self.steps and fresh:
                 saved(False)
-        at.epoch_seconds += time.perf_counter() - mark
+        at.epoch_seconds += time.perf_counter() - self._mark
         self._finish_epoch()
+
+    def _slice(self, order: Array) -> None:
+        """Some steps in one native call."""
+        at = self.position
+        start = time.perf_counter()
+        count = self.control.grant(min(self.slice, self.steps - at.step))
+        done = self.loop.run(order, self.batch, at.step, count, at.counter)
+        if done < count or (at.step + done == self.steps and not self._last_was_finite()):
+            self._non_finite(order, at.step + done - 1)
+        at.step += done
+        at.counter += done
+        self.run.steps = at.counter
+        now = time.perf_counter()
+        at.epoch_seconds += now - self._mark
+        self._mark = now
+        portion = SLICE if self.recorder is None else min(SLICE, self.recorder.every / 4)
+        self.slice = max(1, min(4 * self.slice, int(done * portion / max(now - start, 1e-6))))
+
+    def _snapshot(self, order: Array) -> None:
+        """Copy the state, unless that was done at this step; the run goes back to it when numbers blow up."""
+        at = self.position
+        if self._back[0] != at.step:
+            self.arrays = self.loop.state()
+            if not finite(self.arrays):
+                self._non_finite(order, at.step - 1)
+        self._back, self._taken = (at.step, dict(self.arrays)), self._mark
+
+    # -- steered by hand -----------------------------------------------------------------------------
+
+    def _follow(self, order: Array, stop: Callable[[], str | None], saved: Callable[[bool], None]) -> str | None:
+        """Do what the control asks for, and wait while it holds the run. A reason to stop, or None."""
+        self._obey(order)
+        if self.control.holds:
+            self._snapshot(order)
+            self._record_moment()
+            saved(False)
+            reason = stop()
+            while self.control.holds and not reason:
+                self.control.wait(LOOK)
+                self._obey(order)
+                reason = stop()
+            self._mark = time.perf_counter()  # a pause is no training
+            if reason:
+                return reason
+        if self.control.reason:
+            self._snapshot(order)
+        return self.control.reason
+
+    def _obey(self, order: Array) -> None:
+        """Note what was asked for; set the rate."""
+        at = self.position
+        for what, value in self.control.take():
+            before = after = None
+            if what == "lr":
+                before = self.rate(at.counter)
+                self._set_factor(order, value)
+                after = self.rate(at.counter)
+            change = {"step": at.counter, "epoch": self._epochs(), "what": what, "from": before, "to": after}
+            at.changes.append(change)
+
+    def _set_factor(self, order: Array, lr: float) -> None:
+        factor = steered(self._schedule(self.position.counter) or 0.0, lr)
+        if factor is not None:
+            self._snapshot(order)  # steps before this one must not be run again with the new rate
+            self.arrays[FACTOR] = np.asarray(factor, np.float64)
+            self.loop.load({FACTOR: self.arrays[FACTOR]})
+            self._back = (self._back[0], dict(self.arrays))
+
+    # -- what is seen of it --------------------------------------------------------------------------
 
     def _last_was_finite(self) -> bool:
         """The loop stops at a loss that is not finite; at the very last step only the sum tells."""
@@ -220,19 +302,61 @@ class Trainer:
         done = min(at.step * self.batch, self.rows)
         return Progress(at.epoch, self.plan.epochs, at.step, self.steps, done, self._means())
 
+    def _peeked(self) -> dict[str, Array]:
+        return {f"sum/{name}": self.loop.peek(f"sum/{name}") for name in self.task.sums}
+
     def _means(self) -> dict[str, float]:
         """The epoch's means so far."""
-        return means({f"sum/{name}": self.loop.peek(f"sum/{name}") for name in self.task.sums}, self.task)
+        return means(self._peeked(), self.task)
+
+    def _sums(self, arrays: Mapping[str, Array]) -> dict[str, float]:
+        """The running epoch's sums, by name; none between epochs."""
+        return {n: float(arrays[f"sum/{n}"]) for n in self.task.sums} if self.position.step else {}
+
+    def _epochs(self) -> float:
+        """Epochs done, with fractions."""
+        return self.position.epoch + self.position.step / self.steps
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far."""
+        return self._earlier + (self.position.epoch_seconds if self.position.step else 0.0)
+
+    def _moment(self, weights: dict[str, Array]) -> Moment:
+        """The run as it is now, its means not known."""
+        at = self.position
+        lr = self.rate(at.counter - 1 if self.recorder and self.recorder.path else at.counter)
+        return Moment(at.counter, self._epochs(), self.seconds, math.nan, {}, lr, weights)
+
+    def _record_slice(self) -> None:
+        """After a slice: a moment if it is time for one."""
+        if self.recorder is None:
+            return
+        if math.isnan(self.recorder.path[0].loss):
+            self.recorder.first_step(self._sums(self._peeked()))
+        if self.recorder.due(self.seconds):
+            weights = {name: self.loop.peek(f"param/{name}") for name in self.parameters}
+            if finite(weights):  # else the next snapshot will tell
+                self.recorder.add(lambda: self._moment(weights), self._sums(self._peeked()))
+
+    def _record_moment(self) -> None:
+        """A moment of the last snapshot, which is fresh; none if there is one of this step."""
+        if self.recorder is not None and self.recorder.path[-1].step < self.position.counter:
+            weights = {name: np.array(value, order="C") for name, value in self.weights().items()}
+            self.recorder.add(lambda: self._moment(weights), self._sums(self.arrays))
 
     def _finish_epoch(self) -> None:
         at = self.position
         row: dict[str, Any] = {"epoch": at.epoch + 1, **means(self.arrays, self.task)}
         if self.evaluation is not None:
             row |= {f"val_{k}": v for k, v in self.evaluation(self.weights()).items()}
-        row |= {"lr": rate(self.task.optimizer, at.counter - 1), "seconds": at.epoch_seconds}
+        row |= {"lr": self.rate(at.counter - 1), "seconds": at.epoch_seconds}
         for name, value in row.items():
             at.history.setdefault(name, []).append(value)
+        if self.recorder is not None:
+            self.recorder.epoch_ended(self._sums(self.arrays))
         self._remember_best(row.get("val_loss", row["loss"]))
+        self._earlier += at.epoch_seconds
         at.epoch += 1
         at.step = 0
         self.run.epochs, self.run.best = at.epoch, at.best_epoch
@@ -248,70 +372,15 @@ class Trainer:
             at.best_loss, at.best_epoch, at.waited = loss, at.epoch + 1, 0
             self.best = {name: value.copy() for name, value in self.weights().items()}
 
-    def _non_finite(self, order: Array, back: tuple[int, dict[str, Array]], bad: int) -> None:
+    def _non_finite(self, order: Array, bad: int) -> None:
         """Go back to the last good weights and say which operation went wrong. Always raises."""
         at, batch = self.position, self.batch
         base = at.counter - at.step
-        self.arrays, number = last_good(self.loop, order, batch, back, bad, base)
+        self.arrays, number = last_good(self.loop, order, batch, self._back, bad, base)
         rows = order[number * batch : (number + 1) * batch]
         columns = {name: self.data[name][rows] for name in self.step.columns}
         where = f"epoch {at.epoch + 1}, step {number + 1}"
         raise blown_up(self.step, {**self.arrays, **columns}, base + number, where)
-
-
-def last_good(
-    loop: Loop, order: Array, batch: int, back: tuple[int, dict[str, Array]], bad: int, base: int
-) -> tuple[dict[str, Array], int]:
-    """The newest state in which all is finite, and the step that spoils it, found by running again.
-
-    back: (step, state) to start from; bad: the step whose loss was not finite (its state may have been
-    spoiled by the step before).
-    """
-    first, arrays = back
-    for number in range(bad, first, -1):
-        loop.load(arrays)
-        loop.run(order, batch, first, number - first, base + first)
-        state = loop.state()
-        if finite(state):
-            return state, number
-    return arrays, first
-
-
-class Evaluation:
-    """The task's metrics over a data set."""
-
-    def __init__(self, task: Task, executor: Executor, data: Mapping[str, Array]) -> None:
-        self._task = task
-        self._rows = len(data["y"])
-        self._batch = min(MAX_EVALUATION_BATCH, max(self._rows, 1))
-        self._loop = executor.loop(evaluation_step(task), self._batch)
-        self._loop.bind(data)
-        self._order = np.arange(self._rows)
-
-    def __call__(self, weights: Mapping[str, Array]) -> dict[str, float]:
-        """Means of the loss and every metric."""
-        state = {f"param/{name}": v for name, v in weights.items()}
-        state |= {f"sum/{name}": np.zeros(()) for name in self._task.sums}
-        self._loop.load(state)
-        self._loop.run(self._order, self._batch, 0, -(-self._rows // self._batch), 0)
-        return means(self._loop.state(), self._task)
-
-
-def means(arrays: Mapping[str, Array], task: Task) -> dict[str, float]:
-    """Sums divided by the number of examples."""
-    count = float(arrays["sum/count"]) or math.nan
-    return {name: float(arrays[f"sum/{name}"]) / count for name in task.sums if name != "count"}
-
-
-def rate(optimizer: Any, step: int) -> float | None:
-    """The learning rate at a step; None for an optimizer of the user's own without `lr`."""
-    given = getattr(optimizer, "lr", None)
-    if not callable(given):
-        return None if given is None else float(given)
-    from schuss.trace import trace
-
-    graph = trace(given, [TensorType("int64", ())])
-    return float(run_graph(graph, [np.asarray(step, np.int64)])[graph.outputs[0]])
 
 
 __all__ = ["Evaluation", "Plan", "Position", "Progress", "Trainer"]

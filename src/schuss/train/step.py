@@ -164,3 +164,18 @@ def evaluation_step(task: Task) -> Step:
         sums = _summed(task, make, pred, target, _loss(task, pred, target, weight))
     names = (*(f"param/{n}" for n in params), *sums)
     return Step(_graph(make, sums), names, task.columns)
+
+
+def gradient_step(task: Task) -> Step:
+    """Adds to grad/NAME the gradient of the batch's loss times its number of examples; nothing is learned."""
+    make = _Inputs()
+    params = _bound(task, make)
+    total = {name: make(f"grad/{name}", p.type) for name, p in params.items()}
+    named = nn.named_parameters(task.model)
+    with nn.bind({named[name]: tensor for name, tensor in params.items()}), nn.bind_scopes(task.model), nn.mode():
+        pred, target, weight = _forward(task, make, params)
+        loss = _loss(task, pred, target, weight)
+    grads = dict(zip(params, backprop(loss, list(params.values())), strict=True))
+    new = {f"grad/{n}": total[n] + g * ops.count(target, axis=0, dtype=str(g.dtype)) for n, g in grads.items()}
+    names = (*(f"param/{n}" for n in params), *(f"grad/{n}" for n in params))
+    return Step(_graph(make, new), names, task.columns)

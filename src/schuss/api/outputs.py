@@ -34,12 +34,14 @@ class Outputs:
 
 
 def outputs_of(model: Any, x: Array) -> Outputs:
-    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model."""
+    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none."""
     seen = seen_by(model)
     x = fitted(seen, x)
+    if not len(x):
+        raise DataError("there are no rows: give at least one example")
     parts = [np.asarray(model(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
     raw = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
-    kind, values = _read(seen, raw)
+    kind, values = read(seen, raw)
     return Outputs(raw, values, kind)
 
 
@@ -56,7 +58,7 @@ def fitted(seen: Seen | None, x: Array) -> Array:
     if seen is None or not seen.inputs:
         return x
     if len(seen.inputs) > 1:
-        raise DataError(f"the model takes {len(seen.inputs)} inputs; the command gives one, call it from Python")
+        raise DataError(f"the model takes {len(seen.inputs)} inputs and only one is given; call it from Python")
     row = seen.inputs[0].shape[1:]
     whole = [d for d in row if isinstance(d, int)]
     size = math.prod(whole)
@@ -73,7 +75,8 @@ def fitted(seen: Seen | None, x: Array) -> Array:
     return x
 
 
-def _read(seen: Seen | None, raw: Array) -> tuple[str, Array]:
+def read(seen: Seen | None, raw: Array) -> tuple[str, Array]:
+    """The kind of raw outputs [N, k] and the values to show for them; see Outputs."""
     loss = (seen.loss or {}) if seen is not None else {}
     name = loss.get("type") if isinstance(loss, dict) else type(loss).__name__
     if not is_classifier(seen):

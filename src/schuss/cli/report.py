@@ -1,0 +1,52 @@
+"""schuss report: the pictures of a finished model in one file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from schuss.cli.view import data_of
+
+
+@click.command("report")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", help="As for train; by default mnist for a model that was trained on it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; by default MODEL with .html at its end.",
+)
+def command(model: Path, data: str | None, output: Path | None) -> None:
+    """Write the pictures of MODEL into one HTML file that needs nothing else, to read offline or print.
+
+    History, weights and parameters always; with data also the graph, the landscape, the confusion matrix, mistakes,
+    saliency, activations, and for 1 or 2 inputs the function.
+    """
+    from schuss.errors import UsageError
+    from schuss.io.model import load
+    from schuss.paths import atomic_write
+    from schuss.viz.style import pyplot
+
+    target = output or model.with_suffix(".html")
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"-o {target}: the name must end in .html")
+    pyplot(into_files=True)
+    network = load(model)
+    dataset = data_of(network, data)
+
+    from schuss.web.report import Report
+
+    shown = sys.stderr.isatty()
+
+    def progress(title: str) -> None:
+        if shown:
+            click.echo(f"\r\x1b[K{title} ...", err=True, nl=False)
+
+    text = Report(network, model.name, dataset, progress).html()
+    if shown:
+        click.echo("\r\x1b[K", err=True, nl=False)
+    atomic_write(target, text.encode())
+    click.echo(f"{target}  {len(text.encode()):,} bytes")

@@ -1,0 +1,47 @@
+"""schuss view: the page of a finished model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from schuss.cli.pages import page_options, show, stay
+
+
+@click.command("view")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", help="As for train; by default mnist for a model that was trained on it.")
+@page_options
+def command(model: Path, data: str | None, port: int, opened: bool | None) -> int:
+    """Open a page of MODEL on this machine: its history, graph, function and landscape, and a playground.
+
+    The graph's values and gradients, the landscape and the curve's points need data.
+    """
+    from schuss.io.model import load
+    from schuss.web import check_installed
+
+    check_installed()
+    network = load(model)
+    dataset = data_of(network, data)
+
+    from schuss.web.server import Page
+    from schuss.web.session import view
+
+    page = Page(view(network, model.name, dataset), port).start()
+    show(page, opened)
+    return stay(page, f"{model} is shown")
+
+
+def data_of(network: object, given: str | None) -> object:
+    """The data set that was named, or the bundled one where the model's record says it was trained on that; or None."""
+    from schuss.data import load_dataset
+    from schuss.nn.forward import seen_by
+
+    seen = seen_by(network)
+    record = dict(seen.record) if seen is not None else {}
+    settings = record.get("settings")
+    trained_on = settings.get("data") if isinstance(settings, dict) else None
+    if given is None and trained_on != "mnist":
+        return None
+    return load_dataset(given or "mnist")

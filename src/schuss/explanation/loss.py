@@ -1,0 +1,83 @@
+"""A model's loss on data, explained: the numbers behind the picture of a model's graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.api.arguments import to_arrays
+from schuss.api.pytree import parameters_of
+from schuss.data import check_labels
+from schuss.errors import ShapeError, TraceError, UsageError
+from schuss.explanation.steps import Array, Explanation
+from schuss.explanation.walk import explained
+from schuss.nn.forward import as_trained
+from schuss.trace import Tensor, tracing
+
+
+def explain_loss(
+    model: Any, x: Any, y: Any, loss: Callable[[Any, Any], Any], weights: Mapping[str, Any] | None = None
+) -> Explanation:
+    """explain for loss(model(x), y): the parameters under their own names, the result under the name "loss".
+
+    x        an array, or a tuple of them for a model of several inputs; integers are scaled as in the model's fit
+    y        the target
+    weights  values by parameter name that stand in for the model's own, which stay as they are
+
+    The model is not in training: dropout passes its input on. Raises what explain raises; UsageError for a weight the
+    model does not have, ShapeError for one of another shape, DataError for a label that is none of the model's classes.
+    """
+    if tracing():
+        raise TraceError("the graph of a loss shows numbers: call it on arrays, outside any traced function")
+    parameters = parameters_of(model)
+    xs = x if isinstance(x, tuple) else (x,)
+    inputs = input_names(model, len(xs), set(parameters))
+    target = _free("y", {*parameters, *inputs})
+    leaves = [*parameters.items(), *zip(inputs, xs, strict=True), (target, y)]
+    arrays = to_arrays(leaves)
+    for name, value in (weights or {}).items():
+        _replace(arrays, list(parameters), name, value)
+
+    def apply(tensors: list[Tensor]) -> Any:
+        given = iter(tensors)
+        bound = {parameter: next(given) for parameter in parameters.values()}
+        columns = [next(given) for _ in xs]
+        with nn.bind(bound), nn.bind_scopes(model), nn.mode():
+            pred = model(*as_trained(model, columns))
+            if isinstance(loss, (nn.CrossEntropyLoss, nn.NLLLoss)) and arrays[-1].dtype.kind in "biu":
+                check_labels(arrays[-1].reshape(-1), target, pred.shape[1])
+            return loss(pred, next(given))
+
+    title = f"{type(model).__name__}({', '.join(inputs)})"
+    return explained(title, loss, apply, leaves, arrays, result="loss")
+
+
+def _replace(arrays: list[Array], names: Sequence[str], name: str, value: Any) -> None:
+    if name not in names:
+        raise UsageError(f"weights: the model has no parameter {name!r}; it has {', '.join(names[:8])}")
+    own = arrays[names.index(name)]
+    new = np.asarray(value)
+    if new.shape != own.shape:
+        raise ShapeError(f"weights: {name} is {own.dtype}{list(own.shape)}, got the shape {list(new.shape)}")
+    arrays[names.index(name)] = new.astype(own.dtype, copy=False)
+
+
+def input_names(model: Any, count: int, taken: set[str]) -> list[str]:
+    """What the model calls its inputs; x, or x0, x1, ... where it names none."""
+    try:
+        parameters = list(inspect.signature(getattr(model, "forward", model)).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    own = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    own += [f"x{i}" if count > 1 else "x" for i in range(len(own), count)]
+    return [_free(name, taken) for name in own[:count]]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,147 @@
+"""Steering a run while it goes on: pause, resume, single steps, stop, another learning rate."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import UsageError
+
+Request = tuple[str, Any]
+"""What was asked for, with the number of steps, the learning rate or the reason."""
+
+
+class Control:
+    """What `fit(..., control=control)` obeys. Its methods may be called from any thread, at any time.
+
+    The run looks at it between slices of steps, about 12 times a second; what was asked for happens then, in order, and
+    is recorded in `run.changes`. What is asked for before a run begins waits for it. A control steers one run at a
+    time, and is as new when that has ended. UsageError for arguments out of range.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._requests: list[Request] = []  # not yet seen by the run
+        self._paused = False
+        self._no_rate: str | None = None  # why the running optimizer's rate cannot be changed
+        self._held = False  # this and the next two: what the run has seen; only its thread writes them
+        self._granted = 0  # single steps yet to be done
+        self._reason: str | None = None
+
+    # -- for whoever steers --------------------------------------------------------------------------
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run is paused or will be at its next look, also while single steps are done."""
+        return self._paused
+
+    def pause(self) -> None:
+        """Wait after the slice that is being computed, until `resume`, `step` or `stop`."""
+        with self._changed:
+            if not self._paused or any(what == "step" for what, _ in self._requests) or self._granted:
+                self._ask("pause", None, paused=True)
+
+    def resume(self) -> None:
+        """Go on after a pause. Nothing happens if there is none."""
+        with self._changed:
+            if self._paused:
+                self._ask("resume", None, paused=False)
+
+    def step(self, count: int = 1) -> None:
+        """Do so many steps, of one batch each, then be paused."""
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise UsageError(f"step: count must be a whole number of at least 1, got {count!r}")
+        self._ask("step", int(count), paused=True)
+
+    def stop(self, reason: str = "stopped by hand") -> None:
+        """End the run after the slice that is being computed. The reason is what `run.stopped` will say."""
+        if not isinstance(reason, str) or not reason:
+            raise UsageError(f"stop: the reason must be a text, got {reason!r}")
+        self._ask("stop", reason)
+
+    def set_rate(self, lr: float) -> None:
+        """Use this learning rate, at least 0, from the next slice on. A schedule goes on in proportion: its values are
+        multiplied by the factor that makes the present one `lr`; where that is 0, none does.
+
+        UsageError if the running optimizer is one of the user's own without the state "lr_factor".
+        """
+        if isinstance(lr, bool) or not isinstance(lr, (int, float, np.number)) or not 0.0 <= float(lr) < math.inf:
+            raise UsageError(f"set_rate: the learning rate must be a number of at least 0, got {lr!r}")
+        with self._changed:
+            if self._no_rate is not None:
+                raise UsageError(f"set_rate: {self._no_rate}")
+            if self._requests and self._requests[-1][0] == "lr":  # a slider being dragged: only its last place counts
+                self._requests.pop()
+            self._ask("lr", float(lr))
+
+    def _ask(self, what: str, value: Any, paused: bool | None = None) -> None:
+        with self._changed:
+            self._requests.append((what, value))
+            self._paused = self._paused if paused is None else paused
+            self._changed.notify_all()
+
+    # -- for the run ---------------------------------------------------------------------------------
+
+    def attach(self, no_rate: str | None) -> None:
+        """A run is about to use it. no_rate: why its rate cannot be changed, None if it can.
+
+        UsageError if it was asked for already and cannot.
+        """
+        with self._changed:
+            if no_rate is not None and any(what == "lr" for what, _ in self._requests):
+                raise UsageError(f"set_rate: {no_rate}")
+            self._no_rate = no_rate
+
+    def detach(self) -> None:
+        """The run has ended: what it did not see is forgotten."""
+        with self._changed:
+            self._requests, self._paused, self._no_rate = [], False, None
+            self._held, self._granted, self._reason = False, 0, None
+
+    def take(self) -> list[Request]:
+        """What was asked for since the last look, in order; from now on it holds."""
+        with self._changed:
+            taken, self._requests = self._requests, []
+        for what, value in taken:
+            if what in ("pause", "resume", "step"):
+                self._held = what != "resume"
+                self._granted = self._granted + value if what == "step" else 0
+            elif what == "stop":
+                self._reason = self._reason or value
+        return taken
+
+    @property
+    def reason(self) -> str | None:
+        """Why the run must stop, if it must."""
+        return self._reason
+
+    @property
+    def holds(self) -> bool:
+        """Whether the run must wait."""
+        return self._held and not self._granted and self._reason is None
+
+    def grant(self, count: int) -> int:
+        """How many of so many steps are done now; single steps that were asked for are used up."""
+        if not self._granted:
+            return count
+        count = min(count, self._granted)
+        self._granted -= count
+        return count
+
+    def wait(self, seconds: float) -> None:
+        """Until something is asked for, or the time is up."""
+        with self._changed:
+            if not self._requests:
+                self._changed.wait(seconds)
+
+
+def check_control(given: Any) -> None:
+    """UsageError for anything but a Control or None."""
+    if given is not None and not isinstance(given, Control):
+        raise UsageError(f"fit: control must be a schuss.Control, got {type(given).__name__}")
+
+
+__all__ = ["Control"]

@@ -1,0 +1,135 @@
+"""The record of a run: its weights and means at moments taken by time, between slices of native steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from schuss.errors import UsageError
+from schuss.ir.executor import Array
+
+EVERY = 0.02  # seconds between two moments at first: a short run has a path too, a long one's interval doubles
+MOMENTS = 200  # held at most
+BYTES = 256 << 20  # of weights held at most
+Sums = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A run at one step.
+
+    step      steps done over the whole run; epoch: the same in epochs, with fractions
+    seconds   of training so far
+    loss      mean over the steps since the moment before; the first moment has that of the first step, whose batch was
+              seen by just these weights; NaN if there was no step
+    metrics   likewise, by name
+    lr        the learning rate of the step before (the first moment: of the step to come); None if it is not known
+    weights   copies of all parameters by name
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    loss: float
+    metrics: dict[str, float]
+    lr: float | None
+    weights: dict[str, Array]
+
+
+def interval(record: bool | float) -> float | None:
+    """Seconds between moments for what `fit` was given as record, None for no record. UsageError for anything else."""
+    if isinstance(record, (bool, np.bool_)):
+        return EVERY if record else None
+    if not isinstance(record, (int, float, np.number)) or not 0 < float(record) < math.inf:
+        raise UsageError(f"fit: record must be True, False or a positive number of seconds, got {record!r}")
+    return float(record)
+
+
+class Recorder:
+    """Moments of a run, never more than MOMENTS, nor than BYTES of weights allow (but always the first and the last):
+    where they would be, every other one is dropped and the interval doubles.
+
+    path  where the moments go, the oldest first
+
+    The run's sums of losses and metrics start afresh each epoch; a moment's means come from their differences.
+    """
+
+    def __init__(self, every: float, path: list[Moment]) -> None:
+        self.every, self.path = every, path
+        self._sums: list[Sums] = []  # of each moment: over the steps since the moment before
+        self._ended: Sums = {}  # epochs that ended since the newest moment, and moments dropped after it
+        self._seen: Sums = {}  # of the running epoch: sums at the newest moment
+
+    def due(self, seconds: float) -> bool:
+        """Whether it is time for another moment."""
+        return not self.path or seconds - self.path[-1].seconds >= self.every
+
+    def begin(self, moment: Moment, sums: Mapping[str, float]) -> None:
+        """The run at its first step. sums: of the running epoch so far, where a run is resumed."""
+        self.path.append(moment)
+        self._sums.append({})
+        self._seen = dict(sums)
+
+    def first_step(self, sums: Mapping[str, float]) -> None:
+        """The loss the first moment's weights had on the first batch."""
+        loss, metrics = _means(self._since(sums))
+        self.path[0] = replace(self.path[0], loss=loss, metrics=metrics)
+
+    def add(self, moment: Callable[[], Moment], sums: Mapping[str, float]) -> None:
+        """One moment more; its means are worked out here."""
+        if len(self.path) >= self._room():
+            self._thin()
+        since = self._since(sums)
+        loss, metrics = _means(since)
+        made = replace(moment(), loss=loss, metrics=metrics)
+        self._sums.append(since)
+        self._ended, self._seen = {}, dict(sums)
+        self.path.append(made)
+
+    def epoch_ended(self, sums: Mapping[str, float]) -> None:
+        """The sums start afresh after these."""
+        self._ended, self._seen = self._since(sums), {}
+
+    def _since(self, sums: Mapping[str, float]) -> Sums:
+        """Sums over the steps since the newest moment."""
+        return _added(self._ended, {name: value - self._seen.get(name, 0.0) for name, value in sums.items()})
+
+    def _room(self) -> int:
+        size = sum(w.nbytes for w in self.path[0].weights.values())
+        return max(2, min(MOMENTS, BYTES // max(size, 1)))
+
+    def _thin(self) -> None:
+        """Drop every other moment but the first; the steps before a dropped one count to the next that stays."""
+        kept: list[Moment] = []
+        sums: list[Sums] = []
+        carried: Sums = {}
+        for i, (moment, own) in enumerate(zip(self.path, self._sums, strict=True)):
+            own = _added(carried, own)
+            carried = own if i % 2 else {}
+            if i % 2:
+                continue
+            if i:
+                loss, metrics = _means(own)
+                moment = replace(moment, loss=loss, metrics=metrics)
+            kept.append(moment)
+            sums.append(own)
+        self._ended = _added(carried, self._ended)
+        self.path[:], self._sums = kept, sums
+        self.every *= 2
+
+
+def _added(a: Mapping[str, float], b: Mapping[str, float]) -> Sums:
+    return {name: a.get(name, 0.0) + b.get(name, 0.0) for name in {**a, **b}}
+
+
+def _means(sums: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+    """(loss, metrics) from sums over `count` examples."""
+    count = sums.get("count", 0.0) or math.nan
+    metrics = {name: value / count for name, value in sums.items() if name not in ("count", "loss")}
+    return sums.get("loss", math.nan) / count, metrics
+
+
+__all__ = ["Moment", "Recorder"]

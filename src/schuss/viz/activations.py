@@ -1,0 +1,118 @@
+"""What each layer makes of an example."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schuss import nn
+from schuss.api.outputs import read
+from schuss.errors import UsageError
+from schuss.ir.executor import Array
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import N, TensorType
+from schuss.nn.forward import forward_graph, seen_by
+from schuss.viz import style
+from schuss.viz.forward import native, prepared
+from schuss.viz.images import is_image, show_gray, show_signed
+
+FEW = 16  # units are shown as bars, more as an image
+
+
+class Activation(NamedTuple):
+    """A layer's name, as 0.Linear, and its values [examples, ...]."""
+
+    name: str
+    values: Array
+
+
+def activations_data(model: Any, x: Any) -> list[Activation]:
+    """Each layer's output for rows of x, in the order in which they are computed; the last is the model's.
+
+    x  rows as in training, or one row; dropout is off. Native code.
+
+    A layer that is called several times is there with its last call; a model without layers has its output alone.
+    DataError for rows that do not fit the model.
+    """
+    nn.initialize(model)
+    rows = prepared(model, x)
+    graph = forward_graph(model, (TensorType(str(rows.dtype), (N, *rows.shape[1:])),))
+    last: dict[str, Node] = {}
+    for node in graph.nodes:
+        if node.op not in ("input", "const") and node.scope and node.type.symbolic:
+            last.pop(node.scope, None)
+            last[node.scope] = node
+    if graph.outputs[0] not in last.values():
+        last["output"] = graph.outputs[0]
+    outputs = tuple(last.values())
+    inputs = tuple(n for n in graph.inputs)
+    run = native(Graph(inputs, outputs))
+    state = {f"param/{n}": p.data for n, p in nn.named_parameters(model).items()}
+    found = run([rows if n == "x0" else state[n] for n in graph.input_names])
+    return [Activation(name, np.asarray(v)) for name, v in zip(last, found, strict=True)]
+
+
+def activations(model: Any, x: Any, *, shape: tuple[int, int] | None = None, figure: Any = None) -> Any:
+    """What each layer makes of one example: bars for few units, an image of the units for many. Returns the figure.
+
+    x      one row, or rows of which the first is shown
+    shape  of the input as an image; None: as the model's input has it, or square
+
+    Values of one sign have a scale from 0; others one with 0 in the middle: red is positive, blue negative. The
+    errors are activations_data's.
+    """
+    style.pyplot()
+    layers = activations_data(model, x)
+    row = prepared(model, x)[0]
+    kind, shown = read(seen_by(model), np.asarray(layers[-1].values[:1], np.float64).reshape(1, -1))
+    panels: list[tuple[str, Array]] = [(name, values[0]) for name, values in layers]
+    if kind == "probabilities":
+        panels.append(("probabilities", shown[0]))
+    if not row.size:
+        raise UsageError("activations: the example has no numbers")
+    high, wide = style.grid_of(len(panels) + 1, columns=min(len(panels) + 1, 4))
+    figure = style.new_figure(figure, (2.5 * wide, 2.3 * high + 0.1))
+    axes = list(figure.subplots(high, wide, squeeze=False).flat)
+    size = is_image(model, row.size, shape)
+    if size is None:
+        _units(axes[0], row)
+        axes[0].set_title("input", fontsize=style.SMALL)
+    else:
+        show_gray(style.picture_axes(axes[0], f"input, {size[0]} × {size[1]}"), row.reshape(size))
+    for ax, (name, values) in zip(axes[1:], panels, strict=False):
+        _units(ax, values)
+        if name == "probabilities":
+            ax.set_xlabel("class", fontsize=8)
+        ax.set_title(name if name == "probabilities" else f"{name}, {values.size:,} units", fontsize=style.SMALL)
+    for ax in axes[len(panels) + 1 :]:
+        ax.remove()
+    return figure
+
+
+def _units(ax: Any, values: Array) -> None:
+    """A layer's values."""
+    flat = np.asarray(values, np.float64).ravel()
+    if flat.size <= FEW:
+        colors = [style.RED if v >= 0 else style.BLUE if not style.is_dark() else style.SKY for v in flat]
+        ax.bar(np.arange(flat.size), flat, color=colors, width=0.8)
+        ax.axhline(0, color=style.ink(), lw=0.6)
+        ax.set_xticks(np.arange(flat.size))
+        ax.tick_params(labelsize=7)
+        ax.set_xlabel("unit", fontsize=8)
+        ax.set_box_aspect(1)
+        style.plain(ax)
+        return
+    wide = math.ceil(math.sqrt(flat.size))
+    padded = np.full(-(-flat.size // wide) * wide, np.nan)
+    padded[: flat.size] = flat
+    picture = padded.reshape(-1, wide)
+    style.picture_axes(ax)
+    if flat.min() >= 0:
+        image = ax.imshow(picture, cmap=style.SEQUENTIAL, vmin=0, interpolation="nearest")
+    else:
+        image = show_signed(ax, picture, float(np.abs(flat).max()) or 1.0)
+    from matplotlib.ticker import MaxNLocator
+
+    style.bar_beside(ax, image, MaxNLocator(4))

@@ -1,0 +1,82 @@
+"""What a classifier takes for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from schuss.api.outputs import outputs_of
+from schuss.data import as_array, check_labels
+from schuss.errors import DataError, UsageError
+from schuss.ir.executor import Array
+from schuss.viz import style
+
+WRITTEN = 20  # classes whose counts are written into the cells
+
+
+def predicted(model: Any, x: Any, y: Any, picture: str) -> tuple[Any, Array]:
+    """The model's outputs and the labels, checked. UsageError without classes, DataError if they do not fit."""
+    labels = as_array(y, "y")
+    if labels.dtype.kind not in "iub" or labels.ndim != 1:
+        raise UsageError(f"{picture}: y must be integer labels [N], got {labels.dtype}{list(labels.shape)}")
+    labels = labels.astype(np.int64)
+    outputs = outputs_of(model, as_array(x, "x"))
+    if len(outputs.raw) != len(labels):
+        raise DataError(f"{picture}: x has {len(outputs.raw)} rows, y has {len(labels)}")
+    check_labels(labels, "y", max(outputs.raw.shape[1], 2))
+    return outputs, labels
+
+
+def confusion_data(model: Any, x: Any, y: Any) -> Array:
+    """int64 [C, C]: row i, column j counts the examples of class i that the model takes for class j.
+
+    UsageError if y holds no labels; DataError if rows do not fit the model or labels its outputs.
+    """
+    outputs, labels = predicted(model, x, y, "confusion")
+    count = max(outputs.values.shape[1], 2)
+    found: Array = np.bincount(labels * count + outputs.classes, minlength=count * count)
+    return found.reshape(count, count).astype(np.int64)
+
+
+def confusion(model: Any, x: Any, y: Any, *, names: Any = None, ax: Any = None) -> Any:
+    """A table of true and predicted classes: counts, shaded by their share of the row. Returns the axes.
+
+    names  of the classes, in their order; None: their numbers
+
+    Mistakes have a scale of their own, from none to the most frequent, so that they stand out beside the diagonal. The
+    errors are confusion_data's.
+    """
+    style.pyplot()
+    matrix = confusion_data(model, x, y)
+    count = len(matrix)
+    labels = [str(n) for n in (range(count) if names is None else names)]
+    if len(labels) != count:
+        raise UsageError(f"confusion: {len(labels)} names for {count} classes")
+    side = min(max(4.2, 0.52 * count + 1.2), 11.0)
+    ax = style.new_axes(ax, (side + 0.9, side + 0.3), layout="compressed")
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1) * 100
+    right = np.eye(count, dtype=bool)
+    limit = float(share[~right].max()) or 1.0
+    image = ax.imshow(np.ma.array(share, mask=right), cmap=style.strength(style.RED), vmin=0, vmax=limit)
+    ax.imshow(np.ma.array(np.ones_like(share), mask=~right), cmap=style.strength(style.BLUE), vmin=0, vmax=4)
+    if count <= WRITTEN:
+        _write(ax, matrix, share, limit)
+    ticks = np.arange(count)
+    ax.set_xticks(ticks, labels, rotation=90 if max(map(len, labels)) > 3 else 0)
+    ax.set_yticks(ticks, labels)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.figure.colorbar(image, ax=ax, fraction=0.04, pad=0.02, label="mistakes, % of the true class")
+    total = int(matrix.sum())
+    wrong = total - int(np.trace(matrix))
+    ax.set_title(f"{100 * (1 - wrong / max(total, 1)):.2f} % right, {wrong:,} of {total:,} wrong", fontsize=11)
+    return ax
+
+
+def _write(ax: Any, matrix: Array, share: Array, limit: float) -> None:
+    """The counts, in a colour that reads on their cell."""
+    size = 9 if len(matrix) <= 12 else 7
+    for (i, j), n in np.ndenumerate(matrix):
+        full = i != j and share[i, j] > 0.75 * limit
+        color = ("white" if full else style.ink()) if n else "gray"
+        ax.text(j, i, f"{n}" if n else "·", ha="center", va="center", fontsize=size, color=color)

@@ -1,0 +1,205 @@
+"""The mountain: the loss over a plane through the weights, and the real descent on it.
+
+Source: Li, Xu, Taylor, Studer and Goldstein, Visualizing the Loss Landscape of Neural Nets (NeurIPS 2018),
+arXiv 1712.09913.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from schuss.errors import UsageError
+from schuss.ir.executor import Array
+from schuss.train.evaluate import losses
+from schuss.viz import mountain, style
+from schuss.viz.plane import Plane, mean_of, principal, random_plane
+from schuss.viz.progress import Report
+from schuss.viz.runs import final_weights, loss_name, moments_of, sample, task_of
+from schuss.viz.surface import surface
+
+MARGIN = 0.2  # of the path's extent, left free on each side
+PATH_POINTS = 200  # of the path are shown at most
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """The loss over a plane through the last weights.
+
+    a, b        float64 [size]: coordinates of the grid; (0, 0), the last weights, is one of its points. In a plane
+                around the path they are Euclidean distances in the space of all weights; in a random one multiples of
+                the filter-normalised directions
+    loss        float64 [size, size]: loss[j, i] at (a[i], b[j])
+    path        float64 [moments, 2]: the visited weights' nearest points in the plane; [0, 2] if the run recorded none
+    path_loss   float64 [moments]: the loss at the visited weights themselves, not at their nearest points
+    directions  the two directions, each a dict of arrays by parameter name
+    centre_loss the loss at the last weights
+    explained   the share of the visited weights' variance that lies in the plane; None without a path
+    shares      of a plane around the path: that share for each direction
+    rows        the number of rows all losses are means over
+    loss_name   what the loss is called
+    """
+
+    a: Array
+    b: Array
+    loss: Array
+    path: Array
+    path_loss: Array
+    directions: tuple[dict[str, Array], dict[str, Array]]
+    centre_loss: float
+    explained: float | None
+    shares: tuple[float, float] | None
+    rows: int
+    loss_name: str = "loss"
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the directions as lists of numbers; a loss that is not finite is None."""
+        return {
+            "a": self.a.tolist(),
+            "b": self.b.tolist(),
+            "loss": [[_finite(v) for v in row] for row in self.loss.tolist()],
+            "path": self.path.tolist(),
+            "path_loss": [_finite(v) for v in self.path_loss.tolist()],
+            "centre_loss": _finite(self.centre_loss),
+            "explained": self.explained,
+            "shares": self.shares and list(self.shares),
+            "rows": self.rows,
+            "loss_name": self.loss_name,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def landscape_data(
+    run: Any,
+    *,
+    around: Literal["path", "random"] = "path",
+    size: int = 21,
+    rows: int | None = 1000,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Report = None,
+) -> Landscape:
+    """The loss on a plane through the run's last weights, and the run's path in it.
+
+    run       what fit returned; for "path" of fit(..., record=True)
+    around    "path": the plane of the principal components of the visited weights; "random": two random directions,
+              filter-normalised
+    size      points along each axis
+    rows      rows of the training data the losses are means over, drawn once; None: all
+    seed      of the rows and the random directions
+    progress  None: a bar on a terminal; a function called with (done, total); False: nothing
+
+    Computed in native code over all cores, dropout off. UsageError for a run without a path ("path") or without data.
+    """
+    _check(around, size, rows)
+    task, data = task_of(run, "landscape")
+    path = moments_of(run, "landscape") if around == "path" else getattr(run, "path", None) or []
+    path = [path[i] for i in _spread(len(path), PATH_POINTS)]
+    data = sample(data, rows, seed)
+    points, last = [m.weights for m in path], final_weights(run)
+    plane = principal(last, points, seed) if around == "path" else random_plane(last, seed)
+    projected = plane.project(points)
+    a, b = _axes(projected, size) if around == "path" else (_axis(-1, 1, size), _axis(-1, 1, size))
+    loss = surface(task, plane, a, b, data, threads, progress)
+    path_loss = np.asarray(losses(task, points, data, threads), np.float64).reshape(-1)
+    centre = float(loss[int(np.flatnonzero(b == 0)[0]), int(np.flatnonzero(a == 0)[0])])
+    share = sum(plane.shares) if plane.shares else _share(plane, points)
+    return Landscape(
+        a, b, loss, projected, path_loss, plane.directions, centre, share, plane.shares, len(data["y"]), loss_name(task)
+    )
+
+
+def _check(around: str, size: int, rows: int | None) -> None:
+    if around not in ("path", "random"):
+        raise UsageError(f"landscape: around must be 'path' or 'random', got {around!r}")
+    for name, value, least in (("size", size, 3), ("rows", rows, 1)):
+        if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
+            raise UsageError(f"landscape: {name} must be a whole number of at least {least}, got {value!r}")
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Indices of at most so many, evenly spaced, the first and the last among them."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))}) if count else []
+
+
+def _axes(path: Array, size: int) -> tuple[Array, Array]:
+    """Axes of one length, with the path inside and 0 on the grid."""
+    low, high = np.minimum(path.min(axis=0), 0), np.maximum(path.max(axis=0), 0)
+    extent = float((high - low).max()) or 1.0
+    middle, half = (low + high) / 2, extent * (0.5 + MARGIN)
+    return _axis(middle[0] - half, middle[0] + half, size), _axis(middle[1] - half, middle[1] + half, size)
+
+
+def _axis(low: float, high: float, size: int) -> Array:
+    """Evenly spaced from about low to about high, exactly 0 at one of its points."""
+    step = (high - low) / (size - 1)
+    before = min(max(round(-low / step), 0), size - 1)
+    result: Array = (np.arange(size) - before) * step
+    return result
+
+
+def _share(plane: Plane, points: list[Mapping[str, Array]]) -> float | None:
+    """The share of the points' variance that lies in any plane."""
+    if len(points) < 2:
+        return None
+    mean = mean_of(points)
+    total = sum(float(((p[n] - m) ** 2).sum()) for p in points for n, m in mean.items())
+    at = plane.project([*points, mean])
+    inside = at[:-1] - at[-1]
+    return float(np.einsum("ik,kl,il->", inside, plane.gram, inside) / total) if total else None
+
+
+def landscape(
+    run: Any,
+    kind: Literal["contour", "surface"] = "contour",
+    *,
+    ax: Any = None,
+    around: Literal["path", "random"] = "path",
+    size: int = 21,
+    rows: int | None = 1000,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Report = None,
+) -> Any:
+    """The loss around the run's path, as contours or as a surface, with the real descent on it. Returns the axes.
+
+    run   what fit(..., record=True) returned, or a Landscape that was computed before
+    ax    axes to draw on; for a surface of projection="3d"
+
+    The other arguments and the errors are landscape_data's. Heights are logarithms where losses span more than a factor
+    of 8. On the surface the path has the height of the losses at the visited weights themselves; where the plane holds
+    little of their variance that is off the surface.
+    """
+    if kind not in ("contour", "surface"):
+        raise UsageError(f"landscape: kind must be 'contour' or 'surface', got {kind!r}")
+    style.pyplot()
+    if kind == "surface" and ax is not None and getattr(ax, "name", "") != "3d":
+        raise UsageError("landscape: a surface needs axes with projection='3d'")
+    land = run
+    if not isinstance(run, Landscape):
+        options: dict[str, Any] = {"size": size, "rows": rows, "seed": seed, "threads": threads, "progress": progress}
+        land = landscape_data(run, around=around, **options)
+    if kind == "contour":
+        ax = style.new_axes(ax, (7.2, 5.8), "compressed")
+        mountain.contour(land, ax)
+    else:
+        ax = style.new_axes(ax, (7.6, 6.4), projection="3d")
+        mountain.surface(land, ax)
+    ax.set_title(_title(land), fontsize=11)
+    return ax
+
+
+def _title(land: Landscape) -> str:
+    around = "around the path" if land.shares else "around the last weights"
+    held = ""
+    if land.explained is not None:
+        share = f"{land.explained * 100:.3g} %" if land.explained >= 0.0005 else "less than 0.1 %"
+        held = f"\nthe plane holds {share} of the variance of the visited weights"
+    return f"loss {around}, {land.rows:,} rows{held}"

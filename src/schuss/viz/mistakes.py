@@ -1,0 +1,105 @@
+"""The examples a classifier gets wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schuss.data import as_array
+from schuss.errors import UsageError
+from schuss.viz import style
+from schuss.viz.confusion import predicted
+from schuss.viz.images import image_shape, show_gray
+
+SHOWN = 24
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An example the model gets wrong.
+
+    index       its row in x
+    confidence  the probability of the class it said (for a loss without probabilities: its score)
+    true_share  that of the true class
+    """
+
+    index: int
+    true: int
+    said: int
+    confidence: float
+    true_share: float
+
+
+def mistakes_data(model: Any, x: Any, y: Any) -> list[Mistake]:
+    """Every example that is not recognised, the surest first.
+
+    UsageError if y holds no labels; DataError if rows do not fit the model or labels its outputs.
+    """
+    outputs, labels = predicted(model, x, y, "mistakes")
+    values = outputs.values
+    if values.shape[1] == 1:
+        values = np.concatenate([1 - values, values], axis=1)
+    said = outputs.classes
+    wrong = np.flatnonzero(said != labels)
+    order = wrong[np.argsort(-values[wrong, said[wrong]], kind="stable")]
+    return [
+        Mistake(int(i), int(labels[i]), int(said[i]), float(values[i, said[i]]), float(values[i, labels[i]]))
+        for i in order
+    ]
+
+
+def mistakes(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    count: int = SHOWN,
+    shape: tuple[int, int] | None = None,
+    names: Any = None,
+    figure: Any = None,
+) -> Any:
+    """The images the model gets wrong, the surest mistakes first. Returns the figure.
+
+    count  how many to show at most
+    shape  of an image; None: as x or the model's input has it, or square
+    names  of the classes, in their order
+
+    UsageError for rows that are no images; the other errors are mistakes_data's.
+    """
+    style.pyplot()
+    rows = as_array(x, "x")
+    size = int(np.prod(rows.shape[1:]))
+    if shape is None and rows.ndim == 3:
+        shape = (int(rows.shape[1]), int(rows.shape[2]))
+    side = image_shape(model, size, shape, "mistakes")
+    found = mistakes_data(model, x, y)
+    if count < 1:
+        raise UsageError(f"mistakes: count must be at least 1, got {count}")
+    shown = found[:count]
+    high, wide = style.grid_of(max(len(shown), 1), columns=8 if len(shown) > 8 else None)
+    figure = style.new_figure(figure, (1.2 * wide + 0.2, 1.45 * high + 0.5), "compressed")
+    figure.suptitle(_title(len(found), len(rows), len(shown)), fontsize=11)
+    if not shown:
+        return figure
+    probable = all(0 <= m.true_share <= m.confidence <= 1 for m in shown)
+    axes = list(figure.subplots(high, wide, squeeze=False).flat)
+    for ax, mistake in zip(axes, shown, strict=False):
+        true, said = (names[c] if names is not None else c for c in (mistake.true, mistake.said))
+        show_gray(style.picture_axes(ax, f"true {true}", size=8.5), rows[mistake.index].reshape(side))
+        ax.set_xlabel(_said(said, mistake, probable), fontsize=7.5, labelpad=2)
+    for ax in axes[len(shown) :]:
+        ax.remove()
+    return figure
+
+
+def _said(name: Any, mistake: Mistake, probable: bool) -> str:
+    return f"said {name} ({mistake.confidence * 100:.0f} %)" if probable else f"said {name}"
+
+
+def _title(wrong: int, total: int, shown: int) -> str:
+    if not wrong:
+        return f"none of {total:,} wrong"
+    which = "" if shown == wrong else f"; the {shown} it was surest of"
+    return f"{wrong:,} of {total:,} wrong{which}"

@@ -1,0 +1,99 @@
+"""What pictures need to know of a run: its task, its data, its path; and a model that was loaded as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.api.outputs import fitted
+from schuss.data import as_array
+from schuss.errors import UsageError
+from schuss.ir.executor import Array
+from schuss.ir.types import DTYPES, N, TensorType
+from schuss.nn.forward import Seen, model_dtype, seen_by
+from schuss.train.callbacks import Run
+from schuss.train.step import Task
+
+
+def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
+    """A trained model and data as a run without a path: for a model that was loaded, or data it has not seen.
+
+    x     an array of rows, or a tuple of them for several inputs
+    loss  called with (pred, target); None: the loss the model was trained with
+
+    UsageError if the loss is not known.
+    """
+    seen = seen_by(model) or Seen(())
+    inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
+    if len(inputs) == 1 == len(seen.inputs):
+        inputs = [fitted(seen, inputs[0])]
+    columns = {f"x{i}": a for i, a in enumerate(inputs)} | {"y": as_array(y, "y")}
+    dtype = model_dtype(model)
+    columns = {name: np.ascontiguousarray(_converted(a, dtype)) for name, a in columns.items()}
+    types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in columns.items()}
+    target = types.pop("y")
+    run = Run(model, dict(seen.record.get("history") or {}))
+    run.task = Task(model, loss_of(model, loss), None, tuple(types.values()), target, scale=seen.scale)
+    run.data = columns
+    return run
+
+
+def _converted(array: Array, dtype: str) -> Array:
+    """In a dtype that graphs know: floats in the model's."""
+    if array.dtype.kind == "f":
+        return array.astype(dtype, copy=False)
+    return array if str(array.dtype) in DTYPES else array.astype(np.int64)
+
+
+def loss_of(model: Any, loss: Any = None) -> Any:
+    """The loss given, or the one the model was trained with. UsageError if there is none."""
+    seen = seen_by(model)
+    known = loss if loss is not None else seen and seen.loss
+    if known is None or (isinstance(known, dict) and known.get("type") not in vars(nn)):
+        raise UsageError("the loss the model was trained with is not known: give loss=")
+    return nn.loss_from_config(known) if isinstance(known, dict) else known
+
+
+def loss_name(task: Task) -> str:
+    """What an axis of the task's loss is called, with its unit if it has one."""
+    config = task.loss if isinstance(task.loss, dict) else {"type": type(task.loss).__name__}
+    return {
+        "CrossEntropyLoss": "cross entropy (nats)",
+        "NLLLoss": "negative log likelihood (nats)",
+        "BCEWithLogitsLoss": "binary cross entropy (nats)",
+        "MSELoss": "mean squared error",
+        "L1Loss": "mean absolute error",
+    }.get(str(config.get("type")), "loss")
+
+
+def moments_of(run: Any, picture: str) -> list[Any]:
+    """The run's recorded moments. UsageError if it recorded none."""
+    path: list[Any] = getattr(run, "path", None) or []
+    if not path:
+        raise UsageError(f"{picture}: the run recorded no path of weights; train it with fit(..., record=True)")
+    return path
+
+
+def task_of(run: Any, picture: str) -> tuple[Task, Mapping[str, Array]]:
+    """The run's task and data. UsageError if the run does not know them."""
+    task, data = getattr(run, "task", None), getattr(run, "data", None)
+    if task is None or data is None:
+        raise UsageError(f"{picture}: takes what fit returned; for a loaded model: viz.as_run(model, x, y)")
+    return task, data
+
+
+def final_weights(run: Any) -> dict[str, Array]:
+    """The weights the model has, which are those of the end of its run."""
+    return {name: p.data for name, p in nn.named_parameters(run.model).items()}
+
+
+def sample(data: Mapping[str, Array], rows: int | None, seed: int = 0) -> dict[str, Array]:
+    """`rows` rows drawn once, in their order in the data; all of them for None, or where there are no more."""
+    total = len(data["y"])
+    if rows is None or rows >= total:
+        return dict(data)
+    chosen = np.sort(np.random.default_rng(seed).choice(total, rows, replace=False))
+    return {name: np.ascontiguousarray(column[chosen]) for name, column in data.items()}

@@ -1,0 +1,212 @@
+"""The routes of the page. Whatever takes time runs in the worker's thread; errors are one line of JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from schuss.errors import SchussError, UsageError
+from schuss.web.security import Guard, TooLarge
+from schuss.web.site import Site
+from schuss.web.stream import to_json
+from schuss.web.worker import Busy
+
+STATIC = Path(str(files("schuss.web") / "static"))
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+MOST_OPEN = 200  # layers that can be asked to be open
+COLLAPSE: dict[str, bool | str] = {"true": True, "false": False, "auto": "auto"}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build(site: Site, token: str) -> Guard:
+    """The page as an ASGI application, guarded by the token."""
+    return Guard(Starlette(routes=_Routes(site).all()), token)
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON response."""
+    return Response(to_json(value), status, media_type="application/json")
+
+
+def _careful(endpoint: Endpoint) -> Endpoint:
+    """Errors as answers: 400 for what is wrong with a message, 503 where too much was asked for."""
+
+    async def careful(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Busy as error:
+            return answer({"error": str(error)}, 503)
+        except ClientDisconnect:
+            return answer({"error": "gone"}, 400)
+        except TooLarge:
+            return answer({"error": "the message is too large"}, 413)
+        except (SchussError, IndexError) as error:
+            return answer({"error": " ".join(str(error).split())}, 400)
+        except Exception as error:  # a mistake of ours: the page says so, and the server goes on
+            return answer({"error": f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}"}, 500)
+
+    return careful
+
+
+class _Routes:
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.static = _static_files()
+
+    def all(self) -> list[Route]:
+        """Every route of the page."""
+        get: list[tuple[str, Endpoint]] = [
+            ("/", self.index),
+            ("/static/{name}", self.file),
+            ("/events", self.events),
+            ("/graph.svg", self.graph_svg),
+            ("/graph.json", self.graph_json),
+            ("/function", self.function),
+        ]
+        post = [("/control", self.control), ("/predict", self.predict), ("/landscape", self.landscape)]
+        post.append(("/play", self.play))
+        routes = [Route(path, _careful(endpoint), methods=["GET"]) for path, endpoint in get]
+        return routes + [Route(path, _careful(endpoint), methods=["POST"]) for path, endpoint in post]
+
+    async def _computed(self, job: Callable[[], Any]) -> Any:
+        return await asyncio.wrap_future(self.site.worker.submit(job))
+
+    async def index(self, request: Request) -> Response:
+        """The page."""
+        return self._file("index.html")
+
+    async def file(self, request: Request) -> Response:
+        """A file of the page: one of those that are there, whatever the name tries."""
+        return self._file(request.path_params["name"])
+
+    def _file(self, name: str) -> Response:
+        path = self.static.get(name) or _static_files().get(name)
+        if path is None:
+            return Response("not found", 404)
+        return FileResponse(path, media_type=TYPES.get(path.suffix))
+
+    async def events(self, request: Request) -> Response:
+        """The stream."""
+        return StreamingResponse(self.site.hub.stream(), media_type="text/event-stream")
+
+    async def graph_svg(self, request: Request) -> Response:
+        """The graph of one example, as a picture."""
+        question = _question(request)
+        picture = await self._computed(lambda: self.site.graph(*question, numbers=False).svg)
+        return Response(picture, media_type="image/svg+xml")
+
+    async def graph_json(self, request: Request) -> Response:
+        """The numbers of the graph, or of one of its operations."""
+        question, name = _question(request), request.query_params.get("op")
+        return answer(await self._computed(lambda: _numbers(self.site.graph(*question, numbers=True), name)))
+
+    async def function(self, request: Request) -> Response:
+        """The function, where it can be drawn."""
+        return answer(await self._computed(self.site.current.subject.function))
+
+    async def control(self, request: Request) -> Response:
+        """Steer the run."""
+        message = await _message(request)
+        self.site.current.control(_text(message, "do"), message.get("value"))
+        return answer({"ok": True})
+
+    async def predict(self, request: Request) -> Response:
+        """What the network makes of one row."""
+        message = await _message(request)
+        values = message.get("x")
+        if not isinstance(values, list) or not all(_is_number(v) for v in values):
+            raise UsageError("x must be a list of numbers")
+        centre = message.get("centre") is True
+        return answer(await self._computed(lambda: self.site.current.subject.predict(values, centre)))
+
+    async def landscape(self, request: Request) -> Response:
+        """Start the fine surface."""
+        message = await _message(request)
+        size, rows = (_whole(message.get(k, v), k) for k, v in (("size", 51), ("rows", 10_000)))
+        await self._computed(lambda: self.site.current.compute_landscape(size, rows))
+        return answer({"ok": True})
+
+    async def play(self, request: Request) -> Response:
+        """Start the playground, or leave it."""
+        message = await _message(request)
+        await asyncio.wrap_future(self.site.player.submit(lambda: self.site.play(message)))
+        return answer({"ok": True})
+
+
+def _static_files() -> dict[str, Path]:
+    """The files that are served, by name."""
+    found = {path.name: path for path in STATIC.iterdir() if path.suffix in TYPES}
+    plotly = find_spec("plotly")
+    if plotly is not None and plotly.origin is not None:
+        script = Path(plotly.origin).parent / "package_data" / "plotly.min.js"
+        found |= {script.name: script} if script.exists() else {}
+    return found
+
+
+async def _message(request: Request) -> dict[str, Any]:
+    """The JSON object of a request. UsageError for anything else."""
+    try:
+        found = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        raise UsageError("the message is not JSON") from None
+    if not isinstance(found, dict):
+        raise UsageError("the message must be a JSON object")
+    return found
+
+
+def _question(request: Request) -> tuple[str, int, dict[str, Any]]:
+    """Which graph is asked for: the set, the example, and what is to be open."""
+    query = request.query_params
+    collapse = query.get("collapse", "auto")
+    if collapse not in COLLAPSE:
+        raise UsageError("collapse must be true, false or auto")
+    choice: dict[str, Any] = {"collapse": COLLAPSE[collapse]}
+    for key in ("open", "closed"):
+        choice[key] = tuple([name for name in query.get(key, "").split(",") if name][:MOST_OPEN])
+    return query.get("set", "train"), _whole(query.get("example", "0"), "example"), choice
+
+
+def _text(message: dict[str, Any], key: str) -> str:
+    value = message.get(key)
+    if not isinstance(value, str):
+        raise UsageError(f"{key} must be a text")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e30
+
+
+def _whole(value: Any, name: str) -> int:
+    """A whole number from a query or message."""
+    if isinstance(value, str) and len(value) < 12 and value.isascii() and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+        raise UsageError(f"{name} must be a whole number")
+    return value
+
+
+def _numbers(picture: Any, name: str | None) -> Any:
+    everything = picture.to_json()
+    if name is None:
+        return everything
+    for op in everything["ops"]:
+        if op["name"] == name:
+            return {"op": op, "loss": everything["loss"]}
+    raise UsageError(f"there is no operation {name[:80]!r}")

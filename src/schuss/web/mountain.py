@@ -1,0 +1,115 @@
+"""The mountain while training: the path so far on a plane through it, and a coarse surface within a budget of time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from schuss import nn
+from schuss.viz.plane import Plane, principal
+from schuss.web.worker import behind
+
+if TYPE_CHECKING:
+    from schuss.web.live import Live
+
+SHARE = 0.01  # of the run's time may go into surfaces,
+PATH_SHARE = 0.004  # and into putting the path on its plane
+SIZE = 15
+ROWS = (100, 1000)  # of the fixed sample: fewer for models that take long
+WORK = 1e9  # floating point operations for the surface's rows, about
+KNOTS = 12  # moments the plane is laid through
+WAIT = 0.5  # seconds between two looks
+FIRST = 0.2  # seconds of the first surface, before one has been measured
+
+
+class Mountain:
+    """The path and the surface of a live run, in a thread of its own that gives way to the training's.
+
+    path  [a, b, loss] for each recorded moment
+    """
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self.path: list[list[float]] = []
+        self._plane: Plane | None = None
+        self._new_plane: Plane | None = None  # of a surface, not in use yet
+        self._knots = 0
+        self._known: dict[int, list[float]] = {}  # step -> point on the plane in use
+        self._spent = 0.0  # seconds of computing so far
+        self._cost = FIRST  # seconds of the last surface
+        self._rest = WAIT  # seconds until the path is looked at again
+        self._drawn = -1  # the step of the last surface
+        size = sum(p.data.size for p in nn.named_parameters(live.subject.model).values())
+        self.rows = int(min(max(WORK / (60 * size), ROWS[0]), ROWS[1]))
+        self._thread = threading.Thread(target=self._work, name="schuss-page-mountain", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow the run."""
+        self._thread.start()
+
+    def use(self, found: Any, run: Any) -> None:
+        """From now on the path lies on this surface's plane. From any thread."""
+        origin = {name: p.data for name, p in nn.named_parameters(run.model).items()}
+        self._new_plane = Plane(origin, found.directions)
+
+    def _work(self) -> None:
+        behind()
+        start = time.perf_counter()
+        while not self._live.ended.wait(self._rest):
+            self._follow()
+            allowed = (time.perf_counter() - start) * SHARE
+            if self._live.steering.paused or allowed >= self._spent + self._cost:
+                self._surface()
+        self._follow()
+        self._surface()
+
+    def _follow(self) -> None:
+        """Put the new moments on the plane, which is laid anew when their number has doubled."""
+        path = list(self._live.trainer.run.path)
+        if len(path) < 3:
+            return
+        began = time.thread_time()
+        new_plane, self._new_plane = self._new_plane, None
+        if new_plane is not None:
+            self._plane, self._known = new_plane, {}
+        elif self._plane is None or (self._live.landscape is None and len(path) >= 2 * self._knots):
+            chosen = spread(path, KNOTS)
+            self._plane = principal(chosen[-1].weights, [m.weights for m in chosen], 0)
+            self._knots, self._known = len(path), {}
+        new = [m for m in path if m.step not in self._known]
+        if not new:
+            return
+        for moment, (a, b) in zip(new, self._plane.project([m.weights for m in new]).tolist(), strict=True):
+            self._known[moment.step] = [float(f"{v:.6g}") for v in (a, b, moment.loss)]
+        kept = {m.step for m in path}
+        self._known = {step: point for step, point in self._known.items() if step in kept}
+        self.path = [self._known[m.step] for m in path]
+        self._rest = max(WAIT, (time.thread_time() - began) / PATH_SHARE)
+        self._live.send({"type": "path", "path": self.path})
+
+    def _surface(self) -> None:
+        """The coarse surface around the path so far. A fine one that was asked for stays until there is more path."""
+        from schuss import viz
+
+        live = self._live
+        path = list(live.trainer.run.path)
+        if len(path) < 3 or path[-1].step == self._drawn:
+            return
+        began = time.thread_time()
+        chosen = spread(path, KNOTS)
+        run = live.subject.as_run(chosen)
+        found = viz.landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
+        self._drawn = path[-1].step
+        live.show_landscape(found, run, fine=False)
+        self._cost = time.thread_time() - began
+        self._spent += self._cost
+        self._follow()
+
+
+def spread(path: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of them, evenly chosen, the first and the last among them."""
+    if len(path) <= most:
+        return list(path)
+    return [path[round(i * (len(path) - 1) / (most - 1))] for i in range(most)]

@@ -1,0 +1,257 @@
+"""One self-contained file with the pictures of a finished model: to read offline, in light or dark, and to print."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.errors import SchussError, UsageError
+from schuss.nn.forward import Seen, seen_by
+from schuss.version import __version__
+from schuss.web.report_page import page
+from schuss.web.subject import describe
+
+Array = Any
+LIGHT: dict[str, Any] = {"figure.facecolor": "#ffffff", "axes.facecolor": "#ffffff"}
+DARK: dict[str, Any] = {
+    "figure.facecolor": "#15171c",
+    "savefig.facecolor": "#15171c",
+    "axes.facecolor": "#15171c",
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), "#e4e6eb"),
+    "grid.color": "#3a3f4a",
+    "legend.facecolor": "#15171c",
+    "legend.edgecolor": "#3a3f4a",
+}
+SHAPE = {"svg.fonttype": "path", "font.size": 10, "figure.dpi": 100, "svg.hashsalt": "schuss"}
+FEW_ROWS = 6  # of the saliency picture
+CONFUSED = 30  # classes a confusion matrix is drawn for
+SURFACE, SURFACE_ROWS = 31, 2000
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its text; body is HTML."""
+
+    title: str
+    text: str
+    body: str
+
+    @property
+    def anchor(self) -> str:
+        """What links to it."""
+        return self.title.lower().replace(" ", "-")
+
+
+class Report:
+    """The report of a model, with data where there are any.
+
+    progress  called with the title of each section before it is made
+
+    UsageError if matplotlib is not installed.
+    """
+
+    def __init__(
+        self, model: Any, label: str, dataset: Any = None, progress: Callable[[str], None] = lambda title: None
+    ) -> None:
+        from schuss.viz.style import pyplot
+
+        self._plt = pyplot()
+        self.model, self.label, self.dataset, self.progress = model, label, dataset, progress
+        self.seen: Seen = seen_by(model) or Seen(())
+        self.run: Any = self._as_run()
+        history = self.seen.record.get("history")
+        known = isinstance(history, dict) and "accuracy" in history
+        self.classes = dataset.classes if dataset is not None and (known or not history) else None
+
+    def _as_run(self) -> Any:
+        from schuss.train.callbacks import Run
+        from schuss.viz.runs import as_run
+
+        if self.dataset is None:
+            return Run(self.model, dict(self.seen.record.get("history") or {}))
+        return as_run(self.model, self.dataset.x_train_flat, self.dataset.y_train)
+
+    def html(self) -> str:
+        """The whole file."""
+        sections = list(self.sections())
+        return page(self.label, self._facts(), sections, __version__)
+
+    def sections(self) -> Iterator[Section]:
+        """Those that apply to the model and the data, in order."""
+        makers = [self._history, self._graph, self._approximation, self._landscape, self._weights, self._confusion]
+        makers += [self._mistakes, self._saliency, self._activations, self._layers]
+        for make in makers:
+            title = make.__name__.strip("_")
+            self.progress(title)
+            try:
+                found = make()
+            except UsageError:  # the picture is not for such a model
+                continue
+            except SchussError as error:
+                found = Section(title.capitalize(), f"could not be drawn: {' '.join(str(error).split())}", "")
+            if found is not None:
+                yield found
+
+    # -- what is known ---------------------------------------------------------------------------------
+
+    def _facts(self) -> list[tuple[str, str]]:
+        record, seen = self.seen.record, self.seen
+        parameters = sum(p.data.size for p in nn.named_parameters(self.model).values())
+        facts = [("model", f"{describe(self.model)}, {parameters:,} parameters")]
+        facts.append(("input", ", ".join(map(str, seen.inputs)) or "unknown"))
+        data = self.dataset.name if self.dataset is not None else record.get("data")
+        facts += [(name, str(value)) for name, value in (("data", data), ("epochs", record.get("epochs"))) if value]
+        for name, value in (("loss", seen.loss), ("optimizer", seen.optimizer)):
+            if value is not None:
+                facts.append((name, _settings(value)))
+        if isinstance(record.get("seconds"), (int, float)):
+            facts.append(("training took", f"{record['seconds']:.2f} s"))
+        for name in ("test_loss", "test_accuracy"):
+            value = record.get(name)
+            if isinstance(value, (int, float)):
+                shown = f"{value * 100:.2f} %" if name.endswith("accuracy") else f"{value:.4f}"
+                facts.append((name.replace("_", " "), shown))
+        return facts
+
+    # -- pictures --------------------------------------------------------------------------------------
+
+    def _drawn(self, draw: Callable[[], Any], what: str) -> str:
+        """A picture in light and dark. draw() gives axes or a figure; it is called once for each."""
+        light, dark = (self._svg(draw, colours) for colours in (LIGHT, DARK))
+        alt = html.escape(what, quote=True)
+        source = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{dark}">'
+        return f'<picture>{source}<img src="{light}" alt="{alt}"></picture>'
+
+    def _svg(self, draw: Callable[[], Any], colours: Mapping[str, Any]) -> str:
+        with self._plt.rc_context({**SHAPE, **colours}):
+            made = draw()
+            figure = made if hasattr(made, "savefig") else made.get_figure()
+            file = io.BytesIO()
+            ground = colours["figure.facecolor"]
+            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, facecolor=ground)
+            self._plt.close(figure)
+        return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+    def _history(self) -> Section | None:
+        from schuss import viz
+
+        if not self.run.history:
+            return None
+        found = viz.history_data(self.run, norms=False)
+        text = "Loss and metrics, epoch by epoch, with the learning rate."
+        return Section("History", text, self._drawn(lambda: viz.history(found), "loss and metrics over the epochs"))
+
+    def _graph(self) -> Section | None:
+        from schuss import viz
+
+        if self.dataset is None:
+            return None
+        x, y = self._examples(1)
+        svg = viz.graph(self.model, x, y, collapse=True).svg
+        text = "Values go up to the loss, gradients come down, for the first test example. Each box is a layer."
+        return Section("Graph", text, f'<div class="graph">{svg}</div>')
+
+    def _approximation(self) -> Section | None:
+        from schuss import viz
+
+        if self.dataset is None:
+            return None
+        found = viz.approximation_data(self.run, points=120)
+        text = "The network's function beside the data it was trained on."
+        return Section("Function", text, self._drawn(lambda: viz.approximation(found), "the network's function"))
+
+    def _landscape(self) -> Section | None:
+        from schuss import viz
+
+        if self.dataset is None:
+            return None
+        found = viz.landscape_data(self.run, around="random", size=SURFACE, rows=SURFACE_ROWS, progress=False)
+        text = (
+            f"The loss on a plane of two random, filter-normalised directions through the weights, {found.rows:,} rows."
+        )
+        contour = self._drawn(lambda: viz.landscape(found), "contours of the loss around the weights")
+        surface = self._drawn(lambda: viz.landscape(found, kind="surface"), "the loss around the weights as a surface")
+        return Section("Landscape", text, contour + surface)
+
+    def _weights(self) -> Section | None:
+        from schuss import viz
+
+        body = self._drawn(lambda: viz.weights(self.model), "the first layer's weights as images")
+        return Section("Weights", "What each unit of the first layer looks for: red adds to it, blue takes away.", body)
+
+    def _confusion(self) -> Section | None:
+        from schuss import viz
+
+        if self.classes is None or self.classes > CONFUSED:
+            return None
+        x, y = self.dataset.x_test_flat, self.dataset.y_test
+        counts = viz.confusion_data(self.model, x, y)
+        right = int(np.trace(counts))
+        text = f"{right:,} of {counts.sum():,} test examples are right ({100 * right / counts.sum():.2f} %)."
+        return Section("Confusion", text, self._drawn(lambda: viz.confusion(self.model, x, y), text))
+
+    def _mistakes(self) -> Section | None:
+        from schuss import viz
+
+        if self.classes is None:
+            return None
+        x, y = self.dataset.x_test_flat, self.dataset.y_test
+        if not viz.mistakes_data(self.model, x, y):
+            return Section("Mistakes", "None of the test examples is wrong.", "")
+        body = self._drawn(lambda: viz.mistakes(self.model, x, y), "test examples that are read wrongly")
+        return Section("Mistakes", "Test examples it gets wrong, the surest mistakes first.", body)
+
+    def _saliency(self) -> Section | None:
+        from schuss import viz
+
+        if self.dataset is None:
+            return None
+        x, _ = self._examples(FEW_ROWS)
+        text = "Where a change of the input would change the answer: red where more raises it, blue where it lowers it."
+        return Section("Saliency", text, self._drawn(lambda: viz.saliency(self.model, x), "gradients of inputs"))
+
+    def _activations(self) -> Section | None:
+        from schuss import viz
+
+        if self.dataset is None:
+            return None
+        x, _ = self._examples(1)
+        text = "What each layer makes of the first test example."
+        return Section("Activations", text, self._drawn(lambda: viz.activations(self.model, x), text))
+
+    def _examples(self, count: int) -> tuple[Array, Array]:
+        """The first test rows, in the model's form."""
+        from schuss.viz.runs import as_run
+
+        rows = as_run(self.model, self.dataset.x_test_flat[:count], self.dataset.y_test[:count]).data
+        assert rows is not None
+        return rows["x0"], rows["y"]
+
+    def _layers(self) -> Section | None:
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{' × '.join(map(str, p.static_shape))}</td>"
+            f"<td>{p.data.size:,}</td><td>{p.data.mean():.4g}</td><td>{p.data.std():.4g}</td></tr>"
+            for name, p in nn.named_parameters(self.model).items()
+        )
+        head = "".join(f"<th>{name}</th>" for name in ("parameter", "shape", "numbers", "mean", "spread"))
+        body = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        return Section("Parameters", "Every array that was learned.", body)
+
+
+def _settings(config: Any) -> str:
+    """Adam(lr=OneCycle(max_lr=0.003, ...), ...) of a config, or of an object."""
+    if not isinstance(config, Mapping):
+        return type(config).__name__
+    known = {k: v for k, v in config.items() if k != "type" and v is not None}
+    parts = [f"{k}={_settings(v) if isinstance(v, Mapping) else v}" for k, v in known.items()]
+    return f"{config.get('type')}({', '.join(parts)})"
+
+
+__all__ = ["Report", "Section"]

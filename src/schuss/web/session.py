@@ -1,0 +1,188 @@
+"""One thing the page shows: a finished model, a run that is being trained, or a playground. The server asks it all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from schuss import nn
+from schuss.errors import UsageError
+from schuss.web.subject import Subject
+from schuss.web.worker import behind
+
+Event = dict[str, Any]
+LARGEST_GRID = 101
+MOST_ROWS = 60_000
+
+
+class Session:
+    """A finished model; the base of what is still learning.
+
+    mode   view, train or play
+    label  what is looked at, as a person names it
+    send   gives an event to all readers; never blocks
+    """
+
+    mode = "view"
+    controls = False
+
+    def __init__(self, subject: Subject, label: str, record: Mapping[str, Any] | None = None) -> None:
+        self.subject, self.label = subject, label
+        self.record = dict(record or {})
+        self.send: Callable[[Event], None] = lambda event: None
+        self.landscape: Event | None = None  # the newest, as it was sent
+        self._computing = threading.Lock()
+
+    def hello(self) -> Event:
+        """Everything known so far."""
+        state = self.state()
+        return {
+            "type": "hello",
+            "mode": self.mode,
+            "label": self.label,
+            "controls": self.controls,
+            **self.subject.about(),
+            "epochs": state["epochs"],
+            "history": self.history(),
+            "moments": self.moments(),
+            "changes": self.changes(),
+            "path": self.path(),
+            "landscape": self.landscape,
+            "state": state,
+        }
+
+    # -- what is known of the run; of a finished one what its file says ------------------------------
+
+    def history(self) -> dict[str, list[Any]]:
+        """The columns of the run's history, one entry an epoch."""
+        given = self.record.get("history")
+        return {k: list(v) for k, v in given.items() if isinstance(v, list)} if isinstance(given, dict) else {}
+
+    def moments(self) -> list[Event]:
+        """The recorded moments without their weights."""
+        return []
+
+    def changes(self) -> list[Event]:
+        """What was changed by hand."""
+        return [c for c in self.record.get("changes") or [] if isinstance(c, dict)]
+
+    def path(self) -> list[list[float]]:
+        """The visited weights on the landscape's plane: [a, b, loss]."""
+        return []
+
+    def state(self) -> Event:
+        """Where the run is."""
+        history, epochs = self.history(), int(self.record.get("epochs") or 0)
+        last = {name: column[-1] for name, column in history.items() if column}
+        shown = {k: v for k, v in last.items() if k not in ("epoch", "loss", "lr", "seconds")}
+        return {
+            "running": False,
+            "paused": False,
+            "finished": True,
+            "epoch": epochs,
+            "epochs": epochs,
+            "step": 0,
+            "steps": 0,
+            "loss": last.get("loss"),
+            "metrics": shown,
+            "speed": self.record.get("examples_per_second"),
+            "left": None,
+            "seconds": self.record.get("seconds"),
+            "lr": last.get("lr"),
+        }
+
+    def control(self, what: str, value: Any) -> None:
+        """Pause, resume, step, stop or set the learning rate. UsageError where that has no meaning."""
+        raise UsageError("this run is finished: there is nothing to steer")
+
+    def close(self) -> None:
+        """End what works for this session."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being trained just now, which pictures should not slow."""
+        return False
+
+    # -- the fine surface -----------------------------------------------------------------------------
+
+    def compute_landscape(self, size: int, rows: int) -> None:
+        """Start the fine surface in a thread of its own; notes tell how far it is, an event brings it.
+
+        UsageError where one is being computed, and without data.
+        """
+        self.run_for_landscape()  # says what is missing, before a thread is made
+        if not self._computing.acquire(blocking=False):
+            raise UsageError("a surface is being computed; wait for it")
+        size = min(max(size, 5), LARGEST_GRID)
+        rows = min(max(rows, 1), MOST_ROWS)
+        threading.Thread(target=self._compute, args=(size, rows), name="schuss-page-surface", daemon=True).start()
+
+    def _compute(self, size: int, rows: int) -> None:
+        from schuss import viz
+
+        behind()
+        try:
+            run, around = self.run_for_landscape()
+            report = Percent(self.send, f"surface of {size} x {size} points")
+            found = viz.landscape_data(
+                run, around=around, size=size, rows=rows, threads=self.threads(), progress=report
+            )
+            self.show_landscape(found, run, fine=True)
+            self.send({"type": "note", "text": ""})
+        except Exception as error:  # the reader is told, whatever it is
+            self.send({"type": "note", "text": f"the surface could not be computed: {' '.join(str(error).split())}"})
+        finally:
+            self._computing.release()
+
+    def show_landscape(self, found: Any, run: Any, fine: bool) -> None:
+        """A new surface for all readers."""
+        self.landscape = {"type": "landscape", **found.to_json(), "fine": fine}
+        self.send(self.landscape)
+
+    def threads(self) -> int | None:
+        """Of the fine surface: all cores, but one while something is being trained."""
+        return None
+
+    def run_for_landscape(self) -> tuple[Any, Literal["path", "random"]]:
+        """(a run of the copied model, what the plane goes through). UsageError without data."""
+        if not self.subject.sets:
+            raise UsageError("a surface of the loss needs data: give --data")
+        return self.subject.as_run(), "random"
+
+
+class Percent:
+    """Tells readers how far something is, when the whole percentage has grown by 5."""
+
+    def __init__(self, send: Callable[[Event], None], what: str) -> None:
+        self._send, self._what, self._last = send, what, -5
+
+    def __call__(self, done: int, total: int) -> None:
+        """done of total."""
+        percent = 100 * done // max(total, 1)
+        if percent >= self._last + 5:
+            self._last = percent
+            self._send({"type": "note", "text": f"{self._what}: {percent} %"})
+
+
+def view(model: Any, label: str, dataset: Any = None) -> Session:
+    """The session of a model from a file. UsageError if its loss is not known."""
+    from schuss.api.outputs import is_classifier
+    from schuss.nn.forward import seen_by
+    from schuss.train.fit import accuracy
+    from schuss.train.step import Task
+    from schuss.viz.runs import as_run, loss_of
+
+    seen = seen_by(model)
+    if seen is None:
+        raise UsageError(f"{label}: what the model was trained on is not known")
+    sets: dict[str, Any] = {"train": None, "test": None}
+    if dataset is not None:
+        sets["train"] = as_run(model, dataset.x_train_flat, dataset.y_train).data
+        sets["test"] = as_run(model, dataset.x_test_flat, dataset.y_test).data
+    metrics = {"accuracy": accuracy} if is_classifier(seen) else {}
+    assert seen.target is not None or not metrics
+    task = Task(model, loss_of(model), None, seen.inputs, seen.target, scale=seen.scale, metrics=metrics)  # type: ignore[arg-type]
+    weights = {name: p.data for name, p in nn.named_parameters(model).items()}
+    subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
+    return Session(subject, label, seen.record)

@@ -1,0 +1,70 @@
+// A canvas as large as its host, sharp on any screen, painted at most once a frame and only while it is seen.
+
+import { h } from "./dom.js";
+import { onTheme, palette } from "./theme.js";
+import { onShow, seen } from "./views.js";
+
+export class Sketch {
+  /** paint(context, width, height, palette) draws everything, in CSS pixels. */
+  constructor(host, view, paint, { label = "", interactive = false } = {}) {
+    this.host = host;
+    this.view = view;
+    this.paint = paint;
+    this.canvas = h("canvas", { role: "img", "aria-label": label, tabindex: interactive ? 0 : null });
+    host.append(this.canvas);
+    this.context = this.canvas.getContext("2d");
+    this.width = this.height = 0;
+    this.asked = false;
+    new ResizeObserver(() => this.redraw()).observe(host);
+    onTheme(() => this.redraw());
+    onShow(view, () => this.redraw());
+  }
+
+  describe(text) {
+    if (this.canvas.getAttribute("aria-label") !== text) this.canvas.setAttribute("aria-label", text);
+  }
+
+  redraw() {
+    if (this.asked || !seen(this.view)) return;
+    this.asked = true;
+    requestAnimationFrame(() => {
+      this.asked = false;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { clientWidth: width, clientHeight: height } = this.host;
+    if (!width || !height) return;
+    const ratio = Math.min(devicePixelRatio || 1, 2.5);
+    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = Math.round(height * ratio);
+    }
+    this.width = width;
+    this.height = height;
+    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.context.clearRect(0, 0, width, height);
+    this.paint(this.context, width, height, palette());
+  }
+}
+
+/** Where a pointer event is, in CSS pixels from the element's corner. */
+export function place(event, element) {
+  const box = element.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
+/** A line through points in pixels; a point that is null starts it anew. */
+export function trace(context, points) {
+  context.beginPath();
+  let open = false;
+  for (const point of points) {
+    if (!point) open = false;
+    else if (open) context.lineTo(point[0], point[1]);
+    else {
+      context.moveTo(point[0], point[1]);
+      open = true;
+    }
+  }
+}

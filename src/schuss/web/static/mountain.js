@@ -1,0 +1,293 @@
+// View 3: the mountain. The loss on a plane through the visited weights, as a surface and as a map, with the descent.
+
+import { place, Sketch, trace } from "./canvas.js";
+import { height as heightColour, rgb } from "./colours.js";
+import { $, choice, h, toast, write } from "./dom.js";
+import { contour, raster, refined, sample } from "./field.js";
+import { count, number, percent } from "./format.js";
+import { post } from "./requests.js";
+import { linear, span } from "./scales.js";
+import { known, on } from "./store.js";
+import { dot, Surface } from "./surface.js";
+import { onShow } from "./views.js";
+
+const LINES = 14; // contour lines
+const MAP = { left: 14, right: 14, top: 14, bottom: 14 };
+
+let surface;
+let map;
+let tip;
+let logarithmic = true;
+let heights = null; // {z: fine grid of shares 0..1, low, high, value(share)}
+let picture = null; // the map's raster
+let waiting = false; // for the fine surface
+
+/** The landscape's losses as heights between 0 and 1. What is not finite is as high as the highest. */
+function prepare() {
+  const land = known.landscape;
+  heights = picture = null;
+  if (!land) return;
+  const all = span(land.loss.flat());
+  if (!all) return;
+  const positive = logarithmic && all[0] > 0;
+  const on = positive ? Math.log10 : (v) => v;
+  const [low, high] = [on(all[0]), on(all[1])];
+  const share = (v) => (v === null ? 1 : high > low ? (on(v) - low) / (high - low) : 0);
+  const coarse = land.loss.map((row) => row.map(share));
+  const value = (s) => (positive ? 10 ** (low + s * (high - low)) : low + s * (high - low));
+  heights = { coarse, z: refined(coarse, coarse.length > 30 ? 1 : 3), value };
+}
+
+/** Points of the path in units of the grid's columns and rows. */
+function steps(grid) {
+  const { a, b } = known.landscape;
+  const column = linear(a[0], a.at(-1), 0, grid[0].length - 1);
+  const row = linear(b[0], b.at(-1), 0, grid.length - 1);
+  return known.path.map(([x, y]) => [column.at(x), row.at(y)]);
+}
+
+function draw() {
+  const ready = Boolean(heights);
+  $("surface").querySelector(".message").hidden = ready;
+  $("surface").querySelector(".corner").hidden = !ready;
+  $("contour").querySelector(".message").hidden = ready || known.path.length > 1;
+  if (!ready) {
+    surface.set(null, []);
+    map.redraw();
+    return;
+  }
+  surface.set(heights.z, steps(heights.z));
+  map.redraw();
+  facts();
+}
+
+function facts() {
+  const land = known.landscape;
+  const last = known.path.at(-1);
+  const list = [
+    ["Loss at the last weights", number(last?.[2] ?? land.centre_loss)],
+    ["Grid", `${land.a.length} × ${land.b.length}, ${count(land.rows)} rows`],
+    [
+      "Of the path's variance in this plane",
+      land.explained === null || land.explained === undefined ? "–" : percent(land.explained, 1),
+    ],
+    ["Weights on the path", count(known.path.length)],
+  ];
+  const old = $("mountain-facts");
+  const text = JSON.stringify(list);
+  if (old.dataset.text === text) return;
+  old.dataset.text = text;
+  old.replaceChildren(...list.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  map.describe(
+    `Map of the loss with the path of ${known.path.length} weights, from ${number(known.path[0]?.[2])} down to ${number(last?.[2])}`,
+  );
+}
+
+// -- the map -------------------------------------------------------------------------------------------
+
+function frame(width, height) {
+  const { z } = heights;
+  return {
+    x: (c) => MAP.left + (c / (z[0].length - 1)) * (width - MAP.left - MAP.right),
+    y: (r) => height - MAP.bottom - (r / (z.length - 1)) * (height - MAP.top - MAP.bottom),
+  };
+}
+
+function paintMap(context, width, height, palette) {
+  if (!heights) {
+    pathAlone(context, width, height, palette);
+    return;
+  }
+  const { z } = heights;
+  const { x, y } = frame(width, height);
+  if (picture?.dark !== palette.dark)
+    picture = { dark: palette.dark, image: raster(z, (v) => heightColour(v, palette.dark)) };
+  context.save();
+  context.beginPath();
+  context.roundRect(MAP.left, MAP.top, width - MAP.left - MAP.right, height - MAP.top - MAP.bottom, 10);
+  context.clip();
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture.image, x(0), y(z.length - 1), x(z[0].length - 1) - x(0), y(0) - y(z.length - 1));
+  context.lineWidth = 1;
+  for (let i = 1; i < LINES; i++) {
+    const level = i / LINES;
+    context.strokeStyle = level < 0.55 ? "rgb(255 255 255 / 30%)" : "rgb(10 35 60 / 22%)";
+    context.beginPath();
+    for (const [from, to] of contour(z, level, x, y)) {
+      context.moveTo(...from);
+      context.lineTo(...to);
+    }
+    context.stroke();
+  }
+  const points = steps(z).map(([c, r]) => [x(c), y(r)]);
+  path(context, points, palette);
+  context.restore();
+  key(context, width, height, palette);
+}
+
+/** What the colours mean. */
+function key(context, width, height, palette) {
+  const [low, high] = [0, 1].map((s) => number(heights.value(s), 2));
+  context.font = `12px ${palette.font}`;
+  const [a, b] = [low, high].map((text) => context.measureText(text).width);
+  const [bar, pad] = [84, 10];
+  const wide = a + bar + b + 2 * pad + 16;
+  const [x, y] = [width - MAP.right - wide - 10, height - MAP.bottom - 38];
+  context.fillStyle = palette.card;
+  context.globalAlpha = 0.9;
+  context.beginPath();
+  context.roundRect(x, y, wide, 28, 8);
+  context.fill();
+  context.globalAlpha = 1;
+  const colours = context.createLinearGradient(x + pad + a + 8, 0, x + pad + a + 8 + bar, 0);
+  for (let i = 0; i <= 10; i++) colours.addColorStop(i / 10, rgb(heightColour(i / 10, palette.dark)));
+  context.fillStyle = colours;
+  context.beginPath();
+  context.roundRect(x + pad + a + 8, y + 10, bar, 8, 4);
+  context.fill();
+  context.strokeStyle = palette.line;
+  context.lineWidth = 1;
+  context.stroke();
+  context.fillStyle = palette.muted;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText(low, x + pad, y + 14.5);
+  context.fillText(high, x + pad + a + bar + 16, y + 14.5);
+}
+
+/** Before there is a surface: where the weights have gone so far. */
+function pathAlone(context, width, height, palette) {
+  if (known.path.length < 2) return;
+  const axis = (i, from, to) => {
+    const [low, high] = span(known.path.map((p) => p[i])) ?? [0, 1];
+    const pad = (high - low) * 0.2 || 1;
+    return linear(low - pad, high + pad, from, to, 8);
+  };
+  const x = axis(0, MAP.left, width - MAP.right);
+  const y = axis(1, height - MAP.bottom, MAP.top);
+  context.strokeStyle = palette.grid;
+  context.lineWidth = 1;
+  for (const tick of x.ticks) {
+    trace(context, [
+      [x.at(tick), MAP.top],
+      [x.at(tick), height - MAP.bottom],
+    ]);
+    context.stroke();
+  }
+  for (const tick of y.ticks) {
+    trace(context, [
+      [MAP.left, y.at(tick)],
+      [width - MAP.right, y.at(tick)],
+    ]);
+    context.stroke();
+  }
+  path(
+    context,
+    known.path.map(([a, b]) => [x.at(a), y.at(b)]),
+    palette,
+  );
+}
+
+function path(context, points, palette) {
+  if (!points.length) return;
+  context.lineJoin = context.lineCap = "round";
+  const accent = palette.dark ? palette.accent : "#e0531f";
+  for (const [colour, width] of [
+    ["rgb(255 255 255 / 55%)", 5],
+    [accent, 2.4],
+  ]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    trace(context, points);
+    context.stroke();
+  }
+  dot(context, points[0], 4.5, "#fff", accent);
+  dot(context, points.at(-1), 6.5, accent, "#fff");
+}
+
+/** The loss under the pointer, and the nearest weights of the path. */
+function read(event) {
+  const at = event && heights ? place(event, map.canvas) : null;
+  tip.hidden = !at;
+  if (!at) return;
+  const { z } = heights;
+  const { width, height } = map;
+  const column = linear(MAP.left, width - MAP.right, 0, z[0].length - 1).at(at[0]);
+  const row = linear(height - MAP.bottom, MAP.top, 0, z.length - 1).at(at[1]);
+  const { x, y } = frame(width, height);
+  const lines = [`Loss here ${number(heights.value(sample(z, row, column)), 3)}`];
+  const near = steps(z)
+    .map(([c, r], i) => [Math.hypot(x(c) - at[0], y(r) - at[1]), i])
+    .sort((p, q) => p[0] - q[0])[0];
+  if (near && near[0] < 14)
+    lines.push(`Path ${near[1] + 1} of ${known.path.length}: loss ${number(known.path[near[1]][2])}`);
+  tip.replaceChildren(...lines.map((text) => h("div", {}, text)));
+  const left = at[0] + 16 + tip.offsetWidth > width ? at[0] - tip.offsetWidth - 12 : at[0] + 16;
+  tip.style.transform = `translate(${left}px, ${Math.max(4, at[1] - 20)}px)`;
+}
+
+// -- the fine surface ----------------------------------------------------------------------------------
+
+async function fine() {
+  try {
+    waiting = true;
+    $("mountain-fine").disabled = true;
+    write($("mountain-note"), "The fine surface is being computed…");
+    await post("landscape", { size: 51, rows: 10000 });
+  } catch (error) {
+    done();
+    write($("mountain-note"), " ");
+    toast(error.message);
+  }
+}
+
+function done() {
+  waiting = false;
+  $("mountain-fine").disabled = false;
+}
+
+export function startMountain() {
+  surface = new Surface($("surface"), "mountain");
+  map = new Sketch($("contour"), "mountain", paintMap, { label: "Map of the loss" });
+  tip = h("div", { class: "tip", hidden: true });
+  $("contour").append(tip);
+  for (const id of ["surface", "contour"])
+    $(id).append(
+      h(
+        "p",
+        { class: "message" },
+        id === "surface"
+          ? "The surface is computed rarely, so that training is not slowed. The first one comes soon."
+          : "The path begins with the first recorded weights.",
+      ),
+    );
+  $("surface").append(h("span", { class: "corner" }, "Drag to turn"));
+  map.canvas.addEventListener("pointermove", read);
+  map.canvas.addEventListener("pointerleave", () => read(null));
+  choice(
+    $("mountain-scale"),
+    [
+      ["log", "Log"],
+      ["linear", "Linear"],
+    ],
+    "log",
+    (v) => {
+      logarithmic = v === "log";
+      prepare();
+      draw();
+    },
+  );
+  $("mountain-fine").addEventListener("click", fine);
+  on("note", (event) => waiting && write($("mountain-note"), event.text ?? " "));
+  on("landscape", (event) => {
+    if (event.fine && waiting) {
+      done();
+      write($("mountain-note"), "This is the fine surface.");
+    }
+    prepare();
+    draw();
+  });
+  on("hello", () => (done(), write($("mountain-note"), " "), prepare(), draw()));
+  on("path", draw);
+  onShow("mountain", draw);
+}

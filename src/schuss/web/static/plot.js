@@ -1,0 +1,222 @@
+// The function a network has learned: a curve over one input, or regions over two, with the data.
+
+import { Sketch, trace } from "./canvas.js";
+import { between, classColour, classRgb, rgb } from "./colours.js";
+import { contour, raster, refined } from "./field.js";
+import { number } from "./format.js";
+import { linear, span } from "./scales.js";
+
+const EDGE = { left: 44, right: 16, top: 16, bottom: 30 };
+
+export class FunctionPlot {
+  constructor(host, view) {
+    this.found = null; // as GET function answers
+    this.image = null;
+    this.cursor = null; // [x, y] in the data's units: where the keyboard is
+    this.sketch = new Sketch(host, view, (...args) => this.paint(...args), { label: "The network's function" });
+  }
+
+  set(found) {
+    this.found = found;
+    this.image = null;
+    this.sketch.describe(found ? describe(found) : "The network's function");
+    this.sketch.redraw();
+  }
+
+  /** [x, y] in the data's units of a place in pixels; null outside. */
+  at([px, py]) {
+    if (!this.x) return null;
+    const [x, y] = [this.x.back(px), this.y.back(py)];
+    return x >= this.x.low && x <= this.x.high && y >= this.y.low && y <= this.y.high ? [x, y] : null;
+  }
+
+  paint(context, width, height, palette) {
+    const { found } = this;
+    if (!found) return;
+    const curve = found.kind === "curve";
+    const [x0, x1, y0, y1] = found.axes ?? bounds(found);
+    let [left, right, top, bottom] = [EDGE.left, width - EDGE.right, EDGE.top, height - EDGE.bottom];
+    if (!curve) {
+      const side = Math.min(right - left, bottom - top); // regions are square
+      left += (right - left - side) / 2;
+      right = left + side;
+      bottom = top + side;
+    }
+    this.x = linear(x0, x1, left, right, curve ? 8 : 5);
+    this.y = linear(y0, y1, bottom, top, 5);
+    if (curve) this.curve(context, palette, [left, right, top, bottom]);
+    else this.regions(context, palette, [left, right, top, bottom]);
+    if (this.cursor) this.cross(context, palette);
+  }
+
+  axes(context, palette, [left, right, top, bottom], lines) {
+    context.font = `12px ${palette.font}`;
+    context.fillStyle = palette.faint;
+    context.strokeStyle = palette.grid;
+    context.lineWidth = 1;
+    context.textAlign = "center";
+    context.textBaseline = "top";
+    for (const tick of this.x.ticks) {
+      context.fillText(number(tick), this.x.at(tick), bottom + 8);
+      if (lines)
+        trace(context, [
+          [Math.round(this.x.at(tick)) + 0.5, top],
+          [Math.round(this.x.at(tick)) + 0.5, bottom],
+        ]);
+      if (lines) context.stroke();
+    }
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    for (const tick of this.y.ticks) {
+      context.fillText(number(tick), left - 8, this.y.at(tick));
+      if (lines)
+        trace(context, [
+          [left, Math.round(this.y.at(tick)) + 0.5],
+          [right, Math.round(this.y.at(tick)) + 0.5],
+        ]);
+      if (lines) context.stroke();
+    }
+  }
+
+  // -- one input ---------------------------------------------------------------------------------------
+
+  curve(context, palette, box) {
+    const { found } = this;
+    this.axes(context, palette, box, true);
+    context.save();
+    context.beginPath();
+    context.rect(box[0], box[2], box[1] - box[0], box[3] - box[2]);
+    context.clip();
+    const points = found.data ?? { x: [], y: [] };
+    context.fillStyle = palette.cool;
+    context.globalAlpha = points.x.length > 300 ? 0.3 : 0.65;
+    points.x.forEach((x, i) => disc(context, this.x.at(x), this.y.at(points.y[i]), 3));
+    context.globalAlpha = 1;
+    if (found.target) this.stroke(context, found.x, found.target, palette.faint, 1.5, [5, 5]);
+    this.stroke(context, found.x, found.y, palette.accent, 3, []);
+    context.restore();
+  }
+
+  stroke(context, xs, ys, colour, width, dash) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.lineJoin = context.lineCap = "round";
+    context.setLineDash(dash);
+    trace(
+      context,
+      xs.map((x, i) => (ys[i] === null ? null : [this.x.at(x), this.y.at(ys[i])])),
+    );
+    context.stroke();
+    context.setLineDash([]);
+  }
+
+  // -- two inputs --------------------------------------------------------------------------------------
+
+  regions(context, palette, [left, right, top, bottom]) {
+    const { found } = this;
+    const { dark } = palette;
+    if (this.image?.dark !== dark) this.image = { dark, ...field(found, dark) };
+    context.save();
+    context.beginPath();
+    context.roundRect(left, top, right - left, bottom - top, 10);
+    context.clip();
+    context.imageSmoothingEnabled = found.classes === null || found.classes === 2;
+    context.imageSmoothingQuality = "high";
+    const [x0, x1] = [this.x.at(found.x[0]), this.x.at(found.x.at(-1))];
+    const [y0, y1] = [this.y.at(found.y[0]), this.y.at(found.y.at(-1))];
+    context.drawImage(this.image.raster, x0, y1, x1 - x0, y0 - y1);
+    if (found.classes === 2) this.border(context, palette);
+    this.points(context, palette);
+    context.restore();
+    this.axes(context, palette, [left, right, top, bottom], false);
+  }
+
+  /** Where both classes are equally probable. */
+  border(context, palette) {
+    const { found } = this;
+    const [nx, ny] = [found.x.length - 1, found.y.length - 1];
+    const column = linear(0, nx, this.x.at(found.x[0]), this.x.at(found.x[nx]));
+    const row = linear(0, ny, this.y.at(found.y[0]), this.y.at(found.y[ny]));
+    context.strokeStyle = palette.text;
+    context.globalAlpha = 0.55;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    const { fine } = this.image;
+    const n = (fine.length - 1) / ny;
+    for (const [from, to] of contour(
+      fine,
+      0.5,
+      (c) => column.at(c / n),
+      (r) => row.at(r / n),
+    )) {
+      context.moveTo(...from);
+      context.lineTo(...to);
+    }
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+
+  points(context, palette) {
+    const { points, classes } = this.found;
+    if (!points) return;
+    const numbers = classes === null ? span(points.label) : null;
+    context.lineWidth = 1.2;
+    context.strokeStyle = palette.card;
+    points.x.forEach((x, i) => {
+      const label = points.label[i];
+      context.fillStyle = numbers
+        ? rgb(between((label - numbers[0]) / (numbers[1] - numbers[0] || 1), palette.dark))
+        : classColour(label, palette.dark);
+      disc(context, this.x.at(x), this.y.at(points.y[i]), points.x.length > 400 ? 3.2 : 4.2);
+      context.stroke();
+    });
+  }
+
+  cross(context, palette) {
+    const [x, y] = [this.x.at(this.cursor[0]), this.y.at(this.cursor[1])];
+    context.strokeStyle = palette.text;
+    context.lineWidth = 1.5;
+    trace(context, [[x - 11, y], [x + 11, y], null, [x, y - 11], [x, y + 11]]);
+    context.stroke();
+  }
+}
+
+function disc(context, x, y, radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 7);
+  context.fill();
+}
+
+/** The picture of z. Two classes: class 1's probability; more: the class; numbers: the value in its range. */
+function field({ z, classes }, dark) {
+  if (classes > 2) {
+    const ground = dark ? [23, 27, 33] : [255, 255, 255];
+    return { raster: raster(z, (v) => classRgb(v, dark).map((c, i) => c * 0.4 + ground[i] * 0.6)) };
+  }
+  const [low, high] = classes === 2 ? [0, 1] : (span(z.flat()) ?? [0, 1]);
+  const soft = (t) => 0.5 + (t - 0.5) * 0.56; // the points stay readable on it
+  const fine = refined(z, 4);
+  return { fine, raster: raster(fine, (v) => between(soft((v - low) / (high - low || 1)), dark)) };
+}
+
+/** What the colours of a picture mean: [[words, CSS colour, dashed]]. */
+export function legendOf(found, dark) {
+  if (found.kind === "curve") {
+    const target = found.target ? [["Target", "var(--faint)", true]] : [];
+    return [["Network", "var(--accent)"], ...target, ["Data", "var(--cool)"]];
+  }
+  return Array.from({ length: found.classes ?? 0 }, (_, i) => [`Class ${i}`, classColour(i, dark)]);
+}
+
+function bounds(found) {
+  if (found.kind === "regions") return [found.x[0], found.x.at(-1), found.y[0], found.y.at(-1)];
+  const [low, high] = span([...found.y, ...(found.target ?? []), ...(found.data?.y ?? [])]) ?? [0, 1];
+  const pad = (high - low) * 0.1 || 0.5;
+  return [found.x[0], found.x.at(-1), low - pad, high + pad];
+}
+
+function describe(found) {
+  if (found.kind === "curve")
+    return `The network's curve from ${number(found.x[0])} to ${number(found.x.at(-1))}, with ${found.data?.x.length ?? 0} data points`;
+  return `What the network answers over two inputs, with ${found.points?.x.length ?? 0} data points`;
+}

@@ -1,0 +1,261 @@
+// View 1: the run. Loss, accuracy, speed, time left; and the controls.
+
+import { $, choice, h, settled, write } from "./dom.js";
+import { count, duration, isShare, metricName, metricValue, number, percent, steady } from "./format.js";
+import { shortcut } from "./keys.js";
+import { LineChart } from "./linechart.js";
+import { known, on } from "./store.js";
+import { steer, steerable } from "./status.js";
+import { onShow, seen } from "./views.js";
+
+let lossChart;
+let metricChart;
+let rateHeld = false; // while the slider is moved, the server's value does not move it back
+
+/** The metric to show large: the first there is, accuracy before others. */
+export function mainMetric() {
+  const names = new Set([
+    ...Object.keys(known.run.metrics ?? {}),
+    ...Object.keys(known.moments.at(-1)?.metrics ?? {}),
+    ...Object.keys(known.history).filter(
+      (n) => !["epoch", "loss", "lr", "seconds", "gradient_norm"].includes(n) && !n.startsWith("val_"),
+    ),
+  ]);
+  return names.has("accuracy") ? "accuracy" : ([...names][0] ?? null);
+}
+
+const lastOf = (name) => known.history[name]?.at(-1) ?? null;
+
+/** Points over epochs: the moments where there are any, else one an epoch. */
+export function curve(name) {
+  if (known.moments.length)
+    return known.moments.map((m) => [m.epoch, name === "loss" ? m.loss : (m.metrics?.[name] ?? null)]);
+  return byEpoch(name);
+}
+
+/** One point an epoch; of a very long run only some epochs are known. */
+export const byEpoch = (name) =>
+  (known.history[name] ?? []).map((value, i) => [known.history.epoch?.[i] ?? i + 1, value]);
+
+// -- tiles ---------------------------------------------------------------------------------------------
+
+function tiles() {
+  const { run, hello } = known;
+  write($("tile-loss"), steady(run.loss ?? lastOf("loss") ?? known.moments.at(-1)?.loss));
+  const check = lastOf("val_loss");
+  write($("tile-loss-sub"), check === null ? " " : `validation ${steady(check)}`);
+  metricTile();
+  write($("tile-speed"), count(speed()));
+  const over = run.finished || hello?.mode === "view";
+  write($("tile-left-name"), over ? "Time taken" : "Time left");
+  write($("tile-left"), duration(over ? taken() : run.left));
+  write($("tile-left-sub"), over ? " " : run.paused ? "paused" : `${duration(taken())} so far`);
+}
+
+function metricTile() {
+  const name = mainMetric();
+  if (name) {
+    write($("tile-metric-name"), metricName(name));
+    write(
+      $("tile-metric"),
+      metricValue(name, known.run.metrics?.[name] ?? lastOf(name) ?? known.moments.at(-1)?.metrics?.[name]),
+    );
+    const check = lastOf(`val_${name}`);
+    write($("tile-metric-sub"), check === null ? " " : `validation ${metricValue(name, check)}`);
+  } else {
+    write($("tile-metric-name"), "Learning rate");
+    write($("tile-metric"), number(known.run.lr, 3));
+    write($("tile-metric-sub"), " ");
+  }
+}
+
+const taken = () => known.moments.at(-1)?.seconds ?? known.history.seconds?.reduce((a, b) => a + b, 0) ?? null;
+
+/** Examples a second: now, or over the whole of a run that is finished. */
+function speed() {
+  const { run, hello } = known;
+  if (run.speed || !run.finished || run.paused) return run.speed;
+  return taken() ? ((hello?.rows ?? 0) * (run.step / run.steps || 1) * (hello?.epochs ?? 0)) / taken() || null : null;
+}
+
+// -- charts --------------------------------------------------------------------------------------------
+
+export function legend(host, series) {
+  const words = series.map((s) => s.name).join();
+  if (host.dataset.words === words) return;
+  host.dataset.words = words;
+  host.replaceChildren(
+    ...series.map((s) =>
+      h("span", {}, h("i", { style: `--key: var(--${s.colour})`, class: s.dashed ? "dashed" : null }), s.name),
+    ),
+  );
+}
+
+function charts() {
+  if (!seen("run")) return;
+  const marks = known.changes.map((c) => ({ x: c.epoch, text: changeWords(c) }));
+  const total = known.hello?.epochs ?? null;
+  both(lossChart, $("loss-legend"), "loss", marks, total);
+  const name = mainMetric();
+  $("metric-card").hidden = !name && !known.moments.length;
+  if (name) {
+    write($("metric-title"), metricName(name));
+    metricChart.options.ceiling = isShare(name) ? 1 : null;
+    metricChart.options.tick = isShare(name) ? (v) => `${number(100 * v, 3)} %` : number;
+    metricChart.options.y = (v) => metricValue(name, v);
+    both(metricChart, $("metric-legend"), name, marks, total);
+  } else {
+    write($("metric-title"), "Learning rate");
+    const series = [{ name: "Learning rate", colour: "cool", points: known.moments.map((m) => [m.epoch, m.lr]) }];
+    metricChart.set(series, marks, total);
+  }
+}
+
+function both(chart, host, name, marks, total) {
+  const check = byEpoch(`val_${name}`);
+  const series = [{ name: "Training", colour: "accent", points: curve(name) }];
+  if (check.length) series.push({ name: "Validation", colour: "cool", points: check, dots: check.length < 40 });
+  legend(host, series);
+  chart.set(series, marks, total);
+  const [, last] = series[0].points.at(-1) ?? [0, null];
+  if (chart.cursor === null)
+    chart.sketch.describe(`${metricName(name)} over the epochs; now ${metricValue(name, last)}`);
+}
+
+// -- controls ------------------------------------------------------------------------------------------
+
+function controls() {
+  const { run, hello } = known;
+  const share = run.steps ? run.step / run.steps : run.finished ? 1 : 0;
+  $("progress").firstElementChild.style.transform = `scaleX(${Math.min(1, share)})`;
+  $("progress").setAttribute("aria-valuenow", String(Math.round(100 * share)));
+  const epochs = run.epochs ?? hello?.epochs;
+  write(
+    $("progress-epoch"),
+    epochs ? `Epoch ${Math.min((run.epoch ?? 0) + (run.finished ? 0 : 1), epochs)} of ${count(epochs)}` : " ",
+  );
+  write($("progress-step"), run.steps ? `Step ${count(run.step)} of ${count(run.steps)}` : " ");
+  $("stop").disabled = $("rate").disabled = !steerable();
+  if (!rateHeld) rate();
+  const hint = run.finished
+    ? "The run is finished. Its pictures stay."
+    : hello?.mode === "view"
+      ? "This run is finished; open one in training to steer it."
+      : "Whatever you change is written into the run's history.";
+  write($("controls-hint"), hello ? hint : " ");
+}
+
+function rate() {
+  const { lr } = known.run;
+  const slider = $("rate");
+  write($("rate-shown"), number(lr, 3));
+  if (!(lr > 0)) return;
+  if (!slider.dataset.centre || lr < 10 ** slider.min || lr > 10 ** slider.max) {
+    const centre = Math.round(Math.log10(lr));
+    slider.dataset.centre = String(centre);
+    slider.min = String(centre - 3);
+    slider.max = String(centre + 2);
+    write($("rate-low"), number(10 ** (centre - 3)));
+    write($("rate-high"), number(10 ** (centre + 2)));
+  }
+  slider.value = String(Math.log10(lr));
+  slider.setAttribute("aria-valuetext", number(lr, 3));
+}
+
+function changeWords(c) {
+  const plain = { pause: "Paused", resume: "Resumed", step: "One step", stop: "Stopped" };
+  return c.what === "lr" ? `Rate ${number(c.from, 3)} → ${number(c.to, 3)}` : (plain[c.what] ?? c.what);
+}
+
+function changes() {
+  const rows = known.changes.slice(-200).reverse();
+  $("changes").replaceChildren(
+    ...(rows.length
+      ? rows.map((c) => h("li", {}, h("b", {}, changeWords(c)), h("span", {}, `step ${count(c.step)}`)))
+      : [h("li", { class: "none" }, "None so far.")]),
+  );
+}
+
+function startRate() {
+  const slider = $("rate");
+  const send = settled(async () => {
+    await steer("lr", Number((10 ** Number(slider.value)).toPrecision(3)));
+    setTimeout(() => (rateHeld = false), 400); // the next states may still tell the old one
+  }, 250);
+  slider.addEventListener("input", () => {
+    rateHeld = true;
+    const words = number(Number((10 ** Number(slider.value)).toPrecision(3)));
+    write($("rate-shown"), words);
+    slider.setAttribute("aria-valuetext", words);
+    send();
+  });
+}
+
+function head() {
+  const { hello } = known;
+  if (!hello) return;
+  delete $("rate").dataset.centre;
+  $("view-run").classList.toggle("finished", hello.mode === "view"); // nothing to steer: the charts take its place
+  $("run-side").hidden = hello.mode === "view";
+  write($("run-title"), hello.model ?? "A model");
+  const parts = [
+    hello.label,
+    hello.parameters && `${count(hello.parameters)} parameters`,
+    hello.rows && `${count(hello.rows)} training rows`,
+    hello.rows_test && `${count(hello.rows_test)} test rows`,
+  ];
+  write($("run-about"), parts.filter(Boolean).join(" · ") || " ");
+}
+
+function everything() {
+  tiles();
+  controls();
+  charts();
+}
+
+export function startRun() {
+  const words = { x: (v) => `Epoch ${number(v, 3)}`, y: steady };
+  lossChart = new LineChart($("loss-chart"), "run", { name: "Loss", ...words });
+  metricChart = new LineChart($("metric-chart"), "run", { name: "Accuracy", ...words, y: percent });
+  const scale = choice(
+    $("loss-scale"),
+    [
+      ["linear", "Linear"],
+      ["log", "Log"],
+    ],
+    "linear",
+    (v) => lossChart.setLog(v === "log"),
+  );
+  shortcut(
+    "l",
+    "Loss: linear or logarithmic",
+    () => {
+      lossChart.setLog(!lossChart.log);
+      scale(lossChart.log ? "log" : "linear");
+    },
+    "run",
+  );
+  startRate();
+  $("stop").addEventListener("click", () => confirmStop());
+  changes();
+  on("hello", () => (head(), changes(), everything()));
+  on("state end connection", () => (tiles(), controls()));
+  on("moment epoch", charts);
+  on("change", () => (changes(), charts()));
+  onShow("run", everything);
+}
+
+/** Stop asks once more, in the button itself: a second press within three seconds stops. */
+let asked = 0;
+function confirmStop() {
+  const words = $("stop").querySelector("span");
+  if (Date.now() - asked < 3000) {
+    asked = 0;
+    write(words, "Stop training");
+    steer("stop");
+    return;
+  }
+  asked = Date.now();
+  write(words, "Press again to stop");
+  setTimeout(() => asked && Date.now() - asked >= 2990 && write(words, "Stop training"), 3000);
+}

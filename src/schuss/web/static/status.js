@@ -1,0 +1,56 @@
+// What the run does, in the bar of every view, with pause and one step at hand.
+
+import { $, relabel, toast, write } from "./dom.js";
+import { count } from "./format.js";
+import { shortcut } from "./keys.js";
+import { control } from "./requests.js";
+import { known, on } from "./store.js";
+
+/** Whether there is a run to pause, step and stop. */
+export const steerable = () => known.connected && Boolean(known.hello?.controls) && !known.run.finished;
+
+function status() {
+  const { hello, run, connected } = known;
+  if (!connected) return ["lost", hello ? "Not connected" : "Connecting"];
+  if (hello?.mode === "play" && !run.finished && !run.paused) return ["training", "Playground"];
+  if (hello?.mode === "view") return ["finished", "A finished run"];
+  if (run.finished) return ["finished", "Finished"];
+  if (run.paused) return ["paused", `Paused at step ${count(run.step)}`];
+  return run.running ? ["training", "Training"] : ["waiting", "Getting ready"];
+}
+
+function draw() {
+  const [kind, text] = status();
+  $("status").dataset.kind = kind;
+  write($("status-text"), text);
+  $("quick").hidden = known.hello?.mode === "view";
+  document.title = `${kind === "training" ? "● " : ""}${known.hello?.model ?? "schuss"} · schuss`;
+  const paused = Boolean(known.run.paused);
+  for (const id of ["pause", "quick-pause"]) {
+    relabel($(id), paused ? "play" : "pause", paused ? "Resume" : "Pause");
+    $(id).disabled = !steerable();
+  }
+  $("quick-pause").title = `${paused ? "Resume" : "Pause"} (P)`;
+  $("step").disabled = $("quick-step").disabled = !steerable();
+}
+
+/** Ask for a control; a refusal is shown. */
+export async function steer(what, value) {
+  try {
+    await control(what, value);
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+const pause = () => steerable() && steer(known.run.paused ? "resume" : "pause");
+const step = () => steerable() && steer("step", 1);
+
+export function startStatus() {
+  for (const id of ["pause", "quick-pause"]) $(id).addEventListener("click", pause);
+  for (const id of ["step", "quick-step"]) $(id).addEventListener("click", step);
+  shortcut("p", "Pause, resume", pause);
+  shortcut("n", "One step of training", step);
+  on("hello state end connection", draw);
+  draw();
+}

@@ -1,0 +1,73 @@
+// What the page knows of the run, kept up by the server's events. Views listen to the kinds that concern them.
+
+const MOMENTS = 1500; // held; then every other one is dropped
+
+export const known = {
+  hello: null, // the last one
+  run: {}, // state: running, paused, finished, epoch, step, loss, metrics, speed, left, lr
+  moments: [],
+  history: {}, // columns, one entry an epoch
+  changes: [],
+  path: [], // [a, b, loss] on the landscape's plane
+  landscape: null,
+  fn: null, // the function as the server sends it now and then
+  connected: false,
+};
+
+const listeners = new Map();
+
+/** Call f(event) for events of these kinds ("hello", "state", ..., "connection"). */
+export function on(kinds, f) {
+  for (const kind of kinds.split(" ")) listeners.set(kind, [...(listeners.get(kind) ?? []), f]);
+}
+
+export function tell(kind, event = {}) {
+  for (const f of listeners.get(kind) ?? []) f(event);
+}
+
+const take = {
+  hello(e) {
+    known.hello = e;
+    known.run = e.state ?? {};
+    known.moments = e.moments ?? [];
+    known.history = e.history ?? {};
+    known.changes = e.changes ?? [];
+    known.path = e.path ?? [];
+    known.landscape = e.landscape ?? null;
+    known.fn = null;
+  },
+  state(e) {
+    known.run = e;
+  },
+  moment(e) {
+    const last = known.moments.at(-1);
+    if (last && e.step <= last.step) known.moments = known.moments.filter((m) => m.step < e.step);
+    known.moments.push(e);
+    if (known.moments.length > MOMENTS) known.moments = known.moments.filter((_, i) => i % 2 === 0);
+  },
+  epoch(e) {
+    const row = e.row ?? e;
+    for (const [name, value] of Object.entries(row)) {
+      if (name !== "type") (known.history[name] ??= []).push(value);
+    }
+  },
+  change(e) {
+    known.changes.push(e.change ?? e);
+  },
+  path(e) {
+    known.path = e.path ?? [];
+  },
+  landscape(e) {
+    known.landscape = e;
+    if (e.path) known.path = e.path.map((p, i) => [p[0], p[1], e.path_loss?.[i] ?? p[2]]);
+  },
+  function(e) {
+    known.fn = e;
+  },
+};
+
+/** Take one event of the server and tell the views. */
+export function receive(event) {
+  take[event.type]?.(event);
+  tell(event.type, event);
+}

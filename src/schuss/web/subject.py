@@ -1,0 +1,272 @@
+"""What the page looks at: a model of its own with the weights of a moment, and the data. All pictures come from here.
+
+The model is a copy, so that nothing here can reach the one that is being trained; values and gradients are those of
+the copy on a chosen example. Every method is called in one thread at a time (see worker.py).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.api.outputs import is_classifier, outputs_of
+from schuss.errors import UsageError
+from schuss.nn.forward import remember, seen_by
+from schuss.train.callbacks import Run
+from schuss.train.step import Task
+
+Array = Any
+Columns = Mapping[str, Array]
+Snapshot = tuple[int, Mapping[str, Array]]  # the step, and the weights by name
+
+GRID = 48  # points of a decision region along each axis
+CURVE = 240  # points of a curve
+SHOWN = 1000  # data points drawn
+VALUES = 4096  # numbers of one layer sent to the page
+MARGIN = 0.15  # of the data's range, around a picture of the function
+
+
+class Subject:
+    """A task's model at the weights of a moment.
+
+    train, test  columns {"x0": ..., "y": ...}; None where there is no such data
+    snapshot     gives the newest weights and their step
+    target       the function itself where it is known (x [N] -> y [N]), to draw beside the network's
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        train: Columns | None,
+        test: Columns | None,
+        snapshot: Callable[[], Snapshot],
+        target: Callable[[Array], Array] | None = None,
+    ) -> None:
+        self.model = copy.deepcopy(task.model)
+        seen = seen_by(task.model)
+        if seen is not None:
+            remember(self.model, seen)
+        self.task = replace(task, model=self.model)
+        self.sets: dict[str, Columns] = {k: v for k, v in (("train", train), ("test", test)) if v is not None}
+        self.snapshot, self.target = snapshot, target
+        self.lock = threading.RLock()
+        self._step = -1
+        self._axes: list[float] | None = None
+
+    # -- what it is --------------------------------------------------------------------------------
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes; None for numbers."""
+        seen = seen_by(self.model)
+        if not ("accuracy" in self.task.metrics or is_classifier(seen)):
+            return None
+        return max(self.outputs, 2)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers the model gives for a row."""
+        known = getattr(self, "_outputs", None)
+        if known is None:
+            from schuss.nn.forward import forward_graph, scaled_types
+
+            types = scaled_types(self.model, self.task.inputs, self.task.scale)
+            shape = forward_graph(self.model, types).outputs[0].type.shape[1:]
+            known = self._outputs = math.prod(d for d in shape if isinstance(d, int))
+        return known
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row of the first input."""
+        return tuple(d for d in self.task.inputs[0].shape[1:] if isinstance(d, int))
+
+    @property
+    def image(self) -> tuple[int, int] | None:
+        """Height and width, where a row is a square picture."""
+        if len(self.task.inputs) != 1:
+            return None
+        if len(self.shape) == 2 and min(self.shape) >= 8:
+            return self.shape[0], self.shape[1]
+        side = math.isqrt(math.prod(self.shape))
+        return (side, side) if len(self.shape) == 1 and side >= 8 and side * side == self.shape[0] else None
+
+    def about(self) -> dict[str, Any]:
+        """What the page is told first."""
+        return {
+            "model": describe(self.model),
+            "task": "numbers" if self.classes is None else "classes",
+            "classes": self.classes,
+            "inputs": [[d for d in t.shape[1:] if isinstance(d, int)] for t in self.task.inputs],
+            "image": self.image,
+            "rows": self.rows("train"),
+            "rows_test": self.rows("test"),
+            "parameters": sum(math.prod(p.static_shape) for p in nn.named_parameters(self.model).values()),
+        }
+
+    def rows(self, name: str) -> int:
+        """Rows of a data set, 0 if there is none."""
+        columns = self.sets.get(name)
+        return 0 if columns is None else len(columns["y"])
+
+    def as_run(self, path: Sequence[Any] = ()) -> Run:
+        """A run for the pictures of runs, with a copy of the model at the newest weights."""
+        with self.lock:
+            self.refresh()
+            run = Run(copy.deepcopy(self.model))
+            run.task = replace(self.task, model=run.model)
+            run.data = next(iter(self.sets.values()), {})
+            run.path = list(path)
+            return run
+
+    # -- pictures ----------------------------------------------------------------------------------
+
+    def refresh(self) -> int:
+        """Give the copy the newest weights; returns their step."""
+        step, weights = self.snapshot()
+        if step != self._step:
+            for name, parameter in nn.named_parameters(self.model).items():
+                parameter.data = weights[name]
+            self._step = step
+        return step
+
+    def example(self, name: str, index: int) -> tuple[Any, Array]:
+        """(x, y) of one example, each with a leading axis of 1. UsageError if there is none."""
+        columns = self.sets.get(name)
+        if columns is None:
+            have = " or ".join(self.sets)
+            raise UsageError(f"there is no set {name!r}; choose {have}" if have else "there are no data: give --data")
+        if not 0 <= index < len(columns["y"]):
+            raise UsageError(f"example {index}: the set {name} has {len(columns['y'])}, counted from 0")
+        xs = tuple(columns[f"x{i}"][index : index + 1] for i in range(len(self.task.inputs)))
+        return (xs[0] if len(xs) == 1 else xs), columns["y"][index : index + 1]
+
+    def graph(self, name: str, index: int, **choice: Any) -> Any:
+        """The graph of one example's loss, values and gradients. choice: viz.graph's collapse, open, closed."""
+        from schuss import viz
+
+        with self.lock:
+            self.refresh()
+            x, y = self.example(name, index)
+            return viz.graph(self.model, x, y, loss=self.task.loss, **choice)
+
+    def function(self) -> dict[str, Any]:
+        """A curve, decision regions, or the shape of a picture to draw on."""
+        with self.lock:
+            size = math.prod(self.shape)
+            if len(self.task.inputs) == 1 and self.task.inputs[0].is_float and size in (1, 2):
+                step = self.refresh()
+                axes = self.axes()
+                return {"step": step, "axes": axes, **(self._curve(axes) if size == 1 else self._regions(axes))}
+            if self.image is not None:
+                return {"kind": "image", "shape": list(self.image)}
+        return {"kind": "none", "why": "the function is drawn for 1 or 2 inputs, and for square pictures"}
+
+    def axes(self) -> list[float]:
+        """The range of the data with a margin: x and y; the same for the whole run, so that nothing jumps."""
+        if self._axes is None:
+            columns = next(iter(self.sets.values()), None)
+            x = np.array([[-1.0], [1.0]]) if columns is None else columns["x0"].reshape(len(columns["y"]), -1)
+            spans = [_span(x[:, i]) for i in range(math.prod(self.shape) if columns is not None else 1)]
+            if len(spans) == 1:
+                spans.append((-1.0, 1.0) if columns is None or self.classes else _span(columns["y"]))
+            self._axes = [*spans[0], *spans[1]]
+        return self._axes
+
+    def _points(self) -> tuple[Array, Array]:
+        columns = next(iter(self.sets.values()), None)
+        if columns is None:
+            return np.zeros((0, math.prod(self.shape))), np.zeros(0)
+        chosen = np.linspace(0, len(columns["y"]) - 1, min(SHOWN, len(columns["y"]))).astype(np.int64)
+        return columns["x0"][chosen].reshape(len(chosen), -1), columns["y"][chosen].reshape(len(chosen), -1)[:, 0]
+
+    def _curve(self, axes: Sequence[float]) -> dict[str, Any]:
+        x = np.linspace(axes[0], axes[1], CURVE)
+        points, y = self._points()
+        found: dict[str, Any] = {"kind": "curve", "x": x, "y": self._drawn(x[:, None]), "classes": self.classes}
+        if self.target is not None:
+            found["target"] = self.target(x)
+        return {**found, "data": {"x": points[:, 0], "y": y}}
+
+    def _regions(self, axes: Sequence[float]) -> dict[str, Any]:
+        x, y = np.linspace(axes[0], axes[1], GRID), np.linspace(axes[2], axes[3], GRID)
+        grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        points, labels = self._points()
+        drawn = {"x": points[:, 0], "y": points[:, 1], "label": labels}
+        z = self._drawn(grid).reshape(GRID, GRID)
+        return {"kind": "regions", "x": x, "y": y, "z": z, "points": drawn, "classes": self.classes}
+
+    def _drawn(self, x: Array) -> Array:
+        """One number for each row: class 1's probability of two classes, the class of more, or the first value."""
+        rows = x.astype(self.task.inputs[0].dtype).reshape(len(x), *self.shape)
+        found = outputs_of(self.model, rows)
+        if self.classes is None or found.values.shape[1] == 1:
+            return np.round(found.values[:, 0], 5)
+        return np.round(found.values[:, 1], 4) if self.classes == 2 else found.classes
+
+    def predict(self, values: Sequence[float], centre: bool = False) -> dict[str, Any]:
+        """The outputs for one row, given as in the data, and what each layer makes of it."""
+        from schuss import viz
+
+        with self.lock:
+            self.refresh()
+            x = self._drawing(values) if centre else self._row(values)
+            layers = [
+                {"name": name, "shape": list(np.shape(a)[1:]), "values": np.ravel(a)[:VALUES]}
+                for name, a in viz.activations_data(self.model, x)
+            ]
+            return {"y": outputs_of(self.model, x).values[0], "layers": layers, **({"x": x.ravel()} if centre else {})}
+
+    def _row(self, values: Sequence[float] | Array) -> Array:
+        given = np.asarray(values, np.float64)
+        size = math.prod(self.shape)
+        if len(self.task.inputs) != 1 or given.shape != (size,):
+            raise UsageError(f"x must be a list of {size} numbers, as in the data")
+        if not np.isfinite(given).all():
+            raise UsageError("x must hold finite numbers only")
+        dtype = np.dtype(self.task.inputs[0].dtype)
+        if dtype.kind in "iu":
+            bounds = np.iinfo(dtype)
+            given = np.clip(np.rint(given), bounds.min, bounds.max)
+        return given.astype(dtype).reshape(1, *self.shape)
+
+    def _drawing(self, values: Sequence[float]) -> Array:
+        """A drawing (0 to 255) scaled and placed as the training digits are, in the data's own range."""
+        from schuss.data.digits import normalised
+
+        if self.image is None:
+            raise UsageError("centre goes with a square picture")
+        ink = np.asarray(values, np.float64)
+        if ink.shape != (math.prod(self.shape),) or not np.isfinite(ink).all():
+            raise UsageError(f"x must be a list of {math.prod(self.shape)} numbers from 0 to 255")
+        ink = np.clip(ink, 0, 255).reshape(self.image)
+        placed = normalised(ink, self.image[0]) if ink.any() else ink
+        return self._row(placed.ravel() if self._brightest == 255 else placed.ravel() * (self._brightest / 255))
+
+    @property
+    def _brightest(self) -> float:
+        """The largest value of the data's pictures: 255 for bytes."""
+        columns = next(iter(self.sets.values()), None)
+        if not self.task.inputs[0].is_float:
+            return 255.0
+        return 1.0 if columns is None else float(columns["x0"][:SHOWN].max())
+
+
+def _span(values: Array) -> tuple[float, float]:
+    low, high = float(np.min(values)), float(np.max(values))
+    extra = (high - low) * MARGIN or 1.0
+    return low - extra, high + extra
+
+
+def describe(model: Any) -> str:
+    """784-256-128-10 for layers in a row; else the class's name."""
+    linear = [m for m in nn.named_modules(model).values() if isinstance(m, nn.Linear)]
+    if not isinstance(model, nn.Sequential) or not linear:
+        return type(model).__name__
+    return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))

@@ -1,0 +1,59 @@
+"""schuss view: the page of a finished model."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette", reason="the extra schuss[web] is not installed")
+pytest.importorskip("uvicorn", reason="the extra schuss[web] is not installed")
+
+from tests.web.test_server_command import begin  # noqa: F401  a fixture
+
+if sys.platform == "win32":
+    pytest.skip("signals of POSIX", allow_module_level=True)
+
+
+def test_a_model_with_data(begin: Any, model: Path, npz: Path):  # noqa: F811
+    run = begin("view", model, "--data", npz)
+    client = run.client
+    hello = next(client.events())
+    assert (hello["mode"], hello["model"], hello["label"]) == ("view", "784-32-10", model.name)
+    assert (hello["rows"], hello["rows_test"], hello["image"]) == (512, 128, [28, 28])
+    assert len(hello["history"]["loss"]) == 8
+    assert hello["state"]["finished"]
+    assert client.get("function") == {"kind": "image", "shape": [28, 28]}
+    digit = np.load(npz)["x_test"][0]
+    found = client.post("predict", {"x": digit.ravel().tolist()})
+    assert sum(found["y"]) == pytest.approx(1, abs=1e-5)
+    assert "finished" in client.refused("control", {"do": "pause"})
+    client.post("landscape", {"size": 7, "rows": 100})
+    land = client.until("landscape")
+    assert len(land["a"]) == 7
+    assert land["fine"] is True
+    assert run.end() == (0, "")
+    assert f"{model} is shown; Ctrl-C ends it" in run.said
+
+
+def test_a_model_without_data(begin: Any, model: Path):  # noqa: F811
+    run = begin("view", model, "--no-open")
+    client = run.client
+    hello = next(client.events())
+    assert hello["rows"] == hello["rows_test"] == 0
+    assert len(hello["history"]["loss"]) == 8
+    assert len(client.post("predict", {"x": [0] * 784})["y"]) == 10
+    assert client("GET", "graph.svg?example=0") == (400, b'{"error":"there are no data: give --data"}')
+    assert "give --data" in client.refused("landscape", {"size": 7})
+    assert run.end(signal.SIGTERM)[0] == 143
+
+
+def test_errors_are_one_line(schuss: Any, model: Path, tmp_path: Path, regression: Path):
+    assert schuss("view", tmp_path / "none").code == 1
+    assert "not a list" not in schuss("view", model, "--data", tmp_path / "none.npz").error
+    assert "rows of shape [784]" in schuss("view", model, "--data", regression).error
+    assert schuss("view", model, "--port", "70000").code == 2

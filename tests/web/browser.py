@@ -1,0 +1,108 @@
+"""Chromium for the tests of the page, and a page that is being trained by the command, as a person starts it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+
+
+def chromium_path() -> str | None:
+    """The Chromium of this system; None if there is none."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+class Tab:
+    """A tab at an address. `errors`: what a person would find in its console, and exceptions."""
+
+    def __init__(self, context: Any, address: str, view: str = "run") -> None:
+        self.page = context.new_page()
+        self.errors: list[str] = []
+        self.page.on(
+            "console",
+            lambda m: (
+                self.errors.append(f"{m.text} {m.location.get('url')}") if m.type in ("error", "warning") else None
+            ),
+        )
+        self.page.on("pageerror", lambda e: self.errors.append(f"{e}\n{e.stack}"))
+        self.page.set_default_timeout(20_000)
+        self.page.goto(f"{address}#{view}")
+        self.until("document.getElementById('run-title').textContent.trim() !== ''")
+
+    def __call__(self, selector: str) -> Any:
+        """The element that a selector finds."""
+        return self.page.locator(selector)
+
+    def text(self, selector: str) -> str:
+        text: str = self.page.locator(selector).inner_text()
+        return text
+
+    def until(self, expression: str, seconds: float = 20.0) -> None:
+        """Wait until a JavaScript expression is true. (The browser's own wait needs eval, which the page forbids.)"""
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, f"not within {seconds} s: {expression}; errors: {self.errors}"
+            self.page.wait_for_timeout(50)
+
+    def number(self, selector: str) -> float:
+        """The number an element shows: 0.0123, 97.1 %, 1.2e−5, 12,345."""
+        return float(self.text(selector).replace("%", "").replace("−", "-").replace(",", "").strip())
+
+    def draw(self, selector: str, points: list[tuple[float, float]]) -> None:
+        """Draw a line with the mouse through points, given as shares of an element's width and height."""
+        self.page.locator(selector).scroll_into_view_if_needed()
+        box = self.page.locator(selector).bounding_box()
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=10)
+        self.page.mouse.up()
+
+    def focus(self) -> str:
+        """The id of the element that has the focus, else its text."""
+        found: str = self.page.evaluate("(e => e.id || e.textContent.trim())(document.activeElement)")
+        return found
+
+
+@contextmanager
+def command(*arguments: str, where: Path) -> Iterator[str]:
+    """Run the command with a page; gives the page's address. Ended by Ctrl-C, which must leave 0."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from schuss.cli import main; main()", *arguments, "--no-open"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=where, env=environment,
+    )  # fmt: skip
+    try:
+        yield address_of(process)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def address_of(process: Any) -> str:
+    """The address that the command says on stderr."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if "http://" in line:
+            return str("http://" + line.split("http://")[1].split()[0])
+    raise AssertionError("no page: " + "".join(said))

@@ -1,0 +1,156 @@
+"""The playground: small problems, settings of every kind, retrained at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schuss.errors import UsageError
+from schuss.web.play import ACTIVATIONS, OPTIMIZERS, Settings, network, playground
+from schuss.web.server import Page
+from schuss.web.toys import CURVES, PLANES, toy
+from tests.web.support import Client
+
+
+@pytest.mark.parametrize("name", PLANES)
+def test_planes(name: str):
+    one = toy(name, 0.0, 0)
+    assert one.x.dtype == np.float32
+    assert one.x.shape == (400, 2)
+    assert abs(one.x).max() <= 1
+    assert set(one.y.tolist()) == {0, 1}
+    assert 150 < one.y.sum() < 250
+    again, other, noisy = toy(name, 0.0, 0), toy(name, 0.0, 1), toy(name, 0.3, 0)
+    np.testing.assert_array_equal(one.x, again.x)
+    assert (one.x != other.x).any()
+    assert 0.1 < (noisy.x - one.x).std() < 0.2
+
+
+def test_what_the_classes_are():
+    circle, xor = toy("circle", 0, 0), toy("xor", 0, 0)
+    radius = np.hypot(*circle.x.T)
+    assert radius[circle.y == 1].max() < 0.5 < radius[circle.y == 0].min()
+    np.testing.assert_array_equal(xor.y == 1, (xor.x[:, 0] > 0) != (xor.x[:, 1] > 0))
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_curves(name: str):
+    made = toy(name, 0.0, 0)
+    assert made.classes is None
+    assert made.target is not None
+    np.testing.assert_allclose(made.target(made.x[:, 0].astype(np.float64)), made.y[:, 0], atol=1e-5)
+    assert len(np.unique(np.round(toy("steps", 0, 0).y, 4))) == 5
+
+
+def test_points_that_were_clicked():
+    classes = toy("points", 0.5, 0, [[0, 0.5, 1], [-1, 1, 0], [0.1, 0.2, 2]])
+    assert classes.classes == 3
+    assert classes.x.tolist() == [[0, 0.5], [-1, 1], [np.float32(0.1), np.float32(0.2)]]
+    assert toy("points", 0, 0, [[0, 0, 0], [1, 1, 0]]).classes == 2
+    curve = toy("points", 0, 0, [[0, 0.5, None], [-1, 1, None]])
+    assert (curve.x.tolist(), curve.y.tolist(), curve.classes) == ([[0], [-1]], [[0.5], [1]], None)
+    with pytest.raises(UsageError, match="labels"):
+        toy("points", 0, 0, [[0, 0, None], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation(activation: str):
+    settings = Settings.of({"data": "xor", "layers": [3, 2], "activation": activation})
+    model = network(settings, toy("xor", 0, 0))
+    assert [type(layer).__name__ for layer in model][::2] == ["Linear"] * 3
+    assert type(list(model)[1]) is ACTIVATIONS[activation]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer(optimizer: str):
+    run = playground(
+        {"data": "circle", "layers": [2], "optimizer": optimizer, "epochs": 2, "regularisation": 0.01, "lr": 0.01}
+    )
+    run.trainer.train()
+    assert run.trainer.run.epochs == 2
+    assert run.trainer.run.path[-1].lr == pytest.approx(0.01)
+
+
+def wait(condition: Any, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_it_trains_at_once_and_again_and_goes_back(page: Page, client: Client):
+    site = page.site
+    kinds: dict[str, int] = {}
+    client.post("play", {"data": "circle", "layers": [8, 8], "lr": 0.03, "seed": 1})
+    first = site.current
+    for event in client.events(15):
+        kinds[event["type"]] = kinds.get(event["type"], 0) + 1
+        if event["type"] == "hello":
+            assert (event["mode"], event["model"], event["label"]) == ("play", "2-8-8-2", "circle")
+            assert event["play"]["layers"] == [8, 8]
+        if event["type"] == "function" and kinds["function"] >= 5:
+            assert event["kind"] == "regions"
+            z = np.array(event["z"])
+            assert z.shape == (len(event["y"]), len(event["x"]))
+            assert z.min() >= 0
+            assert z.max() <= 1
+            break
+    assert kinds["moment"] > 2
+    assert kinds["state"] > 2
+    begun = time.monotonic()
+    client.post("play", {"data": "sine", "layers": [4], "activation": "relu", "optimizer": "sgd"})
+    assert time.monotonic() - begun < 10
+    assert first.finished
+    assert not first._thread.is_alive(), "the old run must end before the new one"
+    function = client.get("function")
+    assert function["kind"] == "curve"
+    assert len(function["target"]) == len(function["x"])
+    assert client.get("graph.json?example=3")["loss"] >= 0
+    client.post("play", {"data": None})
+    assert site.current is site.main
+    assert next(client.events())["mode"] == "view"
+    client.post("play", {"data": None})
+    assert not [t for t in threading.enumerate() if t.name == "schuss-page-play"]
+
+
+def test_it_learns_what_it_is_given(page: Page, client: Client):
+    points = [[x, y, int(x * y > 0)] for x in (-0.8, -0.5, 0.5, 0.8) for y in (-0.7, -0.4, 0.4, 0.7)]
+    client.post(
+        "play", {"data": "points", "points": points, "layers": [8], "lr": 0.05, "epochs": 5000, "batch_size": 4}
+    )
+    for event in client.events(20):
+        if event["type"] == "state" and event["metrics"].get("accuracy") == 1.0:
+            break
+    else:
+        raise AssertionError("it did not learn exclusive or")
+    client.post("control", {"do": "pause"})
+    time.sleep(0.3)
+    for x, y, label in points:
+        assert int(np.argmax(client.post("predict", {"x": [x, y]})["y"])) == label
+    client.post("play", {"data": None})
+
+
+def test_a_rate_that_blows_up_is_told(page: Page, client: Client):
+    client.post("play", {"data": "sine", "optimizer": "sgd", "lr": 10.0, "layers": [64, 64], "activation": "identity"})
+    wait(lambda: site_finished(page))
+    assert next(client.events())["state"]["finished"]
+    client.post("play", {"data": None})
+
+
+def site_finished(page: Page) -> bool:
+    return bool(getattr(page.site.current, "finished", False))
+
+
+def test_begun_many_times_in_a_row(page: Page, client: Client):
+    """As when a person drags a slider: each change starts it afresh, and one run is left."""
+    for i in range(6):
+        client.post("play", {"data": "xor", "layers": [4], "lr": 0.01 * (i + 1)})
+    playing = [t for t in threading.enumerate() if t.name == "schuss-page-play"]
+    assert len(playing) == 1
+    assert page.site.current.settings.lr == pytest.approx(0.06)
+    client.post("play", {"data": None})
+    assert not [t for t in threading.enumerate() if t.name == "schuss-page-play"]
