@@ -82,6 +82,6 @@ function flow(f) {
       ? [h("p", { class: "how" }, "Local gradient"), h("div", { "data-part": "local" }, shown(f.local, "cool"))]
       : []),
     h("p", { class: "how" }, f.local ? `Product: ${how}` : how),
-    h("div", { "data-part": "product" }, shown(f.local, "accent")),
+    h("div", { "data-part": "product" }, shown(f.product, "accent")),
   );
 }
