@@ -1,10 +1,10 @@
 """What watching costs: examples a second with and without `schuss train --watch`, in turns.
 
-    python benchmarks/watch.py [digits function large] [--rounds 8] [--seconds 10] [--browser]
+    python benchmarks/watch.py [digits function large] [--rounds 10] [--seconds 10] [--browser]
 
 Each turn is the command itself, in a process of its own: plain, then watched by a client (another process on the same
-cores) that reads the whole stream, then plain again. With --browser a third side has a headless Chromium with the page
-open: that includes what the browser costs for drawing.
+cores) that reads the whole stream, then plain again. With --browser (needs playwright) a third side has the page open
+in headless Chromium: that includes what the browser costs for drawing. Clients have started before the run does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,10 @@ from machine import hardware
 COMMAND = [sys.executable, "-c", "from schuss.cli import main; main()"]
 READER = """
 import sys, urllib.request
-with urllib.request.urlopen(sys.argv[1] + "events") as stream:
-    size = sum(len(line) for line in stream)
-print(size)
+for address in sys.stdin:
+    with urllib.request.urlopen(address.strip() + "events") as stream:
+        for line in stream:
+            pass
 """
 WORKLOADS: dict[str, tuple[list[str], float]] = {  # options of train, and about how many seconds an epoch takes
     "digits": (["mnist"], 0.45),
@@ -55,61 +58,72 @@ def plain(options: list[str]) -> dict[str, Any]:
     return found
 
 
-def watched(options: list[str], open_page: Any) -> dict[str, Any]:
-    """The result of a run whose page open_page(address) looks at; that is a process."""
+def watched(options: list[str], open_page: Callable[[str], Any]) -> dict[str, Any]:
+    """The result of a run whose page open_page(address) looks at."""
     run = subprocess.Popen([*COMMAND, *options, "--watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stderr is not None
-    client = None
     try:
         address = re.search(r"http\S+", run.stderr.readline())
         assert address is not None
-        client = open_page(address[0])
+        open_page(address[0])
         found: dict[str, Any] = json.loads(run.stdout.readline())
         run.send_signal(signal.SIGINT)
         run.wait(20)
         return found
     finally:
-        for process in (run, client):
-            if process is not None:
-                process.kill()
-                process.wait()
+        run.kill()
+        run.wait()
 
 
-def reading(address: str) -> Any:
-    """A client that reads the stream."""
-    return subprocess.Popen([sys.executable, "-c", READER, address], stdout=subprocess.DEVNULL)
+@contextmanager
+def reading() -> Iterator[Callable[[str], Any]]:
+    """A client that reads the streams of the addresses it is given."""
+    client = subprocess.Popen([sys.executable, "-c", READER], stdin=subprocess.PIPE, text=True)
+    assert client.stdin is not None
+
+    def read(address: str) -> None:
+        client.stdin.write(f"{address}\n")  # type: ignore[union-attr]
+        client.stdin.flush()  # type: ignore[union-attr]
+
+    try:
+        yield read
+    finally:
+        client.kill()
+        client.wait()
 
 
-def browsing(address: str) -> Any:
-    """A browser with the page open."""
-    profile = tempfile.mkdtemp(prefix="schuss-browser-")
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-    flags.append(f"--user-data-dir={profile}")
-    program = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
-    return subprocess.Popen([program, *flags, address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@contextmanager
+def browsing() -> Iterator[Callable[[str], Any]]:
+    """A browser that opens the addresses it is given."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        yield lambda address: page.goto(address, wait_until="commit")
+        browser.close()
 
 
 def speeds(options: list[str], rounds: int, browser: bool) -> dict[str, list[float]]:
     """Examples a second of each side, turn by turn; the first round, which compiles, does not count."""
     found: dict[str, list[float]] = {"plain": [], "watched": []}
-    if browser:
-        found["browser"] = []
-    for number in range(rounds + 1):
-        for side, known in found.items():
-            if side == "plain":
-                result = plain(options)
-            else:
-                result = watched(options, reading if side == "watched" else browsing)
-            if number:
-                known.append(result["examples_per_second"])
+    with ExitStack() as stack:
+        clients = {"watched": stack.enter_context(reading())}
+        if browser:
+            found["browser"], clients["browser"] = [], stack.enter_context(browsing())
+        for number in range(rounds + 1):
+            for side, known in found.items():
+                result = watched(options, clients[side]) if side in clients else plain(options)
+                if number:
+                    known.append(result["examples_per_second"])
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workload", nargs="*", default=["digits", "function"])
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--browser", action="store_true")
