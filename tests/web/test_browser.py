@@ -33,9 +33,8 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
     path = chromium_path()
     assert path is not None
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"browser: {version.split(' built')[0]} at {path}")
+    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        print(f"\nbrowser: {version.split(' built')[0]} at {path}")
     with playwright.sync_playwright() as p:
         found = p.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield found
@@ -252,19 +251,16 @@ def test_the_playground_trains_at_once_and_takes_points(small: Small, tab: Calla
         page.until("Number(document.getElementById('play-epoch').textContent) > 3", 60)
         page("[data-key=more-0]").click()
         page.until("document.title.includes('2-10-8-2')", 60)  # compiled first
-        page("#play-data [data-value=sine]").click()
-        page.until("document.title.includes('1-10-8-1')", 60)
         page("#play-data [data-value=xor]").click()
-        page.until(
-            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('400 data points')", 60
-        )
+        page.until("document.getElementById('run-about').textContent.startsWith('xor')", 60)
+        page.until("document.querySelector('#play-stage.old') === null", 60)
         page("#play-stage").focus()
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("Enter")
-        page.until(
-            "document.querySelector('#play-stage canvas').getAttribute('aria-label').includes('401 data points')", 60
-        )
+        page.until("document.getElementById('run-about').textContent.includes('401 training rows')", 60)
         assert page('#play-data [data-value=points][aria-checked="true"]').count() == 1
+        page("#play-data [data-value=sine]").click()
+        page.until("document.title.includes('1-10-8-1')", 60)
     finally:
         page("#play-leave").click()
     page.until("document.getElementById('status-text').textContent === 'A finished run'")
