@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pages
@@ -42,13 +43,19 @@ def test_output_cannot_be_typed(tmp_path: Path):
         run("```console\n$ echo 1\n2\n```\n", tmp_path)
 
 
+SERVER = f"""#!{sys.executable}
+import signal, sys
+signal.signal(signal.SIGINT, lambda number, frame: sys.exit(0))
+print("page at http://127.0.0.1:1/x/\\nCtrl-C ends it", flush=True)
+signal.pause()
+"""
+
+
 def test_a_server_is_ended_by_ctrl_c(tmp_path: Path):
-    script = (
-        "echo page at http://127.0.0.1:1/x/\ntrap 'exit 0' INT\necho 'Ctrl-C ends it'\nwhile :; do sleep 0.05; done\n"
-    )
-    (tmp_path / ".bin").mkdir()
-    (tmp_path / ".bin" / "schuss").write_text(f"#!/bin/bash\n{script}")
-    (tmp_path / ".bin" / "schuss").chmod(0o755)
+    schuss = tmp_path / ".bin" / "schuss"
+    schuss.parent.mkdir()
+    schuss.write_text(SERVER)
+    schuss.chmod(0o755)
     (result,) = run("```console\n$ schuss view model.safetensors\n```\n", tmp_path)
     assert result.printed.endswith("page at http://127.0.0.1:1/x/\nCtrl-C ends it\n")
 

@@ -113,8 +113,7 @@ def test_means_over_any_moments_are_those_of_all_examples(single_steps):
     each = trainer_of(1e-9, **options).train().path
     sizes = [30, 30, 30, 10] * 3
     trainer = trainer_of(1000.0, **options)
-    due = iter([False, True, False, False, False, False, True, False, True, False, False, False])
-    trainer.recorder.due = lambda seconds: next(due)
+    trainer.recorder.due = lambda seconds: trainer.run.steps in (2, 7, 9)
     path = trainer.train().path
     assert [m.step for m in path] == [0, 2, 7, 9, 12]
     for a, b in pairwise(path):
@@ -149,7 +148,7 @@ def test_moments_come_by_time(clock, every, least):
     path = trainer.train().path
     gaps = np.diff([m.seconds for m in path])[:-1]
     assert len(path) >= least
-    assert (gaps >= trainer.recorder.every).all()
+    assert (gaps >= record.NEAR * trainer.recorder.every).all()
     assert (gaps[:-1] <= 1.3 * trainer.recorder.every).all()
     assert path[-1].seconds == pytest.approx(0.4)
 

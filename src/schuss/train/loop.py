@@ -238,7 +238,7 @@ class Trainer:
         now = time.perf_counter()
         at.epoch_seconds += now - self._mark
         self._mark = now
-        portion = SLICE if self.recorder is None else min(SLICE, self.recorder.every / 4)
+        portion = SLICE if self.recorder is None else min(SLICE, self.recorder.ahead(self.seconds))
         self.slice = max(1, min(4 * self.slice, int(done * portion / max(now - start, 1e-6))))
 
     def _snapshot(self, order: Array) -> None:

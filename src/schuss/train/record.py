@@ -14,6 +14,7 @@ from schuss.ir.executor import Array
 EVERY = 0.02  # seconds between two moments at first: a short run has a path too, a long one's interval doubles
 MOMENTS = 200  # held at most
 BYTES = 256 << 20  # of weights held at most
+NEAR = 0.9  # of the interval: a slice that ends then is not followed by a tiny one
 Sums = dict[str, float]
 
 
@@ -65,7 +66,12 @@ class Recorder:
 
     def due(self, seconds: float) -> bool:
         """Whether it is time for another moment."""
-        return not self.path or seconds - self.path[-1].seconds >= self.every
+        return not self.path or seconds - self.path[-1].seconds >= NEAR * self.every
+
+    def ahead(self, seconds: float) -> float:
+        """How long the next slice should be for the next moment to be on time."""
+        left = self.every if self.due(seconds) else self.path[-1].seconds + self.every - seconds
+        return max(left, self.every / 4)
 
     def begin(self, moment: Moment, sums: Mapping[str, float]) -> None:
         """The run at its first step. sums: of the running epoch so far, where a run is resumed."""
