@@ -60,6 +60,29 @@ class Towers(nn.Module):
         return self.o(schuss.concatenate(schuss.relu(self.l(left)), schuss.tanh(self.r(right)), axis=1))
 
 
+class Recurrent(nn.Module):
+    """A cell with two layers, called again and again."""
+
+    def __init__(self, steps: int = 3) -> None:
+        self.steps = steps
+        self.cell = Cell()
+        self.out = nn.Linear(2, 1)
+
+    def forward(self, x):
+        h = x
+        for t in range(self.steps):
+            h = self.cell(x * (0.5 + t), h)
+        return self.out(h)
+
+
+class Cell(nn.Module):
+    def __init__(self) -> None:
+        self.i, self.h = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def forward(self, x, h):
+        return schuss.tanh(self.i(x) + self.h(h))
+
+
 class Skips(nn.Module):
     """A value that is read in three places, and operations that only parameters reach."""
 
@@ -120,6 +143,7 @@ CASES: dict[str, Callable[..., Any]] = {
     "digits": lambda **o: digits(5, **o),
     "blocks": lambda **o: regression(Deep(), **o),
     "shared layer": lambda **o: regression(Shared(), **o),
+    "recurrent": lambda **o: regression(Recurrent(), **o),
     "two inputs": towers,
     "skips": lambda **o: regression(Skips(), **o),
     **{f"random {i}": lambda i=i, **o: viz.graph(random_function(i), X, X + 1, **o) for i in range(6)},

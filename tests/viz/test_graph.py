@@ -16,6 +16,7 @@ from schuss.viz.graph.pieces import number
 from .graphcases import (
     ARGUMENTS,
     CASES,
+    Recurrent,
     Shared,
     Skips,
     Towers,
@@ -300,6 +301,19 @@ def test_a_shared_layer_is_shown_for_each_call():
     first, second = (g for g in groups(root, "input") if g.get("data-input") == "layer.weight")
     assert words(first)[0] == words(second)[0] == "layer.weight  2 × 2, one of 2 uses"
     assert words(first) != words(second)
+
+
+def test_a_cell_called_again_is_one_box_for_each_call():
+    names = ["cell.Cell", "cell.Cell#2", "cell.Cell#3"]
+    root = parsed(CASES["recurrent"](collapse=True, closed=names))
+    closed = [g.get("data-layer") for g in groups(root, "layer") if g.get("data-open") == "false"]
+    assert sorted(closed) == ["MSELoss", *names, "out.Linear"]
+
+
+def test_many_calls_of_a_cell_are_one_box():
+    root = parsed(regression(Recurrent(60)))
+    assert len(groups(root, "op")) + len(groups(root, "layer")) < 12
+    assert any("× 60" in w or "× 59" in w for g in groups(root, "layer") for w in words(g))
 
 
 def test_a_function_is_grouped_by_its_lines():

@@ -26,15 +26,20 @@ COMPARE = {
 _OPERATORS = {**INFIX, **COMPARE}
 
 
-def name_nodes(graph: Graph, result: Node, called: str | None = None) -> dict[Node, str]:
-    """A name for each node, all different; a small constant is named by its value. called: the result's name."""
+def name_nodes(
+    graph: Graph, result: Node, called: str | None = None, order: Sequence[Node] | None = None
+) -> dict[Node, str]:
+    """A name for each node, all different; a small constant is named by its value.
+
+    called: the result's name; order: of the nodes, in which t1, t2, ... are counted.
+    """
     names: dict[Node, str] = {i: str(i.attrs["name"]) for i in graph.inputs}
     taken = set(names.values())
     if called is not None and result not in names:
         names[result] = _different(called, taken)
         taken.add(names[result])
     temporaries = 0
-    for node in graph.nodes:
+    for node in graph.nodes if order is None else order:
         if node in names:
             continue
         if node.op == "const" and node.attrs["value"].size == 1 and node.attrs["value"].ndim == 0:

@@ -15,7 +15,7 @@ from schuss.explanation.names import expression, name_nodes, rule_of
 from schuss.explanation.steps import Array, Explanation, Flow, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ops.registry import Kind, lookup
-from schuss.trace import Tensor, as_tensor, made_for, trace, tracing
+from schuss.trace import Tensor, as_tensor, made_for, noted, trace, tracing
 
 _BY_ELEMENT = (Kind.MAP, Kind.REDUCE)
 
@@ -72,7 +72,8 @@ class _Run:
         self.wanted: list[Tensor] = []  # what to compute: values, incoming gradients, locals, products
 
         def everything(*tensors: Tensor) -> list[Tensor]:
-            self.loss = floating_scalar(f, apply(list(tensors)))
+            with noted() as self.made:
+                self.loss = floating_scalar(f, apply(list(tensors)))
             self._backward([t for t in tensors if t.is_float])
             return self.wanted
 
@@ -103,10 +104,11 @@ class _Run:
         ]
 
     def explanation(self, title: str, result: str | None, largest: int) -> Explanation:
-        names = name_nodes(self.forward, self.loss.node, result)
+        nodes = self._as_made()
+        names = name_nodes(self.forward, self.loss.node, result, nodes)
         sources = self._sources(names)
         inputs = {names[n]: self.arrays[n] for n in self.forward.inputs}
-        steps = [n for n in self.forward.nodes if n.op not in ("input", "const")]
+        steps = [n for n in nodes if n.op not in ("input", "const")]
         constants = {names[n]: self.arrays[n] for n in self.forward.nodes if n.op == "const" and n.type.rank}
         wrt = [t.node for t in self.targets if t.node in self.incoming]
         return Explanation(
@@ -119,6 +121,13 @@ class _Run:
             {names[n]: tuple(sources.get(n, ())) for n in wrt},
             largest,
         )
+
+    def _as_made(self) -> Sequence[Node]:
+        """The nodes in the order in which the program ran, so that what a call of a layer made stands together."""
+        place = {node: i for i, node in enumerate(self.made)}
+        place |= dict.fromkeys((n for n in self.forward.nodes if n.op in ("input", "const")), -1)
+        known = all(node in place for node in self.forward.nodes)
+        return sorted(self.forward.nodes, key=place.__getitem__) if known else self.forward.nodes
 
     def _step(self, node: Node, names: dict[Node, str], sources: dict[Node, list[str]]) -> Step:
         incoming = self.incoming.get(node)

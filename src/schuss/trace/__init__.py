@@ -1,7 +1,7 @@
 """Tracing: running a Python function on Tensors to get a Graph."""
 
-from schuss.trace.build import made_for, node_of, scope
+from schuss.trace.build import made_for, node_of, noted, scope
 from schuss.trace.tensor import Tensor, as_tensor
 from schuss.trace.trace import trace, tracing
 
-__all__ = ["Tensor", "as_tensor", "made_for", "node_of", "scope", "trace", "tracing"]
+__all__ = ["Tensor", "as_tensor", "made_for", "node_of", "noted", "scope", "trace", "tracing"]

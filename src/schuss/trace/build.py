@@ -25,6 +25,7 @@ from schuss.ops.registry import Op, Promote
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
 _site: contextvars.ContextVar[Site | None] = contextvars.ContextVar("site", default=None)
+_made: contextvars.ContextVar[list[Node] | None] = contextvars.ContextVar("made", default=None)
 
 
 @contextlib.contextmanager
@@ -47,6 +48,17 @@ def made_for(node: Node) -> Iterator[None]:
     finally:
         _site.reset(tokens[0])
         _scope.reset(tokens[1])
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[list[Node]]:
+    """The operations made inside, in the order in which the program made them, which the graph itself does not keep."""
+    made: list[Node] = []
+    token = _made.set(made)
+    try:
+        yield made
+    finally:
+        _made.reset(token)
 
 
 def user_site() -> Site | None:
@@ -105,7 +117,11 @@ def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
         raise _located(error) from None
     except TypeError as error:
         raise _located(ShapeError(f"{op.name}: {error}")) from None
-    return Node(op.name, tuple(nodes), result, MappingProxyType(full), user_site(), _scope.get())
+    node = Node(op.name, tuple(nodes), result, MappingProxyType(full), user_site(), _scope.get())
+    made = _made.get()
+    if made is not None:
+        made.append(node)
+    return node
 
 
 def _located(error: SchussError) -> SchussError:
