@@ -42,37 +42,42 @@ def markdown(text: str) -> str:
 
 def _paragraph(paragraph: str) -> str:
     lines = paragraph.split("\n")
-    listed = _entries(lines)
+    listed, rest = _entries(lines)
     if listed:
-        return "\n\n".join(f"`{name}`\n:   {_escaped(said)}" for name, said in listed)
+        found = [f"`{name}`\n:   {_escaped(said)}" for name, said in listed]
+        return "\n\n".join([*found, _escaped("\n".join(rest))] if rest else found)
     if lines[0].startswith("    "):
         return paragraph
-    plain = [line for line in lines if not line.startswith("  ")]
-    if len(plain) < len(lines):  # a line that introduces an example set further in
-        first = next(i for i, line in enumerate(lines) if line.startswith("  "))
-        if all(line.startswith("  ") for line in lines[first:]):
-            return _escaped("\n".join(lines[:first])) + "\n\n" + "\n".join(f"    {line}" for line in lines[first:])
+    first = next((i for i, line in enumerate(lines) if line.startswith("  ")), len(lines))
+    if first < len(lines) and all(line.startswith("  ") for line in lines[first:]):
+        # an example set further in, with the line that introduces it
+        return _escaped("\n".join(lines[:first])) + "\n\n" + "\n".join(f"    {line}" for line in lines[first:])
     return _escaped(paragraph)
 
 
-def _entries(lines: list[str]) -> list[tuple[str, str]]:
-    """(name, what it is) if the lines are such a list: all texts begin in one column, which leaves a gap somewhere."""
+def _entries(lines: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """(name, what it is) of a list at the paragraph's start, and the lines after it.
+
+    All texts begin in one column, which leaves a gap somewhere; only a name that is too long for it pushes its text on.
+    """
     first = ENTRY.match(lines[0])
     if first is None:
-        return []
+        return [], lines
     column = first.start(3)
     found: list[tuple[str, str]] = []
     gap = False
-    for line in lines:
+    for number, line in enumerate(lines):
         entry = ENTRY.match(line)
         if line[:column].strip() == "" and found and len(line) > column:
             found[-1] = (found[-1][0], f"{found[-1][1]} {line[column:].strip()}")
-        elif entry and entry.start(3) == column:
+        elif entry and (entry.start(3) == column or (entry.end(1) >= column - 1 and entry[1][0].islower())):
             found.append((entry[1], entry[3]))
             gap = gap or len(entry[2]) > 1
+        elif gap and line[0].isupper():
+            return found, lines[number:]
         else:
-            return []
-    return found if gap else []
+            return [], lines
+    return (found, []) if gap else ([], lines)
 
 
 def _escaped(text: str) -> str:

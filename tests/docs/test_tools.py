@@ -83,6 +83,11 @@ def test_docstrings_become_markdown():
     listed = markdown("Short.\n\nname    what it is,\n        in two lines\nother   [N, 3]\n\nw = w - lr * m * 2")
     assert "`name`\n:   what it is, in two lines\n\n`other`\n:   &#91;N, 3&#93;" in listed
     assert listed.endswith("w = w - lr &#42; m &#42; 2")
+    assert (
+        markdown("a   one\nlonger two\nb   three\nMore.")
+        == "`a`\n:   one\n\n`longer`\n:   two\n\n`b`\n:   three\n\nMore."
+    )
+    assert markdown("a or b\nc or d") == "a or b\nc or d"
     assert markdown("As `a_b * c`:\n\n    g = g * 2") == "As `a_b * c`:\n\n    g = g * 2"
 
 
