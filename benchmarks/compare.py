@@ -38,7 +38,7 @@ def table(work: Workload, names: list[str], given: argparse.Namespace) -> None:
         spread = f"{show(r.median)} ({show(min(r.times))} - {show(max(r.times))})"
         print(
             f"| {r.label} | {spread} | {r.median / work.steps * 1e6:.4g} | {r.median / results[0].median:.2f} "
-            f"| {by_flops / r.median * 100:.0f} % | {r.loss:.4f} | {r.score:.4f} |",
+            f"| {by_flops / r.median * 100:.0f} % | {r.loss:.4g} | {r.score:.4g} |",
             flush=True,
         )
 

@@ -13,7 +13,6 @@ import argparse
 import json
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def watched(options: list[str], open_page: Callable[[str], Any]) -> dict[str, An
         assert address is not None
         open_page(address[0])
         found: dict[str, Any] = json.loads(run.stdout.readline())
-        run.send_signal(signal.SIGINT)
+        run.terminate()
         run.wait(20)
         return found
     finally:

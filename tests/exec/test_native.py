@@ -19,6 +19,7 @@ from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
+from schuss.passes import materialize
 from schuss.trace import Tensor, as_tensor, trace
 
 F = "float32"
@@ -438,4 +439,34 @@ def test_products_by_a_large_matrix_are_divided_by_columns(sizes):
     runs = [run(NativeExecutor(threads), step, state, data, batch=4) for threads in (1, 2, 3, 8)]
     for name in expected:
         np.testing.assert_allclose(runs[0][name], expected[name], rtol=1e-4, atol=2e-6, err_msg=name)
+        assert all(other[name].tobytes() == runs[0][name].tobytes() for other in runs), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize(("columns", "depth"), [(2, 2), (16, 16), (21, 37), (50, 16), (16, 5), (7, 40), (130, 33)])
+def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, columns, depth, monkeypatch):
+    """The same bits as from a copy of it, which more rows make, and none is made."""
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(s).astype(dtype) for s in [(rows, depth), (columns, depth), (columns,)])
+    graph = trace(lambda x, w, b: ops.tanh(x @ w.T + b), [TensorType(dtype, a.shape) for a in (x, w, b)])
+    step = Step(graph, (), ())
+    assert not any(s.group.nodes[0].op == "identity" for s in NativeExecutor(1).loop(step, 1).plan.stages)
+    (found,) = NativeExecutor(1).compile(graph)([x, w, b])
+    monkeypatch.setattr(materialize, "FEW_ROWS", 0)
+    (copied,) = NativeExecutor(1).compile(graph)([x, w, b])
+    assert found.tobytes() == copied.tobytes()
+    np.testing.assert_allclose(found, np.tanh(x @ w.T + b), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("sizes", [(20, 48, 48, 48, 5), (20, 600, 300, 5), (20, 603, 301, 5)])
+def test_steps_of_few_rows_copy_no_matrix(sizes, batch):
+    step, state, data = mlp_step(sizes)
+    for stage in NativeExecutor(2).loop(step, batch).plan.stages:
+        assert all(node.op != "identity" or node.type.rank < 2 for node in stage.group.nodes)
+    expected = run(ReferenceExecutor(), step, state, data, batch=batch)
+    runs = [run(NativeExecutor(threads), step, state, data, batch=batch) for threads in (1, 2, 3)]
+    for name in expected:
+        np.testing.assert_allclose(runs[0][name], expected[name], rtol=1e-4, atol=2e-5, err_msg=name)
         assert all(other[name].tobytes() == runs[0][name].tobytes() for other in runs), name

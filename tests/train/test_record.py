@@ -282,3 +282,14 @@ def test_a_run_knows_its_task_and_data():
 def test_what_a_model_file_keeps_of_it():
     run = fit(mlp(4, 3), blobs(), record=True)
     assert run.record().keys() == {"history", "epochs", "stopped", "best", "changes"}
+
+
+def test_moments_that_cost_much_come_further_apart():
+    recorder = Recorder(0.02, [], share=0.01)
+    recorder.took(0.0001)
+    assert recorder.every == 0.02
+    recorder.took(0.004)
+    assert recorder.every == pytest.approx(0.4)
+    asked = Recorder(0.02, [])
+    asked.took(0.004)
+    assert asked.every == 0.02, "an interval that was asked for stays"

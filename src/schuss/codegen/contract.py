@@ -3,7 +3,8 @@
 A tile of rows x vectors of z is held in registers while k runs; each element adds its products in
 ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right
 operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
-any strides, so x @ w, x' @ g and g @ w' all take this one path. A finished tile goes through a small
+any strides, so x @ w, x' @ g and g @ w' all take this one path. For few rows a right operand that lies
+transposed is not copied first, but turned in registers, block by block. A finished tile goes through a small
 buffer and the epilogue's maps run over it row by row, their code emitted once.
 
 Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication (2008), the inner kernel.
@@ -20,6 +21,7 @@ from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range, if_then
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
+from schuss.codegen.turns import turned
 from schuss.ir.types import Dim, Sym, static_size
 from schuss.passes.memory import Stage
 from schuss.passes.storage import ITEMSIZE, LINE
@@ -93,6 +95,7 @@ class Contraction:
             self.x, self.y = _turn(self.y), _turn(self.x)
             self.terms = [_turn(t) for t in self.terms]
             self.rows, self.columns = self.columns, self.rows
+        self.crosswise = self._is_crosswise()
         self.far = self._is_far()
         self.expected = self._rows_a_thread(threads)
         self.tile = self._choose()
@@ -105,6 +108,8 @@ class Contraction:
             return f"one column, computed as a row: {tile.vectors} vectors of {tile.width} at a time"
         if tile.width == 1:
             return f"one column: {tile.rows} sums side by side hide the latency of a multiply-add"
+        if self.crosswise:
+            return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are turned in registers"
         each = _column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = "; fetches the next batch's rows of data" if self.ahead is not None else ""
@@ -117,8 +122,8 @@ class Contraction:
         asking in advance brings them in time.
         """
         shape = self.product.inputs[1].type.shape
-        static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape) and not self.turned
-        return static and static_size(shape) * ITEMSIZE[self.dtype] > FAR
+        static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
+        return static and not (self.turned or self.crosswise) and static_size(shape) * ITEMSIZE[self.dtype] > FAR
 
     def _is_turned(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
@@ -128,13 +133,24 @@ class Contraction:
         outputs = all(t.strides[-2] == 1 for t in self.outputs)
         return outputs and self.x.strides[-2] == 1 and all(t.strides[-2] in (0, 1) for t in addressed)
 
+    def _is_crosswise(self) -> bool:
+        """Whether the right operand is a matrix that lies transposed, see schuss.passes.materialize."""
+        if self.turned or self.product.inputs[1].type.symbolic:
+            return False
+        return self.y.strides[-2] == 1 and self.y.strides[-1] > 1 and self._along_columns()
+
+    def _along_columns(self) -> bool:
+        """Whether the epilogue reads contiguously, or constants, along the columns, and stores contiguously."""
+        read = [t for t in self.body.terms if t.pointer is not None]
+        return all(t.strides[-1] in (0, 1) for t in read) and all(t.strides[-1] == 1 for t in self.outputs)
+
     def _choose(self) -> Tile:
-        """Scalars, unless every term is contiguous or constant along the columns."""
+        """Scalars, unless every term can be read by vectors along the columns."""
         if self.turned:
             return Tile(1, 4, self.kernel.target.lanes(self.dtype))
-        addressed = [self.y, *(t for t in self.terms if t.pointer is not None)]
-        plain = any(t.strides[-1] not in (0, 1) for t in addressed)
-        plain = plain or any(t.strides[-1] != 1 for t in self.terms[len(self.body.terms) :])
+        if self.crosswise:
+            return Tile(self.expected, 1, self.kernel.target.lanes(self.dtype))
+        plain = self.y.strides[-1] not in (0, 1) or not self._along_columns()
         if plain or self.columns == 1 or isinstance(self.columns, Sym):
             return Tile(min(SCALARS, self.expected), 1, 1)
         return choose_tile(self.kernel.target, self.dtype, self.columns, self.expected)
@@ -258,6 +274,9 @@ class Contraction:
 
     def _sums(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, buffer: Any) -> None:
         """A tile's sums over k, in registers (stack places that LLVM turns into registers), then in the buffer."""
+        if self.crosswise:
+            self._turned_sums(k, offsets, i, j, tile, buffer)
+            return
         b, type = k.b, k.type(self.dtype)
         held = [[entry_alloca(b, type) for _ in range(tile.vectors)] for _ in range(tile.rows)]
         places = [place for row in held for place in row]
@@ -282,6 +301,40 @@ class Contraction:
                     before = Value(b.load(place, typ=type), self.dtype)
                     b.store(k.fma(left, vector, before).llvm, place)
         for number, place in enumerate(places):
+            b.store(b.load(place, typ=type), b.gep(buffer, [I64(number)], source_etype=type))
+
+    def _turned_sums(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, buffer: Any) -> None:
+        """As _sums; lane l of the right operand's rows is its column j + l, which lies in a row. Lanes beyond the
+
+        last column repeat it.
+        """
+        b, type, width = k.b, k.type(self.dtype), k.width
+        depth, columns = self.depth, self.columns
+        assert isinstance(depth, int)
+        assert isinstance(columns, int)
+        held = [entry_alloca(b, type) for _ in range(tile.rows)]
+        for place in held:
+            b.store(k.constant(0, self.dtype).llvm, place)
+        x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
+        last = b.sub(I64(columns - 1), j)
+        lanes = [b.select(b.icmp_signed("<", I64(lane), last), I64(lane), last) for lane in range(width)]
+        starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(self.y.strides[-1]))) for lane in lanes]
+
+        def add(step: Any, right: Value) -> None:
+            xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
+            for r, place in enumerate(held):
+                left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
+                before = Value(b.load(place, typ=type), self.dtype)
+                b.store(k.fma(left, right, before).llvm, place)
+
+        whole = depth - depth % width
+        with for_range(b, I64(0), I64(whole), width) as block:
+            rows = [load(k, self.y, b.add(start, block), 1) for start in starts]
+            for c, right in enumerate(turned(k, rows)):
+                add(b.add(block, I64(c)), right)
+        for step in range(whole, depth):
+            add(I64(step), load(k, self.y, b.add(starts[0], I64(step)), self.y.strides[-1], last=last))
+        for number, place in enumerate(held):
             b.store(b.load(place, typ=type), b.gep(buffer, [I64(number)], source_etype=type))
 
     def _mask(self, tile: Tile, vector: int, mask: Any) -> Any:

@@ -63,11 +63,11 @@ def _block(k: Lanes, source: Term, target: Term, i: Any, j: Any) -> None:
     at = _offset(b, source, i, j)
     vectors = [load(k, source, b.add(at, I64(c * source.strides[1])), 1) for c in range(k.width)]
     at = _offset(b, target, i, j)
-    for r, value in enumerate(_turned(k, vectors)):
+    for r, value in enumerate(turned(k, vectors)):
         store(k, target, b.add(at, I64(r * target.strides[0])), value)
 
 
-def _turned(k: Lanes, vectors: list[Value]) -> list[Value]:
+def turned(k: Lanes, vectors: list[Value]) -> list[Value]:
     """Row r of the result is lane r of every vector: off-diagonal blocks change places, halves, quarters, and so on.
 
     Source: Eklundh, A fast computer method for matrix transposing (1972).

@@ -417,8 +417,8 @@ class NativeLoop:
         return {name: a.T if name in self._swapped else a for name, a in copy.items()}
 
     def peek(self, name: str) -> Array:
-        value = self._state[name]
-        return np.array(value.T if name in self._swapped else value, order="C")
+        copy = np.array(self._state[name])  # as it lies, see state
+        return copy.T if name in self._swapped else copy
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         for name in self._step.columns:

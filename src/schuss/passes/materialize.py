@@ -2,7 +2,7 @@
 
 a VIEW that strides cannot express      its source is copied first
 a VIEW that moves a column's rows       its rows are gathered first
-a matmul's right operand                its rows must be contiguous
+a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows
 a matmul's operand from a column        its rows are gathered once
 a free scalar read by place             it has no place otherwise
 an output that is an input, a constant,
@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
+from schuss.ir.types import Sym
 from schuss.ops.registry import Kind
 from schuss.passes.build import is_map, kind, make
 from schuss.passes.fusion import is_free
 from schuss.passes.storage import Storage
 from schuss.passes.views import is_view, view_of
+
+FEW_ROWS = 8
 
 
 def materialize(graph: Graph, storage: Storage) -> Graph:
@@ -37,7 +40,8 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
             return with_inputs(node, (copy(node.inputs[0]),))
         if node.op == "matmul":
             x, y = node.inputs
-            return with_inputs(node, (copy(x) if gathered(x) else x, y if rows_contiguous(y) else copy(y)))
+            direct = rows_contiguous(y) or turned_by(x, y)
+            return with_inputs(node, (copy(x) if gathered(x) else x, y if direct else copy(y)))
         if kind(node) in _WHOLE:
             return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
         if is_map(node):
@@ -55,6 +59,14 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
     def rows_contiguous(node: Node) -> bool:
         view = view_of(node, storage)
         return view is not None and not gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
+
+    def turned_by(x: Node, y: Node) -> bool:
+        """Whether the product turns blocks of y in registers: for few rows that is less than a copy's way to memory."""
+        rows = storage.capacity if isinstance(x.type.shape[0], Sym) else x.type.shape[0]
+        if x.type.rank != 2 or y.type.rank != 2 or y.type.symbolic or rows > FEW_ROWS:
+            return False
+        view = view_of(y, storage)
+        return view is not None and not gathered(y) and view.strides[0] == 1 and 1 not in y.type.shape
 
     result = rewrite(graph, strided)
     outputs: list[Node] = []

@@ -21,7 +21,7 @@ from schuss.train.control import Control
 from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.rate import schedule_of, steered, why_fixed
-from schuss.train.record import Moment, Recorder, interval
+from schuss.train.record import EVERY, SHARE, Moment, Recorder, interval
 from schuss.train.step import Task, training_step
 
 SLICE = 0.08  # seconds of native work between two looks at the world
@@ -101,7 +101,7 @@ class Trainer:
         self.control = control or Control()
         self.control.attach(why_fixed(task.optimizer, state))
         every = interval(record)
-        self.recorder = None if every is None else Recorder(every, self.run.path)
+        self.recorder = None if every is None else Recorder(every, self.run.path, SHARE if every == EVERY else math.inf)
         self._schedule = schedule_of(task.optimizer)
         self.step = training_step(task, types)
         self.loop = executor.loop(self.step, self.batch)
@@ -335,14 +335,16 @@ class Trainer:
         if math.isnan(self.recorder.path[0].loss):
             self.recorder.first_step(self._sums(self._peeked()))
         if self.recorder.due(self.seconds):
+            start = time.perf_counter()
             weights = {name: self.loop.peek(f"param/{name}") for name in self.parameters}
             if finite(weights):  # else the next snapshot will tell
                 self.recorder.add(lambda: self._moment(weights), self._sums(self._peeked()))
+            self.recorder.took(time.perf_counter() - start)
 
     def _record_moment(self) -> None:
         """A moment of the last snapshot, which is fresh; none if there is one of this step."""
         if self.recorder is not None and self.recorder.path[-1].step < self.position.counter:
-            weights = {name: np.array(value, order="C") for name, value in self.weights().items()}
+            weights = {name: np.array(value) for name, value in self.weights().items()}
             self.recorder.add(lambda: self._moment(weights), self._sums(self.arrays))
 
     def _finish_epoch(self) -> None:

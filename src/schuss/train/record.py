@@ -14,6 +14,7 @@ from schuss.ir.executor import Array
 EVERY = 0.02  # seconds between two moments at first: a short run has a path too, a long one's interval doubles
 MOMENTS = 200  # held at most
 BYTES = 256 << 20  # of weights held at most
+SHARE = 0.005  # of the time may go into moments whose interval is ours: those of large models come further apart
 NEAR = 0.9  # of the interval: a slice that ends then is not followed by a tiny one
 Sums = dict[str, float]
 
@@ -53,13 +54,14 @@ class Recorder:
     """Moments of a run, never more than MOMENTS, nor than BYTES of weights allow (but always the first and the last):
     where they would be, every other one is dropped and the interval doubles.
 
-    path  where the moments go, the oldest first
+    path   where the moments go, the oldest first
+    share  of the run's time that they may take: where they take more, the interval grows
 
     The run's sums of losses and metrics start afresh each epoch; a moment's means come from their differences.
     """
 
-    def __init__(self, every: float, path: list[Moment]) -> None:
-        self.every, self.path = every, path
+    def __init__(self, every: float, path: list[Moment], share: float = math.inf) -> None:
+        self.every, self.path, self._share = every, path, share
         self._sums: list[Sums] = []  # of each moment: over the steps since the moment before
         self._ended: Sums = {}  # epochs that ended since the newest moment, and moments dropped after it
         self._seen: Sums = {}  # of the running epoch: sums at the newest moment
@@ -72,6 +74,10 @@ class Recorder:
         """How long the next slice should be for the next moment to be on time."""
         left = self.every if self.due(seconds) else self.path[-1].seconds + self.every - seconds
         return max(left, self.every / 4)
+
+    def took(self, seconds: float) -> None:
+        """What a moment cost the run."""
+        self.every = max(self.every, seconds / self._share)
 
     def begin(self, moment: Moment, sums: Mapping[str, float]) -> None:
         """The run at its first step. sums: of the running epoch so far, where a run is resumed."""

@@ -13,7 +13,7 @@ import numpy as np
 from schuss.ir.executor import Array
 
 Weights = Mapping[str, Array]
-BLOCK = 1 << 16  # weights of each point that are held in float64 at once
+BLOCK = 1 << 13  # weights of each point that are held in float64 at once: in a core's own cache
 FLAT = 1e-10  # of the largest variance: less than this is rounding, not a direction
 
 
@@ -37,10 +37,9 @@ class Plane:
     def project(self, points: Sequence[Weights]) -> Array:
         """The coordinates [points, 2] of the plane's nearest point to each."""
         sides = np.zeros((len(points), 2))
-        for name, start in self.origin.items():
-            both = np.stack([d[name].ravel().astype(np.float64) for d in self.directions])
-            for i, point in enumerate(points):
-                sides[i] += both @ (point[name].astype(np.float64) - start).ravel()
+        for name, part, rows in _blocks(points, self.origin):
+            w = self.origin[name]
+            sides += rows @ np.stack([_flat(d[name], w)[part].astype(np.float64) for d in self.directions], axis=1)
         result: Array = sides @ np.linalg.pinv(self.gram)
         return result
 
@@ -72,20 +71,20 @@ def principal(origin: Weights, points: Sequence[Weights], seed: int) -> Plane:
     They are found from the Gram matrix of the points less their mean, of side len(points): the weights are many more.
     Points on one line leave the second direction free, and it is drawn at random.
     """
-    mean = mean_of(points)
-    values, vectors = np.linalg.eigh(_gram(points, mean))
+    gram = sum(rows @ rows.T for _, _, rows in _blocks(points, origin))  # of the points less the origin
+    centre = np.eye(len(points)) - 1 / len(points)  # takes the mean away
+    values, vectors = np.linalg.eigh(centre @ gram @ centre)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     total = values.sum()
-    found: list[dict[str, Array]] = []
-    for k in range(min(2, len(points))):
-        if values[k] > FLAT * values[0] and values[k] > 0:
-            found.append(_combined(points, mean, vectors[:, k] / np.sqrt(values[k]), origin))
+    kept = [k for k in range(min(2, len(points))) if values[k] > FLAT * values[0] and values[k] > 0]
+    by = centre @ vectors[:, kept] / np.sqrt(values[kept])
+    by *= np.where((gram @ by)[0] >= 0, 1, -1)  # signs are free: the run begins on the positive side
+    found = _combined(points, origin, by)
     free = _random(origin, seed, normalised=False)
     while len(found) < 2:
-        found.append(_orthonormal(next(free), found))
-    signed = [_towards(d, points[0], origin) for d in found]
+        found.append(_towards(_orthonormal(next(free), found), points[0], origin))
     first, second = (float(v / total) if total else 0.0 for v in np.append(values, 0.0)[:2])
-    return Plane(origin, (signed[0], signed[1]), (first, second))
+    return Plane(origin, (found[0], found[1]), (first, second))
 
 
 def mean_of(points: Sequence[Weights]) -> dict[str, Array]:
@@ -97,27 +96,27 @@ def mean_of(points: Sequence[Weights]) -> dict[str, Array]:
     return {n: t / len(points) for n, t in total.items()}
 
 
-def _gram(points: Sequence[Weights], mean: Weights) -> Array:
-    """The inner products of the points less their mean, a block of weights at a time."""
-    gram = np.zeros((len(points), len(points)))
-    for name, middle in mean.items():
-        flat = [p[name].ravel() for p in points]
-        for start in range(0, middle.size, BLOCK):
-            part = slice(start, start + BLOCK)
-            rows = np.stack([f[part] for f in flat]) - middle.ravel()[part]
-            gram += rows @ rows.T
-    return gram
+def _blocks(points: Sequence[Weights], origin: Weights) -> Iterator[tuple[str, slice, Array]]:
+    """(parameter, part of its flat array, [points, part] float64: the points less the origin), block after block."""
+    for name, start in origin.items() if points else ():
+        base, flat = _flat(start, start), [_flat(p[name], start) for p in points]
+        for first in range(0, start.size, BLOCK):
+            part = slice(first, first + BLOCK)
+            yield name, part, np.stack([f[part] for f in flat]).astype(np.float64) - base[part]
 
 
-def _combined(points: Sequence[Weights], mean: Weights, by: Array, like: Weights) -> dict[str, Array]:
-    """The sum of the points less their mean, each times its factor."""
-    result = {}
-    for name, w in like.items():
-        total = np.zeros(w.shape)
-        for factor, p in zip(by, points, strict=True):
-            total += factor * (p[name] - mean[name])
-        result[name] = total.astype(w.dtype)
-    return result
+def _flat(w: Array, like: Array) -> Array:
+    """The numbers one after the other as they lie in `like`: a record's weights may lie transposed."""
+    return (w if like.flags.c_contiguous else w.T).reshape(-1)
+
+
+def _combined(points: Sequence[Weights], origin: Weights, by: Array) -> list[dict[str, Array]]:
+    """For each column of `by` [points, columns], the sum of the points less the origin, each times its factor."""
+    found = [{n: np.empty_like(w) for n, w in origin.items()} for _ in by.T]
+    for name, part, rows in _blocks(points, origin):
+        for one, sums in zip(found, by.T @ rows, strict=True):
+            _flat(one[name], origin[name])[part] = sums
+    return found
 
 
 def _orthonormal(direction: dict[str, Array], others: Sequence[Weights]) -> dict[str, Array]:
