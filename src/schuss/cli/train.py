@@ -53,7 +53,6 @@ class _Positive(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         return number
 
 
-WATCHED = 0.1  # seconds between two recorded moments of a run with a page
 AT_LEAST_ONE = click.IntRange(min=1)
 
 
@@ -188,7 +187,7 @@ class TrainCommand:
             model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
             batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
             early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"],
-            record=WATCHED if o["watch"] else False, control=Control() if o["watch"] else None,
+            record=o["watch"], control=Control() if o["watch"] else None,
         )  # fmt: skip
 
     def loss_name(self, dataset: Dataset) -> str:
