@@ -470,3 +470,23 @@ def test_steps_of_few_rows_copy_no_matrix(sizes, batch):
     for name in expected:
         np.testing.assert_allclose(runs[0][name], expected[name], rtol=1e-4, atol=2e-5, err_msg=name)
         assert all(other[name].tobytes() == runs[0][name].tobytes() for other in runs), name
+
+
+def test_memory_of_a_snapshot_is_used_again_when_nobody_holds_it():
+    step, state, _ = mlp_step((20, 600, 600, 5))
+    loop = NativeExecutor(1).loop(step, 32)
+    loop.load(state)
+    kept = loop.state()
+    place, view = kept["1.weight"].ctypes.data, kept["1.weight"][3:7].T
+    wanted = view.copy()
+    other = loop.state()
+    del kept
+    assert loop.state()["1.weight"].ctypes.data != place, "a view still holds it"
+    loop.load({"1.weight": state["1.weight"] + 1})
+    loop.state()
+    np.testing.assert_array_equal(view, wanted)
+    del other, view
+    again = loop.state()
+    np.testing.assert_array_equal(again["1.weight"], state["1.weight"] + 1)
+    del again
+    assert len(loop._spare) == 1

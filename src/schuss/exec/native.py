@@ -7,8 +7,6 @@ becomes code.
 
 from __future__ import annotations
 
-import contextlib
-import math
 import mmap
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,18 +17,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from schuss.exec.blocks import ALIGN, aligned, state_block
 from schuss.exec.reference import example_count
 from schuss.exec.threads import available_cores, private_cache, run_team
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import Shape, Sym, TensorType, bind
+from schuss.ir.types import Shape, Sym, bind
 from schuss.passes.cost import sharing
 from schuss.passes.fusion import group
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.memory import Plan, plan
 from schuss.passes.pipeline import optimize
-from schuss.passes.storage import ITEMSIZE, Storage, spaced_row
+from schuss.passes.storage import Storage
 from schuss.passes.work import row_independent, work
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 CHUNK = 512  # rows a row-wise graph computes at a time
 WORTH_SHARING = 400_000  # floating-point operations of a function's call below which one thread does it all
 KEPT = 16  # codes kept for graphs that need one for each length
-ALIGN = 64
-HUGE_PAGE = 2 << 20
 SYNC = 256  # bytes in which the threads of a run meet
 
 
@@ -160,21 +157,6 @@ class Table:
 
         run_team(threads, one)
         return results[0]
-
-
-def aligned(size: int, dtype: type | str) -> Array:
-    """Zeros whose address is a multiple of a cache line; large ones lie in huge pages where the system has them."""
-    item = np.dtype(dtype).itemsize
-    if size * item >= HUGE_PAGE // 2 and hasattr(mmap, "MADV_HUGEPAGE"):
-        memory = mmap.mmap(-1, size * item + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        with contextlib.suppress(OSError):
-            memory.madvise(mmap.MADV_HUGEPAGE)
-        raw, align = np.frombuffer(memory, np.uint8), HUGE_PAGE
-    else:
-        raw, align = np.zeros(size * item + ALIGN, np.uint8), ALIGN
-    start = -raw.ctypes.data % align
-    result: Array = raw[start : start + size * item].view(dtype)
-    return result
 
 
 def physical(shape: Shape) -> list[int]:
@@ -352,6 +334,7 @@ class NativeLoop:
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
         self._state = state_block({name: self._types[name] for name in step.state})
+        self._spare: list[mmap.mmap] = []  # memory of a snapshot that nobody holds any more
         held = sum(array.nbytes for array in self._state.values())
         self.sharing = sharing(self._code.plan, max_batch, threads, held, private_cache())
         self._threads = threads if self.sharing.worth else 1
@@ -411,7 +394,7 @@ class NativeLoop:
 
     def state(self) -> dict[str, Array]:
         # Copied as one block and shown the right way round: to turn each matrix would take longer than many a step.
-        copy = state_block({name: self._types[name] for name in self._state})
+        copy = state_block({name: self._types[name] for name in self._state}, self._spare)
         for name, value in self._state.items():
             np.copyto(copy[name], value)
         return {name: a.T if name in self._swapped else a for name, a in copy.items()}
@@ -431,24 +414,6 @@ class NativeLoop:
         total = len(order)
         order = np.append(order, np.zeros(batch, np.int64))  # the last batch looks ahead, too
         return self._table.run(order, batch, total, first, steps, counter, self._threads)
-
-
-def state_block(types: Mapping[str, TensorType]) -> dict[str, Array]:
-    """Arrays of zeros, laid out as Storage says, in one block of memory."""
-    rows = {name: spaced_row(t.shape, t.dtype) for name, t in types.items()}
-    starts, size = {}, 0
-    for name, t in types.items():
-        starts[name] = size
-        shape = bind(t.shape, 0)
-        elements = math.prod(shape) if rows[name] is None else math.prod(shape[:-1]) * (rows[name] or 0)
-        size += -(-elements * ITEMSIZE[t.dtype] // ALIGN) * ALIGN
-    block, result = aligned(size, np.uint8), {}
-    for name, t in types.items():
-        shape, row = bind(t.shape, 0), rows[name]
-        whole = shape if row is None else (*shape[:-1], row)
-        flat = block[starts[name] :][: math.prod(whole) * ITEMSIZE[t.dtype]].view(t.dtype).reshape(whole)
-        result[name] = flat if row is None else flat[..., : shape[-1]]
-    return result
 
 
 def _unchanged(graph: Graph, name: str) -> bool:

@@ -25,7 +25,8 @@ from schuss.train.record import EVERY, SHARE, Moment, Recorder, interval
 from schuss.train.step import Task, training_step
 
 SLICE = 0.08  # seconds of native work between two looks at the world
-SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is not finite
+SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is not finite, at least,
+SNAPSHOT_SHARE = 0.02  # and no more than this share of the time goes into them
 LOOK = 0.05  # seconds between two looks at the world while the run is paused
 FACTOR = f"opt/{LR_FACTOR}"
 
@@ -111,6 +112,7 @@ class Trainer:
         self.evaluation = Evaluation(task, executor, validation) if validation is not None else None
         self._earlier = 0.0  # seconds of the epochs that have ended
         self._mark = self._taken = 0.0  # when seconds were last counted; when the snapshot was taken
+        self._apart = SNAPSHOT  # seconds to the next one
         self._back = (0, self.arrays)  # the snapshot, and its step of the epoch
 
     # -- the state as a whole, for checkpoints ---------------------------------------------------
@@ -210,7 +212,7 @@ class Trainer:
             if reason is None:
                 self._slice(order)
                 reason = stop()
-                fresh = at.step == self.steps or reason is not None or self._mark - self._taken > SNAPSHOT
+                fresh = at.step == self.steps or reason is not None or self._mark - self._taken > self._apart
                 if fresh:
                     self._snapshot(order)
                 self._record_slice()
@@ -245,9 +247,11 @@ class Trainer:
         """Copy the state, unless that was done at this step; the run goes back to it when numbers blow up."""
         at = self.position
         if self._back[0] != at.step:
+            start = time.perf_counter()
             self.arrays = self.loop.state()
             if not finite(self.arrays):
                 self._non_finite(order, at.step - 1)
+            self._apart = max(SNAPSHOT, (time.perf_counter() - start) / SNAPSHOT_SHARE)
         self._back, self._taken = (at.step, dict(self.arrays)), self._mark
 
     # -- steered by hand -----------------------------------------------------------------------------
