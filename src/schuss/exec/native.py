@@ -174,6 +174,7 @@ class NativeFunction:
         self._symbolic = any(n.type.symbolic for n in self._graph.nodes)
         self._inputs = [_Form(node) for node in self._graph.inputs]
         self._outputs = [_Form(node) for node in self._graph.outputs]
+        self._rows = next((i for i, f in enumerate(self._inputs) if f.tail is not None), None)  # an input of N rows
         self._codes: dict[int, Code] = {}
         self._tables: dict[int, list[Table]] = {}
         self._lock = threading.Lock()
@@ -188,9 +189,10 @@ class NativeFunction:
 
     def _count(self, arrays: Sequence[Array]) -> int:
         """N. ShapeError if the arrays do not fit the types or each other."""
-        first = arrays[0] if self._by_row else None
-        if first is not None and all(f.fits(a, len(first)) for f, a in zip(self._inputs, arrays, strict=True)):
-            return len(first)
+        if self._rows is not None and self._by_row and arrays[self._rows].ndim:
+            n = len(arrays[self._rows])
+            if all(f.fits(a, n) for f, a in zip(self._inputs, arrays, strict=True)):
+                return n
         return example_count(self._graph, arrays)
 
     def _capacity(self, n: int) -> int:

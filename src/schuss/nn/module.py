@@ -118,7 +118,6 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
     if running is not None and running[0] is module:  # super().__call__, or a call that calls itself
         return call(*args, **kwargs)
     if running is None and not tracing() and not bound() and not _any_traced((args, kwargs)):
-        walk.initialize(module)
         args, kwargs = _positional(call, args, kwargs)
         return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
     with contextlib.ExitStack() as stack:
