@@ -13,13 +13,14 @@ import pytest
 
 from schuss import ops
 from schuss.backprop import backprop
+from schuss.codegen import contract
 from schuss.errors import ShapeError, UsageError
 from schuss.exec import executor
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
-from schuss.passes import materialize
+from schuss.passes import materialize, memory
 from schuss.trace import Tensor, as_tensor, trace
 
 F = "float32"
@@ -490,3 +491,27 @@ def test_memory_of_a_snapshot_is_used_again_when_nobody_holds_it():
     np.testing.assert_array_equal(again["1.weight"], state["1.weight"] + 1)
     del again
     assert len(loop._spare) == 1
+
+
+@pytest.mark.parametrize("sizes", [(20, 30, 8, 5), (33, 70, 21, 17)])
+@pytest.mark.parametrize("batch", [8, 32, 37])
+def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
+    step, state, data = mlp_step(sizes)
+    whole = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 4),))
+    monkeypatch.setattr(memory, "DEEP", 1)
+    monkeypatch.setattr(memory, "LARGE", 1)
+    monkeypatch.setattr(memory, "LARGER", 1 << 20)  # no division by columns
+    monkeypatch.setattr(contract, "BLOCK", 8)
+    loop = NativeExecutor(1).loop(step, batch)
+    assert sum(stage.deep for stage in loop.plan.stages) == len(sizes) - 1, "the weight gradients"
+    for threads in (1, 2, 3):
+        found = run(NativeExecutor(threads), step, state, data, batch=batch, slices=((0, 4),))
+        assert all(found[name].tobytes() == whole[name].tobytes() for name in whole)
+
+
+@pytest.mark.parametrize("n", [0, 1, 8, 9, 40])
+def test_deep_sums_of_any_number_of_rows(n, monkeypatch):
+    monkeypatch.setattr(memory, "DEEP", 0)
+    monkeypatch.setattr(memory, "LARGE", 1)
+    monkeypatch.setattr(contract, "BLOCK", 8)
+    agree(lambda x, y: ops.tanh(x.T @ y) * 2.0, [TensorType(F, (N, 20)), TensorType(F, (N, 33))], n)

@@ -12,6 +12,7 @@ Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from schuss.passes.storage import ITEMSIZE, LINE
 
 FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
 FETCH_ROWS = 16  # how many rows in advance
+BLOCK = 512  # examples of a deep sum at a time
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
 
@@ -86,7 +88,9 @@ class Contraction:
         self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank)
         self.depth: Dim = x.type.shape[-1]
         self.body = Body(kernel, group.maps, self.rank, given={self.product})
-        self.stored = list(group.stores)
+        self.stored = [n for n in group.stores if not (stage.deep and n is self.product)]
+        self.so_far = kernel.write(self.product) if stage.deep else None
+        self.block: tuple[Any, Any] = (I64(0), None)  # of the sum: from here on, to there (None: its end)
         self.outputs = [kernel.write(n) for n in self.stored]
         self.terms: list[Term] = [*self.body.terms, *self.outputs]
         self.rows, self.columns = group.space[-2:]
@@ -180,7 +184,6 @@ class Contraction:
 
     def _matrix(self, offsets: list[Any]) -> None:
         b, tile = self.kernel.b, self.tile
-        panel = tile.width * tile.vectors
         if self.turned:
             self._share_of_columns(offsets, I64(1), tile)
             return
@@ -188,6 +191,19 @@ class Contraction:
             self._share_of_columns(offsets, self.kernel.n, tile)
             return
         low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
+        if self.so_far is None:
+            self._panels(offsets, low, high)
+            return
+        n = self.kernel.n
+        with for_range(b, I64(0), b.select(b.icmp_signed(">", n, I64(0)), n, I64(1)), BLOCK) as start:
+            end = b.add(start, I64(BLOCK))
+            self.block = start, b.select(b.icmp_signed("<", end, n), end, n)
+            self._panels(offsets, low, high)
+
+    def _panels(self, offsets: list[Any], low: Any, high: Any) -> None:
+        """These rows of all columns, a panel of columns at a time."""
+        b, tile = self.kernel.b, self.tile
+        panel = tile.width * tile.vectors
         columns = self.columns
         whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % panel)
         with for_range(b, I64(0), whole, panel) as j:
@@ -224,13 +240,54 @@ class Contraction:
         with for_range(b, low, high, height) as i:
             self._choose_height(heights, b.sub(high, i), height)
             rows = b.load(height, typ=I64)
-            self._fetch_ahead(offsets, i, j, tile, rows)
+            if self.so_far is None:
+                self._fetch_ahead(offsets, i, j, tile, rows)
             self._fetch_next_batch(i, j, tile, rows)
+            if self.so_far is not None:
+                self._begin(k, i, j, tile, mask, buffer, rows)
             with cases(b, rows, heights) as case:
                 for number in heights:
                     with case(number):
                         self._sums(k, offsets, i, j, replace(tile, rows=number), mask, buffer)
-            self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
+            if self.so_far is None:
+                self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
+            else:
+                with b.if_else(b.icmp_signed("<", self.block[1], self.kernel.n)) as (more, done):
+                    with more:
+                        self._keep(k, i, j, tile, mask, buffer, rows)
+                    with done:
+                        self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
+
+    def _begin(self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any) -> None:
+        """A deep product's sums so far into the buffer; zeros at first."""
+        b, zero = k.b, k.constant(0, self.dtype).llvm
+        with b.if_else(b.icmp_signed("==", self.block[0], I64(0))) as (first, later):
+            with first, for_range(b, I64(0), b.mul(rows, I64(tile.vectors))) as number:
+                b.store(zero, b.gep(buffer, [number], source_etype=zero.type))
+            with later:
+                for place, at, masked in self._vectors(k, i, j, tile, mask, buffer, rows):
+                    b.store(load(k, self._partial, at, 1, masked).llvm, place)
+
+    def _keep(self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any) -> None:
+        """And from the buffer to memory, where the sum goes on."""
+        for place, at, masked in self._vectors(k, i, j, tile, mask, buffer, rows):
+            store(k, self._partial, at, Value(k.b.load(place, typ=k.type(self.dtype)), self.dtype), masked)
+
+    def _vectors(
+        self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """(place in the buffer, offset in memory, mask) for each vector of a tile."""
+        b = k.b
+        with for_range(b, I64(0), rows) as r:
+            row = b.add(b.mul(b.add(i, r), I64(self._partial.strides[-2])), j)
+            for v in range(tile.vectors):
+                place = b.gep(buffer, [b.add(b.mul(r, I64(tile.vectors)), I64(v))], source_etype=k.type(self.dtype))
+                yield place, b.add(row, I64(v * tile.width)), self._mask(tile, v, mask)
+
+    @property
+    def _partial(self) -> Term:
+        assert self.so_far is not None
+        return self.so_far
 
     def _choose_height(self, heights: list[int], left: Any, place: Any) -> None:
         b = self.kernel.b
@@ -280,11 +337,15 @@ class Contraction:
         b, type = k.b, k.type(self.dtype)
         held = [[entry_alloca(b, type) for _ in range(tile.vectors)] for _ in range(tile.rows)]
         places = [place for row in held for place in row]
-        for place in places:
-            b.store(k.constant(0, self.dtype).llvm, place)
+        for number, place in enumerate(places):
+            first = k.constant(0, self.dtype).llvm
+            if self.so_far is not None:
+                first = b.load(b.gep(buffer, [I64(number)], source_etype=type), typ=type)
+            b.store(first, place)
         x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
         y0 = b.add(offsets[1], b.mul(j, I64(self.y.strides[-1])))
-        with for_range(b, I64(0), emit_bound(b, self.kernel.length(self.depth))) as step:
+        low, high = self.block
+        with for_range(b, low, emit_bound(b, self.kernel.length(self.depth)) if high is None else high) as step:
             xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
             yk = b.add(y0, b.mul(step, I64(self.y.strides[-2])))
             right = [

@@ -29,6 +29,7 @@ from schuss.passes.views import is_view
 FETCH_AHEAD = 256  # elements of a row of data below which it is not worth fetching ahead
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
 LARGE = 1 << 19  # bytes of a right operand, and
+DEEP = 1024  # examples: a sum over more of them goes in blocks, where its result is a LARGE matrix
 LARGER = 16  # times the left one, from which on a product is divided by columns
 
 Division = tuple[str, int]
@@ -49,12 +50,14 @@ class Stage:
     """A group, its division among threads and whether the threads meet before it.
 
     ahead: a column whose rows of the next batch are fetched from memory meanwhile
+    deep: a product's sums go in blocks, and its store holds what they are so far
     """
 
     group: Group
     division: Division
     barrier: bool
     ahead: Node | None = None
+    deep: bool = False
 
 
 @dataclass
@@ -80,6 +83,7 @@ def plan(
     cells, copies = _update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
     stages = _in_order(groups + copies, cells, storage.capacity)
+    stages = [_deep(stage, storage.capacity) for stage in stages]
     last_use = _last_uses([stage.group for stage in stages])
     arena = _Arena(storage)
     for at, stage in enumerate(stages):
@@ -110,6 +114,24 @@ def _fetching_ahead(stages: list[Stage], storage: Storage) -> list[Stage]:
     column = max(large, key=lambda c: static_size(c.type.shape))
     most = max(products, key=lambda s: static_size(s.group.space) * static_size(_depth(s.group)))
     return [replace(s, ahead=column) if s is most else s for s in stages]
+
+
+def _deep(stage: Stage, capacity: int) -> Stage:
+    """A product that sums over many examples into a large matrix does so block by block, its sums so far in memory:
+
+    then what a block reads of the operands stays in a core's cache.
+    """
+    group = stage.group
+    if group.form is not Form.CONTRACT or stage.division[0] != "split" or capacity <= DEEP or len(group.space) != 2:
+        return stage
+    assert group.anchor is not None
+    columns, rows = group.space[1], group.space[0]
+    if isinstance(columns, Sym) or isinstance(rows, Sym) or columns == 1 or not isinstance(_depth(group)[0], Sym):
+        return stage
+    if rows * columns * ITEMSIZE[group.anchor.type.dtype] < LARGE or group.anchor in group.stores:
+        return stage
+    group.stores.insert(0, group.anchor)
+    return replace(stage, deep=True)
 
 
 def _depth(group: Group) -> Shape:
