@@ -16,6 +16,7 @@ from typing import Any
 
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.io.record import sound
 from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
@@ -81,7 +82,8 @@ def save(
 def load(path: str | os.PathLike[str]) -> Any:
     """The model in a file: its layers where all are schuss's own, else a GraphModel that computes the same.
 
-    The model has `record`, what is known of its training. Raises ModelFileError if the file is damaged, from a newer
+    The model has `record`, what the file says of its training; pictures and commands use as much of it as has the form
+    that a run writes. Raises ModelFileError if the file is damaged, from a newer
     version or not schuss's; OSError if it cannot be read.
     """
     tensors, description = read_model(path)
@@ -89,7 +91,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     _check_parameters(path, tensors, description, graph)
     model = _rebuilt(path, description, graph, tensors)
     model.record = _mapping(description, "record") or {}
-    remember(model, _seen(path, description, graph, model.record))
+    remember(model, _seen(path, description, graph))
     return model
 
 
@@ -234,7 +236,7 @@ def _mapping(description: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _seen(path: Any, description: Mapping[str, Any], graph: Graph, record: Mapping[str, Any]) -> Seen:
+def _seen(path: Any, description: Mapping[str, Any], graph: Graph) -> Seen:
     """What the model was fitted to; the inputs must be the graph's, but for integers that are scaled."""
     scale = description.get("scale")
     try:
@@ -249,4 +251,6 @@ def _seen(path: Any, description: Mapping[str, Any], graph: Graph, record: Mappi
     scaled = [w if c else t for t, w, c in chosen]
     if scaled != wanted or [t.shape for t in inputs] != [w.shape for w in wanted]:
         raise ModelFileError(f"{path}: the model's description has no sound inputs: they are not its graph's")
-    return Seen(inputs, scale, target, _mapping(description, "loss"), _mapping(description, "optimizer"), record)
+    kept, left_out = sound(description.get("record") or {})
+    loss, optimizer = _mapping(description, "loss"), _mapping(description, "optimizer")
+    return Seen(inputs, scale, target, loss, optimizer, kept, left_out)

@@ -24,6 +24,7 @@ class Seen:
     inputs, target  types of one batch's columns; scale: what integers among the inputs are multiplied by (None: not)
     loss, optimizer the objects, or their settings as a file holds them
     record          what is known of the training, fit for JSON
+    left_out        what a file's record says that no run could have written, in a line; "" for nothing
     """
 
     inputs: tuple[TensorType, ...]
@@ -32,6 +33,7 @@ class Seen:
     loss: Any = None
     optimizer: Any = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    left_out: str = ""
 
 
 _seen: weakref.WeakKeyDictionary[Any, Seen] = weakref.WeakKeyDictionary()

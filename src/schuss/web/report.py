@@ -67,8 +67,7 @@ class Report:
         self.seen: Seen = seen_by(model) or Seen(())
         self.run: Any = self._as_run()
         history = self.seen.record.get("history")
-        known = isinstance(history, dict) and "accuracy" in history
-        self.classes = dataset.classes if dataset is not None and (known or not history) else None
+        self.classes = dataset.classes if dataset is not None and (not history or "accuracy" in history) else None
 
     def _as_run(self) -> Any:
         from schuss.train.callbacks import Run
@@ -111,11 +110,11 @@ class Report:
         for name, value in (("loss", seen.loss), ("optimizer", seen.optimizer)):
             if value is not None:
                 facts.append((name, _settings(value)))
-        if isinstance(record.get("seconds"), (int, float)):
+        if record.get("seconds") is not None:
             facts.append(("training took", f"{record['seconds']:.2f} s"))
         for name in ("test_loss", "test_accuracy"):
             value = record.get(name)
-            if isinstance(value, (int, float)):
+            if value is not None:
                 shown = f"{value * 100:.2f} %" if name.endswith("accuracy") else f"{value:.4f}"
                 facts.append((name.replace("_", " "), shown))
         return facts
