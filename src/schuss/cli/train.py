@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +120,7 @@ class TrainCommand:
         from schuss.data import load_dataset
         from schuss.errors import UsageError
         from schuss.train.checkpoint import Checkpoint
+        from schuss.train.control import BY_HAND
 
         if self.options["watch"]:
             from schuss.web import check_installed
@@ -158,9 +158,15 @@ class TrainCommand:
                 if self.watched:
                     self.watched.stop()
                 return code
+            by_hand = run.stopped == BY_HAND  # it may go on another time
+            if by_hand and checkpoint is not None:
+                checkpoint.save(trainer)
             result = self._result(dataset, trainer, run, seconds, first)
-            if self.out is not None and checkpoint is not None:
+            if checkpoint is not None:
                 self._save(trainer, result)
+            if by_hand:
+                self._say_stopped(trainer, checkpoint, bool(self.options["early_stop"] and trainer.best))
+            elif checkpoint is not None:
                 checkpoint.remove()
         self._print(result)
         return self.watched.stay(self.caught is not None) if self.watched else 0
@@ -170,13 +176,13 @@ class TrainCommand:
     def prepare(self, dataset: Dataset) -> Trainer:
         """Model, loss, optimizer and data, put together."""
         from schuss import Control, nn, optim
-        from schuss.cli.choices import schedule
+        from schuss.cli.choices import network, schedule
         from schuss.train.fit import prepare
 
         o = self.options
         x, y = dataset.x_train_flat, dataset.y_train
         outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
-        model = nn.to_dtype(_network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
+        model = nn.to_dtype(network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
         loss_name = self.loss_name(dataset)
         rows = len(x) - round(len(x) * o["validation"])
         kind, settings, rate = OPTIMIZERS[o["optimizer"]]
@@ -279,34 +285,39 @@ class TrainCommand:
         """The record of a run that --resume finds finished already."""
         from schuss.errors import ModelFileError
         from schuss.io.model import read_model
+        from schuss.io.record import sound
         from schuss.train.checkpoint import Checkpoint, check_settings
 
         assert self.out is not None
         if not self.options["resume"] or not self.out.exists() or Checkpoint(self.out, {}).path.exists():
             return None
         try:
-            record: dict[str, Any] = read_model(self.out)[1].get("record") or {}
+            record = sound(read_model(self.out)[1].get("record") or {})[0]
         except ModelFileError:
             return None
         check_settings(self.settings, record.get("settings"), str(self.out))
-        done = record.get("epochs", 0) >= self.options["epochs"] or record.get("stopped")
-        if done:
-            self._note(f"{self.out} is finished: {record.get('epochs')} epochs")
-        return record if done else None
+        ended = record.get("epochs", 0) >= self.options["epochs"] or record.get("stopped")
+        if not ended or "test_loss" not in record:  # a signal left it without its result
+            return None
+        self._note(f"{self.out} is finished: {record.get('epochs')} epochs")
+        return record
 
     def _stopped(self, trainer: Trainer, checkpoint: Any) -> int:
         """After Ctrl-C or SIGTERM: keep the last and the best weights and say where they are."""
         assert self.caught is not None
-        at = trainer.position
-        place = f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
-        if checkpoint is None or self.out is None:
-            self._note(f"{place}; nothing is kept without --out")
-            return 128 + self.caught
-        checkpoint.save(trainer)
-        which = f"the best (epoch {at.best_epoch})" if trainer.best else "these"
-        self._save_stopped(trainer, trainer.best or trainer.weights())
-        self._note(f"{place}; the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}")
+        if checkpoint is not None:
+            checkpoint.save(trainer)
+            self._save_stopped(trainer, trainer.best or trainer.weights())
+        self._say_stopped(trainer, checkpoint, bool(trainer.best))
         return 128 + self.caught
+
+    def _say_stopped(self, trainer: Trainer, checkpoint: Any, best: bool) -> None:
+        """Where a run was stopped and what is kept of it. best: whether --out has the best weights, not the last."""
+        at, kept = trainer.position, "nothing is kept without --out"
+        if checkpoint is not None:
+            which = f"the best (epoch {at.best_epoch})" if best else "these"
+            kept = f"the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}"
+        self._note(f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}; {kept}")
 
     # -- signals -----------------------------------------------------------------------------------
 
@@ -356,19 +367,6 @@ class TrainCommand:
             rows.append(("saved", result["out"]))
         for name, value in rows:
             click.echo(f"{name:<14} {value}")
-
-
-def _network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[str, Any]) -> Any:
-    """Linear, activation, dropout for each hidden layer; a Linear at the end."""
-    from schuss import nn
-
-    layers: list[Any] = []
-    sizes = (inputs, *hidden)
-    for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b, init=options["law"]), getattr(nn, ACTIVATIONS[options["activation"]])()]
-        if options["dropout"] > 0:
-            layers.append(nn.Dropout(options["dropout"]))
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs, init=options["law"]))
 
 
 def _describe(model: Any) -> str:
