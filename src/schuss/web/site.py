@@ -69,12 +69,13 @@ class Site:
                 self.show(self.main)
             return
         session = playground(message)  # complains before anything is stopped
-        if self.current is not self.main:
-            self.current.close()
-        self.show(session)
+        self.show(session)  # which stops the one before
         session.begin()
 
     def close(self) -> None:
-        """End whatever is playing."""
+        """End whatever is playing or computed; the main session's run goes on."""
+        self.main.cancel_landscape()
         if self.current is not self.main:
             self.current.close()
+        self.worker.close()
+        self.player.close()
