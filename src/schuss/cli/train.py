@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
-NOT_SETTINGS = ("out", "resume", "quiet", "as_json", "threads", "watch", "port", "opened")  # change no bit of a run
+NOT_SETTINGS = (  # they change no bit of a run
+    "out", "resume", "keep_path", "quiet", "as_json", "threads", "watch", "port", "opened",
+)  # fmt: skip
 
 
 def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -92,6 +94,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 @click.option("--backend", type=click.Choice(["native", "reference"]), default="native", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the model (.safetensors).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside --out, if there is one.")
+@click.option("--keep-path", is_flag=True, help="Keep the descent's path in --out, for its landscape: thrice the size.")
 @click.option("--watch", is_flag=True, help="A page of the run on this machine, while it trains and until Ctrl-C.")
 @page_options
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -128,6 +131,8 @@ class TrainCommand:
             check_installed()
         if self.options["resume"] and self.out is None:
             raise UsageError("--resume needs --out FILE: the checkpoint lies beside it")
+        if self.options["keep_path"] and self.out is None:
+            raise UsageError("--keep-path needs --out FILE: the path lies in it")
         if self.out is not None:
             _check_writable(self.out)
             finished = self._finished()
@@ -194,7 +199,7 @@ class TrainCommand:
             model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
             batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
             early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"],
-            record=WATCHED if o["watch"] else False, control=Control() if o["watch"] else None,
+            record=WATCHED if o["watch"] else o["keep_path"], control=Control() if o["watch"] else None,
         )  # fmt: skip
 
     def loss_name(self, dataset: Dataset) -> str:
@@ -266,8 +271,12 @@ class TrainCommand:
         from schuss.io.model import save
 
         assert self.out is not None
-        record = {**result, "settings": self.settings}
-        save(trainer.task.model, self.out, record=record)
+        track = None
+        if self.options["keep_path"] and len(trainer.run.path) > 1:
+            from schuss.viz.landscape import track_of
+
+            track = track_of(trainer.run, threads=self.options["threads"])
+        save(trainer.task.model, self.out, record={**result, "settings": self.settings}, track=track)
 
     def _save_stopped(self, trainer: Trainer, weights: dict[str, Any]) -> None:
         """A model file of a run that did not reach its end."""

@@ -25,6 +25,7 @@ class Seen:
     loss, optimizer the objects, or their settings as a file holds them
     record          what is known of the training, fit for JSON
     left_out        what a file's record says that no run could have written, in a line; "" for nothing
+    track           the run's path in a plane (schuss.train.record.Track), if the file keeps it
     """
 
     inputs: tuple[TensorType, ...]
@@ -34,6 +35,7 @@ class Seen:
     optimizer: Any = None
     record: Mapping[str, Any] = field(default_factory=dict)
     left_out: str = ""
+    track: Any = None
 
 
 _seen: weakref.WeakKeyDictionary[Any, Seen] = weakref.WeakKeyDictionary()

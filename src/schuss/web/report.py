@@ -7,7 +7,7 @@ import html
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -171,10 +171,10 @@ class Report:
 
         if self.dataset is None:
             return None
-        found = viz.landscape_data(self.run, around="random", size=SURFACE, rows=SURFACE_ROWS, progress=False)
-        text = (
-            f"The loss on a plane of two random, filter-normalised directions through the weights, {found.rows:,} rows."
-        )
+        around: Literal["path", "random"] = "random" if self.run.track is None else "path"
+        found = viz.landscape_data(self.run, around=around, size=SURFACE, rows=SURFACE_ROWS, progress=False)
+        what = "the run's path" if around == "path" else "two random, filter-normalised directions"
+        text = f"The loss on a plane of {what} through the weights, {found.rows:,} rows."
         contour = self._drawn(lambda: viz.landscape(found), "contours of the loss around the weights")
         surface = self._drawn(lambda: viz.landscape(found, kind="surface"), "the loss around the weights as a surface")
         return Section("Landscape", text, contour + surface)

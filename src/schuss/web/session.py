@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import numpy as np
+
 from schuss import nn
 from schuss.errors import UsageError
 from schuss.web.subject import Subject
@@ -72,7 +74,8 @@ class Session:
 
     def path(self) -> list[list[float]]:
         """The visited weights on the landscape's plane: [a, b, loss]."""
-        return []
+        track = self.subject.track
+        return [] if track is None else np.column_stack([track.at, track.loss]).tolist()
 
     def state(self) -> Event:
         """Where the run is."""
@@ -182,7 +185,8 @@ class Session:
         """(a run of the copied model, what the plane goes through). UsageError without data."""
         if not self.subject.sets:
             raise UsageError("a surface of the loss needs data: give --data")
-        return self.subject.as_run(), "random"
+        run = self.subject.as_run()
+        return run, "random" if run.track is None else "path"
 
 
 class Unwanted(Exception):
