@@ -186,7 +186,7 @@ def test_the_picture_does_not_touch_the_run(training: Any):
 
 def test_reading_a_drawing(training: Any):
     run = training()
-    wait(lambda: run.trainer.position.counter > 300)
+    wait(lambda: run.live._snapshot()[0] > 300)  # recorded: what the page reads with
     x, y = digits_like()
     for i in range(3):
         found = run.client.post("predict", {"x": x[i].tolist()})
@@ -326,3 +326,30 @@ def test_a_snapshot_is_of_one_moment(training: Any):
     step, weights = Live._snapshot(run.live)
     run.live.trainer = run.trainer
     assert step == weights["w"]
+
+
+def test_a_graph_is_drawn_again_only_for_other_weights(training: Any, monkeypatch: pytest.MonkeyPatch):
+    """One of ten thousand operations takes seconds, and of a paused run or a finished model it stays the same."""
+    from schuss.web import site
+    from schuss.web.subject import Subject
+
+    monkeypatch.setattr(site, "FRESH", 0.0)
+    monkeypatch.setattr(site, "SAME", 0.0)
+    monkeypatch.setattr(site, "GRAPH_SHARE", 1e9)
+    drawn: list[int] = []
+    real = Subject.graph
+    monkeypatch.setattr(Subject, "graph", lambda self, *a, **o: drawn.append(1) or real(self, *a, **o))
+    run = training()
+    client = run.client
+    client.post("control", {"do": "pause"})
+    wait(lambda: run.control.holds and run.trainer.run.path[-1].step == run.trainer.position.counter)
+    for _ in range(3):
+        client.get("graph.json?example=0&op=" + client.get("graph.json?example=0")["result"])
+        client("GET", "graph.svg?example=0")
+    assert len(drawn) == 1
+    at = run.trainer.position.counter
+    client.post("control", {"do": "step"})
+    wait(lambda: run.live._snapshot()[0] == at + 1)
+    client("GET", "graph.svg?example=0")
+    client("GET", "graph.svg?example=1")
+    assert len(drawn) == 3
