@@ -48,3 +48,8 @@ class ModelFileError(SchussError):
 
 class NonFiniteError(SchussError):
     """A loss or parameter became NaN or infinite. Names the op and the step."""
+
+
+def no_such_file(path: object) -> str:
+    """What every message about a file that is not there says."""
+    return f"{path}: no such file"

@@ -225,6 +225,21 @@ def test_files_that_are_no_models(schuss: Any, npz: Path, tmp_path: Path, comman
     assert str(path) in done.error
 
 
+def test_files_that_are_not_there_are_named_in_one_way(schuss: Any, npz: Path, model: Path, tmp_path: Path):
+    for name in ("none.safetensors", "none.png", "none.npz", "none.npy"):
+        none = tmp_path / name
+        calls: list[list[Any]] = [["predict", model, none]]
+        if name == "none.safetensors":
+            calls = [["info", none], ["graph", none], ["evaluate", none, npz], ["predict", none, npz], ["report", none]]
+            calls += [["view", none]]
+        if name == "none.npz":
+            calls += [["train", none], ["evaluate", model, none], ["view", model, "--data", none]]
+        for call in calls:
+            done = schuss(*call)
+            assert done.code == 1
+            assert done.error == f"Error: {none}: no such file\n", call
+
+
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.9, 0.999])
 def test_a_cut_model(schuss: Any, model: Path, tmp_path: Path, share: float):
     path = tmp_path / "cut.safetensors"

@@ -294,3 +294,34 @@ def test_graph_as_dot(schuss: Any, model: Path):
         if " -> " in line:
             a, _, b = line.strip().rstrip(";").split()
             assert {a, b} <= declared
+
+
+# -- a record that no run has written ------------------------------------------------------------------
+
+
+FOREIGN: list[dict[str, Any]] = [
+    {"history": "mine"},
+    {"history": {"loss": 3}},
+    {"history": {"epoch": [1, 2], "loss": [0.5, "half"]}},
+    {"history": {"epoch": [1, 2], "loss": [0.5]}},
+    {"epochs": "many", "seconds": "long", "test_accuracy": [1], "test_loss": "small"},
+    {"changes": 7, "settings": "mnist", "batch_size": "64"},
+]
+
+
+@pytest.mark.parametrize("record", FOREIGN)
+def test_a_foreign_record_costs_a_line(schuss: Any, model: Path, npz: Path, tmp_path: Path, record: dict[str, Any]):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "foreign.safetensors"
+    library.save(library.load(model), path, record=record)
+    said = f"{path}: left out of the record of its training: "
+    for command in ("info", "report"):
+        done = schuss(command, path)
+        assert done.code == 0, done.err
+        assert done.err.startswith(said)
+        assert done.err.count("\n") == 1
+        assert all(name in done.err for name in record)
+    assert json.loads(schuss("info", path, "--json").out)["record"] == record
+    for rest in (["evaluate", path, npz], ["graph", path, "--plan"], ["report", path, "--data", npz]):
+        done = schuss(*rest)
+        assert done.code == 0, done.err

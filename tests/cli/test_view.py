@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from pathlib import Path
@@ -13,7 +14,14 @@ import pytest
 pytest.importorskip("starlette", reason="the extra schuss[web] is not installed")
 pytest.importorskip("uvicorn", reason="the extra schuss[web] is not installed")
 
+import schuss as library
+from schuss.cli.models import opened
+from schuss.data import load_dataset
+from schuss.web.session import view
+from schuss.web.stream import to_json
 from tests.web.test_server_command import begin  # noqa: F401  a fixture
+
+from .test_results import FOREIGN
 
 if sys.platform == "win32":
     pytest.skip("signals of POSIX", allow_module_level=True)
@@ -50,6 +58,16 @@ def test_a_model_without_data(begin: Any, model: Path):  # noqa: F811
     assert client("GET", "graph.svg?example=0") == (400, b'{"error":"there are no data: give --data"}')
     assert "give --data" in client.refused("landscape", {"size": 7})
     assert run.end(signal.SIGTERM)[0] == 143
+
+
+@pytest.mark.parametrize("record", FOREIGN)
+def test_a_foreign_record_is_left_out(model: Path, npz: Path, tmp_path: Path, capsys: Any, record: dict[str, Any]):
+    path = tmp_path / "foreign.safetensors"
+    library.save(library.load(model), path, record=record)
+    session = view(opened(path), "m", load_dataset(npz))
+    assert capsys.readouterr().err.startswith(f"{path}: left out of the record of its training: ")
+    hello = json.loads(to_json(session.hello()))
+    assert (hello["history"], hello["changes"], hello["epochs"]) == ({}, [], 0)
 
 
 def test_errors_are_one_line(schuss: Any, model: Path, tmp_path: Path, regression: Path):

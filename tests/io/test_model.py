@@ -386,7 +386,7 @@ def parameter(name, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (setting(format=FORMAT + 1, version="9.1"), r"format 2, from a newer version of schuss \(9\.1\); upgrade"),
+        (setting(format=FORMAT + 1, version="9.1"), r"format 3, from a newer version of schuss \(9\.1\); upgrade"),
         (setting(format=0), "no format number"),
         (setting(format="1"), "no format number"),
         (setting(format=None), "no format number"),

@@ -319,6 +319,34 @@ def test_a_control_serves_one_run_after_the_other():
     assert (run.stopped, run.epochs, run.changes) == (None, 2, [])
 
 
+def test_a_control_steers_one_run_at_a_time():
+    """A second run is refused, whether it is made meanwhile or was made before, and leaves the first one alone."""
+    control = schuss.Control()
+    before = trainer_of(control)
+    with InThread(trainer_of(control, epochs=FOREVER)) as at:
+        wait_until(lambda: at.steps > 0)
+        for second in (before.train, lambda: trainer_of(control), lambda: fit(mlp(4, 3), blobs(), control=control)):
+            with pytest.raises(UsageError, match=r"^fit: this control steers another run; wait for its end, or give"):
+                second()
+        control.pause()
+        wait_until(lambda: at.done() == ["pause"])
+        assert before.run.steps == 0
+    assert at.trainer.run.stopped == "the test is over"
+    assert before.train().stopped is None
+    assert fit(mlp(4, 3), blobs(), control=control).stopped is None
+
+
+def test_a_run_that_fails_gives_its_control_back():
+    control = schuss.Control()
+
+    def fail(run):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        fit(mlp(4, 3), blobs(), control=control, callbacks=[fail])
+    assert fit(mlp(4, 3), blobs(), control=control).stopped is None
+
+
 def test_changes_are_kept_with_the_model(tmp_path):
     control = schuss.Control()
     control.set_rate(0.5)

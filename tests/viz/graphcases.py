@@ -1,7 +1,8 @@
-"""Models and functions whose graphs are drawn: every form that a graph can take."""
+"""Models and functions whose graphs are drawn, in every form that a graph can take; and what is read from the SVG."""
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import schuss
 from schuss import nn, viz
 
+SVG = "{http://www.w3.org/2000/svg}"
 X = np.array([[1, 2], [3, -1]], "f4")
 Y = np.array([[1], [0]], "f4")
 ARGUMENTS = tuple(map(np.array, ([[0.5, -0.5]], [0.0, 0.1], [[1.0], [2.0]], [0.0], [[2.0]], [[1.0]])))
@@ -148,3 +150,16 @@ CASES: dict[str, Callable[..., Any]] = {
     "skips": lambda **o: regression(Skips(), **o),
     **{f"random {i}": lambda i=i, **o: viz.graph(random_function(i), X, X + 1, **o) for i in range(6)},
 }
+
+
+def parsed(picture):
+    return ElementTree.fromstring(picture.svg)
+
+
+def groups(root, kind):
+    """The elements of a class."""
+    return [e for e in root.iter(f"{SVG}g") if kind in (e.get("class") or "").split()]
+
+
+def words(element):
+    return ["".join(t.itertext()) for t in element.iter(f"{SVG}text")]

@@ -95,6 +95,38 @@ def test_changes_by_hand_are_marked(data):
     assert list(after[-1].get_xdata()) == [2.0, 2.0]
 
 
+def markers(ax):
+    return {line.get_label(): line.get_marker() for line in ax.lines}
+
+
+@pytest.mark.parametrize(("epochs", "marked"), [(3, True), (40, True), (41, False), (250, False)])
+def test_points_are_marked_where_they_are_few(epochs, marked):
+    column = np.linspace(1, 0.1, epochs)
+    every = dict.fromkeys(("loss", "val_loss", "accuracy", "lr"), column)
+    found = viz.History({"epoch": np.arange(1.0, epochs + 1), **every})
+    for ax in viz.history(found).axes:
+        assert all((m not in ("", "None", None)) == marked for m in markers(ax).values())
+        ticks = ax.get_xticks()
+        assert (ticks == np.round(ticks)).all()
+
+
+def test_a_history_of_one_epoch_can_be_read():
+    """A dot in the middle, large, with its value beside it."""
+    names = ("loss", "val_loss", "accuracy", "lr")
+    found = viz.History({"epoch": np.array([4.0]), **{n: np.array([0.123456]) for n in names}})
+    for ax in viz.history(found).axes:
+        assert ax.get_xlim() == (3, 5)
+        assert {t.get_text() for t in ax.texts} == {"0.1235"}
+        assert all(line.get_markersize() >= 8 for line in ax.lines)
+
+
+def test_epochs_that_are_not_known_take_no_mark():
+    loss = np.full(100, np.nan)
+    loss[::10] = 0.5
+    (line,) = viz.history(viz.History({"epoch": np.arange(1.0, 101), "loss": loss})).axes[0].lines
+    assert line.get_marker() == "o"
+
+
 def test_errors_and_the_figure_given():
     from matplotlib.figure import Figure
 

@@ -91,8 +91,9 @@ def test_a_model_without_layers_has_its_output():
 def test_the_picture_of_activations_ends_with_the_probabilities():
     figure = viz.activations(image_run().model, stripes(1)[0][0])
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert titles[0] == "input, 6 × 6"
+    assert titles[0] == "input\n6 × 6"
     assert titles[-1] == "probabilities"
+    assert min(ax.title.get_fontsize() for ax in figure.axes if ax.get_title()) >= 11
     bars = figure.axes[5].patches
     assert sum(b.get_height() for b in bars) == pytest.approx(1)
     with pytest.raises(DataError, match="rows of shape"):
@@ -150,6 +151,7 @@ def test_the_picture_of_mistakes_shows_the_rows():
     assert f"{len(found)} of 400 wrong; the 9 it was surest of" == figure.get_suptitle()
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), x[found[0].index])
     assert figure.axes[0].get_title() == f"true {found[0].true}"
+    assert min(min(ax.title.get_fontsize(), ax.xaxis.label.get_fontsize()) for ax in figure.axes) >= 11
     none = viz.mistakes(model, x, np.asarray(model(x)).argmax(axis=1))
     assert none.get_suptitle() == "none of 400 wrong"
 
@@ -215,6 +217,15 @@ def test_saliency_of_one_number_and_its_errors():
     table = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(3, 2))
     with pytest.raises(UsageError, match="integers that stand for no numbers"):
         viz.saliency(table, np.zeros((2, 1), np.int64))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("picture", [viz.saliency, viz.saliency_data, viz.activations, viz.activations_data])
+def test_inputs_that_are_not_finite(picture, bad):
+    x = np.zeros((2, 24), "f4")
+    x[1, 7] = bad
+    with pytest.raises(DataError, match=f"^x: {bad} at row 1, column 7; fill or drop such entries$"):
+        picture(class_run().model, x)
 
 
 def test_pictures_of_saliency():

@@ -168,6 +168,8 @@ def test_stopped_by_hand_is_a_result(begin: Any, npz: Path, tmp_path: Path):
     client.until("change")
     client.post("control", {"do": "stop"})
     run.wait_for("the page stays")
+    assert f"the last weights are in {out}.ckpt (--resume goes on), these in {out}\n" in run.said
+    assert Path(f"{out}.ckpt").exists()
     code, said = run.end(signal.SIGTERM)
     assert code == 143
     import json

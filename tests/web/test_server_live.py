@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import schuss
 from schuss import nn, optim
 from schuss.train.fit import prepare
+from schuss.train.record import Moment
 from schuss.web.live import Live
 from schuss.web.server import Page
 from tests.web.support import Client, digits_like, network
@@ -184,7 +186,7 @@ def test_the_picture_does_not_touch_the_run(training: Any):
 
 def test_reading_a_drawing(training: Any):
     run = training()
-    wait(lambda: run.trainer.position.counter > 300)
+    wait(lambda: run.live._snapshot()[0] > 300)  # recorded: what the page reads with
     x, y = digits_like()
     for i in range(3):
         found = run.client.post("predict", {"x": x[i].tolist()})
@@ -248,3 +250,106 @@ def test_a_curve_is_drawn_as_it_is_learned(training: Any):
     later = run.client.until("function")
     assert later["axes"] == found["axes"]
     assert later["step"] > found["step"]
+
+
+def test_a_fault_of_the_page_is_told_once_and_ends_no_thread(training: Any, caplog: pytest.LogCaptureFixture):
+    x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    run = training(data=(x, np.sin(3 * x)), model=network(1, 1), loss=nn.MSELoss())
+    names = {"schuss-page-watch", "schuss-page-mountain"}
+
+    def broken() -> None:
+        raise ValueError("a mistake\nof ours")
+
+    function, follow = run.live.subject.function, run.live.mountain._follow
+    run.live.subject.function = run.live.mountain._follow = broken  # type: ignore[method-assign]
+    wait(lambda: len(run.live._troubles) == 2)
+    texts = {f"{what} failed: ValueError: a mistake of ours" for what in ("looking at the run", "following the path")}
+    assert set(next(run.client.events())["troubles"]) == texts
+    time.sleep(1.2)
+    assert sorted(r.getMessage() for r in caplog.records) == sorted(f"page: {text}" for text in texts)
+    assert names <= {t.name for t in threading.enumerate()}
+    run.live.subject.function, run.live.mountain._follow = function, follow  # type: ignore[method-assign]
+    assert run.client.until("function")["kind"] == "curve"
+    run.client.until("path")
+
+
+def test_a_fault_is_told_to_who_reads(training: Any):
+    run = training()
+    run.live.mountain._follow = lambda: 1 / 0  # type: ignore[method-assign]
+    assert run.client.until("trouble")["text"] == "following the path failed: ZeroDivisionError: division by zero"
+
+
+def test_the_end_is_told_in_any_case(training: Any):
+    run = training()
+    run.live.state = lambda: 1 / 0  # type: ignore[method-assign]
+    run.live.hello = lambda: {"type": "hello"}  # type: ignore[method-assign]
+    seen: list[dict[str, Any]] = []
+    reader = threading.Thread(target=lambda: seen.append(run.client.until("end")))
+    reader.start()
+    wait(lambda: run.page.site.hub.readers)
+    run.control.stop()
+    reader.join(10)
+    assert seen == [{"type": "end"}]
+
+
+def test_one_operation_asks_for_its_own_numbers(training: Any, monkeypatch: pytest.MonkeyPatch):
+    """A graph of thousands of operations is not written for the sake of one."""
+    from schuss.viz.graph.network import Network
+
+    run = training()
+    run.client.post("control", {"do": "pause"})
+    wait(lambda: run.control.holds)
+    written: list[str] = []
+    real = Network._op
+    monkeypatch.setattr(Network, "_op", lambda self, step: written.append(step.name) or real(self, step))
+    name = run.client.get("graph.json?example=0")["order"][3]
+    assert len(written) > 3
+    written.clear()
+    assert run.client.get(f"graph.json?example=0&op={name}")["op"]["name"] == name
+    assert written == [name]
+    assert run.client("GET", "graph.json?example=0&op=nothing") == (
+        400,
+        b'{"error":"there is no operation \'nothing\'"}',
+    )
+
+
+def test_a_snapshot_is_of_one_moment(training: Any):
+    """Step and weights belong together, whatever the training thread appends meanwhile."""
+    run = training()
+
+    class Growing(list[Any]):
+        def __getitem__(self, i: Any) -> Any:
+            self.append(Moment(len(self), 0.0, 0.0, 0.0, {}, None, {"w": np.array(len(self))}))
+            return super().__getitem__(i)
+
+    run.live.trainer = SimpleNamespace(run=SimpleNamespace(path=Growing([None])))  # type: ignore[assignment]
+    step, weights = Live._snapshot(run.live)
+    run.live.trainer = run.trainer
+    assert step == weights["w"]
+
+
+def test_a_graph_is_drawn_again_only_for_other_weights(training: Any, monkeypatch: pytest.MonkeyPatch):
+    """One of ten thousand operations takes seconds, and of a paused run or a finished model it stays the same."""
+    from schuss.web import site
+    from schuss.web.subject import Subject
+
+    monkeypatch.setattr(site, "FRESH", 0.0)
+    monkeypatch.setattr(site, "SAME", 0.0)
+    monkeypatch.setattr(site, "GRAPH_SHARE", 1e9)
+    drawn: list[int] = []
+    real = Subject.graph
+    monkeypatch.setattr(Subject, "graph", lambda self, *a, **o: drawn.append(1) or real(self, *a, **o))
+    run = training()
+    client = run.client
+    client.post("control", {"do": "pause"})
+    wait(lambda: run.control.holds and run.trainer.run.path[-1].step == run.trainer.position.counter)
+    for _ in range(3):
+        client.get("graph.json?example=0&op=" + client.get("graph.json?example=0")["result"])
+        client("GET", "graph.svg?example=0")
+    assert len(drawn) == 1
+    at = run.trainer.position.counter
+    client.post("control", {"do": "step"})
+    wait(lambda: run.live._snapshot()[0] == at + 1)
+    client("GET", "graph.svg?example=0")
+    client("GET", "graph.svg?example=1")
+    assert len(drawn) == 3

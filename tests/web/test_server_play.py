@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schuss.errors import UsageError
-from schuss.web.play import ACTIVATIONS, OPTIMIZERS, Settings, network, playground
+from schuss.web.play import ACTIVATIONS, OPTIMIZERS, Play, Settings, network, playground
 from schuss.web.server import Page
 from schuss.web.toys import CURVES, PLANES, toy
 from tests.web.support import Client
@@ -154,3 +154,16 @@ def test_begun_many_times_in_a_row(page: Page, client: Client):
     assert page.site.current.settings.lr == pytest.approx(0.06)
     client.post("play", {"data": None})
     assert not [t for t in threading.enumerate() if t.name == "schuss-page-play"]
+
+
+def test_a_playground_is_closed_once(page: Page, client: Client, monkeypatch: pytest.MonkeyPatch):
+    closed: list[Any] = []
+    real = Play.close
+    monkeypatch.setattr(Play, "close", lambda self: closed.append(self) or real(self))
+    client.post("play", {"data": "xor", "layers": [4]})
+    first = page.site.current
+    client.post("play", {"data": "circle", "layers": [4]})
+    second = page.site.current
+    assert closed == [first]
+    client.post("play", {"data": None})
+    assert closed == [first, second]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -70,9 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _report(error: Exception) -> int:
     """Say what went wrong; returns the exit code."""
-    from schuss.errors import SchussError, UsageError
+    from schuss.errors import SchussError, UsageError, no_such_file
 
-    if isinstance(error, OSError):
+    if isinstance(error, FileNotFoundError) and error.filename and error.strerror == os.strerror(errno.ENOENT):
+        text = no_such_file(error.filename)
+    elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         text = f"{place}{error.strerror or error}"
     elif isinstance(error, (SchussError, IndexError)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 ACTIVATIONS = {
@@ -59,3 +60,16 @@ def schedule(name: str, rate: float, warmup: int, steps: int) -> Any:
         return rate
     inner = makers[name]()
     return optim.Warmup(inner, warmup) if warmup else inner
+
+
+def network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[str, Any]) -> Any:
+    """Linear, activation, dropout for each hidden layer; a Linear at the end."""
+    from schuss import nn
+
+    layers: list[Any] = []
+    sizes = (inputs, *hidden)
+    for a, b in pairwise(sizes):
+        layers += [nn.Linear(a, b, init=options["law"]), getattr(nn, ACTIVATIONS[options["activation"]])()]
+        if options["dropout"] > 0:
+            layers.append(nn.Dropout(options["dropout"]))
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs, init=options["law"]))

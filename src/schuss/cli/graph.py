@@ -87,7 +87,7 @@ def _native(model: Any, view: str, form: str, batch_size: int | None, threads: i
     seen, found = seen_by(model), _training_step(model)
     if found is None or seen is None:
         raise ModelFileError("the file does not tell the loss, so there is no training step to compile")
-    batch = batch_size or int((seen.record or {}).get("batch_size") or 64)
+    batch = batch_size or seen.record.get("batch_size") or 64
     loop = NativeExecutor(threads).loop(found[0], batch)
     if view == "plan":
         return (plan_json if form == "json" else plan_text)(loop, batch)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from schuss.cli.models import opened
 from schuss.nn.forward import Seen
 
 SHOWN = 10  # epochs at each end of a long history
@@ -19,10 +20,10 @@ SHOWN = 10  # epochs at each end of a long history
 def command(model: Path, as_json: bool) -> None:
     """Layers, shapes, parameters and training record of MODEL."""
     from schuss import nn
-    from schuss.io.model import load, read_model
+    from schuss.io.model import read_model
     from schuss.nn.forward import seen_by
 
-    network = load(model)
+    network = opened(model)
     description = read_model(model)[1]
     seen = seen_by(network)
     assert seen is not None
@@ -37,12 +38,12 @@ def command(model: Path, as_json: bool) -> None:
         "layers": _layers(network, seen),
         "loss": seen.loss,
         "optimizer": seen.optimizer,
-        "record": seen.record,
+        "record": network.record,
     }
     if as_json:
         click.echo(json.dumps(result))
     else:
-        _show(result)
+        _show({**result, "record": seen.record})
 
 
 def _layers(model: Any, seen: Seen) -> list[dict[str, Any]]:
@@ -121,13 +122,12 @@ def _show_record(record: dict[str, Any]) -> None:
     if record.get("stopped"):
         facts.append(f"stopped: {record['stopped']}")
     click.echo(f"{'training':<11}{', '.join(facts) or 'no record'}")
-    given = (record.get("history") or {}).items()
-    history = {k: v for k, v in given if isinstance(v, list) and any(x is not None for x in v)}
+    history = {k: v for k, v in (record.get("history") or {}).items() if any(x is not None for x in v)}
     if not history:
         return
     click.echo("\n" + "".join(f"{name:>14}" for name in history))
     lines = [
-        "".join(f"{v:>14.6g}" if isinstance(v, (int, float)) else f"{v!s:>14}" for v in row)
+        "".join(f"{'None':>14}" if v is None else f"{v:>14.6g}" for v in row)
         for row in zip(*history.values(), strict=False)
     ]
     if len(lines) > 2 * SHOWN:

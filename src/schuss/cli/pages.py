@@ -28,11 +28,11 @@ def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def show(page: Any, opened: bool | None) -> None:
     """Say where the page is, on stderr, and open it where that is wanted."""
-    from schuss.web.server import on_a_desktop, open_browser
+    from schuss.web.server import on_a_desktop
 
     click.echo(f"page at {page.address}", err=True)
     if opened or (opened is None and on_a_desktop()):
-        open_browser(page.address)
+        page.open()
 
 
 def stay(page: Any, why: str, leave: bool = False) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from schuss.cli.models import opened
 from schuss.cli.view import data_of
 
 
@@ -26,7 +27,6 @@ def command(model: Path, data: str | None, output: Path | None) -> None:
     saliency, activations, and for 1 or 2 inputs the function.
     """
     from schuss.errors import UsageError
-    from schuss.io.model import load
     from schuss.paths import atomic_write
     from schuss.viz.style import pyplot
 
@@ -34,7 +34,7 @@ def command(model: Path, data: str | None, output: Path | None) -> None:
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o {target}: the name must end in .html")
     pyplot(into_files=True)
-    network = load(model)
+    network = opened(model)
     dataset = data_of(network, data)
 
     from schuss.web.report import Report

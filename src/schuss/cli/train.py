@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
-NOT_SETTINGS = ("out", "resume", "quiet", "as_json", "threads", "watch", "port", "opened")  # change no bit of a run
+NOT_SETTINGS = (  # they change no bit of a run
+    "out", "resume", "keep_path", "quiet", "as_json", "threads", "watch", "port", "opened",
+)  # fmt: skip
 
 
 def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -92,6 +93,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 @click.option("--backend", type=click.Choice(["native", "reference"]), default="native", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the model (.safetensors).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside --out, if there is one.")
+@click.option("--keep-path", is_flag=True, help="Keep the descent's path in --out, for its landscape: thrice the size.")
 @click.option("--watch", is_flag=True, help="A page of the run on this machine, while it trains and until Ctrl-C.")
 @page_options
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -120,6 +122,7 @@ class TrainCommand:
         from schuss.data import load_dataset
         from schuss.errors import UsageError
         from schuss.train.checkpoint import Checkpoint
+        from schuss.train.control import BY_HAND
 
         if self.options["watch"]:
             from schuss.web import check_installed
@@ -127,6 +130,8 @@ class TrainCommand:
             check_installed()
         if self.options["resume"] and self.out is None:
             raise UsageError("--resume needs --out FILE: the checkpoint lies beside it")
+        if self.options["keep_path"] and self.out is None:
+            raise UsageError("--keep-path needs --out FILE: the path lies in it")
         if self.out is not None:
             _check_writable(self.out)
             finished = self._finished()
@@ -157,9 +162,15 @@ class TrainCommand:
                 if self.watched:
                     self.watched.stop()
                 return code
+            by_hand = run.stopped == BY_HAND  # it may go on another time
+            if by_hand and checkpoint is not None:
+                checkpoint.save(trainer)
             result = self._result(dataset, trainer, run, seconds, first)
-            if self.out is not None and checkpoint is not None:
+            if checkpoint is not None:
                 self._save(trainer, result)
+            if by_hand:
+                self._say_stopped(trainer, checkpoint, bool(self.options["early_stop"] and trainer.best))
+            elif checkpoint is not None:
                 checkpoint.remove()
         self._print(result)
         return self.watched.stay(self.caught is not None) if self.watched else 0
@@ -169,13 +180,13 @@ class TrainCommand:
     def prepare(self, dataset: Dataset) -> Trainer:
         """Model, loss, optimizer and data, put together."""
         from schuss import Control, nn, optim
-        from schuss.cli.choices import schedule
+        from schuss.cli.choices import network, schedule
         from schuss.train.fit import prepare
 
         o = self.options
         x, y = dataset.x_train_flat, dataset.y_train
         outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
-        model = nn.to_dtype(_network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
+        model = nn.to_dtype(network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
         loss_name = self.loss_name(dataset)
         rows = len(x) - round(len(x) * o["validation"])
         kind, settings, rate = OPTIMIZERS[o["optimizer"]]
@@ -187,7 +198,7 @@ class TrainCommand:
             model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
             batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
             early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"],
-            record=o["watch"], control=Control() if o["watch"] else None,
+            record=o["watch"] or o["keep_path"], control=Control() if o["watch"] else None,
         )  # fmt: skip
 
     def loss_name(self, dataset: Dataset) -> str:
@@ -259,8 +270,12 @@ class TrainCommand:
         from schuss.io.model import save
 
         assert self.out is not None
-        record = {**result, "settings": self.settings}
-        save(trainer.task.model, self.out, record=record)
+        track = None
+        if self.options["keep_path"] and len(trainer.run.path) > 1:
+            from schuss.viz.landscape import track_of
+
+            track = track_of(trainer.run, threads=self.options["threads"])
+        save(trainer.task.model, self.out, record={**result, "settings": self.settings}, track=track)
 
     def _save_stopped(self, trainer: Trainer, weights: dict[str, Any]) -> None:
         """A model file of a run that did not reach its end."""
@@ -278,34 +293,39 @@ class TrainCommand:
         """The record of a run that --resume finds finished already."""
         from schuss.errors import ModelFileError
         from schuss.io.model import read_model
+        from schuss.io.record import sound
         from schuss.train.checkpoint import Checkpoint, check_settings
 
         assert self.out is not None
         if not self.options["resume"] or not self.out.exists() or Checkpoint(self.out, {}).path.exists():
             return None
         try:
-            record: dict[str, Any] = read_model(self.out)[1].get("record") or {}
+            record = sound(read_model(self.out)[1].get("record") or {})[0]
         except ModelFileError:
             return None
         check_settings(self.settings, record.get("settings"), str(self.out))
-        done = record.get("epochs", 0) >= self.options["epochs"] or record.get("stopped")
-        if done:
-            self._note(f"{self.out} is finished: {record.get('epochs')} epochs")
-        return record if done else None
+        ended = record.get("epochs", 0) >= self.options["epochs"] or record.get("stopped")
+        if not ended or "test_loss" not in record:  # a signal left it without its result
+            return None
+        self._note(f"{self.out} is finished: {record.get('epochs')} epochs")
+        return record
 
     def _stopped(self, trainer: Trainer, checkpoint: Any) -> int:
         """After Ctrl-C or SIGTERM: keep the last and the best weights and say where they are."""
         assert self.caught is not None
-        at = trainer.position
-        place = f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
-        if checkpoint is None or self.out is None:
-            self._note(f"{place}; nothing is kept without --out")
-            return 128 + self.caught
-        checkpoint.save(trainer)
-        which = f"the best (epoch {at.best_epoch})" if trainer.best else "these"
-        self._save_stopped(trainer, trainer.best or trainer.weights())
-        self._note(f"{place}; the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}")
+        if checkpoint is not None:
+            checkpoint.save(trainer)
+            self._save_stopped(trainer, trainer.best or trainer.weights())
+        self._say_stopped(trainer, checkpoint, bool(trainer.best))
         return 128 + self.caught
+
+    def _say_stopped(self, trainer: Trainer, checkpoint: Any, best: bool) -> None:
+        """Where a run was stopped and what is kept of it. best: whether --out has the best weights, not the last."""
+        at, kept = trainer.position, "nothing is kept without --out"
+        if checkpoint is not None:
+            which = f"the best (epoch {at.best_epoch})" if best else "these"
+            kept = f"the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}"
+        self._note(f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}; {kept}")
 
     # -- signals -----------------------------------------------------------------------------------
 
@@ -355,19 +375,6 @@ class TrainCommand:
             rows.append(("saved", result["out"]))
         for name, value in rows:
             click.echo(f"{name:<14} {value}")
-
-
-def _network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[str, Any]) -> Any:
-    """Linear, activation, dropout for each hidden layer; a Linear at the end."""
-    from schuss import nn
-
-    layers: list[Any] = []
-    sizes = (inputs, *hidden)
-    for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b, init=options["law"]), getattr(nn, ACTIVATIONS[options["activation"]])()]
-        if options["dropout"] > 0:
-            layers.append(nn.Dropout(options["dropout"]))
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs, init=options["law"]))
 
 
 def _describe(model: Any) -> str:

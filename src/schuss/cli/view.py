@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from schuss.cli import models
 from schuss.cli.pages import page_options, show, stay
 
 
@@ -18,11 +19,10 @@ def command(model: Path, data: str | None, port: int, opened: bool | None) -> in
 
     The graph's values and gradients, the landscape and the curve's points need data.
     """
-    from schuss.io.model import load
     from schuss.web import check_installed
 
     check_installed()
-    network = load(model)
+    network = models.opened(model)
     dataset = data_of(network, data)
 
     from schuss.web.server import Page
@@ -39,9 +39,7 @@ def data_of(network: object, given: str | None) -> object:
     from schuss.nn.forward import seen_by
 
     seen = seen_by(network)
-    record = dict(seen.record) if seen is not None else {}
-    settings = record.get("settings")
-    trained_on = settings.get("data") if isinstance(settings, dict) else None
-    if given is None and trained_on != "mnist":
+    settings = (seen.record if seen is not None else {}).get("settings") or {}
+    if given is None and settings.get("data") != "mnist":
         return None
     return load_dataset(given or "mnist")

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from schuss.data.arrays import Array
-from schuss.errors import DataError
+from schuss.errors import DataError, no_such_file
 
 # Deflate packs at best 258 bytes into two bits: no stream becomes more than this many times longer.
 MAX_INFLATION = 1032
@@ -40,7 +40,7 @@ def read_idx(path: Path) -> Array:
             file.seek(0)
             return _read_gzipped(file, length, path) if packed else _read_plain(file, length, path)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(no_such_file(path)) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 

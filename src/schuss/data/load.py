@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schuss.data.bundled import load_mnist
 from schuss.data.dataset import Dataset, checked_dataset
-from schuss.errors import DataError
+from schuss.errors import DataError, no_such_file
 
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
 _IDX_STEMS = {
@@ -59,7 +59,7 @@ def _find_idx(folder: Path, stem: str, rank: int) -> Path:
     for spelling in spellings:
         if (folder / spelling).is_file():
             return folder / spelling
-    raise DataError(f"{folder / spellings[0]}: no such file (nor with .gz); the folder needs all four idx files")
+    raise DataError(f"{no_such_file(folder / spellings[0])} (nor with .gz); the folder needs all four idx files")
 
 
 def _load_npz(path: Path) -> Dataset:

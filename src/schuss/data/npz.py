@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from schuss.data.arrays import Array, as_array
 from schuss.data.idx import MAX_INFLATION
-from schuss.errors import DataError
+from schuss.errors import DataError, no_such_file
 
 _CHUNK = 1 << 20
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error, OverflowError)
@@ -39,7 +39,7 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
                 )
             return {name: _read_member(archive, name, length, f"{path}: {name}") for name in names}
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(no_such_file(path)) from None
     except _DAMAGE as error:
         raise DataError(f"{path}: damaged .npz ({error}); save it again") from None
     except OSError as error:
@@ -52,7 +52,7 @@ def array_names(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(no_such_file(path)) from None
     except _DAMAGE as error:
         raise DataError(f"{path}: damaged .npz ({error}); save it again") from None
 
@@ -65,7 +65,7 @@ def read_npy(path: Path) -> Array:
             file.seek(0)
             return _read_array(file, length, str(path))
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(no_such_file(path)) from None
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str) -> Array:

@@ -14,8 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.io.record import sound
 from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
@@ -25,9 +28,11 @@ from schuss.nn.module import Module
 from schuss.ops.check import parse_graph
 from schuss.ops.registry import lookup
 from schuss.trace import Tensor, scope
+from schuss.train.record import Track
 from schuss.version import __version__
 
-FORMAT = 1
+FORMAT = 2
+PLAIN = 1  # of a file without a path
 
 
 def save(
@@ -39,6 +44,7 @@ def save(
     scale: float | None = None,
     loss: Any = None,
     optimizer: Any = None,
+    track: Track | None = None,
 ) -> None:
     """Write a model of any class to a file, whole or not at all.
 
@@ -47,6 +53,8 @@ def save(
     scale   what integers of the input are multiplied by before the model sees them
     record  what is known of the training, anything JSON holds
     loss, optimizer  kept by their settings
+    track   the run's path in a plane, to draw it later: schuss.viz.landscape.track_of(run). The file is three times as
+            large with it
 
     What is not given is taken from the model's last fit.
 
@@ -59,7 +67,7 @@ def save(
     params = nn.state_dict(model)
     floats = scaled_types(model, seen.inputs, seen.scale)
     description = {
-        "format": FORMAT,
+        "format": PLAIN if track is None else FORMAT,
         "version": __version__,
         "graph": to_text(forward_graph(model, floats)),
         "inputs": [_written(t) for t in seen.inputs],
@@ -75,21 +83,28 @@ def save(
         json.dumps(description["record"])
     except (TypeError, ValueError) as error:
         raise UsageError(f"save: the record must hold what JSON can hold: {error}") from None
+    if track is not None:
+        description["shares"] = list(track.shares)
+        params = params | {"path/at": track.at, "path/loss": track.loss}
+        params |= {f"path/{k}/{name}": w for k, d in enumerate(track.directions) for name, w in d.items()}
     write_tensors(path, params, description)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
     """The model in a file: its layers where all are schuss's own, else a GraphModel that computes the same.
 
-    The model has `record`, what is known of its training. Raises ModelFileError if the file is damaged, from a newer
+    The model has `record`, what the file says of its training; pictures and commands use as much of it as has the form
+    that a run writes. Raises ModelFileError if the file is damaged, from a newer
     version or not schuss's; OSError if it cannot be read.
     """
-    tensors, description = read_model(path)
+    everything, description = read_model(path)
+    tensors = {name: value for name, value in everything.items() if not name.startswith("path/")}
     graph = _graph(path, description)
     _check_parameters(path, tensors, description, graph)
     model = _rebuilt(path, description, graph, tensors)
     model.record = _mapping(description, "record") or {}
-    remember(model, _seen(path, description, graph, model.record))
+    track = _track(path, tensors, everything, description.get("shares")) if len(everything) > len(tensors) else None
+    remember(model, replace(_seen(path, description, graph), track=track))
     return model
 
 
@@ -198,6 +213,20 @@ def _check_parameters(path: Any, tensors: Mapping[str, Array], description: Mapp
                 )
 
 
+def _track(path: Any, tensors: Mapping[str, Array], everything: Mapping[str, Array], shares: Any) -> Track:
+    """The run's path: two directions with a number for each of the parameters', and the moments' places and losses."""
+    kept = {n.removeprefix("path/"): a for n, a in everything.items() if n not in tensors}
+    at, loss = (kept.pop(name, np.zeros(0)) for name in ("at", "loss"))
+    wanted = {f"{k}/{n}": (w.shape, w.dtype) for k in (0, 1) for n, w in tensors.items()}
+    sound = {n: (a.shape, a.dtype) for n, a in kept.items()} == wanted
+    sound = sound and loss.ndim == 1 and loss.size > 0 and at.shape == (loss.size, 2)
+    known = isinstance(shares, list) and len(shares) == 2 and all(type(s) in (int, float) for s in shares)
+    if not sound or not known or not all(np.isfinite(a).all() for a in (at, *kept.values())):
+        raise ModelFileError(f"{path}: the path it keeps is damaged: its arrays do not fit the parameters")
+    first, second = ({n: kept[f"{k}/{n}"] for n in tensors} for k in (0, 1))
+    return Track((first, second), at, loss, (float(shares[0]), float(shares[1])))
+
+
 def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: Mapping[str, Array]) -> Any:
     layers = description.get("layers")
     for name, tensor in tensors.items():
@@ -234,7 +263,7 @@ def _mapping(description: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _seen(path: Any, description: Mapping[str, Any], graph: Graph, record: Mapping[str, Any]) -> Seen:
+def _seen(path: Any, description: Mapping[str, Any], graph: Graph) -> Seen:
     """What the model was fitted to; the inputs must be the graph's, but for integers that are scaled."""
     scale = description.get("scale")
     try:
@@ -249,4 +278,6 @@ def _seen(path: Any, description: Mapping[str, Any], graph: Graph, record: Mappi
     scaled = [w if c else t for t, w, c in chosen]
     if scaled != wanted or [t.shape for t in inputs] != [w.shape for w in wanted]:
         raise ModelFileError(f"{path}: the model's description has no sound inputs: they are not its graph's")
-    return Seen(inputs, scale, target, _mapping(description, "loss"), _mapping(description, "optimizer"), record)
+    kept, left_out = sound(description.get("record") or {})
+    loss, optimizer = _mapping(description, "loss"), _mapping(description, "optimizer")
+    return Seen(inputs, scale, target, loss, optimizer, kept, left_out)

@@ -24,6 +24,8 @@ class Seen:
     inputs, target  types of one batch's columns; scale: what integers among the inputs are multiplied by (None: not)
     loss, optimizer the objects, or their settings as a file holds them
     record          what is known of the training, fit for JSON
+    left_out        what a file's record says that no run could have written, in a line; "" for nothing
+    track           the run's path in a plane (schuss.train.record.Track), if the file keeps it
     """
 
     inputs: tuple[TensorType, ...]
@@ -32,6 +34,8 @@ class Seen:
     loss: Any = None
     optimizer: Any = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    left_out: str = ""
+    track: Any = None
 
 
 _seen: weakref.WeakKeyDictionary[Any, Seen] = weakref.WeakKeyDictionary()

@@ -8,10 +8,10 @@ from typing import Any
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.train.record import Moment
+from schuss.train.record import Moment, Track
 from schuss.train.step import Task
 
-NOT_RECORDED = ("model", "steps", "path", "task", "data", "validation")  # what no model file holds
+NOT_RECORDED = ("model", "steps", "path", "track", "task", "data", "validation")  # what no model file holds
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Run:
     changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}, and
               likewise "pause", "resume", "step" and "stop" with None for from and to
     path      the recorded moments (schuss.train.record.Moment), with record=True
+    track     of a loaded model's run: its path in a plane, if the file keeps it
     task      what was learned: model, loss, optimizer and types
     data      the training columns x0, ..., y and, with weights of examples, w; the trainer's own arrays, no copies
     validation likewise, if there is validation data
@@ -39,6 +40,7 @@ class Run:
     best: int | None = None
     changes: list[dict[str, Any]] = field(default_factory=list)
     path: list[Moment] = field(default_factory=list, compare=False)
+    track: Track | None = field(default=None, compare=False)
     task: Task | None = field(default=None, compare=False)
     data: Mapping[str, Array] | None = field(default=None, compare=False)
     validation: Mapping[str, Array] | None = field(default=None, compare=False)

@@ -12,6 +12,7 @@ from schuss.errors import UsageError
 
 Request = tuple[str, Any]
 """What was asked for, with the number of steps, the learning rate or the reason."""
+BY_HAND = "stopped by hand"
 
 
 class Control:
@@ -19,7 +20,7 @@ class Control:
 
     The run looks at it between slices of steps, about 12 times a second; what was asked for happens then, in order, and
     is recorded in `run.changes`. What is asked for before a run begins waits for it. A control steers one run at a
-    time, and is as new when that has ended. UsageError for arguments out of range.
+    time, and is as new when that has ended. UsageError for arguments out of range, and for a second run meanwhile.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class Control:
         self._requests: list[Request] = []  # not yet seen by the run
         self._paused = False
         self._no_rate: str | None = None  # why the running optimizer's rate cannot be changed
+        self._running = False
         self._held = False  # this and the next two: what the run has seen; only its thread writes them
         self._granted = 0  # single steps yet to be done
         self._reason: str | None = None
@@ -56,7 +58,7 @@ class Control:
             raise UsageError(f"step: count must be a whole number of at least 1, got {count!r}")
         self._ask("step", int(count), paused=True)
 
-    def stop(self, reason: str = "stopped by hand") -> None:
+    def stop(self, reason: str = BY_HAND) -> None:
         """End the run after the slice that is being computed. The reason is what `run.stopped` will say."""
         if not isinstance(reason, str) or not reason:
             raise UsageError(f"stop: the reason must be a text, got {reason!r}")
@@ -86,19 +88,30 @@ class Control:
     # -- for the run ---------------------------------------------------------------------------------
 
     def attach(self, no_rate: str | None) -> None:
-        """A run is about to use it. no_rate: why its rate cannot be changed, None if it can.
+        """A run is being made for it. no_rate: why its rate cannot be changed, None if it can.
 
-        UsageError if it was asked for already and cannot.
+        UsageError if that was asked for already and cannot be, or while another run uses it.
         """
         with self._changed:
+            self._check_free()
             if no_rate is not None and any(what == "lr" for what, _ in self._requests):
                 raise UsageError(f"set_rate: {no_rate}")
             self._no_rate = no_rate
 
+    def begin(self) -> None:
+        """The run begins: until `detach` the control is its own. UsageError while another one uses it."""
+        with self._changed:
+            self._check_free()
+            self._running = True
+
+    def _check_free(self) -> None:
+        if self._running:
+            raise UsageError("fit: this control steers another run; wait for its end, or give each a schuss.Control")
+
     def detach(self) -> None:
         """The run has ended: what it did not see is forgotten."""
         with self._changed:
-            self._requests, self._paused, self._no_rate = [], False, None
+            self._requests, self._paused, self._no_rate, self._running = [], False, None, False
             self._held, self._granted, self._reason = False, 0, None
 
     def take(self) -> list[Request]:
@@ -144,4 +157,4 @@ def check_control(given: Any) -> None:
         raise UsageError(f"fit: control must be a schuss.Control, got {type(given).__name__}")
 
 
-__all__ = ["Control"]
+__all__ = ["BY_HAND", "Control"]

@@ -143,12 +143,14 @@ class Trainer:
     ) -> Run:
         """Run to the last epoch, or until something stops it. The model gets the weights in any case.
 
-        stop: returns a reason to stop at the next slice, or None. saved: called when a snapshot is fresh.
+        stop: returns a reason to stop at the next slice, or None. saved: called when a snapshot is fresh. UsageError
+        while the control steers another run.
         """
         self.loop.load(self.arrays)
         self.run.history, self.run.changes = self.position.history, self.position.changes
         if self.position.step == 0:  # resumed just after the epoch that was to be the last
             self.run.stopped = self._waited_long_enough()
+        self.control.begin()
         try:
             if self.recorder is not None:
                 self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays))

@@ -73,19 +73,19 @@ def activations(model: Any, x: Any, *, shape: tuple[int, int] | None = None, fig
     if not row.size:
         raise UsageError("activations: the example has no numbers")
     high, wide = style.grid_of(len(panels) + 1, columns=min(len(panels) + 1, 4))
-    figure = style.new_figure(figure, (2.5 * wide, 2.3 * high + 0.1))
+    figure = style.new_figure(figure, (3.0 * wide, 2.9 * high + 0.1))
     axes = list(figure.subplots(high, wide, squeeze=False).flat)
     size = is_image(model, row.size, shape)
     if size is None:
         _units(axes[0], row)
-        axes[0].set_title("input", fontsize=style.SMALL)
+        axes[0].set_title("input", fontsize=style.CAPTION)
     else:
-        show_gray(style.picture_axes(axes[0], f"input, {size[0]} × {size[1]}"), row.reshape(size))
+        show_gray(style.picture_axes(axes[0], f"input\n{size[0]} × {size[1]}", style.CAPTION), row.reshape(size))
     for ax, (name, values) in zip(axes[1:], panels, strict=False):
         _units(ax, values)
         if name == "probabilities":
-            ax.set_xlabel("class", fontsize=8)
-        ax.set_title(name if name == "probabilities" else f"{name}, {values.size:,} units", fontsize=style.SMALL)
+            ax.set_xlabel("class")
+        ax.set_title(name if name == "probabilities" else f"{name}\n{values.size:,} units", fontsize=style.CAPTION)
     for ax in axes[len(panels) + 1 :]:
         ax.remove()
     return figure
@@ -99,8 +99,8 @@ def _units(ax: Any, values: Array) -> None:
         ax.bar(np.arange(flat.size), flat, color=colors, width=0.8)
         ax.axhline(0, color=style.ink(), lw=0.6)
         ax.set_xticks(np.arange(flat.size))
-        ax.tick_params(labelsize=7)
-        ax.set_xlabel("unit", fontsize=8)
+        ax.tick_params(labelsize=style.SMALL)
+        ax.set_xlabel("unit")
         ax.set_box_aspect(1)
         style.plain(ax)
         return

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from schuss.api.outputs import fitted, read
+from schuss.data import check_finite
 from schuss.errors import LoweringError
 from schuss.exec import executor
 from schuss.ir.executor import Array, Compiled
@@ -47,12 +48,13 @@ class Forward:
 def prepared(model: object, x: Array) -> Array:
     """Rows as the model computes with them: in the shape and dtype of its input, integers scaled as in its training.
 
-    A single row without the axis of examples gets one. DataError for rows that do not fit.
+    A single row without the axis of examples gets one. DataError for rows that do not fit, and for NaN or infinity.
     """
     seen, dtype = seen_by(model) or Seen(()), model_dtype(model)
     rows = fitted(seen, np.asarray(x))
     if not seen.inputs and rows.ndim < 2:
         rows = rows[np.newaxis]
+    check_finite(rows, "x")
     if rows.dtype.kind == "f":
         return np.ascontiguousarray(rows, dtype)
     if seen.inputs and are_scaled(seen.inputs, seen.scale)[0]:

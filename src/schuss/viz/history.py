@@ -16,6 +16,7 @@ from schuss.viz.runs import loss_name, sample
 
 NOT_METRICS = ("epoch", "count", "lr", "seconds")
 NORMS = 40  # moments whose gradient is computed
+FEW = 40  # points of a line that are marked each
 LOG_FROM = 20.0  # a ratio of the largest to the smallest loss from which its axis is logarithmic
 
 
@@ -107,6 +108,8 @@ def history(run: Any, *, figure: Any = None, norms: bool = True, rows: int | Non
     epoch. A panel is left out where nothing is known. The other arguments are history_data's.
     """
     style.pyplot()
+    from matplotlib.ticker import MaxNLocator
+
     data = run if isinstance(run, History) else history_data(run, norms=norms, rows=rows, seed=seed)
     if not data.epochs.get("epoch", np.empty(0)).size and not data.moments:
         raise UsageError("history: the run has no epoch and no recorded moment yet")
@@ -122,6 +125,10 @@ def history(run: Any, *, figure: Any = None, norms: bool = True, rows: int | Non
         ax.set_xlabel("epochs")
         ax.grid(alpha=0.25, linewidth=0.6)
         ax.margins(x=0.02)
+        if not data.moments:  # nothing is between two epochs
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if len(data.epochs["epoch"]) == 1:
+                ax.set_xlim(data.epochs["epoch"][0] - 1, data.epochs["epoch"][0] + 1)
     for ax in list(grid.flat)[len(panels) :]:
         ax.remove()
     return figure
@@ -149,7 +156,7 @@ def _curves(ax: Any, data: History, name: str) -> None:
     for column, color, label, marker in lines:
         values = data.epochs.get(column)
         if values is not None and np.isfinite(values).any():
-            ax.plot(data.epochs["epoch"], values, marker, ms=4, ls="-", lw=1.6, color=color, label=label)
+            _line(ax, data.epochs["epoch"], values, color, marker, label=label)
             shown.append(values[np.isfinite(values)])
     ax.set_ylabel(data.loss_name if name == "loss" else name.replace("_", " "))
     every = np.concatenate(shown) if shown else np.ones(1)
@@ -159,9 +166,19 @@ def _curves(ax: Any, data: History, name: str) -> None:
         ax.legend(fontsize=8, framealpha=0.75)
 
 
+def _line(ax: Any, x: Array, y: Array, color: str, marker: str = "o", **options: Any) -> None:
+    """A line, with its points where they are few; of one point alone its value too."""
+    known = np.flatnonzero(np.isfinite(y))
+    few = len(known) <= FEW
+    ax.plot(x, y, marker=marker if few else None, ms=4 if len(known) > 1 else 8, lw=1.6, color=color, **options)
+    if len(known) == 1:
+        at = (x[known[0]], y[known[0]])
+        ax.annotate(f"{at[1]:.4g}", at, (9, 0), textcoords="offset points", va="center", color=color)
+
+
 def _rate(ax: Any, data: History, name: str) -> None:
     columns = data.moments if np.isfinite(data.moments.get("lr", np.empty(0))).any() else data.epochs
-    ax.plot(columns["epoch"], columns["lr"], color=style.cycle()[2], lw=1.6, marker="o", ms=3)
+    _line(ax, columns["epoch"], columns["lr"], style.cycle()[2])
     if np.nanmin(columns["lr"]) > 0 and np.nanmax(columns["lr"]) / np.nanmin(columns["lr"]) > LOG_FROM:
         ax.set_yscale("log")
     else:
@@ -170,7 +187,7 @@ def _rate(ax: Any, data: History, name: str) -> None:
 
 
 def _norm(ax: Any, data: History, name: str) -> None:
-    ax.plot(data.norms["epoch"], data.norms[name], color=style.cycle()[3], lw=1.6, marker="o", ms=3)
+    _line(ax, data.norms["epoch"], data.norms[name], style.cycle()[3])
     ax.set_ylim(bottom=0)
     ax.set_ylabel("norm of the gradient")
 

@@ -16,6 +16,8 @@ import numpy as np
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.train.evaluate import losses
+from schuss.train.record import Track
+from schuss.train.step import Task
 from schuss.viz import mountain, style
 from schuss.viz.plane import Plane, mean_of, principal, random_plane
 from schuss.viz.progress import Report
@@ -88,7 +90,7 @@ def landscape_data(
 ) -> Landscape:
     """The loss on a plane through the run's last weights, and the run's path in it.
 
-    run       what fit returned; for "path" of fit(..., record=True)
+    run       what fit returned; for "path" of fit(..., record=True), or as_run of a model whose file keeps the path
     around    "path": the plane of the principal components of the visited weights; "random": two random directions,
               filter-normalised
     size      points along each axis
@@ -97,23 +99,50 @@ def landscape_data(
     progress  None: a bar on a terminal; a function called with (done, total); False: nothing
 
     Computed in native code over all cores, dropout off. UsageError for a run without a path ("path") or without data.
+    The losses of a path that a file keeps are those of 1,000 rows.
     """
     _check(around, size, rows)
     task, data = task_of(run, "landscape")
-    path = moments_of(run, "landscape") if around == "path" else getattr(run, "path", None) or []
-    path = [path[i] for i in _spread(len(path), PATH_POINTS)]
+    last, points = final_weights(run), _points(getattr(run, "path", None) or [])
+    if around == "path":
+        track = track_of(run, rows, seed, threads)
+        plane, projected, path_loss = Plane(last, track.directions, track.shares), track.at, track.loss
+        a, b = _axes(projected, size)
+    else:
+        plane = random_plane(last, seed)
+        projected, path_loss = plane.project(points), _losses(task, points, sample(data, rows, seed), threads)
+        a, b = _axis(-1, 1, size), _axis(-1, 1, size)
     data = sample(data, rows, seed)
-    points, last = [m.weights for m in path], final_weights(run)
-    plane = principal(last, points, seed) if around == "path" else random_plane(last, seed)
-    projected = plane.project(points)
-    a, b = _axes(projected, size) if around == "path" else (_axis(-1, 1, size), _axis(-1, 1, size))
     loss = surface(task, plane, a, b, data, threads, progress)
-    path_loss = np.asarray(losses(task, points, data, threads), np.float64).reshape(-1)
     centre = float(loss[int(np.flatnonzero(b == 0)[0]), int(np.flatnonzero(a == 0)[0])])
     share = sum(plane.shares) if plane.shares else _share(plane, points)
     return Landscape(
         a, b, loss, projected, path_loss, plane.directions, centre, share, plane.shares, len(data["y"]), loss_name(task)
     )
+
+
+def track_of(run: Any, rows: int | None = 1000, seed: int = 0, threads: int | None = None) -> Track:
+    """The run's path in the plane of its principal components, through the last weights: for schuss.save(..., track=).
+    Of a loaded model's run the one that its file keeps. The arguments and errors are landscape_data's.
+    """
+    kept: Track | None = getattr(run, "track", None)
+    if kept is not None:
+        return kept
+    task, data = task_of(run, "landscape")
+    points = _points(moments_of(run, "landscape"))
+    plane = principal(final_weights(run), points, seed)
+    assert plane.shares is not None
+    found = _losses(task, points, sample(data, rows, seed), threads)
+    return Track(plane.directions, plane.project(points), found, plane.shares)
+
+
+def _points(path: list[Any]) -> list[Mapping[str, Array]]:
+    """The weights of at most PATH_POINTS moments."""
+    return [path[i].weights for i in _spread(len(path), PATH_POINTS)]
+
+
+def _losses(task: Task, points: list[Mapping[str, Array]], data: Mapping[str, Array], threads: int | None) -> Array:
+    return np.asarray(losses(task, points, data, threads), np.float64).reshape(-1)
 
 
 def _check(around: str, size: int, rows: int | None) -> None:

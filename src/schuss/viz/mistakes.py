@@ -79,16 +79,16 @@ def mistakes(
         raise UsageError(f"mistakes: count must be at least 1, got {count}")
     shown = found[:count]
     high, wide = style.grid_of(max(len(shown), 1), columns=8 if len(shown) > 8 else None)
-    figure = style.new_figure(figure, (1.2 * wide + 0.2, 1.45 * high + 0.5), "compressed")
-    figure.suptitle(_title(len(found), len(rows), len(shown)), fontsize=11)
+    figure = style.new_figure(figure, (1.45 * wide + 0.2, 1.85 * high + 0.6), "compressed")
+    figure.suptitle(_title(len(found), len(rows), len(shown)), fontsize=13)
     if not shown:
         return figure
     probable = all(0 <= m.true_share <= m.confidence <= 1 for m in shown)
     axes = list(figure.subplots(high, wide, squeeze=False).flat)
     for ax, mistake in zip(axes, shown, strict=False):
         true, said = (names[c] if names is not None else c for c in (mistake.true, mistake.said))
-        show_gray(style.picture_axes(ax, f"true {true}", size=8.5), rows[mistake.index].reshape(side))
-        ax.set_xlabel(_said(said, mistake, probable), fontsize=7.5, labelpad=2)
+        show_gray(style.picture_axes(ax, f"true {true}", size=style.CAPTION), rows[mistake.index].reshape(side))
+        ax.set_xlabel(_said(said, mistake, probable), fontsize=style.CAPTION, labelpad=3)
     for ax in axes[len(shown) :]:
         ax.remove()
     return figure

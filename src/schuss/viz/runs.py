@@ -19,7 +19,8 @@ from schuss.train.step import Task
 
 
 def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
-    """A trained model and data as a run without a path: for a model that was loaded, or data it has not seen.
+    """A trained model and data as a run: for a model that was loaded, or data it has not seen. Without the weights of a
+    path, but with the track of it that the model's file may keep.
 
     x     an array of rows, or a tuple of them for several inputs
     loss  called with (pred, target); None: the loss the model was trained with
@@ -37,7 +38,7 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     target = types.pop("y")
     run = Run(model, dict(seen.record.get("history") or {}))
     run.task = Task(model, loss_of(model, loss), None, tuple(types.values()), target, scale=seen.scale)
-    run.data = columns
+    run.data, run.track = columns, seen.track
     return run
 
 

@@ -15,6 +15,7 @@ SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
 FAMILIES = ("sans-serif",)
 SMALL = 9.0
+CAPTION = 11.0  # of small pictures side by side
 Color = Any
 
 
@@ -46,7 +47,7 @@ def new_figure(figure: Any, size: tuple[float, float], layout: str = "constraine
 def bar_beside(ax: Any, image: Any, ticks: Any = None) -> Any:
     """A colour bar beside a small image, which keeps its place."""
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.06, 1)), ticks=ticks)
-    bar.ax.tick_params(labelsize=7)
+    bar.ax.tick_params(labelsize=SMALL)
     bar.ax.minorticks_off()
     return bar
 

@@ -96,7 +96,7 @@ class _Routes:
         return self._file(request.path_params["name"])
 
     def _file(self, name: str) -> Response:
-        path = self.static.get(name) or _static_files().get(name)
+        path = self.static.get(name)
         if path is None:
             return Response("not found", 404)
         return FileResponse(path, media_type=TYPES.get(path.suffix))
@@ -136,8 +136,13 @@ class _Routes:
         return answer(await self._computed(lambda: self.site.current.subject.predict(values, centre)))
 
     async def landscape(self, request: Request) -> Response:
-        """Start the fine surface."""
+        """Start the fine surface in place of one that is being computed; {"cancel": true} ends that and starts none."""
         message = await _message(request)
+        if "cancel" in message:
+            if message["cancel"] is not True or len(message) > 1:
+                raise UsageError("cancel must be true, and stand alone")
+            self.site.current.cancel_landscape()
+            return answer({"ok": True})
         size, rows = (_whole(message.get(k, v), k) for k, v in (("size", 51), ("rows", 10_000)))
         await self._computed(lambda: self.site.current.compute_landscape(size, rows))
         return answer({"ok": True})
@@ -203,10 +208,9 @@ def _whole(value: Any, name: str) -> int:
 
 
 def _numbers(picture: Any, name: str | None) -> Any:
-    everything = picture.to_json()
+    found = picture.to_json(name)
     if name is None:
-        return everything
-    for op in everything["ops"]:
-        if op["name"] == name:
-            return {"op": op, "loss": everything["loss"]}
-    raise UsageError(f"there is no operation {name[:80]!r}")
+        return found
+    if not found["ops"]:
+        raise UsageError(f"there is no operation {name[:80]!r}")
+    return {"op": found["ops"][0], "loss": found["loss"]}

@@ -90,7 +90,8 @@ class Live(Session):
         path = self.trainer.run.path
         if not path:
             return 0, self._first
-        return path[-1].step, path[-1].weights
+        newest = path[-1]  # read once: the training thread may append meanwhile
+        return newest.step, newest.weights
 
     def history(self) -> dict[str, list[Any]]:
         columns = dict(self.trainer.run.history)
@@ -166,6 +167,7 @@ class Live(Session):
             raise UsageError("do must be pause, resume, step, stop or lr")
 
     def close(self) -> None:
+        super().close()
         self.steering.stop("the page was closed")
         self.finish()
 
@@ -190,9 +192,9 @@ class Live(Session):
 
     def _tick(self) -> None:
         while not self.ended.wait(self._pause):
-            self._look()
-        self._look()
-        self.send({**self.state(), "type": "state"})
+            self.guarded(self._look, "looking at the run")
+        self.guarded(self._look, "looking at the run")
+        self.guarded(lambda: self.send({**self.state(), "type": "state"}), "the run's last state")
         self.send({"type": "end"})
 
     def _look(self) -> None:

@@ -58,12 +58,12 @@ class Mountain:
         behind()
         start = time.perf_counter()
         while not self._live.ended.wait(self._rest):
-            self._follow()
+            self._live.guarded(self._follow, "following the path")
             allowed = (time.perf_counter() - start) * SHARE
             if self._live.steering.paused or allowed >= self._spent + self._cost:
-                self._surface()
-        self._follow()
-        self._surface()
+                self._live.guarded(self._surface, "the coarse surface")
+        self._live.guarded(self._follow, "following the path")
+        self._live.guarded(self._surface, "the coarse surface")
 
     def _follow(self) -> None:
         """Put the new moments on the plane, which is laid anew when their number has doubled."""
@@ -97,14 +97,14 @@ class Mountain:
         path = list(live.trainer.run.path)
         if len(path) < 3 or path[-1].step == self._drawn:
             return
-        began = time.thread_time()
-        chosen = spread(path, KNOTS)
-        run = live.subject.as_run(chosen)
-        found = viz.landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
-        self._drawn = path[-1].step
-        live.show_landscape(found, run, fine=False)
-        self._cost = time.thread_time() - began
-        self._spent += self._cost
+        began, self._drawn = time.thread_time(), path[-1].step
+        try:
+            run = live.subject.as_run(spread(path, KNOTS))
+            found = viz.landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
+            live.show_landscape(found, run, fine=False)
+        finally:  # one that failed took its time too
+            self._cost = time.thread_time() - began
+            self._spent += self._cost
         self._follow()
 
 

@@ -7,7 +7,7 @@ import html
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -67,8 +67,7 @@ class Report:
         self.seen: Seen = seen_by(model) or Seen(())
         self.run: Any = self._as_run()
         history = self.seen.record.get("history")
-        known = isinstance(history, dict) and "accuracy" in history
-        self.classes = dataset.classes if dataset is not None and (known or not history) else None
+        self.classes = dataset.classes if dataset is not None and (not history or "accuracy" in history) else None
 
     def _as_run(self) -> Any:
         from schuss.train.callbacks import Run
@@ -111,11 +110,11 @@ class Report:
         for name, value in (("loss", seen.loss), ("optimizer", seen.optimizer)):
             if value is not None:
                 facts.append((name, _settings(value)))
-        if isinstance(record.get("seconds"), (int, float)):
+        if record.get("seconds") is not None:
             facts.append(("training took", f"{record['seconds']:.2f} s"))
         for name in ("test_loss", "test_accuracy"):
             value = record.get(name)
-            if isinstance(value, (int, float)):
+            if value is not None:
                 shown = f"{value * 100:.2f} %" if name.endswith("accuracy") else f"{value:.4f}"
                 facts.append((name.replace("_", " "), shown))
         return facts
@@ -172,10 +171,10 @@ class Report:
 
         if self.dataset is None:
             return None
-        found = viz.landscape_data(self.run, around="random", size=SURFACE, rows=SURFACE_ROWS, progress=False)
-        text = (
-            f"The loss on a plane of two random, filter-normalised directions through the weights, {found.rows:,} rows."
-        )
+        around: Literal["path", "random"] = "random" if self.run.track is None else "path"
+        found = viz.landscape_data(self.run, around=around, size=SURFACE, rows=SURFACE_ROWS, progress=False)
+        what = "the run's path" if around == "path" else "two random, filter-normalised directions"
+        text = f"The loss on a plane of {what} through the weights, {found.rows:,} rows."
         contour = self._drawn(lambda: viz.landscape(found), "contours of the loss around the weights")
         surface = self._drawn(lambda: viz.landscape(found, kind="surface"), "the loss around the weights as a surface")
         return Section("Landscape", text, contour + surface)

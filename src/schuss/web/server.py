@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
+import tempfile
 import threading
-from typing import Any
+from pathlib import Path
 
 from schuss.errors import UsageError
 from schuss.web import check_installed
@@ -33,6 +35,7 @@ class Page:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
         from schuss.web.app import build
+        from schuss.web.connections import Connection
         from schuss.web.site import Site
 
         self.site = Site(session)
@@ -43,7 +46,7 @@ class Page:
         config = uvicorn.Config(
             build(self.site, self.token),
             loop="asyncio",
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -52,13 +55,13 @@ class Page:
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            limit_concurrency=64,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=32 << 10,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="schuss-page", daemon=True)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def address(self) -> str:
@@ -73,13 +76,31 @@ class Page:
     def stop(self) -> None:
         """End the streams, then the server and its thread."""
         self.site.close()
-        loop = self.site.hub.loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self.site.hub.close)
         self._server.should_exit = True
-        self._thread.join(GRACE)
+        loop = self.site.hub.loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(self.site.hub.close)
+        if self._thread.ident is not None:
+            self._thread.join(GRACE)
         self._socket.close()
         self._limits.restore_original_limits()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def open(self) -> None:
+        """Open the page in the browser, without waiting for it.
+
+        The browser is given a file that goes on to the address: any user of the machine can read its command line, and
+        the address holds the token. The folder and the file are this user's alone, and are removed by `stop`.
+        """
+        import webbrowser
+
+        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="schuss-page-")
+        file = Path(self._folder.name) / "page.html"
+        file.touch(0o600)
+        file.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={self.address}">\n')
+        threading.Thread(target=webbrowser.open, args=(file.as_uri(),), name="schuss-page-browser", daemon=True).start()
 
     def _serve(self) -> None:
         async def serve() -> None:
@@ -110,10 +131,3 @@ def on_a_desktop() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def open_browser(address: str) -> Any:
-    """Open the page in the browser, without waiting for it."""
-    import webbrowser
-
-    threading.Thread(target=webbrowser.open, args=(address,), name="schuss-page-browser", daemon=True).start()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
+
+import numpy as np
 
 from schuss import nn
 from schuss.errors import UsageError
@@ -12,8 +15,8 @@ from schuss.web.subject import Subject
 from schuss.web.worker import behind
 
 Event = dict[str, Any]
-LARGEST_GRID = 101
-MOST_ROWS = 60_000
+GRID = (5, 101)  # points along each axis of a surface, at least and at most
+MOST = 100_000_000  # points times rows of a surface
 
 
 class Session:
@@ -33,6 +36,8 @@ class Session:
         self.send: Callable[[Event], None] = lambda event: None
         self.landscape: Event | None = None  # the newest, as it was sent
         self._computing = threading.Lock()
+        self._unwanted = threading.Event()  # of the fine surface that was asked for last: whether it is to end
+        self._troubles: dict[str, str] = {}  # told last, by the work that had them
 
     def hello(self) -> Event:
         """Everything known so far."""
@@ -49,6 +54,7 @@ class Session:
             "changes": self.changes(),
             "path": self.path(),
             "landscape": self.landscape,
+            "troubles": list(self._troubles.values()),
             "state": state,
         }
 
@@ -56,8 +62,7 @@ class Session:
 
     def history(self) -> dict[str, list[Any]]:
         """The columns of the run's history, one entry an epoch."""
-        given = self.record.get("history")
-        return {k: list(v) for k, v in given.items() if isinstance(v, list)} if isinstance(given, dict) else {}
+        return dict(self.record.get("history") or {})
 
     def moments(self) -> list[Event]:
         """The recorded moments without their weights."""
@@ -65,15 +70,16 @@ class Session:
 
     def changes(self) -> list[Event]:
         """What was changed by hand."""
-        return [c for c in self.record.get("changes") or [] if isinstance(c, dict)]
+        return list(self.record.get("changes") or [])
 
     def path(self) -> list[list[float]]:
         """The visited weights on the landscape's plane: [a, b, loss]."""
-        return []
+        track = self.subject.track
+        return [] if track is None else np.column_stack([track.at, track.loss]).tolist()
 
     def state(self) -> Event:
         """Where the run is."""
-        history, epochs = self.history(), int(self.record.get("epochs") or 0)
+        history, epochs = self.history(), self.record.get("epochs") or 0
         last = {name: column[-1] for name, column in history.items() if column}
         shown = {k: v for k, v in last.items() if k not in ("epoch", "loss", "lr", "seconds")}
         return {
@@ -98,6 +104,20 @@ class Session:
 
     def close(self) -> None:
         """End what works for this session."""
+        self.cancel_landscape()
+
+    def guarded(self, work: Callable[[], Any], what: str) -> None:
+        """Work of a thread that must go on whatever happens: an error is told to readers and logged, in one line, once
+        until it is another one.
+        """
+        try:
+            work()
+        except Exception as error:
+            text = f"{what} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            if self._troubles.get(what) != text:
+                self._troubles[what] = text
+                logging.getLogger(__name__).warning("page: %s", text)
+                self.send({"type": "trouble", "text": text})
 
     @property
     def busy(self) -> bool:
@@ -107,33 +127,50 @@ class Session:
     # -- the fine surface -----------------------------------------------------------------------------
 
     def compute_landscape(self, size: int, rows: int) -> None:
-        """Start the fine surface in a thread of its own; notes tell how far it is, an event brings it.
+        """Start the fine surface in a thread of its own, in place of one that is being computed, which ends at its next
+        point. Notes tell how far it is, an event brings it; the last note, with "done", comes at the end in any case.
 
-        UsageError where one is being computed, and without data.
+        size: points along each axis; rows: of the data, all if there are fewer. UsageError without data, for a size out
+        of range, and for more than MOST points times rows.
         """
-        self.run_for_landscape()  # says what is missing, before a thread is made
-        if not self._computing.acquire(blocking=False):
-            raise UsageError("a surface is being computed; wait for it")
-        size = min(max(size, 5), LARGEST_GRID)
-        rows = min(max(rows, 1), MOST_ROWS)
-        threading.Thread(target=self._compute, args=(size, rows), name="schuss-page-surface", daemon=True).start()
+        run = self.run_for_landscape()[0]  # says what is missing, before a thread is made
+        rows = min(rows, len(run.data["y"]))
+        if not GRID[0] <= size <= GRID[1] or rows < 1:
+            raise UsageError(f"a surface has {GRID[0]} to {GRID[1]} points along each axis, and at least one row")
+        if size * size * rows > MOST:
+            most = f"at most {MOST:,} in all"
+            raise UsageError(f"{size} x {size} points of {rows:,} rows are too many ({most}): ask for fewer of either")
+        self.cancel_landscape()
+        unwanted = self._unwanted = threading.Event()
+        thread = threading.Thread(
+            target=self._compute, args=(size, rows, unwanted), name="schuss-page-surface", daemon=True
+        )
+        thread.start()
 
-    def _compute(self, size: int, rows: int) -> None:
+    def cancel_landscape(self) -> None:
+        """Let the fine surface, if one is being computed, end at its next point. From any thread."""
+        self._unwanted.set()
+
+    def _compute(self, size: int, rows: int, unwanted: threading.Event) -> None:
         from schuss import viz
 
         behind()
-        try:
-            run, around = self.run_for_landscape()
-            report = Percent(self.send, f"surface of {size} x {size} points")
-            found = viz.landscape_data(
-                run, around=around, size=size, rows=rows, threads=self.threads(), progress=report
-            )
-            self.show_landscape(found, run, fine=True)
-            self.send({"type": "note", "text": ""})
-        except Exception as error:  # the reader is told, whatever it is
-            self.send({"type": "note", "text": f"the surface could not be computed: {' '.join(str(error).split())}"})
-        finally:
-            self._computing.release()
+        text = ""
+        with self._computing:  # until the one before has seen that it is not wanted
+            try:
+                report = Percent(self.send, f"surface of {size} x {size} points", unwanted)
+                report(0, 1)
+                run, around = self.run_for_landscape()
+                found = viz.landscape_data(
+                    run, around=around, size=size, rows=rows, threads=self.threads(), progress=report
+                )
+                self.show_landscape(found, run, fine=True)
+            except Unwanted:
+                pass
+            except Exception as error:  # the reader is told, whatever it is
+                text = f"the surface could not be computed: {' '.join(str(error).split())}"
+            if self._unwanted is unwanted:  # else another one is being told of
+                self.send({"type": "note", "text": text, "done": True})
 
     def show_landscape(self, found: Any, run: Any, fine: bool) -> None:
         """A new surface for all readers."""
@@ -148,17 +185,24 @@ class Session:
         """(a run of the copied model, what the plane goes through). UsageError without data."""
         if not self.subject.sets:
             raise UsageError("a surface of the loss needs data: give --data")
-        return self.subject.as_run(), "random"
+        run = self.subject.as_run()
+        return run, "random" if run.track is None else "path"
+
+
+class Unwanted(Exception):
+    """Whoever asked for a surface does not want it any more."""
 
 
 class Percent:
-    """Tells readers how far something is, when the whole percentage has grown by 5."""
+    """Tells readers how far something is, when the whole percentage has grown by 5. Unwanted where it is to end."""
 
-    def __init__(self, send: Callable[[Event], None], what: str) -> None:
-        self._send, self._what, self._last = send, what, -5
+    def __init__(self, send: Callable[[Event], None], what: str, unwanted: threading.Event) -> None:
+        self._send, self._what, self._unwanted, self._last = send, what, unwanted, -5
 
     def __call__(self, done: int, total: int) -> None:
         """done of total."""
+        if self._unwanted.is_set():
+            raise Unwanted
         percent = 100 * done // max(total, 1)
         if percent >= self._last + 5:
             self._last = percent

@@ -22,7 +22,7 @@ class Site:
         self.hub = Hub(self._hello)
         self.worker = Worker()
         self.player = Worker()  # starts and ends playgrounds, one after the other
-        self._graphs: dict[Any, tuple[float, Any]] = {}  # the last: until when it is fresh, and the picture
+        self._graphs: dict[Any, tuple[float, int, Any]] = {}  # the last: until when it is fresh, its step, the picture
         self._connect(main)
 
     def _hello(self) -> Event:
@@ -47,17 +47,18 @@ class Site:
         self.hub.send(session.hello())
 
     def graph(self, name: str, index: int, choice: dict[str, Any], numbers: bool) -> Any:
-        """The graph of one example. The same question again soon is answered with the same picture: the numbers that
-        are asked for after a picture are of its weights, and following a graph live slows the training but little.
+        """The graph of one example. The same question again soon, or of the same weights, is answered with the same
+        picture: the numbers that are asked for after a picture are of its weights, and following a graph live slows the
+        training but little.
         """
         key = (id(self.current), name, index, *sorted(choice.items()))
-        until, picture = self._graphs.get(key, (0.0, None))
-        began = time.monotonic()
-        if picture is None or began > (until + SAME if numbers else until):
+        until, drawn, picture = self._graphs.get(key, (0.0, -1, None))
+        began, step = time.monotonic(), self.current.subject.snapshot()[0]
+        if picture is None or (step != drawn and began > (until + SAME if numbers else until)):
             picture = self.current.subject.graph(name, index, **choice)
             took = time.monotonic() - began
             rest = took / GRAPH_SHARE if self.current.busy else 0.0
-            self._graphs = {key: (time.monotonic() + max(FRESH, rest), picture)}
+            self._graphs = {key: (time.monotonic() + max(FRESH, rest), step, picture)}
         return picture
 
     def play(self, message: dict[str, Any]) -> None:
@@ -69,12 +70,13 @@ class Site:
                 self.show(self.main)
             return
         session = playground(message)  # complains before anything is stopped
-        if self.current is not self.main:
-            self.current.close()
-        self.show(session)
+        self.show(session)  # which stops the one before
         session.begin()
 
     def close(self) -> None:
-        """End whatever is playing."""
+        """End whatever is playing or computed; the main session's run goes on."""
+        self.main.cancel_landscape()
         if self.current is not self.main:
             self.current.close()
+        self.worker.close()
+        self.player.close()

@@ -20,6 +20,7 @@ from schuss.api.outputs import is_classifier, outputs_of
 from schuss.errors import UsageError
 from schuss.nn.forward import remember, seen_by
 from schuss.train.callbacks import Run
+from schuss.train.record import Track
 from schuss.train.step import Task
 
 Array = Any
@@ -115,6 +116,12 @@ class Subject:
         columns = self.sets.get(name)
         return 0 if columns is None else len(columns["y"])
 
+    @property
+    def track(self) -> Track | None:
+        """The run's path in a plane, of a loaded model whose file keeps it."""
+        seen = seen_by(self.model)
+        return None if seen is None else seen.track
+
     def as_run(self, path: Sequence[Any] = ()) -> Run:
         """A run for the pictures of runs, with a copy of the model at the newest weights."""
         with self.lock:
@@ -123,6 +130,7 @@ class Subject:
             run.task = replace(self.task, model=run.model)
             run.data = next(iter(self.sets.values()), {})
             run.path = list(path)
+            run.track = self.track
             return run
 
     # -- pictures ----------------------------------------------------------------------------------

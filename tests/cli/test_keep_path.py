@@ -1,0 +1,66 @@
+"""schuss train --keep-path: view and report draw the descent itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from schuss.data import load_dataset
+
+RUN = ["--hidden", "16", "--epochs", "100", "--batch-size", "8", "--threads", "1", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def kept(npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from schuss.cli import main
+
+    out = tmp_path_factory.mktemp("kept") / "m.safetensors"
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(npz), *RUN, "--keep-path", "--out", str(out)])
+    assert not ended.value.code
+    return out
+
+
+def test_the_weights_are_those_of_a_run_without_it(schuss: Any, npz: Path, kept: Path, tmp_path: Path):
+    assert schuss("train", npz, *RUN, "--out", tmp_path / "m").code == 0
+    one, other = load_file(tmp_path / "m"), load_file(kept)
+    assert all((one[name] == other[name]).all() for name in one)
+    assert len(other) == 3 * len(one) + 2
+    measured = [schuss("evaluate", path, npz).out.split("\n")[1:] for path in (tmp_path / "m", kept)]
+    assert measured[0] == measured[1]
+    again = schuss("train", npz, *RUN, "--out", kept, "--resume")
+    assert again.code == 0, "it is no setting of the run"
+
+
+def test_the_report_draws_it(schuss: Any, npz: Path, kept: Path, model: Path, tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    for path, what in ((kept, "the run&#x27;s path"), (model, "two random, filter-normalised directions")):
+        out = tmp_path / "r.html"
+        assert schuss("report", path, "--data", npz, "-o", out).code == 0
+        assert f"The loss on a plane of {what} through the weights" in out.read_text()
+
+
+def test_the_page_draws_it(npz: Path, kept: Path):
+    pytest.importorskip("uvicorn")
+    import schuss
+    from schuss.web.session import view
+
+    session = view(schuss.load(kept), "m", load_dataset(npz))
+    path = np.array(session.hello()["path"])
+    assert path.shape[0] > 2
+    assert path.shape[1] == 3
+    assert path[-1, 2] < path[0, 2]
+    np.testing.assert_allclose(path[-1, :2], 0, atol=1e-5)
+    run, around = session.run_for_landscape()
+    assert around == "path"
+    assert run.track is not None
+
+
+def test_it_needs_a_file(schuss: Any, npz: Path):
+    done = schuss("train", npz, *RUN, "--keep-path")
+    assert done.code == 2
+    assert "--keep-path needs --out FILE" in done.error
