@@ -54,6 +54,7 @@ function put(found, walked, numbers) {
   const focused = document.activeElement?.closest?.("#picture [tabindex]");
   const again = focused && sign(focused);
   const at = walk?.at ?? null;
+  const before = drawnFor ? margin() : 0;
   [picture, walk, operations] = [found, walked, numbers];
   picture.removeAttribute("width");
   picture.removeAttribute("height");
@@ -67,11 +68,18 @@ function put(found, walked, numbers) {
   }
   $("picture").replaceChildren(picture);
   size();
-  if (!drawnFor) $("picture").scrollLeft = (picture.clientWidth - $("picture").clientWidth) / 2 + 20;
+  $("picture").scrollLeft += margin() - before; // the boxes stay where they were, whatever numbers are beside them
   if (at !== null) walk.go(at);
   if (again) [...picture.querySelectorAll("[tabindex]")].find((e) => sign(e) === again)?.focus({ preventScroll: true });
   if (chosen !== null) choose(chosen);
   says();
+}
+
+/** How far the boxes in sight are from the left edge, where they begin on a narrow screen. */
+function margin() {
+  const host = $("picture").getBoundingClientRect();
+  const boxes = [...picture.querySelectorAll(".op, .layer")].map((box) => box.getBoundingClientRect());
+  return Math.min(...boxes.filter((box) => box.top < host.bottom).map((box) => box.left)) - host.left - 12;
 }
 
 /** What a box is, whichever picture it is in. */

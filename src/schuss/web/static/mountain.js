@@ -79,7 +79,7 @@ function about() {
     $("surface").querySelector(".message"),
     !data ? "A surface of the loss needs data: give --data." : known.hello.mode === "view" ? asked : soon,
   );
-  write($("contour").querySelector(".message"), alone ? "Its map." : "The path begins with the first recorded weights.");
+  write($("contour").querySelector(".message"), alone ? "The same from above." : "The path begins with the first recorded weights.");
   $("mountain-fine").disabled = waiting || !data;
 }
 

@@ -127,7 +127,7 @@ function drawChart() {
   const points = playing() ? curve("loss") : [];
   const test = playing() ? byEpoch("val_loss") : [];
   const series = [
-    { name: "Training", colour: "accent", points },
+    ...(points.length ? [{ name: "Training", colour: "accent", points }] : []),
     ...(test.length ? [{ name: "Test", colour: "cool", points: test }] : []),
   ];
   legend($("play-legend"), series);
@@ -142,8 +142,9 @@ function knobs() {
   const own = chosen.data === "points";
   $("play-noise").disabled = own;
   $("play-label").style.visibility = isCurve() ? "hidden" : "visible";
-  $("play-clear").disabled = !own || !chosen.points.length;
-  write($("play-hint"), own && !chosen.points.length ? "Click to place the first points." : "Click to add a point.");
+  $("play-clear").hidden = !own || !chosen.points.length;
+  const hint = own && !chosen.points.length ? "Click to place the first points." : "Click to add a point.";
+  write($("play-hint"), idle() ? " " : hint);
 }
 
 // -- points --------------------------------------------------------------------------------------------
@@ -293,6 +294,7 @@ function hello() {
 /** Show the playground; open it if nothing is being trained. */
 function begin() {
   if (!known.hello) return;
+  knobs();
   $("play-again").textContent = playing() ? "Train again" : "Train";
   if (playing()) load();
   else if (training()) {

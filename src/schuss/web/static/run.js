@@ -48,7 +48,8 @@ function tiles() {
   const over = run.finished || hello?.mode === "view";
   write($("tile-left-name"), over ? "Time taken" : "Time left");
   write($("tile-left"), duration(over ? taken() : run.left));
-  write($("tile-left-sub"), over ? " " : run.paused ? "paused" : `${duration(taken())} so far`);
+  const epochs = run.epoch ? `${count(run.epoch)} epoch${run.epoch === 1 ? "" : "s"}` : " ";
+  write($("tile-left-sub"), over ? epochs : run.paused ? "paused" : `${duration(taken())} so far`);
 }
 
 function metricTile() {
