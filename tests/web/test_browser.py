@@ -92,6 +92,14 @@ def test_every_figure_says_of_which_rows_it_is(small: Small, tab: Callable[..., 
     assert float(page.text("#tile-loss-sub").removeprefix("test ")) == pytest.approx(loss, rel=1e-3)
 
 
+def test_a_file_without_a_history_says_so(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address)
+    page.tell("hello", model="2-2", mode="view", state={"finished": True}, history={})
+    page.page.wait_for_timeout(150)
+    assert page.coloured("#loss-chart canvas", "--muted") > 50
+    assert page.coloured("#loss-chart canvas", "--grid") == 0  # no axes of nothing
+
+
 def test_a_history_of_one_epoch_can_be_read(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address)
     history = {"epoch": [1], "loss": [0.31], "val_loss": [0.35]}
@@ -146,6 +154,18 @@ def test_a_fine_surface_can_be_cancelled(small: Small, tab: Callable[..., Tab]) 
     assert page("#mountain-fine").is_enabled()
     assert page.text("#mountain-note") == "It was cancelled."
     assert asked[1:] == [{"cancel": True}, {"cancel": True}]
+
+
+def test_the_map_is_read_by_keyboard(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "mountain")
+    axis = [-1.0, 0.0, 1.0]
+    heights = [[abs(a) + abs(b) + 0.5 for a in axis] for b in axis]
+    page.tell("landscape", a=axis, b=axis, loss=heights, rows=4, path=[[-1, 0], [0, 0]], path_loss=[1.5, 0.5])
+    page("#contour canvas").focus()
+    page.page.keyboard.press("ArrowRight")
+    assert page.text("#contour .tip").split("\n") == ["Loss here 1.5", "Path 1 of 2: loss 1.5"]
+    page("#tab-run").focus()
+    assert not page("#contour .tip").is_visible()
 
 
 def test_a_drawn_seven_is_read(training: str, tab: Callable[..., Tab]) -> None:

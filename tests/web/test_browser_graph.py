@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from schuss import nn
+from schuss.explanation import loss
 from tests.web.browser import Tab
 from tests.web.support import Small, deep
 
@@ -83,6 +85,39 @@ def test_what_an_arrow_carries_opens_its_operation(small: Small, tab: Callable[.
     np.testing.assert_allclose(got, small.gradient(0)["2.bias"], rtol=1e-3, atol=2e-5)
     got = numbers_in(page, "#panel [data-part=value]")
     np.testing.assert_allclose(got, nn.named_parameters(small.model)["2.bias"].data, rtol=1e-3, atol=2e-5)
+
+
+def test_enter_opens_an_operation_and_once_more_goes_to_its_panel(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "graph")
+    page("#picture svg .op").first.focus()
+    page.page.keyboard.press("Enter")
+    name = page("#picture svg .op").first.get_attribute("data-op")
+    assert page.text("#panel-name") == name
+    assert page.focus() != "panel"
+    page.page.keyboard.press("Enter")
+    assert page.focus() == "panel"
+
+
+def test_a_tap_on_a_phone_brings_the_panel_into_sight(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "graph", phone=True)
+    page("#picture svg .op").first.wait_for()
+    page("#picture svg .op").first.tap()
+    page.until("document.getElementById('panel').getBoundingClientRect().top < 0.72 * innerHeight")
+    assert page("#panel-name").is_visible()
+
+
+def test_opening_a_layer_computes_no_number_again(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    explained = []
+    given = loss.explain_loss
+    monkeypatch.setattr(loss, "explain_loss", lambda *a, **k: explained.append(a) or given(*a, **k))
+    subject = small.page.site.main.subject
+    subject.graph("train", 3, collapse=True)
+    assert len(explained) == 1
+    closed, opened = (subject.graph("train", 3, collapse=True, open=names).svg for names in ((), ("0.Linear",)))
+    assert opened.count("data-op") > closed.count("data-op")
+    assert len(explained) == 1
+    subject.graph("train", 2, collapse=True)
+    assert len(explained) == 2
 
 
 def test_an_example_that_is_not_there_is_said(small: Small, tab: Callable[..., Tab]) -> None:

@@ -88,6 +88,7 @@ class Session:
             behind()
             with suppress(Exception):
                 run = self.subject.as_run()
+                assert run.task is not None
                 measured = Evaluation(run.task, executor("reference"), self.subject.sets["test"])(final_weights(run))
                 self.record |= {f"test_{name}": value for name, value in measured.items()}
                 self.send({"type": "test", "test": self.test()})

@@ -104,11 +104,16 @@ function facts() {
 
 // -- the map -------------------------------------------------------------------------------------------
 
+/** Columns and rows of the grid to pixels, and back. */
 function frame(width, height) {
   const { z } = heights;
+  const across = (width - MAP.left - MAP.right) / (z[0].length - 1);
+  const up = (height - MAP.top - MAP.bottom) / (z.length - 1);
   return {
-    x: (c) => MAP.left + (c / (z[0].length - 1)) * (width - MAP.left - MAP.right),
-    y: (r) => height - MAP.bottom - (r / (z.length - 1)) * (height - MAP.top - MAP.bottom),
+    x: (c) => MAP.left + c * across,
+    y: (r) => height - MAP.bottom - r * up,
+    column: (x) => Math.max(0, Math.min(z[0].length - 1, (x - MAP.left) / across)),
+    row: (y) => Math.max(0, Math.min(z.length - 1, (height - MAP.bottom - y) / up)),
   };
 }
 
@@ -230,10 +235,8 @@ function read(at) {
   if (tip.hidden) return;
   const { z } = heights;
   const { width, height } = map;
-  const column = linear(MAP.left, width - MAP.right, 0, z[0].length - 1).at(at[0]);
-  const row = linear(height - MAP.bottom, MAP.top, 0, z.length - 1).at(at[1]);
-  const { x, y } = frame(width, height);
-  const lines = [`Loss here ${number(heights.value(sample(z, row, column)), 3)}`];
+  const { x, y, column, row } = frame(width, height);
+  const lines = [`Loss here ${number(heights.value(sample(z, row(at[1]), column(at[0]))), 3)}`];
   const near = steps(z)
     .map(([c, r], i) => [Math.hypot(x(c) - at[0], y(r) - at[1]), i])
     .sort((p, q) => p[0] - q[0])[0];
