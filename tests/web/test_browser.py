@@ -159,11 +159,11 @@ def test_a_fine_surface_can_be_cancelled(small: Small, tab: Callable[..., Tab]) 
 def test_the_map_is_read_by_keyboard(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address, "mountain")
     axis = [-1.0, 0.0, 1.0]
-    heights = [[abs(a) + abs(b) + 0.5 for a in axis] for b in axis]
-    page.tell("landscape", a=axis, b=axis, loss=heights, rows=4, path=[[-1, 0], [0, 0]], path_loss=[1.5, 0.5])
+    heights = [[abs(a) + b + 2 for a in axis] for b in axis]
+    page.tell("landscape", a=axis, b=axis, loss=heights, rows=4, path=[[-1, 1], [0, 0]], path_loss=[4, 2])
     page("#contour canvas").focus()
     page.page.keyboard.press("ArrowRight")
-    assert page.text("#contour .tip").split("\n") == ["Loss here 1.5", "Path 1 of 2: loss 1.5"]
+    assert page.text("#contour .tip").split("\n") == ["Loss here 4", "Path 1 of 2: loss 4"]
     page("#tab-run").focus()
     assert not page("#contour .tip").is_visible()
 
