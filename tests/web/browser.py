@@ -74,6 +74,32 @@ class Tab:
             self.page.mouse.move(*place, steps=10)
         self.page.mouse.up()
 
+    def tell(self, kind: str, **event: Any) -> None:
+        """Give the page an event as if the server had sent it."""
+        self.page.evaluate(
+            """async (event) => (await import(new URL("static/store.js", location.href).href)).receive(event)""",
+            {"type": kind, **event},
+        )
+
+    def coloured(self, selector: str, variable: str) -> int:
+        """How many of a canvas's pixels have one of the page's colours."""
+        found: int = self.page.evaluate(
+            """([selector, variable]) => {
+              const c = document.querySelector(selector);
+              const hex = getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
+              const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+              const copy = new OffscreenCanvas(c.width, c.height).getContext("2d", { willReadFrequently: true });
+              copy.drawImage(c, 0, 0);
+              const { data } = copy.getImageData(0, 0, c.width, c.height);
+              const near = (i) => Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 30;
+              let n = 0;
+              for (let i = 0; i < data.length; i += 4) n += near(i) && data[i + 3] > 200;
+              return n;
+            }""",
+            [selector, variable],
+        )
+        return found
+
     def focus(self) -> str:
         """The id of the element that has the focus, else its text."""
         found: str = self.page.evaluate("(e => e.id || e.textContent.trim())(document.activeElement)")

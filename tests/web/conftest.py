@@ -1,8 +1,9 @@
-"""A page of a finished model that all tests of its server share."""
+"""A page of a finished model that all tests of its server share; a browser, and pages to open in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ pytest.importorskip("uvicorn", reason="the extra schuss[web] is not installed")
 from schuss.data.dataset import Dataset
 from schuss.web.server import Page
 from schuss.web.session import view
-from tests.web.support import Client, digits_like, fitted
+from tests.web.browser import ARGUMENTS, DESKTOP, PHONE, Tab, chromium_path, command
+from tests.web.support import Client, Small, digits_like, fitted
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,53 @@ def page() -> Iterator[Page]:
 @pytest.fixture
 def client(page: Page) -> Any:
     return Client(page)
+
+
+@pytest.fixture(scope="module")
+def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Chromium, for all tests of a file."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'schuss[browser]' brings playwright")
+    path = chromium_path()
+    if path is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        print(f"\nbrowser: {version.split(' built')[0]} at {path}")
+    with playwright.sync_playwright() as p:
+        found = p.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Callable[..., Tab]]:
+    """Opens a tab: tab(address, view, dark=..., phone=...). After the test its console must be empty."""
+    opened: list[tuple[Any, Tab]] = []
+
+    def open_one(address: str, view: str = "run", dark: bool = False, phone: bool = False) -> Tab:
+        options = {"viewport": PHONE, "is_mobile": True, "has_touch": True} if phone else {"viewport": DESKTOP}
+        context = browser.new_context(color_scheme="dark" if dark else "light", **options)
+        opened.append((context, Tab(context, address, view)))
+        return opened[-1][1]
+
+    yield open_one
+    errors = [error for _, t in opened for error in t.errors]
+    for context, _ in opened:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `schuss train mnist --watch` with a small network that learns for as long as the tests take."""
+    options = ("--hidden", "32,16", "--epochs", "5000", "--schedule", "constant", "--threads", "1", "--quiet")
+    with command("train", "mnist", "--watch", *options, where=tmp_path_factory.mktemp("run")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Small]:
+    """The page of a small finished model."""
+    made = Small()
+    yield made
+    made.page.stop()

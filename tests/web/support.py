@@ -1,4 +1,4 @@
-"""A small model on a page, and a client that sends whatever bytes it is given."""
+"""Small models on a page, and a client that sends whatever bytes it is given."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import numpy as np
 
 import schuss
 from schuss import nn, optim
+from schuss.data.dataset import Dataset
+from schuss.web.server import Page
+from schuss.web.session import view
 
 JSON = {"Content-Type": "application/json"}
 
@@ -36,6 +39,39 @@ def fitted() -> Any:
     model = network()
     schuss.fit(model, digits_like(), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=0.02), epochs=4, threads=1)
     return model
+
+
+class Small:
+    """Two layers on four points, small enough that the page shows every number."""
+
+    def __init__(self) -> None:
+        self.x = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0], [-1.0, -0.5]], np.float32)
+        self.y = np.array([0, 1, 1, 0], np.int64)
+        self.model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
+        self.loss = nn.CrossEntropyLoss()
+        schuss.fit(
+            self.model, (self.x, self.y), loss=self.loss, optimizer=optim.SGD(lr=0.1), epochs=3, batch_size=2, threads=1
+        )
+        data = Dataset(self.x, self.y, self.x[:2], self.y[:2], "points", 2, (2,))
+        self.page = Page(view(self.model, "points.safetensors", data)).start()
+
+    def gradient(self, row: int) -> dict[str, Any]:
+        """Of one example's loss, with respect to the model's parameters."""
+
+        def loss(model: Any, x: Any, y: Any) -> Any:
+            return self.loss(model(x), y)
+
+        return schuss.grad(loss)(self.model, self.x[row : row + 1], self.y[row : row + 1])
+
+
+def deep(layers: int) -> Any:
+    """The page of a model of so many Linear layers, each with its Tanh: four operations a layer."""
+    x = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    y = np.array([0, 1], np.int64)
+    model = nn.Sequential(*(layer for _ in range(layers) for layer in (nn.Linear(4, 4), nn.Tanh())), nn.Linear(4, 2))
+    run = schuss.fit(model, (x, y), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(lr=0.1), epochs=1, batch_size=2,
+                     backend="reference")  # fmt: skip
+    return Page(view(run.model, "deep.safetensors", Dataset(x, y, x, y, "deep", 2, (4,)))).start()
 
 
 class Client:

@@ -3,98 +3,19 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import schuss
-from schuss import nn, optim
-from schuss.data.dataset import Dataset
 from schuss.web.server import Page
-from schuss.web.session import view
-from tests.web.browser import ARGUMENTS, DESKTOP, PHONE, Tab, chromium_path, command
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: pip install 'schuss[browser]'"
-)
-if chromium_path() is None:
-    pytest.skip("there is no Chromium here: apt-get install chromium", allow_module_level=True)
+from tests.web.browser import Tab
+from tests.web.support import Small
 
 SEVEN = [(0.28, 0.24), (0.72, 0.24), (0.62, 0.45), (0.48, 0.8)]
 VIEWS = ("run", "graph", "mountain", "function", "play")
-
-
-@pytest.fixture(scope="module")
-def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
-    path = chromium_path()
-    assert path is not None
-    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
-        print(f"\nbrowser: {version.split(' built')[0]} at {path}")
-    with playwright.sync_playwright() as p:
-        found = p.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Callable[..., Tab]]:
-    """Opens a tab: tab(address, view, dark=..., phone=...). After the test its console must be empty."""
-    opened: list[tuple[Any, Tab]] = []
-
-    def open_one(address: str, view: str = "run", dark: bool = False, phone: bool = False) -> Tab:
-        options = {"viewport": PHONE, "is_mobile": True, "has_touch": True} if phone else {"viewport": DESKTOP}
-        context = browser.new_context(color_scheme="dark" if dark else "light", **options)
-        opened.append((context, Tab(context, address, view)))
-        return opened[-1][1]
-
-    yield open_one
-    errors = [error for _, t in opened for error in t.errors]
-    for context, _ in opened:
-        context.close()
-    assert errors == []
-
-
-@pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `schuss train mnist --watch` with a small network that learns for as long as the tests take."""
-    options = ("--hidden", "32,16", "--epochs", "5000", "--schedule", "constant", "--threads", "1", "--quiet")
-    with command("train", "mnist", "--watch", *options, where=tmp_path_factory.mktemp("run")) as address:
-        yield address
-
-
-class Small:
-    """Two layers on four points, small enough that the page shows every number."""
-
-    def __init__(self) -> None:
-        self.x = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0], [-1.0, -0.5]], np.float32)
-        self.y = np.array([0, 1, 1, 0], np.int64)
-        self.model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
-        self.loss = nn.CrossEntropyLoss()
-        schuss.fit(
-            self.model, (self.x, self.y), loss=self.loss, optimizer=optim.SGD(lr=0.1), epochs=3, batch_size=2, threads=1
-        )
-        data = Dataset(self.x, self.y, self.x[:2], self.y[:2], "points", 2, (2,))
-        self.page = Page(view(self.model, "points.safetensors", data)).start()
-
-    def gradient(self, row: int) -> dict[str, Any]:
-        """Of one example's loss, with respect to the model's parameters."""
-
-        def loss(model: Any, x: Any, y: Any) -> Any:
-            return self.loss(model(x), y)
-
-        return schuss.grad(loss)(self.model, self.x[row : row + 1], self.y[row : row + 1])
-
-
-@pytest.fixture(scope="module")
-def small() -> Iterator[Small]:
-    made = Small()
-    yield made
-    made.page.stop()
 
 
 # -- the run -------------------------------------------------------------------------------------------
@@ -139,61 +60,53 @@ def test_pause_step_rate_and_resume(training: str, tab: Callable[..., Tab]) -> N
         assert words in page.text("#changes")
 
 
-# -- the graph -----------------------------------------------------------------------------------------
+def test_the_rates_range_stays_and_is_not_moved_under_the_hand(training: str, tab: Callable[..., Tab]) -> None:
+    page = tab(training)
+    page.until("!document.getElementById('rate').disabled")
+    slider = "document.getElementById('rate')"
+    ends = page.page.evaluate(f"[{slider}.min, {slider}.max]")
+    page.tell("state", running=True, finished=False, lr=3e-8)  # as a schedule has it at its end
+    assert page.page.evaluate(f"[{slider}.min, {slider}.max]") == ends
+    box = page("#rate").bounding_box()
+    page.page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.page.mouse.down()
+    held = page.page.evaluate(f"{slider}.value")
+    page.page.wait_for_timeout(1500)  # long after the pause in which a new rate is sent
+    page.tell("state", running=True, finished=False, lr=0.5)
+    assert page.page.evaluate(f"{slider}.value") == held
+    page.page.mouse.up()
+    page.until("document.getElementById('changes').textContent.includes('Rate')")
+    page("#rate").fill("-3")
+    page.until("document.getElementById('rate-shown').textContent === '0.001'")
 
 
-def numbers_in(page: Tab, selector: str) -> list[float]:
-    """All numbers of a matrix in the panel, in reading order."""
-    cells = page(f"{selector} td").all_inner_texts()
-    return [float(c.replace("−", "-")) for c in cells]
+def test_every_figure_says_of_which_rows_it_is(small: Small, tab: Callable[..., Tab]) -> None:
+    """Training's large, with what is known of the test rows below."""
+    page = tab(small.page.address)
+    scores = np.asarray(small.model(small.x[:2]))
+    right = 100 * float(np.mean(scores.argmax(axis=1) == small.y[:2]))
+    loss = float(np.asarray(small.loss(scores, small.y[:2])))
+    page.until("document.getElementById('tile-metric-sub').textContent.includes('test')")
+    assert page.text("#tile-metric-name") == "Training accuracy"
+    assert page.text("#tile-metric-sub") == f"test {right:.2f} %"
+    assert float(page.text("#tile-loss-sub").removeprefix("test ")) == pytest.approx(loss, rel=1e-3)
 
 
-def test_an_operations_numbers_are_those_of_grad(small: Small, tab: Callable[..., Tab]) -> None:
-    page = tab(small.page.address, "graph")
-    page("#picture svg .op").first.wait_for()
-    page("#graph-more").click()  # the second example
-    page.page.wait_for_timeout(400)
-    expected = small.gradient(1)
-    for name in ("2.bias", "0.bias"):
-        op = op_of(page, name)
-        page(f'#picture .op[data-op="{op}"]').click()
-        assert page.text("#panel-name") == op
-        assert page.text("#panel-rule")
-        got = numbers_in(page, f'#panel [data-flow="{name}"] [data-part="product"]')
-        np.testing.assert_allclose(got, expected[name], rtol=1e-3, atol=2e-5)
+def test_a_file_without_a_history_says_so(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address)
+    page.tell("hello", model="2-2", mode="view", state={"finished": True}, history={})
+    page.page.wait_for_timeout(150)
+    assert page.coloured("#loss-chart canvas", "--muted") > 50
+    assert page.coloured("#loss-chart canvas", "--grid") == 0  # no axes of nothing
 
 
-def op_of(page: Tab, parameter: str) -> str:
-    """The operation that hands a gradient to a parameter."""
-    found: str = page.page.evaluate(
-        """async (name) => (await (await fetch("graph.json?example=1&set=train")).json())
-               .ops.find((op) => op.flows.some((f) => f.to === name)).name""",
-        parameter,
-    )
-    return found
-
-
-def test_stepping_up_and_down_the_graph(small: Small, tab: Callable[..., Tab]) -> None:
-    page = tab(small.page.address, "graph")
-    page("#picture svg .op").first.wait_for()
-    up, down = map(int, re.findall(r"\d+", page.text("#walk-text"))[:2])
-    assert up >= 5
-    assert down >= 5
-    page("#walk-next").click()
-    assert page.text("#walk-text").startswith(f"Forward 1 of {up}")
-    assert page("#picture .op.walk-now").count() == 1
-    assert page("#picture g.down[data-backward]:not(.walk-later)").count() == 0
-    page("#picture").focus()
-    for _ in range(up):
-        page.page.keyboard.press("ArrowRight")
-    assert page.text("#walk-text").startswith(f"Backward 1 of {down}")
-    page.page.keyboard.press("ArrowLeft")
-    assert page.text("#walk-text").startswith(f"Forward {up} of {up}")
-    page.page.keyboard.press("End")
-    assert page.text("#walk-text").startswith(f"Backward {down} of {down}")
-    assert page("#picture .walk-later").count() == 0
-    page.page.keyboard.press("Escape")
-    assert page("#picture .walk-now").count() == 0
+def test_a_history_of_one_epoch_can_be_read(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address)
+    history = {"epoch": [1], "loss": [0.31], "val_loss": [0.35]}
+    page.tell("hello", model="2-2", mode="view", epochs=1, state={"finished": True, "epochs": 1}, history=history)
+    page.page.wait_for_timeout(150)
+    for colour in ("--accent", "--cool"):  # a dot, its level and its number
+        assert page.coloured("#loss-chart canvas", colour) > 150
 
 
 # -- the mountain, the function ------------------------------------------------------------------------
@@ -214,6 +127,45 @@ def test_the_fine_surface_is_drawn_on_request(small: Small, tab: Callable[..., T
         }"""
     )
     assert colours > 30
+
+
+def test_a_fine_surface_can_be_cancelled(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "mountain")
+    statuses = [200, 405, 200]  # of the surface, of a server that cannot cancel it, and of one that can
+    asked = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        status = statuses[len(asked) - 1]
+        route.fulfill(status=status, json={"ok": True} if status == 200 else {"error": "not here"})
+
+    page.page.route("**/landscape", answer)
+    page("#mountain-fine").wait_for()
+    assert not page("#mountain-cancel").is_visible()
+    page("#mountain-fine").click()
+    page("#mountain-cancel").wait_for()
+    page("#mountain-cancel").click()  # it is said, and the surface goes on
+    page.until("!document.getElementById('toast').hidden")
+    assert page("#mountain-cancel").is_visible()
+    assert len(page.errors) == 1  # the browser's own line about the answer
+    page.errors.clear()
+    page("#mountain-cancel").click()
+    page("#mountain-cancel").wait_for(state="hidden")
+    assert page("#mountain-fine").is_enabled()
+    assert page.text("#mountain-note") == "It was cancelled."
+    assert asked[1:] == [{"cancel": True}, {"cancel": True}]
+
+
+def test_the_map_is_read_by_keyboard(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "mountain")
+    axis = [-1.0, 0.0, 1.0]
+    heights = [[abs(a) + b + 2 for a in axis] for b in axis]
+    page.tell("landscape", a=axis, b=axis, loss=heights, rows=4, path=[[-1, 1], [0, 0]], path_loss=[4, 2])
+    page("#contour canvas").focus()
+    page.page.keyboard.press("ArrowRight")
+    assert page.text("#contour .tip").split("\n") == ["Loss here 4", "Path 1 of 2: loss 4"]
+    page("#tab-run").focus()
+    assert not page("#contour .tip").is_visible()
 
 
 def test_a_drawn_seven_is_read(training: str, tab: Callable[..., Tab]) -> None:
@@ -266,6 +218,16 @@ def test_the_playground_trains_at_once_and_takes_points(small: Small, tab: Calla
     page.until("document.getElementById('status-text').textContent === 'A finished run'")
 
 
+def test_the_playground_says_why_it_waits(training: str, tab: Callable[..., Tab]) -> None:
+    page = tab(training, "play")
+    page("#play-stage .message").wait_for()
+    assert page.text("#play-stage .message").startswith("A run is in training.")
+    assert page.text("#play-again") == "Train"
+    page("#play-data [data-value=xor]").click()
+    page.page.wait_for_timeout(500)
+    assert page.text("#status-text") == "Training"  # the run's: nothing else was started
+
+
 # -- pleasant ------------------------------------------------------------------------------------------
 
 
@@ -310,6 +272,44 @@ def test_keyboard_alone(training: str, tab: Callable[..., Tab]) -> None:
     page.until("document.getElementById('pad-answer').textContent !== '–'")
     keys.press("c")
     assert page.text("#pad-answer") == "–"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("view", VIEWS)
+def test_tab_reaches_everything_and_shows_where_it_is(
+    training: str, tab: Callable[..., Tab], view: str, dark: bool
+) -> None:
+    page = tab(training, view, dark=dark)
+    page.page.wait_for_timeout(600)
+    page.page.evaluate("document.getElementById('graph-live').click()")  # or the boxes are others after a while
+    page.page.wait_for_timeout(600)
+    wanted = set(page.page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, [tabindex='0']")]
+               .filter((e) => e.checkVisibility() && !e.disabled && e.tabIndex === 0)
+               .map((e, i) => (e.dataset.tested = String(i)))"""
+    ))  # fmt: skip
+    reached, unseen = set(), []
+    for _ in range(len(wanted) + 8):
+        page.page.keyboard.press("Tab")
+        found = page.page.evaluate(WHERE)
+        reached.add(found["which"])
+        if not found["seen"]:
+            unseen.append(found["what"])
+    assert wanted <= reached
+    assert unseen == []
+
+
+WHERE = """() => {
+  const e = document.activeElement;
+  const ring = (x) => x && getComputedStyle(x).outlineStyle !== "none" && getComputedStyle(x).outlineWidth !== "0px";
+  const box = e.querySelector(":scope > .box, :scope > .frame");  // of the graph
+  const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
+  const colour = (c) => { const p = document.createElement("i"); p.style.color = c; document.body.append(p);
+                          const found = getComputedStyle(p).color; p.remove(); return found; };
+  const drawn = box && getComputedStyle(box).stroke === colour(accent);
+  return { which: e.dataset.tested ?? "", what: e.outerHTML.slice(0, 90),
+           seen: e === document.body || drawn || ring(e) || ring(e.matches(".switch input") && e.nextElementSibling) };
+}"""
 
 
 def test_pause_by_keyboard_from_any_view(training: str, tab: Callable[..., Tab]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +53,7 @@ class Session:
             "history": self.history(),
             "moments": self.moments(),
             "changes": self.changes(),
+            "test": self.test(),
             "path": self.path(),
             "landscape": self.landscape,
             "troubles": list(self._troubles.values()),
@@ -71,6 +73,32 @@ class Session:
     def changes(self) -> list[Event]:
         """What was changed by hand."""
         return list(self.record.get("changes") or [])
+
+    def test(self) -> dict[str, Any]:
+        """The loss and metrics of the test rows, as far as they are known."""
+        found = {name: self.record.get(f"test_{name}") for name in ("loss", "accuracy")}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def measure(self) -> None:
+        """Find them, in a thread of its own; an event tells them. What cannot be measured stays unknown.
+
+        By numpy: a deep model takes long to compile, and this is done once.
+        """
+
+        def work() -> None:
+            from schuss.exec import executor
+            from schuss.train.evaluate import Evaluation
+            from schuss.viz.runs import final_weights
+
+            behind()
+            with suppress(Exception):
+                run = self.subject.as_run()
+                assert run.task is not None
+                measured = Evaluation(run.task, executor("reference"), self.subject.sets["test"])(final_weights(run))
+                self.record |= {f"test_{name}": value for name, value in measured.items()}
+                self.send({"type": "test", "test": self.test()})
+
+        threading.Thread(target=work, name="schuss-page-test", daemon=True).start()
 
     def path(self) -> list[list[float]]:
         """The visited weights on the landscape's plane: [a, b, loss]."""
@@ -229,4 +257,8 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     task = Task(model, loss_of(model), None, seen.inputs, seen.target, scale=seen.scale, metrics=metrics)  # type: ignore[arg-type]
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
-    return Session(subject, label, seen.record)
+    session = Session(subject, label, seen.record)
+    if subject.rows("test") and not (session.test() and dataset.name == seen.record.get("data")):
+        session.record |= {"test_loss": None, "test_accuracy": None}  # of other rows than these
+        session.measure()
+    return session

@@ -59,6 +59,7 @@ class Subject:
         self.snapshot, self.target = snapshot, target
         self.lock = threading.RLock()
         self._step = -1
+        self._explained: tuple[Any, Any] = (None, None)  # which example at which step, and its explanation
         self._axes: list[float] | None = None
 
     # -- what it is --------------------------------------------------------------------------------
@@ -156,13 +157,20 @@ class Subject:
         return (xs[0] if len(xs) == 1 else xs), columns["y"][index : index + 1]
 
     def graph(self, name: str, index: int, **choice: Any) -> Any:
-        """The graph of one example's loss, values and gradients. choice: viz.graph's collapse, open, closed."""
-        from schuss import viz
+        """The graph of one example's loss, values and gradients. choice: viz.graph's collapse, open, closed.
+
+        The numbers of the last one are kept: of a deep model they take seconds, and opening a layer changes none.
+        """
+        from schuss.explanation.loss import explain_loss, input_names
+        from schuss.viz.graph.picture import GraphPicture
 
         with self.lock:
-            self.refresh()
-            x, y = self.example(name, index)
-            return viz.graph(self.model, x, y, loss=self.task.loss, **choice)
+            key = (self.refresh(), name, index)
+            if self._explained[0] != key:
+                self._explained = key, explain_loss(self.model, *self.example(name, index), self.task.loss)
+            data = input_names(self.model, len(self.task.inputs), set(nn.named_parameters(self.model)))
+            opened = {"opened" if k == "open" else k: v for k, v in choice.items()}
+            return GraphPicture(self._explained[1], data, {"collapse": "auto", "opened": (), "closed": (), **opened})
 
     def function(self) -> dict[str, Any]:
         """A curve, decision regions, or the shape of a picture to draw on."""

@@ -13,7 +13,7 @@ export function number(value, digits = 4) {
 }
 
 /** 1.2e−8 */
-const exponent = (value, digits) =>
+export const exponent = (value, digits) =>
   value
     .toExponential(digits)
     .replace(/(\.\d*?)0+e/, "$1e")

@@ -1,37 +1,31 @@
 // View 2: the graph of one example's loss, with its values and gradients, as the server draws it.
 
-import { $, h, relabel, settled, toast, write } from "./dom.js";
+import { $, h, toast, write } from "./dom.js";
+import { newData, question, startExample, toggle } from "./example.js";
 import { number } from "./format.js";
-import { shortcut } from "./keys.js";
 import { shapeOf } from "./numbers.js";
-import { showLayer, showOperation } from "./panel.js";
-import { getJson, getText, oneAtATime } from "./requests.js";
+import { Operations } from "./operations.js";
+import { showInput, showLayer, showOperation } from "./panel.js";
+import { getText, oneAtATime } from "./requests.js";
+import { startSteps } from "./steps.js";
 import { known, on } from "./store.js";
 import { still } from "./theme.js";
 import { onShow, seen } from "./views.js";
 import { Walk } from "./walk.js";
 
 const EVERY = 2000; // milliseconds between pictures of a run in training
-const PACE = 900; // milliseconds a step while it plays itself
+const LARGEST = 1.15; // what is small is not blown up further
+const READABLE = 1; // its letters are 11 pixels high, the smallest 9.5
 
-const chosen = { set: "train", example: 0, open: new Set(), closed: new Set(), all: false, op: null };
 let picture = null; // the svg element
-let operations = new Map(); // graph.json by name
-let loss = null;
+let operations = null;
 let walk = null;
-let scale = null; // null: fit
+let chosen = null; // the name of the operation or input in the panel
+let scale = () => Math.max(whole(), READABLE); // as it begins
 let drawnFor = ""; // set, example, open layers and step of what is drawn
-let playing = 0;
 let next = 0; // when a picture of a run in training may be asked for again: a large one takes long
 
-const query = () => ({
-  set: chosen.set,
-  example: chosen.example,
-  open: [...chosen.open].join(","),
-  closed: [...chosen.closed].join(","),
-  collapse: chosen.all ? "false" : "auto",
-});
-const key = () => JSON.stringify([query(), known.run.step ?? 0, known.hello?.label, known.hello?.mode]);
+const key = () => JSON.stringify([question(), known.run.step ?? 0, known.hello?.label, known.hello?.mode]);
 
 // -- drawing -------------------------------------------------------------------------------------------
 
@@ -40,11 +34,13 @@ const load = oneAtATime(async () => {
   const wanted = key();
   const began = performance.now();
   $("picture").classList.add("busy");
+  if (!picture) say("The numbers of this example are being computed…");
   try {
-    const asked = query();
+    const asked = question();
     const text = await getText("graph.svg", asked);
-    const json = await getJson("graph.json", asked);
-    put(text, json);
+    const found = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
+    const walked = new Walk(found);
+    put(found, walked, await Operations.of(asked, walked.forward.at(-1)?.[0] ?? 0));
     drawnFor = wanted;
   } catch (error) {
     if (known.connected) message(error.message);
@@ -54,80 +50,113 @@ const load = oneAtATime(async () => {
   }
 });
 
-function put(text, json) {
-  const found = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+function put(found, walked, numbers) {
   const focused = document.activeElement?.closest?.("#picture [tabindex]");
-  const again = focused && [focused.dataset.op, focused.dataset.layer];
+  const again = focused && sign(focused);
   const at = walk?.at ?? null;
-  picture = document.importNode(found, true);
+  const before = drawnFor ? margin() : 0;
+  [picture, walk, operations] = [found, walked, numbers];
   picture.removeAttribute("width");
   picture.removeAttribute("height");
+  for (const input of picture.querySelectorAll(".input")) {
+    for (const [name, value] of [
+      ["tabindex", 0],
+      ["role", "button"],
+      ["aria-label", `The input ${input.dataset.input}`],
+    ])
+      input.setAttribute(name, value);
+  }
   $("picture").replaceChildren(picture);
-  operations = new Map(json.ops.map((op) => [op.name, op]));
-  loss = json.loss;
-  walk = new Walk(picture);
   size();
-  if (!drawnFor) $("picture").scrollLeft = (picture.clientWidth - $("picture").clientWidth) / 2 + 20;
+  $("picture").scrollLeft += margin() - before; // the boxes stay where they were, whatever numbers are beside them
   if (at !== null) walk.go(at);
-  if (again) boxOf(again)?.focus({ preventScroll: true });
-  mark();
-  if (chosen.op) showOperation(operations.get(chosen.op) ?? null);
+  if (again) [...picture.querySelectorAll("[tabindex]")].find((e) => sign(e) === again)?.focus({ preventScroll: true });
+  if (chosen !== null) choose(chosen);
   says();
 }
 
-function boxOf([op, layer]) {
-  return [...picture.querySelectorAll("[tabindex]")].find(
-    (e) => e.dataset.op === op && (op || e.dataset.layer === layer),
-  );
+/** How far the boxes in sight are from the left edge, where they begin on a narrow screen. */
+function margin() {
+  const host = $("picture").getBoundingClientRect();
+  const boxes = [...picture.querySelectorAll(".op, .layer")].map((box) => box.getBoundingClientRect());
+  return Math.min(...boxes.filter((box) => box.top < host.bottom).map((box) => box.left)) - host.left - 12;
 }
 
+/** What a box is, whichever picture it is in. */
+const sign = ({ dataset: { op, input, layer } }) => JSON.stringify([op, input, op || input ? "" : layer]);
+
 function message(text) {
-  picture = walk = null;
+  picture = walk = operations = null;
   drawnFor = "";
-  $("picture").replaceChildren(h("p", { class: "message" }, text));
+  say(text);
   write($("walk-text"), " ");
-  showOperation(null);
+  choose(null);
 }
+
+const say = (text) => $("picture").replaceChildren(h("p", { class: "message", role: "status" }, text));
+
+const whole = () => Math.min(LARGEST, ($("picture").clientWidth - 40) / picture.viewBox.baseVal.width);
 
 function size() {
   if (!picture) return;
-  const { width } = picture.viewBox.baseVal;
-  const room = $("picture").clientWidth - 40;
-  const fit = Math.min(1.15, Math.max(room / width, Math.min(0.62, room / 360)));
-  picture.style.width = `${Math.round(width * (scale ?? fit))}px`;
+  const shown = scale();
+  picture.style.width = `${Math.round(picture.viewBox.baseVal.width * shown)}px`;
   picture.style.maxWidth = "none";
-  picture.dataset.scale = String(scale ?? fit);
+  picture.dataset.scale = String(shown);
 }
 
+/** Larger or smaller, around the middle of what is seen; null: the whole width. */
 function zoom(factor) {
   if (!picture) return;
-  scale = factor === null ? null : Math.max(0.15, Math.min(3, Number(picture.dataset.scale) * factor));
+  const host = $("picture");
+  const middle = [
+    (host.scrollLeft + host.clientWidth / 2) / host.scrollWidth,
+    (host.scrollTop + host.clientHeight / 2) / host.scrollHeight,
+  ];
+  const wanted = Math.max(0.15, Math.min(3, Number(picture.dataset.scale) * (factor ?? 1)));
+  scale = factor === null ? whole : () => wanted;
   size();
+  host.scrollLeft = middle[0] * host.scrollWidth - host.clientWidth / 2;
+  host.scrollTop = middle[1] * host.scrollHeight - host.clientHeight / 2;
 }
 
 // -- choosing ------------------------------------------------------------------------------------------
 
+/** The value that an arrow carries up, or whose gradient it carries down. */
+const carried = (arrow) => (arrow.matches(".up") ? arrow.dataset.from : arrow.dataset.to);
+
 function mark() {
-  for (const box of picture.querySelectorAll(".op")) box.classList.toggle("chosen", box.dataset.op === chosen.op);
+  for (const part of picture?.querySelectorAll(".op, .input, g[data-from]") ?? []) {
+    const name = part.dataset.op ?? part.dataset.input ?? carried(part);
+    part.classList.toggle("chosen", name === chosen);
+  }
 }
 
-function choose(name) {
-  chosen.op = name;
-  if (picture) mark();
-  showOperation(operations.get(name) ?? null);
+/** Show an operation or input in the panel; null: none. */
+async function choose(name) {
+  chosen = name;
+  mark();
+  if (name === null || !operations) {
+    showOperation(null);
+    return;
+  }
+  try {
+    const input = inputOf(name);
+    const op = input ? null : await operations.get(name);
+    if (name !== chosen) return;
+    if (input) showInput(input);
+    else showOperation(op);
+    says();
+  } catch (error) {
+    if (known.connected) toast(error.message);
+  }
 }
 
-function toggle(layer) {
-  const { layer: name, open } = layer.dataset;
-  chosen[open === "true" ? "open" : "closed"].delete(name);
-  chosen[open === "true" ? "closed" : "open"].add(name);
-  walk = null;
-  load();
-}
-
-function layersButton() {
-  $("graph-layers").setAttribute("aria-pressed", String(chosen.all));
-  write($("graph-layers"), chosen.all ? "Fold the layers" : "Open all layers");
+/** An input as graph.json has it; of a graph of many operations no more than its name and who reads it. */
+function inputOf(name) {
+  const readers = picture.querySelectorAll(`.up[data-forward="0"][data-from="${CSS.escape(name)}"]`);
+  if (operations.inputs.has(name)) return operations.inputs.get(name);
+  return readers.length ? { name, readers: [...readers].map((arrow) => arrow.dataset.to) } : null;
 }
 
 /** An open layer is closed by its heading, not by the space between its boxes. */
@@ -138,41 +167,56 @@ function onHeading(layer, event) {
 }
 
 function activate(event) {
-  const { target } = event;
-  const op = target.closest?.(".op");
-  const layer = target.closest?.(".layer");
-  if (op?.dataset.op && operations.has(op.dataset.op)) {
-    if (walk && walk.at !== null) jump(op);
-    choose(op.dataset.op);
-  } else if (layer?.dataset.layer && onHeading(layer, event)) toggle(layer);
-  else return false;
+  const part = event.target.closest?.(".op, .input, .layer, g[data-from]");
+  if (!part || !operations) return false;
+  if (!part.matches(".layer")) {
+    const name = part.dataset.op ?? part.dataset.input ?? carried(part);
+    if (event.type === "keydown" && name === chosen) $("panel").focus();
+    if (part.matches(".op")) jump(part);
+    choose(name);
+    bringPanel();
+  } else if (onHeading(part, event)) {
+    toggle(part.dataset);
+    walk = null;
+    load();
+  } else return false;
   return true;
 }
 
+/** Where the panel lies below the picture and out of sight, as on a phone: both are seen in part. */
+function bringPanel() {
+  const { top } = $("panel").getBoundingClientRect();
+  if (top > 0.7 * innerHeight)
+    scrollBy({ top: top - 0.5 * innerHeight, behavior: still.matches ? "auto" : "smooth" });
+}
+
+// -- stepping ------------------------------------------------------------------------------------------
+
 /** While walking, a click goes to the operation's place on the way. */
 function jump(box) {
+  if (!walk || walk.at === null) return;
   const back = walk.at >= walk.forward.length;
   const list = back ? walk.backward : walk.forward;
   const i = list.findIndex(([, e]) => e === box);
   if (i >= 0) walk.go(i + (back ? walk.forward.length : 0));
-  says();
 }
-
-// -- the debugger --------------------------------------------------------------------------------------
 
 function says() {
   if (!walk || walk.at === null) {
-    write(
-      $("walk-text"),
-      walk ? `${walk.forward.length} steps up, ${walk.backward.length} back down. Loss ${number(loss)}` : " ",
-    );
+    const loss = operations?.loss ?? null;
+    const words = loss === null ? "" : ` Loss ${number(loss)}`;
+    write($("walk-text"), walk ? `${walk.forward.length} steps up, ${walk.backward.length} back down.${words}` : " ");
     return;
   }
   const [phase, i, n, box] = walk.place();
-  const op = operations.get(box?.dataset.op);
   const name = box?.dataset.op || box?.dataset.layer || "";
-  const of = (s) => (typeof s?.numbers === "number" ? ` = ${number(s.numbers)}` : s ? `, ${shapeOf(s)}` : "");
-  const what = !op ? name : phase === "forward" ? `${name} = ${op.expression}` : `d loss / d ${name}${of(op.incoming)}`;
+  const incoming = operations?.ops.get(box?.dataset.op)?.incoming;
+  const of = typeof incoming?.numbers === "number" ? ` = ${number(incoming.numbers)}` : `, ${shapeOf(incoming)}`;
+  const what = !box?.dataset.op
+    ? name
+    : phase === "forward"
+      ? box.getAttribute("aria-label")
+      : `d loss / d ${name}${incoming ? of : ""}`;
   $("walk-text").replaceChildren(
     h("b", {}, `${phase === "forward" ? "Forward" : "Backward"} ${i} of ${n}`),
     `  ${what}`,
@@ -182,119 +226,32 @@ function says() {
 function go(at) {
   if (!walk?.length) return;
   const box = walk.go(at);
-  if (box) {
-    if (box.dataset.op && operations.has(box.dataset.op)) choose(box.dataset.op);
-    else layerAt(box);
-    box.scrollIntoView({ block: "nearest", inline: "nearest", behavior: still.matches ? "auto" : "smooth" });
-  }
+  if (!box) choose(null);
+  else if (box.dataset.op) choose(box.dataset.op);
+  else layerAt(box);
+  box?.scrollIntoView({ block: "nearest", inline: "nearest", behavior: still.matches ? "auto" : "smooth" });
   says();
 }
 
 /** A closed layer on the way. */
-function layerAt(box) {
-  choose(null);
-  const last = [...operations.values()].find((op) => op.forward === Number(box.dataset.forward));
-  showLayer(box.dataset.layer, box.getAttribute("aria-label")?.split(": ").at(-1) ?? "", last);
+async function layerAt(box) {
+  chosen = null;
+  mark();
+  const { forward, layer } = box.dataset;
+  const ops = [...operations.ops.values()];
+  const name =
+    ops.find((op) => op.forward === Number(forward))?.name ??
+    picture.querySelector(`.up[data-forward="${forward}"]`)?.dataset.from;
+  const last = name ? await operations.get(name).catch(() => null) : null;
+  if (walk?.at !== null && walk?.place()[3] === box)
+    showLayer(layer, box.getAttribute("aria-label")?.split(": ").at(-1) ?? "", last);
 }
 
-const move = (by) => go(walk?.at === null || walk === null ? (by > 0 ? 0 : (walk?.length ?? 1) - 1) : walk.at + by);
-
-function play(yes) {
-  clearInterval(playing);
-  playing = 0;
-  relabel($("walk-play"), yes ? "pause" : "play", yes ? "Pause" : "Play");
-  if (!yes || !walk?.length) return;
-  if (walk.at === null || walk.at === walk.length - 1) go(0);
-  playing = setInterval(() => {
-    if (!walk || walk.at === null || walk.at >= walk.length - 1 || !seen("graph")) play(false);
-    else move(1);
-  }, PACE);
-}
-
-function startWalk() {
-  const buttons = {
-    "walk-first": () => go(0),
-    "walk-back": () => move(-1),
-    "walk-next": () => move(1),
-    "walk-last": () => go(walk.length - 1),
-  };
-  for (const [id, f] of Object.entries(buttons)) $(id).addEventListener("click", () => (play(false), walk && f()));
-  $("walk-play").addEventListener("click", () => play(!playing));
-  shortcut(
-    "ArrowLeft ArrowRight",
-    "Step back, forward through the graph",
-    (event) => (play(false), move(event.key === "ArrowLeft" ? -1 : 1)),
-    "graph",
-  );
-  shortcut("Home", "To the first step", () => go(0), "graph");
-  shortcut("End", "To the last step", () => walk && go(walk.length - 1), "graph");
-  shortcut(
-    "Escape",
-    "Leave the steps, light everything",
-    () => {
-      play(false);
-      if (walk) walk.go(null);
-      choose(null);
-      says();
-    },
-    "graph",
-  );
-}
-
-// -- the example ---------------------------------------------------------------------------------------
-
-const rows = () => (chosen.set === "test" ? known.hello?.rows_test : known.hello?.rows) ?? 0;
-
-const fresh = settled(() => {
-  $("panel").scrollTop = 0;
-  load();
-}, 150);
-
-function pick(example) {
-  chosen.example = Math.max(0, Math.min(Math.max(0, rows() - 1), Math.round(Number(example) || 0)));
-  $("graph-index").value = String(chosen.example);
-  $("graph-index").max = String(Math.max(0, rows() - 1));
-  fresh();
-}
-
-function startExample() {
-  $("graph-example").addEventListener("submit", (event) => event.preventDefault());
-  $("graph-set").addEventListener("change", () => {
-    chosen.set = $("graph-set").value;
-    pick(0);
-  });
-  $("graph-index").addEventListener(
-    "input",
-    settled(() => pick($("graph-index").value), 250),
-  );
-  $("graph-less").addEventListener("click", () => pick(chosen.example - 1));
-  $("graph-more").addEventListener("click", () => pick(chosen.example + 1));
-  $("graph-layers").addEventListener("click", () => {
-    chosen.all = !chosen.all;
-    chosen.open.clear();
-    chosen.closed.clear();
-    layersButton();
-    walk = null;
-    load();
-  });
-}
+// -- what happens --------------------------------------------------------------------------------------
 
 function hello() {
-  const { hello } = known;
-  const sets = [
-    ["train", hello.rows, "training"],
-    ["test", hello.rows_test, "test"],
-  ].filter(([, n]) => n);
-  $("graph-set").replaceChildren(...sets.map(([value, , text]) => h("option", { value }, text)));
-  if (!sets.some(([value]) => value === chosen.set)) chosen.set = sets[0]?.[0] ?? "train";
-  $("graph-set").value = chosen.set;
-  $("graph-index").value = String(Math.min(chosen.example, Math.max(0, rows() - 1)));
-  chosen.example = Number($("graph-index").value);
-  chosen.open.clear();
-  chosen.closed.clear();
-  chosen.all = false;
+  newData();
   choose(null);
-  layersButton();
   walk = null;
   drawnFor = "";
   if (seen("graph")) load();
@@ -307,8 +264,17 @@ function live() {
 }
 
 export function startGraph() {
-  startWalk();
-  startExample();
+  startSteps(() => walk, go);
+  startExample(
+    () => {
+      $("panel").scrollTop = 0;
+      load();
+    },
+    () => {
+      walk = null;
+      load();
+    },
+  );
   showOperation(null);
   const host = $("picture");
   host.addEventListener("click", activate);
@@ -321,6 +287,7 @@ export function startGraph() {
   $("zoom-fit").addEventListener("click", () => zoom(null));
   new ResizeObserver(size).observe(host);
   on("hello", hello);
+  on("hello state end", () => ($("graph-live").parentElement.hidden = known.run.finished !== false));
   setInterval(live, EVERY);
   onShow("graph", () => (drawnFor ? (size(), live()) : load()));
 }

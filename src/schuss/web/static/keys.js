@@ -57,7 +57,7 @@ export function startKeys() {
   );
   $("help-keys").append(
     row(["Tab"], "From one thing to the next"),
-    row(["Enter"], "Open the operation, layer or button"),
+    row(["Enter"], "Open the operation, layer or button; once more: to the operation's panel"),
   );
   $("help-open").addEventListener("click", toggleHelp);
   $("help-close").addEventListener("click", toggleHelp);

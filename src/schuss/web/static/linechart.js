@@ -12,11 +12,12 @@ const BOTTOM = 24;
 
 export class LineChart {
   /**
-   * options: name, x(value) -> words for the cursor, y(value) -> words, tick(value) -> short words.
+   * options: name, x(value) -> words for the cursor, y(value) -> words, tick(value) -> short words,
+   * empty() -> what is said where there is no point.
    * A series is {name, colour: palette key, points: [[x, y]], dashed, dots}; a mark is {x, text}.
    */
   constructor(host, view, options) {
-    this.options = { tick: number, y: number, x: number, floor: null, ...options };
+    this.options = { tick: number, y: number, x: number, floor: null, empty: () => "", ...options };
     this.series = [];
     this.marks = [];
     this.log = false;
@@ -83,6 +84,13 @@ export class LineChart {
   }
 
   paint(context, width, height, palette) {
+    if (!this.series.some((s) => s.points.length)) {
+      context.font = `14px ${palette.font}`;
+      context.fillStyle = palette.muted;
+      context.textAlign = "center";
+      context.fillText(this.options.empty(), width / 2, height / 2);
+      return;
+    }
     this.scales(width, height);
     this.frame(context, width, height, palette);
     for (const mark of this.marks) this.mark(context, mark, height, palette);
@@ -92,6 +100,7 @@ export class LineChart {
     context.clip();
     for (const series of this.series) this.line(context, series, palette);
     context.restore();
+    this.alone(context, width, palette);
     this.read(context, width, height, palette);
   }
 
@@ -148,6 +157,33 @@ export class LineChart {
       context.beginPath();
       context.arc(point[0], point[1], 3, 0, 7);
       context.fill();
+    }
+  }
+
+  /** A series of one point is no line: its level across the chart, and its number, the series' side by side. */
+  alone(context, width, palette) {
+    let left = LEFT + 10;
+    for (const { name, colour, points } of this.series) {
+      const [x, y] = points[0] ?? [];
+      if (points.length !== 1 || !Number.isFinite(y) || (this.log && y <= 0)) continue;
+      const at = this.y.at(y);
+      const words = `${name} ${this.options.y(y)}`;
+      context.strokeStyle = context.fillStyle = palette[colour];
+      context.setLineDash([2, 4]);
+      trace(context, [
+        [LEFT, at],
+        [this.x.at(x), at],
+      ]);
+      context.stroke();
+      context.setLineDash([]);
+      context.beginPath();
+      context.arc(Math.min(this.x.at(x), width - 6), at, 5, 0, 7);
+      context.fill();
+      context.font = `600 13px ${palette.font}`;
+      context.textAlign = "left";
+      context.textBaseline = "alphabetic";
+      context.fillText(words, left, at < TOP + 20 ? at + 18 : at - 8);
+      left += context.measureText(words).width + 24;
     }
   }
 

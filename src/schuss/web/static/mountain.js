@@ -21,6 +21,7 @@ let logarithmic = true;
 let heights = null; // {z: fine grid of shares 0..1, low, high, value(share)}
 let picture = null; // the map's raster
 let waiting = false; // for the fine surface
+let along = null; // where the keyboard is on the path
 
 /** The landscape's losses as heights between 0 and 1. What is not finite is as high as the highest. */
 function prepare() {
@@ -48,6 +49,7 @@ function steps(grid) {
 
 function draw() {
   const ready = Boolean(heights);
+  about();
   $("surface").querySelector(".message").hidden = ready;
   $("surface").querySelector(".corner").hidden = !ready;
   $("contour").querySelector(".message").hidden = ready || known.path.length > 1;
@@ -61,35 +63,57 @@ function draw() {
   facts();
 }
 
+/** What the plane is, and what is said where there is none yet. A file may keep its last weights alone. */
+function about() {
+  const alone = known.hello?.mode === "view" && !known.path.length;
+  const data = known.hello?.rows || known.hello?.rows_test;
+  write(
+    $("mountain-about"),
+    alone
+      ? "The loss on a plane around the model's weights, in two random directions."
+      : "The loss on a plane through the weights that training visited.",
+  );
+  const soon = "The surface is computed rarely, so that training is not slowed. The first one comes soon.";
+  const asked = "It is computed when you ask for it: press Fine surface.";
+  write(
+    $("surface").querySelector(".message"),
+    !data ? "A surface of the loss needs data: give --data." : known.hello.mode === "view" ? asked : soon,
+  );
+  write($("contour").querySelector(".message"), alone ? "The same from above." : "The path begins with the first recorded weights.");
+  $("mountain-fine").disabled = waiting || !data;
+}
+
 function facts() {
   const land = known.landscape;
   const last = known.path.at(-1);
   const list = [
     ["Loss at the last weights", number(last?.[2] ?? land.centre_loss)],
     ["Grid", `${land.a.length} × ${land.b.length}, ${count(land.rows)} rows`],
-    [
-      "Of the path's variance in this plane",
-      land.explained === null || land.explained === undefined ? "–" : percent(land.explained, 1),
-    ],
-    ["Weights on the path", count(known.path.length)],
+    ...(last ? [["Weights on the path", count(known.path.length)]] : []),
+    ...(Number.isFinite(land.explained) ? [["Of the path's variance in this plane", percent(land.explained, 1)]] : []),
   ];
   const old = $("mountain-facts");
   const text = JSON.stringify(list);
   if (old.dataset.text === text) return;
   old.dataset.text = text;
   old.replaceChildren(...list.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-  map.describe(
-    `Map of the loss with the path of ${known.path.length} weights, from ${number(known.path[0]?.[2])} down to ${number(last?.[2])}`,
-  );
+  const ends = `from ${number(known.path[0]?.[2])} to ${number(last?.[2])}`;
+  const path = `; its path of ${count(known.path.length)} weights goes ${ends}. Arrow keys go along it`;
+  map.describe(`Map of the loss${last ? path : ""}`);
 }
 
 // -- the map -------------------------------------------------------------------------------------------
 
+/** Columns and rows of the grid to pixels, and back. */
 function frame(width, height) {
   const { z } = heights;
+  const across = (width - MAP.left - MAP.right) / (z[0].length - 1);
+  const up = (height - MAP.top - MAP.bottom) / (z.length - 1);
   return {
-    x: (c) => MAP.left + (c / (z[0].length - 1)) * (width - MAP.left - MAP.right),
-    y: (r) => height - MAP.bottom - (r / (z.length - 1)) * (height - MAP.top - MAP.bottom),
+    x: (c) => MAP.left + c * across,
+    y: (r) => height - MAP.bottom - r * up,
+    column: (x) => Math.max(0, Math.min(z[0].length - 1, (x - MAP.left) / across)),
+    row: (y) => Math.max(0, Math.min(z.length - 1, (height - MAP.bottom - y) / up)),
   };
 }
 
@@ -205,17 +229,14 @@ function path(context, points, palette) {
   dot(context, points.at(-1), 6.5, accent, "#fff");
 }
 
-/** The loss under the pointer, and the nearest weights of the path. */
-function read(event) {
-  const at = event && heights ? place(event, map.canvas) : null;
-  tip.hidden = !at;
-  if (!at) return;
+/** The loss at a place of the map in pixels, and the nearest weights of the path; null: nothing is read. */
+function read(at) {
+  tip.hidden = !at || !heights;
+  if (tip.hidden) return;
   const { z } = heights;
   const { width, height } = map;
-  const column = linear(MAP.left, width - MAP.right, 0, z[0].length - 1).at(at[0]);
-  const row = linear(height - MAP.bottom, MAP.top, 0, z.length - 1).at(at[1]);
-  const { x, y } = frame(width, height);
-  const lines = [`Loss here ${number(heights.value(sample(z, row, column)), 3)}`];
+  const { x, y, column, row } = frame(width, height);
+  const lines = [`Loss here ${number(heights.value(sample(z, row(at[1]), column(at[0]))), 3)}`];
   const near = steps(z)
     .map(([c, r], i) => [Math.hypot(x(c) - at[0], y(r) - at[1]), i])
     .sort((p, q) => p[0] - q[0])[0];
@@ -226,44 +247,71 @@ function read(event) {
   tip.style.transform = `translate(${left}px, ${Math.max(4, at[1] - 20)}px)`;
 }
 
+/** Along the path by arrow keys. */
+function walk(event) {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by || !heights || !known.path.length) return;
+  event.preventDefault();
+  const last = known.path.length - 1;
+  along = along === null ? (by > 0 ? 0 : last) : Math.max(0, Math.min(last, along + by));
+  const [column, row] = steps(heights.z)[along];
+  const { x, y } = frame(map.width, map.height);
+  read([x(column), y(row)]);
+  map.describe(tip.textContent);
+}
+
 // -- the fine surface ----------------------------------------------------------------------------------
 
 async function fine() {
   try {
-    waiting = true;
-    $("mountain-fine").disabled = true;
+    wait(true);
     write($("mountain-note"), "The fine surface is being computed…");
     await post("landscape", { size: 51, rows: 10000 });
   } catch (error) {
-    done();
+    wait(false);
     write($("mountain-note"), " ");
     toast(error.message);
   }
 }
 
-function done() {
-  waiting = false;
-  $("mountain-fine").disabled = false;
+function wait(yes) {
+  const focused = document.activeElement;
+  waiting = yes;
+  $("mountain-fine").disabled = yes;
+  $("mountain-cancel").hidden = !yes;
+  if (focused === $(yes ? "mountain-fine" : "mountain-cancel")) $(yes ? "mountain-cancel" : "mountain-fine").focus();
+}
+
+/** What the server says of the fine surface: how far it is, that it failed, or nothing more. */
+function note(text) {
+  if (!waiting) return;
+  write($("mountain-note"), text || " ");
+  if (!text.endsWith("%")) wait(false);
+}
+
+async function cancel() {
+  $("mountain-cancel").disabled = true;
+  try {
+    await post("landscape", { cancel: true });
+    wait(false);
+    write($("mountain-note"), "It was cancelled.");
+  } catch (error) {
+    toast(error.message);
+  } finally {
+    $("mountain-cancel").disabled = false;
+  }
 }
 
 export function startMountain() {
   surface = new Surface($("surface"), "mountain");
-  map = new Sketch($("contour"), "mountain", paintMap, { label: "Map of the loss" });
+  map = new Sketch($("contour"), "mountain", paintMap, { label: "Map of the loss", interactive: true });
   tip = h("div", { class: "tip", hidden: true });
   $("contour").append(tip);
-  for (const id of ["surface", "contour"])
-    $(id).append(
-      h(
-        "p",
-        { class: "message" },
-        id === "surface"
-          ? "The surface is computed rarely, so that training is not slowed. The first one comes soon."
-          : "The path begins with the first recorded weights.",
-      ),
-    );
+  for (const id of ["surface", "contour"]) $(id).append(h("p", { class: "message" }));
   $("surface").append(h("span", { class: "corner" }, "Drag to turn"));
-  map.canvas.addEventListener("pointermove", read);
-  map.canvas.addEventListener("pointerleave", () => read(null));
+  map.canvas.addEventListener("pointermove", (event) => read(place(event, map.canvas)));
+  map.canvas.addEventListener("keydown", walk);
+  for (const name of ["pointerleave", "blur"]) map.canvas.addEventListener(name, () => (read(null), (along = null)));
   choice(
     $("mountain-scale"),
     [
@@ -278,16 +326,14 @@ export function startMountain() {
     },
   );
   $("mountain-fine").addEventListener("click", fine);
-  on("note", (event) => waiting && write($("mountain-note"), event.text ?? " "));
+  $("mountain-cancel").addEventListener("click", cancel);
+  on("note", (event) => note(event.text ?? ""));
   on("landscape", (event) => {
-    if (event.fine && waiting) {
-      done();
-      write($("mountain-note"), "This is the fine surface.");
-    }
+    if (event.fine) note("This is the fine surface.");
     prepare();
     draw();
   });
-  on("hello", () => (done(), write($("mountain-note"), " "), prepare(), draw()));
+  on("hello", () => (wait(false), write($("mountain-note"), " "), prepare(), draw()));
   on("path", draw);
   onShow("mountain", draw);
 }

@@ -1,7 +1,7 @@
 // A value of the graph in the panel: its numbers where they are few, else how they are spread.
 
 import { h, svg } from "./dom.js";
-import { number, shape } from "./format.js";
+import { exponent, number, shape } from "./format.js";
 
 /** The elements that show a summary {shape, mean, std, min, max, hist, edges, numbers}. */
 export function shown(summary, colour) {
@@ -37,7 +37,7 @@ function format(values) {
   const finite = values.filter((v) => typeof v === "number" && Number.isFinite(v));
   const top = Math.max(0, ...finite.map(Math.abs));
   if (finite.every(Number.isInteger) && top < 1e6) return (v) => minus(String(v));
-  if (top < 1e-3 || top >= 1e5) return (v) => (v === 0 ? "0" : number(v, 5));
+  if (top < 1e-3 || top >= 1e5) return (v) => (typeof v !== "number" ? String(v) : v === 0 ? "0" : exponent(v, 3));
   const digits = Math.max(0, 4 - Math.floor(Math.log10(top)));
   return (v) => (typeof v === "number" ? minus(v.toFixed(Math.min(digits, 7))) : String(v));
 }

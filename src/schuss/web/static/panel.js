@@ -5,23 +5,41 @@ import { shown, shapeOf } from "./numbers.js";
 
 const heading = (words, kind, small) => h("h3", { class: kind }, words, small ? h("small", {}, small) : null);
 
+/** Put parts into the panel; what is shown again stays scrolled as it was. */
+function fill(name, parts) {
+  const panel = $("panel");
+  const top = panel.dataset.op === name ? panel.scrollTop : 0;
+  panel.dataset.op = name;
+  panel.replaceChildren(...parts);
+  panel.scrollTop = top;
+}
+
 /** Show one operation of graph.json; null: a hint. */
 export function showOperation(op) {
-  const panel = $("panel");
-  const top = panel.dataset.op === op?.name ? panel.scrollTop : 0;
-  panel.dataset.op = op?.name ?? "";
-  panel.replaceChildren(
-    ...(op
-      ? content(op)
-      : [
-          h(
-            "p",
-            { class: "empty" },
-            "Choose an operation to see its formula, its local gradient and the numbers that meet there.",
-          ),
-        ]),
-  );
-  panel.scrollTop = top;
+  const hint = "Choose a box, or a number on an arrow, to see its formula, its local gradient and what meets there.";
+  fill(op?.name ?? "", op ? content(op) : [h("p", { class: "empty" }, hint)]);
+}
+
+/** Show an input: its value and the gradient that arrives. Of a graph of many operations only who reads it. */
+export function showInput({ name, value, gradient, came_from: from = [], readers }) {
+  const reads = readers && `Read by ${readers.join(", ")}: choose that to see the gradient it hands back.`;
+  fill(name, [
+    h("h2", { id: "panel-name" }, name),
+    h("p", { class: "where" }, "an input"),
+    ...(reads ? [h("p", { class: "how" }, reads)] : []),
+    ...(value ? numbersOf(value, gradient, from) : []),
+  ]);
+}
+
+function numbersOf(value, gradient, from) {
+  const nothing = h("p", { class: "how" }, "No gradient comes here.");
+  return [
+    heading("Value", "up", shapeOf(value)),
+    h("div", { "data-part": "value" }, shown(value, "cool")),
+    heading("Gradient", "down", shapeOf(gradient)),
+    ...(from.length > 1 ? [h("p", { class: "how" }, `It is the sum of what ${from.join(" and ")} hand back.`)] : []),
+    gradient ? h("div", { "data-part": "incoming" }, shown(gradient, "accent")) : nothing,
+  ];
 }
 
 function content(op) {
@@ -55,9 +73,7 @@ function backward(op) {
 
 /** Show a closed layer: what it hands on and what comes back, as its last operation has it. */
 export function showLayer(name, inside, last) {
-  const panel = $("panel");
-  panel.dataset.op = "";
-  panel.replaceChildren(
+  fill("", [
     h("h2", {}, name),
     h("p", { class: "where" }, inside),
     ...(last ? [heading("Value", "up", shapeOf(last.value)), h("div", {}, shown(last.value, "cool"))] : []),
@@ -65,7 +81,7 @@ export function showLayer(name, inside, last) {
       ? [heading("Incoming gradient", "down", shapeOf(last.incoming)), h("div", {}, shown(last.incoming, "accent"))]
       : []),
     h("p", { class: "how" }, "Open it, with Enter or a click, to go through its operations one by one."),
-  );
+  ]);
 }
 
 /** What goes back to one input: local gradient, and its product with what came in. */

@@ -23,12 +23,15 @@ const SETS = [
 const CURVES = ["sine", "steps"];
 const POINTS = 500;
 const STRIDE = 0.05; // of the keyboard's cursor
+const BESIDE =
+  "A run is in training. The playground starts when it has ended; press Train to start it now. " +
+  "Both then share the processor, and the page shows the playground until you go back.";
 
 const chosen = { data: "circle", points: [], label: 0, curve: false };
 let plot;
 let chart;
 let layers;
-let waiting; // "Getting ready"
+let waiting; // what is said in place of a picture
 let pickData;
 let asked = false; // a run of the playground was asked for by this page
 
@@ -60,7 +63,7 @@ const train = oneAtATime(async () => {
     return;
   }
   asked = true;
-  if (!plot.found?.step) waiting.hidden = false;
+  if (!plot.found?.step) say("Getting ready…");
   const late = setTimeout(() => write($("play-note"), "Compiling this network…"), 400);
   try {
     await post("play", wanted());
@@ -68,12 +71,13 @@ const train = oneAtATime(async () => {
     write($("play-note"), " ");
   } catch (error) {
     clearTimeout(late);
-    waiting.hidden = true;
+    say("");
     write($("play-note"), error.message);
   }
 });
 
-const soon = settled(() => (training() && !asked ? null : train()), 200); // beside a run in training only when asked to
+const idle = () => training() && !asked; // beside a run in training it trains only when asked to
+const soon = settled(() => (idle() ? null : train()), 200);
 const rate = () => Number((10 ** Number($("play-lr").value)).toPrecision(2));
 
 const load = oneAtATime(async () => {
@@ -87,9 +91,14 @@ const load = oneAtATime(async () => {
 
 function take(found) {
   if (!playing() || (found.kind !== "curve" && found.kind !== "regions")) return;
-  waiting.hidden = true;
+  say("");
   $("play-stage").classList.remove("old");
   plot.set(found);
+}
+
+function say(text) {
+  write(waiting, text);
+  waiting.hidden = !text;
 }
 
 // -- what is shown -------------------------------------------------------------------------------------
@@ -118,7 +127,7 @@ function drawChart() {
   const points = playing() ? curve("loss") : [];
   const test = playing() ? byEpoch("val_loss") : [];
   const series = [
-    { name: "Training", colour: "accent", points },
+    ...(points.length ? [{ name: "Training", colour: "accent", points }] : []),
     ...(test.length ? [{ name: "Test", colour: "cool", points: test }] : []),
   ];
   legend($("play-legend"), series);
@@ -133,14 +142,16 @@ function knobs() {
   const own = chosen.data === "points";
   $("play-noise").disabled = own;
   $("play-label").style.visibility = isCurve() ? "hidden" : "visible";
-  $("play-clear").disabled = !own || !chosen.points.length;
-  write($("play-hint"), own && !chosen.points.length ? "Click to place the first points." : "Click to add a point.");
+  $("play-clear").hidden = !own || !chosen.points.length;
+  const hint = own && !chosen.points.length ? "Click to place the first points." : "Click to add a point.";
+  write($("play-hint"), idle() ? " " : hint);
 }
 
 // -- points --------------------------------------------------------------------------------------------
 
 /** Add a point of the chosen class; what was drawn so far becomes the person's own data. */
 function add([x, y]) {
+  if (idle()) return;
   if (chosen.data !== "points") {
     chosen.curve = isCurve();
     const found = plot.found;
@@ -283,19 +294,20 @@ function hello() {
 /** Show the playground; open it if nothing is being trained. */
 function begin() {
   if (!known.hello) return;
+  knobs();
+  $("play-again").textContent = playing() ? "Train again" : "Train";
   if (playing()) load();
-  else if (training())
-    write(
-      $("play-note"),
-      "A run is in training. What you train here shares the processor with it and takes its place on this page until you go back.",
-    );
+  else if (training()) {
+    plot.set(null);
+    say(BESIDE);
+  }
   else if (!asked) train();
 }
 
 export function startPlay() {
   plot = new FunctionPlot($("play-stage"), "play");
   chart = new LineChart($("play-chart"), "play", { name: "Loss", x: (v) => `Epoch ${number(v, 3)}`, y: steady });
-  waiting = h("p", { class: "message", hidden: true }, "Getting ready…");
+  waiting = h("p", { class: "message", role: "status", hidden: true });
   $("play-stage").append(waiting);
   startForm();
   startStage();
@@ -306,6 +318,7 @@ export function startPlay() {
   $("play-leave").addEventListener("click", leave);
   on("hello", hello);
   on("state end", readout);
+  on("end", () => seen("play") && begin());
   on("moment", drawChart);
   on("function", take);
   onShow("play", () => {

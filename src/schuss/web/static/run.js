@@ -42,31 +42,37 @@ export const byEpoch = (name) =>
 function tiles() {
   const { run, hello } = known;
   write($("tile-loss"), steady(run.loss ?? lastOf("loss") ?? known.moments.at(-1)?.loss));
-  const check = lastOf("val_loss");
-  write($("tile-loss-sub"), check === null ? " " : `validation ${steady(check)}`);
+  write($("tile-loss-sub"), heldOut("loss"));
   metricTile();
   write($("tile-speed"), count(speed()));
   const over = run.finished || hello?.mode === "view";
   write($("tile-left-name"), over ? "Time taken" : "Time left");
   write($("tile-left"), duration(over ? taken() : run.left));
-  write($("tile-left-sub"), over ? " " : run.paused ? "paused" : `${duration(taken())} so far`);
+  const epochs = run.epoch ? `${count(run.epoch)} epoch${run.epoch === 1 ? "" : "s"}` : " ";
+  write($("tile-left-sub"), over ? epochs : run.paused ? "paused" : `${duration(taken())} so far`);
 }
 
 function metricTile() {
   const name = mainMetric();
   if (name) {
-    write($("tile-metric-name"), metricName(name));
+    write($("tile-metric-name"), `Training ${metricName(name).toLowerCase()}`);
     write(
       $("tile-metric"),
       metricValue(name, known.run.metrics?.[name] ?? lastOf(name) ?? known.moments.at(-1)?.metrics?.[name]),
     );
-    const check = lastOf(`val_${name}`);
-    write($("tile-metric-sub"), check === null ? " " : `validation ${metricValue(name, check)}`);
+    write($("tile-metric-sub"), heldOut(name));
   } else {
     write($("tile-metric-name"), "Learning rate");
     write($("tile-metric"), number(known.run.lr, 3));
     write($("tile-metric-sub"), " ");
   }
+}
+
+/** What is known of a figure on rows that training does not see: validation 0.0812 · test 0.0795. */
+function heldOut(name) {
+  const values = { validation: lastOf(`val_${name}`), test: known.test[name] ?? null };
+  const parts = Object.entries(values).filter(([, value]) => value !== null);
+  return parts.map(([words, value]) => `${words} ${metricValue(name, value)}`).join(" · ") || " ";
 }
 
 const taken = () => known.moments.at(-1)?.seconds ?? known.history.seconds?.reduce((a, b) => a + b, 0) ?? null;
@@ -150,14 +156,9 @@ function rate() {
   const slider = $("rate");
   write($("rate-shown"), number(lr, 3));
   if (!(lr > 0)) return;
-  if (!slider.dataset.centre || lr < 10 ** slider.min || lr > 10 ** slider.max) {
-    const centre = Math.round(Math.log10(lr));
-    slider.dataset.centre = String(centre);
-    slider.min = String(centre - 3);
-    slider.max = String(centre + 2);
-    write($("rate-low"), number(10 ** (centre - 3)));
-    write($("rate-high"), number(10 ** (centre + 2)));
-  }
+  if (lr > 10 ** slider.max) slider.max = String(Math.ceil(Math.log10(lr))); // otherwise the range never moves
+  write($("rate-low"), number(10 ** slider.min));
+  write($("rate-high"), number(10 ** slider.max));
   slider.value = String(Math.log10(lr));
   slider.setAttribute("aria-valuetext", number(lr, 3));
 }
@@ -178,10 +179,12 @@ function changes() {
 
 function startRate() {
   const slider = $("rate");
-  const send = settled(async () => {
-    await steer("lr", Number((10 ** Number(slider.value)).toPrecision(3)));
-    setTimeout(() => (rateHeld = false), 400); // the next states may still tell the old one
-  }, 250);
+  let pressed = false;
+  const release = settled(() => (rateHeld = pressed), 650); // the next states may still tell the old one
+  const send = settled(() => steer("lr", Number((10 ** Number(slider.value)).toPrecision(3))).then(release), 250);
+  slider.addEventListener("pointerdown", () => (pressed = rateHeld = true));
+  for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
+    addEventListener(name, () => pressed && ((pressed = false), release()));
   slider.addEventListener("input", () => {
     rateHeld = true;
     const words = number(Number((10 ** Number(slider.value)).toPrecision(3)));
@@ -194,7 +197,6 @@ function startRate() {
 function head() {
   const { hello } = known;
   if (!hello) return;
-  delete $("rate").dataset.centre;
   $("view-run").classList.toggle("finished", hello.mode === "view"); // nothing to steer: the charts take its place
   $("run-side").hidden = hello.mode === "view";
   write($("run-title"), hello.model ?? "A model");
@@ -214,7 +216,9 @@ function everything() {
 }
 
 export function startRun() {
-  const words = { x: (v) => `Epoch ${number(v, 3)}`, y: steady };
+  const empty = () =>
+    known.hello?.mode === "view" ? "The file keeps no history of its training." : "It begins with the first steps.";
+  const words = { x: (v) => `Epoch ${number(v, 3)}`, y: steady, empty };
   lossChart = new LineChart($("loss-chart"), "run", { name: "Loss", ...words });
   metricChart = new LineChart($("metric-chart"), "run", { name: "Accuracy", ...words, y: percent });
   const scale = choice(
@@ -241,6 +245,7 @@ export function startRun() {
   on("hello", () => (head(), changes(), everything()));
   on("state end connection", () => (tiles(), controls()));
   on("moment epoch", charts);
+  on("test", tiles);
   on("change", () => (changes(), charts()));
   onShow("run", everything);
 }

@@ -52,5 +52,7 @@ export function startStatus() {
   shortcut("p", "Pause, resume", pause);
   shortcut("n", "One step of training", step);
   on("hello state end connection", draw);
+  on("trouble", (event) => toast(event.text));
+  on("hello", () => known.hello.troubles?.forEach(toast));
   draw();
 }

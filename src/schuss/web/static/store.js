@@ -8,6 +8,7 @@ export const known = {
   moments: [],
   history: {}, // columns, one entry an epoch
   changes: [],
+  test: {}, // the loss and metrics of the test rows, where they are known
   path: [], // [a, b, loss] on the landscape's plane
   landscape: null,
   fn: null, // the function as the server sends it now and then
@@ -32,6 +33,7 @@ const take = {
     known.moments = e.moments ?? [];
     known.history = e.history ?? {};
     known.changes = e.changes ?? [];
+    known.test = e.test ?? {};
     known.path = e.path ?? [];
     known.landscape = e.landscape ?? null;
     known.fn = null;
@@ -53,6 +55,9 @@ const take = {
   },
   change(e) {
     known.changes.push(e.change ?? e);
+  },
+  test(e) {
+    known.test = e.test ?? {};
   },
   path(e) {
     known.path = e.path ?? [];
