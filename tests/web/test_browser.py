@@ -67,9 +67,9 @@ def test_the_rates_range_stays_and_is_not_moved_under_the_hand(training: str, ta
     ends = page.page.evaluate(f"[{slider}.min, {slider}.max]")
     page.tell("state", running=True, finished=False, lr=3e-8)  # as a schedule has it at its end
     assert page.page.evaluate(f"[{slider}.min, {slider}.max]") == ends
-    box = page("#rate").bounding_box()
-    page.page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page("#rate").hover(position={"x": 100, "y": 15})  # waits until nothing moves any more
     page.page.mouse.down()
+    assert page.focus() == "rate"
     held = page.page.evaluate(f"{slider}.value")
     page.page.wait_for_timeout(1500)  # long after the pause in which a new rate is sent
     page.tell("state", running=True, finished=False, lr=0.5)
