@@ -132,6 +132,13 @@ def test_an_example_that_is_not_there_is_said(small: Small, tab: Callable[..., T
     assert page.text("#graph-range") == "0 – 1"
 
 
+def test_without_data_the_graph_says_what_is_missing(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "graph")
+    page.tell("hello", model="2-3-2", mode="view", rows=0, rows_test=0, state={"finished": True})
+    page.until("document.getElementById('picture').textContent.includes('give --data')")
+    assert not page("#graph-example").is_visible()
+
+
 def test_a_finished_run_has_no_switch_for_what_is_live(small: Small, training: str, tab: Callable[..., Tab]) -> None:
     for address, there in ((small.page.address, False), (training, True)):
         page = tab(address, "graph")

@@ -37,9 +37,10 @@ export const percent = (value, digits = 2) => (known(value) ? `${(100 * value).t
 /** 146,872 */
 export const count = (value) => (known(value) ? Math.round(value).toLocaleString("en-GB") : "–");
 
-/** 4.1 s, 2 min 05 s, 1 h 12 min */
+/** 28 ms, 4.1 s, 2 min 05 s, 1 h 12 min */
 export function duration(seconds) {
   if (!known(seconds)) return "–";
+  if (seconds < 0.095) return `${Math.round(1000 * seconds)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;

@@ -31,6 +31,10 @@ const key = () => JSON.stringify([question(), known.run.step ?? 0, known.hello?.
 
 const load = oneAtATime(async () => {
   if (!known.connected || !known.hello) return;
+  if (!known.hello.rows && !known.hello.rows_test) {
+    message("The graph has the numbers of one example, and there is none: give --data.");
+    return;
+  }
   const wanted = key();
   const began = performance.now();
   $("picture").classList.add("busy");

@@ -39,12 +39,15 @@ function prepare() {
   heights = { coarse, z: refined(coarse, coarse.length > 30 ? 1 : 3), value };
 }
 
-/** Points of the path in units of the grid's columns and rows. */
+/** The weights on the plane, [a, b, loss]: the path, or where there is none the model's own, in its middle. */
+const visited = () => (known.path.length ? known.path : [[0, 0, known.landscape.centre_loss]]);
+
+/** They in units of the grid's columns and rows. */
 function steps(grid) {
   const { a, b } = known.landscape;
   const column = linear(a[0], a.at(-1), 0, grid[0].length - 1);
   const row = linear(b[0], b.at(-1), 0, grid.length - 1);
-  return known.path.map(([x, y]) => [column.at(x), row.at(y)]);
+  return visited().map(([x, y]) => [column.at(x), row.at(y)]);
 }
 
 function draw() {
@@ -240,8 +243,8 @@ function read(at) {
   const near = steps(z)
     .map(([c, r], i) => [Math.hypot(x(c) - at[0], y(r) - at[1]), i])
     .sort((p, q) => p[0] - q[0])[0];
-  if (near && near[0] < 14)
-    lines.push(`Path ${near[1] + 1} of ${known.path.length}: loss ${number(known.path[near[1]][2])}`);
+  const name = known.path.length ? `Path ${near[1] + 1} of ${known.path.length}` : "The model";
+  if (near[0] < 14) lines.push(`${name}: loss ${number(visited()[near[1]][2])}`);
   tip.replaceChildren(...lines.map((text) => h("div", {}, text)));
   const left = at[0] + 16 + tip.offsetWidth > width ? at[0] - tip.offsetWidth - 12 : at[0] + 16;
   tip.style.transform = `translate(${left}px, ${Math.max(4, at[1] - 20)}px)`;
@@ -250,9 +253,9 @@ function read(at) {
 /** Along the path by arrow keys. */
 function walk(event) {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!by || !heights || !known.path.length) return;
+  if (!by || !heights) return;
   event.preventDefault();
-  const last = known.path.length - 1;
+  const last = visited().length - 1;
   along = along === null ? (by > 0 ? 0 : last) : Math.max(0, Math.min(last, along + by));
   const [column, row] = steps(heights.z)[along];
   const { x, y } = frame(map.width, map.height);
