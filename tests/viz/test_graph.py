@@ -8,6 +8,7 @@ import pytest
 import schuss
 from schuss import nn, optim, viz
 from schuss.errors import ShapeError, UsageError
+from schuss.viz.graph.groups import Group, _repeat
 
 from .graphcases import (
     ARGUMENTS,
@@ -287,3 +288,17 @@ def test_a_model_of_any_class():
 def test_towers_need_no_matplotlib_and_no_order():
     assert len(towers().svg) == len(towers().svg)
     assert isinstance(made(Towers()), Towers)
+
+
+def test_thousands_of_equal_layers_fold_into_boxes_within_boxes():
+    layers = [Group(f"{i}.Linear", "Linear", "layer", [], 1) for i in range(6000)]
+    box = _repeat(list(layers), 1, len(layers))
+    first, middle, last = box.members
+    assert (first, last) == (layers[0], layers[-1])
+    assert middle.times == 5998
+    assert len(middle.members) < 6000
+
+    def leaves(group):
+        return [group] if not group.members else [leaf for m in group.members for leaf in leaves(m)]
+
+    assert leaves(box) == layers

@@ -224,14 +224,13 @@ def _folded(members: list[Group | str], network: Network) -> list[Group | str]:
 
 def _repeat(run: list[Group | str], period: int, times: int) -> Group:
     """One box for all; inside, the first and the last, and what is between where that is much."""
-    name = f"{_title(run[0])}..{_title(run[-1])}"
-    members = run
-    if len(run) > MANY and times > 3:
-        members = [*run[:period], _repeat(run[period:-period], period, times - 2), *run[-period:]]
-        middle = members[period]
-        assert isinstance(middle, Group)
-        middle.members = run[period:-period] if len(run) <= 2 * MANY else _pieces(run[period:-period])
-    return Group(name, _joined(run[:period]), "repeat", members, times)
+    name, label = f"{_title(run[0])}..{_title(run[-1])}", _joined(run[:period])
+    if len(run) <= MANY or times <= 3:
+        return Group(name, label, "repeat", run, times)
+    between = run[period:-period]
+    shown = between if len(run) <= 2 * MANY else _pieces(between)
+    middle = Group(f"{_title(between[0])}..{_title(between[-1])}", label, "repeat", shown, times - 2)
+    return Group(name, label, "repeat", [*run[:period], middle, *run[-period:]], times)
 
 
 def _repeat_at(kinds: Sequence[int], start: int) -> tuple[int, int]:
