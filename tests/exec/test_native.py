@@ -515,3 +515,19 @@ def test_deep_sums_of_any_number_of_rows(n, monkeypatch):
     monkeypatch.setattr(memory, "LARGE", 1)
     monkeypatch.setattr(contract, "BLOCK", 8)
     agree(lambda x, y: ops.tanh(x.T @ y) * 2.0, [TensorType(F, (N, 20)), TensorType(F, (N, 33))], n)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_state_is_not_overwritten_by_the_kernel_that_reads_it_elsewhere(threads):
+    """w' = w + 0.5 wᵀ reads each element at two places."""
+    w = Tensor(input_node("w", TensorType(F, (70, 70))))
+    new = w + w.T * 0.5
+    step = Step(Graph((w.node,), (new.node,), ("w",)), ("w",), ())
+    start = np.random.default_rng(0).standard_normal((70, 70)).astype(F)
+    loops = [executor.loop(step, 1) for executor in (ReferenceExecutor(), NativeExecutor(threads))]
+    for loop in loops:
+        loop.load({"w": start})
+        loop.bind({})
+        loop.run(np.zeros(3, np.int64), 1, 0, 3, 0)
+    expected, found = (loop.state()["w"] for loop in loops)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

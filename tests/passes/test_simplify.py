@@ -29,6 +29,7 @@ def ops_of(function, *types):
         (lambda x: x.T.T + 1.0, ["add"]),
         (lambda x: x.reshape(-1, 2, 2).reshape(x.shape) + 1.0, ["add"]),
         (lambda x: x * 1.0 + 0.5, ["add"]),
+        (lambda x: 1.0 * x + 0.5, ["add"]),
         (lambda x: (x - 0.0) / 1.0 + 0.5, ["add"]),
         (lambda x: x + x[:1].reshape(4).broadcast_to(x.shape) if x.shape[0] == 3 else x + 1.0, ["add"]),
         (lambda x: -(ops.broadcast_to(ops.exp(x.sum()), shape=x.shape)) + x, ["sum", "exp", "neg", "add"]),
