@@ -11,7 +11,7 @@ import pytest
 
 import schuss
 from schuss import nn, optim, viz
-from schuss.errors import ModelFileError
+from schuss.errors import ModelFileError, UsageError
 from schuss.io.model import read_model
 from schuss.io.tensors import read_tensors, write_tensors
 from schuss.nn.forward import seen_by
@@ -102,3 +102,11 @@ def test_damage_is_one_line(file: Path, how: str):
     with pytest.raises(ModelFileError, match=f"^{file}: the path it keeps is damaged: its arrays do not fit") as said:
         schuss.load(file)
     assert "\n" not in str(said.value)
+
+
+def test_a_track_of_another_model_is_not_saved(run: Any, tmp_path: Path):
+    other = nn.Sequential(nn.Linear(8, 40), nn.Tanh(), nn.Linear(40, 3, bias=False))
+    other(data()[0])
+    with pytest.raises(UsageError, match="another model"):
+        schuss.save(other, tmp_path / "m", track=track_of(run))
+    assert not list(tmp_path.iterdir())

@@ -270,12 +270,12 @@ class TrainCommand:
         from schuss.io.model import save
 
         assert self.out is not None
-        track = None
-        if self.options["keep_path"] and len(trainer.run.path) > 1:
+        model, record = trainer.task.model, {**result, "settings": self.settings}
+        save(model, self.out, record=record)
+        if self.options["keep_path"] and len(trainer.run.path) > 1:  # takes a while: the model is safe by then
             from schuss.viz.landscape import track_of
 
-            track = track_of(trainer.run, threads=self.options["threads"])
-        save(trainer.task.model, self.out, record={**result, "settings": self.settings}, track=track)
+            save(model, self.out, record=record, track=track_of(trainer.run, threads=self.options["threads"]))
 
     def _save_stopped(self, trainer: Trainer, weights: dict[str, Any]) -> None:
         """A model file of a run that did not reach its end."""
@@ -304,8 +304,9 @@ class TrainCommand:
         except ModelFileError:
             return None
         check_settings(self.settings, record.get("settings"), str(self.out))
-        ended = record.get("epochs", 0) >= self.options["epochs"] or record.get("stopped")
-        if not ended or "test_loss" not in record:  # a signal left it without its result
+        ended = (record.get("epochs") or 0) >= self.options["epochs"] or record.get("stopped")
+        told = all(record.get(name) is not None for name in ("model", "parameters", "epochs", "seconds", "test_loss"))
+        if not ended or not told or "train_loss" not in record:  # a signal left it without its result
             return None
         self._note(f"{self.out} is finished: {record.get('epochs')} epochs")
         return record
@@ -359,7 +360,7 @@ class TrainCommand:
             click.echo(json.dumps(result))
             return
         accuracy = result.get("test_accuracy")
-        speed = f"{result['examples_per_second'] or 0:,} examples/s"
+        speed = f"{result.get('examples_per_second') or 0:,} examples/s"
         rows = [
             ("model", f"{result['model']}, {result['parameters']:,} parameters"),
             ("trained", f"{result['epochs']} epochs in {result['seconds']:.2f} s, {speed}"),

@@ -84,6 +84,9 @@ def save(
     except (TypeError, ValueError) as error:
         raise UsageError(f"save: the record must hold what JSON can hold: {error}") from None
     if track is not None:
+        forms = [{n: (w.shape, w.dtype) for n, w in some.items()} for some in (params, *track.directions)]
+        if not forms[0] == forms[1] == forms[2]:
+            raise UsageError("save: the track is that of another model, or of weights of another dtype")
         description["shares"] = list(track.shares)
         params = params | {"path/at": track.at, "path/loss": track.loss}
         params |= {f"path/{k}/{name}": w for k, d in enumerate(track.directions) for name, w in d.items()}
@@ -220,7 +223,11 @@ def _track(path: Any, tensors: Mapping[str, Array], everything: Mapping[str, Arr
     wanted = {f"{k}/{n}": (w.shape, w.dtype) for k in (0, 1) for n, w in tensors.items()}
     sound = {n: (a.shape, a.dtype) for n, a in kept.items()} == wanted
     sound = sound and loss.ndim == 1 and loss.size > 0 and at.shape == (loss.size, 2)
-    known = isinstance(shares, list) and len(shares) == 2 and all(type(s) in (int, float) for s in shares)
+    known = (
+        isinstance(shares, list)
+        and len(shares) == 2
+        and all(type(s) in (int, float) and 0 <= s < 1.001 for s in shares)
+    )
     if not sound or not known or not all(np.isfinite(a).all() for a in (at, *kept.values())):
         raise ModelFileError(f"{path}: the path it keeps is damaged: its arrays do not fit the parameters")
     first, second = ({n: kept[f"{k}/{n}"] for n in tensors} for k in (0, 1))

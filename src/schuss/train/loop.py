@@ -26,7 +26,7 @@ from schuss.train.step import Task, training_step
 
 SLICE = 0.08  # seconds of native work between two looks at the world
 SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is not finite, at least,
-SNAPSHOT_SHARE = 0.02  # and no more than this share of the time goes into them
+SNAPSHOT_SHARE, SNAPSHOT_MOST = 0.02, 10.0  # and this share of the time goes into them, unless they come too rarely
 LOOK = 0.05  # seconds between two looks at the world while the run is paused
 FACTOR = f"opt/{LR_FACTOR}"
 
@@ -249,11 +249,11 @@ class Trainer:
         """Copy the state, unless that was done at this step; the run goes back to it when numbers blow up."""
         at = self.position
         if self._back[0] != at.step:
-            start = time.perf_counter()
+            start = time.thread_time()
             self.arrays = self.loop.state()
             if not finite(self.arrays):
                 self._non_finite(order, at.step - 1)
-            self._apart = max(SNAPSHOT, (time.perf_counter() - start) / SNAPSHOT_SHARE)
+            self._apart = min(max(SNAPSHOT, (time.thread_time() - start) / SNAPSHOT_SHARE), SNAPSHOT_MOST)
         self._back, self._taken = (at.step, dict(self.arrays)), self._mark
 
     # -- steered by hand -----------------------------------------------------------------------------
@@ -341,11 +341,11 @@ class Trainer:
         if math.isnan(self.recorder.path[0].loss):
             self.recorder.first_step(self._sums(self._peeked()))
         if self.recorder.due(self.seconds):
-            start = time.perf_counter()
+            start = time.thread_time()
             weights = {name: self.loop.peek(f"param/{name}") for name in self.parameters}
             if finite(weights):  # else the next snapshot will tell
                 self.recorder.add(lambda: self._moment(weights), self._sums(self._peeked()))
-            self.recorder.took(time.perf_counter() - start)
+            self.recorder.took(time.thread_time() - start)
 
     def _record_moment(self) -> None:
         """A moment of the last snapshot, which is fresh; none if there is one of this step."""

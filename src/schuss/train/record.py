@@ -29,7 +29,7 @@ class Moment:
               seen by just these weights; NaN if there was no step
     metrics   likewise, by name
     lr        the learning rate of the step before (the first moment: of the step to come); None if it is not known
-    weights   copies of all parameters by name
+    weights   copies of all parameters by name; matrices may lie transposed in memory
     """
 
     step: int
@@ -79,22 +79,28 @@ class Recorder:
 
     def __init__(self, every: float, path: list[Moment], share: float = math.inf) -> None:
         self.every, self.path, self._share = every, path, share
+        self._cost = 0.0  # seconds of a moment
         self._sums: list[Sums] = []  # of each moment: over the steps since the moment before
         self._ended: Sums = {}  # epochs that ended since the newest moment, and moments dropped after it
         self._seen: Sums = {}  # of the running epoch: sums at the newest moment
 
+    @property
+    def apart(self) -> float:
+        """Seconds between moments as things are."""
+        return max(self.every, self._cost / self._share)
+
     def due(self, seconds: float) -> bool:
         """Whether it is time for another moment."""
-        return not self.path or seconds - self.path[-1].seconds >= NEAR * self.every
+        return not self.path or seconds - self.path[-1].seconds >= NEAR * self.apart
 
     def ahead(self, seconds: float) -> float:
         """How long the next slice should be for the next moment to be on time."""
-        left = self.every if self.due(seconds) else self.path[-1].seconds + self.every - seconds
-        return max(left, self.every / 4)
+        left = self.apart if self.due(seconds) else self.path[-1].seconds + self.apart - seconds
+        return max(left, self.apart / 4)
 
     def took(self, seconds: float) -> None:
-        """What a moment cost the run."""
-        self.every = max(self.every, seconds / self._share)
+        """What a moment cost the run. One that took long by accident counts as twice the one before at most."""
+        self._cost = min(seconds, 2 * self._cost) if self._cost else seconds
 
     def begin(self, moment: Moment, sums: Mapping[str, float]) -> None:
         """The run at its first step. sums: of the running epoch so far, where a run is resumed."""

@@ -37,9 +37,9 @@ class Plane:
     def project(self, points: Sequence[Weights]) -> Array:
         """The coordinates [points, 2] of the plane's nearest point to each."""
         sides = np.zeros((len(points), 2))
+        along = {n: np.stack([_flat(d[n], w) for d in self.directions], axis=1) for n, w in self.origin.items()}
         for name, part, rows in _blocks(points, self.origin):
-            w = self.origin[name]
-            sides += rows @ np.stack([_flat(d[name], w)[part].astype(np.float64) for d in self.directions], axis=1)
+            sides += rows @ along[name][part].astype(np.float64)
         result: Array = sides @ np.linalg.pinv(self.gram)
         return result
 
