@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from schuss import nn
-from schuss.explanation import loss
+from schuss.viz.graph import picture
 from tests.web.browser import Tab
 from tests.web.support import Small, deep
 
@@ -108,8 +108,8 @@ def test_a_tap_on_a_phone_brings_the_panel_into_sight(small: Small, tab: Callabl
 
 def test_opening_a_layer_computes_no_number_again(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     explained = []
-    given = loss.explain_loss
-    monkeypatch.setattr(loss, "explain_loss", lambda *a, **k: explained.append(a) or given(*a, **k))
+    given = picture.explain_loss
+    monkeypatch.setattr(picture, "explain_loss", lambda *a, **k: explained.append(a) or given(*a, **k))
     subject = small.page.site.main.subject
     subject.graph("train", 3, collapse=True)
     assert len(explained) == 1

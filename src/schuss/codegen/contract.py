@@ -4,7 +4,8 @@ A tile of rows x vectors of z is held in registers while k runs; each element ad
 ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right
 operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
 any strides, so x @ w, x' @ g and g @ w' all take this one path. For few rows a right operand that lies
-transposed is not copied first, but turned in registers, block by block. A finished tile goes through a small
+transposed is not copied first, but turned in registers, block by block. Deep sums (schuss.passes.memory)
+go in blocks of examples, and begin each with what memory holds of them so far. A finished tile goes through a small
 buffer and the epilogue's maps run over it row by row, their code emitted once.
 
 Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication (2008), the inner kernel.

@@ -59,7 +59,7 @@ class Subject:
         self.snapshot, self.target = snapshot, target
         self.lock = threading.RLock()
         self._step = -1
-        self._explained: tuple[Any, Any] = (None, None)  # which example at which step, and its explanation
+        self._graph: tuple[Any, Any] = (None, None)  # which example at which step, and its picture
         self._axes: list[float] | None = None
 
     # -- what it is --------------------------------------------------------------------------------
@@ -161,16 +161,13 @@ class Subject:
 
         The numbers of the last one are kept: of a deep model they take seconds, and opening a layer changes none.
         """
-        from schuss.explanation.loss import explain_loss, input_names
-        from schuss.viz.graph.picture import GraphPicture
+        from schuss import viz
 
         with self.lock:
             key = (self.refresh(), name, index)
-            if self._explained[0] != key:
-                self._explained = key, explain_loss(self.model, *self.example(name, index), self.task.loss)
-            data = input_names(self.model, len(self.task.inputs), set(nn.named_parameters(self.model)))
-            opened = {"opened" if k == "open" else k: v for k, v in choice.items()}
-            return GraphPicture(self._explained[1], data, {"collapse": "auto", "opened": (), "closed": (), **opened})
+            if self._graph[0] != key:
+                self._graph = key, viz.graph(self.model, *self.example(name, index), loss=self.task.loss)
+            return self._graph[1].drawn(**choice)
 
     def function(self) -> dict[str, Any]:
         """A curve, decision regions, or the shape of a picture to draw on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -35,6 +36,15 @@ class GraphPicture:
         root = grouped(self._network)
         choose(root, self._network, **self._choice)
         return render(self._network, root)
+
+    def drawn(
+        self, collapse: bool | str = "auto", open: Iterable[str] = (), closed: Iterable[str] = ()
+    ) -> GraphPicture:
+        """The same graph and numbers with other layers open; the arguments are graph's, nothing is computed again."""
+        other = copy.copy(self)
+        other._choice = _choice(collapse, open, closed)
+        other.__dict__.pop("svg", None)
+        return other
 
     def to_json(self, only: str | None = None) -> dict[str, Any]:
         """Every operation, or the one operation or input named: formula, rule, value, gradients and products.
@@ -86,9 +96,7 @@ def graph(
     A function gets its arguments as they are; its operations are grouped by the lines that made them. Raises
     UsageError if the model's loss is not known, and what schuss.explain raises.
     """
-    if collapse not in (True, False, "auto"):
-        raise UsageError(f'collapse must be True, False or "auto", got {collapse!r}')
-    choice = {"collapse": collapse, "opened": tuple(open), "closed": tuple(closed)}
+    choice = _choice(collapse, open, closed)
     parameters = parameters_of(model)
     if not parameters and loss is None:
         if weights is not None:
@@ -103,3 +111,9 @@ def graph(
     explanation = explain_loss(model, x, y, loss_of(model, loss), weights)
     data = input_names(model, len(x) if isinstance(x, tuple) else 1, set(parameters))
     return GraphPicture(explanation, data, choice)
+
+
+def _choice(collapse: bool | str, open: Iterable[str], closed: Iterable[str]) -> dict[str, Any]:
+    if collapse not in (True, False, "auto"):
+        raise UsageError(f'collapse must be True, False or "auto", got {collapse!r}')
+    return {"collapse": collapse, "opened": tuple(open), "closed": tuple(closed)}
