@@ -221,14 +221,14 @@ def _track(path: Any, tensors: Mapping[str, Array], everything: Mapping[str, Arr
     kept = {n.removeprefix("path/"): a for n, a in everything.items() if n not in tensors}
     at, loss = (kept.pop(name, np.zeros(0)) for name in ("at", "loss"))
     wanted = {f"{k}/{n}": (w.shape, w.dtype) for k in (0, 1) for n, w in tensors.items()}
-    sound = {n: (a.shape, a.dtype) for n, a in kept.items()} == wanted
-    sound = sound and loss.ndim == 1 and loss.size > 0 and at.shape == (loss.size, 2)
+    fits = {n: (a.shape, a.dtype) for n, a in kept.items()} == wanted
+    fits = fits and loss.ndim == 1 and loss.size > 0 and at.shape == (loss.size, 2)
     known = (
         isinstance(shares, list)
         and len(shares) == 2
         and all(type(s) in (int, float) and 0 <= s < 1.001 for s in shares)
     )
-    if not sound or not known or not all(np.isfinite(a).all() for a in (at, *kept.values())):
+    if not fits or not known or not all(np.isfinite(a).all() for a in (at, *kept.values())):
         raise ModelFileError(f"{path}: the path it keeps is damaged: its arrays do not fit the parameters")
     first, second = ({n: kept[f"{k}/{n}"] for n in tensors} for k in (0, 1))
     return Track((first, second), at, loss, (float(shares[0]), float(shares[1])))
