@@ -67,14 +67,15 @@ def test_split_limits() -> None:
         split_validation(1, 0.5, KEY)
 
 
-@pytest.mark.parametrize("n", [10, batching.WORTH_A_THREAD])
+@pytest.mark.parametrize("n", [10, batching.WORTH_A_THREAD, batching.ROWS_AHEAD])
 def test_orders_made_ahead_are_the_epochs_own(n: int) -> None:
-    orders = batching.Orders(n, KEY)
+    orders = batching.Orders(n, KEY, 7)
     for epoch in (0, 1, 2, 5, 6):  # a jump, as on resuming
-        assert np.array_equal(orders(epoch, last=epoch == 6), epoch_order(n, KEY, epoch))
+        assert np.array_equal(orders(epoch), epoch_order(n, KEY, epoch))
 
 
-def test_the_next_order_is_made_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("n", "ahead"), [(batching.ROWS_AHEAD, 1), (batching.ROWS_AHEAD // 4, 4)])
+def test_the_next_orders_are_made_meanwhile(monkeypatch: pytest.MonkeyPatch, n: int, ahead: int) -> None:
     made: list[tuple[int, str]] = []
 
     def note(n: int, key: object, epoch: int) -> np.ndarray:
@@ -82,7 +83,17 @@ def test_the_next_order_is_made_meanwhile(monkeypatch: pytest.MonkeyPatch) -> No
         return np.arange(n)
 
     monkeypatch.setattr(batching, "epoch_order", note)
-    orders = batching.Orders(batching.WORTH_A_THREAD, KEY)
-    for epoch in range(3):
-        orders(epoch, last=epoch == 2)
-    assert made == [(0, "MainThread"), (1, "schuss-order"), (2, "schuss-order")]
+    orders = batching.Orders(n, KEY, 9)
+    for epoch in range(9):
+        orders(epoch)
+        if orders._thread is not None:
+            orders._thread.join()
+        assert max(e for e, _ in made) <= min(epoch + ahead, 8)
+    assert made == [(0, "MainThread"), *((epoch, "schuss-order") for epoch in range(1, 9))]
+    assert not orders._made  # nothing is kept that has been used
+
+
+def test_orders_of_a_small_table_need_no_thread() -> None:
+    orders = batching.Orders(batching.WORTH_A_THREAD - 1, KEY, 3)
+    orders(0)
+    assert orders._thread is None

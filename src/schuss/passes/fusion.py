@@ -203,8 +203,6 @@ def _mark_stores(graph: Graph, groups: list[Group], home: dict[Node, int]) -> No
             at = home.get(base)
             if at is not None and not is_view(node) and (operand is not base or home.get(node) != at):
                 wanted.add(base)
-            if at is not None and home.get(node) == at and operand.type.shape != node.type.shape and not _folded(node):
-                wanted.add(base)
     for g in groups:
         g.stores = [n for n in g.nodes if n in wanted]
 

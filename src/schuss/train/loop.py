@@ -89,7 +89,7 @@ class Trainer:
         self.batch = min(plan.batch_size, self.rows)
         self.steps = -(-self.rows // self.batch)
         self.callbacks = callbacks
-        self.orders = Orders(self.rows, key)
+        self.orders = Orders(self.rows, key, plan.epochs)
         self.position = Position()
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.best: dict[str, Array] = {}
@@ -206,8 +206,7 @@ class Trainer:
             at.epoch_seconds = 0.0
             self.arrays |= self._no_sums()
             self.loop.load(self._no_sums())
-        last = at.epoch + 1 >= self.plan.epochs
-        order = self.orders(at.epoch, last) if self.plan.shuffle else np.arange(self.rows)
+        order = self.orders(at.epoch) if self.plan.shuffle else np.arange(self.rows)
         self._back, self._taken = (at.step, dict(self.arrays)), time.perf_counter()
         while at.step < self.steps:
             reason = self._follow(order, stop, saved)
