@@ -41,7 +41,7 @@ FUNCTIONS = {
     "turned maps": lambda x: ops.exp(x.T) + 1.0,
     "largest": lambda x: ops.max(x, axis=0),
     "largest of turned": lambda x: ops.max(x.T, axis=1),
-    "two axes": lambda x: ops.transpose(ops.reshape(x, shape=(1, *x.shape)), axes=(0, 2, 1)).sum(axis=(0, 2)),
+    "two axes": lambda x: ops.reshape(x, shape=(2, x.shape[0] // 2, x.shape[1]))[:, :, ::2].sum(axis=(0, 2)),
     "products": lambda x: x @ x.T,
     "turned products": lambda x: x.T @ x,
     "every other": lambda x: x[:, ::2].sum(axis=1) if x.shape[1] > 2 else x.sum(axis=1),
@@ -49,8 +49,10 @@ FUNCTIONS = {
 }
 for name, function in FUNCTIONS.items():
     for dtype in ("float32", "float64"):
-        for rows, columns in ((1, 1), (3, 5), (5, 17), (33, 3), (2, 40)):
+        for rows, columns in ((1, 1), (3, 5), (5, 17), (33, 3), (4, 33), (2, 40)):
             numbers = np.random.default_rng(0).random((rows, columns)).astype(dtype)
+            if name == "two axes" and rows % 2:
+                continue
             for first in (rows,) if name in ("products", "two axes") else (rows, N):
                 compiled = NativeExecutor(1).compile(trace(function, [TensorType(dtype, (first, columns))]))
                 print(name, dtype, rows, columns, first, flush=True)
@@ -59,7 +61,7 @@ for name, function in FUNCTIONS.items():
 
 
 def test_nothing_beyond_the_end_is_read() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], check=False, capture_output=True, text=True, timeout=300)
     last = done.stdout.strip().split("\n")[-1]
     assert done.returncode == 0, f"{last}: {done.returncode}\n{done.stderr[-2000:]}"
     assert last == "softmax float64 2 40 N"
