@@ -565,3 +565,12 @@ def test_every_example_with_every_other():
         loop.run(np.random.default_rng(1).permutation(50), 16, 0, 4, 0)
         results.append(loop.state()["total"])
     np.testing.assert_allclose(results[1], results[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "bool", "float32"])
+def test_matrices_of_any_type_are_copied(dtype):
+    x = np.random.default_rng(0).integers(0, 200, (35, 41)).astype(dtype)
+    graph = trace(lambda x: (x, x.T), [TensorType(dtype, (35, 41))])
+    same, turned = NativeExecutor(2).compile(graph)([x])
+    assert np.array_equal(same, x)
+    assert np.array_equal(turned, x.T)
