@@ -574,3 +574,12 @@ def test_matrices_of_any_type_are_copied(dtype):
     same, turned = NativeExecutor(2).compile(graph)([x])
     assert np.array_equal(same, x)
     assert np.array_equal(turned, x.T)
+
+
+@pytest.mark.parametrize("number", [-1.0, -0.0, 0.0, 1.0, 2.0])
+def test_arithmetic_with_any_number_on_either_side(number):
+    """Only what changes nothing may be left out."""
+    agree(
+        lambda x: (x + number, number + x, x - number, number - x, x * number, number * x, x / (number + 3.0)),
+        [TensorType(F, (N, 5))],
+    )
