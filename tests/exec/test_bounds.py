@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect")
 
 SCRIPT = """
-import ctypes, mmap, sys
+import ctypes, mmap
 import numpy as np
 from schuss import ops
 from schuss.exec.native import NativeExecutor
