@@ -9,6 +9,7 @@ import llvmlite.ir as ir
 import numpy as np
 import pytest
 
+from schuss.codegen.builder import Builder
 from schuss.codegen.jit import Library, compile_object
 from schuss.codegen.loops import for_range
 from schuss.codegen.math import MathEmitter
@@ -28,7 +29,7 @@ def kernel(name, dtype, width, target):
     element = ir.FloatType() if dtype == "float32" else ir.DoubleType()
     type = element if width == 1 else ir.VectorType(element, width)
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64]), "run")
-    b = ir.IRBuilder(function.append_basic_block())
+    b = Builder(function.append_basic_block())
     x, y, out, n = function.args
     with for_range(b, I64(0), n, width) as i:
         values = []
@@ -228,7 +229,7 @@ def test_no_library_calls():
         module = ir.Module()
         module.triple = target.triple
         function = ir.Function(module, ir.FunctionType(ir.FloatType(), [ir.FloatType()]), "run")
-        b = ir.IRBuilder(function.append_basic_block())
+        b = Builder(function.append_basic_block())
         emitter = MathEmitter(b, target)
         total = function.args[0]
         for name in LIMITS32:

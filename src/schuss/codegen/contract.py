@@ -331,22 +331,19 @@ class Contraction:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
 
     def _sums(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, buffer: Any) -> None:
-        """A tile's sums over k, in registers (stack places that LLVM turns into registers), then in the buffer."""
+        """A tile's sums over k, in registers, then in the buffer."""
         if self.crosswise:
             self._turned_sums(k, offsets, i, j, tile, buffer)
             return
         b, type = k.b, k.type(self.dtype)
-        held = [[entry_alloca(b, type) for _ in range(tile.vectors)] for _ in range(tile.rows)]
-        places = [place for row in held for place in row]
-        for number, place in enumerate(places):
-            first = k.constant(0, self.dtype).llvm
-            if self.so_far is not None:
-                first = b.load(b.gep(buffer, [I64(number)], source_etype=type), typ=type)
-            b.store(first, place)
+        sums = [k.constant(0, self.dtype).llvm] * (tile.rows * tile.vectors)
+        if self.so_far is not None:
+            sums = [b.load(b.gep(buffer, [I64(n)], source_etype=type), typ=type) for n in range(len(sums))]
         x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
         y0 = b.add(offsets[1], b.mul(j, I64(self.y.strides[-1])))
         low, high = self.block
-        with for_range(b, low, emit_bound(b, self.kernel.length(self.depth)) if high is None else high) as step:
+        end = emit_bound(b, self.kernel.length(self.depth)) if high is None else high
+        with for_range(b, low, end, carried=sums) as step:
             xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
             yk = b.add(y0, b.mul(step, I64(self.y.strides[-2])))
             right = [
@@ -357,13 +354,12 @@ class Contraction:
                 for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[self.dtype]))):
                     ahead = b.add(yk, I64(v * tile.width + FETCH_ROWS * self.y.strides[-2]))
                     prefetch(b, self.y, ahead, write=False)
-            for r, row in enumerate(held):
+            for r in range(tile.rows):
                 left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
-                for place, vector in zip(row, right, strict=True):
-                    before = Value(b.load(place, typ=type), self.dtype)
-                    b.store(k.fma(left, vector, before).llvm, place)
-        for number, place in enumerate(places):
-            b.store(b.load(place, typ=type), b.gep(buffer, [I64(number)], source_etype=type))
+                for n, vector in enumerate(right, start=r * tile.vectors):
+                    sums[n] = k.fma(left, vector, Value(sums[n], self.dtype)).llvm
+        for number, total in enumerate(sums):
+            b.store(total, b.gep(buffer, [I64(number)], source_etype=type))
 
     def _turned_sums(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, buffer: Any) -> None:
         """As _sums; lane l of the right operand's rows is its column j + l, which lies in a row. Lanes beyond the
@@ -374,9 +370,7 @@ class Contraction:
         depth, columns = self.depth, self.columns
         assert isinstance(depth, int)
         assert isinstance(columns, int)
-        held = [entry_alloca(b, type) for _ in range(tile.rows)]
-        for place in held:
-            b.store(k.constant(0, self.dtype).llvm, place)
+        sums = [k.constant(0, self.dtype).llvm] * tile.rows
         x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
         last = b.sub(I64(columns - 1), j)
         lanes = [b.select(b.icmp_signed("<", I64(lane), last), I64(lane), last) for lane in range(width)]
@@ -384,20 +378,19 @@ class Contraction:
 
         def add(step: Any, right: Value) -> None:
             xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
-            for r, place in enumerate(held):
+            for r in range(tile.rows):
                 left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
-                before = Value(b.load(place, typ=type), self.dtype)
-                b.store(k.fma(left, right, before).llvm, place)
+                sums[r] = k.fma(left, right, Value(sums[r], self.dtype)).llvm
 
         whole = depth - depth % width
-        with for_range(b, I64(0), I64(whole), width) as block:
+        with for_range(b, I64(0), I64(whole), width, sums) as block:
             rows = [load(k, self.y, b.add(start, block), 1) for start in starts]
             for c, right in enumerate(turned(k, rows)):
                 add(b.add(block, I64(c)), right)
         for step in range(whole, depth):
             add(I64(step), load(k, self.y, b.add(starts[0], I64(step)), self.y.strides[-1], last=last))
-        for number, place in enumerate(held):
-            b.store(b.load(place, typ=type), b.gep(buffer, [I64(number)], source_etype=type))
+        for number, total in enumerate(sums):
+            b.store(total, b.gep(buffer, [I64(number)], source_etype=type))
 
     def _mask(self, tile: Tile, vector: int, mask: Any) -> Any:
         """A mask is for the last vector."""

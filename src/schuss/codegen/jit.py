@@ -21,7 +21,6 @@ _lock = threading.RLock()
 # SLP vectorisers, which we leave off: the vectors are emitted.
 PASSES = (
     "sroa",
-    "instruction_combine",
     "simplify_cfg",
     "loop_rotate",
     "loop_simplify",

@@ -7,6 +7,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 
+from schuss.codegen.builder import broadcast, filled, undefined
 from schuss.codegen.lanes import ELEMENTS, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Term
@@ -135,12 +136,12 @@ def _aligned_load(b: Any, pointer: Any, type: Any) -> Any:
 
 
 def _as_bool(b: Any, value: Any, dtype: str) -> Any:
-    return b.icmp_unsigned("!=", value, ir.Constant(value.type, None)) if dtype == "bool" else value
+    return b.icmp_unsigned("!=", value, filled(value.type, None)) if dtype == "bool" else value
 
 
 def _gather(k: Lanes, term: Term, offset: Any, stride: int, element: Any, last: Any) -> Value:
     b = k.b
-    vector = ir.Constant(ir.VectorType(element, k.width), ir.Undefined)
+    vector = undefined(ir.VectorType(element, k.width))
     for lane in range(k.width):
         index = I64(lane)
         if last is not None:
@@ -153,10 +154,7 @@ def _gather(k: Lanes, term: Term, offset: Any, stride: int, element: Any, last: 
 def tail_mask(b: Any, width: int, remaining: Any) -> Any:
     """Lanes 0 .. remaining-1."""
     lane = ir.Constant(ir.VectorType(I64, width), list(range(width)))
-    undefined = ir.Constant(ir.VectorType(I64, width), ir.Undefined)
-    first = b.insert_element(undefined, remaining, I32(0))
-    zeros = ir.Constant(ir.VectorType(I32, width), [0] * width)
-    return b.icmp_signed("<", lane, b.shuffle_vector(first, undefined, zeros))
+    return b.icmp_signed("<", lane, broadcast(b, remaining, width))
 
 
 def masked_load(b: Any, pointer: Any, type: Any, mask: Any) -> Any:
@@ -165,7 +163,7 @@ def masked_load(b: Any, pointer: Any, type: Any, mask: Any) -> Any:
     function = b.module.globals.get(name) or ir.Function(
         b.module, ir.FunctionType(type, [POINTER, I32, mask.type, type]), name
     )
-    return b.call(function, [pointer, I32(_bytes(type.element)), mask, ir.Constant(type, None)])
+    return b.call(function, [pointer, I32(_bytes(type.element)), mask, filled(type, None)])
 
 
 def masked_store(b: Any, value: Any, pointer: Any, mask: Any) -> None:

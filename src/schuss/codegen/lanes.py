@@ -11,6 +11,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 
+from schuss.codegen.builder import broadcast, filled
 from schuss.codegen.math import MathEmitter
 from schuss.codegen.target import Target
 from schuss.ir.types import FLOATS
@@ -69,22 +70,14 @@ class Lanes:
 
     def constant(self, value: float, dtype: str) -> Value:
         number: Any = float(value) if dtype in FLOATS else int(value)
-        element = ir.Constant(ELEMENTS[dtype], number)
-        if self.width == 1:
-            return Value(element, dtype)
-        return Value(ir.Constant(self.type(dtype), [element] * self.width), dtype)
+        return Value(filled(self.type(dtype), number), dtype)
 
     def const(self, value: float, like: Value) -> Value:
         return self.constant(value, like.dtype)
 
     def splat(self, scalar: Any, dtype: str) -> Value:
         """One scalar in every lane."""
-        if self.width == 1:
-            return Value(scalar, dtype)
-        undefined = ir.Constant(self.widen(scalar.type), ir.Undefined)
-        first = self.b.insert_element(undefined, scalar, I32(0))
-        zeros = ir.Constant(ir.VectorType(I32, self.width), [0] * self.width)
-        return Value(self.b.shuffle_vector(first, undefined, zeros), dtype)
+        return Value(scalar if self.width == 1 else broadcast(self.b, scalar, self.width), dtype)
 
     def iota(self, start: Any, step: int) -> Value:
         """start + step * lane, as int64."""

@@ -8,25 +8,36 @@ from typing import Any
 
 import llvmlite.ir as ir
 
+from schuss.codegen.builder import chosen, undefined
+
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 @contextlib.contextmanager
-def for_range(b: Any, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:
+def for_range(b: Any, start: Any, stop: Any, step: Any = 1, carried: list[Any] | None = None) -> Iterator[Any]:
     """The body once for each i64 index in range(start, stop, step); none if start >= stop.
 
     step: a number, or a pointer to an i64 in which each round of the body says how far to go on.
+    carried: values that each round finds in this list as the round before left them there; after the loop, the last.
     """
+    values = [] if carried is None else carried
     before = b.block
     head, body, after = (b.append_basic_block(name) for name in ("head", "body", "after"))
     b.branch(head)
     b.position_at_end(head)
     index = b.phi(I64)
     index.add_incoming(start, before)
+    kept = [b.phi(value.type) for value in values]
+    for phi, value in zip(kept, values, strict=True):
+        phi.add_incoming(value, before)
+    values[:] = kept
     b.cbranch(b.icmp_signed("<", index, stop), body, after)
     b.position_at_end(body)
     yield index
     index.add_incoming(b.add(index, I64(step) if isinstance(step, int) else b.load(step, typ=I64)), b.block)
+    for phi, value in zip(kept, values, strict=True):
+        phi.add_incoming(value, b.block)
+    values[:] = kept
     b.branch(head)
     b.position_at_end(after)
 
@@ -72,11 +83,8 @@ def fold_lanes(b: Any, vector: Any, two: Callable[[Any, Any, int], Any]) -> Any:
     width = vector.type.count
     while width > 1:
         half = width // 2
-        undefined = ir.Constant(vector.type, ir.Undefined)
-        lower, upper = (
-            b.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(I32, half), list(range(at, at + half))))
-            for at in (0, half)
-        )
+        rest = undefined(vector.type)
+        lower, upper = (chosen(b, vector, rest, list(range(at, at + half))) for at in (0, half))
         if half == 1:
             lower, upper = b.extract_element(lower, I32(0)), b.extract_element(upper, I32(0))
         vector = two(lower, upper, half)

@@ -16,6 +16,7 @@ from typing import Any
 import llvmlite.ir as ir
 
 from schuss.codegen import coefficients
+from schuss.codegen.builder import filled
 from schuss.codegen.target import Target
 
 F32, F64 = ir.FloatType(), ir.DoubleType()
@@ -48,12 +49,7 @@ class MathEmitter:
         return "f32" if isinstance(element, ir.FloatType) else "f64"
 
     def _const(self, value: float, like: Any) -> Any:
-        return self._fill(like.type, value)
-
-    def _fill(self, type: Any, value: float) -> Any:
-        if isinstance(type, ir.VectorType):
-            return ir.Constant(type, [ir.Constant(type.element, value)] * type.count)
-        return ir.Constant(type, value)
+        return filled(like.type, value)
 
     def _integers(self, x: Any) -> Any:
         """The integer type of x's shape and size."""
@@ -111,12 +107,12 @@ class MathEmitter:
     def _power_of_two(self, n: Any, like: Any) -> Any:
         """2**n for integers n in the range of normal exponents."""
         kind = self._kind(like)
-        bits = self.b.add(n, self._fill(n.type, BIAS[kind]))
-        return self.b.bitcast(self.b.shl(bits, self._fill(n.type, MANTISSA[kind])), like.type)
+        bits = self.b.add(n, filled(n.type, BIAS[kind]))
+        return self.b.bitcast(self.b.shl(bits, filled(n.type, MANTISSA[kind])), like.type)
 
     def _scale(self, p: Any, n: Any) -> Any:
         """p * 2**n in two steps, so that neither factor overflows and denormals are rounded once."""
-        half = self.b.ashr(n, self._fill(n.type, 1))
+        half = self.b.ashr(n, filled(n.type, 1))
         return self.b.fmul(self.b.fmul(p, self._power_of_two(half, p)), self._power_of_two(self.b.sub(n, half), p))
 
     def _exponential(self, x: Any, low: Any = None) -> tuple[Any, Any]:
@@ -152,7 +148,7 @@ class MathEmitter:
         kind = self._kind(x)
         inside = self._clamp(x, -MANTISSA[kind] - 2.0, EXP_RANGE[kind][1])
         n, p = self._exponential(inside)
-        most = self._fill(n.type, MANTISSA[kind] + 4)
+        most = filled(n.type, MANTISSA[kind] + 4)
         small = self._select(self.b.icmp_signed("<", n, most), n, most)
         s = self._power_of_two(small, x)
         one = self._const(1.0, x)
@@ -187,8 +183,8 @@ class MathEmitter:
         scale = 2.0 ** (MANTISSA[kind] + 2)
         x = self._select(tiny, self.b.fmul(x, self._const(scale, x)), x)
         bits = self.b.bitcast(x, self._integers(x))
-        shift = self._fill(bits.type, MANTISSA[kind])
-        e = self.b.ashr(self.b.sub(bits, self._fill(bits.type, SQRT_HALF_BITS[kind])), shift)
+        shift = filled(bits.type, MANTISSA[kind])
+        e = self.b.ashr(self.b.sub(bits, filled(bits.type, SQRT_HALF_BITS[kind])), shift)
         m = self.b.bitcast(self.b.sub(bits, self.b.shl(e, shift)), x.type)
         exponent = self.b.sitofp(e, x.type)
         missing = self._const(-(MANTISSA[kind] + 2.0), x)
@@ -259,8 +255,8 @@ class MathEmitter:
             self.b.fmul(z, z), self._series(z, even), self._fma(z, self._const(-0.5, x), self._const(1.0, x))
         )
         integers = self._integers(x)
-        at = self.b.add(self.b.fptosi(n, integers), self._fill(integers, quarter))
-        one, two, zero = (self._fill(integers, i) for i in (1, 2, 0))
+        at = self.b.add(self.b.fptosi(n, integers), filled(integers, quarter))
+        one, two, zero = (filled(integers, i) for i in (1, 2, 0))
         value = self._select(self.b.icmp_signed("!=", self.b.and_(at, one), zero), cosine, sine)
         value = self._select(self.b.icmp_signed("!=", self.b.and_(at, two), zero), self.b.fneg(value), value)
         if quarter == 0:

@@ -14,6 +14,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 
+from schuss.codegen.builder import Builder
 from schuss.codegen.contract import emit_contract_group
 from schuss.codegen.folds import emit_reduce_group
 from schuss.codegen.kernel import VIRTUAL_LANES, Kernel
@@ -76,7 +77,7 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, note
     function.linkage = "internal"
     function.attributes.add("noinline")
     program.target.decorate(function)
-    b = ir.IRBuilder(function.append_basic_block("entry"))
+    b = Builder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
     if is_turn(kernel, group):
         kernel.notes.append("turned in blocks, for the products that read their rows")
@@ -97,7 +98,7 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) ->
     function = ir.Function(module, RUN_TYPE, "run")
     program.target.decorate(function)
     named = dict(zip(RUN_ARGUMENTS, function.args, strict=True))
-    b = ir.IRBuilder(function.append_basic_block("entry"))
+    b = Builder(function.append_basic_block("entry"))
     saved = flush_denormals(b, program.target)
     meet = _Meeting(b, program, named)
     clock = _Clock(b, program, named)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.ir as ir
-
+from schuss.codegen.builder import chosen
 from schuss.codegen.kernel import Kernel, load, store
-from schuss.codegen.lanes import I32, I64, Lanes, Value
+from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.loops import for_range
 from schuss.codegen.terms import Term
 from schuss.ir.graph import Node
@@ -80,13 +79,9 @@ def turned(k: Lanes, vectors: list[Value]) -> list[Value]:
                 x, y = rows[r], rows[r | distance]
                 low = [width + (lane ^ distance) if lane & distance else lane for lane in range(width)]
                 high = [width + lane if lane & distance else lane | distance for lane in range(width)]
-                rows[r], rows[r | distance] = (_shuffle(k, x, y, lanes) for lanes in (low, high))
+                rows[r], rows[r | distance] = (chosen(k.b, x, y, lanes) for lanes in (low, high))
         distance //= 2
     return [Value(row, vectors[0].dtype) for row in rows]
-
-
-def _shuffle(k: Lanes, x: Any, y: Any, lanes: list[int]) -> Any:
-    return k.b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
 
 
 def _elements(kernel: Kernel, source: Term, target: Term, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> None:
