@@ -21,7 +21,7 @@ from schuss.trace import trace
 def module_text(function, types, target):
     graph = materialize(optimize(trace(function, types)), Storage(64))
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), Storage(64), slots, {})
+    planned = plan(graph, group(graph), Storage(64), slots, {}, 2)
     return str(emit_module(Program(planned, target, None, None, 2)))
 
 

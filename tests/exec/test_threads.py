@@ -78,6 +78,30 @@ def test_training_gives_the_same_bits_with_any_number_of_threads():
         assert trained(threads) == expected, threads
 
 
+@pytest.mark.parametrize("optimizer", [optim.Adam(lr=1e-2), optim.SGD(lr=0.1, momentum=0.9, weight_decay=1e-3)])
+def test_weights_that_stay_with_their_threads_get_the_same_bits(optimizer):
+    """Layers divided by columns, forward and in their gradients, beside one divided by rows."""
+    rng = np.random.default_rng(0)
+    data = rng.random((300, 300), "f4"), rng.integers(0, 10, 300)
+
+    def weights(threads):
+        layers = [nn.Linear(300, 192), nn.GELU(), nn.Dropout(0.3), nn.Linear(192, 384), nn.Tanh()]
+        model = nn.Sequential(*layers, nn.Linear(384, 10))
+        trainer = prepare(
+            model, data, loss=nn.CrossEntropyLoss(), optimizer=optimizer, epochs=2, batch_size=16,
+            validation=None, seed=1, clip_norm=None, threads=threads,
+        )  # fmt: skip
+        assert trainer.loop._threads == threads
+        kinds = [stage.division[0] for stage in trainer.loop.plan.stages]
+        assert kinds.count("columns") == (0 if threads == 1 else 4)
+        trainer.train()
+        return {n: p.data.tobytes() for n, p in nn.named_parameters(model).items()}
+
+    expected = weights(1)
+    for threads in (2, 3, 6):
+        assert weights(threads) == expected, threads
+
+
 @pytest.mark.parametrize("rows", [1, 3, 300])
 def test_functions_give_the_same_bits_with_any_number_of_threads(rows):
     def function(x, w):

@@ -13,7 +13,7 @@ from schuss.ir import Graph, N, TensorType, input_node
 from schuss.passes.fusion import Form, group
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
-from schuss.passes.memory import plan
+from schuss.passes.memory import crossing, plan
 from schuss.passes.pipeline import optimize
 from schuss.passes.storage import Storage, row_major, spaced_row
 from schuss.passes.views import reshape_strides, view_of
@@ -71,12 +71,12 @@ def test_a_slice_of_a_transpose_is_a_view():
     assert (view.offset, view.strides) == (2, (1, 5))
 
 
-def sgd_step():
+def sgd_step(out=4, into=8, first=lambda x: x):
     x, y, w, lr = (
         Tensor(input_node(name, TensorType(F, shape)))
-        for name, shape in [("x", (N, 8)), ("y", (N, 4)), ("w", (4, 8)), ("lr", ())]
+        for name, shape in [("x", (N, into)), ("y", (N, out)), ("w", (out, into)), ("lr", ())]
     )
-    z = x @ w.T
+    z = first(x) @ w.T
     loss = ((z - y) * (z - y)).mean()
     (g,) = backprop(loss, [w])
     new = w - lr * (g + w * 0.01)
@@ -92,12 +92,12 @@ def test_weight_is_kept_as_the_products_read_it():
     assert layout.graph.output("w").type.shape == (8, 4)
 
 
-def stages():
-    graph = materialize(choose_layout(optimize(sgd_step()), ("w",)).graph, STORAGE)
+def stages(step=None, threads=2):
+    graph = materialize(choose_layout(optimize(step or sgd_step()), ("w",)).graph, STORAGE)
     groups = group(graph)
     slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
     inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    return graph, groups, plan(graph, groups, STORAGE, slots, {inputs["w"]: graph.output("w")})
+    return graph, groups, plan(graph, groups, STORAGE, slots, {inputs["w"]: graph.output("w")}, threads)
 
 
 def test_the_update_rides_in_the_weight_gradients_epilogue():
@@ -112,6 +112,34 @@ def test_the_update_rides_in_the_weight_gradients_epilogue():
 def test_threads_meet_only_where_rows_meet():
     _, _, planned = stages()
     assert [s.barrier for s in planned.stages].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("out", "into", "threads", "expected"),
+    [
+        (64, 40, 2, ("columns", 64)),  # 16 examples hand over 16 * (40 + 64) numbers of the 2560
+        (64, 40, 1, ("rows", 0)),
+        (64, 40, 3, ("rows", 0)),  # no multiple of two vectors to each
+        (96, 40, 3, ("columns", 96)),
+        (96, 40, 2, ("rows", 0)),
+        (64, 8, 2, ("rows", 0)),  # more is handed over than read
+        (768, 96, 6, ("columns", 768)),
+    ],
+)
+def test_a_weight_stays_with_the_threads_that_own_its_columns(out, into, threads, expected):
+    graph, _, planned = stages(sgd_step(out, into), threads)
+    forward = next(s for s in planned.stages if s.group.form is Form.CONTRACT and not isinstance(s.group.space[0], int))
+    update = next(s for s in planned.stages if graph.output("w") in s.group.nodes)
+    assert forward.division == expected
+    assert update.division == (expected if expected[0] == "columns" else ("split", into))
+    handed = {n.attrs["name"] for stage in (forward, update) for n in crossing(stage) if n.op == "input"}
+    assert ("w" in handed) is (expected[0] != "columns")
+
+
+def test_threads_meet_before_a_product_by_columns_of_rows_they_computed():
+    _, _, planned = stages(sgd_step(64, 40, ops.exp))
+    kinds = [(s.division[0], s.barrier) for s in planned.stages if s.group.form in (Form.MAP, Form.CONTRACT)]
+    assert kinds[:2] == [("rows", False), ("columns", True)]
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,8 @@ class Contraction:
             self._share_of_columns(offsets, I64(1), tile)
             return
         if self.by_columns:
-            self._share_of_columns(offsets, self.kernel.n, tile)
+            rows = self.kernel.n if isinstance(self.rows, Sym) else I64(self.rows)
+            self._share_of_columns(offsets, rows, tile)
             return
         low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
         if self.so_far is None:

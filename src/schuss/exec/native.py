@@ -98,7 +98,7 @@ def build(
     owned = [*graph.inputs, *constants, *(o for name, o in outputs.items() if name not in kept)]
     slots = {node: i for i, node in enumerate(owned, start=1)}
     updates = {inputs[old]: outputs[new] for old, new in state.items()}
-    planned = plan(graph, groups, storage, slots, updates)
+    planned = plan(graph, groups, storage, slots, updates, threads)
     run = link(planned, counter, outputs[watch] if watch else None, threads, profile)
     arrays = tuple(np.ascontiguousarray(c.attrs["value"]) for c in constants)
     return Code(planned, slots, arrays, run, work(graph, storage.capacity))

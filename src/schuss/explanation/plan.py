@@ -52,6 +52,8 @@ def _why_divided(stage: Stage, threads: int) -> str:
     if division == ROWS:
         return "each thread computes its own examples"
     if division[0] == "columns":
+        if isinstance(group.space[0], int):
+            return "weight gradient with its update, divided by columns: each thread keeps its weights"
         return f"each thread computes its own of {division[1]} columns: the matrix is read once, not by every thread"
     if division != ONE:
         what = "weight gradient with its update" if group.form is Form.CONTRACT and len(group.maps) > 3 else "values"

@@ -5,8 +5,9 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
     rows    the example axis: thread t takes rows n*t/T .. n*(t+1)/T of each such group, so a row's values
             stay with one thread from the gather to the loss and back, and no barrier lies between
     columns the last axis of a product whose right operand is large beside the rows of its left one: each thread
-            reads its own part of the weights, where by rows each would read them all, but meets the others for it
-    split   the first axis, of static length: weight gradients with the update in their epilogue
+            reads its own part of the weights, where by rows each would read them all, but meets the others for it;
+            and the last axis of the gradient of these weights, so that they stay with one thread for good
+    split   the first axis, of static length: other weight gradients with the update in their epilogue
     one     thread 0: scalars and small things
 
 A barrier is put before a group that touches what another group touched under a different division
@@ -31,6 +32,7 @@ SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
 LARGE = 1 << 19  # bytes of a right operand, and
 DEEP = 1024  # examples: a sum over more of them goes in blocks, where its result is a LARGE matrix
 LARGER = 16  # times the left one, from which on a product is divided by columns
+PAIR = 32  # columns: a thread's part of those is a multiple of two vectors of the widest kind
 
 Division = tuple[str, int]
 ONE: Division = ("one", 0)
@@ -72,17 +74,23 @@ class Plan:
 
 
 def plan(
-    graph: Graph, groups: list[Group], storage: Storage, slots: Mapping[Node, int], state: Mapping[Node, Node]
+    graph: Graph,
+    groups: list[Group],
+    storage: Storage,
+    slots: Mapping[Node, int],
+    state: Mapping[Node, Node],
+    threads: int,
 ) -> Plan:
     """Places and barriers for the groups.
 
     slots: the pointer-table slot of each input, constant and output that has one of its own.
     state: for each state input its new value, an output.
+    threads: how many are expected; any number may run the plan.
     """
     result = Plan(graph, storage, places={n: Place(s) for n, s in slots.items()})
     cells, copies = _update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
-    stages = _in_order(groups + copies, cells, storage.capacity)
+    stages = _in_order(groups + copies, cells, storage.capacity, threads)
     stages = [_deep(stage, storage.capacity) for stage in stages]
     last_use = _last_uses([stage.group for stage in stages])
     arena = _Arena(storage)
@@ -139,12 +147,13 @@ def _depth(group: Group) -> Shape:
     return group.anchor.inputs[0].type.shape[-1:]
 
 
-def _in_order(groups: list[Group], cells: Mapping[Node, Node], capacity: int) -> list[Stage]:
+def _in_order(groups: list[Group], cells: Mapping[Node, Node], capacity: int, threads: int) -> list[Stage]:
     """Each group after those it depends on, those first that need no meeting of the threads.
 
     So everything that goes by rows is done before the threads meet, and all that waits for it comes after.
     """
-    divisions = {g: _division(g, capacity) for g in groups}
+    by_columns = _by_columns(groups, cells, capacity, threads)
+    divisions = {g: _division(g, by_columns) for g in groups}
     accesses = {g: _accesses(g, divisions[g], cells) for g in groups}
     waits = _dependencies(groups, accesses)
     stages: list[Stage] = []
@@ -228,10 +237,10 @@ def _last_uses(groups: list[Group]) -> dict[Node, int]:
     return uses
 
 
-def _division(group: Group, capacity: int) -> Division:
+def _division(group: Group, by_columns: set[Group]) -> Division:
     """How threads share the group: see the module's text."""
     shape = group.space
-    if _by_columns(group, capacity):
+    if group in by_columns:
         return ("columns", static_size(shape[1:]))
     if group.anchor is not None and (group.form is Form.REDUCE or group.anchor.op == "argmax"):
         return ROWS if is_rowwise(shape) and 0 not in group.anchor.attrs["axis"] else ONE
@@ -251,16 +260,42 @@ def _division(group: Group, capacity: int) -> Division:
     return ONE
 
 
-def _by_columns(group: Group, capacity: int) -> bool:
-    """Whether a product of rows by a matrix reads much more of the matrix than of the rows."""
+def _by_columns(groups: list[Group], cells: Mapping[Node, Node], capacity: int, threads: int) -> set[Group]:
+    """Products of rows by a matrix that read much more of it than of the rows.
+
+    Where the step changes the matrix, more is enough: the gradient goes by columns too, and what a thread reads of
+    the matrix no other has written.
+    """
+    products = {g: g.anchor.inputs[1] for g in groups if g.anchor is not None and _rows_by_matrix(g)}
+    updates = {cells[n]: g for g in groups if g.form is Form.CONTRACT for n in g.stores if n in cells}
+    kept = {y for g, y in products.items() if y in updates and _kept(g, y, updates[y], capacity, threads)}
+    large = {g for g, y in products.items() if _much_larger(g, y, capacity)}
+    return large | {g for g, y in products.items() if y in kept} | {updates[y] for y in kept}
+
+
+def _rows_by_matrix(group: Group) -> bool:
+    """Whether it is a product of examples' rows by a matrix that is the same for all."""
     if group.form is not Form.CONTRACT or len(group.space) != 2 or not is_rowwise(group.space):
         return False
     assert group.anchor is not None
     x, y = group.anchor.inputs
-    if y.type.symbolic or not is_rowwise(x.type.shape) or isinstance(group.space[1], Sym):
+    return not y.type.symbolic and is_rowwise(x.type.shape) and isinstance(group.space[1], int)
+
+
+def _kept(group: Group, matrix: Node, update: Group, capacity: int, threads: int) -> bool:
+    """Whether less is handed from thread to thread by columns, of rows and results, than by rows, of the matrix."""
+    assert group.anchor is not None
+    shape = matrix.type.shape
+    if threads == 1 or update.space != shape:
         return False
-    left, right = capacity * static_size(x.type.shape), static_size(y.type.shape)
-    return right * ITEMSIZE[y.type.dtype] >= LARGE and right >= LARGER * left
+    handed = capacity * (static_size(group.anchor.inputs[0].type.shape) + static_size(group.space))
+    return static_size(shape[1:]) % (threads * PAIR) == 0 and static_size(shape) >= handed
+
+
+def _much_larger(group: Group, matrix: Node, capacity: int) -> bool:
+    assert group.anchor is not None
+    left, right = capacity * static_size(group.anchor.inputs[0].type.shape), static_size(matrix.type.shape)
+    return right * ITEMSIZE[matrix.type.dtype] >= LARGE and right >= LARGER * left
 
 
 def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> bool:
@@ -269,6 +304,8 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
         return True
     if operand.type.rank + (reader.op == "one_hot") != len(group.space) or not operand.type.shape:
         return False
+    if division[0] == "columns" and reader is group.anchor and _rows_by_matrix(group) and operand is reader.inputs[1]:
+        return operand is base_of(operand)
     if (
         group.form is Form.CONTRACT
         and reader is group.anchor
