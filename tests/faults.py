@@ -61,20 +61,14 @@ HARMLESS: dict[str, str] = {
     "backprop/reverse.py backprop: True  ->  False": _STRICT,
     "passes/simplify.py _fold: static_size(node.type.shape) > FOLD_LIMIT  ->  "
     "static_size(node.type.shape) >= FOLD_LIMIT": "a constant of just this size is worked out later: the same value",
-    "passes/memory.py _fetching_ahead: len(s.group.space) == 2  ->  len(s.group.space) != 2": _FETCH,
-    "codegen/contract.py Contraction._fetch_next_batch: -lines // -(-self.columns // panel)  ->  "
-    "-lines * -(-self.columns // panel)": _FETCH,
     "codegen/contract.py Contraction._epilogue: True  ->  False": _STRICT,
     "codegen/contract.py Contraction._sums: LINE // (tile.width * ITEMSIZE[self.dtype])  ->  "
     "LINE * (tile.width * ITEMSIZE[self.dtype])": _FETCH,
     "codegen/contract.py Contraction._sums: tile.width > 1  ->  tile.width > 2": _FETCH,
     "codegen/contract.py choose_tile: -(-columns // width)  ->  -columns // width": _TILE,
-    "codegen/contract.py Contraction._fetch_next_batch: -size  ->  size": _FETCH,
     "codegen/contract.py _column_cost: _tile_cost(rest, across) if rest else 0  ->  "
     "_tile_cost(rest, across) if not rest else 0": _TILE,
     "codegen/cache.py _trim: total <= LIMIT  ->  total < LIMIT": "one entry more is dropped where the sum is just this",
-    "codegen/contract.py Contraction._fetch_next_batch: b.add(b.mul(b.load(place, typ=I64), I64(size)), "
-    "b.mul(first, I64(LINE)))  ->  b.sub(b.mul(b.load(place, typ=I64), I64(size)), b.mul(first, I64(LINE)))": _FETCH,
     "codegen/contract.py Contraction._fetch_ahead: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
     "codegen/contract.py choose_tile: -columns  ->  columns": _TILE,
@@ -82,8 +76,6 @@ HARMLESS: dict[str, str] = {
     "static_size(shape) * ITEMSIZE[self.dtype] >= FAR": _FETCH,
     "codegen/contract.py Contraction._fetch_ahead: tile.width == 1  ->  tile.width == 2": _FETCH,
     "codegen/contract.py Contraction._fetch_ahead: b.add(i, r)  ->  b.sub(i, r)": _FETCH,
-    "codegen/contract.py Contraction._panel: self._fetch_next_batch(i, j, tile, rows)  ->  "
-    "self._fetch_next_batch(j, i, tile, rows)": _FETCH,
     "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
     "codegen/contract.py Contraction._turned_sums.add: -1  ->  1": "these operands have two axes: the same one",
     "codegen/maps.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,
@@ -92,7 +84,6 @@ HARMLESS: dict[str, str] = {
     "codegen/singles.py _copy: load(k, source, at[0], 0)  ->  load(k, source, at[0], 1)": "one lane has no stride",
     "codegen/sync.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
     "sys.platform == 'linux' or platform.machine() in FUTEX": "the same on every machine that runs the tests",
-    "passes/memory.py _fetching_ahead: len(s.group.space) == 2  ->  len(s.group.space) == 3": _FETCH,
     "passes/memory.py _division: static_size(shape) >= SPLIT_MAP  ->  static_size(shape) > SPLIT_MAP": _SPEED,
     "passes/fusion.py _depends: last >= 0  ->  last >= 1": _SPEED,
     "passes/memory.py _accesses: base.op != 'const' and (not is_free(base))  ->  "

@@ -20,7 +20,7 @@ from typing import Any
 from schuss.codegen.kernel import Kernel, load, prefetch, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
-from schuss.codegen.loops import cases, entry_alloca, for_range, if_then
+from schuss.codegen.loops import cases, entry_alloca, for_range
 from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.codegen.turns import turned
@@ -76,12 +76,12 @@ class Contraction:
     """One product and its epilogue: the terms, the tiles and the code."""
 
     def __init__(self, kernel: Kernel, stage: Stage, threads: int) -> None:
-        group, ahead = stage.group, stage.ahead
+        group = stage.group
         assert group.anchor is not None
         self.kernel = kernel
         self.group = group
+        self.threads = threads
         self.by_columns = stage.division[0] == "columns"
-        self.ahead = None if ahead is None else kernel.read(ahead, ahead.type.rank)
         self.product = group.anchor
         x, y = self.product.inputs
         self.dtype = self.product.type.dtype
@@ -102,7 +102,7 @@ class Contraction:
             self.rows, self.columns = self.columns, self.rows
         self.crosswise = self._is_crosswise()
         self.far = self._is_far()
-        self.expected = self._rows_a_thread(threads)
+        self.expected = self._rows_a_thread()
         self.tile = self._choose()
         kernel.notes.append(self._reason())
 
@@ -117,8 +117,7 @@ class Contraction:
             return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are turned in registers"
         each = _column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
-        fetch = "; fetches the next batch's rows of data" if self.ahead is not None else ""
-        fetch += f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
+        fetch = f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
         return f"tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
@@ -158,12 +157,13 @@ class Contraction:
         plain = self.y.strides[-1] not in (0, 1) or not self._along_columns()
         if plain or self.columns == 1 or isinstance(self.columns, Sym):
             return Tile(min(SCALARS, self.expected), 1, 1)
-        return choose_tile(self.kernel.target, self.dtype, self.columns, self.expected)
+        columns = -(-self.columns // self.threads) if self.by_columns else self.columns
+        return choose_tile(self.kernel.target, self.dtype, columns, self.expected)
 
-    def _rows_a_thread(self, threads: int) -> int:
+    def _rows_a_thread(self) -> int:
         whole = self.kernel.plan.storage.capacity if isinstance(self.rows, Sym) else self.rows
         divided = self.rank == 2 and not self.turned and not self.by_columns
-        return max(-(-whole // threads) if divided else whole, 1)
+        return max(-(-whole // self.threads) if divided else whole, 1)
 
     def emit(self) -> None:
         """Batch axes as loops, then the matrix."""
@@ -244,7 +244,6 @@ class Contraction:
             rows = b.load(height, typ=I64)
             if self.so_far is None:
                 self._fetch_ahead(offsets, i, j, tile, rows)
-            self._fetch_next_batch(i, j, tile, rows)
             if self.so_far is not None:
                 self._begin(k, i, j, tile, mask, buffer, rows)
             with cases(b, rows, heights) as case:
@@ -310,23 +309,6 @@ class Contraction:
                 row = b.add(offset, b.mul(b.add(i, r), I64(term.strides[-2])))
                 for v in range(tile.vectors):
                     prefetch(b, term, b.add(b.add(row, j), I64(v * tile.width)))
-
-    def _fetch_next_batch(self, i: Any, j: Any, tile: Tile, height: Any) -> None:
-        """Ask for a share of the rows of data that the next batch will gather: memory is idle while k runs."""
-        if self.ahead is None or self.turned or isinstance(self.columns, Sym):
-            return
-        kernel, b = self.kernel, self.kernel.b
-        rows = self.ahead
-        size = rows.strides[0] * ITEMSIZE[rows.dtype]
-        lines = -(-size // LINE)
-        panel = self.tile.width * self.tile.vectors
-        share = -(-lines // -(-self.columns // panel))
-        first = b.mul(b.sdiv(j, I64(panel)), I64(share))
-        with if_then(b, b.icmp_signed("<", first, I64(lines))), for_range(b, I64(0), height) as r:
-            place = b.gep(kernel.order, [b.add(b.add(i, r), kernel.n)], source_etype=I64)
-            start = b.add(b.mul(b.load(place, typ=I64), I64(size)), b.mul(first, I64(LINE)))
-            for line in range(share):
-                prefetch(b, replace(rows, dtype="uint8"), b.add(start, I64(line * LINE)), write=False, near=False)
 
     def _by_place(self, term: Term) -> bool:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows

@@ -108,16 +108,13 @@ def store(k: Lanes, term: Term, offset: Any, value: Value, mask: Any = None) -> 
         masked_store(b, llvm, _at(b, term, offset), mask)
 
 
-def prefetch(b: Any, term: Term, offset: Any, write: bool = True, near: bool = True) -> None:
-    """Ask for the cache line at the offset, to be written too or only read; near: into the first cache, else into the
-
-    second. Any address will do, even one past the end.
-    """
+def prefetch(b: Any, term: Term, offset: Any, write: bool = True) -> None:
+    """Ask for the cache line at the offset, to be written too or only read. Any address will do, even past the end."""
     name = "llvm.prefetch.p0"
     function = b.module.globals.get(name) or ir.Function(
         b.module, ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32]), name
     )
-    b.call(function, [_at(b, term, offset), I32(int(write)), I32(3 if near else 2), I32(1)])
+    b.call(function, [_at(b, term, offset), I32(int(write)), I32(3), I32(1)])
 
 
 def _at(b: Any, term: Term, offset: Any) -> Any:

@@ -6,17 +6,23 @@ lanes and one fixed tree, so its bits are the same on every instruction set.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from schuss.codegen.folds import Fold
-from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
+from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, prefetch, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import for_range, if_then
-from schuss.codegen.terms import Axis, advance, collapse, emit_bound, first_then_rest
+from schuss.codegen.terms import Axis, advance, collapse, emit_bound, first_then_rest, nest
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 from schuss.passes.fusion import Group
+from schuss.passes.storage import ITEMSIZE, LINE
+
+FETCH_LEAST = 256  # bytes of a row of data from which on it is asked for,
+FETCH_LATER = 4  # this many rows before it is read,
+FETCH_MOST = 2048  # and only its beginning, if it is longer: then the core sees where it goes on
 
 
 def emit_map_group(kernel: Kernel, group: Group) -> None:
@@ -82,8 +88,26 @@ class MapLoops:
         if len(axes) == 1:
             self._block(axes[0], offsets, order)
             return
-        with first_then_rest(self.kernel.b, axes[:-1], self.terms, offsets, order) as inner:
-            self._block(axes[-1], inner, None)
+        b = self.kernel.b
+        with for_range(b, emit_bound(b, axes[0].start), emit_bound(b, axes[0].stop)) as i:
+            if order is not None:
+                self._fetch_rows(axes[0], i, order)
+            outer = advance(b, axes[0], self.terms, offsets, i, order)
+            with nest(b, axes[1:-1], self.terms, outer, None) as inner:
+                self._block(axes[-1], inner, None)
+
+    def _fetch_rows(self, axis: Axis, i: Any, order: Any) -> None:
+        """Ask for the rows of data that are read some rounds later: they lie anywhere, and no core foresees where."""
+        b = self.kernel.b
+        later = min(FETCH_LATER, self.kernel.plan.storage.capacity)  # the order goes on for as long beyond its end
+        for term, stride in zip(self.terms, axis.strides, strict=True):
+            size = stride * ITEMSIZE[term.dtype]
+            if not term.rows or size < FETCH_LEAST:
+                continue
+            row = b.load(b.gep(order, [b.add(i, I64(later))], source_etype=I64), typ=I64)
+            start = b.mul(row, I64(size))
+            for at in range(0, min(size, FETCH_MOST), LINE):
+                prefetch(b, replace(term, dtype="uint8"), b.add(start, I64(at)), write=False)
 
     def _width(self, axis: Axis, gathered: bool) -> int:
         if self.folds:

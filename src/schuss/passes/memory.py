@@ -27,7 +27,6 @@ from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
 from schuss.passes.storage import ITEMSIZE, Storage
 from schuss.passes.views import is_view
 
-FETCH_AHEAD = 256  # elements of a row of data below which it is not worth fetching ahead
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
 LARGE = 1 << 19  # bytes of a right operand, and
 DEEP = 1024  # examples: a sum over more of them goes in blocks, where its result is a LARGE matrix
@@ -51,14 +50,12 @@ class Place:
 class Stage:
     """A group, its division among threads and whether the threads meet before it.
 
-    ahead: a column whose rows of the next batch are fetched from memory meanwhile
     deep: a product's sums go in blocks, and its store holds what they are so far
     """
 
     group: Group
     division: Division
     barrier: bool
-    ahead: Node | None = None
     deep: bool = False
 
 
@@ -103,25 +100,9 @@ def plan(
         ended = [n for n, use in last_use.items() if use == at and n not in graph.outputs]
         for node in [n for n in ended if result.places[n].slot == 0]:
             arena.give(node)
-    result.stages = _fetching_ahead(stages, storage)
+    result.stages = stages
     result.arena = arena.size
     return result
-
-
-def _fetching_ahead(stages: list[Stage], storage: Storage) -> list[Stage]:
-    """The largest product by rows fetches the next batch's rows: gathering them is mostly waiting for memory."""
-    columns = [
-        base_of(o) for s in stages for _, o in _operands(s.group) if s.group.form is Form.MAP and s.division == ROWS
-    ]
-    large = [c for c in columns if storage.is_column(c) and static_size(c.type.shape) >= FETCH_AHEAD]
-    products = [
-        s for s in stages if s.group.form is Form.CONTRACT and is_rowwise(s.group.space) and len(s.group.space) == 2
-    ]
-    if not large or not products:
-        return stages
-    column = max(large, key=lambda c: static_size(c.type.shape))
-    most = max(products, key=lambda s: static_size(s.group.space) * static_size(_depth(s.group)))
-    return [replace(s, ahead=column) if s is most else s for s in stages]
 
 
 def _deep(stage: Stage, capacity: int) -> Stage:

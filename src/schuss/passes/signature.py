@@ -30,11 +30,8 @@ def signature(plan: Plan) -> str | None:
     for stage in stages:
         group = stage.group
         parts = ([group.anchor] if group.anchor else [], group.maps, group.folds, group.stores)
-        ahead = [stage.ahead] if stage.ahead else []
         listed = " | ".join(_numbers(part, number) for part in parts)
-        lines.append(
-            f"{group.form.value} {group.space} {stage.division} {stage.barrier} {_numbers(ahead, number)} {listed}"
-        )
+        lines.append(f"{group.form.value} {group.space} {stage.division} {stage.barrier} {listed}")
     return "\n".join(lines)
 
 
