@@ -6,6 +6,7 @@ of which llvmlite spells out every lane, are in their short form.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import llvmlite.ir as ir
@@ -72,4 +73,9 @@ def broadcast(b: Any, scalar: Any, width: int) -> Any:
 
 def chosen(b: Any, x: Any, y: Any, lanes: list[int]) -> Any:
     """The lanes with these numbers, of x and y one behind the other."""
-    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
+    return b.shuffle_vector(x, y, _mask(tuple(lanes)))
+
+
+@cache
+def _mask(lanes: tuple[int, ...]) -> Any:
+    return ir.Constant(ir.VectorType(I32, len(lanes)), lanes)

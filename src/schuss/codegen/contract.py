@@ -224,9 +224,11 @@ class Contraction:
             self._panel(offsets, I64(0), rows, j, tile)
         if tile.width == 1:
             return
+        even = isinstance(self.columns, int) and self.columns % (self.threads * panel) == 0
+        height = 1 if even else tile.rows  # nothing is left to the expected threads: little code will do for others
         with for_range(b, whole, kernel.high, tile.width) as j:
             mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
-            self._panel(offsets, I64(0), rows, j, Tile(tile.rows, 1, tile.width), mask)
+            self._panel(offsets, I64(0), rows, j, Tile(height, 1, tile.width), mask)
 
     def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile, mask: Any = None) -> None:
         """All rows of one panel of columns, a tile at a time: whole ones, the rows expected to be left, single rows.
