@@ -89,6 +89,7 @@ HARMLESS: dict[str, str] = {
     "passes/memory.py _accesses: base.op != 'const' and (not is_free(base))  ->  "
     "base.op != 'const' or not is_free(base)": "nobody writes constants",
     "passes/fusion.py _depends: -1  ->  -2": "both mean: in no group",
+    "passes/materialize.py materialize.rows_contiguous: -1  ->  1": _SPEED,
     "passes/memory.py Place: True  ->  False": "nobody changes a place, nor looks one up",
 }
 

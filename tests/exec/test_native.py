@@ -67,6 +67,8 @@ def test_a_network_and_its_gradients(dtype, sizes):
     ("function", "types"),
     [
         (lambda x: x.T, [(N, 5)]),
+        (lambda x: [ops.exp(x).sum(axis=axes) for axes in ((1, 2), (2,))], [(N, 4, 5)]),
+        (lambda x: [ops.exp(x).sum(axis=axes) for axes in ((2,), (1, 2), (2,))], [(N, 4, 5)]),
         (lambda x: (x.T @ x, x @ x.T), [(N, 33)]),
         (lambda x: x.reshape(-1, 2, 3).transpose(0, 2, 1).reshape(-1, 6) * 2.0, [(N, 6)]),
         (lambda x: x.sum(axis=(0, 2)) + x.max(axis=1).sum(axis=0).sum(), [(4, 5, 6)]),

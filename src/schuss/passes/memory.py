@@ -190,7 +190,7 @@ def _update_in_place(groups: list[Group], state: Mapping[Node, Node]) -> tuple[d
 def _operands(group: Group) -> list[tuple[Node, Node]]:
     """(reader, operand) for everything the group reads from memory."""
     inside = set(group.nodes)
-    return [(n, o) for n in group.nodes for o in n.inputs if o not in inside or o.type.shape != group.space]
+    return [(n, o) for n in group.nodes for o in n.inputs if o not in inside]
 
 
 def _reads(group: Group, value: Node) -> bool:
