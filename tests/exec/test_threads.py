@@ -94,7 +94,8 @@ def test_weights_that_stay_with_their_threads_get_the_same_bits(optimizer):
         assert trainer.loop._threads == threads
         by_columns = [stage for stage in trainer.loop.plan.stages if stage.division[0] == "columns"]
         assert len(by_columns) == (0 if threads == 1 else 4)
-        assert all(stage.barrier for stage in by_columns[1:2]), "it reads all columns of the layer before"
+        if threads > 1:
+            assert by_columns[1].barrier, "it reads all columns of the layer before"
         trainer.train()
         return {n: p.data.tobytes() for n, p in nn.named_parameters(model).items()}
 

@@ -51,15 +51,15 @@ def filled(type: Any, value: Any) -> Any:
     """The number, or the number in every lane."""
     if not isinstance(type, ir.VectorType):
         return ir.Constant(type, value)
-    return _written(type, f"splat ({ir.Constant(type.element, value)})")
+    return _in_short(type, f"splat ({ir.Constant(type.element, value)})")
 
 
 def undefined(type: Any) -> Any:
     """A vector whose lanes are written later, or never read."""
-    return _written(type, "undef")
+    return _in_short(type, "undef")
 
 
-def _written(type: Any, text: str) -> Any:
+def _in_short(type: Any, text: str) -> Any:
     constant = ir.FormattedConstant(type.element, text)
     constant.type = type  # given at once, llvmlite would repeat the text for each lane
     return constant

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import lcm
 from typing import Any
 
-from schuss.codegen.kernel import Kernel, load, prefetch, store, tail_mask
+from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, load, prefetch, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range
@@ -224,7 +225,7 @@ class Contraction:
             self._panel(offsets, I64(0), rows, j, tile)
         if tile.width == 1:
             return
-        even = isinstance(self.columns, int) and self.columns % (self.threads * panel) == 0
+        even = isinstance(self.columns, int) and self.columns % (self.threads * lcm(panel, VIRTUAL_LANES)) == 0
         height = 1 if even else tile.rows  # nothing is left to the expected threads: little code will do for others
         with for_range(b, whole, kernel.high, tile.width) as j:
             mask = tail_mask(b, tile.width, b.sub(kernel.high, j))

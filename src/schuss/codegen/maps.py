@@ -6,6 +6,8 @@ lanes and one fixed tree, so its bits are the same on every instruction set.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,15 +16,14 @@ from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, prefetch, store, tail_m
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import for_range, if_then
-from schuss.codegen.terms import Axis, advance, collapse, emit_bound, first_then_rest, nest
+from schuss.codegen.terms import Axis, advance, collapse, emit_bound, nest
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 from schuss.passes.fusion import Group
-from schuss.passes.storage import ITEMSIZE, LINE
+from schuss.passes.storage import ITEMSIZE, LATER, LINE
 
-FETCH_LEAST = 256  # bytes of a row of data from which on it is asked for,
-FETCH_LATER = 4  # this many rows before it is read,
-FETCH_MOST = 2048  # and only its beginning, if it is longer: then the core sees where it goes on
+FETCH_LEAST = 256  # bytes that are read of a row of data, from which on it is asked for in advance,
+FETCH_MOST = 2048  # and only its beginning, if they are more: then the core sees where it goes on
 
 
 def emit_map_group(kernel: Kernel, group: Group) -> None:
@@ -60,7 +61,7 @@ class MapLoops:
         outer = collapse(kept, self.terms, first=True)
         inner = collapse(reduced, self.terms, first=not kept)
         order = kernel.order if kept else None
-        with first_then_rest(kernel.b, outer, self.terms, zero, order) as offsets:
+        with self._loops(outer, inner, zero, order) as offsets:
             for fold in self.folds:
                 fold.begin(kernel.lanes(VIRTUAL_LANES))
             self._rows(inner, offsets, first=not kept)
@@ -88,25 +89,35 @@ class MapLoops:
         if len(axes) == 1:
             self._block(axes[0], offsets, order)
             return
+        with self._loops(axes[:-1], axes[-1:], offsets, order) as inner:
+            self._block(axes[-1], inner, None)
+
+    @contextlib.contextmanager
+    def _loops(
+        self, axes: Sequence[Axis], inner: Sequence[Axis], offsets: list[Any], order: Any
+    ) -> Iterator[list[Any]]:
+        """Loops over the axes, of which only the first may go through the order of examples, around the inner ones."""
+        if not axes:
+            yield offsets
+            return
         b = self.kernel.b
         with for_range(b, emit_bound(b, axes[0].start), emit_bound(b, axes[0].stop)) as i:
             if order is not None:
-                self._fetch_rows(axes[0], i, order)
-            outer = advance(b, axes[0], self.terms, offsets, i, order)
-            with nest(b, axes[1:-1], self.terms, outer, None) as inner:
-                self._block(axes[-1], inner, None)
+                self._fetch_rows(axes[0], [*axes[1:], *inner], i, order)
+            first = advance(b, axes[0], self.terms, offsets, i, order)
+            with nest(b, axes[1:], self.terms, first, None) as rest:
+                yield rest
 
-    def _fetch_rows(self, axis: Axis, i: Any, order: Any) -> None:
-        """Ask for the rows of data that are read some rounds later: they lie anywhere, and no core foresees where."""
+    def _fetch_rows(self, axis: Axis, rest: Sequence[Axis], i: Any, order: Any) -> None:
+        """Ask for what is read of the rows of data some rounds later: they lie anywhere, and no core foresees where."""
         b = self.kernel.b
-        later = min(FETCH_LATER, self.kernel.plan.storage.capacity)  # the order goes on for as long beyond its end
-        for term, stride in zip(self.terms, axis.strides, strict=True):
-            size = stride * ITEMSIZE[term.dtype]
-            if not term.rows or size < FETCH_LEAST:
+        for number, (term, stride) in enumerate(zip(self.terms, axis.strides, strict=True)):
+            read = 1 + sum((a.length - 1) * a.strides[number] for a in rest if a.length)
+            if not term.rows or not stride or read * ITEMSIZE[term.dtype] < FETCH_LEAST:
                 continue
-            row = b.load(b.gep(order, [b.add(i, I64(later))], source_etype=I64), typ=I64)
-            start = b.mul(row, I64(size))
-            for at in range(0, min(size, FETCH_MOST), LINE):
+            row = b.load(b.gep(order, [b.add(i, I64(LATER))], source_etype=I64), typ=I64)
+            start = b.mul(row, I64(stride * ITEMSIZE[term.dtype]))
+            for at in range(0, min(read * ITEMSIZE[term.dtype], FETCH_MOST), LINE):
                 prefetch(b, replace(term, dtype="uint8"), b.add(start, I64(at)), write=False)
 
     def _width(self, axis: Axis, gathered: bool) -> int:

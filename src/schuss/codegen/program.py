@@ -56,7 +56,7 @@ class Program:
     target: Target
     counter: str | None
     watch: Node | None
-    threads: int  # expected; only tiles are chosen by it
+    threads: int  # as the plan expects; any number may run the program
     profile: bool = False  # count the cycles of each stage, see `_Clock`
 
 

@@ -29,7 +29,7 @@ from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.memory import Plan, plan
 from schuss.passes.pipeline import optimize
-from schuss.passes.storage import Storage
+from schuss.passes.storage import LATER, Storage
 from schuss.passes.work import row_independent, work
 
 if TYPE_CHECKING:
@@ -414,7 +414,7 @@ class NativeLoop:
     def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
         assert batch <= self._max_batch
         total = len(order)
-        order = np.append(order, np.zeros(batch, np.int64))  # the last batch looks ahead, too
+        order = np.append(order, np.zeros(LATER, np.int64))  # the last batch looks ahead, too
         return self._table.run(order, batch, total, first, steps, counter, self._threads)
 
 

@@ -6,7 +6,7 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
             stay with one thread from the gather to the loss and back, and no barrier lies between
     columns the last axis of a product whose right operand is large beside the rows of its left one: each thread
             reads its own part of the weights, where by rows each would read them all, but meets the others for it;
-            and the last axis of the gradient of these weights, so that they stay with one thread for good
+            and the last axis of the gradient of these weights, if the thread that changes them is to read them forward
     split   the first axis, of static length: other weight gradients with the update in their epilogue
     one     thread 0: scalars and small things
 
@@ -249,7 +249,7 @@ def _by_columns(groups: list[Group], cells: Mapping[Node, Node], capacity: int, 
     """
     products = {g: g.anchor.inputs[1] for g in groups if g.anchor is not None and _rows_by_matrix(g)}
     updates = {cells[n]: g for g in groups if g.form is Form.CONTRACT for n in g.stores if n in cells}
-    kept = {y for g, y in products.items() if y in updates and _kept(g, y, updates[y], capacity, threads)}
+    kept = {y for y in products.values() if y in updates and _kept(y, updates[y], capacity, threads)}
     large = {g for g, y in products.items() if _much_larger(g, y, capacity)}
     return large | {g for g, y in products.items() if y in kept} | {updates[y] for y in kept}
 
@@ -263,14 +263,16 @@ def _rows_by_matrix(group: Group) -> bool:
     return not y.type.symbolic and is_rowwise(x.type.shape) and isinstance(group.space[1], int)
 
 
-def _kept(group: Group, matrix: Node, update: Group, capacity: int, threads: int) -> bool:
-    """Whether less is handed from thread to thread by columns, of rows and results, than by rows, of the matrix."""
-    assert group.anchor is not None
+def _kept(matrix: Node, update: Group, capacity: int, threads: int) -> bool:
+    """Whether forward less is handed over by columns, of rows and results, than by rows, of what another thread has
+
+    changed. Sums over more than DEEP examples go by rows, in blocks.
+    """
     shape = matrix.type.shape
-    if threads == 1 or update.space != shape:
+    if threads == 1 or capacity > DEEP or update.space != shape:
         return False
-    handed = capacity * (static_size(group.anchor.inputs[0].type.shape) + static_size(group.space))
-    return static_size(shape[1:]) % (threads * PAIR) == 0 and static_size(shape) >= handed
+    rows, columns = static_size(shape[:-1]), static_size(shape[-1:])
+    return columns % (threads * PAIR) == 0 and rows * columns >= capacity * (rows + columns)
 
 
 def _much_larger(group: Group, matrix: Node, capacity: int) -> bool:

@@ -13,6 +13,7 @@ from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym
 
 LINE = 64  # bytes of a cache line
+LATER = 4  # rows of data are asked for this many rows before they are read; an order goes on as long beyond its end
 CRITICAL = 1024  # bytes: rows of a multiple of this are spaced out
 ITEMSIZE = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}
 
