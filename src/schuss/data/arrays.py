@@ -97,6 +97,6 @@ def check_labels(labels: Array, what: str, classes: int | None = None) -> int:
     if classes is not None and high >= classes:
         raise DataError(
             f"{what}: label {high} at row {labels.argmax()} is not below the {classes} classes of "
-            "the training labels; drop such rows, or train on rows of that class too"
+            "the model or its training labels; drop such rows, or train a model that knows that class too"
         )
     return high + 1 if classes is None else classes

@@ -32,8 +32,9 @@ def load_dataset(spec: str | Path) -> Dataset:
         return _load_folder(path)
     if path.suffix.lower() == ".npz":
         return _load_npz(path)
-    problem = "is neither" if path.exists() else "no such file or folder; give"
-    raise DataError(f"{path}: {problem} mnist, a folder of idx files or an .npz file")
+    if path.exists():
+        raise DataError(f"{path}: is neither mnist, a folder of idx files nor an .npz file (numpy.savez makes one)")
+    raise DataError(f"{path}: no such file or folder; give mnist, a folder of idx files or an .npz file")
 
 
 def _load_folder(folder: Path) -> Dataset:

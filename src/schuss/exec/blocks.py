@@ -34,11 +34,17 @@ def aligned(size: int, dtype: type | str, spare: list[mmap.mmap] | None = None) 
 
 
 def _mapped(size: int, spare: list[mmap.mmap] | None) -> Array:
-    """Memory from the system. Fresh pages take longer than a copy into them, so spare ones are worth keeping."""
+    """Memory from the system; MemoryError if it has not so much.
+
+    Fresh pages take longer than a copy into them, so spare ones are worth keeping.
+    """
     if spare:
         memory = spare.pop()
     else:
-        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        try:
+            memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except (OSError, OverflowError):
+            raise MemoryError(f"{size / 1e9:,.1f} GB are wanted at once; a smaller batch takes less") from None
         with contextlib.suppress(OSError):
             memory.madvise(mmap.MADV_HUGEPAGE)
     raw = np.frombuffer(memory, np.uint8)  # every view of it keeps it alive

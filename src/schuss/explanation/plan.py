@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from schuss.exec.native import NativeLoop
-from schuss.passes.cost import cost
+from schuss.passes.cost import FLOPS, cost
 from schuss.passes.fusion import Form
 from schuss.passes.memory import ONE, ROWS, SPLIT_MAP, Stage
 
@@ -98,8 +98,9 @@ def _why_shared(loop: NativeLoop) -> str:
     """Why the step is shared among threads or not."""
     s = loop.sharing
     handed = f" and hand each other {_amount(s.handed)}B" if s.handed else ""
-    estimate = f"{loop.wanted_threads} threads would save about {s.saved * 1e6:.3g} us"
-    cost = f"lose {s.spent * 1e6:.3g} us, as they meet {s.meetings} times{handed}"
+    core = f"of a core that does {FLOPS / 1e9:.0f} Gflop/s"
+    estimate = f"{loop.wanted_threads} threads would save about {s.saved * 1e6:,.0f} us {core}"
+    cost = f"lose {s.spent * 1e6:,.0f} us, as they meet {s.meetings} times{handed}"
     return f"{'shared' if s.worth else 'one thread'}: {estimate} and {cost}"
 
 

@@ -62,7 +62,7 @@ def noted() -> Iterator[list[Node]]:
 
 
 def user_site() -> Site | None:
-    """The innermost line on the stack that is not schuss's own; None where a thread of schuss's has begun it."""
+    """The innermost line on the stack that is not schuss's own; None where the command or its thread has begun it."""
     given = _site.get()
     if given is not None:
         return given
@@ -70,7 +70,8 @@ def user_site() -> Site | None:
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith(_PACKAGE):
-            return Site(name, frame.f_lineno) if name != threading.__file__ else None
+            own = name == threading.__file__ or frame.f_globals.get("__name__", "").startswith("click.")
+            return None if own else Site(name, frame.f_lineno)
         frame = frame.f_back
     return None
 
