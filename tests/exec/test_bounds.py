@@ -9,16 +9,13 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect")
 
-SCRIPT = """
+GUARDED = """
 import ctypes, mmap
 import numpy as np
-from schuss import ops
-from schuss.exec.native import NativeExecutor
-from schuss.ir import N, TensorType
-from schuss.trace import trace
 
 PAGE = mmap.PAGESIZE
 protect = ctypes.CDLL(None).mprotect
+kept = []
 
 def at_the_end(array):
     '''A copy whose last byte is a page's last.'''
@@ -30,8 +27,14 @@ def at_the_end(array):
     copy[...] = array
     kept.append(block)
     return copy
+"""
 
-kept = []
+OPERANDS = """
+from schuss import ops
+from schuss.exec.native import NativeExecutor
+from schuss.ir import N, TensorType
+from schuss.trace import trace
+
 FUNCTIONS = {
     "maps": lambda x: ops.tanh(x) * 2.0,
     "rows": lambda x: x.sum(axis=1),
@@ -60,8 +63,38 @@ for name, function in FUNCTIONS.items():
 """
 
 
-def test_nothing_beyond_the_end_is_read() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], check=False, capture_output=True, text=True, timeout=300)
+ORDER = """
+from schuss import nn, optim
+from schuss.exec import native
+from schuss.train.fit import prepare
+
+plain = native.Table.run
+native.Table.run = lambda self, order, *rest: plain(self, at_the_end(order), *rest)
+data = np.ones((37, 300), np.uint8), np.zeros(37, int)
+for threads in (1, 2):
+    for batch in (1, 3, 8, 64):
+        trainer = prepare(
+            nn.Sequential(nn.Linear(300, 256), nn.ReLU(), nn.Linear(256, 2)), data, loss=nn.CrossEntropyLoss(),
+            optimizer=optim.SGD(lr=0.1), epochs=2, batch_size=batch, validation=None, seed=0, clip_norm=None,
+            threads=threads,
+        )
+        trainer.train()
+        print(threads, batch, trainer.loop.run(np.arange(37), 1, 30, 7, 0), flush=True)
+"""
+
+
+def last_line(script: str) -> str:
+    command = [sys.executable, "-c", GUARDED + script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     last = done.stdout.strip().split("\n")[-1]
     assert done.returncode == 0, f"{last}: {done.returncode}\n{done.stderr[-2000:]}"
-    assert last == "softmax float64 2 40 N"
+    return last
+
+
+def test_nothing_beyond_an_operands_end_is_read() -> None:
+    assert last_line(OPERANDS) == "softmax float64 2 40 N"
+
+
+def test_nothing_beyond_the_orders_end_is_read() -> None:
+    """Rows of data are asked for some rounds before they are read, by what the order says there."""
+    assert last_line(ORDER) == "2 64 7"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schuss import ops
 from schuss.backprop import backprop
 from schuss.ir import Graph, N, TensorType, input_node
+from schuss.passes import memory
 from schuss.passes.fusion import Form, group
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
@@ -92,12 +93,12 @@ def test_weight_is_kept_as_the_products_read_it():
     assert layout.graph.output("w").type.shape == (8, 4)
 
 
-def stages(step=None, threads=2):
-    graph = materialize(choose_layout(optimize(step or sgd_step()), ("w",)).graph, STORAGE)
+def stages(step=None, threads=2, storage=STORAGE):
+    graph = materialize(choose_layout(optimize(step or sgd_step()), ("w",)).graph, storage)
     groups = group(graph)
     slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
     inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    return graph, groups, plan(graph, groups, STORAGE, slots, {inputs["w"]: graph.output("w")}, threads)
+    return graph, groups, plan(graph, groups, storage, slots, {inputs["w"]: graph.output("w")}, threads)
 
 
 def test_the_update_rides_in_the_weight_gradients_epilogue():
@@ -134,6 +135,13 @@ def test_a_weight_stays_with_the_threads_that_own_its_columns(out, into, threads
     assert update.division == (expected if expected[0] == "columns" else ("split", into))
     handed = {n.attrs["name"] for stage in (forward, update) for n in crossing(stage) if n.op == "input"}
     assert ("w" in handed) is (expected[0] != "columns")
+
+
+@pytest.mark.parametrize(("capacity", "expected"), [(memory.DEEP, "columns"), (memory.DEEP + 1, "split")])
+def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
+    graph, _, planned = stages(sgd_step(2176, 2176), storage=Storage(capacity, frozenset({"x", "y"})))
+    update = next(s for s in planned.stages if graph.output("w") in s.group.nodes)
+    assert (update.division[0], update.deep) == (expected, expected == "split")
 
 
 def test_threads_meet_before_a_product_by_columns_of_rows_they_computed():
