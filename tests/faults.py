@@ -90,6 +90,9 @@ HARMLESS: dict[str, str] = {
     "base.op != 'const' or not is_free(base)": "nobody writes constants",
     "passes/fusion.py _depends: -1  ->  -2": "both mean: in no group",
     "passes/materialize.py materialize.rows_contiguous: -1  ->  1": _SPEED,
+    "passes/memory.py _division: shape[0] > 1  ->  shape[0] > 2": _SPEED,
+    "codegen/contract.py Contraction._turned_sums.add: k.fma(left, right, Value(sums[r], self.dtype))  ->  "
+    "k.fma(right, left, Value(sums[r], self.dtype))": "a product is the same either way",
     "passes/memory.py Place: True  ->  False": "nobody changes a place, nor looks one up",
 }
 

@@ -115,6 +115,18 @@ def test_threads_meet_only_where_rows_meet():
     assert [s.barrier for s in planned.stages].count(True) == 1
 
 
+def test_memory_is_used_again_once_the_threads_have_met():
+    def chain(x):
+        for _ in range(8):
+            x = ops.exp(x - x.mean(axis=0))  # a mean over examples: the threads meet
+        return x
+
+    graph = materialize(optimize(trace(chain, [TensorType(F, (N, 64))])), STORAGE)
+    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
+    planned = plan(graph, group(graph), STORAGE, slots, {}, 2)
+    assert planned.arena <= 4 * 16 * 64 * 4, "of seven values between, few are alive at a time"
+
+
 @pytest.mark.parametrize(
     ("out", "into", "threads", "expected"),
     [
