@@ -59,6 +59,7 @@ HARMLESS: dict[str, str] = {
     "ops/maps.py _pow_grad: where(positive, x, 1.0)  ->  where(positive, x, 2.0)": "there the result is not used",
     "backprop/reverse.py _sum_to: extra > 0  ->  extra >= 0": "a sum over no axes is the value itself",
     "backprop/reverse.py backprop: True  ->  False": _STRICT,
+    "backprop/reverse.py products: True  ->  False": _STRICT,
     "passes/simplify.py _fold: static_size(node.type.shape) > FOLD_LIMIT  ->  "
     "static_size(node.type.shape) >= FOLD_LIMIT": "a constant of just this size is worked out later: the same value",
     "codegen/contract.py Contraction._epilogue: True  ->  False": _STRICT,
