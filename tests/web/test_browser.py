@@ -266,6 +266,7 @@ def test_keyboard_alone(training: str, tab: Callable[..., Tab]) -> None:
     assert page("#help").is_visible()
     keys.press("Escape")
     assert not page("#help").is_visible()
+    page("#pad").wait_for()  # what is hidden takes no focus
     page("#pad").focus()
     for key in ["Shift+ArrowRight"] * 8 + ["Shift+ArrowDown"] * 12:
         keys.press(key)
