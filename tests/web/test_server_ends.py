@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -163,3 +164,18 @@ def test_idle_connections_lock_nobody_out(page: Page, said: bytes):
     for s in (*idle, stream):
         s.close()
     wait(lambda: not page._server.server_state.connections or page.site.hub.send({"type": "note", "text": "?"}))
+
+
+@pytest.mark.parametrize(("name", "left"), [("schuss-page-work", ""), ("other", "python's own end")])
+def test_the_command_ends_before_a_job_of_the_page(name: str, left: str) -> None:
+    """Python's own end would take the native code from under it: then the process ends at once, all written."""
+    script = f"""
+import atexit, sys, threading, time
+from schuss import cli
+atexit.register(print, "python's own end", end="")
+threading.Thread(target=time.sleep, args=(60,), name={name!r}, daemon=True).start()
+cli._run = lambda arguments: 3
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (3, left)

@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import sys
+import threading
 
 import click
 
@@ -53,20 +54,40 @@ def schuss() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every error is one line on stderr. Exit 1 for an error, 2 for wrong usage."""
     try:
-        code = schuss.main(arguments, standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _end(_run(arguments), arguments is None)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _end(code: int, alone: bool) -> None:
+    """Leave, with all that was written. alone: the process is this command's.
+
+    A thread of the page may be at a job, in native code that Python's own end would take from under it.
+    """
+    if alone and any(thread.name.startswith("schuss-page") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """The command's exit code."""
+    try:
+        code = schuss.main(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if os.environ.get("SCHUSS_DEBUG"):
             raise
-        sys.exit(_report(error))
+        return _report(error)
 
 
 def _report(error: Exception) -> int:

@@ -1,4 +1,4 @@
-"""llvmlite's builder, writing less: half of the time a compilation takes is in proportion to the text.
+"""llvmlite's builder, writing less: a program's text takes time to make and to read.
 
 Sums and products of known integers are not written, nor a place no distance from another; constants of vectors,
 of which llvmlite spells out every lane, are in their short form.

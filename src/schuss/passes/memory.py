@@ -264,9 +264,9 @@ def _rows_by_matrix(group: Group) -> bool:
 
 
 def _kept(matrix: Node, update: Group, capacity: int, threads: int) -> bool:
-    """Whether forward less is handed over by columns, of rows and results, than by rows, of what another thread has
+    """Whether forward a thread reads less of what others wrote by columns (rows and results) than by rows (weights).
 
-    changed. Sums over more than DEEP examples go by rows, in blocks.
+    Sums over more than DEEP examples go by rows, in blocks.
     """
     shape = matrix.type.shape
     if threads == 1 or capacity > DEEP or update.space != shape:
