@@ -66,19 +66,19 @@ HARMLESS: dict[str, str] = {
     "codegen/contract.py Contraction._sums: LINE // (tile.width * ITEMSIZE[self.dtype])  ->  "
     "LINE * (tile.width * ITEMSIZE[self.dtype])": _FETCH,
     "codegen/contract.py Contraction._sums: tile.width > 1  ->  tile.width > 2": _FETCH,
-    "codegen/contract.py choose_tile: -(-columns // width)  ->  -columns // width": _TILE,
-    "codegen/contract.py _column_cost: _tile_cost(rest, across) if rest else 0  ->  "
+    "codegen/tiles.py choose_tile: -(-columns // width)  ->  -columns // width": _TILE,
+    "codegen/tiles.py column_cost: _tile_cost(rest, across) if rest else 0  ->  "
     "_tile_cost(rest, across) if not rest else 0": _TILE,
     "codegen/cache.py _trim: total <= LIMIT  ->  total < LIMIT": "one entry more is dropped where the sum is just this",
     "codegen/contract.py Contraction._fetch_ahead: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
-    "codegen/contract.py choose_tile: -columns  ->  columns": _TILE,
+    "codegen/tiles.py choose_tile: -columns  ->  columns": _TILE,
     "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] > FAR  ->  "
     "static_size(shape) * ITEMSIZE[self.dtype] >= FAR": _FETCH,
     "codegen/contract.py Contraction._fetch_ahead: tile.width == 1  ->  tile.width == 2": _FETCH,
     "codegen/contract.py Contraction._fetch_ahead: b.add(i, r)  ->  b.sub(i, r)": _FETCH,
     "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
-    "codegen/contract.py Contraction._turned_sums.add: -1  ->  1": "these operands have two axes: the same one",
+    "codegen/contract.py Contraction._turned_sums: -1  ->  1": "these operands have two axes: the same one",
     "codegen/maps.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,
     "codegen/maps.py MapLoops._width: axis.length == 1  ->  axis.length != 1": _SPEED,
     "codegen/folds.py _run.take: b.sub(stop, i)  ->  b.add(stop, i)": "lanes beyond the end: read, and not used",
@@ -92,8 +92,8 @@ HARMLESS: dict[str, str] = {
     "passes/fusion.py _depends: -1  ->  -2": "both mean: in no group",
     "passes/materialize.py materialize.rows_contiguous: -1  ->  1": _SPEED,
     "passes/memory.py _division: shape[0] > 1  ->  shape[0] > 2": _SPEED,
-    "codegen/contract.py Contraction._turned_sums.add: k.fma(left, right, Value(sums[r], self.dtype))  ->  "
-    "k.fma(right, left, Value(sums[r], self.dtype))": "a product is the same either way",
+    "codegen/contract.py Contraction._lane_sums.add: k.fma(left, right, Value(sums[n], self.dtype))  ->  "
+    "k.fma(right, left, Value(sums[n], self.dtype))": "a product is the same either way",
     "passes/memory.py Place: True  ->  False": "nobody changes a place, nor looks one up",
 }
 

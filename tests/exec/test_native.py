@@ -124,6 +124,20 @@ def test_products_of_one_column(dtype, threads):
                 np.testing.assert_allclose(f, e, rtol=1e-4 if dtype == F else 1e-11, atol=1e-5 if dtype == F else 1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_column_has_the_same_bits_however_many_rows_are_computed_at_once(dtype):
+    for depth in (5, 8, 16, 40, 201):
+        graph = trace(lambda x, w: x @ w + 1.0, [TensorType(dtype, (N, depth)), TensorType(dtype, (depth, 1))])
+        rng = np.random.default_rng(depth)
+        x, w = rng.standard_normal((53, depth)).astype(dtype), rng.standard_normal((depth, 1)).astype(dtype)
+        compiled = NativeExecutor(1).compile(graph)
+        (whole,) = compiled([x, w])
+        for rows in (1, 7, 16, 37):
+            for start in (0, 53 - rows):
+                (part,) = compiled([x[start : start + rows], w])
+                assert part.tobytes() == whole[start : start + rows].tobytes(), (depth, rows)
+
+
 def test_indices():
     agree(lambda x, i: ops.take(x, i, axis=1), [TensorType(F, (N, 5)), TensorType("int64", (3,))])
     agree(lambda x, i: ops.take(x, i, axis=0), [TensorType(F, (6, 5)), TensorType("int32", (N, 2))])

@@ -4,7 +4,8 @@ A tile of rows x vectors of z is held in registers while k runs; each element ad
 ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right
 operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
 any strides, so x @ w, x' @ g and g @ w' all take this one path. For few rows a right operand that lies
-transposed is not copied first, but turned in registers, block by block. Deep sums (schuss.passes.memory)
+transposed is not copied first, but turned in registers, block by block; and so is the left one where z is one column.
+Deep sums (schuss.passes.memory)
 go in blocks of examples, and begin each with what memory holds of them so far. A finished tile goes through a small
 buffer and the epilogue's maps run over it row by row, their code emitted once.
 
@@ -14,7 +15,7 @@ Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import lcm
 from typing import Any
 
@@ -22,8 +23,8 @@ from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, load, prefetch, store, 
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range
-from schuss.codegen.target import Target
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
+from schuss.codegen.tiles import Tile, choose_tile, column_cost
 from schuss.codegen.turns import turned
 from schuss.ir.types import Dim, Sym, static_size
 from schuss.passes.memory import Stage
@@ -33,44 +34,6 @@ FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for i
 FETCH_ROWS = 16  # how many rows in advance
 BLOCK = 512  # examples of a deep sum at a time
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
-
-
-@dataclass(frozen=True)
-class Tile:
-    """Rows x vectors held in registers; lanes of the last vector that exist (0: all)."""
-
-    rows: int
-    vectors: int
-    width: int
-    partial: int = 0
-
-
-def choose_tile(target: Target, dtype: str, columns: int, rows: int) -> Tile:
-    """The tile with the least estimated time for `rows` rows (those of one thread) of a product.
-
-    Per k a tile costs the larger of its multiply-adds and its loads, two of each a cycle, and at
-    least the latency of one multiply-add. Rows and columns left over are counted at their own tiles' cost.
-    """
-    width = target.lanes(dtype)
-    vectors = max(1, -(-columns // width))
-    best: tuple[float, Tile] | None = None
-    for across in range(1, min(4 if rows > 2 else 8, vectors) + 1):
-        for down in range(1, (target.registers - across - 1) // across + 1):
-            panels, rest = divmod(vectors, across)
-            cost = panels * _column_cost(rows, down, across) + (_column_cost(rows, down, rest) if rest else 0)
-            if best is None or cost < best[0]:
-                best = (cost, Tile(down, across, width))
-    assert best is not None
-    return best[1]
-
-
-def _column_cost(rows: int, down: int, across: int) -> float:
-    full, rest = divmod(rows, down)
-    return full * _tile_cost(down, across) + (_tile_cost(rest, across) if rest else 0)
-
-
-def _tile_cost(down: int, across: int) -> float:
-    return max(down * across / 2, (down + across) / 2, 4.0) + 0.1
 
 
 class Contraction:
@@ -105,6 +68,7 @@ class Contraction:
         self.far = self._is_far()
         self.expected = self._rows_a_thread()
         self.tile = self._choose()
+        self.sideways = self._is_sideways()
         kernel.notes.append(self._reason())
 
     def _reason(self) -> str:
@@ -112,11 +76,13 @@ class Contraction:
         tile = self.tile
         if self.turned:
             return f"one column, computed as a row: {tile.vectors} vectors of {tile.width} at a time"
+        if self.sideways:
+            return f"one column: blocks of {tile.rows} rows of the left operand are turned in registers"
         if tile.width == 1:
             return f"one column: {tile.rows} sums side by side hide the latency of a multiply-add"
         if self.crosswise:
             return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are turned in registers"
-        each = _column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
+        each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
         return f"tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
@@ -143,6 +109,12 @@ class Contraction:
         if self.turned or self.product.inputs[1].type.symbolic:
             return False
         return self.y.strides[-2] == 1 and self.y.strides[-1] > 1 and self._along_columns()
+
+    def _is_sideways(self) -> bool:
+        """Whether the product is of one column, and vectors can be made of its rows."""
+        single = self.columns == 1 and self.tile.width == 1 and self.so_far is None
+        deep = isinstance(self.depth, int) and self.depth >= self.kernel.target.lanes(self.dtype)
+        return single and deep and self.x.strides[-1] == 1 and not self.x.rows
 
     def _along_columns(self) -> bool:
         """Whether the epilogue reads contiguously, or constants, along the columns, and stores contiguously."""
@@ -321,6 +293,10 @@ class Contraction:
         if self.crosswise:
             self._turned_sums(k, offsets, i, j, tile, buffer)
             return
+        width = self.kernel.target.lanes(self.dtype)
+        if self.sideways and tile.rows % width == 0:
+            self._column_sums(self.kernel.lanes(width), offsets, i, tile, buffer)
+            return
         b, type = k.b, k.type(self.dtype)
         sums = [k.constant(0, self.dtype).llvm] * (tile.rows * tile.vectors)
         if self.so_far is not None:
@@ -352,31 +328,60 @@ class Contraction:
 
         last column repeat it.
         """
-        b, type, width = k.b, k.type(self.dtype), k.width
-        depth, columns = self.depth, self.columns
-        assert isinstance(depth, int)
+        b, width, columns = k.b, k.width, self.columns
         assert isinstance(columns, int)
-        sums = [k.constant(0, self.dtype).llvm] * tile.rows
         x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
         last = b.sub(I64(columns - 1), j)
         lanes = [b.select(b.icmp_signed("<", I64(lane), last), I64(lane), last) for lane in range(width)]
         starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(self.y.strides[-1]))) for lane in lanes]
+        lefts = [b.add(x0, I64(r * self.x.strides[-2])) for r in range(tile.rows)]
+        self._lane_sums(k, (self.y, -1), starts, last, (self.x, -1), lefts, buffer)
+
+    def _column_sums(self, k: Lanes, offsets: list[Any], i: Any, tile: Tile, buffer: Any) -> None:
+        """As _sums, of one column; lane l of a vector is a row of the tile."""
+        b, scalar, vector = k.b, self.kernel.lanes(1).type(self.dtype), k.type(self.dtype)
+        for first in range(0, tile.rows, k.width):
+            rows = [b.add(i, I64(first + lane)) for lane in range(k.width)]
+            starts = [b.add(offsets[0], b.mul(row, I64(self.x.strides[-2]))) for row in rows]
+            place = b.bitcast(b.gep(buffer, [I64(first)], source_etype=scalar), vector.as_pointer())
+            self._lane_sums(k, (self.x, -2), starts, None, (self.y, -2), [offsets[1]], place)
+
+    def _lane_sums(
+        self,
+        k: Lanes,
+        lanes: tuple[Term, int],
+        starts: list[Any],
+        last: Any,
+        scalars: tuple[Term, int],
+        lefts: list[Any],
+        buffer: Any,
+    ) -> None:
+        """The sums of vectors times each of some scalars, into the buffer.
+
+        lanes: the operand of which lane l is read from starts[l] on, along k, in square blocks that are turned in
+        registers, and the axis on which lanes lie; last: the last lane that exists, if one may not.
+        scalars: the other operand and its axis k; lefts: where it is read from on for each sum.
+        """
+        b, type, width, depth = k.b, k.type(self.dtype), k.width, self.depth
+        assert isinstance(depth, int)
+        (across, axis), (other, along) = lanes, scalars
+        sums = [k.constant(0, self.dtype).llvm] * len(lefts)
 
         def add(step: Any, right: Value) -> None:
-            xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
-            for r in range(tile.rows):
-                left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
-                sums[r] = k.fma(left, right, Value(sums[r], self.dtype)).llvm
+            far = b.mul(step, I64(other.strides[along]))
+            for n, start in enumerate(lefts):
+                left = load(k, other, b.add(start, far), 0)
+                sums[n] = k.fma(left, right, Value(sums[n], self.dtype)).llvm
 
         whole = depth - depth % width
         with for_range(b, I64(0), I64(whole), width, sums) as block:
-            rows = [load(k, self.y, b.add(start, block), 1) for start in starts]
+            rows = [load(k, across, b.add(start, block), 1) for start in starts]
             for c, right in enumerate(turned(k, rows)):
                 add(b.add(block, I64(c)), right)
         for step in range(whole, depth):
-            add(I64(step), load(k, self.y, b.add(starts[0], I64(step)), self.y.strides[-1], last=last))
+            add(I64(step), load(k, across, b.add(starts[0], I64(step)), across.strides[axis], last=last))
         for number, total in enumerate(sums):
-            b.store(total, b.gep(buffer, [I64(number)], source_etype=type))
+            b.store(total, b.gep(buffer, [I64(number)], source_etype=type)).align = ITEMSIZE[self.dtype]
 
     def _mask(self, tile: Tile, vector: int, mask: Any) -> Any:
         """A mask is for the last vector."""

@@ -78,7 +78,10 @@ def split_validation(n: int, fraction: float, key: UInt32) -> tuple[Indices, Ind
 
 
 def _shuffled(n: int, key: UInt32, stream: int, step: int) -> Indices:
-    # Stable sorts by the lower and then the upper half are one by the whole; numpy's is a radix sort for 16 bits only.
-    bits = random_bits(key, stream, step, n)
-    order = bits.astype(np.uint16).argsort(kind="stable")
-    return order[(bits >> 16).astype(np.uint16)[order].argsort(kind="stable")].astype(np.int64, copy=False)
+    # A row's bits with its number below them: no two are equal, so that any sort will do, and numpy has a fast one.
+    keys = random_bits(key, stream, step, n).astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= np.arange(n, dtype=np.uint64)
+    keys.sort()
+    keys &= np.uint64(0xFFFFFFFF)
+    return keys.view(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 
 from schuss.ir.executor import Array
 from schuss.ir.types import TensorType, bind
-from schuss.passes.storage import ITEMSIZE, spaced_row
+from schuss.passes.storage import ITEMSIZE, row_major, spaced_row
 
 ALIGN = 64
 HUGE_PAGE = 2 << 20
@@ -58,19 +58,23 @@ def _keep(memory: mmap.mmap, spare: list[mmap.mmap]) -> None:
         spare.append(memory)
 
 
-def state_block(types: Mapping[str, TensorType], spare: list[mmap.mmap] | None = None) -> dict[str, Array]:
-    """Arrays laid out as Storage says, in one block of memory: zeros, or what spare memory holds."""
-    rows = {name: spaced_row(t.shape, t.dtype) for name, t in types.items()}
-    starts, size = {}, 0
-    for name, t in types.items():
-        starts[name] = size
-        shape = bind(t.shape, 0)
-        elements = math.prod(shape) if rows[name] is None else math.prod(shape[:-1]) * (rows[name] or 0)
-        size += -(-elements * ITEMSIZE[t.dtype] // ALIGN) * ALIGN
-    block, result = aligned(size, np.uint8, spare), {}
-    for name, t in types.items():
-        shape, row = bind(t.shape, 0), rows[name]
-        whole = shape if row is None else (*shape[:-1], row)
-        flat = block[starts[name] :][: math.prod(whole) * ITEMSIZE[t.dtype]].view(t.dtype).reshape(whole)
-        result[name] = flat if row is None else flat[..., : shape[-1]]
-    return result
+class StateBlock:
+    """Where arrays of these types lie, as Storage says, in one piece of memory."""
+
+    def __init__(self, types: Mapping[str, TensorType]) -> None:
+        self._places: dict[str, tuple[tuple[int, ...], str, int, tuple[int, ...]]] = {}
+        self._size = 0
+        for name, t in types.items():
+            shape, row, item = bind(t.shape, 0), spaced_row(t.shape, t.dtype), ITEMSIZE[t.dtype]
+            strides = tuple(item * s for s in row_major(shape, 0, row))
+            self._places[name] = shape, t.dtype, self._size, strides
+            whole = math.prod(shape if row is None else (*shape[:-1], row))
+            self._size += -(-whole * item // ALIGN) * ALIGN
+
+    def make(self, spare: list[mmap.mmap] | None = None) -> tuple[Array, dict[str, Array]]:
+        """The memory, and the arrays in it: zeros, or what spare memory holds."""
+        memory = aligned(self._size, np.uint8, spare)
+        return memory, {
+            name: np.ndarray(shape, dtype, memory, offset, strides)
+            for name, (shape, dtype, offset, strides) in self._places.items()
+        }

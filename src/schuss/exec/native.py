@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.exec.blocks import ALIGN, aligned, state_block
+from schuss.exec.blocks import ALIGN, StateBlock, aligned
 from schuss.exec.reference import example_count
 from schuss.exec.threads import available_cores, private_cache, run_team
 from schuss.ir.executor import Array, Compiled, Step
@@ -335,7 +335,8 @@ class NativeLoop:
         self._wanted_threads = threads
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
-        self._state = state_block({name: self._types[name] for name in step.state})
+        self._block = StateBlock({name: self._types[name] for name in step.state})
+        self._memory, self._state = self._block.make()
         self._spare: list[mmap.mmap] = []  # memory of a snapshot that nobody holds any more
         held = sum(array.nbytes for array in self._state.values())
         self.sharing = sharing(self._code.plan, max_batch, threads, held, private_cache())
@@ -343,6 +344,7 @@ class NativeLoop:
         self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
         self._max_batch = max_batch
         self._columns: dict[str, Array] = {}
+        self._order = np.zeros(0, np.int64)
         for name, array in self._state.items():
             self._table.set(self._slots[name], array)
 
@@ -395,10 +397,9 @@ class NativeLoop:
             np.copyto(held, given.T if name in self._swapped else given, casting="no")
 
     def state(self) -> dict[str, Array]:
-        # Copied as one block and shown the right way round: to turn each matrix would take longer than many a step.
-        copy = state_block({name: self._types[name] for name in self._state}, self._spare)
-        for name, value in self._state.items():
-            np.copyto(copy[name], value)
+        # Copied as it lies and shown the right way round: to turn each matrix would take longer than many a step.
+        memory, copy = self._block.make(self._spare)
+        np.copyto(memory, self._memory)
         return {name: a.T if name in self._swapped else a for name, a in copy.items()}
 
     def peek(self, name: str) -> Array:
@@ -414,8 +415,10 @@ class NativeLoop:
     def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
         assert batch <= self._max_batch
         total = len(order)
-        order = np.append(order, np.zeros(LATER, np.int64))  # the last batch looks ahead, too
-        return self._table.run(order, batch, total, first, steps, counter, self._threads)
+        if len(self._order) != total + LATER:  # the last batch looks ahead, too
+            self._order = np.zeros(total + LATER, np.int64)
+        self._order[:total] = order
+        return self._table.run(self._order, batch, total, first, steps, counter, self._threads)
 
 
 def _unchanged(graph: Graph, name: str) -> bool:

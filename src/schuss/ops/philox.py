@@ -6,6 +6,8 @@ Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ import numpy.typing as npt
 from schuss.errors import UsageError
 
 UInt32 = npt.NDArray[np.uint32]
+UInt64 = npt.NDArray[np.uint64]
 
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -22,7 +25,7 @@ MASK = 0xFFFFFFFF
 # The last stream belongs to fold_in, so that a new key never repeats bits drawn from the old one.
 FOLD_STREAM = MASK
 
-# Blocks worked on at a time: the temporaries (eight bytes a word) stay in a core's own cache.
+# Blocks worked on at a time: their words (eight bytes each) and products, 400 kB, stay in a core's own cache.
 _CHUNK = 8192
 
 
@@ -34,33 +37,36 @@ def philox4x32(key: tuple[int, int] | UInt32, counter: UInt32) -> UInt32:
     """
     words = np.asarray(counter, np.uint32)
     flat = words.reshape(-1, 4)
-    result = np.empty_like(flat)
-    pair = (int(key[0]), int(key[1]))
-    for start in range(0, len(flat), _CHUNK):
-        chunk = flat[start : start + _CHUNK]
-        lanes = [chunk[:, i].astype(np.uint64) for i in range(4)]
-        for i, lane in enumerate(_rounds(pair, *lanes)):
-            result[start : start + _CHUNK, i] = lane
-    return result.reshape(words.shape)
+    return _blocks(key, len(flat), lambda start, stop: flat[start:stop].T).reshape(words.shape)
 
 
-def _rounds(
-    key: tuple[int, int],
-    c0: npt.NDArray[np.uint64],
-    c1: npt.NDArray[np.uint64],
-    c2: npt.NDArray[np.uint64],
-    c3: npt.NDArray[np.uint64],
-) -> tuple[npt.NDArray[np.uint64], ...]:
-    """The ten rounds on 32-bit words held in uint64 arrays, so that a product needs no widening."""
-    low, half = np.uint64(MASK), np.uint64(32)
-    m0, m1 = (np.uint64(m) for m in MULTIPLIERS)
-    k0, k1 = key
-    for _ in range(ROUNDS):
-        p0, p1 = c0 * m0, c2 * m1
-        c0, c2 = (p1 >> half) ^ c1 ^ np.uint64(k0), (p0 >> half) ^ c3 ^ np.uint64(k1)
-        c1, c3 = p1 & low, p0 & low
-        k0, k1 = (k0 + WEYL[0]) & MASK, (k1 + WEYL[1]) & MASK
-    return c0, c1, c2, c3
+def _blocks(key: tuple[int, int] | UInt32, count: int, counters: Callable[[int, int], Any]) -> UInt32:
+    """uint32[count, 4]; counters(start, stop) gives the four words of these blocks' counters, arrays or numbers."""
+    result = np.empty((count, 4), np.uint32)
+    room = np.empty((3, 2, min(count, _CHUNK)), np.uint64)
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        even, odd, products = room[:, :, : stop - start]
+        even[0], odd[0], even[1], odd[1] = counters(start, stop)
+        _rounds((int(key[0]), int(key[1])), even, odd, products)
+        for word, values in enumerate((even[0], odd[0], even[1], odd[1])):
+            result[start:stop, word] = values
+    return result
+
+
+def _rounds(key: tuple[int, int], even: UInt64, odd: UInt64, products: UInt64) -> None:
+    """The ten rounds, in place, on the words (c0, c2) and (c1, c3) of many blocks.
+
+    They are 32-bit words held in uint64 arrays [2, blocks], so that a product needs no widening; products: room for it.
+    """
+    multipliers = np.array(MULTIPLIERS[::-1], np.uint64)[:, None]
+    grown = [[[(k + number * w) & MASK] for k, w in zip(key, WEYL, strict=True)] for number in range(ROUNDS)]
+    for keys in np.array(grown, np.uint64):
+        np.multiply(even[::-1], multipliers, out=products)
+        np.right_shift(products, np.uint64(32), out=even)
+        np.bitwise_xor(even, odd, out=even)
+        np.bitwise_xor(even, keys, out=even)
+        np.bitwise_and(products, np.uint64(MASK), out=odd)
 
 
 def random_bits(key: UInt32, stream: int, step: int, count: int) -> UInt32:
@@ -71,16 +77,12 @@ def random_bits(key: UInt32, stream: int, step: int, count: int) -> UInt32:
     """
     if not 0 <= stream < FOLD_STREAM:
         raise UsageError(f"random_bits: stream {stream} is outside [0, 2**32 - 1)")
-    blocks = -(-count // 4)
-    result = np.empty((blocks, 4), np.uint32)
-    pair = (int(key[0]), int(key[1]))
-    for start in range(0, blocks, _CHUNK):
-        index = np.arange(start, min(start + _CHUNK, blocks), dtype=np.uint64)
-        high = index >> np.uint64(32)
-        constants = (np.full_like(index, step & MASK), np.full_like(index, stream))
-        for i, lane in enumerate(_rounds(pair, index & np.uint64(MASK), high, *constants)):
-            result[start : start + _CHUNK, i] = lane
-    return result.reshape(-1)[:count]
+
+    def counters(start: int, stop: int) -> tuple[Any, ...]:
+        index = np.arange(start, stop, dtype=np.uint64)
+        return index & np.uint64(MASK), index >> np.uint64(32), step & MASK, stream
+
+    return _blocks(key, -(-count // 4), counters).reshape(-1)[:count]
 
 
 def key_from_seed(seed: int) -> UInt32:
