@@ -62,6 +62,25 @@ for name, function in FUNCTIONS.items():
                 assert np.isfinite(compiled([at_the_end(numbers)])[0]).all()
 """
 
+PANELS = """
+from schuss.exec.native import NativeExecutor
+from schuss.ir import N, TensorType
+from schuss.passes import materialize
+from schuss.trace import trace
+
+materialize.LARGE = 1
+for dtype in ("float32", "float64"):
+    for columns, depth in ((1, 40), (2, 2), (7, 33), (33, 7), (50, 16), (17, 21)):
+        types = [TensorType(dtype, s) for s in ((N, depth), (columns, depth))]
+        compiled = NativeExecutor(1).compile(trace(lambda x, w: x @ w.T, types))
+        for rows in (2, 16, 37):
+            print(dtype, columns, depth, rows, flush=True)
+            x, w = (at_the_end(np.ones((n, depth), dtype)) for n in (rows, columns))
+            assert (compiled([x, w])[0] == depth).all()
+        (code,) = compiled._codes.values()
+        assert any(stage.packs for stage in code.plan.stages) is (columns > 1)
+"""
+
 
 ORDER = """
 from schuss import nn, optim
@@ -93,6 +112,11 @@ def last_line(script: str) -> str:
 
 def test_nothing_beyond_an_operands_end_is_read() -> None:
     assert last_line(OPERANDS) == "softmax float64 2 40 N"
+
+
+def test_nothing_beyond_a_matrix_turned_by_panels_is_read() -> None:
+    """Nor beyond rows that a product of one column reads by vectors."""
+    assert last_line(PANELS) == "float64 17 21 37"
 
 
 def test_nothing_beyond_the_orders_end_is_read() -> None:

@@ -15,7 +15,7 @@ from schuss import ops
 from schuss.backprop import backprop
 from schuss.codegen import contract
 from schuss.errors import ShapeError, UsageError
-from schuss.exec import executor
+from schuss.exec import executor, native
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
@@ -467,13 +467,51 @@ def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, columns, dept
     rng = np.random.default_rng(0)
     x, w, b = (rng.standard_normal(s).astype(dtype) for s in [(rows, depth), (columns, depth), (columns,)])
     graph = trace(lambda x, w, b: ops.tanh(x @ w.T + b), [TensorType(dtype, a.shape) for a in (x, w, b)])
-    step = Step(graph, (), ())
-    assert not any(s.group.nodes[0].op == "identity" for s in NativeExecutor(1).loop(step, 1).plan.stages)
-    (found,) = NativeExecutor(1).compile(graph)([x, w, b])
-    monkeypatch.setattr(materialize, "FEW_ROWS", 0)
-    (copied,) = NativeExecutor(1).compile(graph)([x, w, b])
+    kinds = []
+    for few in (8, 0):
+        monkeypatch.setattr(materialize, "FEW_ROWS", few)
+        compiled = NativeExecutor(1).compile(graph)
+        kinds.append(compiled([x, w, b])[0])
+        (code,) = compiled._codes.values()
+        assert any(stage.group.nodes[0].op == "identity" for stage in code.plan.stages) is (few == 0)
+    found, copied = kinds
     assert found.tobytes() == copied.tobytes()
     np.testing.assert_allclose(found, np.tanh(x @ w.T + b), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize(("columns", "depth"), [(2, 2), (16, 16), (21, 37), (50, 16), (16, 5), (7, 40), (130, 33)])
+def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, columns, depth, monkeypatch):
+    """The same bits as from a copy of it."""
+    monkeypatch.setattr(native, "WORTH_SHARING", 0)
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(s).astype(dtype) for s in [(40, depth), (columns, depth), (columns,)])
+    types = [TensorType(dtype, s) for s in ((N, depth), w.shape, b.shape)]
+    graph = trace(lambda x, w, b: ops.tanh(x @ w.T + b), types)
+    results = []
+    for large in (1, 1 << 40):
+        monkeypatch.setattr(materialize, "LARGE", large)
+        compiled = NativeExecutor(threads).compile(graph)
+        results.append([compiled([x[:n], w, b])[0] for n in (40, 17, 2)])
+        (code,) = compiled._codes.values()
+        assert any(stage.packs for stage in code.plan.stages) is (large == 1)
+    for n, found, copied in zip((40, 17, 2), *results, strict=True):
+        assert found.tobytes() == copied.tobytes()
+        np.testing.assert_allclose(found, np.tanh(x[:n] @ w.T + b), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(20, 48, 48, 48, 5), (20, 70, 33, 64, 5)])
+def test_steps_that_turn_panels_have_the_bits_of_those_that_copy(sizes, monkeypatch):
+    step, state, data = mlp_step(sizes)
+    copied = run(NativeExecutor(2), step, state, data)
+    monkeypatch.setattr(materialize, "LARGE", 1)
+    plan = NativeExecutor(2).loop(step, 32).plan
+    assert sum(stage.packs for stage in plan.stages) == 3, "of all layers but the first, the gradients of their inputs"
+    assert not any(n.op == "identity" and n.type.rank == 2 for s in plan.stages for n in s.group.stores)
+    for threads in (1, 2, 3, 8):
+        found = run(NativeExecutor(threads), step, state, data)
+        assert all(found[name].tobytes() == copied[name].tobytes() for name in copied)
 
 
 @pytest.mark.parametrize("batch", [1, 5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -153,6 +154,9 @@ def test_native_is_the_reference_where_products_are_divided_by_columns(graph, ro
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "LARGE", 1)
         patch.setattr(memory, "LARGER", 0)
+        patch.setattr(sys.modules[materialize.__module__], "LARGE", 1)  # what lies transposed is turned by panels
+        patch.setattr(memory, "FEW_ROWS", 2)
+        patch.setattr(sys.modules[materialize.__module__], "FEW_ROWS", 2)
         check_native(graph, inputs_for(graph, rows))
 
 

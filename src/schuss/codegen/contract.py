@@ -5,6 +5,7 @@ ascending k, one fused multiply-add each, so tiles, widths and threads change no
 operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
 any strides, so x @ w, x' @ g and g @ w' all take this one path. For few rows a right operand that lies
 transposed is not copied first, but turned in registers, block by block; and so is the left one where z is one column.
+A large right operand that lies transposed is turned a panel of columns at a time (schuss.codegen.turns).
 Deep sums (schuss.passes.memory)
 go in blocks of examples, and begin each with what memory holds of them so far. A finished tile goes through a small
 buffer and the epilogue's maps run over it row by row, their code emitted once.
@@ -25,7 +26,7 @@ from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.codegen.tiles import Tile, choose_tile, column_cost
-from schuss.codegen.turns import turned
+from schuss.codegen.turns import turn_panel, turned
 from schuss.ir.types import Dim, Sym, static_size
 from schuss.passes.memory import Stage
 from schuss.passes.storage import ITEMSIZE, LINE
@@ -51,6 +52,10 @@ class Contraction:
         self.dtype = self.product.type.dtype
         self.rank = len(group.space)
         self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank)
+        self.across: Term | None = None  # the right operand where it lies, if panels of it are turned first
+        if stage.packs:
+            room = kernel.pointer(kernel.plan.rooms[group], 0, self.product.type.dtype)
+            self.across, self.y = self.y, Term((1, 1), room, self.product.type.dtype)
         self.depth: Dim = x.type.shape[-1]
         self.body = Body(kernel, group.maps, self.rank, given={self.product})
         self.stored = [n for n in group.stores if not (stage.deep and n is self.product)]
@@ -82,10 +87,11 @@ class Contraction:
             return f"one column: {tile.rows} sums side by side hide the latency of a multiply-add"
         if self.crosswise:
             return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are turned in registers"
+        first = "" if self.across is None else "turns a panel of the right operand's columns at a time; "
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
-        return f"tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
+        return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
         """Whether the right operand is a matrix too large to be near: a tile's columns of it lie far apart, and only
@@ -94,7 +100,8 @@ class Contraction:
         """
         shape = self.product.inputs[1].type.shape
         static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
-        return static and not (self.turned or self.crosswise) and static_size(shape) * ITEMSIZE[self.dtype] > FAR
+        near = self.turned or self.crosswise or self.across is not None
+        return static and not near and static_size(shape) * ITEMSIZE[self.dtype] > FAR
 
     def _is_turned(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
@@ -212,6 +219,8 @@ class Contraction:
         b, type = k.b, k.type(self.dtype)
         if tile.partial:
             mask = tail_mask(b, tile.width, I64(tile.partial))
+        if self.across is not None:
+            offsets = self._pack(k, offsets, self.across, j, tile, mask)
         heights = list(dict.fromkeys([tile.rows, max(self.expected % tile.rows, 1), 1]))
         buffer, height = entry_alloca(b, type, tile.rows * tile.vectors), entry_alloca(b, I64)
         with for_range(b, low, high, height) as i:
@@ -233,6 +242,24 @@ class Contraction:
                         self._keep(k, i, j, tile, mask, buffer, rows)
                     with done:
                         self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
+
+    def _pack(self, k: Lanes, offsets: list[Any], across: Term, j: Any, tile: Tile, mask: Any) -> list[Any]:
+        """The panel's columns turned into this thread's part of the room; the offsets with which it is read there.
+
+        With a mask the last column stands for those that do not exist.
+        """
+        b, panel, depth, columns = k.b, tile.width * tile.vectors, self.depth, self.columns
+        assert isinstance(depth, int)
+        assert isinstance(columns, int)
+        last = None if mask is None else b.sub(I64(columns - 1), j)
+        lanes = [I64(lane) for lane in range(panel)]
+        if last is not None:
+            lanes = [b.select(b.icmp_signed("<", lane, last), lane, last) for lane in lanes]
+        starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(across.strides[-1]))) for lane in lanes]
+        at = b.mul(self.kernel.low, I64(depth))
+        self.y = replace(self.y, strides=(panel, 1))
+        turn_panel(k, across, starts, last, depth, self.y, at)
+        return [offsets[0], b.sub(at, j), *offsets[2:]]
 
     def _begin(self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any) -> None:
         """A deep product's sums so far into the buffer; zeros at first."""

@@ -66,6 +66,25 @@ def _block(k: Lanes, source: Term, target: Term, i: Any, j: Any) -> None:
         store(k, target, b.add(at, I64(r * target.strides[0])), value)
 
 
+def turn_panel(k: Lanes, source: Term, starts: list[Any], last: Any, depth: int, target: Term, at: Any) -> None:
+    """Columns of the source, each of which lies in a row, from `starts` on, into rows of the target from `at` on.
+
+    They are whole vectors; last: the number of the last column that exists, if of the only vector one may not.
+    """
+    b, width = k.b, k.width
+    whole = depth - depth % width
+    with for_range(b, I64(0), I64(whole), width) as block:
+        for v in range(0, len(starts), width):
+            columns = [load(k, source, b.add(start, block), 1) for start in starts[v : v + width]]
+            for c, row in enumerate(turned(k, columns)):
+                place = b.add(at, b.mul(b.add(block, I64(c)), I64(target.strides[-2])))
+                store(k, target, b.add(place, I64(v)), row)
+    with for_range(b, I64(whole), I64(depth)) as step:
+        for v in range(0, len(starts), width):
+            row = load(k, source, b.add(starts[v], step), source.strides[-1], last=last)
+            store(k, target, b.add(b.add(at, b.mul(step, I64(target.strides[-2]))), I64(v)), row)
+
+
 def turned(k: Lanes, vectors: list[Value]) -> list[Value]:
     """Row r of the result is lane r of every vector: off-diagonal blocks change places, halves, quarters, and so on.
 

@@ -2,7 +2,8 @@
 
 a VIEW that strides cannot express      its source is copied first
 a VIEW that moves a column's rows       its rows are gathered first
-a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows
+a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows,
+                                        and a large one by all of a batch
 a matmul's operand from a column        its rows are gathered once
 a free scalar read by place             it has no place otherwise
 an output that is an input, a constant,
@@ -13,11 +14,11 @@ from __future__ import annotations
 
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
-from schuss.ir.types import Sym
+from schuss.ir.types import Sym, static_size
 from schuss.ops.registry import Kind
 from schuss.passes.build import is_map, kind, make
 from schuss.passes.fusion import is_free
-from schuss.passes.storage import Storage
+from schuss.passes.storage import DEEP, ITEMSIZE, LARGE, Storage
 from schuss.passes.views import is_view, view_of
 
 FEW_ROWS = 8
@@ -61,9 +62,20 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
         return view is not None and not gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
 
     def turned_by(x: Node, y: Node) -> bool:
-        """Whether the product turns blocks of y in registers: for few rows that is less than a copy's way to memory."""
-        rows = storage.capacity if isinstance(x.type.shape[0], Sym) else x.type.shape[0]
-        if x.type.rank != 2 or y.type.rank != 2 or y.type.symbolic or rows > FEW_ROWS:
+        """Whether the product turns y itself, where that is less than a copy's way to memory and back:
+
+        blocks of it in registers for few rows; of a large one a panel of columns at a time, for the rows of a batch.
+        """
+        if x.type.rank != 2 or y.type.rank != 2 or y.type.symbolic:
+            return False
+        rows = x.type.shape[0]
+        if isinstance(rows, Sym):
+            large = static_size(y.type.shape) * ITEMSIZE[y.type.dtype] >= LARGE
+            most = DEEP if large else FEW_ROWS
+            rows = storage.capacity
+        else:
+            most = FEW_ROWS
+        if rows > most:
             return False
         view = view_of(y, storage)
         return view is not None and not gathered(y) and view.strides[0] == 1 and 1 not in y.type.shape

@@ -6,7 +6,8 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
             stay with one thread from the gather to the loss and back, and no barrier lies between
     columns the last axis of a product whose right operand is large beside the rows of its left one: each thread
             reads its own part of the weights, where by rows each would read them all, but meets the others for it;
-            and the last axis of the gradient of these weights, if the thread that changes them is to read them forward
+            and the last axis of the gradient of these weights, if the thread that changes them is to read them forward;
+            and of a product that turns its right operand, so that each column is turned once
     split   the first axis, of static length: other weight gradients with the update in their epilogue
     one     thread 0: scalars and small things
 
@@ -24,13 +25,12 @@ from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, static_size
 from schuss.passes.build import make
 from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
-from schuss.passes.storage import ITEMSIZE, Storage
-from schuss.passes.views import is_view
+from schuss.passes.materialize import FEW_ROWS
+from schuss.passes.storage import DEEP, ITEMSIZE, LARGE, LINE, Storage
+from schuss.passes.views import is_view, view_of
 
 SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
-LARGE = 1 << 19  # bytes of a right operand, and
-DEEP = 1024  # examples: a sum over more of them goes in blocks, where its result is a LARGE matrix
-LARGER = 16  # times the left one, from which on a product is divided by columns
+LARGER = 16  # times the left operand is a LARGE right one, from which on their product is divided by columns
 PAIR = 32  # columns: a thread's part of those is a multiple of two vectors of the widest kind
 
 Division = tuple[str, int]
@@ -51,12 +51,14 @@ class Stage:
     """A group, its division among threads and whether the threads meet before it.
 
     deep: a product's sums go in blocks, and its store holds what they are so far
+    packs: a product turns its right operand, which lies transposed, a panel of columns at a time into its room
     """
 
     group: Group
     division: Division
     barrier: bool
     deep: bool = False
+    packs: bool = False
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Plan:
     storage: Storage
     stages: list[Stage] = field(default_factory=list)
     places: dict[Node, Place] = field(default_factory=dict)
+    rooms: dict[Group, Place] = field(default_factory=dict)  # of the stages that pack
     arena: int = 0
 
 
@@ -87,16 +90,19 @@ def plan(
     result = Plan(graph, storage, places={n: Place(s) for n, s in slots.items()})
     cells, copies = _update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
-    stages = _in_order(groups + copies, cells, storage.capacity, threads)
+    stages = _in_order(groups + copies, cells, storage, threads)
     stages = [_deep(stage, storage.capacity) for stage in stages]
     last_use = _last_uses([stage.group for stage in stages])
-    arena = _Arena(storage)
+    arena = _Arena()
     for at, stage in enumerate(stages):
         if stage.barrier:
             arena.barrier()
         for node in stage.group.stores:
             if node not in result.places:
-                result.places[node] = Place(0, arena.take(node))
+                result.places[node] = Place(0, arena.take(node, storage.bytes(node)))
+        if stage.packs:
+            result.rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group)))
+            arena.give(stage.group)
         ended = [n for n, use in last_use.items() if use == at and n not in graph.outputs]
         for node in [n for n in ended if result.places[n].slot == 0]:
             arena.give(node)
@@ -128,12 +134,21 @@ def _depth(group: Group) -> Shape:
     return group.anchor.inputs[0].type.shape[-1:]
 
 
-def _in_order(groups: list[Group], cells: Mapping[Node, Node], capacity: int, threads: int) -> list[Stage]:
+def _room(group: Group) -> int:
+    """Bytes for panels of the right operand: as many as the whole of it, so that each thread has its columns' part."""
+    assert group.anchor is not None
+    depth, columns = static_size(_depth(group)), static_size(group.space[1:])
+    size = depth * -(-columns // PAIR) * PAIR * ITEMSIZE[group.anchor.type.dtype]
+    return -(-size // LINE) * LINE
+
+
+def _in_order(groups: list[Group], cells: Mapping[Node, Node], storage: Storage, threads: int) -> list[Stage]:
     """Each group after those it depends on, those first that need no meeting of the threads.
 
     So everything that goes by rows is done before the threads meet, and all that waits for it comes after.
     """
-    by_columns = _by_columns(groups, cells, capacity, threads)
+    packs = {g for g in groups if _packs(g, storage)}
+    by_columns = _by_columns(groups, cells, storage.capacity, threads) | packs
     divisions = {g: _division(g, by_columns) for g in groups}
     accesses = {g: _accesses(g, divisions[g], cells) for g in groups}
     waits = _dependencies(groups, accesses)
@@ -148,7 +163,7 @@ def _in_order(groups: list[Group], cells: Mapping[Node, Node], capacity: int, th
             chosen = ready[0]
             touched.clear()
         touched.add(accesses[chosen])
-        stages.append(Stage(chosen, divisions[chosen], barrier))
+        stages.append(Stage(chosen, divisions[chosen], barrier, packs=chosen in packs))
         waiting.remove(chosen)
         for others in waits.values():
             others.discard(chosen)
@@ -263,6 +278,16 @@ def _rows_by_matrix(group: Group) -> bool:
     return not y.type.symbolic and is_rowwise(x.type.shape) and isinstance(group.space[1], int)
 
 
+def _packs(group: Group, storage: Storage) -> bool:
+    """Whether the product turns its right operand, see schuss.passes.materialize, and more than a block at a time."""
+    if not _rows_by_matrix(group) or storage.capacity <= FEW_ROWS:
+        return False
+    assert group.anchor is not None
+    matrix = group.anchor.inputs[1]
+    view = view_of(matrix, storage)
+    return view is not None and view.strides[-1] != 1 and matrix.type.shape[-1] != 1
+
+
 def _kept(matrix: Node, update: Group, capacity: int, threads: int) -> bool:
     """Whether forward a thread reads less of what others wrote by columns (rows and results) than by rows (weights).
 
@@ -354,15 +379,13 @@ class _Touched:
 class _Arena:
     """Offsets in one block of memory; a place is used again once its value is dead and a barrier has passed."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self) -> None:
         self.size = 0
-        self._storage = storage
-        self._held: dict[Node, tuple[int, int]] = {}
+        self._held: dict[Node | Group, tuple[int, int]] = {}
         self._resting: list[tuple[int, int]] = []
         self._free: list[tuple[int, int]] = []
 
-    def take(self, node: Node) -> int:
-        size = self._storage.bytes(node)
+    def take(self, owner: Node | Group, size: int) -> int:
         fits = [f for f in self._free if size <= f[1] <= 2 * size]
         if fits:
             best = min(fits, key=lambda f: f[1])
@@ -370,11 +393,11 @@ class _Arena:
         else:
             best = (self.size, size)
             self.size += size
-        self._held[node] = best
+        self._held[owner] = best
         return best[0]
 
-    def give(self, node: Node) -> None:
-        self._resting.append(self._held.pop(node))
+    def give(self, owner: Node | Group) -> None:
+        self._resting.append(self._held.pop(owner))
 
     def barrier(self) -> None:
         self._free += self._resting

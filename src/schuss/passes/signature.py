@@ -31,7 +31,8 @@ def signature(plan: Plan) -> str | None:
         group = stage.group
         parts = ([group.anchor] if group.anchor else [], group.maps, group.folds, group.stores)
         listed = " | ".join(_numbers(part, number) for part in parts)
-        lines.append(f"{group.form.value} {group.space} {stage.division} {stage.barrier} {listed}")
+        room = plan.rooms.get(group)
+        lines.append(f"{group.form.value} {group.space} {stage.division} {stage.barrier} {listed} {room}")
     return "\n".join(lines)
 
 
