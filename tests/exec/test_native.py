@@ -556,8 +556,10 @@ def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
     monkeypatch.setattr(memory, "LARGE", 1)
     monkeypatch.setattr(memory, "LARGER", 1 << 20)  # no division by columns
     monkeypatch.setattr(contract, "BLOCK", 8)
+    monkeypatch.setattr(contract, "NEAR", 1)  # and a tile's rows at a time
     loop = NativeExecutor(1).loop(step, batch)
-    assert sum(stage.deep for stage in loop.plan.stages) == len(sizes) - 1, "the weight gradients"
+    layers = len(sizes) - 1
+    assert sum(stage.deep for stage in loop.plan.stages) == 3 * layers - 1, "every product, in three places of a layer"
     for threads in (1, 2, 3):
         found = run(NativeExecutor(threads), step, state, data, batch=batch, slices=((0, 4),))
         assert all(found[name].tobytes() == whole[name].tobytes() for name in whole)

@@ -14,6 +14,7 @@ from numeric import central, directions_for, moved
 
 from schuss import ops
 from schuss.backprop import backprop
+from schuss.codegen import contract
 from schuss.exec import native
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor, run_graph
@@ -146,6 +147,17 @@ def test_native_is_the_reference_on_any_number_of_threads(graph, rows):
 @given(graphs("float32"), ROWS)
 def test_native_is_the_reference_in_float32(graph, rows):
     check_native(graph, inputs_for(graph, rows))
+
+
+@settings(FEW, max_examples=25)
+@given(graphs(), ROWS)
+def test_native_is_the_reference_where_long_sums_go_in_blocks(graph, rows):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"DEEP": 1, "LARGE": 1, "LARGER": 1 << 20}.items():
+            patch.setattr(memory, name, value)
+        patch.setattr(contract, "BLOCK", 2)
+        patch.setattr(contract, "NEAR", 1)
+        check_native(graph, inputs_for(graph, rows))
 
 
 @settings(FEW, max_examples=25)

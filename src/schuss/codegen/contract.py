@@ -15,6 +15,7 @@ Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from math import lcm
@@ -32,8 +33,9 @@ from schuss.passes.memory import Stage
 from schuss.passes.storage import ITEMSIZE, LINE
 
 FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
-FETCH_ROWS = 16  # how many rows in advance
-BLOCK = 512  # examples of a deep sum at a time
+FETCH_ROWS = 64  # how many rows in advance
+BLOCK = 512  # steps of a deep sum at a time
+NEAR = 1 << 19  # bytes of the left operand that such a block may take
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
 
@@ -60,7 +62,7 @@ class Contraction:
         self.body = Body(kernel, group.maps, self.rank, given={self.product})
         self.stored = [n for n in group.stores if not (stage.deep and n is self.product)]
         self.so_far = kernel.write(self.product) if stage.deep else None
-        self.block: tuple[Any, Any] = (I64(0), None)  # of the sum: from here on, to there (None: its end)
+        self.block: tuple[Any, Any] = (I64(0), None)  # of the sums: from here on, to there (None: their end)
         self.outputs = [kernel.write(n) for n in self.stored]
         self.terms: list[Term] = [*self.body.terms, *self.outputs]
         self.rows, self.columns = group.space[-2:]
@@ -98,6 +100,8 @@ class Contraction:
 
         asking in advance brings them in time.
         """
+        if self.so_far is not None:
+            return True
         shape = self.product.inputs[1].type.shape
         static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
         near = self.turned or self.crosswise or self.across is not None
@@ -176,11 +180,30 @@ class Contraction:
         if self.so_far is None:
             self._panels(offsets, low, high)
             return
-        n = self.kernel.n
-        with for_range(b, I64(0), b.select(b.icmp_signed(">", n, I64(0)), n, I64(1)), BLOCK) as start:
+        if isinstance(self.depth, Sym):  # a block of examples serves all rows of a gradient
+            with self._some_steps(), self._some_rows(low, high) as (first, end):
+                self._panels(offsets, first, end)
+        else:  # the sums of some rows stay near from block to block
+            with self._some_rows(low, high) as (first, end), self._some_steps():
+                self._panels(offsets, first, end)
+
+    @contextlib.contextmanager
+    def _some_rows(self, low: Any, high: Any) -> Iterator[tuple[Any, Any]]:
+        """The rows of a deep product in portions: their block of the left operand stays in a core's own cache."""
+        b, rows = self.kernel.b, max(NEAR // (BLOCK * ITEMSIZE[self.dtype]) // self.tile.rows, 1) * self.tile.rows
+        with for_range(b, low, high, rows) as first:
+            end = b.add(first, I64(rows))
+            yield first, b.select(b.icmp_signed("<", end, high), end, high)
+
+    @contextlib.contextmanager
+    def _some_steps(self) -> Iterator[None]:
+        """A deep product's sums in blocks; one of none where there is nothing to add."""
+        b = self.kernel.b
+        whole = emit_bound(b, self.kernel.length(self.depth))
+        with for_range(b, I64(0), b.select(b.icmp_signed(">", whole, I64(0)), whole, I64(1)), BLOCK) as start:
             end = b.add(start, I64(BLOCK))
-            self.block = start, b.select(b.icmp_signed("<", end, n), end, n)
-            self._panels(offsets, low, high)
+            self.block = start, b.select(b.icmp_signed("<", end, whole), end, whole)
+            yield
 
     def _panels(self, offsets: list[Any], low: Any, high: Any) -> None:
         """These rows of all columns, a panel of columns at a time."""
@@ -228,7 +251,7 @@ class Contraction:
             rows = b.load(height, typ=I64)
             if self.so_far is None:
                 self._fetch_ahead(offsets, i, j, tile, rows)
-            if self.so_far is not None:
+            else:
                 self._begin(k, i, j, tile, mask, buffer, rows)
             with cases(b, rows, heights) as case:
                 for number in heights:
@@ -237,7 +260,8 @@ class Contraction:
             if self.so_far is None:
                 self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
             else:
-                with b.if_else(b.icmp_signed("<", self.block[1], self.kernel.n)) as (more, done):
+                whole = emit_bound(b, self.kernel.length(self.depth))
+                with b.if_else(b.icmp_signed("<", self.block[1], whole)) as (more, done):
                     with more:
                         self._keep(k, i, j, tile, mask, buffer, rows)
                     with done:
@@ -262,7 +286,7 @@ class Contraction:
         return [offsets[0], b.sub(at, j), *offsets[2:]]
 
     def _begin(self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any) -> None:
-        """A deep product's sums so far into the buffer; zeros at first."""
+        """A deep product's sums so far into the buffer; zeros at first. Those of the next tile are asked for."""
         b, zero = k.b, k.constant(0, self.dtype).llvm
         with b.if_else(b.icmp_signed("==", self.block[0], I64(0))) as (first, later):
             with first, for_range(b, I64(0), b.mul(rows, I64(tile.vectors))) as number:
@@ -270,6 +294,7 @@ class Contraction:
             with later:
                 for place, at, masked in self._vectors(k, i, j, tile, mask, buffer, rows):
                     b.store(load(k, self._partial, at, 1, masked).llvm, place)
+                    prefetch(b, self._partial, b.add(at, I64(tile.rows * self._partial.strides[-2])))
 
     def _keep(self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any) -> None:
         """And from the buffer to memory, where the sum goes on."""

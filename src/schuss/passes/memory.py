@@ -112,18 +112,24 @@ def plan(
 
 
 def _deep(stage: Stage, capacity: int) -> Stage:
-    """A product that sums over many examples into a large matrix does so block by block, its sums so far in memory:
+    """Long sums for a large batch go block by block, those so far in memory, where the result or the right operand is
 
-    then what a block reads of the operands stays in a core's cache.
+    a large matrix: then what a block reads of the operands stays in a core's cache.
     """
     group = stage.group
-    if group.form is not Form.CONTRACT or stage.division[0] != "split" or capacity <= DEEP or len(group.space) != 2:
+    if group.form is not Form.CONTRACT or capacity <= DEEP or len(group.space) != 2:
         return stage
     assert group.anchor is not None
-    columns, rows = group.space[1], group.space[0]
-    if isinstance(columns, Sym) or isinstance(rows, Sym) or columns == 1 or not isinstance(_depth(group)[0], Sym):
+    (depth,), (rows, columns) = _depth(group), group.space
+    if isinstance(columns, Sym) or columns == 1 or group.anchor in group.stores:
         return stage
-    if rows * columns * ITEMSIZE[group.anchor.type.dtype] < LARGE or group.anchor in group.stores:
+    if stage.division[0] == "split" and isinstance(depth, Sym):
+        large = static_size((rows, columns))
+    elif stage.division == ROWS and not isinstance(depth, Sym) and depth >= DEEP:
+        large = depth * columns
+    else:
+        return stage
+    if large * ITEMSIZE[group.anchor.type.dtype] < LARGE:
         return stage
     group.stores.insert(0, group.anchor)
     return replace(stage, deep=True)
