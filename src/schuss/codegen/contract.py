@@ -93,6 +93,8 @@ class Contraction:
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
+        if self.so_far is not None:
+            fetch += f"; long sums in blocks of {BLOCK} steps, {self._rows_near()} rows at a time"
         return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
@@ -190,10 +192,13 @@ class Contraction:
     @contextlib.contextmanager
     def _some_rows(self, low: Any, high: Any) -> Iterator[tuple[Any, Any]]:
         """The rows of a deep product in portions: their block of the left operand stays in a core's own cache."""
-        b, rows = self.kernel.b, max(NEAR // (BLOCK * ITEMSIZE[self.dtype]) // self.tile.rows, 1) * self.tile.rows
+        b, rows = self.kernel.b, self._rows_near()
         with for_range(b, low, high, rows) as first:
             end = b.add(first, I64(rows))
             yield first, b.select(b.icmp_signed("<", end, high), end, high)
+
+    def _rows_near(self) -> int:
+        return max(NEAR // (BLOCK * ITEMSIZE[self.dtype]) // self.tile.rows, 1) * self.tile.rows
 
     @contextlib.contextmanager
     def _some_steps(self) -> Iterator[None]:
