@@ -10,6 +10,8 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schuss import ops
 from schuss.backprop import backprop
@@ -21,6 +23,7 @@ from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
 from schuss.passes import materialize, memory
+from schuss.passes.cost import Sharing
 from schuss.trace import Tensor, as_tensor, trace
 
 F = "float32"
@@ -501,7 +504,7 @@ def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, columns, 
         np.testing.assert_allclose(found, np.tanh(x[:n] @ w.T + b), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("sizes", [(20, 48, 48, 48, 5), (20, 70, 33, 64, 5)])
+@pytest.mark.parametrize("sizes", [(20, 48, 48, 48, 5), (20, 70, 33, 64, 5), (20, 64, 64, 64, 5)])
 def test_steps_that_turn_panels_have_the_bits_of_those_that_copy(sizes, monkeypatch):
     step, state, data = mlp_step(sizes)
     copied = run(NativeExecutor(2), step, state, data)
@@ -548,8 +551,9 @@ def test_memory_of_a_snapshot_is_used_again_when_nobody_holds_it():
 
 
 @pytest.mark.parametrize("sizes", [(20, 30, 8, 5), (33, 70, 21, 17)])
-@pytest.mark.parametrize("batch", [8, 32, 37])
+@pytest.mark.parametrize("batch", [9, 32, 37])
 def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
+    monkeypatch.setenv("SCHUSS_NO_CACHE", "1")  # whose keys know the constants only as they stand in the sources
     step, state, data = mlp_step(sizes)
     whole = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 4),))
     monkeypatch.setattr(memory, "DEEP", 1)
@@ -563,6 +567,48 @@ def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
     for threads in (1, 2, 3):
         found = run(NativeExecutor(threads), step, state, data, batch=batch, slices=((0, 4),))
         assert all(found[name].tobytes() == whole[name].tobytes() for name in whole)
+
+
+SIZES = st.lists(st.integers(2, 80), min_size=3, max_size=5).map(tuple)
+
+
+@settings(max_examples=12, deadline=None)
+@given(SIZES, st.integers(9, 40), st.integers(1, 5), st.booleans())
+def test_steps_of_any_sizes_have_the_same_bits_by_panels_and_in_blocks(sizes, batch, threads, by_panels):
+    step, state, data = mlp_step(sizes)
+    expected = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 3),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCHUSS_NO_CACHE", "1")
+        patch.setattr(native, "sharing", lambda *_: Sharing(1.0, 0, 0.0))
+        patch.setattr(materialize if by_panels else memory, "LARGE", 1)
+        if not by_panels:
+            patch.setattr(memory, "DEEP", 1)
+            patch.setattr(memory, "LARGER", 1 << 20)
+            patch.setattr(contract, "BLOCK", 16)
+            patch.setattr(contract, "NEAR", 1)
+        stages = NativeExecutor(threads).loop(step, batch).plan.stages
+        assert sum(s.packs for s in stages) == (len(sizes) - 2 if by_panels else 0)
+        assert any(s.deep for s in stages) is not by_panels
+        found = run(NativeExecutor(threads), step, state, data, batch=batch, slices=((0, 3),))
+    assert all(found[name].tobytes() == expected[name].tobytes() for name in expected)
+
+
+def test_threads_share_a_large_step_by_panels():
+    """Four threads, also on fewer cores, each with a room of its own; again and again."""
+    step, state, data = mlp_step((20, 512, 512, 512, 5))
+    state = {name: value * np.asarray(0.1, value.dtype) for name, value in state.items()}
+    runs = []
+    for threads in (1, 4):
+        loop = NativeExecutor(threads).loop(step, 64)
+        assert sum(stage.packs for stage in loop.plan.stages) == 2
+        loop.bind(data)
+        order = np.random.default_rng(5).permutation(203)
+        for _ in range(1 if threads == 1 else 8):
+            loop.load(state)
+            for _ in range(3):
+                assert loop.run(order, 64, 0, 4, 0) == 4
+            runs.append(loop.state())
+    assert all(other[name].tobytes() == runs[0][name].tobytes() for other in runs for name in other)
 
 
 @pytest.mark.parametrize("n", [0, 1, 8, 9, 40])
@@ -587,6 +633,27 @@ def test_a_state_is_not_overwritten_by_the_kernel_that_reads_it_elsewhere(thread
         loop.run(np.zeros(3, np.int64), 1, 0, 3, 0)
     expected, found = (loop.state()["w"] for loop in loops)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_old_state_may_be_needed_beside_the_new_one(threads):
+    """A product of both cannot come before the update."""
+    w, s = Tensor(input_node("w", TensorType(F, (6, 6)))), Tensor(input_node("s", TensorType(F, (6, 6))))
+    x = Tensor(input_node("x", TensorType(F, (N, 6))))
+    new = w + (x.T @ x) * 0.1
+    outputs = (new.node, (s + new @ w).node)
+    step = Step(Graph((w.node, s.node, x.node), outputs, ("w", "s")), ("w", "s"), ("x",))
+    rng = np.random.default_rng(0)
+    start = {name: rng.standard_normal((6, 6)).astype(F) * np.float32(0.1) for name in ("w", "s")}
+    data, states = rng.standard_normal((24, 6)).astype(F), []
+    for side in (ReferenceExecutor(), NativeExecutor(threads)):
+        loop = side.loop(step, 8)
+        loop.load(start)
+        loop.bind({"x": data})
+        assert loop.run(np.arange(24), 8, 0, 3, 0) == 3
+        states.append(loop.state())
+    for name in ("w", "s"):
+        np.testing.assert_allclose(states[1][name], states[0][name], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint32", "int32", "int64", "float32"])

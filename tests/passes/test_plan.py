@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 from schuss import ops
 from schuss.backprop import backprop
 from schuss.ir import Graph, N, TensorType, input_node
+from schuss.passes import materialize as module
 from schuss.passes import memory
-from schuss.passes.fusion import Form, group
+from schuss.passes.fusion import Form, group, is_rowwise
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.memory import crossing, plan
@@ -154,6 +157,71 @@ def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
     graph, _, planned = stages(sgd_step(2176, 2176), storage=Storage(capacity, frozenset({"x", "y"})))
     update = next(s for s in planned.stages if graph.output("w") in s.group.nodes)
     assert (update.division[0], update.deep) == (expected, expected == "split")
+
+
+def two_layers(last_first, into=64, width=64, out=64):
+    """A step of two layers; the second one's new weight is the first output, or the last."""
+    shapes = {"x": (N, into), "y": (N, out), "w1": (width, into), "w2": (out, width)}
+    x, y, w1, w2 = (Tensor(input_node(name, TensorType(F, shape))) for name, shape in shapes.items())
+    z = ops.relu(x @ w1.T) @ w2.T
+    loss = ((z - y) * (z - y)).mean()
+    given = {"w2": w2, "w1": w1} if last_first else {"w1": w1, "w2": w2}
+    new = {n: (w - 0.1 * g).node for (n, w), g in zip(given.items(), backprop(loss, list(given.values())), strict=True)}
+    inputs = tuple(t.node for t in (x, y, *given.values()))
+    return Graph(inputs, (*new.values(), loss.node), (*new, "loss"))
+
+
+def planned_layers(graph, threads, monkeypatch, large=1, storage=STORAGE):
+    monkeypatch.setattr(module, "LARGE", large)
+    graph = module.materialize(choose_layout(optimize(graph), ("w1", "w2")).graph, storage)
+    slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
+    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
+    state = {inputs[name]: graph.output(name) for name in ("w1", "w2")}
+    return state, plan(graph, group(graph), storage, slots, state, threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("last_first", [False, True])
+@pytest.mark.parametrize("rows", [4, 16])
+def test_a_matrix_is_read_where_it_lies_and_changed_there_after_the_threads_have_met(
+    threads, last_first, rows, monkeypatch
+):
+    storage = Storage(rows, frozenset({"x", "y"}))
+    state, planned = planned_layers(two_layers(last_first), threads, monkeypatch, storage=storage)
+    assert all(planned.places[new] == planned.places[old] for old, new in state.items()), "updated in place"
+    w2 = next(node for node in state if node.attrs["name"] == "w2")
+    reads = [at for at, s in enumerate(planned.stages) if w2 in crossing(s) and is_rowwise(s.group.space)]
+    update = next(at for at, s in enumerate(planned.stages) if state[w2] in s.group.nodes)
+    assert reads
+    assert any(s.barrier for s in planned.stages[max(reads) + 1 : update + 1])
+    assert any(s.packs for s in planned.stages) is (rows > 8)
+
+
+@pytest.mark.parametrize(("deep", "large"), [(1, 1), (1024, 1), (1024, 1 << 40)])
+def test_what_lives_at_the_same_time_lies_apart(deep, large, monkeypatch):
+    monkeypatch.setattr(memory, "DEEP", deep)
+    monkeypatch.setattr(memory, "LARGE", 1)
+    _, planned = planned_layers(two_layers(False, 40, 96, 33), 2, monkeypatch, large)
+    assert any(s.packs for s in planned.stages) is (large == 1)
+    assert any(s.deep for s in planned.stages) is (deep == 1)
+    ends = memory._last_uses([s.group for s in planned.stages])
+    meetings = list(itertools.accumulate(int(s.barrier) for s in planned.stages))
+    lives = []
+    for at, stage in enumerate(planned.stages):
+        sums = stage.group.anchor if stage.deep else None  # these wait in the place of a result of the same kernel
+        sizes = {
+            n: planned.storage.bytes(n) for n in stage.group.stores if planned.places[n].slot == 0 and n is not sums
+        }
+        for node, size in sizes.items():
+            last = len(planned.stages) - 1 if node in planned.graph.outputs else ends[node]
+            lives.append((planned.places[node].offset, size, meetings[at], meetings[last]))
+        if stage.packs:
+            assert stage.group.anchor is not None
+            depth, columns = stage.group.anchor.inputs[1].type.shape
+            lives.append((planned.rooms[stage.group].offset, depth * columns * 4, meetings[at], meetings[at]))
+    assert all(offset + size <= planned.arena for offset, size, _, _ in lives)
+    for (a, a_size, a_first, a_last), (b, b_size, b_first, b_last) in itertools.combinations(lives, 2):
+        assert a + a_size <= b or b + b_size <= a or a_last < b_first or b_last < a_first
 
 
 def test_threads_meet_before_a_product_by_columns_of_rows_they_computed():

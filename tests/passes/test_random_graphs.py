@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from numeric import central, directions_for, moved
 
 from schuss import ops
 from schuss.backprop import backprop
-from schuss.codegen import contract
 from schuss.exec import native
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor, run_graph
@@ -151,24 +149,10 @@ def test_native_is_the_reference_in_float32(graph, rows):
 
 @settings(FEW, max_examples=25)
 @given(graphs(), ROWS)
-def test_native_is_the_reference_where_long_sums_go_in_blocks(graph, rows):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"DEEP": 1, "LARGE": 1, "LARGER": 1 << 20}.items():
-            patch.setattr(memory, name, value)
-        patch.setattr(contract, "BLOCK", 2)
-        patch.setattr(contract, "NEAR", 1)
-        check_native(graph, inputs_for(graph, rows))
-
-
-@settings(FEW, max_examples=25)
-@given(graphs(), ROWS)
 def test_native_is_the_reference_where_products_are_divided_by_columns(graph, rows):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "LARGE", 1)
         patch.setattr(memory, "LARGER", 0)
-        patch.setattr(sys.modules[materialize.__module__], "LARGE", 1)  # what lies transposed is turned by panels
-        patch.setattr(memory, "FEW_ROWS", 2)
-        patch.setattr(sys.modules[materialize.__module__], "FEW_ROWS", 2)
         check_native(graph, inputs_for(graph, rows))
 
 

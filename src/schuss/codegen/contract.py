@@ -3,12 +3,11 @@
 A tile of rows x vectors of z is held in registers while k runs; each element adds its products in
 ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right
 operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
-any strides, so x @ w, x' @ g and g @ w' all take this one path. For few rows a right operand that lies
-transposed is not copied first, but turned in registers, block by block; and so is the left one where z is one column.
-A large right operand that lies transposed is turned a panel of columns at a time (schuss.codegen.turns).
-Deep sums (schuss.passes.memory)
-go in blocks of examples, and begin each with what memory holds of them so far. A finished tile goes through a small
-buffer and the epilogue's maps run over it row by row, their code emitted once.
+any strides, so x @ w, x' @ g and g @ w' all take this one path. A right operand that lies transposed is not
+copied first: it is turned block by block in registers for few rows, and a large one a panel of columns at a
+time (schuss.codegen.turns); so is the left one, block by block, where z is one column. Deep sums
+(schuss.passes.memory) go in blocks, and begin each with what memory holds of them so far. A finished tile goes
+through a small buffer and the epilogue's maps run over it row by row, their code emitted once.
 
 Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication (2008), the inner kernel.
 """
@@ -98,9 +97,9 @@ class Contraction:
         return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
-        """Whether the right operand is a matrix too large to be near: a tile's columns of it lie far apart, and only
+        """Whether the right operand is too large to be near, as that of deep sums is: a tile's columns of it lie far
 
-        asking in advance brings them in time.
+        apart, and only asking in advance brings them in time.
         """
         if self.so_far is not None:
             return True
@@ -126,8 +125,9 @@ class Contraction:
     def _is_sideways(self) -> bool:
         """Whether the product is of one column, and vectors can be made of its rows."""
         single = self.columns == 1 and self.tile.width == 1 and self.so_far is None
-        deep = isinstance(self.depth, int) and self.depth >= self.kernel.target.lanes(self.dtype)
-        return single and deep and self.x.strides[-1] == 1 and not self.x.rows
+        width = self.kernel.target.lanes(self.dtype)
+        whole = self.tile.rows % width == 0 and isinstance(self.depth, int) and self.depth >= width
+        return single and whole and self.x.strides[-1] == 1 and not self.x.rows
 
     def _along_columns(self) -> bool:
         """Whether the epilogue reads contiguously, or constants, along the columns, and stores contiguously."""

@@ -3,7 +3,7 @@
 a VIEW that strides cannot express      its source is copied first
 a VIEW that moves a column's rows       its rows are gathered first
 a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows,
-                                        and a large one by all of a batch
+                                        and a large one by the only product of a batch that needs it
 a matmul's operand from a column        its rows are gathered once
 a free scalar read by place             it has no place otherwise
 an output that is an input, a constant,
@@ -11,6 +11,8 @@ a view, free or another output          it gets a place of its own
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
@@ -27,6 +29,7 @@ FEW_ROWS = 8
 def materialize(graph: Graph, storage: Storage) -> Graph:
     """The graph in which every remaining VIEW is a matter of strides."""
     copies: dict[Node, Node] = {}
+    users = Counter(node.inputs[1] for node in graph.nodes if node.op == "matmul")
 
     def copy(node: Node) -> Node:
         if node not in copies:
@@ -64,14 +67,15 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
     def turned_by(x: Node, y: Node) -> bool:
         """Whether the product turns y itself, where that is less than a copy's way to memory and back:
 
-        blocks of it in registers for few rows; of a large one a panel of columns at a time, for the rows of a batch.
+        blocks of it in registers for few rows; of a large one a panel of columns at a time, for up to DEEP rows.
+        Several products share a copy.
         """
         if x.type.rank != 2 or y.type.rank != 2 or y.type.symbolic:
             return False
         rows = x.type.shape[0]
         if isinstance(rows, Sym):
             large = static_size(y.type.shape) * ITEMSIZE[y.type.dtype] >= LARGE
-            most = DEEP if large else FEW_ROWS
+            most = DEEP if large and users[y] < 2 else FEW_ROWS
             rows = storage.capacity
         else:
             most = FEW_ROWS

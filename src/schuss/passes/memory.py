@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from heapq import heappop, heappush
+from operator import or_
 
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, static_size
@@ -88,6 +91,7 @@ def plan(
     threads: how many are expected; any number may run the plan.
     """
     result = Plan(graph, storage, places={n: Place(s) for n, s in slots.items()})
+    groups = _readers_first(groups, state)
     cells, copies = _update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
     stages = _in_order(groups + copies, cells, storage, threads)
@@ -97,18 +101,28 @@ def plan(
     for at, stage in enumerate(stages):
         if stage.barrier:
             arena.barrier()
-        for node in stage.group.stores:
-            if node not in result.places:
+        for node in reversed(stage.group.stores):
+            host = _host_of_sums(node, stage, result.places)
+            if host is not None:
+                result.places[node] = result.places[host]
+            elif node not in result.places:
                 result.places[node] = Place(0, arena.take(node, storage.bytes(node)))
         if stage.packs:
             result.rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group)))
             arena.give(stage.group)
-        ended = [n for n, use in last_use.items() if use == at and n not in graph.outputs]
-        for node in [n for n in ended if result.places[n].slot == 0]:
+        for node in [n for n, use in last_use.items() if use == at and n not in graph.outputs]:
             arena.give(node)
     result.stages = stages
     result.arena = arena.size
     return result
+
+
+def _host_of_sums(node: Node, stage: Stage, places: Mapping[Node, Place]) -> Node | None:
+    """A result of the kernel in whose place a deep product's sums can wait, if this node is these sums."""
+    if not stage.deep or node is not stage.group.anchor:
+        return None
+    others = [n for n in stage.group.stores if n is not node and n.type == node.type]
+    return next((n for n in others if places[n].slot == 0), None)
 
 
 def _deep(stage: Stage, capacity: int) -> Stage:
@@ -190,6 +204,50 @@ def _dependencies(groups: list[Group], accesses: Mapping[Group, list[Access]]) -
             (writers if writes else readers).setdefault(cell, []).append(group)
         waits[group].discard(group)
     return waits
+
+
+def _readers_first(groups: list[Group], state: Mapping[Node, Node]) -> list[Group]:
+    """The groups, those that read an old state before the one that makes its new value, unless they need that one.
+
+    Then the state can be updated in place.
+    """
+    home = {node: at for at, g in enumerate(groups) for node in g.nodes}
+    readers = _readers(groups, set(state))
+    late = [(r, home[new]) for old, new in state.items() for r in readers[old] if r > home[new]]
+    if not late:
+        return groups
+    direct = [{home[base_of(o)] for _, o in _operands(g) if base_of(o) in home} for g in groups]
+    needs: list[int] = []  # of each group, all it follows, as bits
+    for before in direct:
+        needs.append(reduce(or_, (needs[b] | 1 << b for b in before), 0))
+    for reader, update in late:
+        if not needs[reader] >> update & 1:
+            direct[update].add(reader)
+            more = needs[reader] | 1 << reader
+            needs = [n | more if at == update or n >> update & 1 else n for at, n in enumerate(needs)]
+    order: list[int] = []
+    followers: list[list[int]] = [[] for _ in groups]
+    for at, before in enumerate(direct):
+        for b in before:
+            followers[b].append(at)
+    left = [len(before) for before in direct]
+    ready = [at for at, count in enumerate(left) if not count]
+    while ready:
+        order.append(heappop(ready))
+        for at in followers[order[-1]]:
+            left[at] -= 1
+            if not left[at]:
+                heappush(ready, at)
+    return [groups[at] for at in order]
+
+
+def _readers(groups: list[Group], values: set[Node]) -> dict[Node, list[int]]:
+    """The numbers of the groups that read each value."""
+    found: dict[Node, list[int]] = {value: [] for value in values}
+    for at, group in enumerate(groups):
+        for base in {base_of(o) for _, o in _operands(group)} & values:
+            found[base].append(at)
+    return found
 
 
 def _update_in_place(groups: list[Group], state: Mapping[Node, Node]) -> tuple[dict[Node, Node], list[Group]]:
@@ -285,7 +343,7 @@ def _rows_by_matrix(group: Group) -> bool:
 
 
 def _packs(group: Group, storage: Storage) -> bool:
-    """Whether the product turns its right operand, see schuss.passes.materialize, and more than a block at a time."""
+    """Whether the product turns its right operand by panels; for few rows it does so in registers (materialize)."""
     if not _rows_by_matrix(group) or storage.capacity <= FEW_ROWS:
         return False
     assert group.anchor is not None
@@ -403,7 +461,9 @@ class _Arena:
         return best[0]
 
     def give(self, owner: Node | Group) -> None:
-        self._resting.append(self._held.pop(owner))
+        """Its place may be used again after the next barrier, if it has one of its own."""
+        if owner in self._held:
+            self._resting.append(self._held.pop(owner))
 
     def barrier(self) -> None:
         self._free += self._resting

@@ -31,8 +31,8 @@ def signature(plan: Plan) -> str | None:
         group = stage.group
         parts = ([group.anchor] if group.anchor else [], group.maps, group.folds, group.stores)
         listed = " | ".join(_numbers(part, number) for part in parts)
-        room = plan.rooms.get(group)
-        lines.append(f"{group.form.value} {group.space} {stage.division} {stage.barrier} {listed} {room}")
+        how = f"{stage.division} {stage.barrier} {stage.deep} {stage.packs} {plan.rooms.get(group)}"
+        lines.append(f"{group.form.value} {group.space} {how} {listed}")
     return "\n".join(lines)
 
 

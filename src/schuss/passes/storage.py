@@ -15,7 +15,7 @@ from schuss.ir.types import Shape, Sym
 LINE = 64  # bytes of a cache line
 LATER = 4  # rows of data are asked for this many rows before they are read; an order goes on as long beyond its end
 LARGE = 1 << 19  # bytes of a matrix that takes half of a core's own cache
-DEEP = 1024  # examples: a batch of more of them is gone through in blocks, where a matrix is LARGE
+DEEP = 1024  # examples: in a batch of more of them long sums go in blocks, where a matrix is LARGE
 CRITICAL = 1024  # bytes: rows of a multiple of this are spaced out
 ITEMSIZE = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}
 
