@@ -70,13 +70,13 @@ HARMLESS: dict[str, str] = {
     "codegen/tiles.py column_cost: _tile_cost(rest, across) if rest else 0  ->  "
     "_tile_cost(rest, across) if not rest else 0": _TILE,
     "codegen/cache.py _trim: total <= LIMIT  ->  total < LIMIT": "one entry more is dropped where the sum is just this",
-    "codegen/contract.py Contraction._fetch_ahead: v * tile.width  ->  v + tile.width": _FETCH,
+    "codegen/contract.py Contraction._fetch_row: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
     "codegen/tiles.py choose_tile: -columns  ->  columns": _TILE,
     "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] > FAR  ->  "
     "static_size(shape) * ITEMSIZE[self.dtype] >= FAR": _FETCH,
-    "codegen/contract.py Contraction._fetch_ahead: tile.width == 1  ->  tile.width == 2": _FETCH,
-    "codegen/contract.py Contraction._fetch_ahead: b.add(i, r)  ->  b.sub(i, r)": _FETCH,
+    "codegen/contract.py Contraction._is_fetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
+    "codegen/contract.py Contraction._fetch_rows: b.add(i, r)  ->  b.sub(i, r)": _FETCH,
     "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
     "codegen/contract.py Contraction._turned_sums: -1  ->  1": "these operands have two axes: the same one",
     "codegen/maps.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,

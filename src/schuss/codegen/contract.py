@@ -34,6 +34,7 @@ from schuss.passes.storage import ITEMSIZE, LINE
 FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
 FETCH_ROWS = 64  # how many rows in advance
 BLOCK = 512  # steps of a deep sum at a time
+SPREAD = 64  # steps of the sums from which on what the epilogue reads is asked for between them
 NEAR = 1 << 19  # bytes of the left operand that such a block may take
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
@@ -75,6 +76,9 @@ class Contraction:
         self.expected = self._rows_a_thread()
         self.tile = self._choose()
         self.sideways = self._is_sideways()
+        self.fetched = self._is_fetched()
+        steps = self.depth if isinstance(self.depth, int) else kernel.plan.storage.capacity
+        self.spread = self.fetched and not self.crosswise and steps >= SPREAD
         kernel.notes.append(self._reason())
 
     def _reason(self) -> str:
@@ -251,13 +255,15 @@ class Contraction:
             offsets = self._pack(k, offsets, self.across, j, tile, mask)
         heights = list(dict.fromkeys([tile.rows, max(self.expected % tile.rows, 1), 1]))
         buffer, height = entry_alloca(b, type, tile.rows * tile.vectors), entry_alloca(b, I64)
+        if self.spread:
+            self._fetch_rows(offsets, low, j, tile, I64(tile.rows))
         with for_range(b, low, high, height) as i:
             self._choose_height(heights, b.sub(high, i), height)
             rows = b.load(height, typ=I64)
-            if self.so_far is None:
-                self._fetch_ahead(offsets, i, j, tile, rows)
-            else:
+            if self.so_far is not None:
                 self._begin(k, i, j, tile, mask, buffer, rows)
+            elif self.fetched and not self.spread:
+                self._fetch_rows(offsets, i, j, tile, rows)
             with cases(b, rows, heights) as case:
                 for number in heights:
                     with case(number):
@@ -329,18 +335,27 @@ class Contraction:
             chosen = b.select(b.icmp_signed(">=", left, I64(number)), I64(number), chosen)
         b.store(chosen, place)
 
-    def _fetch_ahead(self, offsets: list[Any], i: Any, j: Any, tile: Tile, rows: Any) -> None:
-        """Ask for what the epilogue will read of this tile (weights, moments), so that it comes while k runs."""
+    def _fetch_rows(self, offsets: list[Any], i: Any, j: Any, tile: Tile, rows: Any) -> None:
+        """Ask for what the epilogue will read of these rows (weights, moments), so that it comes while k runs."""
+        with for_range(self.kernel.b, I64(0), rows) as r:
+            self._fetch_row(offsets, self.kernel.b.add(i, r), j, tile)
+
+    def _fetch_row(self, offsets: list[Any], at: Any, j: Any, tile: Tile) -> None:
         b = self.kernel.b
-        read = self.terms[: len(self.body.terms)]
-        wanted = [(t, o) for t, o in zip(read, offsets[2:], strict=False) if self._by_place(t)]
-        if not wanted or self.rank != 2 or tile.width == 1:
-            return
-        with for_range(b, I64(0), rows) as r:
-            for term, offset in wanted:
-                row = b.add(offset, b.mul(b.add(i, r), I64(term.strides[-2])))
+        for term, offset in zip(self.terms[: len(self.body.terms)], offsets[2:], strict=False):
+            if self._by_place(term):
+                row = b.add(b.add(offset, b.mul(at, I64(term.strides[-2]))), j)
                 for v in range(tile.vectors):
-                    prefetch(b, term, b.add(b.add(row, j), I64(v * tile.width)))
+                    prefetch(b, term, b.add(row, I64(v * tile.width)))
+
+    def _is_fetched(self) -> bool:
+        """Whether the epilogue reads what is asked for first: a tile's rows at once, or those of the next tile between
+
+        the steps of long sums, for too much at a time would keep what the sums read from coming.
+        """
+        read = self.terms[: len(self.body.terms)]
+        wanted = self.rank == 2 and self.tile.width > 1 and self.so_far is None
+        return wanted and any(self._by_place(t) for t in read)
 
     def _by_place(self, term: Term) -> bool:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
@@ -362,21 +377,31 @@ class Contraction:
         y0 = b.add(offsets[1], b.mul(j, I64(self.y.strides[-1])))
         low, high = self.block
         end = emit_bound(b, self.kernel.length(self.depth)) if high is None else high
-        with for_range(b, low, end, carried=sums) as step:
-            xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
-            yk = b.add(y0, b.mul(step, I64(self.y.strides[-2])))
-            right = [
-                load(k, self.y, b.add(yk, I64(v * tile.width)), self.y.strides[-1], self._mask(tile, v, mask))
-                for v in range(tile.vectors)
-            ]
-            if self.far and tile.width > 1:
-                for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[self.dtype]))):
-                    ahead = b.add(yk, I64(v * tile.width + FETCH_ROWS * self.y.strides[-2]))
-                    prefetch(b, self.y, ahead, write=False)
-            for r in range(tile.rows):
-                left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
-                for n, vector in enumerate(right, start=r * tile.vectors):
-                    sums[n] = k.fma(left, vector, Value(sums[n], self.dtype)).llvm
+
+        def some(first: Any, last: Any) -> None:
+            with for_range(b, first, last, carried=sums) as step:
+                xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
+                yk = b.add(y0, b.mul(step, I64(self.y.strides[-2])))
+                right = [
+                    load(k, self.y, b.add(yk, I64(v * tile.width)), self.y.strides[-1], self._mask(tile, v, mask))
+                    for v in range(tile.vectors)
+                ]
+                if self.far and tile.width > 1:
+                    for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[self.dtype]))):
+                        ahead = b.add(yk, I64(v * tile.width + FETCH_ROWS * self.y.strides[-2]))
+                        prefetch(b, self.y, ahead, write=False)
+                for r in range(tile.rows):
+                    left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
+                    for n, vector in enumerate(right, start=r * tile.vectors):
+                        sums[n] = k.fma(left, vector, Value(sums[n], self.dtype)).llvm
+
+        if not self.spread or tile.rows < self.tile.rows:
+            some(low, end)
+        else:
+            rows = I64(tile.rows)
+            with for_range(b, I64(0), rows, carried=sums) as row:
+                self._fetch_row(offsets, b.add(b.add(i, rows), row), j, tile)
+                some(*(b.sdiv(b.mul(end, number), rows) for number in (row, b.add(row, I64(1)))))
         for number, total in enumerate(sums):
             b.store(total, b.gep(buffer, [I64(number)], source_etype=type))
 
