@@ -34,7 +34,7 @@ from schuss.passes.storage import ITEMSIZE, LINE
 FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
 FETCH_ROWS = 64  # how many rows in advance
 BLOCK = 512  # steps of a deep sum at a time
-SPREAD = 64  # steps of the sums from which on what the epilogue reads is asked for between them
+SPREAD, SPREAD_BYTES = 64, 1 << 17  # steps and size of a result from which on what is read with it is asked for in turn
 NEAR = 1 << 19  # bytes of the left operand that such a block may take
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
@@ -77,8 +77,7 @@ class Contraction:
         self.tile = self._choose()
         self.sideways = self._is_sideways()
         self.fetched = self._is_fetched()
-        steps = self.depth if isinstance(self.depth, int) else kernel.plan.storage.capacity
-        self.spread = self.fetched and not self.crosswise and steps >= SPREAD
+        self.spread = self._is_spread()
         kernel.notes.append(self._reason())
 
     def _reason(self) -> str:
@@ -356,6 +355,14 @@ class Contraction:
         read = self.terms[: len(self.body.terms)]
         wanted = self.rank == 2 and self.tile.width > 1 and self.so_far is None
         return wanted and any(self._by_place(t) for t in read)
+
+    def _is_spread(self) -> bool:
+        """The latter: there are many steps, and the result is no small matrix."""
+        if not self.fetched or self.crosswise:
+            return False
+        capacity = self.kernel.plan.storage.capacity
+        rows, columns, steps = (capacity if isinstance(d, Sym) else d for d in (*self.group.space, self.depth))
+        return steps >= SPREAD and rows * columns * ITEMSIZE[self.dtype] >= SPREAD_BYTES
 
     def _by_place(self, term: Term) -> bool:
         return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
