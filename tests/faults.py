@@ -73,8 +73,8 @@ HARMLESS: dict[str, str] = {
     "codegen/contract.py Contraction._fetch_row: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
     "codegen/tiles.py choose_tile: -columns  ->  columns": _TILE,
-    "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] > FAR  ->  "
-    "static_size(shape) * ITEMSIZE[self.dtype] >= FAR": _FETCH,
+    "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
+    "static_size(shape) * ITEMSIZE[self.dtype] > LARGE": _FETCH,
     "codegen/contract.py Contraction._is_fetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
     "codegen/contract.py Contraction._fetch_rows: b.add(i, r)  ->  b.sub(i, r)": _FETCH,
     "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,

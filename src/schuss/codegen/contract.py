@@ -29,10 +29,9 @@ from schuss.codegen.tiles import Tile, choose_tile, column_cost
 from schuss.codegen.turns import turn_panel, turned
 from schuss.ir.types import Dim, Sym, static_size
 from schuss.passes.memory import Stage
-from schuss.passes.storage import ITEMSIZE, LINE
+from schuss.passes.storage import ITEMSIZE, LARGE, LINE
 
-FAR = 1 << 19  # bytes of a right operand from which on its rows are asked for in advance: half a core's own cache
-FETCH_ROWS = 64  # how many rows in advance
+FETCH_ROWS = 64  # how many rows in advance those of a LARGE right operand are asked for
 BLOCK = 512  # steps of a deep sum at a time
 SPREAD, SPREAD_BYTES = 64, 1 << 17  # steps and size of a result from which on what is read with it is asked for in turn
 NEAR = 1 << 19  # bytes of the left operand that such a block may take
@@ -109,7 +108,7 @@ class Contraction:
         shape = self.product.inputs[1].type.shape
         static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
         near = self.turned or self.crosswise or self.across is not None
-        return static and not near and static_size(shape) * ITEMSIZE[self.dtype] > FAR
+        return static and not near and static_size(shape) * ITEMSIZE[self.dtype] >= LARGE
 
     def _is_turned(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
@@ -357,7 +356,7 @@ class Contraction:
         return wanted and any(self._by_place(t) for t in read)
 
     def _is_spread(self) -> bool:
-        """The latter: there are many steps, and the result is no small matrix."""
+        """Whether the next tile's are asked for: there are many steps, and the result is no small matrix."""
         if not self.fetched or self.crosswise:
             return False
         capacity = self.kernel.plan.storage.capacity
