@@ -19,7 +19,8 @@ from machine import bandwidth, hardware, peak
 from workloads import Workload, named
 
 from schuss import nn, optim
-from schuss.exec.native import NativeExecutor, NativeLoop
+from schuss.exec.loop import NativeLoop
+from schuss.exec.native import NativeExecutor
 from schuss.ir.types import N, TensorType
 from schuss.passes.cost import cost
 from schuss.train.step import Task, training_step

@@ -63,37 +63,37 @@ HARMLESS: dict[str, str] = {
     "passes/simplify.py _fold: static_size(node.type.shape) > FOLD_LIMIT  ->  "
     "static_size(node.type.shape) >= FOLD_LIMIT": "a constant of just this size is worked out later: the same value",
     "codegen/contract.py Contraction._epilogue: True  ->  False": _STRICT,
-    "codegen/contract.py Contraction._sums: LINE // (tile.width * ITEMSIZE[self.dtype])  ->  "
-    "LINE * (tile.width * ITEMSIZE[self.dtype])": _FETCH,
-    "codegen/contract.py Contraction._sums: tile.width > 1  ->  tile.width > 2": _FETCH,
+    "codegen/ahead.py fetch_right: LINE // (tile.width * ITEMSIZE[panel.dtype])  ->  "
+    "LINE * (tile.width * ITEMSIZE[panel.dtype])": _FETCH,
+    "codegen/sums.py row_sums.some: tile.width > 1  ->  tile.width > 2": _FETCH,
     "codegen/tiles.py choose_tile: -(-columns // width)  ->  -columns // width": _TILE,
     "codegen/tiles.py column_cost: _tile_cost(rest, across) if rest else 0  ->  "
     "_tile_cost(rest, across) if not rest else 0": _TILE,
     "codegen/cache.py _trim: total <= LIMIT  ->  total < LIMIT": "one entry more is dropped where the sum is just this",
-    "codegen/contract.py Contraction._fetch_row: v * tile.width  ->  v + tile.width": _FETCH,
+    "codegen/ahead.py fetch_row: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
     "codegen/tiles.py choose_tile: -columns  ->  columns": _TILE,
     "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
     "static_size(shape) * ITEMSIZE[self.dtype] > LARGE": _FETCH,
     "codegen/contract.py Contraction._is_fetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
-    "codegen/contract.py Contraction._fetch_rows: b.add(i, r)  ->  b.sub(i, r)": _FETCH,
+    "codegen/ahead.py fetch_rows: panel.k.b.add(i, r)  ->  panel.k.b.sub(i, r)": _FETCH,
     "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
-    "codegen/contract.py Contraction._turned_sums: -1  ->  1": "these operands have two axes: the same one",
+    "codegen/sums.py turned_sums: -1  ->  1": "these operands have two axes: the same one",
     "codegen/maps.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,
     "codegen/maps.py MapLoops._width: axis.length == 1  ->  axis.length != 1": _SPEED,
     "codegen/folds.py _run.take: b.sub(stop, i)  ->  b.add(stop, i)": "lanes beyond the end: read, and not used",
     "codegen/singles.py _copy: load(k, source, at[0], 0)  ->  load(k, source, at[0], 1)": "one lane has no stride",
     "codegen/sync.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
     "sys.platform == 'linux' or platform.machine() in FUTEX": "the same on every machine that runs the tests",
-    "passes/memory.py _division: static_size(shape) >= SPLIT_MAP  ->  static_size(shape) > SPLIT_MAP": _SPEED,
+    "passes/division.py _division: static_size(shape) >= SPLIT_MAP  ->  static_size(shape) > SPLIT_MAP": _SPEED,
     "passes/fusion.py _depends: last >= 0  ->  last >= 1": _SPEED,
-    "passes/memory.py _accesses: base.op != 'const' and (not is_free(base))  ->  "
+    "passes/stages.py _accesses: base.op != 'const' and (not is_free(base))  ->  "
     "base.op != 'const' or not is_free(base)": "nobody writes constants",
     "passes/fusion.py _depends: -1  ->  -2": "both mean: in no group",
     "passes/materialize.py materialize.rows_contiguous: -1  ->  1": _SPEED,
-    "passes/memory.py _division: shape[0] > 1  ->  shape[0] > 2": _SPEED,
-    "codegen/contract.py Contraction._lane_sums.add: k.fma(left, right, Value(sums[n], self.dtype))  ->  "
-    "k.fma(right, left, Value(sums[n], self.dtype))": "a product is the same either way",
+    "passes/division.py _division: shape[0] > 1  ->  shape[0] > 2": _SPEED,
+    "codegen/sums.py _lane_sums.add: k.fma(left, right, Value(sums[n], dtype))  ->  "
+    "k.fma(right, left, Value(sums[n], dtype))": "a product is the same either way",
     "passes/memory.py Place: True  ->  False": "nobody changes a place, nor looks one up",
 }
 

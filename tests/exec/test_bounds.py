@@ -84,11 +84,11 @@ for dtype in ("float32", "float64"):
 
 ORDER = """
 from schuss import nn, optim
-from schuss.exec import native
+from schuss.exec import table
 from schuss.train.fit import prepare
 
-plain = native.Table.run
-native.Table.run = lambda self, order, *rest: plain(self, at_the_end(order), *rest)
+plain = table.Table.run
+table.Table.run = lambda self, order, *rest: plain(self, at_the_end(order), *rest)
 data = np.ones((37, 300), np.uint8), np.zeros(37, int)
 for threads in (1, 2):
     for batch in (1, 3, 8, 64):

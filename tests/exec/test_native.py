@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from schuss import ops
 from schuss.backprop import backprop
-from schuss.codegen import contract
+from schuss.codegen import deep
 from schuss.errors import ShapeError, UsageError
-from schuss.exec import executor, native
+from schuss.exec import executor, function
+from schuss.exec import loop as loops
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
-from schuss.passes import materialize, memory
+from schuss.passes import division, materialize
 from schuss.passes.cost import Sharing
 from schuss.trace import Tensor, as_tensor, trace
 
@@ -487,7 +488,7 @@ def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, columns, dept
 @pytest.mark.parametrize(("columns", "depth"), [(2, 2), (16, 16), (21, 37), (50, 16), (16, 5), (7, 40), (130, 33)])
 def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, columns, depth, monkeypatch):
     """The same bits as from a copy of it."""
-    monkeypatch.setattr(native, "WORTH_SHARING", 0)
+    monkeypatch.setattr(function, "WORTH_SHARING", 0)
     rng = np.random.default_rng(0)
     x, w, b = (rng.standard_normal(s).astype(dtype) for s in [(40, depth), (columns, depth), (columns,)])
     types = [TensorType(dtype, s) for s in ((N, depth), w.shape, b.shape)]
@@ -556,11 +557,11 @@ def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
     monkeypatch.setenv("SCHUSS_NO_CACHE", "1")  # whose keys know the constants only as they stand in the sources
     step, state, data = mlp_step(sizes)
     whole = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 4),))
-    monkeypatch.setattr(memory, "DEEP", 1)
-    monkeypatch.setattr(memory, "LARGE", 1)
-    monkeypatch.setattr(memory, "LARGER", 1 << 20)  # no division by columns
-    monkeypatch.setattr(contract, "BLOCK", 8)
-    monkeypatch.setattr(contract, "NEAR", 1)  # and a tile's rows at a time
+    monkeypatch.setattr(division, "DEEP", 1)
+    monkeypatch.setattr(division, "LARGE", 1)
+    monkeypatch.setattr(division, "LARGER", 1 << 20)  # no division by columns
+    monkeypatch.setattr(deep, "BLOCK", 8)
+    monkeypatch.setattr(deep, "NEAR", 1)  # and a tile's rows at a time
     loop = NativeExecutor(1).loop(step, batch)
     layers = len(sizes) - 1
     assert sum(stage.deep for stage in loop.plan.stages) == 3 * layers - 1, "every product, in three places of a layer"
@@ -579,13 +580,13 @@ def test_steps_of_any_sizes_have_the_same_bits_by_panels_and_in_blocks(sizes, ba
     expected = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 3),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCHUSS_NO_CACHE", "1")
-        patch.setattr(native, "sharing", lambda *_: Sharing(1.0, 0, 0.0))
-        patch.setattr(materialize if by_panels else memory, "LARGE", 1)
+        patch.setattr(loops, "sharing", lambda *_: Sharing(1.0, 0, 0.0))
+        patch.setattr(materialize if by_panels else division, "LARGE", 1)
         if not by_panels:
-            patch.setattr(memory, "DEEP", 1)
-            patch.setattr(memory, "LARGER", 1 << 20)
-            patch.setattr(contract, "BLOCK", 16)
-            patch.setattr(contract, "NEAR", 1)
+            patch.setattr(division, "DEEP", 1)
+            patch.setattr(division, "LARGER", 1 << 20)
+            patch.setattr(deep, "BLOCK", 16)
+            patch.setattr(deep, "NEAR", 1)
         stages = NativeExecutor(threads).loop(step, batch).plan.stages
         assert sum(s.packs for s in stages) == (len(sizes) - 2 if by_panels else 0)
         assert any(s.deep for s in stages) is not by_panels
@@ -613,9 +614,9 @@ def test_threads_share_a_large_step_by_panels():
 
 @pytest.mark.parametrize("n", [0, 1, 8, 9, 40])
 def test_deep_sums_of_any_number_of_rows(n, monkeypatch):
-    monkeypatch.setattr(memory, "DEEP", 0)
-    monkeypatch.setattr(memory, "LARGE", 1)
-    monkeypatch.setattr(contract, "BLOCK", 8)
+    monkeypatch.setattr(division, "DEEP", 0)
+    monkeypatch.setattr(division, "LARGE", 1)
+    monkeypatch.setattr(deep, "BLOCK", 8)
     agree(lambda x, y: ops.tanh(x.T @ y) * 2.0, [TensorType(F, (N, 20)), TensorType(F, (N, 33))], n)
 
 

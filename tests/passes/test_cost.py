@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from schuss import nn, optim
-from schuss.exec.native import NativeExecutor, NativeLoop
+from schuss.exec.loop import NativeLoop
+from schuss.exec.native import NativeExecutor
 from schuss.ir.types import N, TensorType
 from schuss.passes.cost import HANDED_BYTES, MEETING, sharing
 from schuss.train.step import Task, training_step

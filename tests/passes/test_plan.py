@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from schuss import ops
 from schuss.backprop import backprop
 from schuss.ir import Graph, N, TensorType, input_node
+from schuss.passes import division, memory, storage
 from schuss.passes import materialize as module
-from schuss.passes import memory
 from schuss.passes.fusion import Form, group, is_rowwise
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
-from schuss.passes.memory import crossing, plan
+from schuss.passes.memory import plan
 from schuss.passes.pipeline import optimize
+from schuss.passes.stages import crossing
 from schuss.passes.storage import Storage, row_major, spaced_row
 from schuss.passes.views import reshape_strides, view_of
 from schuss.passes.work import row_independent, work
@@ -152,7 +153,7 @@ def test_a_weight_stays_with_the_threads_that_own_its_columns(out, into, threads
     assert ("w" in handed) is (expected[0] != "columns")
 
 
-@pytest.mark.parametrize(("capacity", "expected"), [(memory.DEEP, "columns"), (memory.DEEP + 1, "split")])
+@pytest.mark.parametrize(("capacity", "expected"), [(storage.DEEP, "columns"), (storage.DEEP + 1, "split")])
 def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
     graph, _, planned = stages(sgd_step(2176, 2176), storage=Storage(capacity, frozenset({"x", "y"})))
     update = next(s for s in planned.stages if graph.output("w") in s.group.nodes)
@@ -199,8 +200,8 @@ def test_a_matrix_is_read_where_it_lies_and_changed_there_after_the_threads_have
 
 @pytest.mark.parametrize(("deep", "large"), [(1, 1), (1024, 1), (1024, 1 << 40)])
 def test_what_lives_at_the_same_time_lies_apart(deep, large, monkeypatch):
-    monkeypatch.setattr(memory, "DEEP", deep)
-    monkeypatch.setattr(memory, "LARGE", 1)
+    monkeypatch.setattr(division, "DEEP", deep)
+    monkeypatch.setattr(division, "LARGE", 1)
     _, planned = planned_layers(two_layers(False, 40, 96, 33), 2, monkeypatch, large)
     assert any(s.packs for s in planned.stages) is (large == 1)
     assert any(s.deep for s in planned.stages) is (deep == 1)

@@ -13,13 +13,13 @@ from numeric import central, directions_for, moved
 
 from schuss import ops
 from schuss.backprop import backprop
-from schuss.exec import native
+from schuss.exec import function
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor, run_graph
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.ops.check import parse_graph, verify_graph
-from schuss.passes import memory
+from schuss.passes import division
 from schuss.passes.cost import Sharing
 from schuss.passes.cse import common_subexpressions
 from schuss.passes.layout import choose_layout
@@ -38,7 +38,7 @@ ROWS = st.sampled_from([0, 1, 2, 7, 33, 300])
 def _small_graphs_are_shared_too():
     """Threads take part however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "WORTH_SHARING", -1)
+        patch.setattr(function, "WORTH_SHARING", -1)
         patch.setattr(Sharing, "worth", True)
         yield
 
@@ -151,8 +151,8 @@ def test_native_is_the_reference_in_float32(graph, rows):
 @given(graphs(), ROWS)
 def test_native_is_the_reference_where_products_are_divided_by_columns(graph, rows):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "LARGE", 1)
-        patch.setattr(memory, "LARGER", 0)
+        patch.setattr(division, "LARGE", 1)
+        patch.setattr(division, "LARGER", 0)
         check_native(graph, inputs_for(graph, rows))
 
 

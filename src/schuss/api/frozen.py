@@ -12,7 +12,7 @@ from schuss.api.calls import apply_as_trained
 from schuss.api.pytree import Named, fill, flatten, parameters_of
 from schuss.api.run import Call, backend, trace_call
 from schuss.errors import LoweringError, UsageError
-from schuss.exec.native import NativeFunction
+from schuss.exec.function import NativeFunction
 from schuss.ir.executor import Compiled
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ir.rewrite import substitute

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schuss.cli.pages import show, stay
-from schuss.exec.native import NativeLoop
+from schuss.exec.loop import NativeLoop
 from schuss.train.loop import Progress, Trainer
 from schuss.web.live import Live
 from schuss.web.server import Page

@@ -6,8 +6,9 @@ operand's rows are contiguous and need no packing; the left operand is read one 
 any strides, so x @ w, x' @ g and g @ w' all take this one path. A right operand that lies transposed is not
 copied first: it is turned block by block in registers for few rows, and a large one a panel of columns at a
 time (schuss.codegen.turns); so is the left one, block by block, where z is one column. Deep sums
-(schuss.passes.memory) go in blocks, and begin each with what memory holds of them so far. A finished tile goes
-through a small buffer and the epilogue's maps run over it row by row, their code emitted once.
+(schuss.codegen.deep) go in blocks, and begin each with what memory holds of them so far. A finished tile goes
+through a small buffer and the epilogue's maps run over it row by row, their code emitted once. The sums themselves
+are in schuss.codegen.sums.
 
 Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication (2008), the inner kernel.
 """
@@ -15,26 +16,26 @@ Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from math import lcm
 from typing import Any
 
-from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, load, prefetch, store, tail_mask
+from schuss.codegen.ahead import FETCH_ROWS, by_place, fetch_row, fetch_rows
+from schuss.codegen.deep import DeepSums
+from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range
+from schuss.codegen.sums import column_sums, row_sums, turned_sums
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
-from schuss.codegen.tiles import Tile, choose_tile, column_cost
-from schuss.codegen.turns import turn_panel, turned
+from schuss.codegen.tiles import Panel, Tile, choose_tile, column_cost
+from schuss.codegen.turns import turn_panel
 from schuss.ir.types import Dim, Sym, static_size
-from schuss.passes.memory import Stage
-from schuss.passes.storage import ITEMSIZE, LARGE, LINE
+from schuss.passes.stages import Stage
+from schuss.passes.storage import ITEMSIZE, LARGE
 
-FETCH_ROWS = 64  # how many rows in advance those of a LARGE right operand are asked for
-BLOCK = 512  # steps of a deep sum at a time
 SPREAD, SPREAD_BYTES = 64, 1 << 17  # steps and size of a result from which on what is read with it is asked for in turn
-NEAR = 1 << 19  # bytes of the left operand that such a block may take
 SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
 
@@ -60,8 +61,7 @@ class Contraction:
         self.depth: Dim = x.type.shape[-1]
         self.body = Body(kernel, group.maps, self.rank, given={self.product})
         self.stored = [n for n in group.stores if not (stage.deep and n is self.product)]
-        self.so_far = kernel.write(self.product) if stage.deep else None
-        self.block: tuple[Any, Any] = (I64(0), None)  # of the sums: from here on, to there (None: their end)
+        self.deep = DeepSums(kernel, kernel.write(self.product), self.depth) if stage.deep else None
         self.outputs = [kernel.write(n) for n in self.stored]
         self.terms: list[Term] = [*self.body.terms, *self.outputs]
         self.rows, self.columns = group.space[-2:]
@@ -70,6 +70,7 @@ class Contraction:
             self.x, self.y = _turn(self.y), _turn(self.x)
             self.terms = [_turn(t) for t in self.terms]
             self.rows, self.columns = self.columns, self.rows
+        self.read = self.terms[: len(self.body.terms)]
         self.crosswise = self._is_crosswise()
         self.far = self._is_far()
         self.expected = self._rows_a_thread()
@@ -94,8 +95,8 @@ class Contraction:
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
-        if self.so_far is not None:
-            fetch += f"; long sums in blocks of {BLOCK} steps, {self._rows_near()} rows at a time"
+        if self.deep is not None:
+            fetch += f"; long sums in blocks of {self.deep.block} steps, {self.deep.rows_near(tile)} rows at a time"
         return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
@@ -103,7 +104,7 @@ class Contraction:
 
         apart, and only asking in advance brings them in time.
         """
-        if self.so_far is not None:
+        if self.deep is not None:
             return True
         shape = self.product.inputs[1].type.shape
         static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
@@ -126,7 +127,7 @@ class Contraction:
 
     def _is_sideways(self) -> bool:
         """Whether the product is of one column, and vectors can be made of its rows."""
-        single = self.columns == 1 and self.tile.width == 1 and self.so_far is None
+        single = self.columns == 1 and self.tile.width == 1 and self.deep is None
         width = self.kernel.target.lanes(self.dtype)
         whole = self.tile.rows % width == 0 and isinstance(self.depth, int) and self.depth >= width
         return single and whole and self.x.strides[-1] == 1 and not self.x.rows
@@ -181,36 +182,11 @@ class Contraction:
             self._share_of_columns(offsets, rows, tile)
             return
         low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
-        if self.so_far is None:
+        if self.deep is None:
             self._panels(offsets, low, high)
             return
-        if isinstance(self.depth, Sym):  # a block of examples serves all rows of a gradient
-            with self._some_steps(), self._some_rows(low, high) as (first, end):
-                self._panels(offsets, first, end)
-        else:  # the sums of some rows stay near from block to block
-            with self._some_rows(low, high) as (first, end), self._some_steps():
-                self._panels(offsets, first, end)
-
-    @contextlib.contextmanager
-    def _some_rows(self, low: Any, high: Any) -> Iterator[tuple[Any, Any]]:
-        """The rows of a deep product in portions: their block of the left operand stays in a core's own cache."""
-        b, rows = self.kernel.b, self._rows_near()
-        with for_range(b, low, high, rows) as first:
-            end = b.add(first, I64(rows))
-            yield first, b.select(b.icmp_signed("<", end, high), end, high)
-
-    def _rows_near(self) -> int:
-        return max(NEAR // (BLOCK * ITEMSIZE[self.dtype]) // self.tile.rows, 1) * self.tile.rows
-
-    @contextlib.contextmanager
-    def _some_steps(self) -> Iterator[None]:
-        """A deep product's sums in blocks; one of none where there is nothing to add."""
-        b = self.kernel.b
-        whole = emit_bound(b, self.kernel.length(self.depth))
-        with for_range(b, I64(0), b.select(b.icmp_signed(">", whole, I64(0)), whole, I64(1)), BLOCK) as start:
-            end = b.add(start, I64(BLOCK))
-            self.block = start, b.select(b.icmp_signed("<", end, whole), end, whole)
-            yield
+        with self.deep.blocks(low, high, tile) as (first, end):
+            self._panels(offsets, first, end)
 
     def _panels(self, offsets: list[Any], low: Any, high: Any) -> None:
         """These rows of all columns, a panel of columns at a time."""
@@ -246,38 +222,35 @@ class Contraction:
         The heights have code of their own for the sums, which lie in registers, and share the epilogue's.
         """
         k = self.kernel.lanes(tile.width)
-        b, type = k.b, k.type(self.dtype)
+        b = k.b
         if tile.partial:
             mask = tail_mask(b, tile.width, I64(tile.partial))
+        y = self.y
         if self.across is not None:
-            offsets = self._pack(k, offsets, self.across, j, tile, mask)
+            y, offsets = self._pack(k, offsets, self.across, j, tile, mask)
         heights = list(dict.fromkeys([tile.rows, max(self.expected % tile.rows, 1), 1]))
-        buffer, height = entry_alloca(b, type, tile.rows * tile.vectors), entry_alloca(b, I64)
+        buffer, height = entry_alloca(b, k.type(self.dtype), tile.rows * tile.vectors), entry_alloca(b, I64)
+        panel = Panel(k, self.dtype, tile, j, mask, self.x, y, offsets, buffer)
         if self.spread:
-            self._fetch_rows(offsets, low, j, tile, I64(tile.rows))
+            fetch_rows(panel, self.read, low, I64(tile.rows))
         with for_range(b, low, high, height) as i:
             self._choose_height(heights, b.sub(high, i), height)
             rows = b.load(height, typ=I64)
-            if self.so_far is not None:
-                self._begin(k, i, j, tile, mask, buffer, rows)
+            if self.deep is not None:
+                self.deep.begin(panel, i, rows)
             elif self.fetched and not self.spread:
-                self._fetch_rows(offsets, i, j, tile, rows)
+                fetch_rows(panel, self.read, i, rows)
             with cases(b, rows, heights) as case:
                 for number in heights:
                     with case(number):
-                        self._sums(k, offsets, i, j, replace(tile, rows=number), mask, buffer)
-            if self.so_far is None:
-                self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
-            else:
-                whole = emit_bound(b, self.kernel.length(self.depth))
-                with b.if_else(b.icmp_signed("<", self.block[1], whole)) as (more, done):
-                    with more:
-                        self._keep(k, i, j, tile, mask, buffer, rows)
-                    with done:
-                        self._epilogue(k, offsets, i, j, tile, mask, buffer, rows)
+                        self._sums(panel, i, number)
+            with contextlib.nullcontext() if self.deep is None else self.deep.end(panel, i, rows):
+                self._epilogue(panel, i, rows)
 
-    def _pack(self, k: Lanes, offsets: list[Any], across: Term, j: Any, tile: Tile, mask: Any) -> list[Any]:
-        """The panel's columns turned into this thread's part of the room; the offsets with which it is read there.
+    def _pack(
+        self, k: Lanes, offsets: list[Any], across: Term, j: Any, tile: Tile, mask: Any
+    ) -> tuple[Term, list[Any]]:
+        """The panel's columns turned into this thread's part of the room; how they are read there, and from where.
 
         With a mask the last column stands for those that do not exist.
         """
@@ -290,41 +263,9 @@ class Contraction:
             lanes = [b.select(b.icmp_signed("<", lane, last), lane, last) for lane in lanes]
         starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(across.strides[-1]))) for lane in lanes]
         at = b.mul(self.kernel.low, I64(depth))
-        self.y = replace(self.y, strides=(panel, 1))
-        turn_panel(k, across, starts, last, depth, self.y, at)
-        return [offsets[0], b.sub(at, j), *offsets[2:]]
-
-    def _begin(self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any) -> None:
-        """A deep product's sums so far into the buffer; zeros at first. Those of the next tile are asked for."""
-        b, zero = k.b, k.constant(0, self.dtype).llvm
-        with b.if_else(b.icmp_signed("==", self.block[0], I64(0))) as (first, later):
-            with first, for_range(b, I64(0), b.mul(rows, I64(tile.vectors))) as number:
-                b.store(zero, b.gep(buffer, [number], source_etype=zero.type))
-            with later:
-                for place, at, masked in self._vectors(k, i, j, tile, mask, buffer, rows):
-                    b.store(load(k, self._partial, at, 1, masked).llvm, place)
-                    prefetch(b, self._partial, b.add(at, I64(tile.rows * self._partial.strides[-2])))
-
-    def _keep(self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any) -> None:
-        """And from the buffer to memory, where the sum goes on."""
-        for place, at, masked in self._vectors(k, i, j, tile, mask, buffer, rows):
-            store(k, self._partial, at, Value(k.b.load(place, typ=k.type(self.dtype)), self.dtype), masked)
-
-    def _vectors(
-        self, k: Lanes, i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any
-    ) -> Iterator[tuple[Any, Any, Any]]:
-        """(place in the buffer, offset in memory, mask) for each vector of a tile."""
-        b = k.b
-        with for_range(b, I64(0), rows) as r:
-            row = b.add(b.mul(b.add(i, r), I64(self._partial.strides[-2])), j)
-            for v in range(tile.vectors):
-                place = b.gep(buffer, [b.add(b.mul(r, I64(tile.vectors)), I64(v))], source_etype=k.type(self.dtype))
-                yield place, b.add(row, I64(v * tile.width)), self._mask(tile, v, mask)
-
-    @property
-    def _partial(self) -> Term:
-        assert self.so_far is not None
-        return self.so_far
+        y = replace(self.y, strides=(panel, 1))
+        turn_panel(k, across, starts, last, depth, y, at)
+        return y, [offsets[0], b.sub(at, j), *offsets[2:]]
 
     def _choose_height(self, heights: list[int], left: Any, place: Any) -> None:
         b = self.kernel.b
@@ -333,27 +274,13 @@ class Contraction:
             chosen = b.select(b.icmp_signed(">=", left, I64(number)), I64(number), chosen)
         b.store(chosen, place)
 
-    def _fetch_rows(self, offsets: list[Any], i: Any, j: Any, tile: Tile, rows: Any) -> None:
-        """Ask for what the epilogue will read of these rows (weights, moments), so that it comes while k runs."""
-        with for_range(self.kernel.b, I64(0), rows) as r:
-            self._fetch_row(offsets, self.kernel.b.add(i, r), j, tile)
-
-    def _fetch_row(self, offsets: list[Any], at: Any, j: Any, tile: Tile) -> None:
-        b = self.kernel.b
-        for term, offset in zip(self.terms[: len(self.body.terms)], offsets[2:], strict=False):
-            if self._by_place(term):
-                row = b.add(b.add(offset, b.mul(at, I64(term.strides[-2]))), j)
-                for v in range(tile.vectors):
-                    prefetch(b, term, b.add(row, I64(v * tile.width)))
-
     def _is_fetched(self) -> bool:
         """Whether the epilogue reads what is asked for first: a tile's rows at once, or those of the next tile between
 
         the steps of long sums, for too much at a time would keep what the sums read from coming.
         """
-        read = self.terms[: len(self.body.terms)]
-        wanted = self.rank == 2 and self.tile.width > 1 and self.so_far is None
-        return wanted and any(self._by_place(t) for t in read)
+        wanted = self.rank == 2 and self.tile.width > 1 and self.deep is None
+        return wanted and any(by_place(t) for t in self.read)
 
     def _is_spread(self) -> bool:
         """Whether the next tile's are asked for: there are many steps, and the result is no small matrix."""
@@ -363,133 +290,42 @@ class Contraction:
         rows, columns, steps = (capacity if isinstance(d, Sym) else d for d in (*self.group.space, self.depth))
         return steps >= SPREAD and rows * columns * ITEMSIZE[self.dtype] >= SPREAD_BYTES
 
-    def _by_place(self, term: Term) -> bool:
-        return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
-
-    def _sums(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, buffer: Any) -> None:
-        """A tile's sums over k, in registers, then in the buffer."""
-        if self.crosswise:
-            self._turned_sums(k, offsets, i, j, tile, buffer)
-            return
+    def _sums(self, panel: Panel, i: Any, rows: int) -> None:
+        """The sums of so many rows into the panel's buffer, in the form that suits how the operands lie."""
         width = self.kernel.target.lanes(self.dtype)
-        if self.sideways and tile.rows % width == 0:
-            self._column_sums(self.kernel.lanes(width), offsets, i, tile, buffer)
-            return
-        b, type = k.b, k.type(self.dtype)
-        sums = [k.constant(0, self.dtype).llvm] * (tile.rows * tile.vectors)
-        if self.so_far is not None:
-            sums = [b.load(b.gep(buffer, [I64(n)], source_etype=type), typ=type) for n in range(len(sums))]
-        x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
-        y0 = b.add(offsets[1], b.mul(j, I64(self.y.strides[-1])))
-        low, high = self.block
-        end = emit_bound(b, self.kernel.length(self.depth)) if high is None else high
-
-        def some(first: Any, last: Any) -> None:
-            with for_range(b, first, last, carried=sums) as step:
-                xk = b.add(x0, b.mul(step, I64(self.x.strides[-1])))
-                yk = b.add(y0, b.mul(step, I64(self.y.strides[-2])))
-                right = [
-                    load(k, self.y, b.add(yk, I64(v * tile.width)), self.y.strides[-1], self._mask(tile, v, mask))
-                    for v in range(tile.vectors)
-                ]
-                if self.far and tile.width > 1:
-                    for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[self.dtype]))):
-                        ahead = b.add(yk, I64(v * tile.width + FETCH_ROWS * self.y.strides[-2]))
-                        prefetch(b, self.y, ahead, write=False)
-                for r in range(tile.rows):
-                    left = load(k, self.x, b.add(xk, I64(r * self.x.strides[-2])), 0)
-                    for n, vector in enumerate(right, start=r * tile.vectors):
-                        sums[n] = k.fma(left, vector, Value(sums[n], self.dtype)).llvm
-
-        if not self.spread or tile.rows < self.tile.rows:
-            some(low, end)
+        if self.crosswise:
+            assert isinstance(self.depth, int)
+            assert isinstance(self.columns, int)
+            turned_sums(panel, i, rows, self.depth, self.columns)
+        elif self.sideways and rows % width == 0:
+            assert isinstance(self.depth, int)
+            column_sums(panel, self.kernel.lanes(width), i, rows, self.depth)
         else:
-            rows = I64(tile.rows)
-            with for_range(b, I64(0), rows, carried=sums) as row:
-                self._fetch_row(offsets, b.add(b.add(i, rows), row), j, tile)
-                some(*(b.sdiv(b.mul(end, number), rows) for number in (row, b.add(row, I64(1)))))
-        for number, total in enumerate(sums):
-            b.store(total, b.gep(buffer, [I64(number)], source_etype=type))
+            b = panel.k.b
+            steps = I64(0), emit_bound(b, self.kernel.length(self.depth))
+            if self.deep is not None:
+                steps = self.deep.steps
+            next_row = partial(self._fetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
+            row_sums(panel, i, rows, steps, self.deep is not None, self.far, next_row)
 
-    def _turned_sums(self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, buffer: Any) -> None:
-        """As _sums; lane l of the right operand's rows is its column j + l, which lies in a row. Lanes beyond the
+    def _fetch_next(self, panel: Panel, i: Any, rows: int, row: Any) -> None:
+        """Ask for what the epilogue will read of this row of the tile after the one at row i."""
+        b = panel.k.b
+        fetch_row(panel, self.read, b.add(b.add(i, I64(rows)), row))
 
-        last column repeat it.
-        """
-        b, width, columns = k.b, k.width, self.columns
-        assert isinstance(columns, int)
-        x0 = b.add(offsets[0], b.mul(i, I64(self.x.strides[-2])))
-        last = b.sub(I64(columns - 1), j)
-        lanes = [b.select(b.icmp_signed("<", I64(lane), last), I64(lane), last) for lane in range(width)]
-        starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(self.y.strides[-1]))) for lane in lanes]
-        lefts = [b.add(x0, I64(r * self.x.strides[-2])) for r in range(tile.rows)]
-        self._lane_sums(k, (self.y, -1), starts, last, (self.x, -1), lefts, buffer)
-
-    def _column_sums(self, k: Lanes, offsets: list[Any], i: Any, tile: Tile, buffer: Any) -> None:
-        """As _sums, of one column; lane l of a vector is a row of the tile."""
-        b, scalar, vector = k.b, self.kernel.lanes(1).type(self.dtype), k.type(self.dtype)
-        for first in range(0, tile.rows, k.width):
-            rows = [b.add(i, I64(first + lane)) for lane in range(k.width)]
-            starts = [b.add(offsets[0], b.mul(row, I64(self.x.strides[-2]))) for row in rows]
-            place = b.bitcast(b.gep(buffer, [I64(first)], source_etype=scalar), vector.as_pointer())
-            self._lane_sums(k, (self.x, -2), starts, None, (self.y, -2), [offsets[1]], place)
-
-    def _lane_sums(
-        self,
-        k: Lanes,
-        lanes: tuple[Term, int],
-        starts: list[Any],
-        last: Any,
-        scalars: tuple[Term, int],
-        lefts: list[Any],
-        buffer: Any,
-    ) -> None:
-        """The sums of vectors times each of some scalars, into the buffer.
-
-        lanes: the operand of which lane l is read from starts[l] on, along k, in square blocks that are turned in
-        registers, and the axis on which lanes lie; last: the last lane that exists, if one may not.
-        scalars: the other operand and its axis k; lefts: where it is read from on for each sum.
-        """
-        b, type, width, depth = k.b, k.type(self.dtype), k.width, self.depth
-        assert isinstance(depth, int)
-        (across, axis), (other, along) = lanes, scalars
-        sums = [k.constant(0, self.dtype).llvm] * len(lefts)
-
-        def add(step: Any, right: Value) -> None:
-            far = b.mul(step, I64(other.strides[along]))
-            for n, start in enumerate(lefts):
-                left = load(k, other, b.add(start, far), 0)
-                sums[n] = k.fma(left, right, Value(sums[n], self.dtype)).llvm
-
-        whole = depth - depth % width
-        with for_range(b, I64(0), I64(whole), width, sums) as block:
-            rows = [load(k, across, b.add(start, block), 1) for start in starts]
-            for c, right in enumerate(turned(k, rows)):
-                add(b.add(block, I64(c)), right)
-        for step in range(whole, depth):
-            add(I64(step), load(k, across, b.add(starts[0], I64(step)), across.strides[axis], last=last))
-        for number, total in enumerate(sums):
-            b.store(total, b.gep(buffer, [I64(number)], source_etype=type)).align = ITEMSIZE[self.dtype]
-
-    def _mask(self, tile: Tile, vector: int, mask: Any) -> Any:
-        """A mask is for the last vector."""
-        return mask if vector == tile.vectors - 1 else None
-
-    def _epilogue(
-        self, k: Lanes, offsets: list[Any], i: Any, j: Any, tile: Tile, mask: Any, buffer: Any, rows: Any
-    ) -> None:
+    def _epilogue(self, panel: Panel, i: Any, rows: Any) -> None:
         """The maps evaluated over the buffer, row by row, and everything stored."""
-        b, type = k.b, k.type(self.dtype)
+        b, tile = panel.k.b, panel.tile
         order = self.kernel.order if self.rank == 2 else None
         down = Axis(0, 0, None, tuple(t.strides[-2] for t in self.terms))
 
         with for_range(b, I64(0), rows) as r:
-            base = advance(b, down, self.terms, offsets[2:], b.add(i, r), order)
-            base = [b.add(o, b.mul(j, I64(t.strides[-1]))) for t, o in zip(self.terms, base, strict=True)]
+            base = advance(b, down, self.terms, panel.offsets[2:], b.add(i, r), order)
+            base = [b.add(o, b.mul(panel.j, I64(t.strides[-1]))) for t, o in zip(self.terms, base, strict=True)]
             for v in range(tile.vectors):
-                place = b.gep(buffer, [b.add(b.mul(r, I64(tile.vectors)), I64(v))], source_etype=type)
+                place = panel.place_of(r, v)
                 at = [b.add(o, I64(v * tile.width * t.strides[-1])) for t, o in zip(self.terms, base, strict=True)]
-                self._place(k, at, Value(b.load(place, typ=type), self.dtype), self._mask(tile, v, mask))
+                self._place(panel.k, at, panel.load(place), panel.mask_of(v))
 
     def _place(self, k: Lanes, at: list[Any], total: Value, mask: Any) -> None:
         """One vector of the result: the maps of the sums, stored."""

@@ -27,8 +27,10 @@ from schuss.codegen.target import Target
 from schuss.codegen.turns import emit_turn, is_turn
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
+from schuss.passes.division import ONE
 from schuss.passes.fusion import Form
-from schuss.passes.memory import ONE, Plan, Stage
+from schuss.passes.memory import Plan
+from schuss.passes.stages import Stage
 
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64])
 RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])

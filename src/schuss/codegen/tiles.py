@@ -1,10 +1,13 @@
-"""How much of a product is held in registers while its sums run, and what that is estimated to cost."""
+"""How much of a product is held in registers while its sums run, what that is estimated to cost, and its panels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.target import Target
+from schuss.codegen.terms import Term
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,48 @@ class Tile:
     vectors: int
     width: int
     partial: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Some columns of a product: what the code for all tiles of them shares.
+
+    j     the first column
+    mask  the lanes of the last vector that exist (None: all)
+    x, y  the operands as they are read; offsets: of both, and of each term of the epilogue
+    buffer  a tile's sums, row by row, between registers and the epilogue
+    """
+
+    k: Lanes
+    dtype: str
+    tile: Tile
+    j: Any
+    mask: Any
+    x: Term
+    y: Term
+    offsets: list[Any]
+    buffer: Any
+
+    def mask_of(self, vector: int) -> Any:
+        """The mask of one of a row's vectors: only the last has one."""
+        return self.mask if vector == self.tile.vectors - 1 else None
+
+    def place(self, number: Any) -> Any:
+        """Where in the buffer the vector of this number lies."""
+        return self.k.b.gep(self.buffer, [number], source_etype=self.k.type(self.dtype))
+
+    def place_of(self, row: Any, vector: int) -> Any:
+        """And where this vector of a tile's row does."""
+        b = self.k.b
+        return self.place(b.add(b.mul(row, I64(self.tile.vectors)), I64(vector)))
+
+    def zero(self) -> Any:
+        """What a sum begins with."""
+        return self.k.constant(0, self.dtype).llvm
+
+    def load(self, place: Any) -> Value:
+        """The sums that wait there."""
+        return Value(self.k.b.load(place, typ=self.k.type(self.dtype)), self.dtype)
 
 
 def choose_tile(target: Target, dtype: str, columns: int, rows: int) -> Tile:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from schuss.exec.native import NativeLoop
+from schuss.exec.loop import NativeLoop
 from schuss.passes.cost import FLOPS, cost
+from schuss.passes.division import ONE, ROWS, SPLIT_MAP
 from schuss.passes.fusion import Form
-from schuss.passes.memory import ONE, ROWS, SPLIT_MAP, Stage
+from schuss.passes.stages import Stage
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym
+from schuss.passes.division import ONE
 from schuss.passes.fusion import Group, base_of, is_free
-from schuss.passes.memory import ONE, Plan, crossing
+from schuss.passes.memory import Plan
+from schuss.passes.stages import crossing
 from schuss.passes.storage import ITEMSIZE
 
 # What the estimate of sharing takes a core to do, in operations, bytes and seconds; measured on Zen 4 and Zen 5.

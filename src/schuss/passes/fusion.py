@@ -45,6 +45,12 @@ class Group:
     def nodes(self) -> list[Node]:
         return ([self.anchor] if self.anchor else []) + self.maps + self.folds
 
+    @property
+    def operands(self) -> list[tuple[Node, Node]]:
+        """(reader, operand) for everything the kernel reads from memory."""
+        inside = set(self.nodes)
+        return [(n, o) for n in self.nodes for o in n.inputs if o not in inside]
+
 
 MAP_LIKE = (Kind.MAP, Kind.SHAPE, Kind.RANDOM)
 
