@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import threading
 
 import numpy as np
@@ -225,6 +226,46 @@ def test_python_if_on_a_traced_value_names_the_line():
     line = g.__code__.co_firstlineno + 1
     with pytest.raises(TraceError, match=rf"`if`.*schuss.where.*test_jit.py:{line}\)"):
         schuss.jit(g)(1.0)
+
+
+COLUMN = np.array([[0.5], [2.0], [3.0]], np.float32)
+
+
+@pytest.mark.parametrize("left", [COLUMN, np.float32(2)], ids=["array", "scalar"])
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "pow", "lt", "le", "gt", "ge", "eq", "ne"])
+def test_operators_of_numpy_values_and_traced_ones(name, left):
+    given, op = np.array([1.0, 2.0, 3.0], np.float32), getattr(operator, name)
+    np.testing.assert_allclose(schuss.jit(lambda x: op(left, x))(given), op(left, given), rtol=1e-6)
+
+
+def test_products_and_logic_of_numpy_arrays_and_traced_ones():
+    np.testing.assert_allclose(schuss.jit(lambda x: X @ x)(X.T), X @ X.T, rtol=1e-12)
+    for op in (operator.and_, operator.or_):
+        np.testing.assert_array_equal(schuss.jit(lambda x, op=op: op(X > 0, x < 1))(X), op(X > 0, X < 1))
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (np.exp, r"numpy\.exp of a traced tensor .*; use schuss\.exp "),
+        (np.heaviside, r"numpy\.heaviside of .*; use schuss's functions"),
+        (np.add.reduce, r"numpy\.add of "),
+    ],
+)
+def test_a_function_of_numpy_is_refused_with_the_line(function, message):
+    given = (X,) if function is np.heaviside else ()
+    with pytest.raises(TraceError, match=rf"^{message}.*\(line: .*test_jit.py:\d+\)$"):
+        schuss.jit(lambda x: function(*given, x))(X)
+
+
+def test_an_array_cannot_take_a_traced_value_in():
+    def g(x):
+        y = X.copy()
+        y += x
+        return y
+
+    with pytest.raises(TraceError, match=r"numpy\.add of a traced tensor"):
+        schuss.jit(g)(X)
 
 
 def test_an_argument_that_is_no_key():

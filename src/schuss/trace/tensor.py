@@ -15,6 +15,24 @@ from schuss.ops.reduce import Axis
 from schuss.ops.registry import Op
 from schuss.trace.build import apply, constant, node_of, user_site
 
+# What answers for each of numpy's operators where the traced tensor is on the right.
+REFLECTED = {
+    np.add: "__radd__",
+    np.subtract: "__rsub__",
+    np.multiply: "__rmul__",
+    np.true_divide: "__rtruediv__",
+    np.power: "__rpow__",
+    np.matmul: "__rmatmul__",
+    np.less: "__gt__",
+    np.less_equal: "__ge__",
+    np.greater: "__lt__",
+    np.greater_equal: "__le__",
+    np.equal: "__eq__",
+    np.not_equal: "__ne__",
+    np.bitwise_and: "__and__",
+    np.bitwise_or: "__or__",
+}
+
 
 def _refuse(what: str, mend: str) -> NoReturn:
     site = user_site()
@@ -29,7 +47,6 @@ class Tensor:
     """
 
     __slots__ = ("node",)
-    __array_ufunc__ = None  # numpy arrays leave mixed operators to us
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -86,6 +103,15 @@ class Tensor:
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         _refuse("the numpy array", "use schuss's functions (schuss.exp, not numpy.exp)")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **given: Any) -> Tensor:
+        """Operators with a numpy array on the left are ours; numpy's functions are refused."""
+        if method == "__call__" and ufunc in REFLECTED and inputs[1] is self and not given:
+            reflected: Tensor = getattr(self, REFLECTED[ufunc])(inputs[0])
+            return reflected
+        name = ufunc.__name__
+        mend = f"use schuss.{name}" if hasattr(ops, name) else "use schuss's functions (schuss.exp, not numpy.exp)"
+        _refuse(f"numpy.{name}", mend)
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
