@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from arguments import count
 from machine import hardware
 
 from schuss.data import load_mnist
@@ -32,7 +33,7 @@ HERE = Path(__file__).parent / "cold"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=count, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         digits = load_mnist()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 
+from arguments import count, side, workload_or_all
 from machine import bandwidth, hardware, peak
 from race import installed, race
 from workloads import WORKLOADS, Workload, named
@@ -49,16 +50,18 @@ def show(seconds: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workload", nargs="+", help="names, or sizes:batch:rows, or all")
-    parser.add_argument("--sides", nargs="+", default=SIDES, help="scripts of sides/ with an idiom; the first is ours")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("workload", nargs="+", type=workload_or_all, help="names, or sizes:batch:rows, or all")
+    parser.add_argument(
+        "--sides", nargs="+", type=side, default=SIDES, help="scripts of sides/ with an idiom; the first is ours"
+    )
+    parser.add_argument("--threads", type=count, default=2)
+    parser.add_argument("--rounds", type=count, default=5)
     parser.add_argument("--least", type=float, default=0.5, help="seconds of one turn")
     given = parser.parse_args()
     names = installed(given.sides)
     for absent in sorted(set(given.sides) - set(names)):
         print(f"not here: {absent}")
-    for text in WORKLOADS if given.workload == ["all"] else given.workload:
+    for text in WORKLOADS if "all" in given.workload else given.workload:
         table(named(text), names, given)
 
 

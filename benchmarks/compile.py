@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+from arguments import count
 from machine import hardware
 
 SCRIPT = """
@@ -50,7 +51,7 @@ def times(folder: str) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=count, default=5)
     given = parser.parse_args()
     found: dict[str, list[float]] = {"import schuss": [], "step, nothing cached": [], "step, cached": []}
     for _ in range(given.rounds):

@@ -15,6 +15,8 @@ import statistics
 import subprocess
 import sys
 
+from arguments import count
+
 HELD_OUT = 5000 / 60000
 CANDIDATES = [
     [],
@@ -48,7 +50,7 @@ def run(options: list[str], seed: int) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--test", action="store_true")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=count, default=5)
     arguments = parser.parse_args()
     if arguments.test:
         accuracies = [float(str(run([], seed)["test_accuracy"])) for seed in range(10)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 
+from arguments import count, side
 from machine import hardware, peak
 from race import installed, race
 from workloads import named
@@ -34,12 +35,12 @@ def point(width: int, depth: int, batch: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sides", nargs="+", default=SIDES)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS)
-    parser.add_argument("--depths", nargs="+", type=int, default=DEPTHS)
-    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--sides", nargs="+", type=side, default=SIDES)
+    parser.add_argument("--threads", type=count, default=2)
+    parser.add_argument("--rounds", type=count, default=5)
+    parser.add_argument("--widths", nargs="+", type=count, default=WIDTHS)
+    parser.add_argument("--depths", nargs="+", type=count, default=DEPTHS)
+    parser.add_argument("--batches", nargs="+", type=count, default=BATCHES)
     given = parser.parse_args()
     names = installed(given.sides)
     most = peak(given.threads)

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from arguments import count
 from machine import bandwidth, hardware, peak
 from race import PACKAGES, PAUSE, installed
 
@@ -163,8 +164,8 @@ def child(name: str, threads: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=count, default=2)
+    parser.add_argument("--rounds", type=count, default=7)
     parser.add_argument("--side", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from arguments import count
 from machine import hardware, peak
 from race import PAUSE
 
@@ -122,10 +123,10 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="784,128,64,10")
-    parser.add_argument("--size", type=int, default=51)
-    parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--size", type=count, default=51)
+    parser.add_argument("--rows", type=count, default=10_000)
+    parser.add_argument("--rounds", type=count, default=3)
+    parser.add_argument("--threads", type=count, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
     sizes = [int(s) for s in given.sizes.split(",")]
     run = trained(sizes)

@@ -10,10 +10,10 @@ machine only slows one.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 import numpy as np
+from arguments import count
 
 from schuss.codegen.jit import Library, compile_object
 from schuss.codegen.loops import for_range
@@ -135,7 +136,9 @@ def bandwidth(threads: int, runs: int = 7) -> float:
 
 
 def main() -> None:
-    threads = int(sys.argv[1]) if len(sys.argv) > 1 else len(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("threads", type=count, nargs="?", default=len(os.sched_getaffinity(0)))
+    threads = parser.parse_args().threads
     print(hardware(threads))
     print(f"peak        {peak(threads) / 1e9:.0f} Gflop/s")
     print(f"bandwidth   {bandwidth(threads) / 1e9:.1f} GB/s")

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 
+from arguments import count, side, workload
 from compare import show
 from machine import hardware
 from race import installed, race
@@ -22,28 +23,28 @@ SPIN = "import os\nos.sched_setaffinity(0, {%d})\nwhile True: pass"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workload", nargs="*", default=["digits", "function"])
-    parser.add_argument("--sides", nargs="+", default=["schuss", "jax:scan", "torch:fused_ftz"])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("workload", nargs="*", type=workload, default=["digits", "function"])
+    parser.add_argument("--sides", nargs="+", type=side, default=["schuss", "jax:scan", "torch:fused_ftz"])
+    parser.add_argument("--threads", type=count, default=2)
+    parser.add_argument("--rounds", type=count, default=5)
     given = parser.parse_args()
     names = installed(given.sides)
     print(hardware(given.threads))
     print("\n| workload | side | an epoch | beside a neighbour: median (least - most) | slower by |")
     print("|---|---|---|---|---|")
-    for workload in given.workload:
+    for task in given.workload:
         for name in names:
-            quiet = race([name], workload, given.threads, given.rounds, 0.5)[0]
+            quiet = race([name], task, given.threads, given.rounds, 0.5)[0]
             team = [subprocess.Popen([sys.executable, "-c", SPIN % core]) for core in sorted(os.sched_getaffinity(0))]
             try:
-                busy = race([name], workload, given.threads, given.rounds, 1.0)[0]
+                busy = race([name], task, given.threads, given.rounds, 1.0)[0]
             finally:
                 for process in team:
                     process.kill()
                     process.wait()
             spread = f"{show(busy.median)} ({show(min(busy.times))} - {show(max(busy.times))})"
             slower = busy.median / quiet.median
-            print(f"| {workload} | {quiet.label} | {show(quiet.median)} | {spread} | {slower:.2f} |", flush=True)
+            print(f"| {task} | {quiet.label} | {show(quiet.median)} | {spread} | {slower:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import itertools
 import time
 
 import numpy as np
+from arguments import count, workload
 from machine import bandwidth, hardware, peak
 from workloads import Workload, named
 
@@ -50,9 +51,9 @@ def loop_of(work: Workload, threads: int, profile: bool = True) -> NativeLoop:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workload", help="a name, or sizes:batch:rows")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("workload", type=workload, help="a name, or sizes:batch:rows")
+    parser.add_argument("--threads", type=count, default=2)
+    parser.add_argument("--rounds", type=count, default=3)
     given = parser.parse_args()
     work = named(given.workload)
     loop = loop_of(work, given.threads)
