@@ -144,6 +144,14 @@ def test_same_seed_same_bits_for_any_thread_count(schuss: Any, npz: Path, tmp_pa
     assert (load_file(tmp_path / "other")["0.weight"] != files[0]["0.weight"]).any()
 
 
+def test_more_threads_than_cores_are_told_of(schuss: Any, npz: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("schuss.exec.threads.available_cores", lambda: 1)
+    run = [w for w in QUICK if w not in ("--threads", "1", "--quiet")]
+    assert "3 threads on 1 core: they wait for each other" in schuss("train", npz, *run, "--threads", 3).err
+    assert "threads on" not in schuss("train", npz, *run, "--threads", 1).err
+    assert "threads on" not in schuss("train", npz, *run, "--threads", 3, "--backend", "reference").err
+
+
 def test_help_is_quick_and_names_everything():
     command = [sys.executable, "-X", "importtime", "-c", "from schuss.cli import main; main(['--help'])"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

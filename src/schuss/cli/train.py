@@ -121,6 +121,7 @@ class TrainCommand:
         from schuss.cli.progress import Bar
         from schuss.data import load_dataset
         from schuss.errors import UsageError
+        from schuss.exec.threads import available_cores
         from schuss.train.checkpoint import Checkpoint
         from schuss.train.control import BY_HAND
 
@@ -138,6 +139,9 @@ class TrainCommand:
             if finished is not None:
                 self._print(finished)
                 return 0
+        wanted, cores = self.options["threads"] or 1, available_cores()
+        if wanted > cores and self.options["backend"] == "native":
+            self._note(f"{wanted} threads on {_cores(cores)}: they wait for each other, {cores} would be faster")
         with self._signals():
             dataset = load_dataset(self.options["data"])
             trainer = self.prepare(dataset)
@@ -384,6 +388,10 @@ def _describe(model: Any) -> str:
 
     linear = [m for m in model if isinstance(m, nn.Linear)]
     return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))
+
+
+def _cores(count: int) -> str:
+    return f"{count} core{'' if count == 1 else 's'}"
 
 
 def _check_writable(out: Path) -> None:
