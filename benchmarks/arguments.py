@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from workloads import WORKLOADS, named
 
-KINDS = ("eager", "foreach", "fused", "step")  # torch: one by one, fused update, the compiled step
+KINDS = ("eager", "foreach", "fused", "step")  # torch: its three forms of an optimizer, and the compiled step
 IDIOMS = {  # of each script of sides/; one without a name is its usual one
     "schuss": ("",),
     "jax": ("", "scan", "step"),
@@ -56,3 +56,22 @@ def workload_or_all(text: str) -> str:
 def side(text: str) -> str:
     """A script of sides/, with an idiom of its own after a colon or without one."""
     return one_of([f"{s}:{i}" if i else s for s, idioms in IDIOMS.items() for i in idioms])(text)
+
+
+def layer_sizes(text: str) -> list[int]:
+    """Units of each layer, inputs first, as 784,128,10."""
+    found = [count(word) for word in text.split(",")]
+    if len(found) < 2:
+        raise ArgumentTypeError(f"{text!r} is no list of sizes such as 784,128,10")
+    return found
+
+
+def duration(text: str) -> float:
+    """A time above nothing."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return found

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 
-from arguments import count, side, workload_or_all
+from arguments import count, duration, side, workload_or_all
 from machine import bandwidth, hardware, peak
 from race import installed, race
 from workloads import WORKLOADS, Workload, named
@@ -56,7 +56,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=count, default=2)
     parser.add_argument("--rounds", type=count, default=5)
-    parser.add_argument("--least", type=float, default=0.5, help="seconds of one turn")
+    parser.add_argument("--least", type=duration, default=0.5, help="seconds of one turn")
     given = parser.parse_args()
     names = installed(given.sides)
     for absent in sorted(set(given.sides) - set(names)):

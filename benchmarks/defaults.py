@@ -51,14 +51,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--seeds", type=count, default=5)
-    arguments = parser.parse_args()
-    if arguments.test:
+    given = parser.parse_args()
+    if given.test:
         accuracies = [float(str(run([], seed)["test_accuracy"])) for seed in range(10)]
         print("test accuracy, seeds 0 to 9:", " ".join(f"{a * 100:.2f}" for a in accuracies))
         print(f"least {min(accuracies) * 100:.2f} %, mean {statistics.mean(accuracies) * 100:.2f} %")
         return
     for options in CANDIDATES:
-        results = [run(["--validation", repr(HELD_OUT), *options], seed) for seed in range(arguments.seeds)]
+        results = [run(["--validation", repr(HELD_OUT), *options], seed) for seed in range(given.seeds)]
         values = [r["history"]["val_accuracy"][-1] * 100 for r in results]  # type: ignore[index]
         seconds = statistics.mean(float(str(r["seconds"])) for r in results)
         name = " ".join(options) or "the default"

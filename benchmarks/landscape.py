@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from arguments import count
+from arguments import count, layer_sizes
 from machine import hardware, peak
 from race import PAUSE
 
@@ -122,14 +122,13 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="784,128,64,10")
+    parser.add_argument("--sizes", type=layer_sizes, default=[784, 128, 64, 10])
     parser.add_argument("--size", type=count, default=51)
     parser.add_argument("--rows", type=count, default=10_000)
     parser.add_argument("--rounds", type=count, default=3)
     parser.add_argument("--threads", type=count, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
-    sizes = [int(s) for s in given.sizes.split(",")]
-    run = trained(sizes)
+    run = trained(given.sizes)
 
     def ours() -> Landscape:
         return viz.landscape_data(run, size=given.size, rows=given.rows, threads=given.threads, progress=False)
@@ -152,9 +151,9 @@ def main() -> None:
             apart = float(np.max(np.abs(loss - land.loss) / land.loss))
             if not apart < 1e-4:
                 raise SystemExit(f"{name} computes something else: {apart} apart")
-    flops = 2 * given.rows * sum(a * b for a, b in itertools.pairwise(sizes)) * given.size**2
+    flops = 2 * given.rows * sum(a * b for a, b in itertools.pairwise(given.sizes)) * given.size**2
     print(f"{hardware(given.threads)}; {peak(given.threads) / 1e9:.0f} Gflop/s; {given.rounds} rounds")
-    print(f"{'-'.join(map(str, sizes))}, {given.size} x {given.size} points over {given.rows:,} digits: ", end="")
+    print(f"{'-'.join(map(str, given.sizes))}, {given.size} x {given.size} points over {given.rows:,} digits: ", end="")
     print(f"{flops / 1e12:.2f} Tflop of products; {len(run.path)} moments\n")
     print("| side | seconds: median (least - most) | ratio |\n|---|---|---|")
     median = statistics.median(times["schuss"])

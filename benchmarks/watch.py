@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arguments import count, one_of
+from arguments import count, duration, one_of
 from machine import hardware
 
 COMMAND = [sys.executable, "-c", "from schuss.cli import main; main()"]
@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workload", nargs="*", type=one_of(WORKLOADS), default=["digits", "function"])
     parser.add_argument("--rounds", type=count, default=10)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=duration, default=10.0)
     parser.add_argument("--threads", type=count, default=2)
     parser.add_argument("--browser", action="store_true")
     given = parser.parse_args()

@@ -63,20 +63,21 @@ HARMLESS: dict[str, str] = {
     "passes/simplify.py _fold: static_size(node.type.shape) > FOLD_LIMIT  ->  "
     "static_size(node.type.shape) >= FOLD_LIMIT": "a constant of just this size is worked out later: the same value",
     "codegen/contract.py Contraction._epilogue: True  ->  False": _STRICT,
-    "codegen/ahead.py fetch_right: LINE // (tile.width * ITEMSIZE[panel.dtype])  ->  "
+    "codegen/prefetch.py prefetch_right: LINE // (tile.width * ITEMSIZE[panel.dtype])  ->  "
     "LINE * (tile.width * ITEMSIZE[panel.dtype])": _FETCH,
     "codegen/sums.py row_sums.some: tile.width > 1  ->  tile.width > 2": _FETCH,
     "codegen/tiles.py choose_tile: -(-columns // width)  ->  -columns // width": _TILE,
     "codegen/tiles.py column_cost: _tile_cost(rest, across) if rest else 0  ->  "
     "_tile_cost(rest, across) if not rest else 0": _TILE,
     "codegen/cache.py _trim: total <= LIMIT  ->  total < LIMIT": "one entry more is dropped where the sum is just this",
-    "codegen/ahead.py fetch_row: v * tile.width  ->  v + tile.width": _FETCH,
+    "codegen/prefetch.py prefetch_row: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
     "codegen/tiles.py choose_tile: -columns  ->  columns": _TILE,
     "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
     "static_size(shape) * ITEMSIZE[self.dtype] > LARGE": _FETCH,
-    "codegen/contract.py Contraction._is_fetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
-    "codegen/ahead.py fetch_rows: panel.k.b.add(i, r)  ->  panel.k.b.sub(i, r)": _FETCH,
+    "codegen/contract.py Contraction._is_prefetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
+    "codegen/prefetch.py prefetch_rows: panel.k.b.add(i, r)  ->  panel.k.b.sub(i, r)": _FETCH,
+    "codegen/prefetch.py by_place: term.strides[-2] != 0  ->  term.strides[-2] != 1": _FETCH,
     "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
     "codegen/sums.py turned_sums: -1  ->  1": "these operands have two axes: the same one",
     "codegen/maps.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,

@@ -16,15 +16,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from arguments import count, workload
 from workloads import Workload, named
 
 
 def options() -> tuple[argparse.Namespace, Workload]:
     """Call before importing the framework: thread counts are read from the environment at import."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("workload", help="a name, or sizes:batch:rows such as 64,256,256,10:128:20000")
+    parser.add_argument("workload", type=workload, help="a name, or sizes:batch:rows such as 64,256,256,10:128:20000")
     parser.add_argument("--idiom", default="")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=count, default=2)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -239,7 +239,10 @@ def test_operators_of_numpy_values_and_traced_ones(name, left):
 
 
 def test_products_and_logic_of_numpy_arrays_and_traced_ones():
-    np.testing.assert_allclose(schuss.jit(lambda x: X @ x)(X.T), X @ X.T, rtol=1e-12)
+    for given, rtol in ((X, 1e-12), (X.astype(np.float32), 1e-5)):  # a captured array has the dtype it meets
+        for found in (schuss.jit(lambda x: X @ x)(given.T), schuss.jit(lambda x: x @ X.T)(given)):
+            assert found.dtype == given.dtype
+            np.testing.assert_allclose(found, X @ X.T, rtol=rtol, atol=rtol)
     for op in (operator.and_, operator.or_):
         np.testing.assert_array_equal(schuss.jit(lambda x, op=op: op(X > 0, x < 1))(X), op(X > 0, X < 1))
 
@@ -248,14 +251,23 @@ def test_products_and_logic_of_numpy_arrays_and_traced_ones():
     ("function", "message"),
     [
         (np.exp, r"numpy\.exp of a traced tensor .*; use schuss\.exp "),
-        (np.heaviside, r"numpy\.heaviside of .*; use schuss's functions"),
-        (np.add.reduce, r"numpy\.add of "),
+        (np.abs, r"numpy\.absolute of .*; use schuss\.abs "),
+        (lambda x: np.heaviside(X, x), r"numpy\.heaviside of .*; use schuss's functions"),
+        (lambda x: X % x, r"numpy\.remainder of .*; use schuss's functions"),
+        (lambda x: np.add(x, x), r"numpy\.add of .*; use schuss\.add"),
+        (lambda x: np.add(x, X), r"numpy\.add of .*; use schuss\.add"),
+        (np.add.reduce, r"numpy\.add\.reduce of .*; use schuss's functions"),
+        (lambda x: np.sum(x, axis=0), r"numpy\.sum of .*; use schuss\.sum"),
+        (np.linalg.norm, r"numpy\.norm of .*; use schuss's functions"),
     ],
 )
 def test_a_function_of_numpy_is_refused_with_the_line(function, message):
-    given = (X,) if function is np.heaviside else ()
     with pytest.raises(TraceError, match=rf"^{message}.*\(line: .*test_jit.py:\d+\)$"):
-        schuss.jit(lambda x: function(*given, x))(X)
+        schuss.jit(function)(X)
+
+
+def test_numpy_knows_the_shape():
+    assert schuss.jit(lambda x: x * float(np.shape(x)[1] + np.ndim(x)))(X).tolist() == (X * 5.0).tolist()
 
 
 def test_an_array_cannot_take_a_traced_value_in():
@@ -264,7 +276,7 @@ def test_an_array_cannot_take_a_traced_value_in():
         y += x
         return y
 
-    with pytest.raises(TraceError, match=r"numpy\.add of a traced tensor"):
+    with pytest.raises(TraceError, match=r"into an array of a traced tensor .*: y = y \+ x"):
         schuss.jit(g)(X)
 
 

@@ -146,10 +146,10 @@ def test_same_seed_same_bits_for_any_thread_count(schuss: Any, npz: Path, tmp_pa
 
 def test_more_threads_than_cores_are_told_of(schuss: Any, npz: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("schuss.exec.threads.available_cores", lambda: 1)
-    run = [w for w in QUICK if w not in ("--threads", "1", "--quiet")]
-    assert "3 threads on 1 core: they wait for each other" in schuss("train", npz, *run, "--threads", 3).err
-    assert "threads on" not in schuss("train", npz, *run, "--threads", 1).err
-    assert "threads on" not in schuss("train", npz, *run, "--threads", 3, "--backend", "reference").err
+    run = ["train", npz, "--epochs", "1", "--batch-size", "128"]
+    assert "3 threads on 1 core(s) wait for each other" in schuss(*run, "--hidden", "128,64", "--threads", 3).err
+    for others in (["--threads", 1], ["--threads", 3, "--backend", "reference"], ["--threads", 3, "--hidden", "4"]):
+        assert "wait for each other" not in schuss(*run, *others).err
 
 
 def test_help_is_quick_and_names_everything():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from schuss import ops
-from schuss.exec.table import build
+from schuss.exec.code import build
 from schuss.ir import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind, op
 from schuss.passes.signature import signature

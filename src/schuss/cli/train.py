@@ -121,7 +121,6 @@ class TrainCommand:
         from schuss.cli.progress import Bar
         from schuss.data import load_dataset
         from schuss.errors import UsageError
-        from schuss.exec.threads import available_cores
         from schuss.train.checkpoint import Checkpoint
         from schuss.train.control import BY_HAND
 
@@ -139,12 +138,10 @@ class TrainCommand:
             if finished is not None:
                 self._print(finished)
                 return 0
-        wanted, cores = self.options["threads"] or 1, available_cores()
-        if wanted > cores and self.options["backend"] == "native":
-            self._note(f"{wanted} threads on {_cores(cores)}: they wait for each other, {cores} would be faster")
         with self._signals():
             dataset = load_dataset(self.options["data"])
             trainer = self.prepare(dataset)
+            self._note_threads(trainer.loop)
             checkpoint = Checkpoint(self.out, self.settings) if self.out is not None else None
             if checkpoint and self.options["resume"]:
                 resumed = checkpoint.resume(trainer)
@@ -355,6 +352,14 @@ class TrainCommand:
 
     # -- output ------------------------------------------------------------------------------------
 
+    def _note_threads(self, loop: Any) -> None:
+        """Tell of more threads than cores, where a step is shared among them."""
+        from schuss.exec.threads import available_cores
+
+        cores, threads = available_cores(), getattr(loop, "threads", 1)  # the reference has none
+        if threads > cores:
+            self._note(f"{threads} threads on {cores} core(s) wait for each other: --threads {cores} is faster")
+
     def _note(self, text: str) -> None:
         if not self.options["quiet"]:
             click.echo(text, err=True)
@@ -388,10 +393,6 @@ def _describe(model: Any) -> str:
 
     linear = [m for m in model if isinstance(m, nn.Linear)]
     return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))
-
-
-def _cores(count: int) -> str:
-    return f"{count} core{'' if count == 1 else 's'}"
 
 
 def _check_writable(out: Path) -> None:

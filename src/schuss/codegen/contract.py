@@ -9,8 +9,6 @@ time (schuss.codegen.turns); so is the left one, block by block, where z is one 
 (schuss.codegen.deep) go in blocks, and begin each with what memory holds of them so far. A finished tile goes
 through a small buffer and the epilogue's maps run over it row by row, their code emitted once. The sums themselves
 are in schuss.codegen.sums.
-
-Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication (2008), the inner kernel.
 """
 
 from __future__ import annotations
@@ -21,12 +19,12 @@ from functools import partial
 from math import lcm
 from typing import Any
 
-from schuss.codegen.ahead import FETCH_ROWS, by_place, fetch_row, fetch_rows
-from schuss.codegen.deep import DeepSums
+from schuss.codegen.deep import BLOCK, DeepSums
 from schuss.codegen.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.leaves import Body
 from schuss.codegen.loops import cases, entry_alloca, for_range
+from schuss.codegen.prefetch import PREFETCH_ROWS, by_place, prefetch_row, prefetch_rows
 from schuss.codegen.sums import column_sums, row_sums, turned_sums
 from schuss.codegen.terms import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.codegen.tiles import Panel, Tile, choose_tile, column_cost
@@ -76,7 +74,7 @@ class Contraction:
         self.expected = self._rows_a_thread()
         self.tile = self._choose()
         self.sideways = self._is_sideways()
-        self.fetched = self._is_fetched()
+        self.prefetched = self._is_prefetched()
         self.spread = self._is_spread()
         kernel.notes.append(self._reason())
 
@@ -94,15 +92,15 @@ class Contraction:
         first = "" if self.across is None else "turns a panel of the right operand's columns at a time; "
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
-        fetch = f"; asks for the right operand {FETCH_ROWS} rows in advance" if self.far else ""
+        fetch = f"; asks for the right operand {PREFETCH_ROWS} rows in advance" if self.far else ""
         if self.deep is not None:
-            fetch += f"; long sums in blocks of {self.deep.block} steps, {self.deep.rows_near(tile)} rows at a time"
+            fetch += f"; long sums in blocks of {BLOCK} steps, {self.deep.rows_near(tile)} rows at a time"
         return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
-        """Whether the right operand is too large to be near, as that of deep sums is: a tile's columns of it lie far
+        """Whether the right operand is too large to be near, as that of deep sums is.
 
-        apart, and only asking in advance brings them in time.
+        A tile's columns of it lie far apart, and only asking in advance brings them in time.
         """
         if self.deep is not None:
             return True
@@ -191,26 +189,26 @@ class Contraction:
     def _panels(self, offsets: list[Any], low: Any, high: Any) -> None:
         """These rows of all columns, a panel of columns at a time."""
         b, tile = self.kernel.b, self.tile
-        panel = tile.width * tile.vectors
+        at_once = tile.width * tile.vectors
         columns = self.columns
-        whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % panel)
-        with for_range(b, I64(0), whole, panel) as j:
+        whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % at_once)
+        with for_range(b, I64(0), whole, at_once) as j:
             self._panel(offsets, low, high, j, tile)
-        if isinstance(columns, int) and columns % panel:
-            rest = columns % panel
+        if isinstance(columns, int) and columns % at_once:
+            rest = columns % at_once
             vectors = -(-rest // tile.width)
             self._panel(offsets, low, high, whole, Tile(tile.rows, vectors, tile.width, rest % tile.width))
 
     def _share_of_columns(self, offsets: list[Any], rows: Any, tile: Tile) -> None:
         """All rows of the columns that are this thread's; what is no whole panel by vectors, the last one masked."""
         kernel, b = self.kernel, self.kernel.b
-        panel = tile.width * tile.vectors
-        whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(panel)))
-        with for_range(b, kernel.low, whole, panel) as j:
+        at_once = tile.width * tile.vectors
+        whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(at_once)))
+        with for_range(b, kernel.low, whole, at_once) as j:
             self._panel(offsets, I64(0), rows, j, tile)
         if tile.width == 1:
             return
-        even = isinstance(self.columns, int) and self.columns % (self.threads * lcm(panel, VIRTUAL_LANES)) == 0
+        even = isinstance(self.columns, int) and self.columns % (self.threads * lcm(at_once, VIRTUAL_LANES)) == 0
         height = 1 if even else tile.rows  # nothing is left to the expected threads: little code will do for others
         with for_range(b, whole, kernel.high, tile.width) as j:
             mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
@@ -232,19 +230,19 @@ class Contraction:
         buffer, height = entry_alloca(b, k.type(self.dtype), tile.rows * tile.vectors), entry_alloca(b, I64)
         panel = Panel(k, self.dtype, tile, j, mask, self.x, y, offsets, buffer)
         if self.spread:
-            fetch_rows(panel, self.read, low, I64(tile.rows))
+            prefetch_rows(panel, self.read, low, I64(tile.rows))
         with for_range(b, low, high, height) as i:
             self._choose_height(heights, b.sub(high, i), height)
             rows = b.load(height, typ=I64)
             if self.deep is not None:
                 self.deep.begin(panel, i, rows)
-            elif self.fetched and not self.spread:
-                fetch_rows(panel, self.read, i, rows)
+            elif self.prefetched and not self.spread:
+                prefetch_rows(panel, self.read, i, rows)
             with cases(b, rows, heights) as case:
                 for number in heights:
                     with case(number):
                         self._sums(panel, i, number)
-            with contextlib.nullcontext() if self.deep is None else self.deep.end(panel, i, rows):
+            with contextlib.nullcontext() if self.deep is None else self.deep.when_complete(panel, i, rows):
                 self._epilogue(panel, i, rows)
 
     def _pack(
@@ -254,16 +252,16 @@ class Contraction:
 
         With a mask the last column stands for those that do not exist.
         """
-        b, panel, depth, columns = k.b, tile.width * tile.vectors, self.depth, self.columns
+        b, at_once, depth, columns = k.b, tile.width * tile.vectors, self.depth, self.columns
         assert isinstance(depth, int)
         assert isinstance(columns, int)
         last = None if mask is None else b.sub(I64(columns - 1), j)
-        lanes = [I64(lane) for lane in range(panel)]
+        lanes = [I64(lane) for lane in range(at_once)]
         if last is not None:
             lanes = [b.select(b.icmp_signed("<", lane, last), lane, last) for lane in lanes]
         starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(across.strides[-1]))) for lane in lanes]
         at = b.mul(self.kernel.low, I64(depth))
-        y = replace(self.y, strides=(panel, 1))
+        y = replace(self.y, strides=(at_once, 1))
         turn_panel(k, across, starts, last, depth, y, at)
         return y, [offsets[0], b.sub(at, j), *offsets[2:]]
 
@@ -274,17 +272,18 @@ class Contraction:
             chosen = b.select(b.icmp_signed(">=", left, I64(number)), I64(number), chosen)
         b.store(chosen, place)
 
-    def _is_fetched(self) -> bool:
-        """Whether the epilogue reads what is asked for first: a tile's rows at once, or those of the next tile between
+    def _is_prefetched(self) -> bool:
+        """Whether the epilogue reads what is asked for first.
 
-        the steps of long sums, for too much at a time would keep what the sums read from coming.
+        That is a tile's rows at once, or those of the next tile between the steps of long sums: too much at a time
+        would keep what the sums read from coming.
         """
         wanted = self.rank == 2 and self.tile.width > 1 and self.deep is None
         return wanted and any(by_place(t) for t in self.read)
 
     def _is_spread(self) -> bool:
         """Whether the next tile's are asked for: there are many steps, and the result is no small matrix."""
-        if not self.fetched or self.crosswise:
+        if not self.prefetched or self.crosswise:
             return False
         capacity = self.kernel.plan.storage.capacity
         rows, columns, steps = (capacity if isinstance(d, Sym) else d for d in (*self.group.space, self.depth))
@@ -305,13 +304,13 @@ class Contraction:
             steps = I64(0), emit_bound(b, self.kernel.length(self.depth))
             if self.deep is not None:
                 steps = self.deep.steps
-            next_row = partial(self._fetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
+            next_row = partial(self._prefetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
             row_sums(panel, i, rows, steps, self.deep is not None, self.far, next_row)
 
-    def _fetch_next(self, panel: Panel, i: Any, rows: int, row: Any) -> None:
+    def _prefetch_next(self, panel: Panel, i: Any, rows: int, row: Any) -> None:
         """Ask for what the epilogue will read of this row of the tile after the one at row i."""
         b = panel.k.b
-        fetch_row(panel, self.read, b.add(b.add(i, I64(rows)), row))
+        prefetch_row(panel, self.read, b.add(b.add(i, I64(rows)), row))
 
     def _epilogue(self, panel: Panel, i: Any, rows: Any) -> None:
         """The maps evaluated over the buffer, row by row, and everything stored."""

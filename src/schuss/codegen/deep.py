@@ -28,12 +28,11 @@ class DeepSums:
         self.kernel = kernel
         self.so_far = so_far
         self.depth = depth
-        self.block = BLOCK
         self.steps: tuple[Any, Any] = (I64(0), I64(0))  # of this block: from which to which
 
     @contextlib.contextmanager
     def blocks(self, low: Any, high: Any, tile: Tile) -> Iterator[tuple[Any, Any]]:
-        """The first and last of some of these rows, of some steps of their sums."""
+        """Some of these rows, from the first up to another, with some steps of their sums."""
         if isinstance(self.depth, Sym):  # a block of examples serves all rows of a gradient
             with self._some_steps(), self._some_rows(low, high, tile) as rows:
                 yield rows
@@ -51,15 +50,15 @@ class DeepSums:
 
     def rows_near(self, tile: Tile) -> int:
         """Rows of such a portion, whole tiles."""
-        return max(NEAR // (self.block * ITEMSIZE[self.so_far.dtype]) // tile.rows, 1) * tile.rows
+        return max(NEAR // (BLOCK * ITEMSIZE[self.so_far.dtype]) // tile.rows, 1) * tile.rows
 
     @contextlib.contextmanager
     def _some_steps(self) -> Iterator[None]:
         """The sums in blocks; one of none where there is nothing to add."""
         b = self.kernel.b
         whole = self._all_steps()
-        with for_range(b, I64(0), b.select(b.icmp_signed(">", whole, I64(0)), whole, I64(1)), self.block) as start:
-            end = b.add(start, I64(self.block))
+        with for_range(b, I64(0), b.select(b.icmp_signed(">", whole, I64(0)), whole, I64(1)), BLOCK) as start:
+            end = b.add(start, I64(BLOCK))
             self.steps = start, b.select(b.icmp_signed("<", end, whole), end, whole)
             yield
 
@@ -78,7 +77,7 @@ class DeepSums:
                     prefetch(b, self.so_far, b.add(at, I64(panel.tile.rows * self.so_far.strides[-2])))
 
     @contextlib.contextmanager
-    def end(self, panel: Panel, i: Any, rows: Any) -> Iterator[None]:
+    def when_complete(self, panel: Panel, i: Any, rows: Any) -> Iterator[None]:
         """From the buffer to memory, where the sums go on; the body where they are complete."""
         b = panel.k.b
         with b.if_else(b.icmp_signed("<", self.steps[1], self._all_steps())) as (more, done):

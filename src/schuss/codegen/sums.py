@@ -1,14 +1,17 @@
-"""A tile's sums over k, in registers, then in its buffer: by rows, or by blocks of an operand that is turned."""
+"""A tile's sums over k, in registers, then in its buffer: by rows, or by blocks of an operand that is turned.
+
+Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication (2008), the inner kernel.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from schuss.codegen.ahead import fetch_right
 from schuss.codegen.kernel import load
 from schuss.codegen.lanes import I64, Lanes, Value
 from schuss.codegen.loops import for_range
+from schuss.codegen.prefetch import prefetch_right
 from schuss.codegen.terms import Term
 from schuss.codegen.tiles import Panel
 from schuss.codegen.turns import turned
@@ -20,19 +23,19 @@ def row_sums(
     i: Any,
     rows: int,
     steps: tuple[Any, Any],
-    later: bool,
+    resumed: bool,
     far: bool,
     between: Callable[[Any], None] | None,
 ) -> None:
     """Vectors of the right operand's rows, times scalars of `rows` rows of the left one from row i on.
 
-    steps: from which to which. later: whether the buffer holds what the sums are so far. far: whether the right
-    operand's rows are asked for in advance. between: what else to do, once for each row, among the steps.
+    steps: from which on, up to which. resumed: whether the buffer holds what the sums are so far. far: whether the
+    right operand's rows are asked for in advance. between: what else to do, once for each row, among steps from 0 on.
     """
     k, dtype, tile, x, y = panel.k, panel.dtype, panel.tile, panel.x, panel.y
     b = k.b
     sums = [panel.zero()] * (rows * tile.vectors)
-    if later:
+    if resumed:
         sums = [panel.load(panel.place(I64(n))).llvm for n in range(len(sums))]
     x0 = b.add(panel.offsets[0], b.mul(i, I64(x.strides[-2])))
     y0 = b.add(panel.offsets[1], b.mul(panel.j, I64(y.strides[-1])))
@@ -45,7 +48,7 @@ def row_sums(
                 load(k, y, b.add(yk, I64(v * tile.width)), y.strides[-1], panel.mask_of(v)) for v in range(tile.vectors)
             ]
             if far and tile.width > 1:
-                fetch_right(panel, yk)
+                prefetch_right(panel, yk)
             for r in range(rows):
                 left = load(k, x, b.add(xk, I64(r * x.strides[-2])), 0)
                 for n, vector in enumerate(right, start=r * tile.vectors):
@@ -55,6 +58,7 @@ def row_sums(
     if between is None:
         some(low, end)
     else:
+        assert not resumed, "the steps are divided from 0 on"
         count = I64(rows)
         with for_range(b, I64(0), count, carried=sums) as row:
             between(row)
@@ -64,9 +68,9 @@ def row_sums(
 
 
 def turned_sums(panel: Panel, i: Any, rows: int, depth: int, columns: int) -> None:
-    """Of a right operand that lies transposed, whose columns j + lane, each in a row, are a vector's lanes. Lanes
+    """The sums where the right operand lies transposed: a vector's lanes are columns of it, each lying in a row.
 
-    beyond the last column repeat it.
+    Lanes beyond the last column repeat it.
     """
     b, width, (x, y) = panel.k.b, panel.k.width, (panel.x, panel.y)
     x0 = b.add(panel.offsets[0], b.mul(i, I64(x.strides[-2])))
@@ -78,7 +82,7 @@ def turned_sums(panel: Panel, i: Any, rows: int, depth: int, columns: int) -> No
 
 
 def column_sums(panel: Panel, k: Lanes, i: Any, rows: int, depth: int) -> None:
-    """Of a single column, by vectors of k's width, whose lanes are rows of the left operand."""
+    """The sums of a single column, by vectors of k's width, whose lanes are rows of the left operand."""
     b, x, vector = k.b, panel.x, k.type(panel.dtype)
     for first in range(0, rows, k.width):
         lanes = [b.add(i, I64(first + lane)) for lane in range(k.width)]

@@ -1,4 +1,4 @@
-"""How much of a product is held in registers while its sums run, what that is estimated to cost, and its panels."""
+"""Tiles, what of a product is held in registers while its sums run, with their estimated cost; and panels of tiles."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ class Tile:
 class Panel:
     """Some columns of a product: what the code for all tiles of them shares.
 
-    j     the first column
-    mask  the lanes of the last vector that exist (None: all)
-    x, y  the operands as they are read; offsets: of both, and of each term of the epilogue
-    buffer  a tile's sums, row by row, between registers and the epilogue
+    k        lanes of the tile's width; dtype: of the product
+    j        the first column
+    mask     the lanes of the last vector that exist (None: all)
+    x, y     the operands as they are read
+    offsets  of both, and of each term of the epilogue
+    buffer   a tile's sums, row by row, between registers and the epilogue
     """
 
     k: Lanes
@@ -49,7 +51,7 @@ class Panel:
         return self.k.b.gep(self.buffer, [number], source_etype=self.k.type(self.dtype))
 
     def place_of(self, row: Any, vector: int) -> Any:
-        """And where this vector of a tile's row does."""
+        """Where in the buffer this vector of a tile's row lies."""
         b = self.k.b
         return self.place(b.add(b.mul(row, I64(self.tile.vectors)), I64(vector)))
 

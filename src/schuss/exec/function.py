@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from schuss.exec.code import Code, build
 from schuss.exec.reference import example_count
-from schuss.exec.table import Code, Table, build
+from schuss.exec.table import Table
 from schuss.exec.threads import run_team
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.exec.blocks import StateBlock
-from schuss.exec.table import Table, build
+from schuss.exec.code import build
+from schuss.exec.table import Table
 from schuss.exec.threads import private_cache
 from schuss.ir.executor import Array, Step
 from schuss.ir.graph import Graph

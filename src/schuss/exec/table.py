@@ -1,70 +1,22 @@
-"""A plan's machine code, and the table of pointers through which it reaches memory.
+"""The table of pointers through which machine code reaches memory, and the code run on it.
 
-Inputs, state and resident data are read where they lie; everything else is in one arena, made before the first step.
+Inputs, outputs, constants, state and resident data are read and written where they lie; what lies between them is in
+one arena, made before the first step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from schuss.exec.blocks import ALIGN, aligned
+from schuss.exec.code import Code
 from schuss.exec.threads import run_team
 from schuss.ir.executor import Array
-from schuss.ir.graph import Graph, Node
-from schuss.passes.fusion import group
-from schuss.passes.materialize import materialize
-from schuss.passes.memory import Plan, plan
-from schuss.passes.storage import Storage
-from schuss.passes.work import work
 
 SYNC = 256  # bytes in which the threads of a run meet
-
-
-@dataclass(frozen=True)
-class Code:
-    """A plan and its machine code."""
-
-    plan: Plan
-    slots: Mapping[Node, int]
-    constants: tuple[Array, ...]
-    run: Callable[..., int]
-    flops: float
-
-    @property
-    def slot_count(self) -> int:
-        return 1 + len(self.slots)
-
-
-def build(
-    graph: Graph,
-    state: Mapping[str, str],
-    storage: Storage,
-    counter: str | None,
-    watch: str | None,
-    threads: int,
-    profile: bool = False,
-) -> Code:
-    """Plan and compile a graph. state: input name -> output name that replaces it; other outputs get slots
-    of their own, but the watched one."""
-    from schuss.codegen.build import link
-
-    graph = materialize(graph, storage)
-    groups = group(graph)
-    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    outputs = dict(zip(graph.output_names, graph.outputs, strict=True))
-    constants = [n for n in graph.nodes if n.op == "const" and n.attrs["value"].size != 1]
-    kept = set(state.values()) | ({watch} if watch else set())
-    owned = [*graph.inputs, *constants, *(o for name, o in outputs.items() if name not in kept)]
-    slots = {node: i for i, node in enumerate(owned, start=1)}
-    updates = {inputs[old]: outputs[new] for old, new in state.items()}
-    planned = plan(graph, groups, storage, slots, updates, threads)
-    run = link(planned, counter, outputs[watch] if watch else None, threads, profile)
-    arrays = tuple(np.ascontiguousarray(c.attrs["value"]) for c in constants)
-    return Code(planned, slots, arrays, run, work(graph, storage.capacity))
 
 
 class Table:

@@ -78,8 +78,7 @@ def cost(group: Group, n: int) -> Cost:
         depth = f" over {_dims(group.anchor.inputs[0].type.shape[-1:])}"
     elif group.anchor is not None:
         flops += _size(group.anchor.inputs[0].type.shape, n)
-    inside = set(group.nodes)
-    read = {base_of(o): o for node in group.nodes for o in node.inputs if o not in inside and not is_free(base_of(o))}
+    read = {base_of(o): o for _, o in group.operands if not is_free(base_of(o))}
     moved = sum(_bytes(o, n) for o in read.values()) + sum(_bytes(o, n) for o in group.stores)
     return Cost(_label(group), f"{_dims(group.space)}{depth}", flops, moved)
 

@@ -107,7 +107,7 @@ def _kept(matrix: Node, update: Group, capacity: int, threads: int) -> bool:
     shape = matrix.type.shape
     if threads == 1 or capacity > DEEP or update.space != shape:
         return False
-    rows, columns = static_size(shape[:-1]), static_size(shape[-1:])
+    rows, columns = static_size(shape[:1]), static_size(shape[1:])
     return columns % (threads * PAIR) == 0 and rows * columns >= capacity * (rows + columns)
 
 
@@ -118,9 +118,10 @@ def _much_larger(group: Group, matrix: Node, capacity: int) -> bool:
 
 
 def is_deep(group: Group, division: Division, capacity: int) -> bool:
-    """Whether sums go block by block, those so far in memory: long ones for a large batch, where the result or the
+    """Whether sums go block by block, those so far in memory.
 
-    right operand is a large matrix. Then what a block reads of the operands stays in a core's cache.
+    Long ones for a large batch do, where the result or the right operand is a large matrix: then what a block reads
+    of the operands stays in a core's cache.
     """
     if group.form is not Form.CONTRACT or capacity <= DEEP or len(group.space) != 2:
         return False

@@ -52,9 +52,6 @@ def plan(
     groups, cells = update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
     stages = in_order(groups, cells, storage, threads)
-    for stage in stages:  # what deep sums are so far has a place too
-        if stage.deep and stage.group.anchor is not None:
-            stage.group.stores.insert(0, stage.group.anchor)
     last_use = _last_uses([stage.group for stage in stages])
     arena = _Arena()
     for at, stage in enumerate(stages):

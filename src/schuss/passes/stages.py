@@ -16,6 +16,8 @@ from schuss.passes.fusion import Form, Group, base_of, is_free, is_rowwise
 from schuss.passes.storage import Storage
 from schuss.passes.views import is_view
 
+Access = tuple[Node, Division | None, bool]
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -52,6 +54,9 @@ def in_order(groups: list[Group], cells: Mapping[Node, Node], storage: Storage, 
             touched.clear()
         touched.add(accesses[chosen])
         deep = is_deep(chosen, divisions[chosen], storage.capacity)
+        if deep:
+            assert chosen.anchor is not None
+            chosen.stores.insert(0, chosen.anchor)
         stages.append(Stage(chosen, divisions[chosen], barrier, deep, chosen in packs))
         waiting.remove(chosen)
         for others in waits.values():
@@ -73,9 +78,6 @@ def _dependencies(groups: list[Group], accesses: Mapping[Group, list[Access]]) -
             (writers if writes else readers).setdefault(cell, []).append(group)
         waits[group].discard(group)
     return waits
-
-
-Access = tuple[Node, Division | None, bool]
 
 
 def _accesses(group: Group, division: Division, cells: Mapping[Node, Node]) -> list[Access]:

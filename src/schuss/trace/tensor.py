@@ -32,6 +32,8 @@ REFLECTED = {
     np.bitwise_and: "__and__",
     np.bitwise_or: "__or__",
 }
+NAMES = {"absolute": "abs", "divide": "div", "multiply": "mul", "negative": "neg", "power": "pow", "subtract": "sub"}
+USE_OURS = "use schuss's functions (schuss.exp, not numpy.exp)"
 
 
 def _refuse(what: str, mend: str) -> NoReturn:
@@ -102,16 +104,27 @@ class Tensor:
     __index__ = __float__
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        _refuse("the numpy array", "use schuss's functions (schuss.exp, not numpy.exp)")
+        _refuse("the numpy array", USE_OURS)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **given: Any) -> Tensor:
-        """Operators with a numpy array on the left are ours; numpy's functions are refused."""
-        if method == "__call__" and ufunc in REFLECTED and inputs[1] is self and not given:
+        """An operator with a numpy value on the left is ours; every other ufunc is refused."""
+        name = ufunc.__name__
+        if given.get("out"):
+            _refuse(f"numpy.{name} into an array", "make a new one: y = y + x, not y += x")
+        if method != "__call__":
+            _refuse(f"numpy.{name}.{method}", USE_OURS)
+        if ufunc in REFLECTED and not given and isinstance(inputs[0], (np.ndarray, np.generic)):
             reflected: Tensor = getattr(self, REFLECTED[ufunc])(inputs[0])
             return reflected
-        name = ufunc.__name__
-        mend = f"use schuss.{name}" if hasattr(ops, name) else "use schuss's functions (schuss.exp, not numpy.exp)"
-        _refuse(f"numpy.{name}", mend)
+        ours = NAMES.get(name, name)
+        _refuse(f"numpy.{name}", f"use schuss.{ours}" if hasattr(ops, ours) else USE_OURS)
+
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        """numpy's other functions are refused, but for those of the shape."""
+        if function in (np.shape, np.ndim):
+            return self.shape if function is np.shape else self.ndim
+        name = function.__name__
+        _refuse(f"numpy.{name}", f"use schuss.{name}" if hasattr(ops, name) else USE_OURS)
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
@@ -257,7 +270,7 @@ def as_tensor(value: Any, dtype: str | None = None) -> Tensor:
 
 def _matmul(x: Any, y: Any) -> Tensor:
     """numpy's rule for vectors on top of the matrix product."""
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = (as_tensor(v) if node_of(v) is not None else np.asarray(v) for v in (x, y))  # arrays: of the dtype they meet
     left, right = x.ndim == 1, y.ndim == 1
     x = x.reshape(1, *x.shape) if left else x
     y = y.reshape(*y.shape, 1) if right else y

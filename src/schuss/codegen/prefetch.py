@@ -12,7 +12,7 @@ from schuss.codegen.terms import Term
 from schuss.codegen.tiles import Panel
 from schuss.passes.storage import ITEMSIZE, LINE
 
-FETCH_ROWS = 64  # how many rows in advance those of a LARGE right operand are asked for
+PREFETCH_ROWS = 64  # how many rows in advance those of a LARGE right operand are asked for
 
 
 def by_place(term: Term) -> bool:
@@ -20,14 +20,14 @@ def by_place(term: Term) -> bool:
     return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
 
 
-def fetch_rows(panel: Panel, terms: Sequence[Term], i: Any, rows: Any) -> None:
+def prefetch_rows(panel: Panel, terms: Sequence[Term], i: Any, rows: Any) -> None:
     """Ask for what the epilogue will read of these rows, so that it comes while k runs."""
     with for_range(panel.k.b, I64(0), rows) as r:
-        fetch_row(panel, terms, panel.k.b.add(i, r))
+        prefetch_row(panel, terms, panel.k.b.add(i, r))
 
 
-def fetch_row(panel: Panel, terms: Sequence[Term], at: Any) -> None:
-    """And of one row. terms: those of the epilogue that are read."""
+def prefetch_row(panel: Panel, terms: Sequence[Term], at: Any) -> None:
+    """Ask for what it will read of one row. terms: those of the epilogue that are read."""
     b, tile = panel.k.b, panel.tile
     for term, offset in zip(terms, panel.offsets[2:], strict=False):
         if by_place(term):
@@ -36,9 +36,9 @@ def fetch_row(panel: Panel, terms: Sequence[Term], at: Any) -> None:
                 prefetch(b, term, b.add(row, I64(v * tile.width)))
 
 
-def fetch_right(panel: Panel, at: Any) -> None:
-    """Ask for the right operand's row FETCH_ROWS steps after the one at this offset."""
+def prefetch_right(panel: Panel, at: Any) -> None:
+    """Ask for the right operand's row PREFETCH_ROWS steps after the one at this offset."""
     b, tile, y = panel.k.b, panel.tile, panel.y
     for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[panel.dtype]))):
-        ahead = b.add(at, I64(v * tile.width + FETCH_ROWS * y.strides[-2]))
+        ahead = b.add(at, I64(v * tile.width + PREFETCH_ROWS * y.strides[-2]))
         prefetch(b, y, ahead, write=False)

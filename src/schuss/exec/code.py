@@ -1,0 +1,59 @@
+"""From a graph to its plan and machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from schuss.ir.executor import Array
+from schuss.ir.graph import Graph, Node
+from schuss.passes.fusion import group
+from schuss.passes.materialize import materialize
+from schuss.passes.memory import Plan, plan
+from schuss.passes.storage import Storage
+from schuss.passes.work import work
+
+
+@dataclass(frozen=True)
+class Code:
+    """A plan and its machine code."""
+
+    plan: Plan
+    slots: Mapping[Node, int]
+    constants: tuple[Array, ...]
+    run: Callable[..., int]
+    flops: float
+
+    @property
+    def slot_count(self) -> int:
+        return 1 + len(self.slots)
+
+
+def build(
+    graph: Graph,
+    state: Mapping[str, str],
+    storage: Storage,
+    counter: str | None,
+    watch: str | None,
+    threads: int,
+    profile: bool = False,
+) -> Code:
+    """Plan and compile a graph. state: input name -> output name that replaces it; other outputs get slots
+    of their own, but the watched one."""
+    from schuss.codegen.build import link
+
+    graph = materialize(graph, storage)
+    groups = group(graph)
+    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
+    outputs = dict(zip(graph.output_names, graph.outputs, strict=True))
+    constants = [n for n in graph.nodes if n.op == "const" and n.attrs["value"].size != 1]
+    kept = set(state.values()) | ({watch} if watch else set())
+    owned = [*graph.inputs, *constants, *(o for name, o in outputs.items() if name not in kept)]
+    slots = {node: i for i, node in enumerate(owned, start=1)}
+    updates = {inputs[old]: outputs[new] for old, new in state.items()}
+    planned = plan(graph, groups, storage, slots, updates, threads)
+    run = link(planned, counter, outputs[watch] if watch else None, threads, profile)
+    arrays = tuple(np.ascontiguousarray(c.attrs["value"]) for c in constants)
+    return Code(planned, slots, arrays, run, work(graph, storage.capacity))
