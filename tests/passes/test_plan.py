@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -119,6 +120,28 @@ def test_threads_meet_only_where_rows_meet():
     assert [s.barrier for s in planned.stages].count(True) == 1
 
 
+def check_apart(planned):
+    """Where two values share memory, the threads have met after the last use of one, before the other is made."""
+    ends = memory._last_uses([s.group for s in planned.stages])
+    meetings = list(itertools.accumulate(int(s.barrier) for s in planned.stages))
+    lives = []
+    for at, stage in enumerate(planned.stages):
+        sums = stage.group.anchor if stage.deep else None  # these wait in the place of a result of the same kernel
+        sizes = {
+            n: planned.storage.bytes(n) for n in stage.group.stores if planned.places[n].slot == 0 and n is not sums
+        }
+        for node, size in sizes.items():
+            last = len(planned.stages) - 1 if node in planned.graph.outputs else ends[node]
+            lives.append((planned.places[node].offset, size, meetings[at], meetings[last]))
+        if stage.packs:
+            assert stage.group.anchor is not None
+            depth, columns = stage.group.anchor.inputs[1].type.shape
+            lives.append((planned.rooms[stage.group].offset, depth * columns * 4, meetings[at], meetings[at]))
+    assert all(offset + size <= planned.arena for offset, size, _, _ in lives)
+    for (a, a_size, a_first, a_last), (b, b_size, b_first, b_last) in itertools.combinations(lives, 2):
+        assert a + a_size <= b or b + b_size <= a or a_last < b_first or b_last < a_first
+
+
 def test_memory_is_used_again_once_the_threads_have_met():
     def chain(x):
         for _ in range(8):
@@ -129,6 +152,38 @@ def test_memory_is_used_again_once_the_threads_have_met():
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
     planned = plan(graph, group(graph), STORAGE, slots, {}, 2)
     assert planned.arena <= 4 * 16 * 64 * 4, "of seven values between, few are alive at a time"
+    check_apart(planned)
+
+
+@pytest.mark.parametrize("large", [1, 1 << 40])
+def test_without_a_meeting_no_memory_is_used_again(large, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", large)
+    types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
+    products = trace(lambda x, *matrices: reduce(lambda y, w: ops.tanh(y @ w.T), matrices, x), types)
+    graph = materialize(optimize(products), STORAGE)
+    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
+    planned = plan(graph, group(graph), STORAGE, slots, {}, 2)
+    assert any(s.packs for s in planned.stages) is (large == 1)
+    check_apart(planned)
+
+
+def test_rooms_are_used_again_once_the_threads_have_met(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1)
+
+    def turned_again_and_again(x, *matrices):
+        for w in matrices:
+            x = ops.tanh(x @ w.T)
+            x = x - x.mean(axis=0)
+        return x
+
+    types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
+    graph = materialize(optimize(trace(turned_again_and_again, types)), STORAGE)
+    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
+    planned = plan(graph, group(graph), STORAGE, slots, {}, 2)
+    assert sum(s.packs for s in planned.stages) == 6
+    places = {planned.rooms[s.group].offset for s in planned.stages if s.packs}
+    assert len(places) < 6, "a room serves again"
+    check_apart(planned)
 
 
 @pytest.mark.parametrize(
@@ -205,24 +260,7 @@ def test_what_lives_at_the_same_time_lies_apart(deep, large, monkeypatch):
     _, planned = planned_layers(two_layers(False, 40, 96, 33), 2, monkeypatch, large)
     assert any(s.packs for s in planned.stages) is (large == 1)
     assert any(s.deep for s in planned.stages) is (deep == 1)
-    ends = memory._last_uses([s.group for s in planned.stages])
-    meetings = list(itertools.accumulate(int(s.barrier) for s in planned.stages))
-    lives = []
-    for at, stage in enumerate(planned.stages):
-        sums = stage.group.anchor if stage.deep else None  # these wait in the place of a result of the same kernel
-        sizes = {
-            n: planned.storage.bytes(n) for n in stage.group.stores if planned.places[n].slot == 0 and n is not sums
-        }
-        for node, size in sizes.items():
-            last = len(planned.stages) - 1 if node in planned.graph.outputs else ends[node]
-            lives.append((planned.places[node].offset, size, meetings[at], meetings[last]))
-        if stage.packs:
-            assert stage.group.anchor is not None
-            depth, columns = stage.group.anchor.inputs[1].type.shape
-            lives.append((planned.rooms[stage.group].offset, depth * columns * 4, meetings[at], meetings[at]))
-    assert all(offset + size <= planned.arena for offset, size, _, _ in lives)
-    for (a, a_size, a_first, a_last), (b, b_size, b_first, b_last) in itertools.combinations(lives, 2):
-        assert a + a_size <= b or b + b_size <= a or a_last < b_first or b_last < a_first
+    check_apart(planned)
 
 
 def test_threads_meet_before_a_product_by_columns_of_rows_they_computed():
