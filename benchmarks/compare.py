@@ -9,6 +9,10 @@ The sides take turns (race.py); a side's figure is the median over its turns, wi
 ratio is to schuss. The floor is max(flops / peak, bytes / bandwidth), both measured on this machine just before
 (machine.py): no program is faster. Loss (on the training rows) and score (test accuracy; test loss for the function)
 show that each side learned.
+
+Workloads: digits, digits-512, function, wide. Sides: schuss; jax:scan (a whole epoch compiled) and jax:step; torch:
+eager, foreach or fused (the optimizer's form) and step (the whole step compiled), each also with _ftz, which flushes
+denormals; sklearn. A peer's side says in sides/ what it does.
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=count, default=BATCHES)
     given = parser.parse_args()
     names = installed(given.sides)
+    if len(names) < 2:
+        raise SystemExit(f"nothing to compare: of the sides only {' '.join(names) or 'none'} can run here")
     most = peak(given.threads)
     print(f"{hardware(given.threads)}; {most / 1e9:.0f} Gflop/s; us a step, median of {given.rounds} turns\n")
     print(f"| width | depth | batch | {' | '.join(names)} | fastest peer / schuss | share of peak |")

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from arguments import count, layer_sizes
 from machine import hardware, peak
-from race import PAUSE
+from race import PAUSE, installed
 
 import schuss
 from schuss import nn, optim, viz
@@ -128,6 +128,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=count, default=3)
     parser.add_argument("--threads", type=count, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
+    if given.size < 3 or (given.sizes[0], given.sizes[-1]) != (784, 10):
+        parser.error("sizes go from 784 to 10, and a landscape has at least 3 points a side")
+    if not installed(["torch"]):
+        raise SystemExit("PyTorch is not here: pip install -e '.[bench,viz]'")
     run = trained(given.sizes)
 
     def ours() -> Landscape:

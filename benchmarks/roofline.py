@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import time
 
 import numpy as np
@@ -55,6 +56,9 @@ def main() -> None:
     parser.add_argument("--threads", type=count, default=2)
     parser.add_argument("--rounds", type=count, default=3)
     given = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    if given.threads > cores:
+        parser.error(f"{given.threads} threads on {cores} cores: each needs one of its own")
     work = named(given.workload)
     loop = loop_of(work, given.threads)
     order = np.random.default_rng(0).permutation(work.rows).astype(np.int64)

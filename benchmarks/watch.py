@@ -65,7 +65,8 @@ def watched(options: list[str], open_page: Callable[[str], Any]) -> dict[str, An
     assert run.stderr is not None
     try:
         address = re.search(r"http\S+", run.stderr.readline())
-        assert address is not None
+        if address is None:
+            raise SystemExit("no page opened: pip install -e '.[web]', and schuss train --watch must run here")
         open_page(address[0])
         found: dict[str, Any] = json.loads(run.stdout.readline())
         run.terminate()
@@ -96,7 +97,10 @@ def reading() -> Iterator[Callable[[str], Any]]:
 @contextmanager
 def browsing() -> Iterator[Callable[[str], Any]]:
     """A browser that opens the addresses it is given."""
-    from playwright.sync_api import sync_playwright
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        raise SystemExit("--browser needs playwright: pip install -e '.[browser]'") from None
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

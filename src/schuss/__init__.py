@@ -25,6 +25,7 @@ _HOME = {
     "jacobian": "schuss.api",
     "jit": "schuss.api",
     "load": "schuss.io.model",
+    "plan": "schuss.explanation.plan",
     "save": "schuss.io.model",
     "value_and_grad": "schuss.api",
 }
@@ -45,6 +46,7 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
     "nn",
     "ops",
     "optim",
+    "plan",
     "save",
     "value_and_grad",
 ]
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from schuss import errors, nn, ops, optim
     from schuss.api import freeze, grad, jacobian, jit, value_and_grad
     from schuss.explanation import explain
+    from schuss.explanation.plan import plan
     from schuss.io.model import load, save
     from schuss.ops import *  # noqa: F403
     from schuss.trace import Tensor

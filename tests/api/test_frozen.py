@@ -42,6 +42,16 @@ def test_later_changes_do_not_reach_it(model):
     assert np.array_equal(frozen(x[:1]), before[:1])
 
 
+def test_it_is_no_model_to_train_or_save(model, tmp_path):
+    frozen, x = schuss.freeze(model), np.zeros((4, 20), np.float32)
+    message = "a frozen model takes arrays only: train, save or trace the model"
+    with pytest.raises(UsageError, match=message):
+        schuss.fit(frozen, (x, np.zeros(4, int)), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD())
+    with pytest.raises(UsageError, match=message):
+        schuss.save(frozen, tmp_path / "m.safetensors")
+    assert not (tmp_path / "m.safetensors").exists()
+
+
 def test_what_is_no_float32_array(model):
     frozen = schuss.freeze(model)
     x = RNG.standard_normal((4, 20))

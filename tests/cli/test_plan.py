@@ -66,7 +66,13 @@ def test_code(schuss, saved, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [("--threads", 2), ("--batch-size", 5), ("--plan", "--format", "dot"), ("--asm", "--format", "json")],
+    [
+        ("--threads", 2),
+        ("--batch-size", 5),
+        ("--plan", "--format", "dot"),
+        ("--asm", "--format", "json"),
+        ("--llvm", "--all"),
+    ],
 )
 def test_what_does_not_go_together(schuss, saved, options):
     result = schuss("graph", saved, *options)
@@ -81,6 +87,7 @@ def test_without_a_loss_there_is_no_step(schuss, tmp_path):
     result = schuss("graph", tmp_path / "m.safetensors", "--plan")
     assert result.code == 1
     assert "does not tell the loss" in result.error
+    assert "schuss.plan(run" in result.error
 
 
 def test_the_plan_says_where_columns_are_divided(schuss, tmp_path):

@@ -19,6 +19,7 @@ from schuss.ir.rewrite import substitute
 from schuss.ir.types import N, TensorType
 from schuss.nn.walk import initialize
 from schuss.passes.build import literal
+from schuss.trace import Tensor
 
 
 def freeze(model: Any) -> Frozen:
@@ -65,6 +66,8 @@ class Frozen:
         """A call of a new form, or on what is no array yet."""
         if not inputs:
             raise UsageError("a frozen model takes at least one array")
+        if any(isinstance(x, Tensor) for x in inputs):
+            raise UsageError("a frozen model takes arrays only: train, save or trace the model it was made of")
         leaves: list[Named] = list(parameters_of(self._model).items())
         owned = len(leaves)
         for i, x in enumerate(inputs):

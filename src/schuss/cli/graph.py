@@ -46,6 +46,8 @@ def command(
 
     if view is None and (batch_size or threads):
         raise click.UsageError("--batch-size and --threads are of the native step: add --plan, --llvm or --asm")
+    if view is not None and everything:
+        raise click.UsageError(f"--all is of the graph: --{view} shows the whole step")
     loaded = load(model)
     if view is None:
         graph, items = _step(loaded)
@@ -78,30 +80,26 @@ def _step(model: Any) -> tuple[Graph, list[Item]]:
 def _native(model: Any, view: str, form: str, batch_size: int | None, threads: int | None) -> str:
     """The compiled step: its plan, or its code."""
     from schuss.errors import ModelFileError
-    from schuss.exec.native import NativeExecutor
-    from schuss.explanation.plan import plan_json, plan_text
+    from schuss.explanation.plan import VIEWS, native_text
     from schuss.nn.forward import seen_by
 
-    if form == "dot" or (form == "json" and view != "plan"):
+    if form not in VIEWS[view]:
         raise click.UsageError(f"--{view} has no form {form}")
     seen, found = seen_by(model), _training_step(model)
     if found is None or seen is None:
-        raise ModelFileError("the file does not tell the loss, so there is no training step to compile")
+        mend = f'schuss.plan(run, "{view}") shows that of a run with a loss of your own'
+        raise ModelFileError(f"the file does not tell the loss, so there is no training step to compile; {mend}")
     batch = batch_size or seen.record.get("batch_size") or 64
-    loop = NativeExecutor(threads).loop(found[0], batch)
-    if view == "plan":
-        return (plan_json if form == "json" else plan_text)(loop, batch)
-    listing = loop.listing()
-    return listing.llvm if view == "llvm" else listing.assembly()
+    return native_text(found[0], batch, view, form, threads)
 
 
 def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     """The step as it was trained, and the gradients in it; None if the file does not tell of a loss."""
     from schuss import nn, optim
     from schuss.errors import UsageError
-    from schuss.ir.types import TensorType
+    from schuss.explanation.plan import step_of
     from schuss.nn.forward import seen_by
-    from schuss.train.step import Task, step_and_gradients
+    from schuss.train.step import Task
 
     seen = seen_by(model)
     assert seen is not None
@@ -116,11 +114,7 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     except UsageError:
         click.echo("the file does not tell the optimizer: gradient descent stands in for it", err=True)
         optimizer = optim.SGD(lr=1.0)
-    task = Task(model, loss, optimizer, seen.inputs, seen.target, False, seen.scale)
-    params = {name: p.data for name, p in nn.named_parameters(model).items()}
-    state = {name: np.asarray(v) for name, v in optimizer.init(params).items()}
-    types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
-    return step_and_gradients(task, types)
+    return step_of(Task(model, loss, optimizer, seen.inputs, seen.target, False, seen.scale))
 
 
 def _groups(items: Iterable[Item]) -> Iterator[tuple[str, list[tuple[str, list[Item]]]]]:

@@ -370,9 +370,13 @@ class TrainCommand:
             return
         accuracy = result.get("test_accuracy")
         speed = f"{result.get('examples_per_second') or 0:,} examples/s"
+        epochs = f"{result['epochs']} epoch{'' if result['epochs'] == 1 else 's'}"
         rows = [
             ("model", f"{result['model']}, {result['parameters']:,} parameters"),
-            ("trained", f"{result['epochs']} epochs in {result['seconds']:.2f} s, {speed}"),
+            (
+                "trained",
+                f"{epochs} in {result['seconds']:.2f} s, {speed}",
+            ),
         ]
         if result["train_loss"] is not None:  # none if the run was stopped in its first epoch
             rows.append(("train loss", f"{result['train_loss']:.4f}"))

@@ -5,24 +5,29 @@ See schuss.passes for how a graph becomes a plan and schuss.codegen for how a pl
 
 from __future__ import annotations
 
+from schuss.errors import UsageError
 from schuss.exec.function import NativeFunction
 from schuss.exec.loop import NativeLoop
 from schuss.exec.threads import available_cores
 from schuss.ir.executor import Compiled, Step
 from schuss.ir.graph import Graph
 
+MOST_THREADS = 1024
+
 
 class NativeExecutor:
     """Compiles for the CPU it runs on.
 
-    threads  None means the cores this process may use
+    threads  None means the cores this process may use; UsageError above MOST_THREADS
     profile  loops count the cycles of each kernel (x86; see NativeLoop.cycles)
     """
 
     name = "native"
 
     def __init__(self, threads: int | None = None, profile: bool = False) -> None:
-        self.threads = threads or available_cores()
+        self.threads = threads or min(available_cores(), MOST_THREADS)
+        if self.threads > MOST_THREADS:
+            raise UsageError(f"threads: {self.threads} are more than the {MOST_THREADS} that may share a step")
         self.profile = profile
 
     def compile(self, graph: Graph) -> Compiled:
