@@ -640,16 +640,28 @@ def test_a_state_is_not_overwritten_by_the_kernel_that_reads_it_elsewhere(thread
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_an_old_state_may_be_needed_beside_the_new_one(threads):
-    """A product of both cannot come before the update."""
-    w, s = Tensor(input_node("w", TensorType(F, (6, 6)))), Tensor(input_node("s", TensorType(F, (6, 6))))
-    x = Tensor(input_node("x", TensorType(F, (N, 6))))
+def needed_beside(w, v, x):
+    """A product of the old matrix and the new one cannot come before the update."""
     new = w + (x.T @ x) * 0.1
-    outputs = (new.node, (s + new @ w).node)
-    step = Step(Graph((w.node, s.node, x.node), outputs, ("w", "s")), ("w", "s"), ("x",))
+    return {"w": new, "v": v + new @ w}
+
+
+def needed_beside_each_other(w, v, s, t, x):
+    """Each product needs one update; if both came before the other one, a circle would be closed."""
+    new_w, new_v = w + (x.T @ x) * 0.1, v + (x.T @ ops.tanh(x)) * 0.1
+    return {"w": new_w, "v": new_v, "s": s + new_v @ w, "t": t + new_w @ v}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("change", "names"), [(needed_beside, "wv"), (needed_beside_each_other, "wvst")])
+def test_an_old_state_may_be_needed_beside_the_new_one(change, names, threads):
+    state = [Tensor(input_node(name, TensorType(F, (6, 6)))) for name in names]
+    x = Tensor(input_node("x", TensorType(F, (N, 6))))
+    new = change(*state, x)
+    graph = Graph((*(t.node for t in state), x.node), tuple(t.node for t in new.values()), tuple(new))
+    step = Step(graph, tuple(names), ("x",))
     rng = np.random.default_rng(0)
-    start = {name: rng.standard_normal((6, 6)).astype(F) * np.float32(0.1) for name in ("w", "s")}
+    start = {name: rng.standard_normal((6, 6)).astype(F) * np.float32(0.1) for name in names}
     data, states = rng.standard_normal((24, 6)).astype(F), []
     for side in (ReferenceExecutor(), NativeExecutor(threads)):
         loop = side.loop(step, 8)
@@ -657,7 +669,7 @@ def test_an_old_state_may_be_needed_beside_the_new_one(threads):
         loop.bind({"x": data})
         assert loop.run(np.arange(24), 8, 0, 3, 0) == 3
         states.append(loop.state())
-    for name in ("w", "s"):
+    for name in names:
         np.testing.assert_allclose(states[1][name], states[0][name], rtol=1e-4, atol=1e-4)
 
 
