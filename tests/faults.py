@@ -73,6 +73,10 @@ HARMLESS: dict[str, str] = {
     "codegen/prefetch.py prefetch_row: v * tile.width  ->  v + tile.width": _FETCH,
     "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
     "codegen/tiles.py choose_tile: -columns  ->  columns": _TILE,
+    "codegen/tiles.py choose_tile: (target.registers - across - 1) // across + 1  ->  "
+    "(target.registers - across - 1) // across - 1": _TILE,
+    "passes/division.py _much_larger: right * ITEMSIZE[matrix.type.dtype] >= LARGE  ->  "
+    "right * ITEMSIZE[matrix.type.dtype] > LARGE": _SPEED,
     "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
     "static_size(shape) * ITEMSIZE[self.dtype] > LARGE": _FETCH,
     "codegen/contract.py Contraction._is_prefetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,

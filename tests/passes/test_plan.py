@@ -215,6 +215,17 @@ def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
     assert (update.division[0], update.deep) == (expected, expected == "split")
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((4096,), ("split", 4096)), ((4095,), ("one", 0)), ((64, 64), ("split", 64)), ((1, 5000), ("one", 0))],
+)
+def test_a_large_value_is_divided_by_its_first_axis(shape, expected):
+    graph = materialize(optimize(trace(ops.tanh, [TensorType(F, shape)])), STORAGE)
+    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
+    (stage,) = plan(graph, group(graph), STORAGE, slots, {}, 2).stages
+    assert stage.division == expected
+
+
 def two_layers(last_first, into=64, width=64, out=64):
     """A step of two layers; the second one's new weight is the first output, or the last."""
     shapes = {"x": (N, into), "y": (N, out), "w1": (width, into), "w2": (out, width)}
