@@ -79,6 +79,9 @@ HARMLESS: dict[str, str] = {
     "right * ITEMSIZE[matrix.type.dtype] > LARGE": _SPEED,
     "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
     "static_size(shape) * ITEMSIZE[self.dtype] > LARGE": _FETCH,
+    "codegen/contract.py Contraction._is_far: static and (not near) and (static_size(shape) * ITEMSIZE[self.dtype] >= "
+    "LARGE)  ->  static or not near or static_size(shape) * ITEMSIZE[self.dtype] >= LARGE": _FETCH,
+    "codegen/tiles.py choose_tile: rows > 2  ->  rows > 3": _TILE,
     "codegen/contract.py Contraction._is_prefetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
     "codegen/prefetch.py prefetch_rows: panel.k.b.add(i, r)  ->  panel.k.b.sub(i, r)": _FETCH,
     "codegen/prefetch.py by_place: term.strides[-2] != 0  ->  term.strides[-2] != 1": _FETCH,
