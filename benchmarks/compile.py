@@ -25,7 +25,7 @@ start = time.perf_counter()
 import schuss
 imported = time.perf_counter() - start
 import numpy as np
-import schuss.codegen.build, schuss.exec.native, schuss.exec.loop
+import schuss.codegen.build, schuss.exec.native
 from schuss import nn, optim
 made = []
 plain = schuss.exec.loop.NativeLoop.__init__

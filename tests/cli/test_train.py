@@ -148,6 +148,7 @@ def test_more_threads_than_cores_are_told_of(schuss: Any, npz: Path, monkeypatch
     monkeypatch.setattr("schuss.exec.threads.available_cores", lambda: 1)
     run = ["train", npz, "--epochs", "1", "--batch-size", "128"]
     assert "3 threads on 1 core(s) wait for each other" in schuss(*run, "--hidden", "128,64", "--threads", 3).err
+    assert "1 epoch in" in schuss(*run, "--threads", 1).out
     for others in (["--threads", 1], ["--threads", 3, "--backend", "reference"], ["--threads", 3, "--hidden", "4"]):
         assert "wait for each other" not in schuss(*run, *others).err
 

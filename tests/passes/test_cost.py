@@ -10,7 +10,7 @@ from schuss.exec.loop import NativeLoop
 from schuss.exec.native import NativeExecutor
 from schuss.ir.types import N, TensorType
 from schuss.passes.cost import HANDED_BYTES, MEETING, sharing
-from schuss.train.step import Task, training_step
+from schuss.train.step import Task, first_state, training_step
 
 
 def loop(width: int, depth: int, batch: int, threads: int = 2) -> NativeLoop:
@@ -20,9 +20,8 @@ def loop(width: int, depth: int, batch: int, threads: int = 2) -> NativeLoop:
     nn.initialize(model, 0)
     optimizer = optim.Adam()
     types = TensorType("float32", (N, width)), TensorType("uint8", (N,))
-    state = optimizer.init({name: p.data for name, p in nn.named_parameters(model).items()})
     task = Task(model, nn.CrossEntropyLoss(), optimizer, types[:1], types[1])
-    step = training_step(task, {k: TensorType(str(v.dtype), v.shape) for k, v in state.items()})
+    step = training_step(task, first_state(task))
     return NativeExecutor(threads).loop(step, batch)
 
 

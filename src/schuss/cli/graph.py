@@ -97,9 +97,8 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     """The step as it was trained, and the gradients in it; None if the file does not tell of a loss."""
     from schuss import nn, optim
     from schuss.errors import UsageError
-    from schuss.explanation.plan import step_of
     from schuss.nn.forward import seen_by
-    from schuss.train.step import Task
+    from schuss.train.step import Task, first_state, step_and_gradients
 
     seen = seen_by(model)
     assert seen is not None
@@ -114,7 +113,8 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     except UsageError:
         click.echo("the file does not tell the optimizer: gradient descent stands in for it", err=True)
         optimizer = optim.SGD(lr=1.0)
-    return step_of(Task(model, loss, optimizer, seen.inputs, seen.target, False, seen.scale))
+    task = Task(model, loss, optimizer, seen.inputs, seen.target, False, seen.scale)
+    return step_and_gradients(task, first_state(task))
 
 
 def _groups(items: Iterable[Item]) -> Iterator[tuple[str, list[tuple[str, list[Item]]]]]:

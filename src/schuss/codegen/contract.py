@@ -300,10 +300,8 @@ class Contraction:
             assert isinstance(self.depth, int)
             column_sums(panel, self.kernel.lanes(width), i, rows, self.depth)
         else:
-            b = panel.k.b
-            steps = I64(0), emit_bound(b, self.kernel.length(self.depth))
-            if self.deep is not None:
-                steps = self.deep.steps
+            whole = I64(0), emit_bound(panel.k.b, self.kernel.length(self.depth))
+            steps = whole if self.deep is None else self.deep.steps
             next_row = partial(self._prefetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
             row_sums(panel, i, rows, steps, self.deep is not None, self.far, next_row)
 

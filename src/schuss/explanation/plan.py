@@ -1,20 +1,15 @@
-"""plan: the native training step of a run or of a task, as a text to read."""
+"""plan: the native training step of a run as a text to read."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from schuss import nn
 from schuss.errors import UsageError
 from schuss.exec.native import NativeExecutor
 from schuss.explanation.kernels import plan_json, plan_text
 from schuss.ir.executor import Step
-from schuss.ir.graph import Node
-from schuss.ir.types import TensorType
 from schuss.train.callbacks import Run
-from schuss.train.step import Task, step_and_gradients
+from schuss.train.step import first_state, training_step
 
 VIEWS = {"plan": ("text", "json"), "llvm": ("text",), "asm": ("text",)}  # and their forms
 
@@ -38,15 +33,8 @@ def plan(
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"plan: batch_size must be at least 1, got {batch_size}")
     rows = 64 if run.data is None else len(run.data["y"])
-    return native_text(step_of(run.task)[0], batch_size or min(64, rows), view, form, threads)
-
-
-def step_of(task: Task) -> tuple[Step, dict[Node, Node]]:
-    """A task's training step, and the gradients in it."""
-    params = {name: p.data for name, p in nn.named_parameters(task.model).items()}
-    state = {name: np.asarray(v) for name, v in task.optimizer.init(params).items()}
-    types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
-    return step_and_gradients(task, types)
+    step = training_step(run.task, first_state(run.task))
+    return native_text(step, batch_size or min(64, rows), view, form, threads)
 
 
 def native_text(step: Step, batch: int, view: str, form: str, threads: int | None) -> str:

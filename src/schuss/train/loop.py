@@ -13,7 +13,6 @@ import numpy as np
 from schuss import nn
 from schuss.data import Orders
 from schuss.ir.executor import Array, Executor
-from schuss.ir.types import TensorType
 from schuss.nn.forward import remember, seen_by
 from schuss.optim.base import LR_FACTOR
 from schuss.train.callbacks import Run, call
@@ -22,7 +21,7 @@ from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.rate import schedule_of, steered, why_fixed
 from schuss.train.record import EVERY, SHARE, Moment, Recorder, interval
-from schuss.train.step import Task, training_step
+from schuss.train.step import Task, first_state, training_step
 
 SLICE = 0.08  # seconds of native work between two looks at the world
 SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is not finite, at least,
@@ -97,14 +96,13 @@ class Trainer:
         self.run = Run(task.model, task=task, data=self.data, validation=validation)
         self.parameters = nn.named_parameters(task.model)
         params = {name: p.data for name, p in self.parameters.items()}
-        state = {name: np.asarray(v) for name, v in task.optimizer.init(dict(params)).items()}
-        types = {name: TensorType(str(v.dtype), v.shape) for name, v in state.items()}
+        state = first_state(task)
         self.control = control or Control()
         self.control.attach(why_fixed(task.optimizer, state))
         every = interval(record)
         self.recorder = None if every is None else Recorder(every, self.run.path, SHARE if every == EVERY else math.inf)
         self._schedule = schedule_of(task.optimizer)
-        self.step = training_step(task, types)
+        self.step = training_step(task, state)
         self.loop = executor.loop(self.step, self.batch)
         self.loop.bind(data)
         first = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}

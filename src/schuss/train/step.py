@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from schuss import nn, ops
 from schuss.backprop import backprop, between
 from schuss.errors import GradientError, UsageError
-from schuss.ir.executor import Step
+from schuss.ir.executor import Array, Step
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import are_scaled, scaled
@@ -104,16 +106,22 @@ def _graph(make: _Inputs, outputs: Mapping[str, Tensor]) -> Graph:
     return Graph(tuple(t.node for t in make.nodes.values()), tuple(o.node for o in outputs.values()), tuple(outputs))
 
 
-def training_step(task: Task, optimizer_state: Mapping[str, TensorType]) -> Step:
-    """Forward pass, loss, backward pass and update as one graph."""
+def first_state(task: Task) -> dict[str, Array]:
+    """What the optimizer keeps, before the first step."""
+    params = {name: p.data for name, p in nn.named_parameters(task.model).items()}
+    return {name: np.asarray(v) for name, v in task.optimizer.init(params).items()}
+
+
+def training_step(task: Task, optimizer_state: Mapping[str, Array]) -> Step:
+    """Forward pass, loss, backward pass and update as one graph, for a state of these types."""
     return step_and_gradients(task, optimizer_state)[0]
 
 
-def step_and_gradients(task: Task, optimizer_state: Mapping[str, TensorType]) -> tuple[Step, dict[Node, Node]]:
+def step_and_gradients(task: Task, optimizer_state: Mapping[str, Array]) -> tuple[Step, dict[Node, Node]]:
     """The training step, and in it the gradient of the loss with respect to each node of the forward pass."""
     make = _Inputs()
     params = _bound(task, make)
-    state = {name: make(f"opt/{name}", t) for name, t in optimizer_state.items()}
+    state = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in optimizer_state.items()}
     key, step = make("key", TensorType("uint32", (2,))), make("step", TensorType("int64", ()))
     named = nn.named_parameters(task.model)
     with (
