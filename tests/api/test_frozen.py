@@ -128,3 +128,23 @@ def test_errors(model):
         frozen()
     with pytest.raises(UsageError, match="takes a model"):
         schuss.freeze(3)
+
+
+class Several(nn.Module):
+    """More than one result, in a structure."""
+
+    def __init__(self):
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x):
+        h = self.layer(x)
+        return {"layer": h, "all": (ops.tanh(h), x)}
+
+
+def test_several_results_keep_their_structure():
+    model, x = Several(), RNG.standard_normal((4, 3)).astype("f4")
+    frozen = schuss.freeze(model)
+    for rows in (x, x[:1], x):
+        found, wanted = frozen(rows), model(rows)
+        assert np.array_equal(found["layer"], wanted["layer"])
+        assert all(np.array_equal(a, b) for a, b in zip(found["all"], wanted["all"], strict=True))

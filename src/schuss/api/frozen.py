@@ -9,7 +9,7 @@ import numpy as np
 from schuss import nn
 from schuss.api.arguments import Array, array_type, to_arrays
 from schuss.api.calls import apply_as_trained
-from schuss.api.pytree import Named, fill, flatten, parameters_of
+from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.api.run import Call, backend, trace_call
 from schuss.errors import LoweringError, UsageError
 from schuss.exec.function import NativeFunction
@@ -87,8 +87,7 @@ class Frozen:
 
     def _prepare_one_row(self, given: list[Array], compiled: Compiled, template: Any) -> None:
         """A model from one array to one array gets a way of its own for a single row."""
-        whole = object()
-        if len(given) == 1 and isinstance(compiled, NativeFunction) and fill(template, [whole]) is whole:
+        if len(given) == 1 and isinstance(compiled, NativeFunction) and isinstance(template, Hole):
             one_row = compiled.one_row()
             if one_row is not None:
                 self._quick = ((1, *given[0].shape[1:]), given[0].dtype, one_row)
