@@ -420,5 +420,5 @@ def test_bad_reasons(reason):
 
 
 def test_a_bad_control():
-    with pytest.raises(UsageError, match=r"control must be a schuss\.Control, got bool"):
+    with pytest.raises(UsageError, match=r"control must be a schuss\.Control, got True"):
         fit(mlp(4, 3), blobs(), control=True)

@@ -14,6 +14,7 @@ import click
 
 from schuss.cli.choices import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 from schuss.cli.pages import page_options
+from schuss.train.options import ABOUT, FREE, Choice, Whole
 
 if TYPE_CHECKING:
     from schuss.cli.watch import Watched
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
-NOT_SETTINGS = (  # they change no bit of a run
-    "out", "resume", "keep_path", "quiet", "as_json", "threads", "watch", "port", "opened",
-)  # fmt: skip
+NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free to change
+    "out", "resume", "keep_path", "quiet", "as_json", "watch", "port", "opened", *(FREE - {"epochs"}),
+}  # fmt: skip
 
 
 def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -41,7 +42,7 @@ def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[
     return sizes
 
 
-class _Positive(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class _PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -54,7 +55,12 @@ class _Positive(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         return number
 
 
-AT_LEAST_ONE = click.IntRange(min=1)
+def _of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
+    """The type and range of an option that fit has, too."""
+    kind = ABOUT[name].kind
+    if isinstance(kind, Whole):
+        return click.IntRange(kind.low, kind.high)
+    return click.Choice(kind.names) if isinstance(kind, Choice) else _PositiveNumber()
 
 
 @click.command("train")
@@ -69,28 +75,30 @@ AT_LEAST_ONE = click.IntRange(min=1)
 @click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
 @click.option("--loss", type=click.Choice(list(LOSSES)), help="Default: cross_entropy for classes, mse for numbers.")
 @click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
-@click.option("--lr", type=_Positive(), help="Learning rate; by default one that suits the optimizer.")
+@click.option("--lr", type=_PositiveNumber(), help="Learning rate; by default one that suits the optimizer.")
 @click.option("--schedule", type=click.Choice(SCHEDULES), default="one_cycle", show_default=True)
 @click.option("--warmup", type=click.IntRange(min=0), default=0, help="Steps over which the rate rises from 0 first.")
 @click.option("--weight-decay", type=click.FloatRange(min=0), default=0.0, show_default=True)
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=DROPOUT, show_default=True)
-@click.option("--clip-norm", type=_Positive(), help="Limit on the norm of all gradients together.")
-@click.option("--epochs", type=AT_LEAST_ONE, default=EPOCHS, show_default=True, help="In total, resumed ones included.")
-@click.option("--batch-size", type=AT_LEAST_ONE, default=BATCH, show_default=True)
+@click.option("--clip-norm", type=_of_fit("clip_norm"), help="Limit on the norm of all gradients together.")
+@click.option("--epochs", type=_of_fit("epochs"), default=EPOCHS, show_default=True, help="In total, resumed ones too.")
+@click.option("--batch-size", type=_of_fit("batch_size"), default=BATCH, show_default=True)
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     help="Share of the training data to hold out.",
 )
-@click.option("--early-stop", type=AT_LEAST_ONE, help="Stop after so many epochs without improvement; keep the best.")
+@click.option(
+    "--early-stop", type=_of_fit("early_stop"), help="Stop after so many epochs without improvement; keep the best."
+)
 @click.option(
     "--init", "law", default="default", show_default=True, help="Law of the first weights, as kaiming_normal."
 )
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
-@click.option("--threads", type=AT_LEAST_ONE, help="Default: the cores this process may use.")
+@click.option("--seed", type=_of_fit("seed"), default=ABOUT["seed"].default, show_default=True)
+@click.option("--threads", type=_of_fit("threads"), help="Default: the cores this process may use.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
-@click.option("--backend", type=click.Choice(["native", "reference"]), default="native", show_default=True)
+@click.option("--backend", type=_of_fit("backend"), default=ABOUT["backend"].default, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the model (.safetensors).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside --out, if there is one.")
 @click.option("--keep-path", is_flag=True, help="Keep the descent's path in --out, for its landscape: thrice the size.")
@@ -195,12 +203,14 @@ class TrainCommand:
         lr = schedule(o["schedule"], o["lr"] or default, o["warmup"], o["epochs"] * -(-rows // o["batch_size"]))
         make: Any = optim.OPTIMIZERS[kind]
         optimizer = make(lr=lr, weight_decay=o["weight_decay"], **settings)
-        return prepare(
-            model, (x, y), loss=nn.LOSSES[LOSSES[loss_name]](), optimizer=optimizer, epochs=o["epochs"],
-            batch_size=o["batch_size"], validation=o["validation"] or None, seed=o["seed"], clip_norm=o["clip_norm"],
-            early_stop=o["early_stop"], threads=o["threads"], backend=o["backend"],
-            record=o["watch"] or o["keep_path"], control=Control() if o["watch"] else None,
-        )  # fmt: skip
+        shared = {name: o[name] for name in ABOUT if name in o}
+        chosen = {
+            "loss": nn.LOSSES[LOSSES[loss_name]](),
+            "optimizer": optimizer,
+            "record": o["watch"] or o["keep_path"],
+            "control": Control() if o["watch"] else None,
+        }
+        return prepare(model, (x, y), **{**shared, **chosen})
 
     def loss_name(self, dataset: Dataset) -> str:
         """The loss asked for, or the one that suits the data. UsageError for one that does not."""

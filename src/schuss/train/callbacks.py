@@ -84,8 +84,6 @@ def as_callbacks(given: Iterable[Any]) -> list[Any]:
 
     UsageError for anything else.
     """
-    if not isinstance(given, Iterable):
-        raise UsageError(f"fit: callbacks must be a list of them, got {type(given).__name__}")
     result: list[Any] = []
     for callback in given:
         hooked = any(hasattr(callback, hook) for hook in ("begin", "epoch", "end"))

@@ -19,9 +19,9 @@ import numpy as np
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
 from schuss.train.loop import FACTOR, Position, Trainer
+from schuss.train.options import BEFORE, FREE
 
 EVERY = 5.0  # seconds between two writes within an epoch
-MAY_DIFFER = ("epochs", "threads")  # the total may grow, and thread counts change no bits
 
 
 class Checkpoint:
@@ -93,8 +93,8 @@ def _position(written: Any) -> Position | None:
 
 def check_settings(wanted: Mapping[str, Any], found: Any, where: str) -> None:
     """UsageError naming the settings of a run that differ from those it was begun with."""
-    old = found if isinstance(found, dict) else {}
-    differ = [k for k in {**old, **wanted} if k not in MAY_DIFFER and old.get(k) != wanted.get(k)]
+    old = {**BEFORE, **found} if isinstance(found, dict) else {}
+    differ = [k for k in {**old, **wanted} if k not in FREE and old.get(k) != wanted.get(k)]
     if differ:
         listed = ", ".join(f"{k} was {old.get(k)!r} and is now {wanted.get(k)!r}" for k in differ)
         raise UsageError(f"cannot resume {where}: {listed}; use the same settings, or start without --resume")

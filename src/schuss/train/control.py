@@ -151,10 +151,4 @@ class Control:
                 self._changed.wait(seconds)
 
 
-def check_control(given: Any) -> None:
-    """UsageError for anything but a Control or None."""
-    if given is not None and not isinstance(given, Control):
-        raise UsageError(f"fit: control must be a schuss.Control, got {type(given).__name__}")
-
-
 __all__ = ["BY_HAND", "Control"]

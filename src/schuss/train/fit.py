@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,12 @@ from schuss.ir.executor import Array
 from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import Seen, forward_graph, remember, scaled_types
 from schuss.ops.philox import key_from_seed
-from schuss.train.callbacks import Run, as_callbacks
-from schuss.train.control import Control, check_control
-from schuss.train.loop import Plan, Trainer
-from schuss.train.record import interval
+from schuss.train.callbacks import Run
+from schuss.train.control import Control
+from schuss.train.loop import Trainer
+from schuss.train.options import Data, Options, options
 from schuss.train.step import Metric, Task
 
-Data = tuple[Any, Any]
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
 REGRESSION = (
     nn.MSELoss,
@@ -62,6 +61,8 @@ def fit(
     data          (x, y): arrays of N examples (numpy, DLPack, lists); x may be a tuple of inputs
     loss          called with (pred, target), gives a scalar tensor; schuss.nn's, or a function of yours
     optimizer     schuss.optim's, or any object with init and update
+    epochs        how often each example is seen
+    batch_size    examples a step; the last step of an epoch has what is left
     validation    (x, y) to measure on after each epoch, or the share of the data to hold out
     seed          of fresh weights, the shuffle and dropout; the same seed gives the same bits
     metrics       functions of (pred, target) that give one value an example or a scalar; accuracy is built in
@@ -71,6 +72,7 @@ def fit(
     clip_norm     limit on the norm of all gradients together
     early_stop    stop after so many epochs without a better validation loss (the training loss without
                   validation data); the best weights are restored
+    shuffle       a new order of the examples each epoch; False: as they come
     scale         bytes of x are multiplied by it, and integers where no input has bytes; None: bytes by 1/255
     threads       None: the cores this process may use
     backend       native or reference
@@ -86,87 +88,32 @@ def fit(
     Raises UsageError, DataError or ShapeError for arguments that do not fit, NonFiniteError as soon as the loss
     is not finite (the model then has the last good weights).
     """
-    trainer = prepare(
-        model, data, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size, validation=validation,
-        seed=seed, metrics=metrics, callbacks=callbacks, sample_weight=sample_weight, class_weight=class_weight,
-        clip_norm=clip_norm, early_stop=early_stop, shuffle=shuffle, scale=scale, threads=threads, backend=backend,
-        record=record, control=control,
-    )  # fmt: skip
-    return trainer.train()
+    return prepare(**locals()).train()  # all arguments by name; schuss.train.options holds the same list
 
 
-def prepare(
-    model: Any,
-    data: Data,
-    *,
-    loss: Any,
-    optimizer: Any,
-    epochs: int,
-    batch_size: int,
-    validation: Data | float | None,
-    seed: int,
-    metrics: Mapping[str, Metric] | Iterable[Metric] = (),
-    callbacks: Iterable[Any] = (),
-    sample_weight: Any = None,
-    class_weight: Any = None,
-    clip_norm: float | None = None,
-    early_stop: int | None = None,
-    shuffle: bool = True,
-    scale: float | None = None,
-    threads: int | None = None,
-    backend: str = "native",
-    record: bool | float = False,
-    control: Control | None = None,
-) -> Trainer:
+def prepare(model: Any, data: Data, **given: Any) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
-    interval(record)
-    check_control(control)
-    _check_numbers(epochs, batch_size, seed, clip_norm, scale, early_stop, threads)
+    asked = options(given)
     parameters = nn.named_parameters(model)
     if not parameters:
         raise UsageError("fit: the model has no parameters to learn")
-    nn.initialize(model, seed)
-    key = key_from_seed(seed)
+    nn.initialize(model, asked.seed)
+    key = key_from_seed(asked.seed)
     dtype = next(iter(parameters.values())).dtype
     columns = _columns(data, dtype, "x", "y")
-    if isinstance(validation, (int, float, np.number)):
-        columns, held = _split(columns, float(validation), key)
+    if isinstance(asked.validation, (int, float, Real)):  # mypy does not take a float for a Real
+        columns, held = _split(columns, float(asked.validation), key)
     else:
-        held = None if validation is None else _columns(validation, dtype, "validation x", "validation y")
-    weights = _example_weights(sample_weight, class_weight, data, columns, dtype)
+        held = None if asked.validation is None else _columns(asked.validation, dtype, "validation x", "validation y")
+    weights = _example_weights(asked.sample_weight, asked.class_weight, data, columns, dtype)
     if weights is not None:
         columns["w"] = weights
         if held is not None:
             held["w"] = np.ones(len(held["y"]), dtype)
-    task = _task(model, loss, optimizer, columns, scale, clip_norm, metrics)
+    task = _task(model, asked, columns)
     _check_fit(task, columns, held)
-    remember(model, Seen(task.inputs, task.scale, task.target, loss, optimizer))
-    plan = Plan(epochs, batch_size, seed, shuffle, early_stop)
-    return Trainer(task, executor(backend, threads), plan, key, columns, held, as_callbacks(callbacks), record, control)
-
-
-def _check_numbers(
-    epochs: int,
-    batch_size: int,
-    seed: int,
-    clip_norm: float | None,
-    scale: float | None,
-    early_stop: int | None,
-    threads: int | None,
-) -> None:
-    for name, value in (
-        ("epochs", epochs),
-        ("batch_size", batch_size),
-        ("early_stop", early_stop),
-        ("threads", threads),
-    ):
-        if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1):
-            raise UsageError(f"fit: {name} must be a whole number of at least 1, got {value!r}")
-    for name, real in (("clip_norm", clip_norm), ("scale", scale)):
-        if real is not None and (not isinstance(real, (int, float, np.number)) or not 0 < real < math.inf):
-            raise UsageError(f"fit: {name} must be a positive number, got {real!r}")
-    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        raise UsageError(f"fit: seed must be a whole number between 0 and 2**64 - 1, got {seed!r}")
+    remember(model, Seen(task.inputs, task.scale, task.target, asked.loss, asked.optimizer))
+    return Trainer(task, executor(asked.backend, asked.threads), asked, key, columns, held)
 
 
 def _columns(data: Data, dtype: str, x_name: str, y_name: str) -> dict[str, Array]:
@@ -213,8 +160,6 @@ def _labels(y: Array, what: str) -> Array:
 
 
 def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict[str, Array], dict[str, Array] | None]:
-    if not 0 <= fraction < 1:
-        raise UsageError(f"fit: validation must be (x, y) or a share of at least 0 and below 1, got {fraction}")
     if fraction == 0:
         return columns, None
     train, held = split_validation(len(columns["y"]), fraction, key)
@@ -269,25 +214,15 @@ def _class_weights(given: Any, y: Array) -> Array:
     return table
 
 
-def _task(
-    model: Any,
-    loss: Any,
-    optimizer: Any,
-    columns: dict[str, Array],
-    scale: float | None,
-    clip: float | None,
-    metrics: Any,
-) -> Task:
+def _task(model: Any, asked: Options, columns: dict[str, Array]) -> Task:
     inputs = tuple(_row_type(a) for n, a in columns.items() if n.startswith("x"))
-    chosen = scale if scale is not None else (1 / 255 if any(t.dtype == "uint8" for t in inputs) else None)
-    if not hasattr(optimizer, "init") or not hasattr(optimizer, "update"):
-        raise UsageError(f"fit: the optimizer must have init and update, got {type(optimizer).__name__}")
-    if not callable(loss):
-        raise UsageError(f"fit: the loss must be callable with (pred, target), got {type(loss).__name__}")
-    named = _metrics(metrics)
+    chosen = asked.scale
+    if chosen is None and any(t.dtype == "uint8" for t in inputs):
+        chosen = 1 / 255
+    named = _metrics(asked.metrics)
     target = _row_type(columns["y"])
-    task = Task(model, loss, optimizer, inputs, target, "w" in columns, chosen, clip, named)
-    if target.is_float or target.rank != 1 or not _are_labels(loss, columns["y"], _classes(task)):
+    task = Task(model, asked.loss, asked.optimizer, inputs, target, "w" in columns, chosen, asked.clip_norm, named)
+    if target.is_float or target.rank != 1 or not _are_labels(task.loss, columns["y"], _classes(task)):
         return task
     return replace(task, metrics={"accuracy": accuracy, **named})
 

@@ -15,10 +15,11 @@ from schuss.data import Orders
 from schuss.ir.executor import Array, Executor
 from schuss.nn.forward import remember, seen_by
 from schuss.optim.base import LR_FACTOR
-from schuss.train.callbacks import Run, call
+from schuss.train.callbacks import Run, as_callbacks, call
 from schuss.train.control import Control
 from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.evaluate import Evaluation, means
+from schuss.train.options import Options
 from schuss.train.rate import schedule_of, steered, why_fixed
 from schuss.train.record import EVERY, SHARE, Moment, Recorder, interval
 from schuss.train.step import Task, first_state, training_step
@@ -57,17 +58,6 @@ class Position:
     changes: list[dict[str, Any]] = field(default_factory=list)  # made by hand
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How long and in what portions to train."""
-
-    epochs: int
-    batch_size: int
-    seed: int
-    shuffle: bool = True
-    early_stop: int | None = None
-
-
 class Trainer:
     """One run of fit."""
 
@@ -75,20 +65,17 @@ class Trainer:
         self,
         task: Task,
         executor: Executor,
-        plan: Plan,
+        options: Options,
         key: Array,
         data: Mapping[str, Array],
         validation: Mapping[str, Array] | None,
-        callbacks: list[Any],
-        record: bool | float = False,
-        control: Control | None = None,
     ) -> None:
-        self.task, self.plan, self.key = task, plan, key
+        self.task, self.options, self.key = task, options, key
         self.rows = len(data["y"])
-        self.batch = min(plan.batch_size, self.rows)
+        self.batch = min(options.batch_size, self.rows)
         self.steps = -(-self.rows // self.batch)
-        self.callbacks = callbacks
-        self.orders = Orders(self.rows, key, plan.epochs)
+        self.callbacks = as_callbacks(options.callbacks)
+        self.orders = Orders(self.rows, key, options.epochs)
         self.position = Position()
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.best: dict[str, Array] = {}
@@ -97,9 +84,9 @@ class Trainer:
         self.parameters = nn.named_parameters(task.model)
         params = {name: p.data for name, p in self.parameters.items()}
         state = first_state(task)
-        self.control = control or Control()
+        self.control = options.control or Control()
         self.control.attach(why_fixed(task.optimizer, state))
-        every = interval(record)
+        every = interval(options.record)
         self.recorder = None if every is None else Recorder(every, self.run.path, SHARE if every == EVERY else math.inf)
         self._schedule = schedule_of(task.optimizer)
         self.step = training_step(task, state)
@@ -153,7 +140,7 @@ class Trainer:
             if self.recorder is not None:
                 self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays))
             halted = call(self.callbacks, "begin", self.run)
-            while not halted and self.position.epoch < self.plan.epochs and self.run.stopped is None:
+            while not halted and self.position.epoch < self.options.epochs and self.run.stopped is None:
                 self._epoch(progress, stop, saved)
                 if self.run.stopped is None:
                     halted = call(self.callbacks, "epoch", self.run)
@@ -184,14 +171,14 @@ class Trainer:
     def _note_record(self) -> None:
         seen = seen_by(self.task.model)
         if seen is not None:
-            plan = {"batch_size": self.plan.batch_size, "seed": self.plan.seed, "clip_norm": self.task.clip_norm}
-            remember(self.task.model, replace(seen, record=self.run.record() | plan))
+            asked = {name: getattr(self.options, name) for name in ("batch_size", "seed", "clip_norm")}
+            remember(self.task.model, replace(seen, record=self.run.record() | asked))
 
     def _restores_best(self) -> bool:
-        return self.plan.early_stop is not None and bool(self.best)
+        return self.options.early_stop is not None and bool(self.best)
 
     def _waited_long_enough(self) -> str | None:
-        patience = self.plan.early_stop
+        patience = self.options.early_stop
         if patience is None or self.position.waited < patience:
             return None
         return f"no better for {patience} epochs"
@@ -204,7 +191,7 @@ class Trainer:
             at.epoch_seconds = 0.0
             self.arrays |= self._no_sums()
             self.loop.load(self._no_sums())
-        order = self.orders(at.epoch) if self.plan.shuffle else np.arange(self.rows)
+        order = self.orders(at.epoch) if self.options.shuffle else np.arange(self.rows)
         self._back, self._taken = (at.step, dict(self.arrays)), time.perf_counter()
         while at.step < self.steps:
             reason = self._follow(order, stop, saved)
@@ -303,7 +290,7 @@ class Trainer:
     def _progress(self) -> Progress:
         at = self.position
         done = min(at.step * self.batch, self.rows)
-        return Progress(at.epoch, self.plan.epochs, at.step, self.steps, done, self._means())
+        return Progress(at.epoch, self.options.epochs, at.step, self.steps, done, self._means())
 
     def _peeked(self) -> dict[str, Array]:
         return {f"sum/{name}": self.loop.peek(f"sum/{name}") for name in self.task.sums}
@@ -370,7 +357,7 @@ class Trainer:
 
     def _remember_best(self, loss: float) -> None:
         at = self.position
-        if self.evaluation is None and self.plan.early_stop is None:
+        if self.evaluation is None and self.options.early_stop is None:
             return
         at.waited += 1
         if loss < at.best_loss:
@@ -388,4 +375,4 @@ class Trainer:
         raise blown_up(self.step, {**self.arrays, **columns}, base + number, where)
 
 
-__all__ = ["Evaluation", "Plan", "Position", "Progress", "Trainer"]
+__all__ = ["Evaluation", "Position", "Progress", "Trainer"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from schuss.errors import UsageError
 from schuss.ir.executor import Array
 
 EVERY = 0.02  # seconds between two moments at first: a short run has a path too, a long one's interval doubles
@@ -59,11 +58,9 @@ class Track:
 
 
 def interval(record: bool | float) -> float | None:
-    """Seconds between moments for what `fit` was given as record, None for no record. UsageError for anything else."""
+    """Seconds between moments for what `fit` was given as record, None for no record."""
     if isinstance(record, (bool, np.bool_)):
         return EVERY if record else None
-    if not isinstance(record, (int, float, np.number)) or not 0 < float(record) < math.inf:
-        raise UsageError(f"fit: record must be True, False or a positive number of seconds, got {record!r}")
     return float(record)
 
 

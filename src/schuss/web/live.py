@@ -114,7 +114,7 @@ class Live(Session):
 
     def state(self) -> Event:
         at, trainer = self._progress, self.trainer
-        epochs, per_epoch = trainer.plan.epochs, trainer.steps
+        epochs, per_epoch = trainer.options.epochs, trainer.steps
         counter, total = trainer.position.counter, epochs * per_epoch
         path = trainer.run.path
         moment = path[-1] if path else None

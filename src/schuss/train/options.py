@@ -1,0 +1,210 @@
+"""What a run is asked for: each option of `fit` once, with its type, range, default and meaning for resuming.
+
+`fit`, `prepare`, the command and checkpoints read this record. Nothing of numpy is imported here: the command's help
+needs the ranges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from schuss.errors import UsageError
+
+if TYPE_CHECKING:
+    from schuss.train.control import Control
+    from schuss.train.step import Metric
+
+Data = tuple[Any, Any]
+Kind = Callable[[Any], str | None]
+
+
+# -- kinds: what a value must be. Called with a value they say what is wrong, None for nothing ---------------------
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number in a range; None where that means something."""
+
+    low: int = 1
+    high: int | None = None
+    or_none: bool = False
+
+    def __call__(self, value: Any) -> str | None:
+        if value is None and self.or_none:
+            return None
+        number = isinstance(value, Integral) and not isinstance(value, bool)
+        if number and self.low <= value and (self.high is None or value <= self.high):
+            return None
+        if self.high is None:
+            return f"must be a whole number of at least {self.low}"
+        high = "2**64 - 1" if self.high == 2**64 - 1 else self.high
+        return f"must be a whole number between {self.low} and {high}"
+
+
+@dataclass(frozen=True)
+class Positive:
+    """A finite number above 0; None where that means something."""
+
+    or_none: bool = False
+
+    def __call__(self, value: Any) -> str | None:
+        if value is None and self.or_none:
+            return None
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        return None if number and 0 < value < math.inf else "must be a positive number"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or False."""
+
+    def __call__(self, value: Any) -> str | None:
+        numpys = type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")
+        return None if numpys or isinstance(value, bool) else "must be True or False"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some names."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str | None:
+        return None if isinstance(value, str) and value in self.names else f"must be one of {', '.join(self.names)}"
+
+
+def _a_loss(value: Any) -> str | None:
+    if isinstance(value, type):
+        return f"must be an object, not a class: write loss={value.__name__}()"
+    return None if callable(value) else "must be callable with (pred, target)"
+
+
+def _an_optimizer(value: Any) -> str | None:
+    if isinstance(value, type):
+        return f"must be an object, not a class: write optimizer={value.__name__}()"
+    return None if hasattr(value, "init") and hasattr(value, "update") else "must have init and update"
+
+
+def _metrics(value: Any) -> str | None:
+    fine = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    return None if fine else "must be a list of functions of (pred, target), or {name: function}"
+
+
+def _callbacks(value: Any) -> str | None:
+    return None if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else "must be a list of them"
+
+
+def _validation(value: Any) -> str | None:
+    if value is None or (isinstance(value, (tuple, list)) and len(value) == 2):
+        return None
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return None if 0 <= float(value) < 1 else "must be (x, y) or a share of at least 0 and below 1"
+    return "must be a pair (x, y) or a share"
+
+
+def _record(value: Any) -> str | None:
+    if Flag()(value) is None or Positive()(value) is None:
+        return None
+    return "must be True, False or a positive number of seconds"
+
+
+def _control(value: Any) -> str | None:
+    if value is None:
+        return None
+    from schuss.train.control import Control
+
+    return None if isinstance(value, Control) else "must be a schuss.Control"
+
+
+def _anything(value: Any) -> str | None:
+    """Looked at where the data are."""
+    return None
+
+
+# -- the record --------------------------------------------------------------------------------------------------
+
+
+ALWAYS: Any = object()  # there is no version without the option
+
+
+@dataclass(frozen=True)
+class About:
+    """What is to be known of an option.
+
+    default fit's; dataclasses.MISSING where one must be given
+    kind    what its values must be
+    free    a resumed run may have another value: it changes no bit of what was done, and no setting of a checkpoint
+            is compared by it
+    before  for an option that came after version 0.1.0: the value that does what was done without it. A checkpoint
+            that does not name the option was written by a run with this value
+    """
+
+    default: Any
+    kind: Kind
+    free: bool
+    before: Any
+
+
+def _has(kind: Kind, *, free: bool = False, before: Any = ALWAYS) -> dict[str, Any]:
+    return {"kind": kind, "free": free, "before": before}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The keyword arguments of `fit`, which tells what each means. UsageError for a value of the wrong kind."""
+
+    loss: Any = field(metadata=_has(_a_loss))
+    optimizer: Any = field(metadata=_has(_an_optimizer))
+    epochs: int = field(default=1, metadata=_has(Whole(), free=True))  # the total may grow
+    batch_size: int = field(default=64, metadata=_has(Whole()))
+    validation: Data | float | None = field(default=None, metadata=_has(_validation))
+    seed: int = field(default=0, metadata=_has(Whole(0, 2**64 - 1)))
+    metrics: Mapping[str, Metric] | Iterable[Metric] = field(default=(), metadata=_has(_metrics))
+    callbacks: Iterable[Any] = field(default=(), metadata=_has(_callbacks, free=True))
+    sample_weight: Any = field(default=None, metadata=_has(_anything))
+    class_weight: Any = field(default=None, metadata=_has(_anything))
+    clip_norm: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
+    early_stop: int | None = field(default=None, metadata=_has(Whole(or_none=True)))
+    shuffle: bool = field(default=True, metadata=_has(Flag()))
+    scale: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
+    threads: int | None = field(default=None, metadata=_has(Whole(or_none=True), free=True))
+    backend: str = field(default="native", metadata=_has(Choice(("native", "reference"))))
+    record: bool | float = field(default=False, metadata=_has(_record, free=True))
+    control: Control | None = field(default=None, metadata=_has(_control, free=True))
+
+    def __post_init__(self) -> None:
+        for name, about in ABOUT.items():
+            value = getattr(self, name)
+            wrong = about.kind(value)
+            if wrong:
+                raise UsageError(f"fit: {name} {wrong}, got {_shown(value)}")
+
+
+ABOUT: dict[str, About] = {f.name: About(f.default, **f.metadata) for f in fields(Options)}
+FREE = frozenset(name for name, about in ABOUT.items() if about.free)
+BEFORE = {name: about.before for name, about in ABOUT.items() if about.before is not ALWAYS}
+
+
+def options(given: Mapping[str, Any]) -> Options:
+    """The record of keyword arguments. UsageError naming one that `fit` does not know or that is missing."""
+    unknown = [name for name in given if name not in ABOUT]
+    if unknown:
+        raise UsageError(f"fit: there is no option {unknown[0]}; it knows {', '.join(ABOUT)}")
+    missing = [name for name in ("loss", "optimizer") if name not in given]
+    if missing:
+        raise UsageError(f"fit: {missing[0]} is missing")
+    return Options(**given)
+
+
+def _shown(value: Any) -> str:
+    """Numbers and texts as they are, anything else by its type."""
+    plain = value is None or isinstance(value, (str, Real)) or type(value).__module__ == "numpy"
+    text = repr(value)
+    return text if plain and len(text) <= 60 else type(value).__name__
+
+
+__all__ = ["ABOUT", "BEFORE", "FREE", "About", "Choice", "Data", "Flag", "Options", "Positive", "Whole", "options"]
