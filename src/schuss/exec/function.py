@@ -9,6 +9,7 @@ import numpy as np
 
 from schuss.exec.code import Code, build
 from schuss.exec.reference import example_count
+from schuss.exec.seams import solid
 from schuss.exec.table import Table
 from schuss.exec.threads import run_team
 from schuss.ir.executor import Array
@@ -167,7 +168,7 @@ class _Form:
 
     def stored(self, array: Array) -> Array:
         """The array as a program expects to find it."""
-        return np.ascontiguousarray(array if self.order is None else np.transpose(array, self.order))
+        return solid(array if self.order is None else np.transpose(array, self.order))
 
     def empty(self, n: int) -> Array:
         """Memory for the value."""

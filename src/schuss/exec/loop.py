@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from schuss.errors import UsageError
 from schuss.exec.blocks import StateBlock
 from schuss.exec.code import build
+from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.exec.table import Table
 from schuss.exec.threads import private_cache
 from schuss.ir.executor import Array, Step
@@ -50,6 +52,8 @@ class NativeLoop:
         self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
         self._max_batch = max_batch
         self._columns: dict[str, Array] = {}
+        self._rows: int | None = None
+        self._given = types_of(step)
         self._order = np.zeros(0, np.int64)
         for name, array in self._state.items():
             self._table.set(self._slots[name], array)
@@ -99,7 +103,7 @@ class NativeLoop:
         for name, value in state.items():
             if name not in self._state:
                 continue
-            held, given = self._state[name], np.asarray(value)
+            held, given = self._state[name], fitting(name, value, self._given[name])
             np.copyto(held, given.T if name in self._swapped else given, casting="no")
 
     def state(self) -> dict[str, Array]:
@@ -113,17 +117,18 @@ class NativeLoop:
         return copy.T if name in self._swapped else copy
 
     def bind(self, columns: Mapping[str, Array]) -> None:
-        for name in self._step.columns:
-            array = np.ascontiguousarray(columns[name])
-            self._columns[name] = array
+        self._columns, self._rows = resident(self._step, columns)
+        for name, array in self._columns.items():
             self._table.set(self._slots[name], array)
 
     def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
-        assert batch <= self._max_batch
+        if batch > self._max_batch:
+            raise UsageError(f"run: batches of {batch} rows, the loop is made for {self._max_batch} at most")
         total = len(order)
         if len(self._order) != total + LATER:  # the last batch looks ahead, too
             self._order = np.zeros(total + LATER, np.int64)
         self._order[:total] = order
+        check_span(self._step, self._rows, self._order[:total], batch, first, steps)
         return self._table.run(self._order, batch, total, first, steps, counter, self._threads)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.errors import ShapeError
+from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Sym, bind
@@ -76,9 +77,12 @@ class ReferenceLoop:
         self.step = step
         self._state: dict[str, Array] = {}
         self._columns: Mapping[str, Array] = {}
+        self._rows: int | None = None
+        self._types = types_of(step)
 
     def load(self, state: Mapping[str, Array]) -> None:
-        self._state |= {name: np.array(value) for name, value in state.items() if name in self.step.state}
+        held = {name: value for name, value in state.items() if name in self.step.state}
+        self._state |= {name: np.array(fitting(name, value, self._types[name])) for name, value in held.items()}
 
     def state(self) -> dict[str, Array]:
         return {name: self.peek(name) for name in self._state}
@@ -87,9 +91,11 @@ class ReferenceLoop:
         return self._state[name].copy()
 
     def bind(self, columns: Mapping[str, Array]) -> None:
-        self._columns = columns
+        self._columns, self._rows = resident(self.step, columns)
 
     def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
+        order = np.ascontiguousarray(order, np.int64)
+        check_span(self.step, self._rows, order, batch, first, steps)
         for i in range(steps):
             rows = order[(first + i) * batch : (first + i + 1) * batch]
             outputs = self._one(rows, counter + i)

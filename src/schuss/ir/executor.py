@@ -38,7 +38,7 @@ class Loop(Protocol):
     """A compiled Step with its state in place."""
 
     def load(self, state: Mapping[str, Array]) -> None:
-        """Copy the arrays in as the state; what is not named stays."""
+        """Copy the arrays in as the state; what is not named stays. ShapeError for another dtype or shape."""
 
     def state(self) -> dict[str, Array]:
         """Copies of the state as it is now."""
@@ -47,13 +47,16 @@ class Loop(Protocol):
         """A copy of one array of the state."""
 
     def bind(self, columns: Mapping[str, Array]) -> None:
-        """Name the resident arrays rows are picked from. They are read in place, never copied."""
+        """Name the resident arrays rows are picked from. They are read in place, not copied unless they have gaps.
+
+        ShapeError for one that is missing or of another dtype, row or length than the step and the others have.
+        """
 
     def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
         """Run `steps` steps; step i uses rows order[(first+i)*batch : (first+i+1)*batch] and counter+i.
 
         The last batch may be short. Returns how many steps ran: fewer only if the watched output was
-        not finite, and then the last one counted is the one that was not.
+        not finite, and then the last one counted is the one that was not. UsageError for rows that are not there.
         """
 
 
