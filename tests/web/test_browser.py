@@ -201,37 +201,6 @@ def test_what_the_network_sees_is_centred(training: str, tab: Callable[..., Tab]
     assert centre == pytest.approx([13.5, 13.5], abs=1.0)
 
 
-def test_the_playground_trains_at_once_and_takes_points(small: Small, tab: Callable[..., Tab]) -> None:
-    page = tab(small.page.address, "play")
-    try:
-        page.until("Number(document.getElementById('play-epoch').textContent) > 3", 60)
-        page("[data-key=more-0]").click()
-        page.until("document.title.includes('2-10-8-2')", 60)  # compiled first
-        page("#play-data [data-value=xor]").click()
-        page.until("document.getElementById('run-about').textContent.startsWith('xor')", 60)
-        page.until("document.querySelector('#play-stage.old') === null", 60)
-        page("#play-stage").focus()
-        page.page.keyboard.press("ArrowRight")
-        page.page.keyboard.press("Enter")
-        page.until("document.getElementById('run-about').textContent.includes('401 training rows')", 60)
-        assert page('#play-data [data-value=points][aria-checked="true"]').count() == 1
-        page("#play-data [data-value=sine]").click()
-        page.until("document.title.includes('1-10-8-1')", 60)
-    finally:
-        page("#play-leave").click()
-    page.until("document.getElementById('status-text').textContent === 'A finished run'")
-
-
-def test_the_playground_says_why_it_waits(training: str, tab: Callable[..., Tab]) -> None:
-    page = tab(training, "play")
-    page("#play-stage .message").wait_for()
-    assert page.text("#play-stage .message").startswith("A run is in training.")
-    assert page.text("#play-again") == "Train"
-    page("#play-data [data-value=xor]").click()
-    page.page.wait_for_timeout(500)
-    assert page.text("#status-text") == "Training"  # the run's: nothing else was started
-
-
 # -- pleasant ------------------------------------------------------------------------------------------
 
 

@@ -82,12 +82,18 @@ def wait(condition: Any, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_it_trains_at_once_and_again_and_goes_back(page: Page, client: Client):
-    site = page.site
+def test_it_trains_at_once_and_again_and_the_model_stays(page: Page, client: Client):
+    """A session of its own: every event says whose it is, and what is asked of the page's model is its own."""
+    site, model = page.site, page.site.main
     kinds: dict[str, int] = {}
     client.post("play", {"data": "circle", "layers": [8, 8], "lr": 0.03, "seed": 1})
-    first = site.current
+    first = site.playing
+    assert first is not None
+    others = set()
     for event in client.events(15):
+        if event["of"] != "play":
+            others.add((event["type"], event.get("mode")))
+            continue
         kinds[event["type"]] = kinds.get(event["type"], 0) + 1
         if event["type"] == "hello":
             assert (event["mode"], event["model"], event["label"]) == ("play", "2-8-8-2", "circle")
@@ -99,22 +105,42 @@ def test_it_trains_at_once_and_again_and_goes_back(page: Page, client: Client):
             assert z.min() >= 0
             assert z.max() <= 1
             break
+    assert others == {("hello", "view")}
     assert kinds["moment"] > 2
     assert kinds["state"] > 2
+    assert len(client.post("predict", {"x": [0] * 64})["y"]) == 3  # the page's model
+    assert len(client.post("predict?of=play", {"x": [0, 0]})["y"]) == 2
     begun = time.monotonic()
     client.post("play", {"data": "sine", "layers": [4], "activation": "relu", "optimizer": "sgd"})
     assert time.monotonic() - begun < 10
     assert first.finished
     assert not first._thread.is_alive(), "the old run must end before the new one"
-    function = client.get("function")
+    function = client.get("function?of=play")
     assert function["kind"] == "curve"
     assert len(function["target"]) == len(function["x"])
-    assert client.get("graph.json?example=3")["loss"] >= 0
+    assert client.get("function")["kind"] == "image"
+    assert client.get("graph.json?example=3&of=play")["loss"] >= 0
+    assert client("GET", "?of=play")[0] == 200
     client.post("play", {"data": None})
-    assert site.current is site.main
-    assert next(client.events())["mode"] == "view"
+    assert site.main is model
+    assert [e["mode"] for e in [next(client.events())]] == ["view"]
     client.post("play", {"data": None})
+    assert client.refused("control?of=play", {"do": "pause"}) == "the playground is not open"
+    assert client("GET", "?of=play")[0] == 307  # on to the page of the model
     assert not [t for t in threading.enumerate() if t.name == "schuss-page-play"]
+
+
+def test_every_picture_has_the_same_axes(page: Page, client: Client):
+    """Whatever points are added, nothing moves under the hand."""
+    points = [[-0.2, 0.1, 0], [0.3, 0.4, 1]]
+    axes = []
+    for more in ([], [[0.9, -0.9, 1]]):
+        client.post("play", {"data": "points", "points": points + more, "layers": [2]})
+        axes.append(client.get("function?of=play")["axes"])
+    client.post("play", {"data": "circle", "layers": [2]})
+    axes.append(client.get("function?of=play")["axes"])
+    client.post("play", {"data": None})
+    assert axes == [[-1.3, 1.3, -1.3, 1.3]] * 3
 
 
 def test_it_learns_what_it_is_given(page: Page, client: Client):
@@ -123,26 +149,26 @@ def test_it_learns_what_it_is_given(page: Page, client: Client):
         "play", {"data": "points", "points": points, "layers": [8], "lr": 0.05, "epochs": 5000, "batch_size": 4}
     )
     for event in client.events(20):
-        if event["type"] == "state" and event["metrics"].get("accuracy") == 1.0:
+        if event["type"] == "state" and event["of"] == "play" and event["metrics"].get("accuracy") == 1.0:
             break
     else:
         raise AssertionError("it did not learn exclusive or")
-    client.post("control", {"do": "pause"})
+    client.post("control?of=play", {"do": "pause"})
     time.sleep(0.3)
     for x, y, label in points:
-        assert int(np.argmax(client.post("predict", {"x": [x, y]})["y"])) == label
+        assert int(np.argmax(client.post("predict?of=play", {"x": [x, y]})["y"])) == label
     client.post("play", {"data": None})
 
 
 def test_a_rate_that_blows_up_is_told(page: Page, client: Client):
     client.post("play", {"data": "sine", "optimizer": "sgd", "lr": 10.0, "layers": [64, 64], "activation": "identity"})
     wait(lambda: site_finished(page))
-    assert next(client.events())["state"]["finished"]
+    assert client.until("hello", of="play")["state"]["finished"]
     client.post("play", {"data": None})
 
 
 def site_finished(page: Page) -> bool:
-    return bool(getattr(page.site.current, "finished", False))
+    return bool(getattr(page.site.playing, "finished", False))
 
 
 def test_begun_many_times_in_a_row(page: Page, client: Client):
@@ -151,7 +177,7 @@ def test_begun_many_times_in_a_row(page: Page, client: Client):
         client.post("play", {"data": "xor", "layers": [4], "lr": 0.01 * (i + 1)})
     playing = [t for t in threading.enumerate() if t.name == "schuss-page-play"]
     assert len(playing) == 1
-    assert page.site.current.settings.lr == pytest.approx(0.06)
+    assert page.site.playing.settings.lr == pytest.approx(0.06)
     client.post("play", {"data": None})
     assert not [t for t in threading.enumerate() if t.name == "schuss-page-play"]
 
@@ -161,9 +187,9 @@ def test_a_playground_is_closed_once(page: Page, client: Client, monkeypatch: py
     real = Play.close
     monkeypatch.setattr(Play, "close", lambda self: closed.append(self) or real(self))
     client.post("play", {"data": "xor", "layers": [4]})
-    first = page.site.current
+    first = page.site.playing
     client.post("play", {"data": "circle", "layers": [4]})
-    second = page.site.current
+    second = page.site.playing
     assert closed == [first]
     client.post("play", {"data": None})
     assert closed == [first, second]

@@ -31,7 +31,10 @@ def test_the_newest_of_a_kind_is_kept():
         for i in range(1000):
             reader.put("state", f"s{i}")
             reader.put("landscape", f"l{i}")
-        assert reader.waiting == [("state", "s999"), ("landscape", "l999")]
+        assert reader.waiting == [("state", "s999", ""), ("landscape", "l999", "")]
+        reader.put("state", "another session's", "play")
+        reader.put("hello", "h", "play")
+        assert [of for _, _, of in reader.waiting] == ["", "", "play"]
         assert not reader.lost
 
     asyncio.run(check())
@@ -39,7 +42,7 @@ def test_the_newest_of_a_kind_is_kept():
 
 def test_a_reader_that_lost_moments_is_told_everything_again():
     async def check() -> None:
-        hub = Hub(lambda: {"type": "hello", "all": True})
+        hub = Hub(lambda: [{"type": "hello", "all": True}])
         hub.loop = asyncio.get_running_loop()
         pieces = hub.stream()
         assert b'"hello"' in await anext(pieces)
@@ -58,7 +61,7 @@ def test_a_reader_that_lost_moments_is_told_everything_again():
 
 def test_many_readers_push_out_the_oldest():
     async def check() -> None:
-        hub = Hub(lambda: {"type": "hello"})
+        hub = Hub(lambda: [{"type": "hello"}])
         hub.loop = asyncio.get_running_loop()
         streams = [hub.stream() for _ in range(stream.READERS + 1)]
         for one in streams:
@@ -73,7 +76,7 @@ def test_many_readers_push_out_the_oldest():
 
 
 def test_sending_never_blocks_and_never_fails():
-    hub = Hub(lambda: {"type": "hello"})
+    hub = Hub(lambda: [{"type": "hello"}])
     hub.send({"type": "state"})  # nobody is there
     loop = asyncio.new_event_loop()
     hub.loop, hub.readers = loop, [object()]  # type: ignore[list-item]

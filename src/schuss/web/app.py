@@ -12,12 +12,13 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from schuss.errors import SchussError, UsageError
 from schuss.web.security import Guard, TooLarge
-from schuss.web.site import Site
+from schuss.web.session import Session
+from schuss.web.site import MAIN, PLAY, Site
 from schuss.web.stream import to_json
 from schuss.web.worker import Busy
 
@@ -59,7 +60,8 @@ def _careful(endpoint: Endpoint) -> Endpoint:
         except (SchussError, IndexError) as error:
             return answer({"error": " ".join(str(error).split())}, 400)
         except Exception as error:  # a mistake of ours: the page says so, and the server goes on
-            return answer({"error": f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}"}, 500)
+            text = f"the page failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            return answer({"error": text}, 500)
 
     return careful
 
@@ -87,8 +89,13 @@ class _Routes:
     async def _computed(self, job: Callable[[], Any]) -> Any:
         return await asyncio.wrap_future(self.site.worker.submit(job))
 
+    def _session(self, request: Request) -> Session:
+        return self.site.session(_of(request))
+
     async def index(self, request: Request) -> Response:
-        """The page."""
+        """The page. That of a playground that has ended is the main one's."""
+        if _of(request) == PLAY and self.site.playing is None:
+            return RedirectResponse("./")
         return self._file("index.html")
 
     async def file(self, request: Request) -> Response:
@@ -107,23 +114,23 @@ class _Routes:
 
     async def graph_svg(self, request: Request) -> Response:
         """The graph of one example, as a picture."""
-        question = _question(request)
-        picture = await self._computed(lambda: self.site.graph(*question, numbers=False).svg)
+        of, question = _of(request), _question(request)
+        picture = await self._computed(lambda: self.site.graph(of, *question, numbers=False).svg)
         return Response(picture, media_type="image/svg+xml")
 
     async def graph_json(self, request: Request) -> Response:
         """The numbers of the graph, or of one of its operations."""
-        question, name = _question(request), request.query_params.get("op")
-        return answer(await self._computed(lambda: _numbers(self.site.graph(*question, numbers=True), name)))
+        of, question, name = _of(request), _question(request), request.query_params.get("op")
+        return answer(await self._computed(lambda: _numbers(self.site.graph(of, *question, numbers=True), name)))
 
     async def function(self, request: Request) -> Response:
         """The function, where it can be drawn."""
-        return answer(await self._computed(self.site.current.subject.function))
+        return answer(await self._computed(self._session(request).subject.function))
 
     async def control(self, request: Request) -> Response:
         """Steer the run."""
         message = await _message(request)
-        self.site.current.control(_text(message, "do"), message.get("value"))
+        self._session(request).control(_text(message, "do"), message.get("value"))
         return answer({"ok": True})
 
     async def predict(self, request: Request) -> Response:
@@ -132,23 +139,23 @@ class _Routes:
         values = message.get("x")
         if not isinstance(values, list) or not all(_is_number(v) for v in values):
             raise UsageError("x must be a list of numbers")
-        centre = message.get("centre") is True
-        return answer(await self._computed(lambda: self.site.current.subject.predict(values, centre)))
+        centre, session = message.get("centre") is True, self._session(request)
+        return answer(await self._computed(lambda: session.subject.predict(values, centre)))
 
     async def landscape(self, request: Request) -> Response:
         """Start the fine surface in place of one that is being computed; {"cancel": true} ends that and starts none."""
-        message = await _message(request)
+        message, session = await _message(request), self._session(request)
         if "cancel" in message:
             if message["cancel"] is not True or len(message) > 1:
                 raise UsageError("cancel must be true, and stand alone")
-            self.site.current.cancel_landscape()
+            session.cancel_landscape()
             return answer({"ok": True})
         size, rows = (_whole(message.get(k, v), k) for k, v in (("size", 51), ("rows", 10_000)))
-        await self._computed(lambda: self.site.current.compute_landscape(size, rows))
+        await self._computed(lambda: session.compute_landscape(size, rows))
         return answer({"ok": True})
 
     async def play(self, request: Request) -> Response:
-        """Start the playground, or leave it."""
+        """Start the playground, or end it."""
         message = await _message(request)
         await asyncio.wrap_future(self.site.player.submit(lambda: self.site.play(message)))
         return answer({"ok": True})
@@ -173,6 +180,11 @@ async def _message(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError("the message must be a JSON object")
     return found
+
+
+def _of(request: Request) -> str:
+    """The session that is asked: the main one, or by of=play the playground."""
+    return request.query_params.get("of", MAIN)
 
 
 def _question(request: Request) -> tuple[str, int, dict[str, Any]]:

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ class Live(Session):
     target the function itself, where it is known
     share  of the time that drawing the function may take
     tick   seconds between two looks at the run
+    axes   of the function's picture: see Subject
     """
 
     mode = "train"
@@ -50,11 +51,13 @@ class Live(Session):
         target: Callable[[Any], Any] | None = None,
         share: float = FUNCTION,
         tick: float = TICK,
+        axes: Sequence[float] | None = None,
     ) -> None:
         self.trainer, self.steering, self._share, self._pause = trainer, control, share, tick
         self._first = {name: np.array(p.data) for name, p in nn.named_parameters(trainer.task.model).items()}
         validation = getattr(trainer.run, "validation", None)
-        super().__init__(Subject(trainer.task, trainer.data, test or validation, self._snapshot, target), label)
+        subject = Subject(trainer.task, trainer.data, test or validation, self._snapshot, target, axes)
+        super().__init__(subject, label)
         self.mountain = Mountain(self)
         self._progress: Progress | None = None
         self._started = False

@@ -41,6 +41,7 @@ OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
 LAYERS, UNITS = 6, 64
 PACE = 50.0  # epochs a second
 TICK = 0.1  # seconds between two pictures
+AXES = (-1.3, 1.3, -1.3, 1.3)  # of every picture: nothing moves under the hand that adds points
 SHARE = 0.4  # of the time that pictures of the function may take
 
 
@@ -111,7 +112,7 @@ class Play(Live):
         # As a factor, which is a run-time input: another rate is not another program, and starts without compiling.
         trainer.arrays[FACTOR] = np.asarray(settings.lr, np.float64)
         columns = None if test is None else {"x0": test.x, "y": test.y}
-        super().__init__(trainer, control, settings.data, columns, made.target, SHARE, TICK)
+        super().__init__(trainer, control, settings.data, columns, made.target, SHARE, TICK, AXES)
         self._slept = self._epoch = 0.0
         self._thread = threading.Thread(target=self._train, name="schuss-page-play", daemon=True)
 

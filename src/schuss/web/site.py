@@ -1,82 +1,100 @@
-"""What the server holds: the main session, the playground if one is open, and who listens."""
+"""What the server holds: the main session, the playground beside it if one is open, and who listens."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from schuss.errors import UsageError
 from schuss.web.session import Event, Session
 from schuss.web.stream import Hub
 from schuss.web.worker import Worker
 
+if TYPE_CHECKING:
+    from schuss.web.play import Play
+
+MAIN, PLAY = "main", "play"
 FRESH = 0.2  # seconds a graph is shown again without being computed
 GRAPH_SHARE = 0.04  # of the time may go into the same graph again and again while something is trained
 SAME = 3.0  # seconds in which its numbers are those of the picture that was sent
 
 
 class Site:
-    """One page: `main` is what it was opened for, `current` what it shows now."""
+    """One page: `main` is what it was opened for and stays; `playing` is the playground, a session of its own.
+
+    Every event says by "of" whose it is, and every request whom it asks.
+    """
 
     def __init__(self, main: Session) -> None:
-        self.main = self.current = main
-        self.hub = Hub(self._hello)
+        self.main = main
+        self.playing: Play | None = None
+        self.hub = Hub(self._hellos)
         self.worker = Worker()
         self.player = Worker()  # starts and ends playgrounds, one after the other
-        self._graphs: dict[Any, tuple[float, int, Any]] = {}  # the last: until when it is fresh, its step, the picture
-        self._connect(main)
+        self._graphs: dict[str, tuple[Any, float, int, Any]] = {}  # the last of each session: see graph
+        self._connect(main, MAIN)
 
-    def _hello(self) -> Event:
-        return self.current.hello()
+    def _hellos(self) -> list[Event]:
+        playing = self.playing
+        return [{**self.main.hello(), "of": MAIN}, *([] if playing is None else [{**playing.hello(), "of": PLAY}])]
 
-    def _connect(self, session: Session) -> None:
-        """Let a session's events reach the readers while it is the one that is shown."""
+    def _connect(self, session: Session, of: str) -> None:
+        """Let a session's events reach the readers while the page has it."""
 
         def send(event: Event) -> None:
-            if session is self.current:
-                self.hub.send(event)
+            if session is self.main or session is self.playing:
+                self.hub.send({**event, "of": of})
 
         session.send = send
 
-    def show(self, session: Session) -> None:
-        """Make a session the one that is shown."""
-        old, self.current = self.current, session
-        self._connect(session)
-        self._graphs.clear()
-        if old is not self.main and old is not session:
-            old.close()
-        self.hub.send(session.hello())
+    def session(self, of: str) -> Session:
+        """The session of that name. UsageError if there is none."""
+        found = {MAIN: self.main, PLAY: self.playing}.get(of)
+        if found is None:
+            raise UsageError("the playground is not open" if of == PLAY else "of must be main or play")
+        return found
 
-    def graph(self, name: str, index: int, choice: dict[str, Any], numbers: bool) -> Any:
+    def graph(self, of: str, name: str, index: int, choice: dict[str, Any], numbers: bool) -> Any:
         """The graph of one example. The same question again soon, or of the same weights, is answered with the same
         picture: the numbers that are asked for after a picture are of its weights, and following a graph live slows the
         training but little.
         """
-        key = (id(self.current), name, index, *sorted(choice.items()))
-        until, drawn, picture = self._graphs.get(key, (0.0, -1, None))
-        began, step = time.monotonic(), self.current.subject.snapshot()[0]
-        if picture is None or (step != drawn and began > (until + SAME if numbers else until)):
-            picture = self.current.subject.graph(name, index, **choice)
+        session = self.session(of)
+        key = (id(session), name, index, *sorted(choice.items()))
+        known, until, drawn, picture = self._graphs.get(of, (None, 0.0, -1, None))
+        began, step = time.monotonic(), session.subject.snapshot()[0]
+        if known != key or (step != drawn and began > (until + SAME if numbers else until)):
+            picture = session.subject.graph(name, index, **choice)
             took = time.monotonic() - began
-            rest = took / GRAPH_SHARE if self.current.busy else 0.0
-            self._graphs = {key: (time.monotonic() + max(FRESH, rest), step, picture)}
+            rest = took / GRAPH_SHARE if session.busy else 0.0
+            self._graphs[of] = (key, time.monotonic() + max(FRESH, rest), step, picture)
         return picture
 
     def play(self, message: dict[str, Any]) -> None:
-        """Start a playground in place of the one there is; without data go back to the main session."""
+        """Start a playground in place of the one there is; without data end that one."""
         from schuss.web.play import playground
 
         if message.get("data", "") is None:
-            if self.current is not self.main:
-                self.show(self.main)
+            self._end_playing()
+            self.hub.send({"type": "gone", "of": PLAY})
             return
         session = playground(message)  # complains before anything is stopped
-        self.show(session)  # which stops the one before
+        self._end_playing()
+        self.playing = session
+        self._connect(session, PLAY)
+        self.hub.send({**session.hello(), "of": PLAY})
         session.begin()
+
+    def _end_playing(self) -> None:
+        ended, self.playing = self.playing, None
+        self._graphs.pop(PLAY, None)
+        if ended is not None:
+            ended.close()
 
     def close(self) -> None:
         """End whatever is playing or computed; the main session's run goes on."""
         self.main.cancel_landscape()
-        if self.current is not self.main:
-            self.current.close()
+        if self.playing is not None:
+            self.playing.close()
         self.worker.close()
         self.player.close()

@@ -1,7 +1,7 @@
 """Events to any number of readers. Whoever sends never waits: what a reader is too slow for, it loses.
 
 A state, a path, a surface replaces the one of its kind that waits still, the newest kept. Moments and epochs must not
-have gaps: a reader with too many of them waiting is told everything afresh (a "hello") instead.
+have gaps: a reader with too many of them waiting is told everything afresh (a "hello" of each session) instead.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,21 +49,21 @@ class Reader:
     """The mailbox of one open stream. Used in the server's loop only."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[str, str]] = []  # (type, JSON)
+        self.waiting: list[tuple[str, str, str]] = []  # (type, JSON, whose)
         self.lost = False
         self.closed = False
         self.news = asyncio.Event()
 
-    def put(self, kind: str, text: str) -> None:
-        """Take an event without ever growing beyond WAITING."""
-        if kind in REPLACED:
-            self.waiting = [e for e in self.waiting if e[0] != kind]
-        if kind == "hello":  # says everything the waiting ones say
-            self.waiting, self.lost = [], False
+    def put(self, kind: str, text: str, of: str = "") -> None:
+        """Take an event, of the session of that name, without ever growing beyond WAITING."""
+        if kind == "hello":  # says everything that the session's waiting ones say
+            self.waiting = [e for e in self.waiting if e[2] != of]
+        elif kind in REPLACED:
+            self.waiting = [e for e in self.waiting if (e[0], e[2]) != (kind, of)]
         if len(self.waiting) >= WAITING:
             self.waiting, self.lost = [], True
         if not self.lost:
-            self.waiting.append((kind, text))
+            self.waiting.append((kind, text, of))
         self.news.set()
 
     def close(self) -> None:
@@ -73,10 +73,13 @@ class Reader:
 
 
 class Hub:
-    """All readers. `send` may be called from any thread and never blocks."""
+    """All readers. `send` may be called from any thread and never blocks.
 
-    def __init__(self, hello: Callable[[], Event]) -> None:
-        self.hello = hello
+    hellos  everything known so far, one event a session
+    """
+
+    def __init__(self, hellos: Callable[[], Sequence[Event]]) -> None:
+        self.hellos = hellos
         self.loop: asyncio.AbstractEventLoop | None = None
         self.readers: list[Reader] = []
 
@@ -87,7 +90,7 @@ class Hub:
             return
         text = to_json(event)
         try:
-            loop.call_soon_threadsafe(self._put, str(event["type"]), text)
+            loop.call_soon_threadsafe(self._put, str(event["type"]), text, str(event.get("of", "")))
         except RuntimeError:  # the server has ended
             self.loop = None
 
@@ -96,9 +99,12 @@ class Hub:
         for reader in self.readers:
             reader.close()
 
-    def _put(self, kind: str, text: str) -> None:
+    def _put(self, kind: str, text: str, of: str) -> None:
         for reader in self.readers:
-            reader.put(kind, text)
+            reader.put(kind, text, of)
+
+    def _everything(self) -> bytes:
+        return b"".join(_framed(to_json(hello)) for hello in self.hellos())
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Server-sent events of one reader, a hello first."""
@@ -107,7 +113,7 @@ class Hub:
             self.readers.pop(0).close()
         self.readers.append(reader)
         try:
-            yield b"retry: 1000\n\n" + _framed(to_json(self.hello()))
+            yield b"retry: 1000\n\n" + self._everything()
             while True:
                 piece = await self._next(reader)
                 if piece is None:
@@ -127,10 +133,10 @@ class Hub:
                 return b":\n\n"
         if reader.lost:
             reader.lost = False
-            return _framed(to_json(self.hello()))
+            return self._everything()
         if reader.waiting:
             taken, reader.waiting = reader.waiting, []
-            return b"".join(_framed(text) for _, text in taken)
+            return b"".join(_framed(text) for _, text, _ in taken)
         return None if reader.closed else b""
 
 

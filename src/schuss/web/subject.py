@@ -40,6 +40,7 @@ class Subject:
     train, test  columns {"x0": ..., "y": ...}; None where there is no such data
     snapshot     gives the newest weights and their step
     target       the function itself where it is known (x [N] -> y [N]), to draw beside the network's
+    axes         x0, x1, y0, y1 of the function's picture; None: those of the data
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Subject:
         test: Columns | None,
         snapshot: Callable[[], Snapshot],
         target: Callable[[Array], Array] | None = None,
+        axes: Sequence[float] | None = None,
     ) -> None:
         self.model = copy.deepcopy(task.model)
         seen = seen_by(task.model)
@@ -60,7 +62,7 @@ class Subject:
         self.lock = threading.RLock()
         self._step = -1
         self._graph: tuple[Any, Any] = (None, None)  # which example at which step, and its picture
-        self._axes: list[float] | None = None
+        self._axes = None if axes is None else list(axes)
 
     # -- what it is --------------------------------------------------------------------------------
 

@@ -1,14 +1,15 @@
 // View 5: try it. A small network on data of your choice, trained again at every change.
 
 import { place } from "./canvas.js";
-import { $, choice, h, settled, toast, write } from "./dom.js";
+import { $, choice, h, relabel, settled, toast, write } from "./dom.js";
 import { count, metricName, metricValue, number, steady } from "./format.js";
 import { Layers } from "./layers.js";
 import { LineChart } from "./linechart.js";
 import { FunctionPlot } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
-import { byEpoch, curve, legend, mainMetric } from "./run.js";
-import { known, on } from "./store.js";
+import { legend } from "./run.js";
+import { byEpoch, curve, mainMetric } from "./series.js";
+import { known, OF, on, playground } from "./store.js";
 import { thumbnail } from "./thumbnails.js";
 import { onShow, seen } from "./views.js";
 
@@ -25,7 +26,18 @@ const POINTS = 500;
 const STRIDE = 0.05; // of the keyboard's cursor
 const BESIDE =
   "A run is in training. The playground starts when it has ended; press Train to start it now. " +
-  "Both then share the processor, and the page shows the playground until you go back.";
+  "Both then share the processor.";
+const EMPTY = {
+  kind: "regions",
+  x: [-1.3, 1.3],
+  y: [-1.3, 1.3],
+  z: [
+    [0.5, 0.5],
+    [0.5, 0.5],
+  ],
+  classes: 2,
+  axes: [-1.3, 1.3, -1.3, 1.3],
+};
 
 const chosen = { data: "circle", points: [], label: 0, curve: false };
 let plot;
@@ -35,8 +47,10 @@ let waiting; // what is said in place of a picture
 let pickData;
 let asked = false; // a run of the playground was asked for by this page
 
-const playing = () => known.hello?.mode === "play";
-const training = () => known.hello?.mode === "train" && !known.run.finished;
+const mine = playground.known;
+const playing = () => mine.hello !== null;
+const training = () => OF === "main" && known.hello?.mode === "train" && !known.run.finished;
+const tooFew = () => chosen.data === "points" && chosen.points.length < 2;
 const isCurve = () => CURVES.includes(chosen.data) || (chosen.data === "points" && chosen.curve);
 
 // -- training ------------------------------------------------------------------------------------------
@@ -58,14 +72,16 @@ function wanted() {
 
 const train = oneAtATime(async () => {
   if (!known.connected) return;
-  if (chosen.data === "points" && chosen.points.length < 2) {
-    write($("play-note"), "Add at least two points.");
-    return;
-  }
   asked = true;
-  if (!plot.found?.step) say("Getting ready…");
-  const late = setTimeout(() => write($("play-note"), "Compiling this network…"), 400);
+  let late = 0;
   try {
+    if (tooFew()) {
+      if (playing()) await post("play", { data: null }); // nothing to learn from: no network either
+      write($("play-note"), "Add at least two points.");
+      return;
+    }
+    if (!plot.found?.step) say("Getting ready…");
+    late = setTimeout(() => write($("play-note"), "Compiling this network…"), 400);
     await post("play", wanted());
     clearTimeout(late);
     write($("play-note"), " ");
@@ -83,7 +99,7 @@ const rate = () => Number((10 ** Number($("play-lr").value)).toPrecision(2));
 const load = oneAtATime(async () => {
   if (!playing()) return;
   try {
-    take(await getJson("function"));
+    take(await getJson("function", {}, "play"));
   } catch (error) {
     if (known.connected) write($("play-note"), error.message);
   }
@@ -91,9 +107,10 @@ const load = oneAtATime(async () => {
 
 function take(found) {
   if (!playing() || (found.kind !== "curve" && found.kind !== "regions")) return;
+  if (tooFew() || mine.hello.label !== chosen.data) return; // of a network that is about to end
   say("");
   $("play-stage").classList.remove("old");
-  plot.set(found);
+  plot.set(chosen.data === "points" ? withPoints(found) : found);
 }
 
 function say(text) {
@@ -106,26 +123,30 @@ function say(text) {
 function readout() {
   if (!seen("play")) return;
   const here = playing();
-  const name = here ? mainMetric() : null;
-  write($("play-loss"), here ? number(known.run.loss ?? known.moments.at(-1)?.loss, 3) : "–");
+  const name = here ? mainMetric(mine) : null;
+  write($("play-loss"), here ? number(mine.run.loss ?? mine.moments.at(-1)?.loss, 3) : "–");
   write($("play-metric-name"), name ? metricName(name) : "Step");
   write(
     $("play-metric"),
     name
-      ? metricValue(name, known.run.metrics?.[name] ?? known.moments.at(-1)?.metrics?.[name]).replace(/\.\d+/, (d) =>
+      ? metricValue(name, mine.run.metrics?.[name] ?? mine.moments.at(-1)?.metrics?.[name]).replace(/\.\d+/, (d) =>
           d.slice(0, 2),
         )
       : here
-        ? count(known.run.step)
+        ? count(mine.run.step)
         : "–",
   );
-  write($("play-epoch"), here ? count(known.run.epoch) : "–");
+  $("play-leave").hidden = $("play-inside").hidden = !here;
+  $("play-pause").hidden = $("play-step").hidden = !here || Boolean(mine.run.finished);
+  relabel($("play-pause"), mine.run.paused ? "play" : "pause", mine.run.paused ? "Resume" : "Pause");
+  $("play-again").textContent = here ? "Train again" : "Train";
+  write($("play-epoch"), here ? count(mine.run.epoch) : "–");
 }
 
 function drawChart() {
   if (!seen("play")) return;
-  const points = playing() ? curve("loss") : [];
-  const test = playing() ? byEpoch("val_loss") : [];
+  const points = playing() ? curve(mine, "loss") : [];
+  const test = playing() ? byEpoch(mine, "val_loss") : [];
   const series = [
     ...(points.length ? [{ name: "Training", colour: "accent", points }] : []),
     ...(test.length ? [{ name: "Test", colour: "cool", points: test }] : []),
@@ -181,29 +202,24 @@ const thinned = (points, most) =>
     ? points
     : points.filter((_, i) => Math.floor((i * most) / points.length) !== Math.floor(((i - 1) * most) / points.length));
 
-/** Draw the points at once, before the server has trained on them. */
-function show() {
-  const base = plot.found ?? {
-    kind: "regions",
-    x: [-1.3, 1.3],
-    y: [-1.3, 1.3],
-    z: [
-      [0.5, 0.5],
-      [0.5, 0.5],
-    ],
-    classes: 2,
-    axes: [-1.3, 1.3, -1.3, 1.3],
-  };
+/** What was found with the points as they are now. */
+function withPoints(found) {
   const [x, y, label] = [0, 1, 2].map((i) => chosen.points.map((p) => p[i]));
-  plot.set(base.kind === "curve" ? { ...base, data: { x, y } } : { ...base, points: { x, y, label } });
+  return found.kind === "curve" ? { ...found, data: { x, y } } : { ...found, points: { x, y, label } };
 }
 
+/** Draw the points at once, before the server has trained on them. */
+const show = () => plot.set(withPoints(plot.found ?? EMPTY));
+
+/** No points: nothing is learned from them, and no network is left. */
 function clear() {
   chosen.points = [];
   chosen.curve = false;
+  say("");
   plot.set(null);
   show();
   knobs();
+  if (!idle()) train();
 }
 
 function startStage() {
@@ -243,7 +259,7 @@ function startForm() {
     chosen.data,
     (value) => {
       chosen.data = value;
-      if (value === "points") clear();
+      if (value === "points") return clear();
       knobs();
       soon();
     },
@@ -277,31 +293,57 @@ function startForm() {
 async function leave() {
   try {
     await post("play", { data: null });
-    asked = false;
   } catch (error) {
     toast(error.message);
   }
 }
 
+/** A network begins. Another tab or this page before it was loaded anew may have asked for it. */
 function hello() {
-  $("play-stage").classList.toggle("old", playing()); // until the new network's function comes
-  $("play-leave").hidden = !playing();
+  const settings = mine.hello.play;
+  if (!asked && settings) adopt(settings);
+  $("play-stage").classList.toggle("old", settings?.data !== "points"); // until the new network's function comes
   if (seen("play")) begin();
   readout();
   drawChart();
+}
+
+/** It has ended: what it showed goes with it. */
+function gone() {
+  say("");
+  plot.set(null);
+  show();
+  $("play-stage").classList.remove("old");
+  readout();
+  drawChart();
+  knobs();
+}
+
+/** Put a playground's settings into the form. */
+function adopt(settings) {
+  Object.assign(chosen, { data: settings.data, points: settings.points ?? [] });
+  chosen.curve = chosen.data === "points" && chosen.points.every((p) => p[2] === null);
+  pickData(chosen.data);
+  layers.units = [...settings.layers];
+  layers.draw();
+  $("play-activation").value = settings.activation;
+  $("play-optimizer").value = settings.optimizer;
+  $("play-lr").value = String(Math.log10(settings.lr));
+  $("play-noise").value = String(settings.noise);
+  $("play-decay").value = String(settings.regularisation ? 2 * (Math.log10(settings.regularisation) + 6) : 0);
+  knobs();
 }
 
 /** Show the playground; open it if nothing is being trained. */
 function begin() {
   if (!known.hello) return;
   knobs();
-  $("play-again").textContent = playing() ? "Train again" : "Train";
+  readout();
   if (playing()) load();
   else if (training()) {
     plot.set(null);
     say(BESIDE);
-  }
-  else if (!asked) train();
+  } else if (!asked) train();
 }
 
 export function startPlay() {
@@ -316,11 +358,13 @@ export function startPlay() {
   $("play-again").addEventListener("click", train);
   $("play-clear").addEventListener("click", clear);
   $("play-leave").addEventListener("click", leave);
-  on("hello", hello);
-  on("state end", readout);
-  on("end", () => seen("play") && begin());
-  on("moment", drawChart);
-  on("function", take);
+  playground.on("hello", hello);
+  playground.on("gone", gone);
+  playground.on("state end", readout);
+  playground.on("moment epoch", drawChart);
+  playground.on("function", take);
+  playground.on("note", (event) => write($("play-note"), event.text || " "));
+  on("hello end", () => seen("play") && begin());
   onShow("play", () => {
     readout();
     drawChart();

@@ -1,6 +1,6 @@
 // What the page asks the server.
 
-import { known } from "./store.js";
+import { known, OF } from "./store.js";
 
 /** An answer that says what is wrong, in one line. */
 export class Refused extends Error {}
@@ -24,14 +24,18 @@ async function ask(path, options) {
   throw new Refused(error);
 }
 
-const query = (values) =>
-  new URLSearchParams(Object.entries(values).filter(([, v]) => v !== "" && v !== null && v !== undefined)).toString();
+/** A path with the session that is asked and values. */
+function asked(path, of, values = {}) {
+  const given = Object.entries({ of: of === "main" ? null : of, ...values });
+  const query = new URLSearchParams(given.filter(([, v]) => v !== "" && v !== null && v !== undefined)).toString();
+  return query ? `${path}?${query}` : path;
+}
 
-export const getJson = async (path, values = {}) => (await ask(`${path}?${query(values)}`)).json();
-export const getText = async (path, values = {}) => (await ask(`${path}?${query(values)}`)).text();
+export const getJson = async (path, values = {}, of = OF) => (await ask(asked(path, of, values))).json();
+export const getText = async (path, values = {}, of = OF) => (await ask(asked(path, of, values))).text();
 
-export async function post(path, body) {
-  const response = await ask(path, {
+export async function post(path, body, of = OF) {
+  const response = await ask(asked(path, of), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
@@ -39,7 +43,8 @@ export async function post(path, body) {
   return response.json();
 }
 
-export const control = (what, value) => post("control", value === undefined ? { do: what } : { do: what, value });
+export const control = (what, value, of = OF) =>
+  post("control", value === undefined ? { do: what } : { do: what, value }, of);
 
 /**
  * f, but never twice at once: what is asked for meanwhile is asked once more at the end, with the newest arguments.

@@ -4,6 +4,7 @@ import { $, choice, h, settled, write } from "./dom.js";
 import { count, duration, isShare, metricName, metricValue, number, percent, steady } from "./format.js";
 import { shortcut } from "./keys.js";
 import { LineChart } from "./linechart.js";
+import { byEpoch, curve, last, mainMetric } from "./series.js";
 import { known, on } from "./store.js";
 import { steer, steerable } from "./status.js";
 import { onShow, seen } from "./views.js";
@@ -11,31 +12,6 @@ import { onShow, seen } from "./views.js";
 let lossChart;
 let metricChart;
 let rateHeld = false; // while the slider is moved, the server's value does not move it back
-
-/** The metric to show large: the first there is, accuracy before others. */
-export function mainMetric() {
-  const names = new Set([
-    ...Object.keys(known.run.metrics ?? {}),
-    ...Object.keys(known.moments.at(-1)?.metrics ?? {}),
-    ...Object.keys(known.history).filter(
-      (n) => !["epoch", "loss", "lr", "seconds", "gradient_norm"].includes(n) && !n.startsWith("val_"),
-    ),
-  ]);
-  return names.has("accuracy") ? "accuracy" : ([...names][0] ?? null);
-}
-
-const lastOf = (name) => known.history[name]?.at(-1) ?? null;
-
-/** Points over epochs: the moments where there are any, else one an epoch. */
-export function curve(name) {
-  if (known.moments.length)
-    return known.moments.map((m) => [m.epoch, name === "loss" ? m.loss : (m.metrics?.[name] ?? null)]);
-  return byEpoch(name);
-}
-
-/** One point an epoch; of a very long run only some epochs are known. */
-export const byEpoch = (name) =>
-  (known.history[name] ?? []).map((value, i) => [known.history.epoch?.[i] ?? i + 1, value]);
 
 // -- tiles ---------------------------------------------------------------------------------------------
 
@@ -53,7 +29,7 @@ function tiles() {
 }
 
 function metricTile() {
-  const name = mainMetric();
+  const name = mainMetric(known);
   if (name) {
     write($("tile-metric-name"), `Training ${metricName(name).toLowerCase()}`);
     write(
@@ -74,6 +50,8 @@ function heldOut(name) {
   const parts = Object.entries(values).filter(([, value]) => value !== null);
   return parts.map(([words, value]) => `${words} ${metricValue(name, value)}`).join(" · ") || " ";
 }
+
+const lastOf = (name) => last(known, name);
 
 const taken = () => known.moments.at(-1)?.seconds ?? known.history.seconds?.reduce((a, b) => a + b, 0) ?? null;
 
@@ -102,7 +80,7 @@ function charts() {
   const marks = known.changes.map((c) => ({ x: c.epoch, text: changeWords(c) }));
   const total = known.hello?.epochs ?? null;
   both(lossChart, $("loss-legend"), "loss", marks, total);
-  const name = mainMetric();
+  const name = mainMetric(known);
   $("metric-card").hidden = !name && !known.moments.length;
   if (name) {
     write($("metric-title"), metricName(name));
@@ -118,8 +96,8 @@ function charts() {
 }
 
 function both(chart, host, name, marks, total) {
-  const check = byEpoch(`val_${name}`);
-  const series = [{ name: "Training", colour: "accent", points: curve(name) }];
+  const check = byEpoch(known, `val_${name}`);
+  const series = [{ name: "Training", colour: "accent", points: curve(known, name) }];
   if (check.length) series.push({ name: "Validation", colour: "cool", points: check, dots: check.length < 40 });
   legend(host, series);
   chart.set(series, marks, total);

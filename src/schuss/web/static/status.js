@@ -4,7 +4,8 @@ import { $, relabel, toast, write } from "./dom.js";
 import { count } from "./format.js";
 import { shortcut } from "./keys.js";
 import { control } from "./requests.js";
-import { known, on } from "./store.js";
+import { known, OF, on, playground } from "./store.js";
+import { seen } from "./views.js";
 
 /** Whether there is a run to pause, step and stop. */
 export const steerable = () => known.connected && Boolean(known.hello?.controls) && !known.run.finished;
@@ -35,20 +36,27 @@ function draw() {
 }
 
 /** Ask for a control; a refusal is shown. */
-export async function steer(what, value) {
+export async function steer(what, value, of = OF) {
   try {
-    await control(what, value);
+    await control(what, value, of);
   } catch (error) {
     toast(error.message);
   }
 }
 
-const pause = () => steerable() && steer(known.run.paused ? "resume" : "pause");
-const step = () => steerable() && steer("step", 1);
+/** Pause and step where the person looks: in the playground, or the run. */
+const here = () => (seen("play") && playground.known.hello ? "play" : OF);
+const state = () => (here() === "play" ? playground.known.run : known.run);
+const able = () => (here() === "play" ? known.connected && !state().finished : steerable());
+const pause = () => able() && steer(state().paused ? "resume" : "pause", undefined, here());
+const step = () => able() && steer("step", 1, here());
 
 export function startStatus() {
-  for (const id of ["pause", "quick-pause"]) $(id).addEventListener("click", pause);
-  for (const id of ["step", "quick-step"]) $(id).addEventListener("click", step);
+  for (const id of ["pause", "quick-pause"])
+    $(id).addEventListener("click", () => steerable() && steer(known.run.paused ? "resume" : "pause"));
+  for (const id of ["step", "quick-step"]) $(id).addEventListener("click", () => steerable() && steer("step", 1));
+  $("play-pause").addEventListener("click", pause);
+  $("play-step").addEventListener("click", step);
   shortcut("p", "Pause, resume", pause);
   shortcut("n", "One step of training", step);
   on("hello state end connection", draw);

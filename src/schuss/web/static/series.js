@@ -1,0 +1,26 @@
+// The lines of a session's charts.
+
+const OTHER = ["epoch", "loss", "lr", "seconds", "gradient_norm"]; // columns that are no metrics
+
+/** The metric to show large: the first there is, accuracy before others. */
+export function mainMetric(known) {
+  const names = new Set([
+    ...Object.keys(known.run.metrics ?? {}),
+    ...Object.keys(known.moments.at(-1)?.metrics ?? {}),
+    ...Object.keys(known.history).filter((n) => !OTHER.includes(n) && !n.startsWith("val_")),
+  ]);
+  return names.has("accuracy") ? "accuracy" : ([...names][0] ?? null);
+}
+
+export const last = (known, name) => known.history[name]?.at(-1) ?? null;
+
+/** Points over epochs: the moments where there are any, else one an epoch. */
+export function curve(known, name) {
+  if (known.moments.length)
+    return known.moments.map((m) => [m.epoch, name === "loss" ? m.loss : (m.metrics?.[name] ?? null)]);
+  return byEpoch(known, name);
+}
+
+/** One point an epoch; of a very long run only some epochs are known. */
+export const byEpoch = (known, name) =>
+  (known.history[name] ?? []).map((value, i) => [known.history.epoch?.[i] ?? i + 1, value]);
