@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from schuss.errors import UsageError
 from schuss.nn import walk
-from schuss.nn.parameter import Array, Parameter, bound
+from schuss.nn.parameter import Array, Parameter
 from schuss.trace import Tensor, node_of, scope, tracing
 
 
@@ -117,7 +117,7 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
     running = _running.get()
     if running is not None and running[0] is module:  # super().__call__, or a call that calls itself
         return call(*args, **kwargs)
-    if running is None and not tracing() and not bound() and not _any_traced((args, kwargs)):
+    if running is None and not tracing() and not _any_traced((args, kwargs)):
         args, kwargs = _positional(call, args, kwargs)
         return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
     with contextlib.ExitStack() as stack:

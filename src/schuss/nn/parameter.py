@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.graph import Node
 from schuss.ir.types import FLOATS, Shape, TensorType
-from schuss.trace import Tensor
+from schuss.trace import Tensor, building
 from schuss.trace.build import constant
 
 Array = NDArray[Any]
@@ -151,14 +151,10 @@ _bindings: contextvars.ContextVar[Mapping[Parameter, Tensor]] = contextvars.Cont
 
 @contextlib.contextmanager
 def bind(tensors: Mapping[Parameter, Tensor]) -> Iterator[None]:
-    """Inside, each parameter stands for its tensor. Nests: the inner binding wins."""
+    """Inside, each parameter stands for its tensor, and a graph is being built. Nests: the inner binding wins."""
     token = _bindings.set({**_bindings.get(), **tensors})
     try:
-        yield
+        with building():
+            yield
     finally:
         _bindings.reset(token)
-
-
-def bound() -> bool:
-    """Whether parameters stand for tensors here, that is, whether a graph of a model is being built."""
-    return bool(_bindings.get())

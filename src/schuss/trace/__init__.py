@@ -2,6 +2,6 @@
 
 from schuss.trace.build import made_for, node_of, noted, scope
 from schuss.trace.tensor import Tensor, as_tensor
-from schuss.trace.trace import trace, tracing
+from schuss.trace.trace import building, trace, tracing
 
-__all__ = ["Tensor", "as_tensor", "made_for", "node_of", "noted", "scope", "trace", "tracing"]
+__all__ = ["Tensor", "as_tensor", "building", "made_for", "node_of", "noted", "scope", "trace", "tracing"]

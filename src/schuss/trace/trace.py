@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from schuss.errors import TraceError
@@ -15,8 +16,18 @@ _tracing: contextvars.ContextVar[bool] = contextvars.ContextVar("tracing", defau
 
 
 def tracing() -> bool:
-    """Whether the code that asks runs inside trace()."""
+    """Whether a graph is being built here: models, jit and grad called now add to it and compute nothing."""
     return _tracing.get()
+
+
+@contextlib.contextmanager
+def building() -> Iterator[None]:
+    """Inside, a graph is being built from tensors of the caller's own; trace() does it by itself."""
+    token = _tracing.set(True)
+    try:
+        yield
+    finally:
+        _tracing.reset(token)
 
 
 def trace(function: Callable[..., Any], types: Sequence[TensorType], names: Sequence[str] | None = None) -> Graph:
@@ -27,13 +38,10 @@ def trace(function: Callable[..., Any], types: Sequence[TensorType], names: Sequ
     """
     names = names or [f"x{i}" for i in range(len(types))]
     inputs = [input_node(name, t) for name, t in zip(names, types, strict=True)]
-    token = _tracing.set(True)
-    try:
+    with building():
         result = function(*(Tensor(i) for i in inputs))
         outputs = result if isinstance(result, (tuple, list)) else (result,)
         graph = Graph(tuple(inputs), tuple(as_tensor(o).node for o in outputs))
-    finally:
-        _tracing.reset(token)
     known = set(inputs)
     for node in graph.nodes:
         if node.op == "input" and node not in known:

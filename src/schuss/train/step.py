@@ -21,7 +21,7 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.forward import are_scaled, scaled
 from schuss.nn.losses import weighted
 from schuss.optim import clip_grad_norm
-from schuss.trace import Tensor, as_tensor, scope
+from schuss.trace import Tensor, as_tensor, building, scope
 
 Metric = Callable[[Any, Any], Any]
 
@@ -136,7 +136,7 @@ def step_and_gradients(task: Task, optimizer_state: Mapping[str, Array]) -> tupl
     found = backprop(loss, [*params.values(), *path])
     grads = dict(zip(params, found, strict=False))
     gradients = {of.node: g.node for of, g in zip([*params.values(), *path], found, strict=True)}
-    with scope("optimizer"):
+    with building(), scope("optimizer"):
         if task.clip_norm is not None:
             grads = clip_grad_norm(grads, task.clip_norm)
         new_params, new_state = task.optimizer.update(params, grads, state, step)
