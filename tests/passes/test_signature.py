@@ -18,7 +18,7 @@ ROWS = TensorType("float32", (N, 3))
 
 def text(body, types=(ROWS,), capacity=8):
     graph = trace(body, list(types))
-    return signature(build(graph, {}, Storage(capacity), None, None, 1).plan)
+    return signature(build(graph, {}, Storage(capacity), None, 1).plan)
 
 
 def body(x):

@@ -12,7 +12,7 @@ from schuss.codegen.philox import philox_word
 from schuss.codegen.terms import Term
 from schuss.errors import LoweringError
 from schuss.ir.graph import Node
-from schuss.ir.types import Sym
+from schuss.ir.types import Shape, Sym
 from schuss.ops.registry import Kind, lookup
 from schuss.passes.fusion import base_of, is_free
 from schuss.passes.storage import row_major
@@ -41,14 +41,12 @@ class Body:
                 self.indices[node] = self._add_random(node)
             else:
                 for operand in node.inputs:
-                    if not is_free(base_of(operand)) and (
-                        operand not in inside or operand.type.shape != node.type.shape
-                    ):
+                    if operand not in inside or operand.type.shape != node.type.shape:
                         self.read(operand)
 
     def read(self, node: Node) -> None:
         """Make sure there is a term for a value in memory."""
-        if node not in self.operands and not self._immediate(node):
+        if node not in self.operands and not is_free(base_of(node)) and not self._immediate(node):
             self.operands[node] = self._add(self.kernel.read(node, self.rank))
 
     def _add(self, term: Term) -> int:
@@ -62,18 +60,21 @@ class Body:
         return [self._add(iota), self._add(replace(label, strides=(*label.strides, 0)))]
 
     def _add_random(self, node: Node) -> list[int]:
-        """The row-major place, and the two words of the key."""
+        """The two words of the key, then what the row-major place is made of (see _place)."""
         key, step = node.inputs
-        self.read(step)
+        if step not in self.maps:
+            self.read(step)
         word = self.kernel.read(key, 1)
+        (apart,) = word.strides
         still = (0,) * self.rank
         first = replace(word, strides=still)
-        second = replace(first, pointer=self.kernel.b.gep(word.pointer, [I64(1)], source_etype=ELEMENTS["uint32"]))
-        return [self._add(Term(row_major(node.type.shape, 1))), self._add(first), self._add(second)]
+        second = replace(first, pointer=self.kernel.b.gep(word.pointer, [I64(apart)], source_etype=ELEMENTS["uint32"]))
+        return [self._add(first), self._add(second), *(self._add(Term(s)) for s in _parts(node.type.shape))]
 
     def _immediate(self, node: Node) -> bool:
-        """Whether the value is the step's number, which every kernel is given."""
-        return node.op == "input" and node.attrs["name"] == self.kernel.counter
+        """Whether the value is the step's number, which every kernel is given, in whatever shape."""
+        base = base_of(node)
+        return base.op == "input" and base.attrs["name"] == self.kernel.counter
 
     def evaluate(self, k: Lanes, given: Mapping[Node, Value], loaded: Sequence[Value]) -> dict[Node, Value]:
         """Every map's value at this place, from the terms' values."""
@@ -93,7 +94,7 @@ class Body:
             if node in self.indices:
                 args = [loaded[i] for i in self.indices[node]]
                 if node.op != "one_hot":
-                    args.append(value(node.inputs[1], node))
+                    args = [_place(k, node.type.shape, args[2:], self.kernel.n), *args[:2], value(node.inputs[1], node)]
                 values[node] = _INDEXED[node.op](k, node, *args)
             else:
                 values[node] = emit(k, node, [value(i, node) for i in node.inputs])
@@ -128,6 +129,26 @@ def emit(k: Lanes, node: Node, args: list[Value]) -> Value:
     value = op.emit(k, *args, **node.attrs)
     assert isinstance(value, Value)
     return value
+
+
+def _parts(shape: Shape) -> list[tuple[int, ...]]:
+    """Strides of the numbers a row-major place is made of: one for the axes behind the last N, in whose strides N is
+    not; of those before each a number of its own, which is multiplied at run time.
+    """
+    behind = max((a for a, d in enumerate(shape) if isinstance(d, Sym)), default=0)
+    known = (*[0] * behind, *row_major(shape[behind:], 1))
+    return [known, *(tuple(int(a == at) for a in range(len(shape))) for at in range(behind))]
+
+
+def _place(k: Lanes, shape: Shape, parts: Sequence[Value], n: Any) -> Value:
+    """The row-major place from its parts."""
+    total, *indices = parts
+    for axis, index in enumerate(indices):
+        stride: Any = I64(1)
+        for dim in shape[axis + 1 :]:
+            stride = k.b.mul(stride, n if isinstance(dim, Sym) else I64(dim))
+        total = k.add(total, k.mul(index, k.splat(stride, "int64")))
+    return total
 
 
 def _one_hot(k: Lanes, node: Node, index: Value, label: Value) -> Value:

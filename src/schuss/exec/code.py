@@ -35,7 +35,6 @@ def build(
     graph: Graph,
     state: Mapping[str, str],
     storage: Storage,
-    counter: str | None,
     watch: str | None,
     threads: int,
     profile: bool = False,
@@ -54,6 +53,6 @@ def build(
     slots = {node: i for i, node in enumerate(owned, start=1)}
     updates = {inputs[old]: outputs[new] for old, new in state.items()}
     planned = plan(graph, groups, storage, slots, updates, threads)
-    run = link(planned, counter, outputs[watch] if watch else None, threads, profile)
+    run = link(planned, storage.counter, outputs[watch] if watch else None, threads, profile)
     arrays = tuple(np.ascontiguousarray(c.attrs["value"]) for c in constants)
     return Code(planned, slots, arrays, run, work(graph, storage.capacity))

@@ -76,7 +76,7 @@ class NativeFunction:
                 if len(self._codes) >= KEPT:
                     oldest = next(iter(self._codes))
                     del self._codes[oldest], self._tables[oldest]
-                code = build(self._graph, {}, Storage(capacity), None, None, self._threads)
+                code = build(self._graph, {}, Storage(capacity), None, self._threads)
                 self._codes[capacity], self._tables[capacity] = code, []
             return code
 

@@ -37,9 +37,9 @@ class NativeLoop:
         state = {name: name for name in step.state if name in graph.output_names and not _unchanged(graph, name)}
         outputs = [n for n in graph.output_names if n in state or n == step.watch]
         graph = Graph(graph.inputs, tuple(graph.output(n) for n in outputs), tuple(outputs))
-        self._storage = Storage(max_batch, frozenset(step.columns), spaced=True)
+        self._storage = Storage(max_batch, frozenset(step.columns), spaced=True, counter=step.counter)
         self._step = step
-        self._code = build(graph, state, self._storage, step.counter, step.watch, threads, profile)
+        self._code = build(graph, state, self._storage, step.watch, threads, profile)
         self._wanted_threads = threads
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}

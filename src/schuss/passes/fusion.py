@@ -161,11 +161,17 @@ def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
         base = base_of(operand)
         at = home.get(base, -1)
         same_place = operand is base and operand.type.shape == node.type.shape and not _folded(base)
+        same_place = same_place and not _is_key(node, operand)
         if at > last:
             last, direct = at, same_place
         elif at == last and at >= 0:
             direct = direct and same_place
     return last, direct and last >= 0
+
+
+def _is_key(node: Node, operand: Node) -> bool:
+    """Whether it is the key of random numbers: each of them reads all of it."""
+    return kind(node) is Kind.RANDOM and operand is node.inputs[0]
 
 
 def _folded(node: Node) -> bool:

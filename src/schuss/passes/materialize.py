@@ -5,7 +5,8 @@ a VIEW that moves a column's rows       its rows are gathered first
 a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows,
                                         and a large one by the only product of a batch that needs it
 a matmul's operand from a column        its rows are gathered once
-a free scalar read by place             it has no place otherwise
+a free scalar or the step's number,     it has no place otherwise
+read by place
 an output that is an input, a constant,
 a view, free or another output          it gets a place of its own
 """
@@ -46,6 +47,11 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
             x, y = node.inputs
             direct = rows_contiguous(y) or turned_by(x, y)
             return with_inputs(node, (copy(x) if gathered(x) else x, y if direct else copy(y)))
+        if kind(node) is Kind.RANDOM:
+            key, step = node.inputs
+            return with_inputs(
+                node, (copy(key) if gathered(key) else key, copy(step) if crosswise(step, node) else step)
+            )
         if kind(node) in _WHOLE:
             return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
         if is_map(node):
@@ -58,7 +64,7 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
 
     def gathered(node: Node) -> bool:
         view = view_of(node, storage)
-        return view is None or view.rows is not None or is_free(view.base)
+        return view is None or view.rows is not None or is_free(view.base) or storage.is_counter(view.base)
 
     def rows_contiguous(node: Node) -> bool:
         view = view_of(node, storage)

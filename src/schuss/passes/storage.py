@@ -47,14 +47,19 @@ class Storage:
     """capacity  the largest N
     columns   inputs that are resident data: their rows are picked through the order of examples, and lie close
     spaced    whether everything else, but constants, may be spaced out; callers' arrays may not
+    counter   the input that is the step's number: every kernel is given it, and it lies nowhere
     """
 
     capacity: int
     columns: frozenset[str] = frozenset()
     spaced: bool = False
+    counter: str | None = None
 
     def is_column(self, node: Node) -> bool:
         return node.op == "input" and node.attrs["name"] in self.columns
+
+    def is_counter(self, node: Node) -> bool:
+        return node.op == "input" and node.attrs["name"] == self.counter
 
     def _row(self, node: Node) -> int | None:
         if not self.spaced or node.op == "const" or self.is_column(node):
