@@ -1,4 +1,7 @@
-"""Tests keep their caches to themselves. Beside this file lie modules that several folders share: opcases, graphs."""
+"""How the suite runs: on a machine of known facts, on all cores, with caches of its own, and saying what it left out.
+
+Beside this file lie modules that several folders share: opcases, graphs.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,77 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
 
-# In the environment and not by a fixture: many tests start processes of their own.
+import pytest
+
+# In the environment and not by fixtures: many tests start processes of their own. Workers inherit it.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if "SCHUSS_CACHE_DIR" not in os.environ:
     os.environ["SCHUSS_CACHE_DIR"] = tempfile.mkdtemp(prefix="schuss-tests-")
     atexit.register(shutil.rmtree, os.environ["SCHUSS_CACHE_DIR"], ignore_errors=True)
+# One core with 1 MiB, whatever the host has: every plan is the same everywhere, and workers do not crowd each other.
+# Tests of threads ask for them. `SCHUSS_MACHINE=... pytest` runs the suite as on another machine (CONTRIBUTING.md).
+os.environ.setdefault("SCHUSS_MACHINE", "cores=1,cache=1048576")
+
+SMOKE = (
+    "tests/golden",
+    "tests/api/test_jit.py",
+    "tests/backprop",
+    "tests/data/test_arrays.py",
+    "tests/io/test_record.py",
+    "tests/ir",
+    "tests/nn/test_losses.py",
+    "tests/nn/test_modules.py",
+    "tests/optim/test_schedules.py",
+    "tests/passes/test_simplify.py",
+    "tests/train/test_fit.py",
+)
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: Any) -> None:
+    parser.addoption(
+        "--no-tool-missing", action="store_true", help="fail where a test is left out because a tool is not installed"
+    )
+
+
+def pytest_xdist_auto_num_workers(config: Any) -> int:
+    """All cores for folders and the whole suite; a few files are sooner done in this process than workers start."""
+    chosen = [Path(str(a).split("::")[0]) for a in config.args]
+    narrow = all(path.suffix == ".py" for path in chosen) and len(chosen) < 4
+    return 0 if narrow else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    smoke = [ROOT / path for path in SMOKE]
+    for item in items:
+        if "slow" not in item.keywords and any(item.path.is_relative_to(path) for path in smoke):
+            item.add_marker("smoke")
+
+
+def _left_out(reporter: Any) -> Counter[str]:
+    """Why tests were skipped, and how many for each reason."""
+    reasons = (
+        r.longrepr[2] if isinstance(r.longrepr, tuple) else str(r.longrepr) for r in reporter.stats.get("skipped", [])
+    )
+    return Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+
+
+def _tools(reasons: Counter[str]) -> dict[str, int]:
+    """Those that installing something would mend."""
+    return {reason: n for reason, n in reasons.items() if "install" in reason}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for reason, count in _left_out(terminalreporter).most_common():
+        terminalreporter.write_line(f"left out {count} test{'s' * (count > 1)}: {reason}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-tool-missing") and not WORKER and reporter and _tools(_left_out(reporter)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -55,8 +55,6 @@ def test_single_layer_descent(capsys):
 
 
 def test_universal_approximation(capsys):
-    if importlib.util.find_spec("schuss.train.loop") is None:
-        pytest.skip("schuss.fit is not there yet")
     variance, loss = load("universal_approximation").main()
     assert loss < 0.05 * variance
     assert capsys.readouterr().out.count("\n") >= 20

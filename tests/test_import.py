@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import importlib.util
 import subprocess
 import sys
 import tomllib
@@ -37,11 +36,6 @@ def test_gradients_do_not_load_the_compiler():
     assert in_fresh_python(code) == "False"
 
 
-def test_import_takes_under_150_ms():
-    code = "import time; t = time.perf_counter(); import schuss; print(time.perf_counter() - t)"
-    assert min(float(in_fresh_python(code)) for _ in range(3)) < 0.15
-
-
 def test_a_model_can_be_called_whatever_was_imported_first():
     for first in (
         "from schuss import nn",
@@ -59,9 +53,6 @@ def test_version_is_that_of_the_project():
 
 @pytest.mark.parametrize("name", schuss.__all__)
 def test_every_name_is_there(name):
-    home = schuss._HOME.get(name)
-    if home is not None and importlib.util.find_spec(home) is None:
-        pytest.skip(f"{home} is not there yet")
     value = getattr(schuss, name)
     assert value is getattr(schuss, name)
     assert name in dir(schuss)

@@ -37,7 +37,7 @@ def test_the_weights_are_those_of_a_run_without_it(schuss: Any, npz: Path, kept:
 
 
 def test_the_report_draws_it(schuss: Any, npz: Path, kept: Path, model: Path, tmp_path: Path):
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
     for path, what in ((kept, "the run&#x27;s path"), (model, "two random, filter-normalised directions")):
         out = tmp_path / "r.html"
         assert schuss("report", path, "--data", npz, "-o", out).code == 0
@@ -45,7 +45,7 @@ def test_the_report_draws_it(schuss: Any, npz: Path, kept: Path, model: Path, tm
 
 
 def test_the_page_draws_it(npz: Path, kept: Path):
-    pytest.importorskip("uvicorn")
+    pytest.importorskip("uvicorn", reason="the page needs the extra: pip install 'schuss[web]'")
     import schuss
     from schuss.web.session import view
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-pytest.importorskip("matplotlib", reason="the extra schuss[viz] is not installed")
+pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
 
 
 class Page(HTMLParser):

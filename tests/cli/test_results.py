@@ -311,7 +311,7 @@ FOREIGN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("record", FOREIGN)
 def test_a_foreign_record_costs_a_line(schuss: Any, model: Path, npz: Path, tmp_path: Path, record: dict[str, Any]):
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
     path = tmp_path / "foreign.safetensors"
     library.save(library.load(model), path, record=record)
     said = f"{path}: left out of the record of its training: "

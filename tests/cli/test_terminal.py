@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
+pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="there is no tmux here: apt-get install tmux")
 PROGRAM = "from schuss.cli import main; main()"
 SECONDS = 60
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +50,7 @@ def test_the_bundle_is_mnist(values: np.ndarray) -> None:
     assert encoded["labels"].tobytes() == values[bundled.PIXELS :].tobytes()
 
 
-def test_decodes_in_time(values: np.ndarray) -> None:
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        bundled.decode(bundled.BUNDLE)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.3  # about 0.1 s
+def test_the_bundle_is_small() -> None:
     assert bundled.BUNDLE.stat().st_size < 12_000_000
 
 
@@ -72,9 +65,10 @@ def test_decoded_once_then_mapped(tmp_path: Path, decodes: list[Path]) -> None:
     check(load_mnist(tmp_path / "new" / "folder"))
     assert len(decodes) == 1
     assert os.listdir(tmp_path / "new" / "folder") == [bundled.CACHE_NAME]
-    start = time.perf_counter()
-    load_mnist(tmp_path / "new" / "folder")
-    assert time.perf_counter() - start < 0.3  # about 10 ms
+    mapped = load_mnist(tmp_path / "new" / "folder").x_train
+    while mapped.base is not None and not isinstance(mapped, np.memmap):
+        mapped = mapped.base
+    assert isinstance(mapped, np.memmap)
 
 
 def test_mnist_by_name_uses_the_users_cache(

@@ -302,11 +302,9 @@ def test_bad_input_is_named(name, i):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [n for n in EVERY if n != "concatenate"])  # which takes any number
 def test_too_many_inputs_are_refused(name):
     case = CASES[name]
-    if name == "concatenate":
-        pytest.skip("takes any number of inputs")
     sample = case.samples[0]
     types = [type_of(a) for a in sample.arrays(seed(name))]
     with pytest.raises(ShapeError) as caught:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 
@@ -126,9 +125,7 @@ def long():
 
 def test_repeated_layers_are_one_box_with_a_count(long):
     assert len(long.explanation.steps) > 1000
-    start = time.perf_counter()
     svg = long.svg
-    assert time.perf_counter() - start < 2
     assert "Block  × 90" in svg
     assert svg.count('class="op"') + svg.count('class="layer closed"') < 10
     nodes = [e for e in scene(long, "auto") if isinstance(e, Node)]

@@ -52,7 +52,7 @@ class Tab:
         text: str = self.page.locator(selector).inner_text()
         return text
 
-    def until(self, expression: str, seconds: float = 20.0) -> None:
+    def until(self, expression: str, seconds: float = 60.0) -> None:
         """Wait until a JavaScript expression is true. (The browser's own wait needs eval, which the page forbids.)"""
         end = time.monotonic() + seconds
         while not self.page.evaluate(expression):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette", reason="the extra schuss[web] is not installed")
-pytest.importorskip("uvicorn", reason="the extra schuss[web] is not installed")
+pytest.importorskip("starlette", reason="the page needs the extra: pip install 'schuss[web]'")
+pytest.importorskip("uvicorn", reason="the page needs the extra: pip install 'schuss[web]'")
 
 from schuss.data.dataset import Dataset
 from schuss.web.server import Page

@@ -125,7 +125,7 @@ class Client:
                 pass
             return said
 
-    def events(self, seconds: float = 20.0) -> Iterator[dict[str, Any]]:
+    def events(self, seconds: float = 60.0) -> Iterator[dict[str, Any]]:
         """The stream's events, for so many seconds at most."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:
@@ -142,7 +142,7 @@ class Client:
         finally:
             connection.close()
 
-    def until(self, kind: str, seconds: float = 20.0, **wanted: Any) -> dict[str, Any]:
+    def until(self, kind: str, seconds: float = 60.0, **wanted: Any) -> dict[str, Any]:
         """The first event of a kind that has these values."""
         for event in self.events(seconds):
             if event["type"] == kind and all(event.get(k) == v for k, v in wanted.items()):

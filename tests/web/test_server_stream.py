@@ -103,11 +103,10 @@ def test_hung_and_closed_readers_cost_the_others_nothing(page: Page, client: Cli
     while len(hub.readers) < 5 and time.monotonic() < waited:
         time.sleep(0.01)
     large = {"type": "moment", "text": "x" * 20_000}
-    start = time.perf_counter()
-    for _ in range(2000):
-        hub.send(large)
-    took = time.perf_counter() - start
-    assert took < 5, "sending waited for somebody"
+    sender = threading.Thread(target=lambda: [hub.send(large) for _ in range(2000)], daemon=True)
+    sender.start()
+    sender.join(60)
+    assert not sender.is_alive(), "sending waited for somebody"
     assert max(len(r.waiting) for r in hub.readers) <= stream.WAITING
     assert client.until("hello", seconds=5)["mode"] == "view"
     for s in sockets:

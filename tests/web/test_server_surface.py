@@ -17,7 +17,7 @@ from schuss.web.session import Session, view
 from tests.web.support import Client, digits_like, fitted
 
 
-def wait(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"

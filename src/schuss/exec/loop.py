@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from schuss.errors import UsageError
 from schuss.exec.blocks import StateBlock
 from schuss.exec.code import build
+from schuss.exec.machine import private_cache
 from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.exec.table import Table
-from schuss.exec.threads import private_cache
 from schuss.ir.executor import Array, Step
 from schuss.ir.graph import Graph
 from schuss.passes.cost import sharing

@@ -14,9 +14,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from schuss.exec.machine import told
+
 
 def available_cores() -> int:
     """Cores this process may use: its affinity, limited by its control group's quota."""
+    known = told("cores")
+    if known is not None:
+        return known
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on this platform
@@ -35,14 +40,6 @@ def _cgroup_quota() -> float | None:
         quota = int((folder / "cpu.cfs_quota_us").read_text())
         return quota / int((folder / "cpu.cfs_period_us").read_text()) if quota > 0 else None
     return None
-
-
-def private_cache() -> int:
-    """Bytes of a core's own second-level cache; 1 MiB where the system does not say."""
-    with contextlib.suppress(OSError, ValueError):
-        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
-        return int(text.removesuffix("K")) << 10
-    return 1 << 20
 
 
 class Team:
