@@ -27,6 +27,9 @@ T = RNG.normal(size=(6, 5))
 P = RNG.dirichlet(np.ones(5), 6)
 W = (0.5, 1.0, 2.0, 0.25, 3.0)
 B = RNG.random((6, 5))
+SEQUENCES = RNG.normal(size=(3, 4, 5))  # classes in axis 1, as PyTorch has them
+IGNORED = RNG.integers(0, 4, (3, 5))
+IGNORED[0, :2] = IGNORED[2] = -100
 
 with jax.enable_x64(True):
     EXPECTED = {
@@ -113,6 +116,12 @@ ALL: list[tuple[nn.Loss, np.ndarray, np.ndarray]] = [
     (nn.CrossEntropyLoss(W, 0.1), Z, Y),
     (nn.CrossEntropyLoss(W, 0.1), Z, P),
     (nn.NLLLoss(W), Z, Y),
+    (nn.NLLLoss(W, ignore_index=1), Z, Y),
+    (nn.CrossEntropyLoss(W, 0.1, ignore_index=1), Z, Y),
+    (nn.CrossEntropyLoss(ignore_index=-100), SEQUENCES, IGNORED),
+    (nn.CrossEntropyLoss(W[:4], 0.1, axis=-1), SEQUENCES.transpose(0, 2, 1), np.abs(IGNORED) % 4),
+    (nn.BCEWithLogitsLoss(pos_weight=W), Z, B),
+    (nn.BCEWithLogitsLoss(pos_weight=3.0), Z, B),
 ]
 
 
@@ -135,6 +144,157 @@ def test_reductions(loss: nn.Loss, pred: np.ndarray, target: np.ndarray) -> None
     assert total == pytest.approx(each.sum(), rel=1e-12)
     axes = tuple(range(1, each.ndim))
     np.testing.assert_allclose(run(loss.per_example, pred, target), each.mean(axes) if axes else each, rtol=1e-12)
+
+
+# -- sequences, targets to be ignored, weights of a yes -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [None, 1, -1])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_sequences_of_classes(axis: int | None, smoothing: float) -> None:
+    logits = np.moveaxis(SEQUENCES, 1, -1)
+    y = np.abs(IGNORED) % 4
+    with jax.enable_x64(True):
+        t = optax.smooth_labels(jax.nn.one_hot(y, 4, dtype="float64"), smoothing)
+        want = np.asarray(optax.softmax_cross_entropy(jax.numpy.asarray(logits), t))
+    pred = logits if axis == -1 else SEQUENCES
+    loss = nn.CrossEntropyLoss(label_smoothing=smoothing, axis=axis)
+    for target in (y, np.moveaxis(np.eye(4)[y], -1, axis or 1)):
+        assert run(loss, pred, target) == pytest.approx(want.mean(), rel=1e-12)
+        np.testing.assert_allclose(loss.per_example(pred, target), want.mean(1), rtol=1e-12)
+    logs = np.moveaxis(log_softmax(logits), -1, axis or 1)
+    if not smoothing:
+        assert nn.NLLLoss(axis=axis)(logs, y) == pytest.approx(want.mean(), rel=1e-12)
+
+
+def test_where_the_classes_of_sequences_are() -> None:
+    z, y = np.zeros((2, 7, 4)), np.zeros((2, 7), int)
+    with pytest.raises(ShapeError, match=r"its classes in the last axis .*CrossEntropyLoss\(axis=-1\)"):
+        nn.CrossEntropyLoss()(z, y)
+    with pytest.raises(ShapeError, match=r"say which: NLLLoss\(axis=1\), as PyTorch has them, or NLLLoss\(axis=-1\)"):
+        nn.NLLLoss()(np.zeros((2, 7, 7)), y)
+    with pytest.raises(ShapeError, match=r"needs a target \[2,4\]"):
+        nn.CrossEntropyLoss()(np.zeros((2, 5, 4)), y)
+    with pytest.raises(ShapeError, match=r"needs a target \[2,7\]"):
+        nn.CrossEntropyLoss(axis=-1)(z, np.zeros((2, 4), int))
+    assert nn.CrossEntropyLoss(axis=1)(np.zeros((2, 7, 7)), y) == pytest.approx(math.log(7))
+
+
+@pytest.mark.parametrize("weight", [None, W])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_ignored_targets_are_left_out(weight: Any, smoothing: float) -> None:
+    """PyTorch's rule: as if these rows were not there."""
+    kept = np.array([True, False, True, True, False, True])
+    for ignore, dtype in ((-100, np.int64), (255, np.uint8)):
+        target = np.where(kept, Y, ignore).astype(dtype)
+        loss = nn.CrossEntropyLoss(weight, smoothing, ignore_index=ignore)
+        want = nn.CrossEntropyLoss(weight, smoothing)(Z[kept], Y[kept])
+        assert loss(Z, target) == pytest.approx(want, rel=1e-12)
+        assert run(loss, Z, target, symbolic=True) == pytest.approx(want, rel=1e-12)
+        slope = gradient(loss, Z, target)
+        assert not slope[~kept].any()
+        np.testing.assert_allclose(slope[kept], gradient(nn.CrossEntropyLoss(weight, smoothing), Z[kept], Y[kept]))
+        w = RNG.random(6)
+        got = nn.weighted(loss, Z, target, w)
+        plain = nn.CrossEntropyLoss(weight, smoothing)
+        assert got == pytest.approx(nn.weighted(plain, Z[kept], Y[kept], w[kept]), rel=1e-12)
+    logs = log_softmax(Z)
+    target = np.where(kept, Y, -1)
+    want = nn.NLLLoss(weight)(logs[kept], Y[kept])
+    assert nn.NLLLoss(weight, ignore_index=-1)(logs, target) == pytest.approx(want, rel=1e-12)
+
+
+def test_a_batch_of_ignored_targets_weighs_nothing() -> None:
+    loss, y = nn.CrossEntropyLoss(ignore_index=-1), np.full(6, -1)
+    assert loss(Z, y) == 0.0
+    assert not gradient(loss, Z, y).any()
+    broken = Z.copy()
+    broken[0, 0] = np.inf  # what is ignored may be anything
+    got = run(loss, broken, np.array([-1, *Y[1:]]))
+    assert got == pytest.approx(nn.CrossEntropyLoss()(Z[1:], Y[1:]))
+
+
+def test_an_ignored_class_that_the_dtype_cannot_hold_is_never_met() -> None:
+    assert nn.CrossEntropyLoss(ignore_index=-100)(Z, Y.astype(np.uint8)) == nn.CrossEntropyLoss()(Z, Y)
+
+
+def test_accuracy_of_a_loss_leaves_ignored_targets_out() -> None:
+    y = Z.argmax(1)
+    y[:2] = -1
+    y[2] = (y[2] + 1) % 5
+    assert nn.CrossEntropyLoss(ignore_index=-1).accuracy(Z, y) == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize("weight", [3.0, W])
+def test_weights_of_a_yes(weight: Any) -> None:
+    p = 1 / (1 + np.exp(-Z))
+    want = -(np.asarray(weight) * B * np.log(p) + (1 - B) * np.log(1 - p))
+    loss = nn.BCEWithLogitsLoss(pos_weight=weight)
+    np.testing.assert_allclose(run(loss.per_example, Z, B), want.mean(1), rtol=1e-9)
+    ones = nn.BCEWithLogitsLoss(pos_weight=1.0)
+    assert run(ones, Z, B) == pytest.approx(run(nn.BCEWithLogitsLoss(), Z, B), rel=1e-12)
+    huge = np.array([1e4, -1e4])
+    np.testing.assert_allclose(nn.BCEWithLogitsLoss("none", 2.0)(huge, np.array([0.0, 1.0])), [1e4, 2e4])
+    slope = gradient(nn.BCEWithLogitsLoss("sum", 3.0), np.zeros(2), np.array([0.0, 1.0]))
+    np.testing.assert_allclose(slope, [0.5, -1.5])
+    with pytest.raises(ShapeError, match="2 numbers in pos_weight"):
+        nn.BCEWithLogitsLoss(pos_weight=[1, 2])(Z, B)
+
+
+# -- what a loss admits -----------------------------------------------------------------------------------------
+
+X3 = np.zeros((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("loss", "pred", "target", "message"),
+    [
+        (nn.CrossEntropyLoss(), np.zeros((2, 1)), [0, 1], r"an output for each class.*nn.BCEWithLogitsLoss\(\)"),
+        (nn.NLLLoss(), np.zeros((2, 1)), [0, 1], "an output for each class"),
+        (nn.CrossEntropyLoss(), X3, [0, 3], "target 3 at row 1 is not below the 3 outputs; give the model 4"),
+        (nn.CrossEntropyLoss(), X3, [0, -1], r"target -1 at row 1 is negative.*\(ignore_index=-1\)"),
+        (nn.CrossEntropyLoss(ignore_index=-1), X3, [-1, -2], "target -2 at row 1 is negative"),
+        (nn.CrossEntropyLoss(), X3, [0.0, 1.0], r"integer class numbers.*\.astype\(int\)"),
+        (nn.CrossEntropyLoss(), X3, [True, False], "integer class numbers"),
+        (nn.CrossEntropyLoss(), X3, [[0.5, 0.5, 0], [0.5, 0.6, 0]], "sum to 1.1 at row 1.*nn.BCEWithLogitsLoss"),
+        (nn.CrossEntropyLoss(), X3, [[1, 0, 1], [0, 0, 1]], "sum to 2 at row 0"),
+        (nn.CrossEntropyLoss(), X3, [[1.2, -0.2, 0], [0, 0, 1]], "target 1.2 at row 0, column 0 is not between"),
+        (nn.CrossEntropyLoss(), X3, np.log([[0.5, 0.25, 0.25]] * 2), "target -0.69.* is not between 0 and 1"),
+        (nn.CrossEntropyLoss(), X3, [[np.nan, 0, 1], [0, 0, 1]], "target nan"),
+        (nn.NLLLoss(), X3, [0, 1], "takes log-probabilities.*sums to 3.*nn.CrossEntropyLoss"),
+        (nn.NLLLoss(), np.full((2, 3), 1 / 3), [0, 1], "takes log-probabilities"),
+        (nn.BCEWithLogitsLoss(), np.zeros(2), [-1, 1], r"target -1 at row 0 is not between 0 and 1.*\(y > 0\)"),
+        (nn.BCEWithLogitsLoss(), np.zeros((2, 1)), [0.0, 255.0], "target 255 at row 1.*y / 255"),
+        (nn.BCEWithLogitsLoss(), X3, [0, 3], "target 3 at row 1 is not below the 3 outputs"),
+        (nn.MSELoss(), X3, [0, 3], "target 3 at row 1 is not below the 3 outputs"),
+        (nn.L1Loss(), X3, [0, -1], "target -1 at row 1 is negative"),
+        (nn.MSELoss(), (X3, X3), X3, r"MSELoss: takes one prediction and got a tuple of 2.*nn.MSELoss\(\)\(pred\[0\]"),
+        (nn.CrossEntropyLoss(), {"a": X3}, [0, 1], r"got a dict of 1.*pred\['a'\]"),
+        (nn.BCEWithLogitsLoss(), X3, (X3, X3), "takes one target and got a tuple of 2"),
+    ],
+)  # fmt: skip
+def test_what_a_loss_does_not_admit(loss: nn.Loss, pred: Any, target: Any, message: str) -> None:
+    target = np.array(target) if isinstance(target, list) else target
+    for call in (loss, loss.per_example):
+        with pytest.raises(SchussError, match=message) as caught:
+            call(pred, target)
+        assert type(loss).__name__ in str(caught.value)
+        assert f"(line: {__file__}:" in str(caught.value)
+
+
+def test_what_a_loss_admits() -> None:
+    assert nn.CrossEntropyLoss()(X3, np.array([[0.33, 0.33, 0.33], [0.3, 0.3, 0.4]])) > 0  # rounded
+    assert nn.BCEWithLogitsLoss()(np.zeros((2, 1)), np.array([True, False])) == pytest.approx(math.log(2))
+    assert nn.BCEWithLogitsLoss()(np.zeros(2), np.array([0.1, 0.9])) == pytest.approx(math.log(2))
+    assert nn.MSELoss()(np.zeros((2, 1)), np.array([-5, 7])) == 37  # with one output integers are numbers
+    assert {loss.admits.task for loss, _, _ in ALL} == {"classes", "yes or no", "numbers"}
+
+
+def test_one_number_an_example_is_no_logits_of_classes() -> None:
+    """[N] against [N] would be a softmax over the examples."""
+    for target in (f32(N), ints(N)):
+        with pytest.raises(ShapeError, match="an output for each class"):
+            trace(nn.CrossEntropyLoss(), [f32(N), target])
 
 
 # -- extremes ------------------------------------------------------------------------------------------------
@@ -226,7 +386,7 @@ def ints(*shape: Any) -> TensorType:
             r"integer class numbers \[N\] or probabilities \[N, 3\]",
         ),
         (nn.CrossEntropyLoss(), f32(N, 3), ints(N, 2), ShapeError, r"needs a target \[N\], got int64\[N,2\]"),
-        (nn.CrossEntropyLoss(), f32(N, 3, 3), ints(N), ShapeError, r"pred must be \[N,C\]"),
+        (nn.CrossEntropyLoss(), f32(N, 3, 3), ints(N), ShapeError, r"needs a target \[N,3\], got int64\[N\]"),
         (nn.CrossEntropyLoss(), f32(N, 3), TensorType("bool", (N,)), DTypeError, "got bool"),
         (nn.CrossEntropyLoss(W), f32(N, 3), ints(N), ShapeError, "5 class weights for pred"),
         (nn.NLLLoss(), f32(N, 3), f32(N, 3), DTypeError, "integer class numbers"),
@@ -303,8 +463,29 @@ def test_weighted_mean_with_class_weights() -> None:
 
 def test_weights_of_one_change_nothing() -> None:
     for loss, pred, target in ALL:
-        got = run(lambda z, t, w, loss=loss: nn.weighted(loss, z, t, w), pred, target, np.ones(6))
+        got = run(lambda z, t, w, loss=loss: nn.weighted(loss, z, t, w), pred, target, np.ones(len(target)))
         assert got == pytest.approx(run(loss, pred, target), rel=1e-12)
+
+
+def test_weights_normalised_over_the_data() -> None:
+    """Their mean over the data is 1: a batch's loss is the mean of w * l, and a loss's own weights stay a rule of the
+    batch, as in PyTorch."""
+    w = RNG.random(6)
+    each = -log_softmax(Z)[np.arange(6), Y]
+
+    def got(loss: nn.Loss, y: Any = Y) -> Any:
+        return run(lambda z, t, w: nn.weighted(loss, z, t, w, normalised=True), Z, y, w)
+
+    assert got(nn.CrossEntropyLoss()) == pytest.approx((w * each).mean(), rel=1e-12)
+    own = np.array(W)[Y]
+    assert got(nn.CrossEntropyLoss(W)) == pytest.approx((w * own * each).sum() / own.sum(), rel=1e-12)
+    ignored = np.where(np.arange(6) < 2, -1, Y)
+    assert got(nn.CrossEntropyLoss(ignore_index=-1), ignored) == pytest.approx((w * each)[2:].mean(), rel=1e-12)
+    for loss, pred, target in ALL:
+        ones = run(
+            lambda z, t, w, loss=loss: nn.weighted(loss, z, t, w, normalised=True), pred, target, np.ones(len(target))
+        )
+        assert ones == pytest.approx(run(loss, pred, target), rel=1e-12)
 
 
 def test_weighted_errors() -> None:

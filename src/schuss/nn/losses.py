@@ -2,7 +2,9 @@
 
 A loss is called with (pred, target) and gives a scalar. `per_example(pred, target)` gives the vector [N] of
 the examples' losses; with reduction "mean" the scalar is its mean. The leading axis is the example axis.
-Tensors give tensors, arrays give arrays. Any function of (pred, target) to a scalar can be a loss too.
+Tensors give tensors, arrays give arrays. `admits` says what predictions and targets a loss takes: types are checked
+always, numbers where they are known (arrays; the data of fit). Any function of (pred, target) to a scalar can be a
+loss too.
 """
 
 from __future__ import annotations
@@ -10,191 +12,248 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from schuss import ops
 from schuss.errors import DTypeError, UsageError
-from schuss.ir.types import FLOATS, Shape, TensorType
-from schuss.nn.config import Configured
+from schuss.ir.types import Sym, TensorType
+from schuss.nn.admits import Admits, check_classes, check_log_probabilities, check_range, check_sums, located
 from schuss.nn.layers import shape_error
-from schuss.trace import Tensor, scope
-from schuss.trace.build import user_site
+from schuss.nn.loss import (
+    Loss,
+    both,
+    check_reduction,
+    is_float,
+    over_features,
+    reshaped,
+    type_of,
+    value_of,
+    weighted,
+)
+from schuss.ops.infer import normalize_axis
+from schuss.trace import Tensor
 
 Weights = tuple[float, ...] | None
-REDUCTIONS = ("mean", "sum", "none")
-
-
-def value_of(x: Any) -> Any:
-    """A tensor, or an array for anything else."""
-    return x if isinstance(x, Tensor) else np.asarray(x)
-
-
-def type_of(x: Any) -> TensorType:
-    """dtype and shape of a tensor or array."""
-    return TensorType(str(x.dtype), tuple(x.shape))
-
-
-def is_float(x: Any) -> bool:
-    return str(x.dtype) in FLOATS
-
-
-@dataclass(frozen=True)
-class Loss(Configured):
-    """Base of the losses: checks, reductions and scopes.
-
-    A subclass defines `elements(pred, target)`, the loss of each element ([N, ...] or [N]).
-    """
-
-    def elements(self, pred: Any, target: Any) -> Any:
-        raise NotImplementedError
-
-    def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
-        """Tensors or arrays of fitting shapes and one floating dtype."""
-        return match(type(self).__name__, pred, target)
-
-    def per_example(self, pred: Any, target: Any) -> Any:
-        """The loss of each example, [N]: its elements' mean."""
-        with scope(type(self).__name__):
-            return _over_features(self.elements(*self.prepared(pred, target)))
-
-    def weight_of_examples(self, pred: Any, target: Any) -> Any:
-        """What a weighted mean divides by the sum of, [N]; None for 1 each."""
-        return None
-
-    def __call__(self, pred: Any, target: Any) -> Any:
-        reduction = getattr(self, "reduction", "mean")
-        if reduction != "mean":
-            with scope(type(self).__name__):
-                each = self.elements(*self.prepared(pred, target))
-                return ops.sum(each) if reduction == "sum" else each
-        each = self.per_example(pred, target)
-        with scope(type(self).__name__):
-            weight = self.weight_of_examples(pred, target)
-            return ops.mean(each) if weight is None else ops.sum(each) / ops.sum(weight)
-
-
-def _over_features(each: Any) -> Any:
-    rank = len(each.shape)
-    return each if rank < 2 else ops.mean(each, axis=tuple(range(1, rank)))
-
-
-def check_reduction(loss: str, reduction: str) -> None:
-    if reduction not in REDUCTIONS:
-        raise UsageError(f"{loss}: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
-
-
-def _float_pred(loss: str, pred: Any) -> Any:
-    pred = value_of(pred)
-    if not is_float(pred):
-        raise DTypeError(f"{loss}: pred must be floating, got {type_of(pred)} (line: {user_site()})")
-    return pred
-
-
-def _reshaped(x: Any, shape: Shape) -> Any:
-    return ops.reshape(x, shape=shape)
-
-
-def match(loss: str, pred: Any, target: Any) -> tuple[Any, Any]:
-    """pred and target of one shape and dtype.
-
-    Integer targets [N] with pred [N, K] become one-hot rows; [N] and [N, 1] are brought together. ShapeError
-    for any other difference: broadcasting [N, 1] against [N] would compare every example with every other.
-    """
-    pred, target = _float_pred(loss, pred), value_of(target)
-    p, t = tuple(pred.shape), tuple(target.shape)
-    if p != t and (p == (*t, 1) or t == (*p, 1)):
-        target = _reshaped(target, p)
-    elif len(p) == 2 and t == p[:1] and not is_float(target) and str(target.dtype) != "bool":
-        return pred, ops.one_hot(target, classes=p[1], dtype=str(pred.dtype))
-    elif p != t:
-        raise shape_error(f"{loss}: pred {type_of(pred)} and target {type_of(target)} must have one shape")
-    return pred, target if target.dtype == pred.dtype else ops.cast(target, dtype=str(pred.dtype))
-
+NUMBERS = Admits("numbers", "numbers")
 
 # -- classes -------------------------------------------------------------------------------------------
 
 
-def _class_weights(loss: str, weight: Any) -> Weights:
+def _positive_weights(loss: str, weight: Any, what: str = "class weights") -> Weights:
     if weight is None:
         return None
     values = tuple(float(w) for w in np.asarray(weight, np.float64).reshape(-1))
     if not values or not all(0.0 <= w < math.inf for w in values):
-        raise UsageError(f"{loss}: class weights must be finite and not negative, got {list(values)}")
+        raise UsageError(f"{loss}: {what} must be finite and not negative, got {list(values)}")
     return values
 
 
+def _set_up(loss: Any) -> None:
+    """Check the settings that losses over classes share."""
+    name = type(loss).__name__
+    object.__setattr__(loss, "weight", _positive_weights(name, loss.weight))
+    check_reduction(name, loss.reduction)
+    for what, value in (("ignore_index", loss.ignore_index), ("axis", loss.axis)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer))):
+            raise UsageError(f"{name}: {what} must be a whole number or None, got {value!r}")
+        object.__setattr__(loss, what, None if value is None else int(value))
+
+
 class _ClassLoss(Loss):
-    """What losses over classes share: pred [N, C] (or [C]), target integer [N] or probabilities [N, C]."""
+    """What losses over classes share: pred [N, C], [N, C, ...] or [C]; target integers without the axis of the classes,
+    or probabilities of pred's shape."""
 
     weight: Weights
+    ignore_index: int | None
+    axis: int | None
+
+    def _axis(self, pred: TensorType, target: TensorType) -> int:
+        """The axis of the classes. ShapeError where it is not the one the target leaves out, or could be two."""
+        name, p, t = type(self).__name__, pred.shape, target.shape
+        if self.axis is not None:
+            return normalize_axis(name, self.axis, len(p))
+        if len(p) < 3 or t == p:
+            return min(1, len(p) - 1)
+        first, last = (p[0], *p[2:]), p[:-1]
+        if t == last == first:
+            raise shape_error(
+                f"{name}: the classes of pred {pred} may be in axis 1 or in the last for a target {target}; say which: "
+                f"{name}(axis=1), as PyTorch has them, or {name}(axis=-1)"
+            )
+        if t == last:
+            raise shape_error(
+                f"{name}: pred {pred} has its classes in the last axis for a target {target}; PyTorch's [N,C,...] is "
+                f"meant unless {name}(axis=-1) says so"
+            )
+        return 1
+
+    def _check_types(self, pred: TensorType, target: TensorType, axis: int) -> None:
+        name, p, t = type(self).__name__, pred.shape, target.shape
+        outputs = p[axis]
+        if isinstance(outputs, Sym) or (outputs < self.admits.outputs and len(p) > 1):
+            raise shape_error(
+                f"{name}: needs an output for each class, and pred {pred} has one an example; for two classes end the "
+                "model with 2 outputs or use nn.BCEWithLogitsLoss(), for numbers nn.MSELoss()"
+            )
+        if self.weight is not None and len(self.weight) != outputs:
+            raise shape_error(f"{name}: {len(self.weight)} class weights for pred {pred}")
+        if t == p and (target.is_float or (len(p) > 1 and target.dtype != "bool")):
+            return
+        want = [d for i, d in enumerate(p) if i != axis]
+        if target.is_float or target.dtype == "bool":
+            mend = "; cast labels with .astype(int), and use nn.MSELoss() for numbers"
+            raise located(
+                DTypeError,
+                f"{name}: target must be integer class numbers {want} or probabilities {list(p)}, got {target}{mend}",
+            )
+        if list(t) != want and not (len(p) == 2 and t == (p[0], 1)):
+            raise shape_error(f"{name}: pred {pred} needs a target [{','.join(map(str, want))}], got {target}")
 
     def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
+        """The classes last; class numbers, or probabilities in pred's dtype."""
         name = type(self).__name__
-        pred, target = _float_pred(name, pred), value_of(target)
-        p, t = tuple(pred.shape), tuple(target.shape)
-        if len(p) not in (1, 2):
+        pred, target = both(name, pred, target)
+        if len(pred.shape) == 0:
             raise shape_error(f"{name}: pred must be [N,C] (examples, classes), got {type_of(pred)}")
-        if self.weight is not None and len(self.weight) != p[-1]:
-            raise shape_error(f"{name}: {len(self.weight)} class weights for pred {type_of(pred)}")
-        if t == p and p[-1:] != () and (is_float(target) or len(p) == 2):
+        axis = self._axis(type_of(pred), type_of(target))
+        self._check_types(type_of(pred), type_of(target), axis)
+        p, t = tuple(pred.shape), tuple(target.shape)
+        order = (*(i for i in range(len(p)) if i != axis), axis)
+        if order != tuple(range(len(p))):
+            pred = ops.transpose(pred, axes=order)
+            target = ops.transpose(target, axes=order) if t == p else target
+        if t == p:
             return pred, target if target.dtype == pred.dtype else ops.cast(target, dtype=str(pred.dtype))
-        if is_float(target) or str(target.dtype) == "bool":
-            want = f"integer class numbers {list(p[:-1])} or probabilities {list(p)}"
-            raise DTypeError(f"{name}: target must be {want}, got {type_of(target)} (line: {user_site()})")
-        if t == (*p[:-1], 1) and len(p) == 2:
-            target = _reshaped(target, p[:-1])
-        elif t != p[:-1]:
-            raise shape_error(f"{name}: pred {type_of(pred)} needs a target [{p[0]}], got {type_of(target)}")
-        return pred, target
+        return pred, target if len(t) == len(p) - 1 else reshaped(target, p[:-1])
+
+    def takes_labels(self, pred: TensorType, target: TensorType) -> bool:
+        return not target.is_float and target.dtype != "bool" and target.shape != pred.shape
+
+    def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
+        name, target = type(self).__name__, np.asarray(target)
+        axis = self._axis(pred, type_of(target))
+        self._check_types(pred, type_of(target), axis)
+        if self.takes_labels(pred, type_of(target)):
+            check_classes(name, target, pred.shape[axis], what, self.ignore_index)  # type: ignore[arg-type]
+        else:
+            check_range(name, self.admits, target, what)
+            if self.admits.sums_to_one:
+                check_sums(name, target, axis, what)
+
+    def _check_known(self, pred: Any, target: Any) -> None:
+        if not isinstance(target, Tensor):
+            self.check(type_of(value_of(pred)), target)
+        if not isinstance(pred, Tensor):
+            self.check_predictions(np.asarray(pred), type_of(value_of(target)))
+
+    def check_predictions(self, pred: Any, target: TensorType) -> None:
+        """DataError for known predictions that are none that the loss is made for."""
+        if self.admits.predictions == "log-probabilities":
+            check_log_probabilities(type(self).__name__, pred, self._axis(type_of(pred), target))
+
+    def accuracy(self, pred: Any, target: Any) -> Any:
+        """The share of targets, those to be ignored left out, whose class has the largest output: a scalar."""
+        pred, target = self.prepared(pred, target)
+        right = ops.cast(ops.equal(ops.argmax(pred, axis=-1), ops.cast(target, dtype="int64")), dtype=str(pred.dtype))
+        kept = self._kept(target)
+        if kept is None:
+            return ops.mean(right)
+        kept = ops.cast(kept, dtype=str(pred.dtype))
+        total = ops.sum(kept)
+        return ops.sum(right * kept) / ops.where(total > 0.0, total, 1.0)
+
+    def _kept(self, target: Any) -> Any:
+        """Which class numbers are not to be ignored; None for all."""
+        ignore = self.ignore_index
+        if ignore is None or is_float(target):
+            return None
+        bounds = np.iinfo(str(target.dtype))
+        return ops.not_equal(target, ignore) if bounds.min <= ignore <= bounds.max else None
 
     def _weights(self, pred: Any) -> Any:
         return np.asarray(self.weight, str(pred.dtype))
 
-    def weight_of_examples(self, pred: Any, target: Any) -> Any:
-        pred, target = self.prepared(pred, target)
-        if self.weight is None or is_float(target):  # as in PyTorch, probabilities are averaged over N
-            return None
+    def _kept_only(self, target: Any, of: Callable[[Any], Any]) -> Any:
+        """of(class numbers) for each target; 0 for those to be ignored, whatever their predictions."""
+        kept = self._kept(target)
+        if kept is None:
+            return of(target)
+        return ops.where(kept, of(ops.where(kept, target, np.zeros((), str(target.dtype)))), 0.0)
+
+    def _class_weight(self, pred: Any, target: Any) -> Any:
         chosen = ops.one_hot(target, classes=pred.shape[-1], dtype=str(pred.dtype))
         return ops.sum(chosen * self._weights(pred), axis=-1)
+
+    def _factors(self, pred: Any, target: Any) -> Any:
+        """What each class number's term is multiplied by: its class's weight, 0 where it is ignored. None for 1 each,
+        and for probabilities, which as in PyTorch are averaged over N."""
+        if is_float(target):
+            return None
+        if self.weight is not None:
+            return self._kept_only(target, lambda y: self._class_weight(pred, y))
+        kept = self._kept(target)
+        return None if kept is None else ops.cast(kept, dtype=str(pred.dtype))
+
+    def weight_of_examples(self, pred: Any, target: Any) -> Any:
+        factors = self._factors(*self.prepared(pred, target))
+        return None if factors is None else over_features(factors)
 
 
 @dataclass(frozen=True)
 class CrossEntropyLoss(_ClassLoss):
     """-log softmax(z)[y] = logsumexp(z) - z[y] for logits z [N, C] and classes y [N] (any integer dtype).
 
-    With probabilities t [N, C] as target: -sum(t * log softmax(z)). With label_smoothing e the target is
-    (1 - e) * onehot(y) + e / C. With class weights w (PyTorch's rules) a class's term is multiplied by its
-    weight, and the mean over integer targets divides by the sum of w[y].
-    weight: one number a class; reduction: mean, sum or none. A class number out of range is not seen here
-    (fit checks targets): z[y] counts as 0. ShapeError or DTypeError for a target that does not fit.
+    Sequences and images: z [N, C, ...] and y [N, ...], as in PyTorch; `axis` names another axis of the classes: with
+    axis=-1 z is [N, ..., C], as layers give it. It must be named where both would fit. With probabilities t of z's
+    shape as target: -sum(t * log softmax(z)). With label_smoothing e the target is (1 - e) * onehot(y) + e / C.
+    With class weights w (PyTorch's rules) a class's term is multiplied by its weight, and the mean over integer targets
+    divides by the batch's sum of w[y]. Where y is ignore_index the target is left out: the mean is over the others, and
+    0 without any.
+
+    weight: one number a class; ignore_index: None, or a number that need not be a class; reduction: mean, sum or none.
+    C is at least 2. ShapeError or DTypeError for a target that does not fit; where targets are known (arrays, fit)
+    DataError for a class that is none of the C, and for probabilities that are negative or do not sum to 1.
     """
+
+    admits: ClassVar[Admits] = Admits(
+        "classes", "logits", 2, 0.0, 1.0, True,
+        "targets of pred's shape are probabilities; use nn.MSELoss() for other numbers",
+    )  # fmt: skip
 
     weight: Weights = None
     label_smoothing: float = 0.0
     reduction: str = "mean"
+    ignore_index: int | None = None
+    axis: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _class_weights("CrossEntropyLoss", self.weight))
-        check_reduction("CrossEntropyLoss", self.reduction)
+        _set_up(self)
         if not 0.0 <= self.label_smoothing <= 1.0:
             raise UsageError(f"CrossEntropyLoss: label_smoothing must be in [0, 1], got {self.label_smoothing}")
 
     def elements(self, pred: Any, target: Any) -> Any:
         total = ops.logsumexp(pred, axis=-1)
-        hard = not is_float(target)
-        if hard and self.label_smoothing == 0.0:
-            nll = total - ops.pick(pred, target)
-            return nll if self.weight is None else nll * self.weight_of_examples(pred, target)
-        classes = pred.shape[-1]
+        if is_float(target):
+            return self._soft(pred, total, target)
+        return self._kept_only(target, lambda y: self._hard(pred, total, y))
+
+    def _hard(self, pred: Any, total: Any, y: Any) -> Any:
+        """For class numbers as targets."""
         smooth = self.label_smoothing
-        if hard and self.weight is None:  # the smoothed target's sum is 1
-            nll = total - ops.pick(pred, target)
+        if smooth == 0.0:
+            nll = total - ops.pick(pred, y)
+            return nll if self.weight is None else nll * self._class_weight(pred, y)
+        if self.weight is None:  # the smoothed target's sum is 1
+            nll = total - ops.pick(pred, y)
             return nll * (1.0 - smooth) + (total - ops.mean(pred, axis=-1)) * smooth
-        t = ops.one_hot(target, classes=classes, dtype=str(pred.dtype)) if hard else target
-        if smooth:
-            t = t * (1.0 - smooth) + smooth / classes
+        return self._soft(pred, total, ops.one_hot(y, classes=pred.shape[-1], dtype=str(pred.dtype)))
+
+    def _soft(self, pred: Any, total: Any, t: Any) -> Any:
+        """For probabilities as targets."""
+        if self.label_smoothing:
+            t = t * (1.0 - self.label_smoothing) + self.label_smoothing / pred.shape[-1]
         if self.weight is not None:
             t = t * self._weights(pred)
         log_p = pred - ops.reshape(total, shape=(*pred.shape[:-1], 1))
@@ -206,22 +265,32 @@ class CrossEntropyLoss(_ClassLoss):
 class NLLLoss(_ClassLoss):
     """-z[y] for log-probabilities z [N, C] (of LogSoftmax) and classes y [N].
 
-    Class weights as in CrossEntropyLoss. ShapeError or DTypeError for a target that does not fit.
+    Sequences, class weights, ignore_index and axis as in CrossEntropyLoss. ShapeError or DTypeError for a target that
+    does not fit; where numbers are known DataError for a class that is none of the C, and (arrays; in fit the model's
+    first outputs) for predictions that are no log-probabilities.
     """
+
+    admits: ClassVar[Admits] = Admits("classes", "log-probabilities", 2)
 
     weight: Weights = None
     reduction: str = "mean"
+    ignore_index: int | None = None
+    axis: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _class_weights("NLLLoss", self.weight))
-        check_reduction("NLLLoss", self.reduction)
+        _set_up(self)
+
+    def _check_types(self, pred: TensorType, target: TensorType, axis: int) -> None:
+        super()._check_types(pred, target, axis)
+        if target.shape == pred.shape:
+            raise located(DTypeError, f"NLLLoss: target must be integer class numbers, got {target}")
 
     def elements(self, pred: Any, target: Any) -> Any:
-        if is_float(target):
-            got = f"{type_of(target)} (line: {user_site()})"
-            raise DTypeError(f"NLLLoss: target must be integer class numbers, got {got}")
-        nll = ops.neg(ops.pick(pred, target))
-        return nll if self.weight is None else nll * self.weight_of_examples(pred, target)
+        return self._kept_only(target, lambda y: self._hard(pred, y))
+
+    def _hard(self, pred: Any, y: Any) -> Any:
+        nll = ops.neg(ops.pick(pred, y))
+        return nll if self.weight is None else nll * self._class_weight(pred, y)
 
 
 @dataclass(frozen=True)
@@ -229,16 +298,32 @@ class BCEWithLogitsLoss(Loss):
     """-t log p - (1 - t) log(1 - p), p = sigmoid(z); the mean of all elements.
 
     Computed as max(z, 0) - z*t + log1p(exp(-|z|)). z and t have one shape, t in [0, 1]; integer classes [N]
-    with z [N, K] become one-hot. ShapeError for other differences.
+    with z [N, K] become one-hot. With pos_weight w (one number, or one for each of the last axis) the first term is
+    multiplied by it: -w t log p - (1 - t) log(1 - p), computed as (1 - t) z + (1 + (w - 1) t) log(1 + exp(-z)).
+    ShapeError for other differences of shape; where targets are known (arrays, fit) DataError outside [0, 1].
     """
 
+    admits: ClassVar[Admits] = Admits(
+        "yes or no", "logits", 1, 0.0, 1.0,
+        mend="targets are 0 for no and 1 for yes: (y > 0) of -1 and 1, y / 255 of bytes",
+    )  # fmt: skip
+
     reduction: str = "mean"
+    pos_weight: Weights = None
 
     def __post_init__(self) -> None:
         check_reduction("BCEWithLogitsLoss", self.reduction)
+        weights = _positive_weights("BCEWithLogitsLoss", self.pos_weight, "pos_weight")
+        object.__setattr__(self, "pos_weight", weights)
 
     def elements(self, pred: Any, target: Any) -> Any:
-        return ops.binary_cross_entropy_with_logits(pred, target)
+        if self.pos_weight is None:
+            return ops.binary_cross_entropy_with_logits(pred, target)
+        count = len(self.pos_weight)
+        if count > 1 and (len(pred.shape) < 2 or pred.shape[-1] != count):
+            raise shape_error(f"BCEWithLogitsLoss: {count} numbers in pos_weight for pred {type_of(pred)}")
+        weight = np.asarray(self.pos_weight if count > 1 else self.pos_weight[0], str(pred.dtype))
+        return (1.0 - target) * pred + ((weight - 1.0) * target + 1.0) * ops.softplus(ops.neg(pred))
 
 
 # -- numbers -------------------------------------------------------------------------------------------
@@ -247,6 +332,8 @@ class BCEWithLogitsLoss(Loss):
 @dataclass(frozen=True)
 class MSELoss(Loss):
     """(pred - target)**2, the mean of all elements. Integer classes [N] with pred [N, K] become one-hot."""
+
+    admits: ClassVar[Admits] = NUMBERS
 
     reduction: str = "mean"
 
@@ -260,6 +347,8 @@ class MSELoss(Loss):
 @dataclass(frozen=True)
 class L1Loss(Loss):
     """|pred - target|, the mean of all elements; slope 0 at 0. Integer classes [N] become one-hot."""
+
+    admits: ClassVar[Admits] = NUMBERS
 
     reduction: str = "mean"
 
@@ -276,6 +365,8 @@ class HuberLoss(Loss):
 
     Integer classes [N] with pred [N, K] become one-hot. UsageError unless delta > 0. Source: Huber (1964).
     """
+
+    admits: ClassVar[Admits] = NUMBERS
 
     delta: float = 1.0
     reduction: str = "mean"
@@ -296,6 +387,8 @@ class SmoothL1Loss(Loss):
     beta = 0 is L1Loss. UsageError for a negative beta. Source: Girshick, Fast R-CNN (2015).
     """
 
+    admits: ClassVar[Admits] = NUMBERS
+
     beta: float = 1.0
     reduction: str = "mean"
 
@@ -311,26 +404,14 @@ class SmoothL1Loss(Loss):
         return each if self.beta == 1.0 else each * (1.0 / self.beta)
 
 
-def weighted(loss: Any, pred: Any, target: Any, weight: Any) -> Any:
-    """sum(w * l) / sum(w) for the examples' losses l [N] and weights w [N].
-
-    With class weights the divisor is the sum of the products of both weights. Where all weights are 0, so is the
-    loss. UsageError for a loss without
-    per_example (a plain function), ShapeError if w is not [N].
-    """
-    per_example = getattr(loss, "per_example", None)
-    if per_example is None:
-        name = getattr(loss, "__name__", type(loss).__name__)
-        raise UsageError(
-            f"sample weights need the loss of each example, which {name} does not give; "
-            f"add a method per_example(pred, target) that returns a vector [N]"
-        )
-    each = per_example(pred, target)
-    weight = value_of(weight)
-    if tuple(weight.shape) != tuple(each.shape):
-        raise shape_error(f"weighted: weights {type_of(weight)} for losses {type_of(each)}")
-    weight = ops.cast(weight, dtype=str(each.dtype))
-    own: Callable[..., Any] | None = getattr(loss, "weight_of_examples", None)
-    factor = None if own is None else own(pred, target)
-    total = ops.sum(weight if factor is None else weight * factor)
-    return ops.sum(weight * each) / ops.where(total > 0.0, total, 1.0)
+__all__ = [
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HuberLoss",
+    "L1Loss",
+    "Loss",
+    "MSELoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+    "weighted",
+]

@@ -1,0 +1,184 @@
+"""What all losses share: the base class, its checks of types and of known numbers, and the weighted mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from schuss import ops
+from schuss.errors import DTypeError, UsageError
+from schuss.ir.types import FLOATS, Shape, TensorType
+from schuss.nn.admits import (
+    Admits,
+    check_classes,
+    check_range,
+    single,
+)
+from schuss.nn.config import Configured
+from schuss.nn.layers import shape_error
+from schuss.trace import Tensor, scope
+from schuss.trace.build import user_site
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def value_of(x: Any) -> Any:
+    """A tensor, or an array for anything else."""
+    return x if isinstance(x, Tensor) else np.asarray(x)
+
+
+def type_of(x: Any) -> TensorType:
+    """dtype and shape of a tensor or array."""
+    return TensorType(str(x.dtype), tuple(x.shape))
+
+
+def is_float(x: Any) -> bool:
+    return str(x.dtype) in FLOATS
+
+
+def several_outputs(pred: TensorType) -> bool:
+    """Whether an example has more than one prediction."""
+    return any(d != 1 for d in pred.shape[1:])
+
+
+@dataclass(frozen=True)
+class Loss(Configured):
+    """Base of the losses: checks, reductions and scopes.
+
+    A subclass defines `elements(pred, target)`, the loss of each element ([N, ...] or [N]), and may say what it takes
+    in `admits`.
+    """
+
+    admits: ClassVar[Admits] = Admits("numbers", "numbers")
+
+    def elements(self, pred: Any, target: Any) -> Any:
+        raise NotImplementedError
+
+    def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
+        """Tensors or arrays of fitting shapes and one floating dtype."""
+        return match(type(self).__name__, pred, target)
+
+    def takes_labels(self, pred: TensorType, target: TensorType) -> bool:
+        """Whether a target of this type numbers one of an example's outputs, or, with one output, is no or yes."""
+        if target.is_float or target.dtype == "bool" or target.shape != pred.shape[:1]:
+            return False
+        return pred.rank == 2 if several_outputs(pred) else self.admits.task == "yes or no"
+
+    def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
+        """DataError if numbers of a target are none that the loss is made for, beside predictions of a type."""
+        name, target = type(self).__name__, np.asarray(target)
+        if several_outputs(pred) and self.takes_labels(pred, type_of(target)):
+            check_classes(name, target, pred.shape[1], what)  # type: ignore[arg-type]
+        else:
+            check_range(name, self.admits, target, what)
+
+    def _check_known(self, pred: Any, target: Any) -> None:
+        """The numbers of arrays, which are known at the call."""
+        if not isinstance(target, Tensor):
+            self.check(type_of(value_of(pred)), target)
+
+    def per_example(self, pred: Any, target: Any) -> Any:
+        """The loss of each example, [N]: its elements' mean."""
+        with scope(type(self).__name__):
+            prepared = self.prepared(pred, target)
+            self._check_known(pred, target)
+            return over_features(self.elements(*prepared))
+
+    def weight_of_examples(self, pred: Any, target: Any) -> Any:
+        """What a weighted mean divides by the sum of, [N]; None for 1 each."""
+        return None
+
+    def __call__(self, pred: Any, target: Any) -> Any:
+        reduction = getattr(self, "reduction", "mean")
+        if reduction != "mean":
+            with scope(type(self).__name__):
+                prepared = self.prepared(pred, target)
+                self._check_known(pred, target)
+                each = self.elements(*prepared)
+                return ops.sum(each) if reduction == "sum" else each
+        each = self.per_example(pred, target)
+        with scope(type(self).__name__):
+            weight = self.weight_of_examples(pred, target)
+            return ops.mean(each) if weight is None else _ratio(self, ops.sum(each), ops.sum(weight))
+
+
+def _ratio(loss: Loss, total: Any, weight: Any) -> Any:
+    """total / weight; 0 where every target of the batch is ignored."""
+    if getattr(loss, "ignore_index", None) is None:
+        return total / weight
+    return total / ops.where(weight > 0.0, weight, 1.0)
+
+
+def over_features(each: Any) -> Any:
+    rank = len(each.shape)
+    return each if rank < 2 else ops.mean(each, axis=tuple(range(1, rank)))
+
+
+def check_reduction(loss: str, reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise UsageError(f"{loss}: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+
+
+def both(loss: str, pred: Any, target: Any) -> tuple[Any, Any]:
+    """Tensors or arrays, the predictions floating."""
+    single(loss, pred, "prediction")
+    single(loss, target, "target")
+    pred = value_of(pred)
+    if not is_float(pred):
+        raise DTypeError(f"{loss}: pred must be floating, got {type_of(pred)} (line: {user_site()})")
+    return pred, value_of(target)
+
+
+def reshaped(x: Any, shape: Shape) -> Any:
+    return ops.reshape(x, shape=shape)
+
+
+def match(loss: str, pred: Any, target: Any) -> tuple[Any, Any]:
+    """pred and target of one shape and dtype.
+
+    Integer targets [N] with pred [N, K] become one-hot rows; [N] and [N, 1] are brought together. ShapeError
+    for any other difference: broadcasting [N, 1] against [N] would compare every example with every other.
+    """
+    pred, target = both(loss, pred, target)
+    p, t = tuple(pred.shape), tuple(target.shape)
+    if p != t and (p == (*t, 1) or t == (*p, 1)):
+        target = reshaped(target, p)
+    elif len(p) == 2 and t == p[:1] and not is_float(target) and str(target.dtype) != "bool":
+        return pred, ops.one_hot(target, classes=p[1], dtype=str(pred.dtype))
+    elif p != t:
+        raise shape_error(f"{loss}: pred {type_of(pred)} and target {type_of(target)} must have one shape")
+    return pred, target if target.dtype == pred.dtype else ops.cast(target, dtype=str(pred.dtype))
+
+
+def weighted(loss: Any, pred: Any, target: Any, weight: Any, *, normalised: bool = False) -> Any:
+    """sum(w * l) / sum(w) for the examples' losses l [N] and weights w [N], which may be one batch of many.
+
+    normalised: the weights have the mean 1 over all data, so that a batch is divided by its number of examples in
+    place of its sum of weights: batches with more weight count more, and the mean of all batches is that of all data.
+    fit weights so.
+
+    With class weights of the loss's own the divisor is the sum of the products of both weights (normalised: of the
+    loss's own). Where all weights are 0, so is the loss. UsageError for a loss without per_example (a plain function),
+    ShapeError if w is not [N].
+    """
+    per_example = getattr(loss, "per_example", None)
+    if per_example is None:
+        name = getattr(loss, "__name__", type(loss).__name__)
+        raise UsageError(
+            f"sample weights need the loss of each example, which {name} does not give; "
+            f"add a method per_example(pred, target) that returns a vector [N]"
+        )
+    each = per_example(pred, target)
+    weight = value_of(weight)
+    if tuple(weight.shape) != tuple(each.shape):
+        raise shape_error(f"weighted: weights {type_of(weight)} for losses {type_of(each)}")
+    weight = ops.cast(weight, dtype=str(each.dtype))
+    own: Callable[..., Any] | None = getattr(loss, "weight_of_examples", None)
+    factor = None if own is None else own(pred, target)
+    if normalised and factor is None:
+        return ops.mean(weight * each)
+    total = ops.sum(weight if factor is None else factor if normalised else weight * factor)
+    return ops.sum(weight * each) / ops.where(total > 0.0, total, 1.0)
