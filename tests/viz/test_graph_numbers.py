@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -142,3 +143,40 @@ def test_numbers_that_are_not_finite():
 )
 def test_numbers_are_written_with_four_digits(value, shown):
     assert number(value) == shown
+
+
+def test_a_row_of_some_numbers_is_a_strip_with_its_norm():
+    """Not a barcode; and of gradients that cancel neither mean nor spread is said."""
+    from schuss.viz.graph.pieces import figure, spread
+    from schuss.viz.graph.summary import Summary
+
+    row = np.linspace(-1, 1, 10, dtype=np.float32).reshape(1, 10)
+    drawn = figure(row, "down").svg
+    assert drawn.count('class="heat down"') == 10
+    assert "−1.00" in drawn
+    assert f"norm {np.linalg.norm(row):.3g}" in drawn
+    assert "±" not in drawn
+    small = figure(row * np.float32(3e-6), "down").svg
+    assert "in units of 1e−6" in small
+    assert "−3.00" in small
+    many = np.concatenate([row, -row], axis=1)
+    assert "heat" not in figure(many, "down").svg
+    assert spread(Summary(many), "up") == f"norm {np.linalg.norm(many):.3g}"  # its mean is no more than rounding
+    assert spread(Summary(many + 3), "up").startswith("3 ± 0.6")
+    assert spread(Summary(many + 3), "down").startswith("norm")
+    assert Summary(np.array([3e300, 4e300])).norm == pytest.approx(5e300)
+    assert Summary(np.zeros(3)).norm == 0
+
+
+def test_the_weights_gradients_of_a_closed_layer_are_numbered_for_the_steps():
+    """Or a debugger would show them before the way back has come to the layer."""
+    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2))
+    x, y = np.ones((1, 3), np.float32), np.zeros(1, np.int64)
+    nn.initialize(model, 0)
+    svg = viz.graph(model, x, y, loss=nn.CrossEntropyLoss(), collapse=True).svg
+    weights = re.findall(
+        r'<g class="input" data-input="[02]\.(?:weight|bias)" data-forward="0"( data-backward="\d+")?>', svg
+    )
+    assert len(weights) == 4
+    assert all(weights)
+    assert len(re.findall(r'<g class="down" [^>]*data-backward="\d+">', svg)) == svg.count('<g class="down" ')

@@ -68,6 +68,63 @@ def test_stepping_up_and_down_the_graph(small: Small, tab: Callable[..., Tab]) -
     assert page("#picture .walk-now").count() == 0
 
 
+SEEN = """() => {
+  const written = (e) => getComputedStyle(e).visibility === "visible" && /\\d/.test(e.textContent);
+  const texts = [...document.querySelectorAll("#picture svg text")].filter(written);
+  const of = (selector) => texts.filter((e) => e.closest(selector)).length;
+  return { up: of(".up"), down: of(".down"), back: of(".back"), result: of(".result"),
+           panel: document.querySelectorAll("#panel [data-part]").length };
+}"""
+
+
+def test_the_steps_show_nothing_that_is_not_computed_yet(small: Small, tab: Callable[..., Tab]) -> None:
+    """Neither in boxes and weights, nor on arrows, nor in the panel, nor the loss itself."""
+    page = tab(small.page.address, "graph")
+    page("#picture svg .op").first.wait_for()
+    everything = page.page.evaluate(SEEN)
+    assert min(everything[k] for k in ("up", "down", "back", "result")) > 0
+    page("#walk-first").click()
+    before = page.page.evaluate(SEEN)
+    assert (before["down"], before["back"], before["result"]) == (0, 0, 0)
+    assert before["up"] < everything["up"]
+    assert before["panel"] == 1  # the value alone
+    page("#picture .input[data-input='2.bias']").click()  # a weight is known, its gradient is not
+    assert page.page.evaluate(SEEN)["panel"] == 1
+    up = int(re.findall(r"\d+", page.text("#walk-text"))[1])
+    for _ in range(up - 1):
+        page("#walk-next").click()
+    at_loss = page.page.evaluate(SEEN)
+    assert (at_loss["up"], at_loss["result"]) == (everything["up"], everything["result"])
+    assert (at_loss["down"], at_loss["back"]) == (0, 0)
+    seen = []
+    for _ in range(up):
+        page("#walk-next").click()
+        seen.append(page.page.evaluate(SEEN)["back"])
+    assert seen == sorted(seen)
+    assert seen[0] < seen[-1] == everything["back"]
+
+
+def test_a_graph_can_be_seen_as_a_whole(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "graph")
+    page("#picture svg .op").first.wait_for()
+    size = "[e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]"
+    assert page.page.evaluate(f"(e => {size})(document.getElementById('picture'))")[1] > 0
+    assert page("#overview").is_visible()
+    box = page("#overview").bounding_box()
+    page.page.mouse.click(box["x"] + 5, box["y"] + box["height"] - 5)
+    assert page.page.evaluate("document.getElementById('picture').scrollTop") > 0
+    page("#zoom-fit").click()
+    assert page.page.evaluate(f"(e => {size})(document.getElementById('picture'))") == [0, 0]
+    assert not page("#overview").is_visible()
+    # all that can be opened is: the button does the opposite
+    page("#graph-layers").click()
+    page.until("document.querySelector('#picture .layer.closed') === null")
+    assert page.text("#graph-layers") == "Fold the layers"
+    page("#graph-layers").click()
+    page.until("document.querySelector('#picture .layer.open') === null")
+    assert page.text("#graph-layers") == "Open all layers"
+
+
 def test_what_an_arrow_carries_opens_its_operation(small: Small, tab: Callable[..., Tab]) -> None:
     """Up: the operation that made the value, down: the one whose gradient it is. An input's are shown as well."""
     page = tab(small.page.address, "graph")

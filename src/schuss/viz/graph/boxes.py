@@ -26,6 +26,7 @@ from schuss.viz.graph.pieces import (
     image,
     number,
     picture_side,
+    returned,
     row,
     shape_of,
     shortened,
@@ -111,7 +112,7 @@ def _box(title: str, lines: Sequence[Line], more: Piece = EMPTY) -> Piece:
         y += height + 2
     figures = max(line.figure.width for line in lines)
     width = x + formulas + (equals + figures if figures else 0.0)
-    table = Piece(width, y - 2, "".join(body))
+    table = Piece(width, y - 2, returned("".join(body)))
     return column([head, more, table], 4.0)
 
 
@@ -134,7 +135,7 @@ def _flow_lines(step: Step, flow: Flow) -> list[Line]:
     to = f"→ {short(flow.to)}"
     names = [step.name, *(i for i in step.inputs if i)]
     rule = pretty(renamed(_right_side(step, flow), names))
-    product = compact(flow.product)
+    product = compact(flow.product, "down")
     if flow.local is None:
         return [Line(to, shortened(rule or flow.how, LONGEST - 8), product)]
     total = "Σ " if flow.summed else ""
@@ -145,7 +146,7 @@ def _flow_lines(step: Step, flow: Flow) -> list[Line]:
         return [Line(to, f"{total}incoming · {number(float(first))}", product)]
     how = shortened(_local_formula(rule), LONGEST - 16) or f"∂{short(step.name, 12)}/∂{short(flow.to, 12)}"
     return [
-        Line("local", how, compact(flow.local)),
+        Line("local", how, compact(flow.local, "up")),
         Line(to, f"{total}incoming · local", product),
     ]
 
@@ -181,7 +182,7 @@ def closed(network: Network, group: Group, values: Sequence[tuple[str, Sequence[
         product = network.product(value, readers)
         if product is not None:
             how = known[1] if known and len(values) == 1 else "chain rule"
-            lines.append(Line(f"→ {short(value)}", how, compact(product)))
+            lines.append(Line(f"→ {short(value)}", how, compact(product, "down")))
     what = known[0] if known else _in_words(group, ops)
     label = shortened(pretty(group.label) if group.kind == "line" else group.label, LONGEST)
     head = f"{label}  × {group.times}" if group.times > 1 else label
@@ -229,7 +230,8 @@ def _leaf(head: str, value: Piece, back: Piece | None, title: str) -> Leaf:
     body = at(top, 0, 0) + at(value, 0, y)
     height = y + value.height
     if back is not None:
-        body += f'<path class="rule" d="M0 {height + 3.5:.1f}H{width:.1f}"/>' + at(back, 0, height + 7)
+        rule = f'<path class="rule" d="M0 {height + 3.5:.1f}H{width:.1f}"/>'
+        body += returned(rule + at(back, 0, height + 7))
         height += 7 + back.height
     return Leaf(Piece(width, height, body), up, down, title)
 

@@ -22,6 +22,7 @@ TEXT = 11.0
 SMALL = 9.5
 LINE = 15.0
 WIDEST, TALLEST = 5, 4  # numbers of an array that is written out
+STRIP, CELLS = 16, 8  # numbers of a row that is written in cells of its heat, and of one line of it
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def at(piece: Piece, x: float, y: float) -> str:
     if not piece.svg:
         return ""
     return f'<g transform="translate({num(x)} {num(y)})">{piece.svg}</g>' if x or y else piece.svg
+
+
+def returned(svg: str) -> str:
+    """What only the way back makes known: a debugger shows it when it has come there."""
+    return f'<g class="back">{svg}</g>'
 
 
 def column(parts: list[Piece], gap: float = 2.0, align: str = "left") -> Piece:
@@ -153,16 +159,17 @@ def shape_of(array: Array) -> str:
     return " × ".join(map(str, array.shape)) or "number"
 
 
-def spread(summary: Summary) -> str:
-    """0.131 ± 0.308"""
+def spread(summary: Summary, kind: str = "up") -> str:
+    """0.131 ± 0.308 of values; of gradients, and of what cancels, whose mean says nothing, the norm."""
     if not summary.array.size:
         return "empty"
     if summary.array.size != summary.finite.size:
         return f"{summary.array.size - summary.finite.size:,} not finite"
-    if summary.mean is None or summary.std is None:
+    if summary.mean is None or summary.std is None or summary.norm is None:
         return "too large"
-    mean = 0.0 if abs(summary.mean) < 1e-6 * summary.std else summary.mean  # what rounding left of a sum of zero
-    return f"{mean:.3g} ± {summary.std:.2g}".replace("-", "−")
+    if kind == "down" or summary.is_centred:
+        return f"norm {summary.norm:.3g}".replace("-", "−")
+    return f"{summary.mean:.3g} ± {summary.std:.2g}".replace("-", "−")
 
 
 def histogram(summary: Summary, kind: str, width: float = 46.0, height: float = 20.0) -> Piece:
@@ -188,18 +195,51 @@ def _zero(summary: Summary, width: float, height: float) -> str:
     return f"M{num(-low / (high - low) * width)} {num(height - 1.5)}v3.5"
 
 
+def is_strip(array: Array) -> bool:
+    """Whether it is one row of some more numbers than are written between brackets."""
+    row = WIDEST < array.size <= STRIP and array.shape[-1] == array.size and array.dtype.kind == "f"
+    return row and bool(np.isfinite(array).all())
+
+
+def strip(array: Array, kind: str, size: float = SMALL) -> Piece:
+    """A row of numbers in cells whose colour is their size, below it the shape and the norm. kind: up or down."""
+    summary, flat = Summary(array), array.reshape(-1).astype(np.float64)
+    top = float(np.abs(summary.finite).max()) if summary.finite.size else 0.0
+    power = math.floor(math.log10(top)) if top and not 1e-2 <= top < 1e4 else 0
+    decimals = 2 if power or not top else max(0, 2 - math.floor(math.log10(top)))
+    words = [f"{v / 10.0**power:.{decimals}f}".replace("-", "−") for v in flat]
+    lines = -(-len(words) // CELLS)
+    columns = -(-len(words) // lines)
+    width, height = max(map(len, words)) * size * EM + 6.0, size * 1.6
+    body = []
+    for i, (word, value) in enumerate(zip(words, flat, strict=True)):
+        x, y = i % columns * width, i // columns * height
+        share = abs(value) / top if top else 0.0
+        cell = f'x="{num(x)}" y="{num(y)}" width="{num(width - 1)}" height="{num(height - 1)}"'
+        body.append(f'<rect class="heat {kind}" {cell} fill-opacity="{0.04 + 0.5 * share:.2f}"/>')
+        at_x, at_y = num(x + width - 3.5), num(y + size * 1.12)
+        body.append(f'<text class="n end" x="{at_x}" y="{at_y}" font-size="{num(size)}">{word}</text>')
+    unit = f"in units of 1e{power}  ".replace("-", "−") if power else ""
+    caption = text(f"{shape_of(array)}  {unit}{spread(summary, 'down')}", "soft", size)
+    return column([Piece(columns * width - 1, lines * height, "".join(body)), caption], 0.0)
+
+
 def figure(array: Array, kind: str, size: float = TEXT) -> Piece:
-    """What an arrow carries: the numbers of a tiny array, else histogram, shape, mean and spread. kind: up or down."""
+    """What an arrow carries: the numbers of a tiny array or a row, else histogram, shape, and mean and spread, or norm.
+    kind: up or down.
+    """
     if is_tiny(array):
         return numbers(array, size)
+    if is_strip(array):
+        return strip(array, kind)
     summary = Summary(array)
-    words = column([text(shape_of(array), "soft", SMALL), text(spread(summary), "n", SMALL)], 0.0)
+    words = column([text(shape_of(array), "soft", SMALL), text(spread(summary, kind), "n", SMALL)], 0.0)
     return row([histogram(summary, kind), words], 7.0)
 
 
-def compact(array: Array, size: float = TEXT) -> Piece:
+def compact(array: Array, kind: str, size: float = TEXT) -> Piece:
     """The same in one line, for the inside of a box."""
-    return numbers(array, size) if is_tiny(array) else text(spread(Summary(array)), "n", size)
+    return numbers(array, size) if is_tiny(array) else text(spread(Summary(array), kind), "n", size)
 
 
 # -- images --------------------------------------------------------------------------------------------

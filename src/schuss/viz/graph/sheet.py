@@ -32,8 +32,8 @@ text{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono
 .down>path.line{fill:none;stroke:$down;stroke-width:1.6;stroke-dasharray:5 3}
 .up>path.head{fill:$up}
 .down>path.head{fill:$down}
-.bars.up{fill:$up}
-.bars.down{fill:$down}
+.bars.up,.heat.up{fill:$up}
+.bars.down,.heat.down{fill:$down}
 .axis,.rule,.frame-line{fill:none;stroke:$line;stroke-width:.8}
 .rule{stroke:$faint}
 .bracket{fill:none;stroke:$soft;stroke-width:.9}

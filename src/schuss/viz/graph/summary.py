@@ -41,6 +41,20 @@ class Summary:
             return _known(math.sqrt(float(centred @ centred) / self.finite.size))
 
     @cached_property
+    def norm(self) -> float | None:
+        """The root of the sum of squares."""
+        top = max((abs(v) for v in (self.low, self.high) if v is not None), default=0.0)
+        if not self.finite.size or top == 0.0:
+            return 0.0 if self.finite.size else None
+        scaled = self.finite / top  # whose squares neither vanish nor overflow
+        return _known(top * math.sqrt(float(scaled @ scaled)))
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether the mean says nothing: the numbers cancel, as gradients of a softmax and of a centred layer do."""
+        return self.mean is None or self.std is None or abs(self.mean) < 1e-3 * self.std
+
+    @cached_property
     def low(self) -> float | None:
         return float(self.finite.min()) if self.finite.size else None
 
@@ -66,7 +80,7 @@ class Summary:
         return counts
 
     def to_json(self) -> dict[str, Any]:
-        """shape, dtype, mean, std, min, max, hist, edges, nonfinite; numbers: at most MOST values, nested, else None.
+        """shape, dtype, mean, std, centred, norm, min, max, hist, edges, nonfinite; numbers: at most MOST values, nested, else None.
 
         JSON knows no infinity: among the numbers they are the texts "inf", "-inf" and "nan".
         """
@@ -80,6 +94,8 @@ class Summary:
             "dtype": str(self.array.dtype),
             "mean": self.mean,
             "std": self.std,
+            "centred": self.is_centred,
+            "norm": self.norm,
             "min": self.low,
             "max": self.high,
             "hist": self.histogram,

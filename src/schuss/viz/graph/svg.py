@@ -29,7 +29,8 @@ def render(network: Network, root: Group) -> str:
     right = max(found.right, heading.width / 2, legend.width / 2) + MARGIN
     top = MARGIN + heading.height + 4
     width, height = left + right, top + found.height + 22 + legend.height + MARGIN
-    body = [at(heading, left - heading.width / 2, MARGIN)]
+    last = network.forward.get(network.explanation.result, 0)
+    body = [f'<g class="result" data-forward="{last}">{at(heading, left - heading.width / 2, MARGIN)}</g>']
     body.append(f'<g transform="translate({num(left)} {num(top)})">{_elements(found.elements, network)}</g>')
     body.append(at(legend, (width - legend.width) / 2, height - MARGIN - legend.height))
     title = f"The computational graph of {network.explanation.title}: values up, gradients down"
@@ -44,7 +45,8 @@ def _elements(elements: Iterable[object], network: Network) -> str:
     found = list(elements)
     parts = [_frame(e) for e in found if isinstance(e, Frame)]
     parts += _arrows([e for e in found if isinstance(e, Arrow)], network)
-    parts += [_side(e, network) for e in found if isinstance(e, Side)]
+    back = {e.name: _reached_back(network, e.operations) for e in found if isinstance(e, Node)}
+    parts += [_side(e, network, back.get(e.reader)) for e in found if isinstance(e, Side)]
     parts += [_node(e, network) for e in found if isinstance(e, Node)]
     return "".join(parts)
 
@@ -82,8 +84,15 @@ def _order(network: Network, names: Iterable[str]) -> str:
     """When a box is reached on the way up, and on the way down: when its last operation is, by its first."""
     names = list(names)
     forward = max((network.forward.get(n, 0) for n in names), default=0)
-    back = [network.backward[n] for n in names if n in network.backward]
-    return f' data-forward="{forward}"' + (f' data-backward="{max(back)}"' if back else "")
+    return f' data-forward="{forward}"{_back(_reached_back(network, names))}'
+
+
+def _reached_back(network: Network, names: Iterable[str]) -> int | None:
+    return max((network.backward[n] for n in names if n in network.backward), default=None)
+
+
+def _back(place: int | None) -> str:
+    return "" if place is None else f' data-backward="{place}"'
 
 
 def _node(node: Node, network: Network) -> str:
@@ -124,8 +133,11 @@ def _frame(frame: Frame) -> str:
     )
 
 
-def _side(side: Side, network: Network) -> str:
-    """An input beside a box, with the two arrows between them and the operations on the way."""
+def _side(side: Side, network: Network, reader: int | None) -> str:
+    """An input beside a box, with the two arrows between them and the operations on the way.
+
+    reader: when the box, or of a closed layer its first operation, is reached on the way down
+    """
     t = side.towards
     up, down = side.y + PAD_Y - 1 + side.leaf.up, side.leaf.down
     near = side.x if t > 0 else side.x + side.width
@@ -133,11 +145,9 @@ def _side(side: Side, network: Network) -> str:
     ends = [near, *(near - t * (12 + PILL * (i + 0.5)) for i in range(len(side.views))), side.edge]
     body = f'<g class="up" data-from="{name}" data-to="{_attribute(side.reader)}" data-forward="0">'
     body += f"{_across(near, side.edge, up)}</g>"
+    back = _back(network.backward.get(side.views[-1]) if side.views else reader)
     if down is not None:
         low = side.y + PAD_Y - 1 + down
-        giver = side.views[-1] if side.views else side.reader
-        place = network.backward.get(giver)
-        back = f' data-backward="{place}"' if place is not None else ""
         body += f'<g class="down" data-from="{_attribute(side.reader)}" data-to="{name}"{back}>'
         body += f"{_across(side.edge, near, low)}</g>"
     else:
@@ -147,7 +157,7 @@ def _side(side: Side, network: Network) -> str:
     box = _rect("box", side.x, side.y, side.width, side.height, 10.0)
     inner = at(side.leaf.piece, side.x + PAD_X - 2, side.y + PAD_Y - 1)
     title = f"<title>{escape(side.leaf.title, quote=False)}</title>"
-    return f'{body}<g class="input" data-input="{name}" data-forward="0">{title}{box}{inner}</g>'
+    return f'{body}<g class="input" data-input="{name}" data-forward="0"{back}>{title}{box}{inner}</g>'
 
 
 def _pill(network: Network, name: str, x: float, y: float, height: float) -> str:

@@ -6,7 +6,7 @@ import { known } from "./store.js";
 
 const NAMES = { train: "training", test: "test" };
 
-const chosen = { set: "train", example: 0, open: new Set(), closed: new Set(), all: false };
+const chosen = { set: "train", example: 0, open: new Set(), closed: new Set(), collapse: "auto" };
 
 /** What the server is asked for. */
 export const question = () => ({
@@ -14,7 +14,7 @@ export const question = () => ({
   example: chosen.example,
   open: [...chosen.open].join(","),
   closed: [...chosen.closed].join(","),
-  collapse: chosen.all ? "false" : "auto",
+  collapse: chosen.collapse,
 });
 
 /** Open a closed layer, close an open one. */
@@ -23,12 +23,19 @@ export function toggle({ layer, open }) {
   chosen[open === "true" ? "closed" : "open"].add(layer);
 }
 
-function fold(all) {
-  chosen.all = all;
+function fold(collapse) {
+  chosen.collapse = collapse;
   chosen.open.clear();
   chosen.closed.clear();
-  $("graph-layers").setAttribute("aria-pressed", String(all));
-  write($("graph-layers"), all ? "Fold the layers" : "Open all layers");
+}
+
+/** What the button does to the picture that is seen: open what is closed (repeats stay folded), else fold. */
+export function layersOf(picture) {
+  const [closed, open] = ["closed", "open"].map((kind) => picture.querySelector(`.layer.${kind}`) !== null);
+  const opens = closed && chosen.collapse !== "false";
+  $("graph-layers").hidden = !closed && !open;
+  $("graph-layers").dataset.collapse = opens ? "false" : "true";
+  write($("graph-layers"), opens ? "Open all layers" : "Fold the layers");
 }
 
 const rowsOf = (set) => (set === "test" ? known.hello?.rows_test : known.hello?.rows) ?? 0;
@@ -60,7 +67,7 @@ export function newData() {
   $("graph-set").value = chosen.set;
   chosen.example = Math.min(chosen.example, Math.max(0, rowsOf(chosen.set) - 1));
   field();
-  fold(false);
+  fold("auto");
 }
 
 /** example() is called for another example, layers() for other layers. */
@@ -80,7 +87,7 @@ export function startExample(example, layers) {
   $("graph-less").addEventListener("click", () => choose(chosen.example - 1));
   $("graph-more").addEventListener("click", () => choose(chosen.example + 1));
   $("graph-layers").addEventListener("click", () => {
-    fold(!chosen.all);
+    fold($("graph-layers").dataset.collapse);
     layers();
   });
 }

@@ -155,7 +155,7 @@ const answer = oneAtATime(async () => {
     const { y } = await post("predict", { x });
     const words =
       known.hello.task === "classes" ? y.map((p, i) => `class ${i}: ${percent(p, 1)}`) : y.map((v) => number(v));
-    write(form.querySelector("output"), words.join("   "));
+    form.querySelector("output").replaceChildren(...words.map((text) => h("span", {}, text)));
   } catch (error) {
     if (known.connected) toast(error.message);
   }

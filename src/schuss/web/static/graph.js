@@ -1,10 +1,10 @@
 // View 2: the graph of one example's loss, with its values and gradients, as the server draws it.
 
 import { $, h, toast, write } from "./dom.js";
-import { newData, question, startExample, toggle } from "./example.js";
+import { layersOf, newData, question, startExample, toggle } from "./example.js";
 import { number } from "./format.js";
-import { shapeOf } from "./numbers.js";
 import { Operations } from "./operations.js";
+import { draw as drawOverview, overviewOf, startOverview } from "./overview.js";
 import { showInput, showLayer, showOperation } from "./panel.js";
 import { getText, oneAtATime } from "./requests.js";
 import { startSteps } from "./steps.js";
@@ -21,7 +21,7 @@ let picture = null; // the svg element
 let operations = null;
 let walk = null;
 let chosen = null; // the name of the operation or input in the panel
-let scale = () => Math.max(whole(), READABLE); // as it begins
+let scale = () => Math.max(across(), READABLE); // as it begins
 let drawnFor = ""; // set, example, open layers and step of what is drawn
 let next = 0; // when a picture of a run in training may be asked for again: a large one takes long
 
@@ -72,6 +72,8 @@ function put(found, walked, numbers) {
   }
   $("picture").replaceChildren(picture);
   size();
+  layersOf(picture);
+  overviewOf(picture);
   $("picture").scrollLeft += margin() - before; // the boxes stay where they were, whatever numbers are beside them
   if (at !== null) walk.go(at);
   if (again) [...picture.querySelectorAll("[tabindex]")].find((e) => sign(e) === again)?.focus({ preventScroll: true });
@@ -92,6 +94,7 @@ const sign = ({ dataset: { op, input, layer } }) => JSON.stringify([op, input, o
 function message(text) {
   picture = walk = operations = null;
   drawnFor = "";
+  overviewOf(null);
   say(text);
   write($("walk-text"), " ");
   choose(null);
@@ -99,7 +102,15 @@ function message(text) {
 
 const say = (text) => $("picture").replaceChildren(h("p", { class: "message", role: "status" }, text));
 
-const whole = () => Math.min(LARGEST, ($("picture").clientWidth - 40) / picture.viewBox.baseVal.width);
+/** Room for the picture, without the margins around it. */
+function room() {
+  const { paddingLeft, paddingRight, paddingTop } = getComputedStyle($("picture"));
+  const [x, y] = [parseFloat(paddingLeft) + parseFloat(paddingRight), 2 * parseFloat(paddingTop)];
+  return [$("picture").clientWidth - x, $("picture").clientHeight - y];
+}
+
+const across = () => Math.min(LARGEST, room()[0] / picture.viewBox.baseVal.width);
+const whole = () => Math.min(across(), room()[1] / picture.viewBox.baseVal.height);
 
 function size() {
   if (!picture) return;
@@ -107,9 +118,10 @@ function size() {
   picture.style.width = `${Math.round(picture.viewBox.baseVal.width * shown)}px`;
   picture.style.maxWidth = "none";
   picture.dataset.scale = String(shown);
+  drawOverview();
 }
 
-/** Larger or smaller, around the middle of what is seen; null: the whole width. */
+/** Larger or smaller, around the middle of what is seen; null: all of it. */
 function zoom(factor) {
   if (!picture) return;
   const host = $("picture");
@@ -117,7 +129,7 @@ function zoom(factor) {
     (host.scrollLeft + host.clientWidth / 2) / host.scrollWidth,
     (host.scrollTop + host.clientHeight / 2) / host.scrollHeight,
   ];
-  const wanted = Math.max(0.15, Math.min(3, Number(picture.dataset.scale) * (factor ?? 1)));
+  const wanted = Math.max(Math.min(0.15, whole()), Math.min(3, Number(picture.dataset.scale) * (factor ?? 1)));
   scale = factor === null ? whole : () => wanted;
   size();
   host.scrollLeft = middle[0] * host.scrollWidth - host.clientWidth / 2;
@@ -148,12 +160,21 @@ async function choose(name) {
     const input = inputOf(name);
     const op = input ? null : await operations.get(name);
     if (name !== chosen) return;
-    if (input) showInput(input);
-    else showOperation(op);
+    if (input) showInput(input, computed(input));
+    else showOperation(op, computed(op));
     says();
   } catch (error) {
     if (known.connected) toast(error.message);
   }
+}
+
+/** What of an operation or input is computed where the steps are: its value, what comes back to it, what it hands on. */
+function computed({ forward = 0, backward = null, came_from: from = [] }) {
+  if (!walk || walk.at === null) return undefined;
+  const { reached, returned } = walk;
+  const when = from.map((name) => operations.ops.get(name)?.backward ?? backward ?? 0);
+  const gradient = returned > -Infinity && when.every((number) => number <= returned);
+  return { value: forward <= reached, gradient, flows: gradient && (backward ?? Infinity) <= returned };
 }
 
 /** An input as graph.json has it; of a graph of many operations no more than its name and who reads it. */
@@ -215,7 +236,7 @@ function says() {
   const [phase, i, n, box] = walk.place();
   const name = box?.dataset.op || box?.dataset.layer || "";
   const incoming = operations?.ops.get(box?.dataset.op)?.incoming;
-  const of = typeof incoming?.numbers === "number" ? ` = ${number(incoming.numbers)}` : `, ${shapeOf(incoming)}`;
+  const of = typeof incoming?.numbers === "number" ? ` = ${number(incoming.numbers)}` : `, shape [${incoming?.shape.join(", ")}]`;
   const what = !box?.dataset.op
     ? name
     : phase === "forward"
@@ -233,6 +254,7 @@ function go(at) {
   if (!box) choose(null);
   else if (box.dataset.op) choose(box.dataset.op);
   else layerAt(box);
+  drawOverview();
   box?.scrollIntoView({ block: "nearest", inline: "nearest", behavior: still.matches ? "auto" : "smooth" });
   says();
 }
@@ -248,7 +270,7 @@ async function layerAt(box) {
     picture.querySelector(`.up[data-forward="${forward}"]`)?.dataset.from;
   const last = name ? await operations.get(name).catch(() => null) : null;
   if (walk?.at !== null && walk?.place()[3] === box)
-    showLayer(layer, box.getAttribute("aria-label")?.split(": ").at(-1) ?? "", last);
+    showLayer(layer, box.getAttribute("aria-label")?.split(": ").at(-1) ?? "", last, last ? computed(last) : undefined);
 }
 
 // -- what happens --------------------------------------------------------------------------------------
@@ -268,6 +290,7 @@ function live() {
 }
 
 export function startGraph() {
+  startOverview();
   startSteps(() => walk, go);
   startExample(
     () => {

@@ -3,16 +3,19 @@
 import { h, svg } from "./dom.js";
 import { exponent, number, shape } from "./format.js";
 
+const ACROSS = 5; // numbers of a row beside each other; a longer one is broken between its numbers
+
 /** The elements that show a summary {shape, mean, std, min, max, hist, edges, numbers}. */
 export function shown(summary, colour) {
   if (!summary) return h("p", { class: "how" }, "–");
-  return summary.numbers === null || summary.numbers === undefined ? spread(summary, colour) : matrix(summary.numbers);
+  if (summary.numbers === null || summary.numbers === undefined) return spread(summary, colour);
+  const rows = rowsOf(summary.numbers);
+  return rows[0].length > ACROSS ? strips(rows, summary, colour) : matrix(rows);
 }
 
 export const shapeOf = (summary) => (summary ? shape(summary.shape) : "");
 
-function matrix(numbers) {
-  const rows = rowsOf(numbers);
+function matrix(rows) {
   const digits = format(rows.flat());
   return h(
     "div",
@@ -22,6 +25,20 @@ function matrix(numbers) {
       {},
       h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((value) => h("td", {}, digits(value)))))),
     ),
+  );
+}
+
+/** Long rows: each number in a cell whose colour is its size, broken between the cells, and the norm of all. */
+function strips(rows, { norm }, colour) {
+  const digits = format(rows.flat());
+  const top = Math.max(...rows.flat().map((v) => (Number.isFinite(v) ? Math.abs(v) : 0))) || 1;
+  const cell = (v) =>
+    h("span", { style: `--heat: ${Math.round((45 * Math.abs(Number(v) || 0)) / top)}%` }, digits(v));
+  return h(
+    "div",
+    { class: `strips ${colour}`, tabindex: rows.length > 2 ? 0 : null },
+    ...rows.map((row) => h("div", { class: "strip" }, ...row.map(cell))),
+    h("p", {}, `norm ${number(norm)}`),
   );
 }
 
@@ -46,7 +63,8 @@ const minus = (text) => text.replace("-", "−");
 
 function spread(s, colour) {
   const rows = [
-    ["mean", s.mean],
+    ["norm", s.norm],
+    ...(s.centred ? [] : [["mean", s.mean]]), // of what cancels it says nothing
     ["spread", s.std],
     ["from", s.min],
     ["to", s.max],

@@ -1,10 +1,15 @@
 // Stepping through the graph as a debugger does: operation by operation up to the loss, then back down.
 
-/** The order in which a drawn graph is walked, and what is lit at each place. */
+/** The order in which a drawn graph is walked, and what is known at each place. */
 export class Walk {
   /** picture: the svg element, its parts numbered by data-forward and data-backward. */
   constructor(picture) {
     this.parts = [...picture.querySelectorAll("[data-forward], [data-backward]")];
+    // What stands in a box and is known on the way back only, with the number of its box.
+    this.backs = [...picture.querySelectorAll(".back")].map((e) => [
+      e,
+      Number(e.closest("[data-backward]")?.dataset.backward ?? -Infinity),
+    ]);
     const boxes = this.parts.filter((e) => e.matches(".op, .layer"));
     const stops = (key) =>
       [...new Map(boxes.filter((e) => e.dataset[key] !== undefined).map((e) => [Number(e.dataset[key]), e]))].sort(
@@ -27,19 +32,29 @@ export class Walk {
       : ["backward", back + 1, this.backward.length, this.backward[back]?.[1]];
   }
 
-  /** Go to a place, or to none, and light what has been reached. Returns the box there. */
+  /** The number that has been reached on the way up: what is above is not computed yet. */
+  get reached() {
+    return this.at === null || this.at >= this.forward.length ? Infinity : this.forward[this.at][0];
+  }
+
+  /** The same on the way down. */
+  get returned() {
+    if (this.at === null) return Infinity;
+    return this.at < this.forward.length ? -Infinity : this.backward[this.at - this.forward.length][0];
+  }
+
+  /** Go to a place, or to none, and show what has been reached. Returns the box there. */
   go(at) {
     this.at = at === null ? null : Math.max(0, Math.min(this.length - 1, at));
-    const back = this.at === null ? 0 : this.at - this.forward.length;
-    const reached = this.at === null ? Infinity : back < 0 ? this.forward[this.at][0] : Infinity;
-    const returned = this.at === null ? Infinity : back < 0 ? -Infinity : this.backward[back][0];
+    const { reached, returned } = this;
     const box = this.at === null ? null : this.place()[3];
     for (const part of this.parts) {
       const number = part.matches(".down") ? Number(part.dataset.backward) : Number(part.dataset.forward ?? 0);
       part.classList.toggle("walk-later", part.matches(".down") ? number > returned : number > reached);
       part.classList.toggle("walk-now", part === box);
-      part.classList.toggle("walk-back", part === box && back >= 0);
+      part.classList.toggle("walk-back", part === box && this.at >= this.forward.length);
     }
+    for (const [part, number] of this.backs) part.classList.toggle("walk-later", number > returned);
     return box;
   }
 }
