@@ -80,7 +80,8 @@ class Summary:
         return counts
 
     def to_json(self) -> dict[str, Any]:
-        """shape, dtype, mean, std, centred, norm, min, max, hist, edges, nonfinite; numbers: at most MOST values, nested, else None.
+        """shape, dtype, mean, std, centred, norm, min, max, hist, edges, nonfinite; numbers: at most MOST values,
+        nested, else None.
 
         JSON knows no infinity: among the numbers they are the texts "inf", "-inf" and "nan".
         """
