@@ -25,7 +25,7 @@ from schuss.exec.loop import NativeLoop
 from schuss.exec.native import NativeExecutor
 from schuss.ir.types import N, TensorType
 from schuss.passes.cost import cost
-from schuss.train.step import Task, first_state, training_step
+from schuss.train.step import Task, training
 
 
 def loop_of(work: Workload, threads: int, profile: bool = True) -> NativeLoop:
@@ -40,11 +40,10 @@ def loop_of(work: Workload, threads: int, profile: bool = True) -> NativeLoop:
     loss = nn.CrossEntropyLoss() if work.classes else nn.MSELoss()
     task = Task(model, loss, optimizer, (types[0],), types[1], scale=1 / 255 if x.dtype == np.uint8 else None)
     params = {name: p.data for name, p in nn.named_parameters(model).items()}
-    state = first_state(task)
-    step = training_step(task, state)
-    loop = NativeExecutor(threads, profile).loop(step, work.batch)
+    made = training(task)
+    loop = NativeExecutor(threads, profile).loop(made.step, work.batch)
     loop.bind({"x0": x, "y": y})
-    arrays = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}
+    arrays = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in made.state.items()}
     sums = {f"sum/{name}": np.zeros(()) for name in task.sums}
     loop.load(arrays | sums | {"key": np.zeros(2, np.uint32)})
     return loop

@@ -10,7 +10,7 @@ from schuss.exec.loop import NativeLoop
 from schuss.exec.native import NativeExecutor
 from schuss.ir.types import N, TensorType
 from schuss.passes.cost import HANDED_BYTES, MEETING, sharing
-from schuss.train.step import Task, first_state, training_step
+from schuss.train.step import Task, training
 
 
 def loop(width: int, depth: int, batch: int, threads: int = 2) -> NativeLoop:
@@ -21,8 +21,7 @@ def loop(width: int, depth: int, batch: int, threads: int = 2) -> NativeLoop:
     optimizer = optim.Adam()
     types = TensorType("float32", (N, width)), TensorType("uint8", (N,))
     task = Task(model, nn.CrossEntropyLoss(), optimizer, types[:1], types[1])
-    step = training_step(task, first_state(task))
-    return NativeExecutor(threads).loop(step, batch)
+    return NativeExecutor(threads).loop(training(task).step, batch)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,14 @@ from schuss import nn
 from schuss.api.arguments import argument_names, array_type, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import static, structure
+from schuss.api.pytree import Named
 from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call
+from schuss.nn.parameter import noting_frozen
 from schuss.trace import tracing
 
 MAXSIZE = 64
+Traced = tuple[Program, tuple[bool, ...] | None]
+"""A program and, where its trace asked for requires_grad, which parameters were frozen."""
 
 
 def jit(f: Function, *, static_argnums: int | Iterable[int] = (), backend: str = "native") -> Jitted:
@@ -46,7 +50,7 @@ class Jitted:
         self.__wrapped__ = f
         self._static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self._backend = backend
-        self._cache: Cache[Program] = Cache(MAXSIZE)
+        self._cache: Cache[Traced] = Cache(MAXSIZE)
         self._names: dict[int, list[str]] = {}  # looking at a signature takes longer than many a call
         self._of_model = bool(nn.named_parameters(f))
         if not self._of_model:
@@ -70,10 +74,15 @@ class Jitted:
         types = [array_type(a) for a in arrays]
         key = (_form(call), tuple((t.dtype, t.shape) for t in types))
 
-        def make() -> Program:
-            return compile_call(f, call, types, [path for path, _ in leaves], backend(self._backend))
+        def make() -> Traced:
+            with noting_frozen() as asked:
+                program = compile_call(f, call, types, [path for path, _ in leaves], backend(self._backend))
+                return program, _frozen(leaves) if asked() else None
 
-        return self._cache.get(key, make)(arrays)
+        program, frozen = self._cache.get(key, make)
+        if frozen is not None and frozen != (now := _frozen(leaves)):
+            program, _ = self._cache.get((key, now), make)
+        return program(arrays)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -85,6 +94,11 @@ class Jitted:
     def cache_clear(self) -> None:
         """Forget the compiled forms."""
         self._cache.clear()
+
+
+def _frozen(leaves: list[Named]) -> tuple[bool, ...]:
+    """Which of the parameters among the leaves are frozen."""
+    return tuple(not leaf.requires_grad for _, leaf in leaves if isinstance(leaf, nn.Parameter))
 
 
 def _form(call: Call) -> Hashable:

@@ -1,5 +1,5 @@
 """Backpropagation: graph to graph."""
 
-from schuss.backprop.reverse import backprop, between, products
+from schuss.backprop.reverse import backprop, between, products, reached
 
-__all__ = ["backprop", "between", "products"]
+__all__ = ["backprop", "between", "products", "reached"]

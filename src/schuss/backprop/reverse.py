@@ -32,6 +32,14 @@ def backprop(
     shape). A tensor that y does not depend on has gradient zero. GradientError if an op on the way
     has no rule. handed: is filled with what each node on the way hands to each of its inputs.
     """
+    found = reached(y, wrt, seed, handed)
+    return [_zeros_like(t) if g is None else g for t, g in zip(wrt, found, strict=True)]
+
+
+def reached(
+    y: Tensor, wrt: Sequence[Tensor], seed: Tensor | None = None, handed: Handed | None = None
+) -> list[Tensor | None]:
+    """backprop, with None for a tensor that no gradient reaches (y does not use it, or past a stop_gradient only)."""
     targets = {t.node for t in wrt}
     path = between(targets, y.node)
     incoming: dict[Node, Tensor] = {y.node: seed if seed is not None else _one_like(y)}
@@ -45,7 +53,7 @@ def backprop(
             for child, product in zip(node.inputs, parts, strict=True):
                 if product is not None:
                     incoming[child] = incoming[child] + product if child in incoming else product
-    return [incoming[t.node] if t.node in incoming else _zeros_like(t) for t in wrt]
+    return [incoming.get(t.node) for t in wrt]
 
 
 def products(node: Node, g: Tensor, path: Container[Node]) -> list[Tensor | None]:

@@ -98,7 +98,8 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     from schuss import nn, optim
     from schuss.errors import UsageError
     from schuss.nn.forward import seen_by
-    from schuss.train.step import Task, first_state, step_and_gradients
+    from schuss.nn.walk import frozen_names
+    from schuss.train.step import Task, training
 
     seen = seen_by(model)
     assert seen is not None
@@ -113,8 +114,11 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     except UsageError:
         click.echo("the file does not tell the optimizer: gradient descent stands in for it", err=True)
         optimizer = optim.SGD(lr=1.0)
-    task = Task(model, loss, optimizer, seen.inputs, seen.target, False, seen.scale)
-    return step_and_gradients(task, first_state(task))
+    task = Task(
+        model, loss, optimizer, seen.inputs, seen.target, False, seen.scale, frozen=frozenset(frozen_names(model))
+    )
+    made = training(task)
+    return made.step, made.gradients
 
 
 def _groups(items: Iterable[Item]) -> Iterator[tuple[str, list[tuple[str, list[Item]]]]]:

@@ -9,7 +9,7 @@ from schuss.exec.native import NativeExecutor
 from schuss.explanation.kernels import plan_json, plan_text
 from schuss.ir.executor import Step
 from schuss.train.callbacks import Run
-from schuss.train.step import first_state, training_step
+from schuss.train.step import training
 
 VIEWS = {"plan": ("text", "json"), "llvm": ("text",), "asm": ("text",)}  # and their forms
 
@@ -33,7 +33,7 @@ def plan(
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"plan: batch_size must be at least 1, got {batch_size}")
     rows = 64 if run.data is None else len(run.data["y"])
-    step = training_step(run.task, first_state(run.task))
+    step = training(run.task).step
     return native_text(step, batch_size or min(64, rows), view, form, threads)
 
 

@@ -25,6 +25,7 @@ from schuss.ir.text import to_text
 from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import Seen, are_scaled, forward_graph, model_dtype, remember, scaled_types, seen_by
 from schuss.nn.module import Module
+from schuss.nn.walk import freeze_names, frozen_names
 from schuss.ops.check import parse_graph
 from schuss.ops.registry import lookup
 from schuss.trace import Tensor, scope
@@ -79,6 +80,8 @@ def save(
         "optimizer": _config(seen.optimizer if optimizer is None else optimizer),
         "record": dict(seen.record if record is None else record),
     }
+    if description["layers"] is None and (frozen := frozen_names(model)):  # else they stand in the layers' configs
+        description["frozen"] = frozen
     try:
         json.dumps(description["record"])
     except (TypeError, ValueError) as error:
@@ -241,7 +244,9 @@ def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: M
             raise ModelFileError(f"{path}: parameter {name}: is {tensor.dtype}, parameters are float32 or float64")
     if layers is None:
         names = description["parameters"]
-        return GraphModel(graph, {name: nn.Parameter(tensors[name], dtype=str(tensors[name].dtype)) for name in names})
+        model = GraphModel(graph, {n: nn.Parameter(tensors[n], dtype=str(tensors[n].dtype)) for n in names})
+        _freeze(path, model, description.get("frozen", []))
+        return model
     try:
         model = nn.from_config(layers)
         for name, parameter in nn.named_parameters(model).items():
@@ -252,6 +257,15 @@ def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: M
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelFileError(f"{path}: the layers' description is damaged: {error}") from None
     return model
+
+
+def _freeze(path: Any, model: GraphModel, names: Any) -> None:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ModelFileError(f"{path}: the model's description has no sound list of frozen parameters")
+    try:
+        freeze_names(model, names)
+    except SchussError as error:
+        raise ModelFileError(f"{path}: {error}") from None
 
 
 def _written(type: TensorType) -> list[Any]:

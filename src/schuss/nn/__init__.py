@@ -30,7 +30,7 @@ from schuss.nn.losses import (
 from schuss.nn.module import Mode, Module, bind_scopes, current_mode, mode, named_modules
 from schuss.nn.parameter import Parameter, bind
 from schuss.nn.rebuild import LAYERS, LOSSES, from_config, loss_from_config, to_config
-from schuss.nn.walk import initialize, load_state_dict, named_parameters, state_dict, to_dtype
+from schuss.nn.walk import initialize, load_state_dict, named_parameters, requires_grad_, state_dict, to_dtype
 
 __all__ = [
     "ELU",
@@ -79,6 +79,7 @@ __all__ = [
     "module",
     "named_modules",
     "named_parameters",
+    "requires_grad_",
     "state_dict",
     "to_config",
     "to_dtype",

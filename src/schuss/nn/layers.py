@@ -12,6 +12,7 @@ from schuss.nn import init as laws
 from schuss.nn.config import plain
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
+from schuss.nn.walk import frozen_names
 from schuss.trace import Tensor, as_tensor
 from schuss.trace.build import user_site
 
@@ -23,11 +24,18 @@ class Layer(Module):
 
     def config(self) -> dict[str, Any]:
         """{"type": class name, setting: value, ...}, from which nn.from_config rebuilds the layer."""
-        return {"type": type(self).__name__, **{name: plain(getattr(self, name)) for name in self.settings}}
+        settings = {name: plain(getattr(self, name)) for name in self.settings}
+        return {"type": type(self).__name__, **settings} | _kept(self)
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
         return f"{type(self).__name__}({given})"
+
+
+def _kept(layer: Layer) -> dict[str, Any]:
+    """The layer's frozen parameters, for its config; nothing if there are none."""
+    names = frozen_names(layer)
+    return {"frozen": names} if names else {}
 
 
 def shape_error(message: str) -> ShapeError:
@@ -91,7 +99,7 @@ class Linear(Layer):
             "bias": self.bias is not None,
             "dtype": self.weight.dtype,
             "init": laws.config_of(self.weight.init),
-        }
+        } | _kept(self)
 
     def __repr__(self) -> str:
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"
@@ -199,7 +207,7 @@ class LayerNorm(Layer):
             "elementwise_affine": self.weight is not None,
             "bias": self.bias is not None,
             "dtype": "float32" if self.weight is None else self.weight.dtype,
-        }
+        } | _kept(self)
 
     def __repr__(self) -> str:
         return f"LayerNorm({list(self.normalized_shape)}, eps={self.eps})"
@@ -224,7 +232,7 @@ class Embedding(Layer):
 
     def config(self) -> dict[str, Any]:
         sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
-        return {"type": type(self).__name__, **sizes, "dtype": self.weight.dtype}
+        return {"type": type(self).__name__, **sizes, "dtype": self.weight.dtype} | _kept(self)
 
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim})"

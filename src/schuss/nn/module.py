@@ -10,7 +10,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from schuss.errors import UsageError
 from schuss.nn import walk
@@ -47,6 +47,24 @@ class Module:
     def named_parameters(self) -> dict[str, Parameter]:
         """See schuss.nn.named_parameters."""
         return walk.named_parameters(self)
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters without their names."""
+        return list(walk.named_parameters(self).values())
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze (False) or unfreeze all its parameters; returns the module. See schuss.nn.Parameter."""
+        walk.requires_grad_(self, requires_grad)
+        return self
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether any of its parameters is learned. Setting it sets all of them."""
+        return any(parameter.requires_grad for parameter in walk.named_parameters(self).values())
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        walk.requires_grad_(self, value)
 
     def state_dict(self) -> dict[str, Array]:
         """See schuss.nn.state_dict."""

@@ -31,19 +31,26 @@ class Parameter(Tensor):
     shape  the sizes of its axes, or a numpy array to start from
     init   init(key, shape) -> array draws the first values (see schuss.nn.init); needed with a shape
     dtype  float32 (the default, also for a float64 array) or float64
+    requires_grad  whether fit and optimizers change it. A frozen one (False) is left as it is by updates and weight
+           decay and does not count for the norm of gradients; schuss.grad gives its gradient all the same
 
     Inside `bind({parameter: tensor})` it stands for that tensor, as when fit makes it an input of the step
     graph. Elsewhere it is the constant `data`. UsageError for a bad shape or dtype.
     """
 
-    __slots__ = ("_data", "_serial", "_type", "init")
+    __slots__ = ("_data", "_requires_grad", "_serial", "_type", "init")
 
     def __init__(
-        self, shape: int | Sequence[int] | Array, init: Initializer | None = None, dtype: str = "float32"
+        self,
+        shape: int | Sequence[int] | Array,
+        init: Initializer | None = None,
+        dtype: str = "float32",
+        requires_grad: bool = True,
     ) -> None:
         if dtype not in FLOATS:
             raise UsageError(f"Parameter: dtype must be float32 or float64, got {dtype!r}")
         self.init = init
+        self.requires_grad = requires_grad
         self._serial = next(_serial)
         self._data: Array | None = None
         if isinstance(shape, np.ndarray):
@@ -56,6 +63,18 @@ class Parameter(Tensor):
         if init is None:
             raise UsageError("Parameter: a shape needs init=, as nn.init.Zeros(); or give an array")
         self._type = TensorType(dtype, tuple(int(d) for d in sizes))
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether it is learned; False freezes it. UsageError for anything but a bool."""
+        _asked.set(True)
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, (bool, np.bool_)):
+            raise UsageError(f"Parameter: requires_grad must be True or False, got {value!r}")
+        self._requires_grad = bool(value)
 
     # -- numbers -----------------------------------------------------------------------------------
 
@@ -135,14 +154,27 @@ class Parameter(Tensor):
     __hash__ = object.__hash__  # type: ignore[assignment]  # by identity: a key of bind's mapping
 
     def __repr__(self) -> str:
-        return f"Parameter({self._type})"
+        return f"Parameter({self._type}{'' if self._requires_grad else ', requires_grad=False'})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"init": self.init, "_data": self._data, "_type": self._type, "_serial": self._serial}
+        return {name: getattr(self, name) for name in Parameter.__slots__}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.init, self._data, self._type = state["init"], state["_data"], state["_type"]
-        self._serial = state["_serial"]
+        for name in Parameter.__slots__:
+            setattr(self, name, state.get(name, True))  # a copy kept since 0.1.0 has no requires_grad
+
+
+_asked: contextvars.ContextVar[bool] = contextvars.ContextVar("asked", default=False)
+
+
+@contextlib.contextmanager
+def noting_frozen() -> Iterator[Callable[[], bool]]:
+    """Inside, whether anything asked a parameter for requires_grad: then a trace depends on the answers."""
+    token = _asked.set(False)
+    try:
+        yield _asked.get
+    finally:
+        _asked.reset(token)
 
 
 _NOTHING: Mapping[Parameter, Tensor] = MappingProxyType({})

@@ -11,6 +11,7 @@ from schuss.nn import init as laws
 from schuss.nn.config import build
 from schuss.nn.layers import Layer, Sequential
 from schuss.nn.losses import Loss
+from schuss.nn.walk import freeze_names
 
 LAYERS: dict[str, type[Layer]] = {
     cls.__name__: cls
@@ -89,7 +90,10 @@ def from_config(config: Mapping[str, Any], depth: int = 0) -> Any:
     if not isinstance(config, Mapping) or depth > _DEPTH:
         raise UsageError("from_config: a layer's config must be a mapping, not nested too deep")
     if config.get("type") != "Sequential":
-        return build({k: _law(v) if k == "init" else v for k, v in config.items()}, LAYERS, "layer")
+        settings = {k: _law(v) if k == "init" else v for k, v in config.items() if k != "frozen"}
+        layer = build(settings, LAYERS, "layer")
+        freeze_names(layer, config.get("frozen", ()))
+        return layer
     parts = config.get("layers")
     if not isinstance(parts, (list, tuple)) or set(config) != {"type", "layers"}:
         raise UsageError("layer Sequential: its config needs layers, a list, and nothing else")

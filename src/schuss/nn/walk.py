@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,30 @@ def to_dtype(model: Any, dtype: str) -> Any:
     for parameter in named_parameters(model).values():
         parameter.to_dtype(dtype)
     return model
+
+
+def requires_grad_(model: Any, requires_grad: bool = True) -> Any:
+    """The model with every parameter in it unfrozen or, with False, frozen, in place. See schuss.nn.Parameter.
+
+    UsageError for anything but a bool.
+    """
+    for parameter in named_parameters(model).values():
+        parameter.requires_grad = requires_grad
+    return model
+
+
+def frozen_names(model: Any) -> list[str]:
+    """The names of the frozen parameters."""
+    return [name for name, parameter in named_parameters(model).items() if not parameter.requires_grad]
+
+
+def freeze_names(model: Any, names: Iterable[str]) -> None:
+    """Freeze these parameters. UsageError for a name that the model does not have."""
+    known = parameter_names(model)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"frozen parameter {name!r}: the model has {', '.join(known) or 'no parameters'}")
+        known[name].requires_grad = False
 
 
 def state_dict(model: Any) -> dict[str, Array]:

@@ -16,6 +16,7 @@ from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import Seen, forward_graph, remember, scaled_types
+from schuss.nn.walk import frozen_names
 from schuss.ops.philox import key_from_seed
 from schuss.train.callbacks import Run
 from schuss.train.control import Control
@@ -221,7 +222,10 @@ def _task(model: Any, asked: Options, columns: dict[str, Array]) -> Task:
         chosen = 1 / 255
     named = _metrics(asked.metrics)
     target = _row_type(columns["y"])
-    task = Task(model, asked.loss, asked.optimizer, inputs, target, "w" in columns, chosen, asked.clip_norm, named)
+    frozen = frozenset(frozen_names(model))
+    task = Task(
+        model, asked.loss, asked.optimizer, inputs, target, "w" in columns, chosen, asked.clip_norm, named, frozen
+    )
     if target.is_float or target.rank != 1 or not _are_labels(task.loss, columns["y"], _classes(task)):
         return task
     return replace(task, metrics={"accuracy": accuracy, **named})

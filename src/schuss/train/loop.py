@@ -22,7 +22,7 @@ from schuss.train.evaluate import Evaluation, means
 from schuss.train.options import Options
 from schuss.train.rate import schedule_of, steered, why_fixed
 from schuss.train.record import EVERY, SHARE, Moment, Recorder, interval
-from schuss.train.step import Task, first_state, training_step
+from schuss.train.step import Task, training
 
 SLICE = 0.08  # seconds of native work between two looks at the world
 SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is not finite, at least,
@@ -83,13 +83,13 @@ class Trainer:
         self.run = Run(task.model, task=task, data=self.data, validation=validation)
         self.parameters = nn.named_parameters(task.model)
         params = {name: p.data for name, p in self.parameters.items()}
-        state = first_state(task)
+        made = training(task)
+        state, self.step = made.state, made.step
         self.control = options.control or Control()
         self.control.attach(why_fixed(task.optimizer, state))
         every = interval(options.record)
         self.recorder = None if every is None else Recorder(every, self.run.path, SHARE if every == EVERY else math.inf)
         self._schedule = schedule_of(task.optimizer)
-        self.step = training_step(task, state)
         self.loop = executor.loop(self.step, self.batch)
         self.loop.bind(data)
         first = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}

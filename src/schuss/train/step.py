@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn, ops
-from schuss.backprop import backprop, between
+from schuss.backprop import backprop, between, reached
 from schuss.errors import GradientError, UsageError
 from schuss.ir.executor import Array, Step
 from schuss.ir.graph import Graph, Node, input_node
@@ -28,7 +28,7 @@ Metric = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned: the model, the loss and the types of one batch's columns."""
+    """What is learned: the model but for its frozen parameters, the loss and the types of one batch's columns."""
 
     model: Any
     loss: Any
@@ -39,6 +39,7 @@ class Task:
     scale: float | None = None
     clip_norm: float | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -106,22 +107,29 @@ def _graph(make: _Inputs, outputs: Mapping[str, Tensor]) -> Graph:
     return Graph(tuple(t.node for t in make.nodes.values()), tuple(o.node for o in outputs.values()), tuple(outputs))
 
 
-def first_state(task: Task) -> dict[str, Array]:
-    """What the optimizer keeps, before the first step."""
-    params = {name: p.data for name, p in nn.named_parameters(task.model).items()}
-    return {name: np.asarray(v) for name, v in task.optimizer.init(params).items()}
+@dataclass(frozen=True)
+class Training:
+    """The training step, and what goes with it.
+
+    state      the optimizer's, before the first step
+    learned    the parameters that the optimizer is given: not frozen, and reached by the gradient
+    gradients  in the graph, that of the loss with respect to each node of the forward pass
+    """
+
+    step: Step
+    state: dict[str, Array]
+    learned: tuple[str, ...]
+    gradients: dict[Node, Node]
 
 
-def training_step(task: Task, optimizer_state: Mapping[str, Array]) -> Step:
-    """Forward pass, loss, backward pass and update as one graph, for a state of these types."""
-    return step_and_gradients(task, optimizer_state)[0]
+def training(task: Task) -> Training:
+    """Forward pass, loss, backward pass and update as one graph.
 
-
-def step_and_gradients(task: Task, optimizer_state: Mapping[str, Array]) -> tuple[Step, dict[Node, Node]]:
-    """The training step, and in it the gradient of the loss with respect to each node of the forward pass."""
+    What the optimizer is not given, a frozen parameter or one that no gradient reaches, has no part in the backward
+    pass, the norm of gradients, decay and state: it stays as it is. UsageError if nothing is left to learn.
+    """
     make = _Inputs()
     params = _bound(task, make)
-    state = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in optimizer_state.items()}
     key, step = make("key", TensorType("uint32", (2,))), make("step", TensorType("int64", ()))
     named = nn.named_parameters(task.model)
     with (
@@ -132,20 +140,41 @@ def step_and_gradients(task: Task, optimizer_state: Mapping[str, Array]) -> tupl
         pred, target, weight = _forward(task, make, params)
         loss = _loss(task, pred, target, weight)
         sums = _summed(task, make, pred, target, loss)
-    path = [Tensor(node) for node in between({p.node for p in params.values()}, loss.node)]
-    found = backprop(loss, [*params.values(), *path])
-    grads = dict(zip(params, found, strict=False))
-    gradients = {of.node: g.node for of, g in zip([*params.values(), *path], found, strict=True)}
+    open_to = {name: p for name, p in params.items() if name not in task.frozen}
+    path = [Tensor(node) for node in between({p.node for p in open_to.values()}, loss.node)]
+    wanted = [*open_to.values(), *path]
+    found = reached(loss, wanted)
+    gradients = {of.node: g.node for of, g in zip(wanted, found, strict=True) if g is not None}
+    grads = {name: g for name, g in zip(open_to, found, strict=False) if g is not None}
+    learned = {name: params[name] for name in grads}
+    _check_learned(open_to, learned)
+    first = task.optimizer.init({name: named[name].data for name in learned})
+    state = {name: np.asarray(v) for name, v in first.items()}
+    kept = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in state.items()}
     with building(), scope("optimizer"):
         if task.clip_norm is not None:
             grads = clip_grad_norm(grads, task.clip_norm)
-        new_params, new_state = task.optimizer.update(params, grads, state, step)
-    _check_update(params, new_params, state, new_state)
+        new_params, new_state = task.optimizer.update(learned, grads, kept, step)
+    _check_update(learned, new_params, kept, new_state)
     outputs = {"loss": loss, **sums}
-    outputs.update({f"param/{name}": as_tensor(new_params[name]) for name in params})
-    outputs.update({f"opt/{name}": as_tensor(new_state[name]) for name in state})
-    names = (*(f"param/{n}" for n in params), *(f"opt/{n}" for n in state), *sums, "key")
-    return Step(_graph(make, outputs), names, task.columns, "step", "loss"), gradients
+    outputs.update({f"param/{name}": as_tensor(new_params[name]) for name in learned})
+    outputs.update({f"opt/{name}": as_tensor(new_state[name]) for name in kept})
+    names = (*(f"param/{n}" for n in params), *(f"opt/{n}" for n in kept), *sums, "key")
+    graph = _graph(make, outputs)
+    return Training(Step(graph, names, task.columns, "step", "loss"), state, tuple(learned), gradients)
+
+
+def _check_learned(open_to: Mapping[str, Any], learned: Mapping[str, Any]) -> None:
+    if not open_to:
+        raise UsageError(
+            "fit: every parameter of the model is frozen; unfreeze some with part.requires_grad_(True) "
+            "or parameter.requires_grad = True"
+        )
+    if not learned:
+        raise UsageError(
+            f"fit: the gradient of the loss reaches no parameter that is to be learned ({', '.join(open_to)}); "
+            "look for a stop_gradient, or an output that the loss does not use"
+        )
 
 
 def _check_update(
