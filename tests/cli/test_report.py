@@ -91,6 +91,7 @@ def test_digits(schuss: Any, model: Path, npz: Path, tmp_path: Path):
     accuracy = schuss("evaluate", model, npz, "--json").json["accuracy"]
     assert int(right[1]) == round(accuracy * 128)
     assert 'data-layer="0.Linear"' in page.text
+    assert "The loss on a plane of two random, filter-normalised directions through the weights" in page.text
     assert len(page.text) < 8_000_000
 
 
