@@ -25,6 +25,7 @@ from schuss.exec.loop import NativeLoop
 from schuss.exec.native import NativeExecutor
 from schuss.ir.types import N, TensorType
 from schuss.passes.cost import cost
+from schuss.signature.inputs import by_scale
 from schuss.train.step import Task, training
 
 
@@ -38,7 +39,8 @@ def loop_of(work: Workload, threads: int, profile: bool = True) -> NativeLoop:
     optimizer = optim.Adam(lr=work.rate) if work.classes else optim.SGD(lr=work.rate, momentum=0.9)
     types = [TensorType(str(a.dtype), (N, *a.shape[1:])) for a in (x, y)]
     loss = nn.CrossEntropyLoss() if work.classes else nn.MSELoss()
-    task = Task(model, loss, optimizer, (types[0],), types[1], scale=1 / 255 if x.dtype == np.uint8 else None)
+    inputs = by_scale([types[0]], 1 / 255 if x.dtype == np.uint8 else None)
+    task = Task(model, loss, optimizer, inputs, types[1])
     params = {name: p.data for name, p in nn.named_parameters(model).items()}
     made = training(task)
     loop = NativeExecutor(threads, profile).loop(made.step, work.batch)

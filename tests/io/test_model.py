@@ -126,8 +126,8 @@ def test_bytes_keep_their_scale(path):
     np.testing.assert_allclose(back(x), expected, rtol=1e-5, atol=1e-6)
     again = path.with_name("again.safetensors")
     save(back, again)
-    assert read_model(again)[1]["scale"] == pytest.approx(1 / 255)
-    assert read_model(again)[1]["inputs"] == [["uint8", ["N", 4]]]
+    written = {"name": "x", "type": ["uint8", ["N", 4]], "scale": 1 / 255}
+    assert read_model(again)[1]["signature"]["inputs"] == [written]
 
 
 def test_what_was_used_is_kept(path):
@@ -383,10 +383,68 @@ def parameter(name, value):
     return lambda description: description["parameters"].update({name: value})
 
 
+def as_of_0_1_0(**values):
+    """A change to the description as version 0.1.0 wrote it, and then to these values."""
+    return lambda description: description.update(
+        {"format": 1, "inputs": [["float32", ["N", 4]]], "target": None, "scale": None, **values}
+    )
+
+
+def taking(name, value):
+    """A change to what the signature says of the input."""
+    return lambda description: description["signature"]["inputs"][0].update({name: value})
+
+
+def saying(name, value):
+    """A change to what it says of the output."""
+    sound = {"type": ["int64", ["N"]], "task": None, "classes": None, "scale": None}
+    return lambda description: description["signature"].update(output={**sound, name: value})
+
+
+OLD = [
+    ({"inputs": None}, "sound inputs"),
+    ({"inputs": [["float99", ["N", 4]]]}, "sound inputs"),
+    ({"inputs": [["float32", ["N", -4]]]}, "sound inputs"),
+    ({"inputs": [["float32", ["N", 1e999]]]}, "sound inputs"),
+    ({"inputs": [["float32", "N4"]]}, "sound inputs"),
+    ({"inputs": []}, "sound inputs"),
+    ({"inputs": [["float32", ["N", 5]]]}, "sound inputs"),
+    ({"scale": "big"}, "scale"),
+    ({"scale": float("nan")}, "scale"),
+    ({"scale": float("inf")}, "scale"),
+    ({"scale": [1]}, "scale"),
+    ({"target": ["x"]}, "target"),
+]
+INPUTS = [
+    ("type", None, "sound input"),
+    ("type", ["float99", ["N", 4]], "sound input"),
+    ("type", ["float32", ["N", -4]], "sound input"),
+    ("type", ["float32", ["N", 5]], "sound inputs: they are not its graph's"),
+    ("type", ["int64", ["N", 4]], "sound inputs: they are not its graph's"),
+    ("scale", "big", "sound scale"),
+    ("scale", float("nan"), "sound scale"),
+    ("scale", float("inf"), "sound scale"),
+    ("scale", -1, "sound scale"),
+    ("scale", True, "sound scale"),
+    ("scale", [1], "sound scale"),
+    ("name", 3, "sound input: its name"),
+    ("more", 3, "sound input"),
+]
+OUTPUTS = [
+    ("type", ["x"], "sound output"),
+    ("task", "survival", "sound output: its task"),
+    ("classes", [], "sound output: its classes"),
+    ("classes", [1, 2], "sound output: its classes"),
+    ("classes", "ab", "sound output: its classes"),
+    ("scale", 0, "sound scale"),
+    ("more", 3, "sound output"),
+]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (setting(format=FORMAT + 1, version="9.1"), r"format 3, from a newer version of schuss \(9\.1\); upgrade"),
+        (setting(format=FORMAT + 1, version="9.1"), r"format 4, from a newer version of schuss \(9\.1\); upgrade"),
         (setting(format=0), "no format number"),
         (setting(format="1"), "no format number"),
         (setting(format=None), "no format number"),
@@ -415,18 +473,12 @@ def parameter(name, value):
         (parameter("more", ["float32", [3]]), "parameter more: the description says"),
         (setting(parameters={}), "the file has"),
         (setting(parameters=None), "the file has"),
-        (setting(inputs=None), "sound inputs"),
-        (setting(inputs=[["float99", ["N", 4]]]), "sound inputs"),
-        (setting(inputs=[["float32", ["N", -4]]]), "sound inputs"),
-        (setting(inputs=[["float32", ["N", 1e999]]]), "sound inputs"),
-        (setting(inputs=[["float32", "N4"]]), "sound inputs"),
-        (setting(inputs=[]), "sound inputs"),
-        (setting(inputs=[["float32", ["N", 5]]]), "sound inputs"),
-        (setting(scale="big"), "scale"),
-        (setting(scale=float("nan")), "scale"),
-        (setting(scale=float("inf")), "scale"),
-        (setting(scale=[1]), "scale"),
-        (setting(target=["x"]), "target"),
+        *[(as_of_0_1_0(**values), message) for values, message in OLD],
+        (setting(signature=None), "sound signature"),
+        (setting(signature={"inputs": [], "output": None, "more": 1}), "sound signature"),
+        (setting(signature={"inputs": None, "output": None}), "sound signature: its inputs"),
+        *[(taking(name, value), message) for name, value, message in INPUTS],
+        *[(saying(name, value), message) for name, value, message in OUTPUTS],
     ],
 )
 def test_a_description_that_does_not_fit(path, sound, change, message):

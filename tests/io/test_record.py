@@ -11,7 +11,6 @@ import pytest
 import schuss
 from schuss import nn, optim
 from schuss.io.record import sound
-from schuss.nn.forward import seen_by
 
 
 def saved(path: Any, record: Any) -> Any:
@@ -31,7 +30,7 @@ def test_what_a_run_writes_is_sound(tmp_path: Any):
     options = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.SGD(lr=0.1), "validation": 0.5, "threads": 1}
     run = schuss.fit(model, data, epochs=3, control=control, **options)
     schuss.save(model, tmp_path / "m")
-    seen = seen_by(schuss.load(tmp_path / "m"))
+    seen = schuss.load(tmp_path / "m").signature
     assert seen.left_out == ""
     assert seen.record == {**run.record(), "batch_size": 64, "seed": 0, "clip_norm": None}
 
@@ -62,7 +61,7 @@ GOOD = {"history": {"epoch": [1, 2], "loss": [0.5, None], "lr": [math.nan, 1]}, 
 )
 def test_what_no_run_writes(tmp_path: Any, name: str, value: Any, why: str):
     model = saved(tmp_path / "m", {**GOOD, name: value})
-    seen = seen_by(model)
+    seen = model.signature
     assert seen.left_out == f"left out of the record of its training: {name} ({why})"
     assert str(seen.record) == str({k: v for k, v in GOOD.items() if k != name})
     assert model.record[name] == value

@@ -15,7 +15,8 @@ from PIL import Image
 
 from schuss import nn, viz
 from schuss.ir.types import N, TensorType
-from schuss.nn.forward import Seen, remember
+from schuss.signature import CLASSIFICATION, Output, Signature
+from schuss.signature.inputs import by_scale
 from schuss.viz.approximation import Approximation
 from schuss.viz.history import History
 from schuss.viz.landscape import Landscape
@@ -82,7 +83,8 @@ def model() -> Any:
     state |= {"3.weight": np.sin(np.arange(60)).reshape(3, 20), "3.bias": np.zeros(3)}
     nn.load_state_dict(network, state)
     types = (TensorType("uint8", (N, 6, 6)),), TensorType("int64", (N,))
-    remember(network, Seen(types[0], 1 / 255, types[1], nn.CrossEntropyLoss()))
+    output = Output(types[1], CLASSIFICATION)
+    nn.set_signature(network, Signature(by_scale(types[0], 1 / 255), output, nn.CrossEntropyLoss()))
     return network
 
 

@@ -13,10 +13,10 @@ from schuss.api.arguments import array_type, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import fingerprint, structure
 from schuss.api.pytree import Named, flatten, parameters_of
-from schuss.api.run import Call, Program, backend, trace_call
+from schuss.api.run import Call, Program, apply_model, backend, trace_call
 from schuss.errors import LoweringError
 from schuss.ir.types import N, TensorType
-from schuss.nn.forward import as_trained, seen_by
+from schuss.nn.holding import is_inert
 
 MAXSIZE = 16
 
@@ -33,9 +33,9 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     the model needs to know the length, or the inputs' lengths differ, it is compiled for each shape. The
     parameters are inputs of the compiled function, so changed weights count; a changed structure (layers,
     their settings, shapes) is noticed and compiled anew. Native, except for an op without a lowering.
-    Floating inputs take the model's dtype; integers are scaled as in the model's last fit, if that scaled
-    them; Python numbers and other settings reach the model as they are. At most 16 forms are kept for each
-    model. Safe to call from many threads.
+    Floating inputs take the model's dtype; integers are scaled where the model's signature says so; Python
+    numbers and other settings reach the model as they are. At most 16 forms are kept for each model. Safe to
+    call from many threads.
     """
     call = Call((model, *args), dict(kwargs), numbers=())
     leaves: list[Named] = list(parameters_of(model).items())
@@ -45,10 +45,9 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
         leaves += flatten(arg, name, numbers=False)
     arrays = to_arrays(leaves)
     names = [path for path, _ in leaves]
-    seen = seen_by(model)
     form = (
         fingerprint(model),
-        seen and (seen.inputs, seen.scale),
+        is_inert(),
         tuple((name, structure(arg, name, numbers=False)) for name, arg in given),
     )
     cache = _cache_of(model)
@@ -79,7 +78,7 @@ def _symbolic(types: list[TensorType], owned: int) -> list[TensorType] | None:
 def _compile(call: Call, types: list[TensorType], names: list[str], concrete: bool) -> Program:
     try:
         with nn.mode(training=False):
-            graph, template = trace_call(apply_as_trained, call, types, names)
+            graph, template = trace_call(apply_model, call, types, names)
     except Exception:
         if concrete:
             raise
@@ -88,11 +87,6 @@ def _compile(call: Call, types: list[TensorType], names: list[str], concrete: bo
         return Program(backend("native").compile(graph), template)
     except LoweringError:
         return Program(backend("reference").compile(graph), template)
-
-
-def apply_as_trained(model: Any, *args: Any, **kwargs: Any) -> Any:
-    """model(*args) with integers scaled as in its last fit."""
-    return model(*as_trained(model, args), **kwargs)
 
 
 def _cache_of(model: Any) -> Cache[Program]:

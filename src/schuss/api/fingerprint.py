@@ -3,7 +3,7 @@
 Two equal fingerprints mean the same traced graph. A layer's settings are compared by value, so that a
 changed slope or a replaced layer is seen; functions are compared by identity. Parameters count by shape
 and dtype only: their values are inputs. What a function reads from outside (globals, closures) is not
-looked at.
+looked at. Of a signature counts what it does to the inputs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from schuss import nn
 from schuss.api.pytree import branches, is_leaf
 from schuss.errors import UsageError
+from schuss.nn.holding import input_key
 from schuss.nn.walk import attributes
 from schuss.trace import Tensor
 
@@ -99,7 +100,7 @@ def _compound(value: Any, seen: dict[int, int]) -> Key:
         return "shared", seen[id(value)]
     seen[id(value)] = len(seen)
     if isinstance(value, nn.Parameter):
-        return "parameter", tuple(value.shape), str(value.dtype)
+        return "parameter", tuple(value.shape), str(value.dtype), input_key(value)
     if isinstance(value, dict):
         return dict, tuple((fingerprint(k, seen), fingerprint(v, seen)) for k, v in value.items())
     if isinstance(value, (list, tuple)):
@@ -110,7 +111,7 @@ def _compound(value: Any, seen: dict[int, int]) -> Key:
         return tuple(fingerprint(v, seen) for v in (value.func, value.args, value.keywords))
     if type(value).__module__.partition(".")[0] in _NOT_ENTERED:
         return Same(value)
-    return type(value), tuple((k, fingerprint(v, seen)) for k, v in attributes(value))
+    return type(value), tuple((k, fingerprint(v, seen)) for k, v in attributes(value)), input_key(value)
 
 
 def _array(array: np.ndarray[Any, Any], value: Any) -> Key:

@@ -8,9 +8,8 @@ import numpy as np
 
 from schuss import nn
 from schuss.api.arguments import Array, array_type, to_arrays
-from schuss.api.calls import apply_as_trained
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
-from schuss.api.run import Call, backend, trace_call
+from schuss.api.run import Call, apply_model, backend, trace_call
 from schuss.errors import LoweringError, UsageError
 from schuss.exec.function import NativeFunction
 from schuss.ir.executor import Compiled
@@ -94,7 +93,7 @@ class Frozen:
 
     def _compile(self, call: Call, types: list[TensorType], leaves: list[Named]) -> tuple[Compiled, Any]:
         with nn.mode(training=False):
-            graph, template = trace_call(apply_as_trained, call, types, [path for path, _ in leaves])
+            graph, template = trace_call(apply_model, call, types, [path for path, _ in leaves])
         graph = self._with_weights(graph)
         try:
             return backend("native").compile(graph), template

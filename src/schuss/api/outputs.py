@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DataError
-from schuss.nn.forward import Seen, seen_by
+from schuss.nn.holding import signature_of
+from schuss.signature import Signature
 
 Array = Any
 ROWS = 4096  # computed at once, so that memory stays small
@@ -35,31 +36,28 @@ class Outputs:
 
 def outputs_of(model: Any, x: Array) -> Outputs:
     """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none."""
-    seen = seen_by(model)
-    x = fitted(seen, x)
+    signature = signature_of(model)
+    x = fitted(signature, x)
     if not len(x):
         raise DataError("there are no rows: give at least one example")
     parts = [np.asarray(model(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
     raw = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
-    kind, values = read(seen, raw)
+    kind, values = read(signature, raw)
     return Outputs(raw, values, kind)
 
 
-def is_classifier(seen: Seen | None) -> bool:
-    """Whether the model was trained on labels. (Integers can be the targets of a regression: it has no accuracy.)"""
-    if seen is None or seen.target is None or seen.target.is_float:
-        return False
-    history = seen.record.get("history")
-    return not history or "accuracy" in history
+def is_classifier(signature: Signature | None) -> bool:
+    """Whether the model was trained on labels."""
+    return signature is not None and signature.is_classifier
 
 
-def fitted(seen: Seen | None, x: Array) -> Array:
+def fitted(signature: Signature | None, x: Array) -> Array:
     """x with the shape of the model's input: rows flattened or unflattened where the sizes allow it."""
-    if seen is None or not seen.inputs:
+    if signature is None or not signature.inputs:
         return x
-    if len(seen.inputs) > 1:
-        raise DataError(f"the model takes {len(seen.inputs)} inputs and only one is given; call it from Python")
-    row = seen.inputs[0].shape[1:]
+    if len(signature.inputs) > 1:
+        raise DataError(f"the model takes {len(signature.inputs)} inputs and only one is given; call it from Python")
+    row = signature.inputs[0].shape[1:]
     whole = [d for d in row if isinstance(d, int)]
     size = math.prod(whole)
     if x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == size:
@@ -68,18 +66,18 @@ def fitted(seen: Seen | None, x: Array) -> Array:
         x = x.reshape(1, *whole)
     if x.ndim == 0 or x.shape[1:] != row:
         raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}")
-    if seen.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
+    if signature.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
         if x.size and (x.min() < 0 or x.max() > 255):
             raise DataError("the model was trained on bytes; integers must lie between 0 and 255")
         x = x.astype(np.uint8)
     return x
 
 
-def read(seen: Seen | None, raw: Array) -> tuple[str, Array]:
+def read(signature: Signature | None, raw: Array) -> tuple[str, Array]:
     """The kind of raw outputs [N, k] and the values to show for them; see Outputs."""
-    loss = (seen.loss or {}) if seen is not None else {}
+    loss = (signature.loss or {}) if signature is not None else {}
     name = loss.get("type") if isinstance(loss, dict) else type(loss).__name__
-    if not is_classifier(seen):
+    if not is_classifier(signature):
         return "values", raw
     if name == "CrossEntropyLoss":
         e = np.exp(raw - raw.max(axis=1, keepdims=True))

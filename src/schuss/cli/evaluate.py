@@ -29,18 +29,18 @@ def command(model: Path, data: str, as_json: bool) -> None:
     """
     from schuss.data import load_dataset
     from schuss.io.model import load
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
 
     network = load(model)
     dataset = load_dataset(data)
-    seen = seen_by(network)
-    if is_classifier(seen) != (dataset.classes is not None):
-        trained, given = ("classes", "numbers") if is_classifier(seen) else ("numbers", "classes")
+    signature = signature_of(network)
+    if is_classifier(signature) != (dataset.classes is not None):
+        trained, given = ("classes", "numbers") if is_classifier(signature) else ("numbers", "classes")
         raise DataError(f"{model} was trained on {trained}, and {data} has {given} as targets")
     outputs = outputs_of(network, dataset.x_test_flat)
     y = dataset.y_test
     result: dict[str, Any] = {"model": str(model), "data": dataset.name, "examples": len(y)}
-    result["loss"] = _loss(seen.loss if seen else None, outputs.raw, y)
+    result["loss"] = _loss(signature.loss if signature else None, outputs.raw, y)
     result |= _of_classes(outputs, y) if dataset.classes is not None else _of_numbers(outputs.raw, y)
     if as_json:
         click.echo(json.dumps(result))

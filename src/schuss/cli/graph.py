@@ -64,14 +64,15 @@ def command(
 
 def _step(model: Any) -> tuple[Graph, list[Item]]:
     """The step as it was trained; only what the file tells of: without a known loss the forward pass alone."""
-    from schuss.nn.forward import forward_graph, scaled_types, seen_by
+    from schuss.nn.forward import forward_graph, prepared_types
+    from schuss.nn.holding import signature_of
 
-    seen = seen_by(model)
-    assert seen is not None
+    signature = signature_of(model)
+    assert signature is not None
     found = _training_step(model)
     if found is None:
         click.echo("the file does not tell the loss: the forward pass alone", err=True)
-        graph = forward_graph(model, scaled_types(model, seen.inputs, seen.scale))
+        graph = forward_graph(model, prepared_types(model, signature.inputs))
         return graph, outline(graph, None, {})
     step, gradients = found
     return step.graph, outline(step.graph, step.graph.output("loss"), gradients)
@@ -81,15 +82,15 @@ def _native(model: Any, view: str, form: str, batch_size: int | None, threads: i
     """The compiled step: its plan, or its code."""
     from schuss.errors import ModelFileError
     from schuss.explanation.plan import VIEWS, native_text
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
 
     if form not in VIEWS[view]:
         raise click.UsageError(f"--{view} has no form {form}")
-    seen, found = seen_by(model), _training_step(model)
-    if found is None or seen is None:
+    signature, found = signature_of(model), _training_step(model)
+    if found is None or signature is None:
         mend = f'schuss.plan(run, "{view}") shows that of a run with a loss of your own'
         raise ModelFileError(f"the file does not tell the loss, so there is no training step to compile; {mend}")
-    batch = batch_size or seen.record.get("batch_size") or 64
+    batch = batch_size or signature.record.get("batch_size") or 64
     return native_text(found[0], batch, view, form, threads)
 
 
@@ -97,26 +98,25 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     """The step as it was trained, and the gradients in it; None if the file does not tell of a loss."""
     from schuss import nn, optim
     from schuss.errors import UsageError
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
     from schuss.nn.walk import frozen_names
     from schuss.train.step import Task, training
 
-    seen = seen_by(model)
-    assert seen is not None
+    signature = signature_of(model)
+    assert signature is not None
     try:
-        loss = nn.loss_from_config(seen.loss or {})
-        if seen.target is None:
+        loss = nn.loss_from_config(signature.loss or {})
+        if signature.target is None:
             raise UsageError("no target")
     except UsageError:
         return None
     try:
-        optimizer = optim.from_config(seen.optimizer or {})
+        optimizer = optim.from_config(signature.optimizer or {})
     except UsageError:
         click.echo("the file does not tell the optimizer: gradient descent stands in for it", err=True)
         optimizer = optim.SGD(lr=1.0)
-    task = Task(
-        model, loss, optimizer, seen.inputs, seen.target, False, seen.scale, frozen=frozenset(frozen_names(model))
-    )
+    frozen, scale = frozenset(frozen_names(model)), signature.target_scale
+    task = Task(model, loss, optimizer, signature.inputs, signature.target, frozen=frozen, target_scale=scale)
     made = training(task)
     return made.step, made.gradients
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from schuss.cli.models import opened
-from schuss.nn.forward import Seen
+from schuss.signature import Signature
 
 SHOWN = 10  # epochs at each end of a long history
 
@@ -21,42 +21,43 @@ def command(model: Path, as_json: bool) -> None:
     """Layers, shapes, parameters and training record of MODEL."""
     from schuss import nn
     from schuss.io.model import read_model
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
 
     network = opened(model)
     description = read_model(model)[1]
-    seen = seen_by(network)
-    assert seen is not None
+    signature = signature_of(network)
+    assert signature is not None
     result = {
         "file": str(model),
         "bytes": model.stat().st_size,
         "version": description.get("version"),
-        "inputs": [str(t) for t in seen.inputs],
-        "target": None if seen.target is None else str(seen.target),
-        "scale": seen.scale,
+        "inputs": [str(t) for t in signature.inputs],
+        "target": None if signature.target is None else str(signature.target),
+        "scale": next((i.scale for i in signature.inputs if i.scale is not None), None),
+        "signature": signature.to_json(),
         "parameters": sum(p.data.size for p in nn.named_parameters(network).values()),
-        "layers": _layers(network, seen),
-        "loss": seen.loss,
-        "optimizer": seen.optimizer,
+        "layers": _layers(network, signature),
+        "loss": signature.loss,
+        "optimizer": signature.optimizer,
         "record": network.record,
     }
     if as_json:
         click.echo(json.dumps(result))
     else:
-        _show({**result, "record": seen.record})
+        _show({**result, "record": signature.record})
 
 
-def _layers(model: Any, seen: Seen) -> list[dict[str, Any]]:
+def _layers(model: Any, signature: Signature) -> list[dict[str, Any]]:
     """Each layer with its parameters and the type of its result, in the order of the graph.
 
     What belongs to no layer, the model's own operations and parameters, has the name "".
     """
     from schuss import nn
-    from schuss.nn.forward import forward_graph, scaled_types
+    from schuss.nn.forward import forward_graph, prepared_types
 
     parameters = nn.named_parameters(model)
     rows = {path: _row(path, type(layer).__name__) for path, layer in nn.named_modules(model).items() if path}
-    for node in forward_graph(model, scaled_types(model, seen.inputs, seen.scale)).nodes:
+    for node in forward_graph(model, prepared_types(model, signature.inputs)).nodes:
         if node.op not in ("input", "const"):
             path, kind = layer_of(node.scope)
             rows.setdefault(path, _row(path, kind))["output"] = str(node.type)

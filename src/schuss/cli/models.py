@@ -11,10 +11,10 @@ import click
 def opened(path: Path) -> Any:
     """The model in the file; a line on stderr says what of its record is left out."""
     from schuss.io.model import load
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
 
     model = load(path)
-    seen = seen_by(model)
-    if seen is not None and seen.left_out:
-        click.echo(f"{path}: {seen.left_out}", err=True)
+    signature = signature_of(model)
+    if signature is not None and signature.left_out:
+        click.echo(f"{path}: {signature.left_out}", err=True)
     return model

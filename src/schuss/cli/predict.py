@@ -30,16 +30,16 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
     .npz with x (or x_test, or one array alone).
     """
     from schuss.io.model import load
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
 
     if output is not None and output.suffix.lower() not in (".csv", ".json", ".npy"):
         raise UsageError(f"-o {output}: the name must end in .csv, .json or .npy")
     network = load(model)
-    seen = seen_by(network)
+    signature = signature_of(network)
     suffix = file.suffix.lower()
-    x = _rows(file) if suffix in (".npy", ".npz") else _picture(file, seen)
+    x = _rows(file) if suffix in (".npy", ".npz") else _picture(file, signature)
     outputs = outputs_of(network, x)
-    result = _result(model, file, outputs, is_classifier(seen))
+    result = _result(model, file, outputs, is_classifier(signature))
     if output is not None:
         _write(output, result, outputs)
         click.echo(f"{len(outputs.values):,} predictions in {output}", err=True)
@@ -65,16 +65,16 @@ def _rows(file: Path) -> Array:
     return x
 
 
-def _picture(file: Path, seen: Any) -> Array:
+def _picture(file: Path, signature: Any) -> Array:
     from schuss.cli.images import read_digit
 
-    shape = seen.inputs[0].shape[1:] if seen is not None and len(seen.inputs) == 1 else ()
+    shape = signature.inputs[0].shape[1:] if signature is not None and len(signature.inputs) == 1 else ()
     size = math.prod(shape) if shape and all(isinstance(d, int) for d in shape) else 0
     side = math.isqrt(size)
     if side * side != size or side < 8:
         raise DataError(f"{file}: the model takes rows of {size or '?'} numbers, not a square picture; give an .npy")
     picture = read_digit(file, side)
-    if seen.inputs[0].is_float:
+    if signature.inputs[0].is_float:
         picture = picture / np.float32(255)
     return picture.reshape(1, *shape)
 

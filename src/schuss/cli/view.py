@@ -36,10 +36,10 @@ def command(model: Path, data: str | None, port: int, opened: bool | None) -> in
 def data_of(network: object, given: str | None) -> object:
     """The data set that was named, or the bundled one where the model's record says it was trained on that; or None."""
     from schuss.data import load_dataset
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
 
-    seen = seen_by(network)
-    settings = (seen.record if seen is not None else {}).get("settings") or {}
+    signature = signature_of(network)
+    settings = (signature.record if signature is not None else {}).get("settings") or {}
     if given is None and settings.get("data") != "mnist":
         return None
     return load_dataset(given or "mnist")

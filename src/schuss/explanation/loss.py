@@ -15,7 +15,6 @@ from schuss.data import check_labels
 from schuss.errors import ShapeError, TraceError, UsageError
 from schuss.explanation.steps import Array, Explanation
 from schuss.explanation.walk import explained
-from schuss.nn.forward import as_trained
 from schuss.trace import Tensor, tracing
 
 
@@ -24,7 +23,8 @@ def explain_loss(
 ) -> Explanation:
     """explain for loss(model(x), y): the parameters under their own names, the result under the name "loss".
 
-    x        an array, or a tuple of them for a model of several inputs; integers are scaled as in the model's fit
+    x        an array, or a tuple of them for a model of several inputs; integers are scaled where the model's
+             signature says so
     y        the target
     weights  values by parameter name that stand in for the model's own, which stay as they are
 
@@ -47,7 +47,7 @@ def explain_loss(
         bound = {parameter: next(given) for parameter in parameters.values()}
         columns = [next(given) for _ in xs]
         with nn.bind(bound), nn.bind_scopes(model), nn.mode():
-            pred = model(*as_trained(model, columns))
+            pred = model(*columns)
             if isinstance(loss, (nn.CrossEntropyLoss, nn.NLLLoss)) and arrays[-1].dtype.kind in "biu":
                 check_labels(arrays[-1].reshape(-1), target, pred.shape[1])
             return loss(pred, next(given))

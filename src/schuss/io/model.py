@@ -1,14 +1,13 @@
 """Model files: the parameters as safetensors, and beside them all it takes to run the model without its code.
 
 The header's metadata has one JSON text under "schuss": the format's version, the forward graph in its text form, the
-scaling of integer inputs, the layers' configuration where all layers are schuss's own, loss, optimizer and record.
+signature, the layers' configuration where all layers are schuss's own, loss, optimizer and record.
 Any safetensors reader opens the tensors. Loading runs no code.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,18 +21,21 @@ from schuss.io.record import sound
 from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
-from schuss.ir.types import DTYPES, N, TensorType
-from schuss.nn.forward import Seen, are_scaled, forward_graph, model_dtype, remember, scaled_types, seen_by
+from schuss.ir.types import N, TensorType
+from schuss.nn.forward import forward_graph, model_dtype, prepared_types
 from schuss.nn.module import Module
 from schuss.nn.walk import freeze_names, frozen_names
 from schuss.ops.check import parse_graph
 from schuss.ops.registry import lookup
+from schuss.signature import Signature
+from schuss.signature.inputs import by_scale
+from schuss.signature.signature import settings_of
+from schuss.signature.written import from_first_format, from_json
 from schuss.trace import Tensor, scope
 from schuss.train.record import Track
 from schuss.version import __version__
 
-FORMAT = 2
-PLAIN = 1  # of a file without a path
+FORMAT = 3  # 1 and, with a path, 2: of version 0.1.0, without the signature as such
 
 
 def save(
@@ -49,36 +51,33 @@ def save(
 ) -> None:
     """Write a model of any class to a file, whole or not at all.
 
-    inputs  the types of the model's inputs, as TensorType("float32", (N, 784)); if not given, those of its last fit,
-            or of its first Linear
+    inputs  the types of the model's inputs, as TensorType("float32", (N, 784)); if not given, those of its
+            signature, or of its first Linear
     scale   what integers of the input are multiplied by before the model sees them
     record  what is known of the training, anything JSON holds
     loss, optimizer  kept by their settings
     track   the run's path in a plane, to draw it later: schuss.viz.landscape.track_of(run). The file is three times as
             large with it
 
-    What is not given is taken from the model's last fit.
+    What is not given is taken from the model's signature.
 
     Raises UsageError if the inputs are not known, OSError if the file cannot be written (an old one stays).
     """
     nn.initialize(model)
-    seen = seen_by(model) or (_first_layer(model) if inputs is None else Seen(()))
+    signature = nn.signature_of(model) or (_first_layer(model) if inputs is None else Signature())
     if inputs is not None:
-        seen = replace(seen, inputs=tuple(inputs), scale=scale)
+        signature = replace(signature, inputs=by_scale(inputs, scale))
     params = nn.state_dict(model)
-    floats = scaled_types(model, seen.inputs, seen.scale)
     description = {
-        "format": PLAIN if track is None else FORMAT,
+        "format": FORMAT,
         "version": __version__,
-        "graph": to_text(forward_graph(model, floats)),
-        "inputs": [_written(t) for t in seen.inputs],
-        "target": None if seen.target is None else _written(seen.target),
-        "scale": seen.scale,
+        "graph": to_text(forward_graph(model, prepared_types(model, signature.inputs))),
+        "signature": signature.to_json(),
         "parameters": {name: [str(v.dtype), list(v.shape)] for name, v in params.items()},
         "layers": nn.to_config(model),
-        "loss": _config(seen.loss if loss is None else loss),
-        "optimizer": _config(seen.optimizer if optimizer is None else optimizer),
-        "record": dict(seen.record if record is None else record),
+        "loss": settings_of(signature.loss if loss is None else loss),
+        "optimizer": settings_of(signature.optimizer if optimizer is None else optimizer),
+        "record": dict(signature.record if record is None else record),
     }
     if description["layers"] is None and (frozen := frozen_names(model)):  # else they stand in the layers' configs
         description["frozen"] = frozen
@@ -110,7 +109,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     model = _rebuilt(path, description, graph, tensors)
     model.record = _mapping(description, "record") or {}
     track = _track(path, tensors, everything, description.get("shares")) if len(everything) > len(tensors) else None
-    remember(model, replace(_seen(path, description, graph), track=track))
+    nn.set_signature(model, replace(_signature(path, description, graph), track=track))
     return model
 
 
@@ -165,27 +164,15 @@ class GraphModel(Module):
         return results[0] if len(results) == 1 else tuple(results)
 
 
-def _first_layer(model: Any) -> Seen:
+def _first_layer(model: Any) -> Signature:
     """float32[N, in_features] of the first Linear. UsageError if there is none."""
     dtype = model_dtype(model)
     for layer in nn.named_modules(model).values():
         if isinstance(layer, nn.Linear):
-            return Seen((TensorType(dtype, (N, layer.in_features)),))
+            return Signature(by_scale([TensorType(dtype, (N, layer.in_features))], None))
     raise UsageError(
         "save: the model's inputs are not known: fit it first, or give inputs=[TensorType(dtype, (N, ...))]"
     )
-
-
-def _config(value: Any) -> Any:
-    """A loss's or optimizer's settings; of a user's own only its name."""
-    if value is None or isinstance(value, dict):
-        return value
-    try:
-        settings = value.config()
-        json.dumps(settings)
-    except (AttributeError, TypeError):
-        return {"type": getattr(value, "__name__", type(value).__name__)}
-    return settings
 
 
 def _graph(path: Any, description: Mapping[str, Any]) -> Graph:
@@ -268,37 +255,21 @@ def _freeze(path: Any, model: GraphModel, names: Any) -> None:
         raise ModelFileError(f"{path}: {error}") from None
 
 
-def _written(type: TensorType) -> list[Any]:
-    return [type.dtype, [str(d) if d == N else d for d in type.shape]]
-
-
-def _read_type(written: Any) -> TensorType:
-    dtype, shape = written
-    if dtype not in DTYPES or not all(d == "N" or (type(d) is int and d >= 0) for d in shape):
-        raise ValueError
-    return TensorType(dtype, tuple(N if d == "N" else d for d in shape))
-
-
 def _mapping(description: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     value = description.get(key)
     return value if isinstance(value, dict) else None
 
 
-def _seen(path: Any, description: Mapping[str, Any], graph: Graph) -> Seen:
-    """What the model was fitted to; the inputs must be the graph's, but for integers that are scaled."""
-    scale = description.get("scale")
+def _signature(path: Any, description: Mapping[str, Any], graph: Graph) -> Signature:
+    """The model's signature; the inputs, prepared, must be the graph's."""
     try:
-        inputs = tuple(_read_type(t) for t in description["inputs"])
-        target = None if description.get("target") is None else _read_type(description["target"])
-    except (KeyError, TypeError, ValueError):
-        raise ModelFileError(f"{path}: the model's description has no sound inputs or target") from None
-    if scale is not None and not (type(scale) in (int, float) and 0 < scale < math.inf):
-        raise ModelFileError(f"{path}: the model's description has no sound scale: {str(scale)[:40]}")
+        known = from_json(description) if description["format"] >= FORMAT else from_first_format(description)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: the model's description has no sound {error}") from None
     wanted = [n.type for n in graph.inputs if not n.attrs["name"].startswith("param/")]
-    chosen = zip(inputs, wanted, are_scaled(inputs, scale), strict=False)
-    scaled = [w if c else t for t, w, c in chosen]
-    if scaled != wanted or [t.shape for t in inputs] != [w.shape for w in wanted]:
+    found = [i.prepared_type(w.dtype if w.is_float else "float32") for i, w in zip(known.inputs, wanted, strict=False)]
+    if found != wanted or len(known.inputs) != len(wanted):
         raise ModelFileError(f"{path}: the model's description has no sound inputs: they are not its graph's")
     kept, left_out = sound(description.get("record") or {})
     loss, optimizer = _mapping(description, "loss"), _mapping(description, "optimizer")
-    return Seen(inputs, scale, target, loss, optimizer, kept, left_out)
+    return replace(known, loss=loss, optimizer=optimizer, record=kept, left_out=left_out)

@@ -38,6 +38,9 @@ class Node:
     site: Site | None = None
     scope: str = ""
 
+    def __deepcopy__(self, memo: Any) -> Node:
+        return self
+
     def __repr__(self) -> str:
         label = f" {self.attrs['name']}" if "name" in self.attrs else ""
         return f"<{self.op}{label} {self.type}>"
@@ -101,9 +104,26 @@ class Graph:
                 users[child].append(node)
         return users
 
+    def __deepcopy__(self, memo: Any) -> Graph:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: the nodes as a list, since graphs can be deep."""
+        number = {node: i for i, node in enumerate(self.nodes)}
+        nodes = [(n.op, [number[i] for i in n.inputs], n.type, dict(n.attrs), n.site, n.scope) for n in self.nodes]
+        ends = ([number[n] for n in some] for some in (self.inputs, self.outputs))
+        return _from_list, (nodes, *ends, self.output_names)
+
     @property
     def input_names(self) -> tuple[str, ...]:
         return tuple(str(i.attrs["name"]) for i in self.inputs)
 
     def output(self, name: str) -> Node:
         return self.outputs[self.output_names.index(name)]
+
+
+def _from_list(nodes: list[Any], inputs: list[int], outputs: list[int], names: tuple[str, ...]) -> Graph:
+    made: list[Node] = []
+    for op, of, type, attrs, site, scope in nodes:
+        made.append(Node(op, tuple(made[i] for i in of), type, MappingProxyType(attrs), site, scope))
+    return Graph(tuple(made[i] for i in inputs), tuple(made[i] for i in outputs), names)

@@ -15,6 +15,7 @@ from schuss.nn.activations import (
     Softplus,
     Tanh,
 )
+from schuss.nn.holding import set_signature, signature_of
 from schuss.nn.layers import Dropout, Embedding, Flatten, Identity, Layer, LayerNorm, Linear, Sequential
 from schuss.nn.losses import (
     BCEWithLogitsLoss,
@@ -80,6 +81,8 @@ __all__ = [
     "named_modules",
     "named_parameters",
     "requires_grad_",
+    "set_signature",
+    "signature_of",
     "state_dict",
     "to_config",
     "to_dtype",

@@ -10,6 +10,7 @@ from schuss import ops
 from schuss.errors import ShapeError, UsageError
 from schuss.nn import init as laws
 from schuss.nn.config import plain
+from schuss.nn.holding import own_signature, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
 from schuss.nn.walk import frozen_names
@@ -267,7 +268,13 @@ class Sequential(Layer):
         return iter(self.layers)
 
     def __getitem__(self, index: int | slice) -> Any:
-        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+        if not isinstance(index, slice):
+            return self.layers[index]
+        part = Sequential(*self.layers[index])
+        own = own_signature(self)
+        if own is not None and part.layers and index.indices(len(self.layers))[::2] == (0, 1):
+            set_signature(part, own.of_inputs())  # it takes the same data
+        return part
 
     def config(self) -> dict[str, Any]:
         return {"type": "Sequential", "layers": [layer.config() for layer in self.layers]}

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 from schuss.errors import UsageError
 from schuss.nn import walk
+from schuss.nn.holding import ACTS, Shown, acting, inert
 from schuss.nn.parameter import Array, Parameter
 from schuss.trace import Tensor, node_of, scope, tracing
 
@@ -27,6 +28,7 @@ class Module:
     """
 
     has_scope: ClassVar[bool] = True  # whether its part of the graph is named after it
+    signature = Shown()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -78,6 +80,9 @@ class Module:
         parts = [f"({k}): {v!r}" for k, v in self.named_children() if isinstance(v, Module)]
         body = "".join(f"\n  {line}" for part in parts for line in part.split("\n"))
         return f"{type(self).__name__}({body}\n)" if parts else f"{type(self).__name__}()"
+
+
+setattr(Module, ACTS, True)  # by _run
 
 
 def named_modules(model: Any) -> dict[str, Any]:
@@ -139,6 +144,11 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
         args, kwargs = _positional(call, args, kwargs)
         return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
     with contextlib.ExitStack() as stack:
+        signature = acting(module)
+        if signature is not None:
+            args, kwargs = _positional(call, args, kwargs)
+            args = signature.prepared(args, walk.model_dtype(module))
+            stack.enter_context(inert())
         if _paths.get() is None:
             stack.enter_context(bind_scopes(module))
         path = (_paths.get() or {}).get(id(module))

@@ -38,7 +38,10 @@ class Parameter(Tensor):
     graph. Elsewhere it is the constant `data`. UsageError for a bad shape or dtype.
     """
 
-    __slots__ = ("_data", "_requires_grad", "_serial", "_type", "init")
+    __slots__ = ("_data", "_requires_grad", "_serial", "_type", "held", "init")
+
+    held: Mapping[str, Any]
+    """What schuss.nn.holding keeps here for models that have no attributes of their own."""
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Parameter(Tensor):
             raise UsageError(f"Parameter: dtype must be float32 or float64, got {dtype!r}")
         self.init = init
         self.requires_grad = requires_grad
+        self.held = {}
         self._serial = next(_serial)
         self._data: Array | None = None
         if isinstance(shape, np.ndarray):
@@ -160,8 +164,9 @@ class Parameter(Tensor):
         return {name: getattr(self, name) for name in Parameter.__slots__}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        for name in Parameter.__slots__:
-            setattr(self, name, state.get(name, True))  # a copy kept since 0.1.0 has no requires_grad
+        later = {"_requires_grad": True, "held": {}}  # a copy kept since 0.1.0 has none of these
+        for name, value in {**later, **state}.items():
+            setattr(self, name, value)
 
 
 _asked: contextvars.ContextVar[bool] = contextvars.ContextVar("asked", default=False)

@@ -11,7 +11,10 @@ import numpy as np
 
 from schuss.errors import ShapeError, UsageError
 from schuss.nn.parameter import Array, Parameter
+from schuss.signature import Signature
 from schuss.trace import Tensor
+
+HELD, CALLED = "_schuss_signature", "_schuss_call"  # attributes of a model that schuss.nn.holding sets
 
 
 def children(value: Any) -> Iterator[tuple[str, Any]]:
@@ -27,8 +30,10 @@ def children(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def attributes(value: Any) -> Iterator[tuple[str, Any]]:
-    """An object's attributes in the order in which they were set."""
-    yield from getattr(value, "__dict__", {}).items()
+    """An object's attributes in the order in which they were set, but for its signature, which is no part of it."""
+    for name, part in getattr(value, "__dict__", {}).items():
+        if name != HELD and name != CALLED and type(part) is not Signature:
+            yield name, part
     for cls in type(value).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else tuple(slots):
@@ -91,6 +96,11 @@ def initialize(model: Any, seed: int = 0) -> None:
     for name, parameter in named_parameters(model).items():
         if parameter.fresh:
             parameter.draw(fold_in(key, name_number(name)))
+
+
+def model_dtype(model: Any) -> str:
+    """The dtype of the model's first parameter."""
+    return next((p.dtype for p in named_parameters(model).values()), "float32")
 
 
 def name_number(name: str) -> int:

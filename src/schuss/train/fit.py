@@ -15,9 +15,11 @@ from schuss.errors import DataError, ShapeError, UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import DTYPES, N, TensorType
-from schuss.nn.forward import Seen, forward_graph, remember, scaled_types
+from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.walk import frozen_names
 from schuss.ops.philox import key_from_seed
+from schuss.signature import CLASSIFICATION, REGRESSION, Output, Signature
+from schuss.signature.inputs import by_scale
 from schuss.train.callbacks import Run
 from schuss.train.control import Control
 from schuss.train.loop import Trainer
@@ -25,7 +27,7 @@ from schuss.train.options import Data, Options, options
 from schuss.train.step import Metric, Task
 
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
-REGRESSION = (
+OF_NUMBERS = (
     nn.MSELoss,
     nn.L1Loss,
     nn.HuberLoss,
@@ -113,7 +115,8 @@ def prepare(model: Any, data: Data, **given: Any) -> Trainer:
             held["w"] = np.ones(len(held["y"]), dtype)
     task = _task(model, asked, columns)
     _check_fit(task, columns, held)
-    remember(model, Seen(task.inputs, task.scale, task.target, asked.loss, asked.optimizer))
+    what = CLASSIFICATION if "accuracy" in task.metrics else REGRESSION
+    nn.set_signature(model, Signature(task.inputs, Output(task.target, what), asked.loss, asked.optimizer))
     return Trainer(task, executor(asked.backend, asked.threads), asked, key, columns, held)
 
 
@@ -216,16 +219,13 @@ def _class_weights(given: Any, y: Array) -> Array:
 
 
 def _task(model: Any, asked: Options, columns: dict[str, Array]) -> Task:
-    inputs = tuple(_row_type(a) for n, a in columns.items() if n.startswith("x"))
-    chosen = asked.scale
-    if chosen is None and any(t.dtype == "uint8" for t in inputs):
-        chosen = 1 / 255
+    types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
+    usual = 1 / 255 if any(t.dtype == "uint8" for t in types) else None
+    inputs = by_scale(types, usual if asked.scale is None else asked.scale)
     named = _metrics(asked.metrics)
     target = _row_type(columns["y"])
     frozen = frozenset(frozen_names(model))
-    task = Task(
-        model, asked.loss, asked.optimizer, inputs, target, "w" in columns, chosen, asked.clip_norm, named, frozen
-    )
+    task = Task(model, asked.loss, asked.optimizer, inputs, target, "w" in columns, asked.clip_norm, named, frozen)
     if target.is_float or target.rank != 1 or not _are_labels(task.loss, columns["y"], _classes(task)):
         return task
     return replace(task, metrics={"accuracy": accuracy, **named})
@@ -234,13 +234,13 @@ def _task(model: Any, asked: Options, columns: dict[str, Array]) -> Task:
 def _are_labels(loss: Any, y: Array, classes: int | None) -> bool:
     """Whether integers [N] are classes: not to a regression of one output; to a loss of the user's if they fit."""
     if isinstance(loss, nn.Loss):
-        return not isinstance(loss, REGRESSION) or classes is not None
+        return not isinstance(loss, OF_NUMBERS) or classes is not None
     return bool(y.min() >= 0 and y.max() < (classes or 2))
 
 
 def _classes(task: Task) -> int | None:
     """How many outputs the model gives a row, if more than one."""
-    pred = forward_graph(task.model, scaled_types(task.model, task.inputs, task.scale)).outputs[0].type
+    pred = forward_graph(task.model, prepared_types(task.model, task.inputs)).outputs[0].type
     return pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) and pred.shape[1] > 1 else None
 
 

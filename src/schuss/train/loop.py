@@ -13,7 +13,6 @@ import numpy as np
 from schuss import nn
 from schuss.data import Orders
 from schuss.ir.executor import Array, Executor
-from schuss.nn.forward import remember, seen_by
 from schuss.optim.base import LR_FACTOR
 from schuss.train.callbacks import Run, as_callbacks, call
 from schuss.train.control import Control
@@ -169,10 +168,10 @@ class Trainer:
         return None if scheduled is None else scheduled * float(self.arrays.get(FACTOR, 1.0))
 
     def _note_record(self) -> None:
-        seen = seen_by(self.task.model)
-        if seen is not None:
+        signature = nn.signature_of(self.task.model)
+        if signature is not None:
             asked = {name: getattr(self.options, name) for name in ("batch_size", "seed", "clip_norm")}
-            remember(self.task.model, replace(seen, record=self.run.record() | asked))
+            nn.set_signature(self.task.model, replace(signature, record=self.run.record() | asked))
 
     def _restores_best(self) -> bool:
         return self.options.early_stop is not None and bool(self.best)

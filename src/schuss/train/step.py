@@ -18,9 +18,11 @@ from schuss.errors import GradientError, UsageError
 from schuss.ir.executor import Array, Step
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import N, TensorType
-from schuss.nn.forward import are_scaled, scaled
+from schuss.nn.holding import inert
 from schuss.nn.losses import weighted
 from schuss.optim import clip_grad_norm
+from schuss.signature import Input
+from schuss.signature.inputs import as_inputs
 from schuss.trace import Tensor, as_tensor, building, scope
 
 Metric = Callable[[Any, Any], Any]
@@ -28,18 +30,25 @@ Metric = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned: the model but for its frozen parameters, the loss and the types of one batch's columns."""
+    """What is learned: the model but for its frozen parameters, the loss and the types of one batch's columns.
+
+    inputs        a signature's inputs, or types of data that are taken as they are
+    target_scale  what targets are multiplied by that are the input itself
+    """
 
     model: Any
     loss: Any
     optimizer: Any
-    inputs: tuple[TensorType, ...]
+    inputs: tuple[Input, ...]
     target: TensorType
     weighted: bool = False
-    scale: float | None = None
     clip_norm: float | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
+    target_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", as_inputs(self.inputs))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -70,12 +79,13 @@ def _bound(task: Task, make: _Inputs) -> dict[str, Tensor]:
 def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[Any, Any, Any]:
     """(prediction, target, weight of the batch's examples or None)"""
     dtype = next((p.dtype for p in params.values()), "float32")
-    xs = [make(f"x{i}", t) for i, t in enumerate(task.inputs)]
-    chosen = zip(xs, are_scaled(task.inputs, task.scale), strict=True)
-    xs = [scaled(x, task.scale, dtype) if c else x for x, c in chosen]
+    xs = [make(f"x{i}", t.type) for i, t in enumerate(task.inputs)]
+    xs = [i.prepared(x, dtype) for i, x in zip(task.inputs, xs, strict=True)]
     target = make("y", task.target)
     weight = make("w", TensorType(dtype, (N,))) if task.weighted else None
-    return task.model(*xs), target, weight
+    with inert():
+        pred = task.model(*xs)
+    return pred, Input("y", task.target, task.target_scale).prepared(target, dtype), weight
 
 
 def _loss(task: Task, pred: Any, target: Any, weight: Any) -> Tensor:

@@ -13,7 +13,8 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import N, TensorType
-from schuss.nn.forward import forward_graph, seen_by
+from schuss.nn.forward import forward_graph
+from schuss.nn.holding import signature_of
 from schuss.viz import style
 from schuss.viz.forward import native, prepared
 from schuss.viz.images import is_image, show_gray, show_signed
@@ -66,7 +67,7 @@ def activations(model: Any, x: Any, *, shape: tuple[int, int] | None = None, fig
     style.pyplot()
     layers = activations_data(model, x)
     row = prepared(model, x)[0]
-    kind, shown = read(seen_by(model), np.asarray(layers[-1].values[:1], np.float64).reshape(1, -1))
+    kind, shown = read(signature_of(model), np.asarray(layers[-1].values[:1], np.float64).reshape(1, -1))
     panels: list[tuple[str, Array]] = [(name, values[0]) for name, values in layers]
     if kind == "probabilities":
         panels.append(("probabilities", shown[0]))

@@ -13,7 +13,9 @@ from schuss.exec import executor
 from schuss.ir.executor import Array, Compiled
 from schuss.ir.graph import Graph
 from schuss.ir.types import DTYPES, N, TensorType
-from schuss.nn.forward import Seen, are_scaled, forward_graph, model_dtype, seen_by
+from schuss.nn.forward import forward_graph, model_dtype
+from schuss.nn.holding import signature_of
+from schuss.signature import Signature
 
 
 class Forward:
@@ -24,10 +26,9 @@ class Forward:
     """
 
     def __init__(self, model: object, row: tuple[int, ...]) -> None:
-        self._seen = seen_by(model) or Seen(())
+        self._signature = signature_of(model) or Signature()
         self._dtype = model_dtype(model)
-        scaled = self._seen.inputs and are_scaled(self._seen.inputs, self._seen.scale)[0]
-        self.scale = float(self._seen.scale or 1.0) if scaled else 1.0
+        self.scale = (self._signature.inputs[0].scale or 1.0) if self._signature.inputs else 1.0
         graph = forward_graph(model, (TensorType(self._dtype, (N, *row)),))
         self._names = [n.removeprefix("param/") for n in graph.input_names[1:]]
         self._run = native(graph)
@@ -41,7 +42,7 @@ class Forward:
         return result
 
     def __call__(self, weights: Mapping[str, Array], x: Array) -> Array:
-        self.kind, shown = read(self._seen, self.raw(weights, x))
+        self.kind, shown = read(self._signature, self.raw(weights, x))
         return shown
 
 
@@ -50,23 +51,23 @@ def prepared(model: object, x: Array) -> Array:
 
     A single row without the axis of examples gets one. DataError for rows that do not fit, and for NaN or infinity.
     """
-    seen, dtype = seen_by(model) or Seen(()), model_dtype(model)
-    rows = fitted(seen, np.asarray(x))
-    if not seen.inputs and rows.ndim < 2:
+    signature, dtype = signature_of(model) or Signature(), model_dtype(model)
+    rows = fitted(signature, np.asarray(x))
+    if not signature.inputs and rows.ndim < 2:
         rows = rows[np.newaxis]
     check_finite(rows, "x")
     if rows.dtype.kind == "f":
         return np.ascontiguousarray(rows, dtype)
-    if seen.inputs and are_scaled(seen.inputs, seen.scale)[0]:
-        return np.ascontiguousarray(rows.astype(dtype) * np.dtype(dtype).type(seen.scale or 1.0))
+    if signature.inputs and signature.inputs[0].scale is not None:
+        return np.ascontiguousarray(signature.inputs[0].prepared(rows, dtype))
     return np.ascontiguousarray(rows if str(rows.dtype) in DTYPES else rows.astype(np.int64))
 
 
 def input_scale(model: object, x: Array) -> float:
     """What `prepared` multiplied x by."""
-    seen = seen_by(model) or Seen(())
-    scaled = seen.inputs and are_scaled(seen.inputs, seen.scale)[0] and np.asarray(x).dtype.kind in "iu"
-    return float(seen.scale or 1.0) if scaled else 1.0
+    signature = signature_of(model) or Signature()
+    scaled = signature.inputs and np.asarray(x).dtype.kind in "iub"
+    return (signature.inputs[0].scale or 1.0) if scaled else 1.0
 
 
 def native(graph: Graph, threads: int | None = None) -> Compiled:

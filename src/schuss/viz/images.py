@@ -7,7 +7,7 @@ from typing import Any
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.nn.forward import seen_by
+from schuss.nn.holding import signature_of
 
 SMALLEST = 16  # numbers: fewer make no image, even in a square
 
@@ -21,9 +21,9 @@ def image_shape(model: Any, size: int, shape: tuple[int, int] | None, picture: s
         if len(shape) != 2 or math.prod(shape) != size:
             raise UsageError(f"{picture}: an image of shape {tuple(shape)} does not have {size} numbers")
         return int(shape[0]), int(shape[1])
-    seen = seen_by(model)
-    if seen is not None and seen.inputs:
-        row = [d for d in seen.inputs[0].shape[1:] if isinstance(d, int) and d != 1]
+    signature = signature_of(model)
+    if signature is not None and signature.inputs:
+        row = [d for d in signature.inputs[0].shape[1:] if isinstance(d, int) and d != 1]
         if len(row) == 2 and math.prod(row) == size:
             return row[0], row[1]
     side = math.isqrt(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from schuss.data import as_array
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.ir.types import DTYPES, N, TensorType
-from schuss.nn.forward import Seen, model_dtype, seen_by
+from schuss.nn.forward import model_dtype
+from schuss.nn.holding import signature_of
+from schuss.signature import Signature
+from schuss.signature.inputs import as_inputs
 from schuss.train.callbacks import Run
 from schuss.train.step import Task
 
@@ -27,18 +31,20 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
 
     UsageError if the loss is not known.
     """
-    seen = seen_by(model) or Seen(())
+    signature = signature_of(model) or Signature()
     inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
-    if len(inputs) == 1 == len(seen.inputs):
-        inputs = [fitted(seen, inputs[0])]
+    if len(inputs) == 1 == len(signature.inputs):
+        inputs = [fitted(signature, inputs[0])]
     columns = {f"x{i}": a for i, a in enumerate(inputs)} | {"y": as_array(y, "y")}
     dtype = model_dtype(model)
     columns = {name: np.ascontiguousarray(_converted(a, dtype)) for name, a in columns.items()}
     types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in columns.items()}
     target = types.pop("y")
-    run = Run(model, dict(seen.record.get("history") or {}))
-    run.task = Task(model, loss_of(model, loss), None, tuple(types.values()), target, scale=seen.scale)
-    run.data, run.track = columns, seen.track
+    run = Run(model, dict(signature.record.get("history") or {}))
+    known = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
+    given = tuple(replace(i, type=t) for i, t in zip(known, types.values(), strict=True))
+    run.task = Task(model, loss_of(model, loss), None, given, target, target_scale=signature.target_scale)
+    run.data, run.track = columns, signature.track
     return run
 
 
@@ -51,8 +57,8 @@ def _converted(array: Array, dtype: str) -> Array:
 
 def loss_of(model: Any, loss: Any = None) -> Any:
     """The loss given, or the one the model was trained with. UsageError if there is none."""
-    seen = seen_by(model)
-    known = loss if loss is not None else seen and seen.loss
+    signature = signature_of(model)
+    known = loss if loss is not None else signature and signature.loss
     if known is None or (isinstance(known, dict) and known.get("type") not in vars(nn)):
         raise UsageError("the loss the model was trained with is not known: give loss=")
     return nn.loss_from_config(known) if isinstance(known, dict) else known

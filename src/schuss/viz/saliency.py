@@ -14,7 +14,7 @@ from schuss import nn
 from schuss.api.outputs import fitted, is_classifier
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.nn.forward import seen_by
+from schuss.nn.holding import signature_of
 from schuss.viz import style
 from schuss.viz.forward import input_scale, prepared
 from schuss.viz.images import is_image, show_gray, show_signed
@@ -60,7 +60,7 @@ def _outputs(model: Any, raw: Array, of: int | None) -> Array:
         if not isinstance(of, (int, np.integer)) or not 0 <= of < count:
             raise UsageError(f"saliency: of must be an output from 0 to {count - 1}, got {of!r}")
         return np.full(len(raw), of, np.int64)
-    if count > 1 and not is_classifier(seen_by(model)):
+    if count > 1 and not is_classifier(signature_of(model)):
         raise UsageError(f"saliency: the model gives {count} numbers; say which with of=")
     return raw.argmax(axis=1)
 
@@ -80,8 +80,8 @@ def saliency(
     """
     style.pyplot()
     gradient, which = _gradient(model, x, of)
-    seen = seen_by(model)
-    rows = fitted(seen, np.asarray(x)) if seen else np.atleast_2d(np.asarray(x))
+    signature = signature_of(model)
+    rows = fitted(signature, np.asarray(x)) if signature else np.atleast_2d(np.asarray(x))
     gradient = gradient.reshape(rows.shape)[:ROWS]
     rows = rows[:ROWS]
     size = is_image(model, int(np.prod(rows.shape[1:])), shape)

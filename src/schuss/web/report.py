@@ -13,7 +13,8 @@ import numpy as np
 
 from schuss import nn
 from schuss.errors import SchussError, UsageError
-from schuss.nn.forward import Seen, seen_by
+from schuss.nn.holding import signature_of
+from schuss.signature import Signature
 from schuss.version import __version__
 from schuss.web.report_page import page
 from schuss.web.subject import describe
@@ -64,9 +65,9 @@ class Report:
 
         self._plt = pyplot()
         self.model, self.label, self.dataset, self.progress = model, label, dataset, progress
-        self.seen: Seen = seen_by(model) or Seen(())
+        self.signature: Signature = signature_of(model) or Signature()
         self.run: Any = self._as_run()
-        history = self.seen.record.get("history")
+        history = self.signature.record.get("history")
         self.classes = dataset.classes if dataset is not None and (not history or "accuracy" in history) else None
 
     def _as_run(self) -> Any:
@@ -74,7 +75,7 @@ class Report:
         from schuss.viz.runs import as_run
 
         if self.dataset is None:
-            return Run(self.model, dict(self.seen.record.get("history") or {}))
+            return Run(self.model, dict(self.signature.record.get("history") or {}))
         return as_run(self.model, self.dataset.x_train_flat, self.dataset.y_train)
 
     def html(self) -> str:
@@ -101,13 +102,13 @@ class Report:
     # -- what is known ---------------------------------------------------------------------------------
 
     def _facts(self) -> list[tuple[str, str]]:
-        record, seen = self.seen.record, self.seen
+        record, signature = self.signature.record, self.signature
         parameters = sum(p.data.size for p in nn.named_parameters(self.model).values())
         facts = [("model", f"{describe(self.model)}, {parameters:,} parameters")]
-        facts.append(("input", ", ".join(map(str, seen.inputs)) or "unknown"))
+        facts.append(("input", ", ".join(map(str, signature.inputs)) or "unknown"))
         data = self.dataset.name if self.dataset is not None else record.get("data")
         facts += [(name, str(value)) for name, value in (("data", data), ("epochs", record.get("epochs"))) if value]
-        for name, value in (("loss", seen.loss), ("optimizer", seen.optimizer)):
+        for name, value in (("loss", signature.loss), ("optimizer", signature.optimizer)):
             if value is not None:
                 facts.append((name, _settings(value)))
         if record.get("seconds") is not None:

@@ -240,25 +240,26 @@ class Percent:
 def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
     from schuss.api.outputs import is_classifier
-    from schuss.nn.forward import seen_by
+    from schuss.nn.holding import signature_of
     from schuss.train.fit import accuracy
     from schuss.train.step import Task
     from schuss.viz.runs import as_run, loss_of
 
-    seen = seen_by(model)
-    if seen is None:
+    signature = signature_of(model)
+    if signature is None:
         raise UsageError(f"{label}: what the model was trained on is not known")
     sets: dict[str, Any] = {"train": None, "test": None}
     if dataset is not None:
         sets["train"] = as_run(model, dataset.x_train_flat, dataset.y_train).data
         sets["test"] = as_run(model, dataset.x_test_flat, dataset.y_test).data
-    metrics = {"accuracy": accuracy} if is_classifier(seen) else {}
-    assert seen.target is not None or not metrics
-    task = Task(model, loss_of(model), None, seen.inputs, seen.target, scale=seen.scale, metrics=metrics)  # type: ignore[arg-type]
+    metrics = {"accuracy": accuracy} if is_classifier(signature) else {}
+    assert signature.target is not None or not metrics
+    target, scale = signature.target, signature.target_scale
+    task = Task(model, loss_of(model), None, signature.inputs, target, metrics=metrics, target_scale=scale)  # type: ignore[arg-type]
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
-    session = Session(subject, label, seen.record)
-    if subject.rows("test") and not (session.test() and dataset.name == seen.record.get("data")):
+    session = Session(subject, label, signature.record)
+    if subject.rows("test") and not (session.test() and dataset.name == signature.record.get("data")):
         session.record |= {"test_loss": None, "test_accuracy": None}  # of other rows than these
         session.measure()
     return session

@@ -18,7 +18,7 @@ import numpy as np
 from schuss import nn
 from schuss.api.outputs import is_classifier, outputs_of
 from schuss.errors import UsageError
-from schuss.nn.forward import remember, seen_by
+from schuss.nn.holding import signature_of
 from schuss.train.callbacks import Run
 from schuss.train.record import Track
 from schuss.train.step import Task
@@ -53,9 +53,6 @@ class Subject:
         axes: Sequence[float] | None = None,
     ) -> None:
         self.model = copy.deepcopy(task.model)
-        seen = seen_by(task.model)
-        if seen is not None:
-            remember(self.model, seen)
         self.task = replace(task, model=self.model)
         self.sets: dict[str, Columns] = {k: v for k, v in (("train", train), ("test", test)) if v is not None}
         self.snapshot, self.target = snapshot, target
@@ -69,8 +66,8 @@ class Subject:
     @property
     def classes(self) -> int | None:
         """How many classes; None for numbers."""
-        seen = seen_by(self.model)
-        if not ("accuracy" in self.task.metrics or is_classifier(seen)):
+        signature = signature_of(self.model)
+        if not ("accuracy" in self.task.metrics or is_classifier(signature)):
             return None
         return max(self.outputs, 2)
 
@@ -79,9 +76,9 @@ class Subject:
         """Numbers the model gives for a row."""
         known = getattr(self, "_outputs", None)
         if known is None:
-            from schuss.nn.forward import forward_graph, scaled_types
+            from schuss.nn.forward import forward_graph, prepared_types
 
-            types = scaled_types(self.model, self.task.inputs, self.task.scale)
+            types = prepared_types(self.model, self.task.inputs)
             shape = forward_graph(self.model, types).outputs[0].type.shape[1:]
             known = self._outputs = math.prod(d for d in shape if isinstance(d, int))
         return known
@@ -122,8 +119,8 @@ class Subject:
     @property
     def track(self) -> Track | None:
         """The run's path in a plane, of a loaded model whose file keeps it."""
-        seen = seen_by(self.model)
-        return None if seen is None else seen.track
+        signature = signature_of(self.model)
+        return None if signature is None else signature.track
 
     def as_run(self, path: Sequence[Any] = ()) -> Run:
         """A run for the pictures of runs, with a copy of the model at the newest weights."""

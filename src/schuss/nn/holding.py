@@ -1,0 +1,161 @@
+"""Where a model keeps its signature, and how the signature acts when the model is called.
+
+A signature lies on the model itself, so that whatever copies the model carries it: in the object's `__dict__`, under a
+name of schuss's own; of an object that has none (`__slots__`) on its first parameter. `model.signature` shows it,
+unless the model uses that name itself.
+
+It acts once: at the outermost model with a signature that is called, on arrays or in a traced function alike. Whatever
+that model calls gets data that are prepared already; there signatures are inert, and so they are in `fit`, which
+prepares the data by the signature it is about to give.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+from schuss.errors import UsageError
+from schuss.nn.parameter import Parameter
+from schuss.nn.walk import CALLED, HELD, children, model_dtype, named_parameters
+from schuss.signature import Signature
+
+_inert: contextvars.ContextVar[bool] = contextvars.ContextVar("inert", default=False)
+ACTS = "_schuss_acts"  # of a class or a `__call__` whose calls let signatures act
+
+
+# -- where it lies -----------------------------------------------------------------------------------------
+
+
+def own_signature(model: Any) -> Signature | None:
+    """The signature the model itself keeps."""
+    attributes = getattr(model, "__dict__", None)
+    if isinstance(attributes, dict):
+        shown = attributes.get("signature")
+        return shown if type(shown) is Signature else attributes.get(HELD)
+    place = _place(model)
+    return None if place is None else place[0].held.get(place[1])
+
+
+def signature_of(model: Any) -> Signature | None:
+    """The model's signature; of one without, the inputs of the first of its parts that has parameters."""
+    own = own_signature(model)
+    if own is not None or isinstance(model, Parameter):
+        return own
+    for _, part in children(model):
+        if named_parameters(part):
+            found = signature_of(part)
+            return None if found is None else found.of_inputs()
+    return None
+
+
+def set_signature(model: Any, signature: Signature | None) -> None:
+    """Give the model a signature in place of its own; None takes it away."""
+    attributes = getattr(model, "__dict__", None)
+    if not isinstance(attributes, dict):
+        _hold_on_parameter(model, signature)
+    elif signature is None:
+        attributes.pop(HELD, None)
+        if type(attributes.get("signature")) is Signature:
+            del attributes["signature"]
+    else:
+        if signature.key is not None and not getattr(model, ACTS, False):
+            attributes[CALLED] = Intercepted(type(model))
+        attributes[HELD] = signature  # past a __setattr__ that forbids it, as frozen dataclasses have
+        if type(attributes.get("signature")) is Signature or not hasattr(model, "signature"):
+            attributes["signature"] = signature
+
+
+def _place(model: Any) -> tuple[Parameter, str] | None:
+    """The parameter that keeps the signature of an object without attributes of its own, and the name there."""
+    for name, parameter in named_parameters(model).items():
+        return parameter, f"{type(model).__module__}.{type(model).__qualname__}:{name}"
+    return None
+
+
+def _hold_on_parameter(model: Any, signature: Signature | None) -> None:
+    place = _place(model)
+    if place is None:
+        raise UsageError(f"a {type(model).__name__} has no place for a signature: it has no parameters")
+    parameter, name = place
+    held = {k: v for k, v in parameter.held.items() if k != name}
+    if signature is not None:
+        held[name] = signature
+        if signature.key is not None:
+            held[CALLED] = Intercepted(type(model))
+    parameter.held = held
+
+
+class Shown:
+    """`signature` of modules: what signature_of finds. An attribute or method of that name of the user's goes first."""
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        return self if model is None else signature_of(model)
+
+
+# -- how it acts -------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def inert() -> Iterator[None]:
+    """Inside, no signature acts: the data are prepared."""
+    token = _inert.set(True)
+    try:
+        yield
+    finally:
+        _inert.reset(token)
+
+
+def is_inert() -> bool:
+    """Whether no signature acts here."""
+    return _inert.get()
+
+
+def acting(model: Any) -> Signature | None:
+    """The model's signature, if it is to act on a call now."""
+    return None if _inert.get() else own_signature(model)
+
+
+def input_key(part: Any) -> Hashable:
+    """What a compiled call depends on of the signature that lies on this very object."""
+    if isinstance(part, Parameter):
+        return tuple(s.key for s in part.held.values() if type(s) is Signature) if part.held else None
+    attributes = getattr(part, "__dict__", None)
+    if not attributes or (HELD not in attributes and type(attributes.get("signature")) is not Signature):
+        return None
+    own = own_signature(part)
+    return None if own is None else own.key
+
+
+class Intercepted:
+    """Lets the signatures of a class act that is no Module: its `__call__` prepares the data first.
+
+    Kept with the model, so that another process that gets the model does the same to the class.
+    """
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        _intercept(cls)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Intercepted, (self.cls,)
+
+
+def _intercept(cls: Any) -> None:
+    call = cls.__call__
+    if getattr(call, ACTS, False):
+        return
+
+    @functools.wraps(call)
+    def outermost(self: Any, *args: Any, **kwargs: Any) -> Any:
+        signature = acting(self)
+        if signature is None:
+            return call(self, *args, **kwargs)
+        prepared = signature.prepared(args, model_dtype(self))
+        with inert():
+            return call(self, *prepared, **kwargs)
+
+    setattr(outermost, ACTS, True)
+    cls.__call__ = outermost

@@ -1,0 +1,94 @@
+"""One input of a model: its type, and how raw data become what the model computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schuss import ops
+from schuss.ir.types import DTYPES, N, Shape, TensorType
+from schuss.trace import Tensor, scope
+
+
+@dataclass(frozen=True)
+class Input:
+    """name   what messages and pictures call it
+    type   of the raw data, one batch: TensorType("uint8", (N, 28, 28))
+    scale  what integers are multiplied by, and floats are not; None: they are taken as the numbers they are
+    """
+
+    name: str
+    type: TensorType
+    scale: float | None = None
+
+    @property
+    def dtype(self) -> str:
+        return self.type.dtype
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def is_float(self) -> bool:
+        return self.type.is_float
+
+    @property
+    def key(self) -> Hashable:
+        """What a compiled call depends on; None for an input that is taken as it is."""
+        return self.scale
+
+    def prepared(self, x: Any, dtype: str) -> Any:
+        """Raw data, a tensor or an array, as the model of this dtype takes them: graph operations on tensors."""
+        if self.scale is None:
+            return x
+        if not isinstance(x, Tensor):
+            array = np.asarray(x)
+            if array.dtype.kind not in "iub":
+                return x
+            return ops.cast(array, dtype=dtype) * np.dtype(dtype).type(self.scale)
+        if x.is_float:
+            return x
+        with scope("input"):
+            return ops.cast(x, dtype=dtype) * self.scale
+
+    def prepared_type(self, dtype: str) -> TensorType:
+        """The type of `prepared` for data of the input's own type."""
+        return self.type if self.scale is None or self.is_float else TensorType(dtype, self.shape)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a model file holds it."""
+        return {"name": self.name, "type": type_to_json(self.type), "scale": self.scale}
+
+    def __str__(self) -> str:
+        return str(self.type)
+
+
+def as_inputs(given: Sequence[Input | TensorType]) -> tuple[Input, ...]:
+    """Inputs of these types, that are taken as they are; those that are Inputs stay."""
+    names = ["x"] if len(given) == 1 else [f"x{i}" for i in range(len(given))]
+    return tuple(t if isinstance(t, Input) else Input(n, t) for n, t in zip(names, given, strict=True))
+
+
+def by_scale(types: Sequence[TensorType], scale: float | None) -> tuple[Input, ...]:
+    """Inputs under the rule of version 0.1.0: the scale is for the bytes, or for all integers where there are none."""
+    narrow = [t.dtype == "uint8" for t in types]
+    chosen = narrow if any(narrow) else [not t.is_float for t in types]
+    inputs = as_inputs(types)
+    return tuple(Input(i.name, i.type, scale) if c else i for i, c in zip(inputs, chosen, strict=True))
+
+
+def type_to_json(type: TensorType) -> list[Any]:
+    """["uint8", ["N", 28, 28]]"""
+    return [type.dtype, [str(d) if d == N else d for d in type.shape]]
+
+
+def type_from_json(written: Any) -> TensorType:
+    """The type. ValueError or TypeError for anything that is none."""
+    dtype, shape = written
+    if dtype not in DTYPES or not all(d == "N" or (type(d) is int and d >= 0) for d in shape):
+        raise ValueError
+    return TensorType(dtype, tuple(N if d == "N" else d for d in shape))

@@ -1,0 +1,30 @@
+"""What a model was trained to say: the target's type, the task and the names of the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schuss.ir.types import TensorType
+from schuss.signature.inputs import type_to_json
+
+CLASSIFICATION, REGRESSION = "classification", "regression"
+
+
+@dataclass(frozen=True)
+class Output:
+    """type     of the targets, one batch
+    task     "classification", "regression", or None where it is not known
+    classes  the names of the classes in the order of their labels; None where they have none
+    scale    what integer targets are multiplied by: those that are the input itself (an autoencoder's)
+    """
+
+    type: TensorType
+    task: str | None = None
+    classes: tuple[str, ...] | None = None
+    scale: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a model file holds it."""
+        classes = None if self.classes is None else list(self.classes)
+        return {"type": type_to_json(self.type), "task": self.task, "classes": classes, "scale": self.scale}

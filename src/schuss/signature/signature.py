@@ -1,0 +1,168 @@
+"""The signature of a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import FunctionType
+from typing import Any
+
+from schuss.ir.types import N, TensorType
+from schuss.signature.inputs import Input
+from schuss.signature.outputs import CLASSIFICATION, Output
+
+SHOWN = 10  # names of classes that are printed
+
+
+@dataclass(frozen=True, repr=False)
+class Signature:
+    """What a model expects of its data, what its answers mean, and how it came to be: `model.signature`.
+
+    inputs          one Input for each argument of the model
+    output          what it was trained to say; None where that is not known, as of a part of a model
+    loss, optimizer the objects, or their settings as a file holds them
+    record          what is known of the training, fit for JSON
+    left_out        what a file's record says that no run could have written, in a line; "" for nothing
+    track           the run's path in a plane (schuss.train.record.Track), if the file keeps it
+
+    It never changes: `fit` gives the model a new one. Copies of a model share it. In another process or a file loss and
+    optimizer are their settings; a function that can be imported by its name stays itself in another process.
+    """
+
+    inputs: tuple[Input, ...] = ()
+    output: Output | None = None
+    loss: Any = None
+    optimizer: Any = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+    left_out: str = ""
+    track: Any = None
+
+    @property
+    def target(self) -> TensorType | None:
+        """The type of the targets it was trained on."""
+        return None if self.output is None else self.output.type
+
+    @property
+    def target_scale(self) -> float | None:
+        """What integer targets are multiplied by, where they are the input itself."""
+        return None if self.output is None else self.output.scale
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of the classes, if they have names."""
+        return None if self.output is None else self.output.classes
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it was trained on labels."""
+        return self.output is not None and self.output.task == CLASSIFICATION
+
+    @property
+    def key(self) -> Hashable:
+        """What compiled calls depend on; None where inputs are taken as they are."""
+        keys = tuple(i.key for i in self.inputs)
+        return keys if any(k is not None for k in keys) else None
+
+    def prepared(self, xs: Sequence[Any], dtype: str) -> tuple[Any, ...]:
+        """Arguments of the model, tensors or arrays, as a model of this dtype takes them; others stay."""
+        known = [i.prepared(x, dtype) for i, x in zip(self.inputs, xs, strict=False)]
+        return (*known, *xs[len(known) :])
+
+    def of_inputs(self) -> Signature:
+        """The part that a model's first layers have: the inputs."""
+        return Signature(self.inputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a model file holds it; loss, optimizer and record have places of their own there."""
+        output = None if self.output is None else self.output.to_json()
+        return {"inputs": [i.to_json() for i in self.inputs], "output": output}
+
+    def __repr__(self) -> str:
+        rows = [(i.name, input_in_words(i)) for i in self.inputs]
+        if self.output is not None:
+            rows.append(("target", output_in_words(self.output)))
+        settings = [_settings_in_words(s) for s in (self.loss, self.optimizer) if s is not None]
+        epochs = self.record.get("epochs")
+        settings += [f"{epochs} epoch{'s' * (epochs != 1)}"] * (type(epochs) is int)
+        if settings:
+            rows.append(("trained", ", ".join(settings)))
+        if not rows:
+            return "Signature(nothing is known of the data)"
+        width = max(len(name) for name, _ in rows)
+        return "Signature(\n" + "".join(f"  {name:<{width}}  {text}\n" for name, text in rows) + ")"
+
+    # -- copies --------------------------------------------------------------------------------------
+
+    def __copy__(self) -> Signature:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Signature:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = replace(self, loss=_portable(self.loss), optimizer=_portable(self.optimizer))
+        return _restored, (dict(vars(kept)),)
+
+
+def _restored(fields: dict[str, Any]) -> Signature:
+    return Signature(**fields)
+
+
+def _portable(value: Any) -> Any:
+    """A loss or an optimizer as another process can have it: its settings, or a function found by its name."""
+    if isinstance(value, FunctionType) and getattr(sys.modules.get(value.__module__), value.__name__, None) is value:
+        return value
+    return settings_of(value)
+
+
+def settings_of(value: Any) -> Any:
+    """A loss's or optimizer's settings, as a file holds them; of a user's own only its name."""
+    if value is None or isinstance(value, dict):
+        return value
+    try:
+        settings = value.config()
+        json.dumps(settings)
+    except (AttributeError, TypeError, ValueError):
+        return {"type": getattr(value, "__name__", type(value).__name__)}
+    return settings
+
+
+# -- in words --------------------------------------------------------------------------------------------
+
+
+def input_in_words(given: Input) -> str:
+    """uint8[N, 28, 28]: integers are multiplied by 1/255, floats taken as they are"""
+    text = _type_in_words(given.type)
+    if given.scale is not None:
+        text += f": integers are multiplied by {scale_in_words(given.scale)}, floats are taken as they are"
+    return text
+
+
+def scale_in_words(scale: float) -> str:
+    """1/255, or the number."""
+    return "1/255" if scale == 1 / 255 else f"{scale:.6g}"
+
+
+def output_in_words(output: Output) -> str:
+    """int64[N]: labels of 3 classes (cat, dog, eel)"""
+    text = _type_in_words(output.type)
+    if output.classes is not None:
+        names = ", ".join(output.classes[:SHOWN]) + ", ..." * (len(output.classes) > SHOWN)
+        text += f": labels of {len(output.classes)} classes ({names})"
+    elif output.task is not None:
+        text += ": labels of classes" if output.task == CLASSIFICATION else ": numbers"
+    if output.scale is not None:
+        text += f", multiplied by {scale_in_words(output.scale)} as the input"
+    return text
+
+
+def _type_in_words(type: TensorType) -> str:
+    return f"{type.dtype}[{', '.join('N' if d == N else str(d) for d in type.shape)}]"
+
+
+def _settings_in_words(value: Any) -> str:
+    """Adam, CrossEntropyLoss: the name."""
+    settings = settings_of(value)
+    return str(settings.get("type", "?")) if isinstance(settings, dict) else type(value).__name__

@@ -1,0 +1,86 @@
+"""A signature in a model file, and the one that files of version 0.1.0 imply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from schuss.errors import ModelFileError
+from schuss.ir.types import TensorType
+from schuss.signature.inputs import Input, by_scale, type_from_json
+from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
+from schuss.signature.signature import Signature
+
+LONGEST = 200  # characters of a name
+MOST_CLASSES = 1 << 20
+
+
+def from_json(description: Mapping[str, Any]) -> Signature:
+    """The inputs and the output of a description. ModelFileError, which says what is not sound.
+
+    A key that this version does not know is refused: it would say of the data what nobody would do.
+    """
+    written = _fields(description.get("signature"), {"inputs", "output"}, "signature")
+    if not isinstance(written["inputs"], list):
+        raise ModelFileError("signature: its inputs are no list")
+    inputs = tuple(_input(i) for i in written["inputs"])
+    return Signature(inputs, None if written["output"] is None else _output(written["output"]))
+
+
+def from_first_format(description: Mapping[str, Any]) -> Signature:
+    """The signature of a file with types and one scale: bytes are scaled, all integers where there are none."""
+    try:
+        types = [type_from_json(t) for t in description["inputs"]]
+        target = None if description.get("target") is None else type_from_json(description["target"])
+    except (KeyError, TypeError, ValueError):
+        raise ModelFileError("inputs or target") from None
+    inputs = by_scale(types, _scale(description.get("scale")))
+    return Signature(inputs, None if target is None else Output(target, _task(target, description)))
+
+
+def _task(target: TensorType, description: Mapping[str, Any]) -> str:
+    """Labels are integers; where these were the targets of a regression, its history has no accuracy."""
+    record = description.get("record")
+    history = record.get("history") if isinstance(record, dict) else None
+    labels = not target.is_float and (not isinstance(history, dict) or not history or "accuracy" in history)
+    return CLASSIFICATION if labels else REGRESSION
+
+
+def _input(written: Any) -> Input:
+    fields = _fields(written, {"name", "type", "scale"}, "input")
+    if not isinstance(fields["name"], str) or len(fields["name"]) > LONGEST:
+        raise ModelFileError("input: its name is no text")
+    return Input(fields["name"], _type(fields["type"], "input"), _scale(fields["scale"]))
+
+
+def _output(written: Any) -> Output:
+    fields = _fields(written, {"type", "task", "classes", "scale"}, "output")
+    task, classes = fields["task"], fields["classes"]
+    if task not in (None, CLASSIFICATION, REGRESSION):
+        raise ModelFileError("output: its task is none that this version knows")
+    if classes is not None:
+        names = isinstance(classes, list) and 0 < len(classes) <= MOST_CLASSES
+        if not names or not all(isinstance(c, str) and len(c) <= LONGEST for c in classes):
+            raise ModelFileError("output: its classes are no list of names")
+        classes = tuple(classes)
+    return Output(_type(fields["type"], "output"), task, classes, _scale(fields["scale"]))
+
+
+def _fields(written: Any, names: set[str], what: str) -> dict[str, Any]:
+    if not isinstance(written, dict) or set(written) != names:
+        raise ModelFileError(f"{what}: it must have {', '.join(sorted(names))} and nothing else")
+    return written
+
+
+def _type(written: Any, what: str) -> TensorType:
+    try:
+        return type_from_json(written)
+    except (TypeError, ValueError):
+        raise ModelFileError(f"{what}: {str(written)[:40]} is no type") from None
+
+
+def _scale(written: Any) -> float | None:
+    if written is None or (type(written) in (int, float) and 0 < written < math.inf):
+        return None if written is None else float(written)
+    raise ModelFileError(f"scale: {str(written)[:40]}")

@@ -1,0 +1,325 @@
+"""Whatever copies, wraps or cuts a fitted model, the model's treatment of raw data comes along."""
+
+import copy
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import schuss
+from schuss import nn, optim
+from schuss.nn.holding import own_signature
+from schuss.signature import Input, Signature
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 256, (60, 6)).astype(np.uint8)
+Y = X[:, 0] / 255
+FLOATS = X * np.float32(1 / 255)
+
+
+def fit(model, x=X, **options):
+    schuss.fit(
+        model, (x, Y), loss=nn.MSELoss(), optimizer=optim.SGD(lr=0.1), epochs=1, scale=1 / 255,
+        backend="reference", **options,
+    )  # fmt: skip
+    return model
+
+
+def sequential():
+    return nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+class OfLayers(nn.Module):
+    def __init__(self):
+        self.a, self.b = nn.Linear(6, 4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.b(schuss.tanh(self.a(x)))
+
+
+class Plain:
+    """No Module: its layers are found in its attributes."""
+
+    def __init__(self):
+        self.a, self.b = nn.Linear(6, 4), nn.Linear(4, 1)
+
+    def __call__(self, x):
+        return self.b(schuss.tanh(self.a(x)) + 0.0 * x[:, :4])
+
+
+@dataclasses.dataclass
+class Data(nn.Module):
+    a: nn.Linear
+    b: nn.Linear
+
+    def forward(self, x):
+        return self.b(schuss.tanh(self.a(x)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    a: nn.Linear
+    b: nn.Linear
+
+    def __call__(self, x):
+        return self.b(schuss.tanh(self.a(x)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FrozenSlots:
+    a: nn.Linear
+    b: nn.Linear
+
+    def __call__(self, x):
+        return self.b(schuss.tanh(self.a(x)))
+
+
+class Slots:
+    __slots__ = ("a", "b")
+
+    def __init__(self):
+        self.a, self.b = nn.Linear(6, 4), nn.Linear(4, 1)
+
+    def __call__(self, x):
+        return self.b(schuss.tanh(self.a(x)))
+
+
+class OwnName(OfLayers):
+    """Has an attribute called signature itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.signature = nn.Linear(1, 1)
+
+    def forward(self, x):
+        return self.signature(super().forward(x))
+
+
+class OwnMethod(OfLayers):
+    def signature(self):
+        return "mine"
+
+
+class Late(OfLayers):
+    """Takes the name when it is called."""
+
+    def forward(self, x):
+        self.signature = "taken"
+        return super().forward(x)
+
+
+def layers():
+    return nn.Linear(6, 4), nn.Linear(4, 1)
+
+
+MAKERS = {
+    "Sequential": sequential,
+    "class": OfLayers,
+    "plain class": Plain,
+    "dataclass": lambda: Data(*layers()),
+    "frozen dataclass": lambda: Frozen(*layers()),
+    "frozen dataclass with slots": lambda: FrozenSlots(*layers()),
+    "slots": Slots,
+    "own attribute": OwnName,
+    "own method": OwnMethod,
+    "late attribute": Late,
+}
+COPIES = {
+    "itself": lambda m: m,
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+    "pickle": lambda m: pickle.loads(pickle.dumps(m)),
+    "old pickle": lambda m: pickle.loads(pickle.dumps(m, protocol=2)),
+    "copies of copies": lambda m: copy.deepcopy(pickle.loads(pickle.dumps(copy.copy(m)))),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return {name: fit(make()) for name, make in MAKERS.items()}
+
+
+def same(found, expected):
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize("kind", MAKERS)
+def test_copies_scale_bytes(fitted, kind, way):
+    model = fitted[kind]
+    expected = model(FLOATS)
+    other = COPIES[way](model)
+    same(other(X), expected)
+    same(other(X.astype(np.int64)), expected)
+    signature = nn.signature_of(other)
+    assert signature.inputs == (Input("x", signature.inputs[0].type, 1 / 255),)
+    assert signature.record["epochs"] == 1
+    assert nn.named_parameters(other).keys() == nn.named_parameters(model).keys()
+
+
+@pytest.mark.parametrize("kind", ["Sequential", "plain class", "frozen dataclass with slots", "own attribute"])
+def test_compiled_and_traced_calls_scale_bytes(fitted, kind):
+    model = fitted[kind]
+    expected = model(FLOATS)
+    same(schuss.jit(model)(X), expected)
+    same(schuss.jit(lambda m, x: m(x))(model, X), expected)
+    same(schuss.jit(lambda x: model(x) + 0.0)(X), expected)
+    same(schuss.freeze(model)(X), expected)
+
+    def loss(m, x):
+        return (m(x) ** 2).mean()
+
+    value, gradient = schuss.value_and_grad(loss)(model, X)
+    wanted, slope = schuss.value_and_grad(loss)(model, FLOATS)
+    same(value, wanted)
+    for name in slope:
+        same(gradient[name], slope[name])
+
+
+def test_wrapping_and_cutting(fitted):
+    model = fitted["Sequential"]
+    expected = model(FLOATS)
+    for wrapped in (
+        nn.Sequential(model, nn.Identity()),
+        nn.Sequential(nn.Sequential(model), nn.Identity()),
+        nn.Sequential(nn.Flatten(), model),
+        copy.deepcopy(nn.Sequential(model)),
+    ):
+        same(wrapped(X), expected)
+        same(schuss.jit(wrapped)(X), expected)
+    same(model[:](X), expected)
+    same(model[:2](X), model[:2](FLOATS))
+    same(model[:-1][:1](X), model[:1](FLOATS))
+    assert model[:].signature == Signature(model.signature.inputs)
+    assert nn.Sequential(model).signature == Signature(model.signature.inputs)
+    assert model[1:].signature is None
+    assert own_signature(model[::2]) is None
+
+
+def test_a_model_within_another_is_not_scaled_twice(fitted):
+    class Wrapper(nn.Module):
+        def __init__(self, inner):
+            self.inner, self.last = inner, nn.Linear(1, 1)
+
+        def forward(self, x):
+            return self.last(self.inner(x))
+
+    inner = copy.deepcopy(fitted["Sequential"])
+    wrapper = Wrapper(inner)
+    same(wrapper(X), wrapper(FLOATS))  # the inner one acts
+    schuss.fit(wrapper, (X, Y), loss=nn.MSELoss(), optimizer=optim.SGD(), backend="reference", scale=1 / 255)
+    same(wrapper(X), wrapper(FLOATS))
+    assert wrapper.signature.output is not None
+    schuss.fit(wrapper, (X, Y), loss=nn.MSELoss(), optimizer=optim.SGD(), backend="reference", scale=0.5)
+    assert wrapper.signature.inputs[0].scale == 0.5  # fitting replaces its own
+    same(wrapper(X), wrapper(X * np.float32(0.5)))
+    same(inner(X), inner(FLOATS))
+
+
+def test_a_changed_signature_reaches_calls_that_are_compiled(fitted):
+    outer = nn.Sequential(copy.deepcopy(fitted["Sequential"]))
+    f = schuss.jit(outer)
+    same(outer(X), outer(FLOATS))
+    same(f(X), outer(FLOATS))
+    nn.set_signature(outer[0], Signature((Input("x", outer.signature.inputs[0].type, 0.5),)))
+    same(outer(X), outer(X * np.float32(0.5)))
+    same(f(X), outer(X * np.float32(0.5)))
+    nn.set_signature(outer[0], None)
+    assert outer.signature is None
+    same(outer(X), outer(X.astype(np.float32)))
+
+
+def test_a_signature_can_be_assigned(fitted):
+    fresh = sequential()
+    fresh.load_state_dict(fitted["Sequential"].state_dict())
+    fresh.signature = fitted["Sequential"].signature
+    same(fresh(X), fitted["Sequential"](X))
+    fit(fresh)
+    assert fresh.signature is nn.signature_of(fresh)
+    assert fresh.signature is not fitted["Sequential"].signature
+
+
+def test_it_is_no_part_of_the_model(fitted):
+    """Neither parameters nor layers are looked for in it, and calls that are compiled stay when it tells of more."""
+    model = copy.deepcopy(fitted["Sequential"])
+    model(X)
+    before = schuss.api.calls.cache_info(model)
+    nn.set_signature(model, dataclasses.replace(model.signature, loss=model, record={"more": 1}))
+    model(X)
+    after = schuss.api.calls.cache_info(model)
+    assert (after.misses, after.hits) == (before.misses, before.hits + 1)
+    assert list(nn.named_parameters(model)) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert len(nn.named_modules(model)) == 4
+    assert "signature" not in dict(OfLayers().named_children())
+
+
+def test_names_of_the_models_own_stay(fitted):
+    assert isinstance(fitted["own attribute"].signature, nn.Linear)
+    assert fitted["own method"].signature() == "mine"
+    assert "signature.weight" in nn.named_parameters(fitted["own attribute"])
+    assert fitted["plain class"].signature is nn.signature_of(fitted["plain class"])
+
+
+def test_what_cannot_be_pickled_stays_behind():
+    model = sequential()
+    weight = 2.0
+    schuss.fit(
+        model, (X, Y), loss=lambda p, t: weight * ((p[:, 0] - t) ** 2).mean(), optimizer=optim.SGD(lr=0.125),
+        backend="reference", scale=1 / 255,
+    )  # fmt: skip
+    back = pickle.loads(pickle.dumps(model))
+    assert back.signature.loss == {"type": "<lambda>"}
+    assert back.signature.optimizer == optim.SGD(lr=0.125).config()
+    assert callable(copy.deepcopy(model).signature.loss)
+
+
+def test_another_process_scales_bytes_of_a_class_that_is_no_module(tmp_path, fitted):
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps((fitted["plain class"], fitted["slots"], X, FLOATS)))
+    code = (
+        "import pickle, sys, numpy as np\n"
+        "for_plain, for_slots, x, floats = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "for m in (for_plain, for_slots): np.testing.assert_allclose(m(x), m(floats), rtol=1e-5, atol=1e-6)\n"
+    )
+    path = os.pathsep.join(p for p in sys.path if p)  # where this file is found by its name
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "m.pkl")],
+        check=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def test_joblib(tmp_path, fitted):
+    joblib = pytest.importorskip("joblib")
+    model = fitted["Sequential"]
+    joblib.dump(model, tmp_path / "m")
+    same(joblib.load(tmp_path / "m")(X), model(FLOATS))
+
+
+def test_files(tmp_path, fitted):
+    for kind in ("Sequential", "class", "slots", "own attribute"):
+        model = fitted[kind]
+        schuss.save(model, tmp_path / "m")
+        back = schuss.load(tmp_path / "m")
+        same(back(X), model(FLOATS))
+        kept = dataclasses.replace(nn.signature_of(model), loss=None, optimizer=None, record={})
+        assert dataclasses.replace(back.signature, loss=None, optimizer=None, record={}) == kept
+        schuss.save(copy.deepcopy(back), tmp_path / "again")
+        same(schuss.load(tmp_path / "again")(X), model(FLOATS))
+        same(pickle.loads(pickle.dumps(back))(X), model(FLOATS))
+
+
+def test_in_words(fitted):
+    assert repr(fitted["Sequential"].signature) == (
+        "Signature(\n"
+        "  x        uint8[N, 6]: integers are multiplied by 1/255, floats are taken as they are\n"
+        "  target   float32[N]: numbers\n"
+        "  trained  MSELoss, SGD, 1 epoch\n"
+        ")"
+    )
+    assert sequential().signature is None
+    assert repr(Signature()) == "Signature(nothing is known of the data)"
