@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,7 @@ from schuss.api.arguments import array_type, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import fingerprint, structure
 from schuss.api.pytree import Named, flatten, parameters_of
-from schuss.api.run import Call, Program, apply_model, backend, trace_call
+from schuss.api.run import Call, Function, Program, apply_model, backend, in_mode, trace_call
 from schuss.errors import LoweringError
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import is_inert
@@ -34,11 +35,13 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     parameters are inputs of the compiled function, so changed weights count; a changed structure (layers,
     their settings, shapes) is noticed and compiled anew. Native, except for an op without a lowering.
     Floating inputs take the model's dtype; integers are scaled where the model's signature says so; Python
-    numbers and other settings reach the model as they are. At most 16 forms are kept for each model. Safe to
-    call from many threads.
+    numbers and other settings reach the model as they are. In evaluation mode, or in the mode that nn.mode sets,
+    whose key and step are inputs. At most 16 forms are kept for each model. Safe to call from many threads.
     """
-    call = Call((model, *args), dict(kwargs), numbers=())
-    leaves: list[Named] = list(parameters_of(model).items())
+    now = nn.chosen_mode()
+    key, step = (None, None) if now is None else (now.key, now.step_of_call())
+    call = Call((key, step, model, *args), dict(kwargs), numbers=())
+    leaves: list[Named] = [*flatten(key, "key"), *flatten(step, "step"), *parameters_of(model).items()]
     owned = len(leaves)
     given = [*((f"x{i}", arg) for i, arg in enumerate(args)), *kwargs.items()]
     for name, arg in given:
@@ -48,13 +51,15 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     form = (
         fingerprint(model),
         is_inert(),
+        now and (now.training, key is None),
         tuple((name, structure(arg, name, numbers=False)) for name, arg in given),
     )
     cache = _cache_of(model)
+    function = partial(in_mode, apply_model, now is not None and now.training)
 
     def program(types: list[TensorType], concrete: bool) -> Program:
         key = form, tuple((t.dtype, t.shape) for t in types)
-        return cache.get(key, lambda: _compile(call, types, names, concrete))
+        return cache.get(key, lambda: _compile(function, call, types, names, concrete))
 
     types = [array_type(a) for a in arrays]
     symbolic = _symbolic(types, owned)
@@ -75,10 +80,9 @@ def _symbolic(types: list[TensorType], owned: int) -> list[TensorType] | None:
     return [TensorType(t.dtype, (N, *t.shape[1:])) if i >= owned and t.shape else t for i, t in enumerate(types)]
 
 
-def _compile(call: Call, types: list[TensorType], names: list[str], concrete: bool) -> Program:
+def _compile(function: Function, call: Call, types: list[TensorType], names: list[str], concrete: bool) -> Program:
     try:
-        with nn.mode(training=False):
-            graph, template = trace_call(apply_model, call, types, names)
+        graph, template = trace_call(function, call, types, names)
     except Exception:
         if concrete:
             raise

@@ -16,9 +16,12 @@ from schuss.ir.executor import Compiled
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ir.rewrite import substitute
 from schuss.ir.types import N, TensorType
+from schuss.nn.module import chosen_mode
 from schuss.nn.walk import initialize
 from schuss.passes.build import literal
 from schuss.trace import Tensor
+
+_ONLY_EVALUATION = "a frozen model computes in evaluation mode: in training mode call the model, or schuss.jit(model)"
 
 
 def freeze(model: Any) -> Frozen:
@@ -30,7 +33,10 @@ def freeze(model: Any) -> Frozen:
     (see schuss.nn.Module). Compiled at the first call for each dtype and shape of row, with the layers the model
     has then. Safe to call from many threads.
 
-    UsageError for what is no model, and for a model that needs to know the number of examples.
+    It computes in evaluation mode: in training mode (nn.mode) call the model itself, or schuss.jit(model).
+
+    UsageError for what is no model, for a model that needs to know the number of examples, and inside
+    nn.mode(training=True).
     """
     return Frozen(model)
 
@@ -41,6 +47,9 @@ class Frozen:
     def __init__(self, model: Any) -> None:
         if not callable(model):
             raise UsageError(f"freeze takes a model, got {type(model).__name__}")
+        now = chosen_mode()
+        if now is not None and now.training:
+            raise UsageError(_ONLY_EVALUATION)
         initialize(model)
         self._model = model
         self._weights = {name: np.array(p.data) for name, p in parameters_of(model).items()}
@@ -49,6 +58,9 @@ class Frozen:
 
     def __call__(self, *inputs: Any) -> Any:
         """The model's result on these inputs. ShapeError and DataError as for the model itself."""
+        now = chosen_mode()
+        if now is not None and now.training:
+            raise UsageError(_ONLY_EVALUATION)
         quick = self._quick
         if quick is not None and len(inputs) == 1:
             (x,) = inputs
@@ -92,7 +104,7 @@ class Frozen:
                 self._quick = ((1, *given[0].shape[1:]), given[0].dtype, one_row)
 
     def _compile(self, call: Call, types: list[TensorType], leaves: list[Named]) -> tuple[Compiled, Any]:
-        with nn.mode(training=False):
+        with nn.mode():
             graph, template = trace_call(apply_model, call, types, [path for path, _ in leaves])
         graph = self._with_weights(graph)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any
 
@@ -12,7 +12,7 @@ from schuss.api.arguments import argument_names, array_type, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import static, structure
 from schuss.api.pytree import Named
-from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call
+from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call, in_mode
 from schuss.nn.parameter import noting_frozen
 from schuss.trace import tracing
 
@@ -34,6 +34,7 @@ def jit(f: Function, *, static_argnums: int | Iterable[int] = (), backend: str =
 
     The 64 forms used last are kept (`.cache_info()`, `.cache_clear()`). Safe to call from many threads.
     Inside another traced function f is simply traced with it, so jit, grad and jacobian nest in any order.
+    Models in f are called in evaluation mode, or in the mode that nn.mode sets around the call.
 
     backend  "native", or "reference" (numpy)
 
@@ -51,7 +52,7 @@ class Jitted:
         self._static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self._backend = backend
         self._cache: Cache[Traced] = Cache(MAXSIZE)
-        self._names: dict[int, list[str]] = {}  # looking at a signature takes longer than many a call
+        self._names: dict[int, list[str]] = {}
         self._of_model = bool(nn.named_parameters(f))
         if not self._of_model:
             update_wrapper(self, f)
@@ -61,18 +62,28 @@ class Jitted:
         if tracing():
             return f(*args, **kwargs)
         fixed = {i % len(args) for i in self._static if -len(args) <= i < len(args)}
+        front: tuple[Any, ...] = ()
         if self._of_model:  # its parameters are inputs like any argument's
-            return self._run(apply_model, (f, *args), kwargs, {i + 1 for i in fixed})
-        return self._run(f, args, kwargs, fixed)
+            f, front = apply_model, (f,)
+        names = self._argument_names(f, len(front) + len(args))
+        now = nn.chosen_mode()
+        if now is not None:  # its key and step are inputs too
+            f, front = partial(in_mode, f, now.training), (now.key, now.step_of_call(), *front)
+            names = ["key", "step", *names]
+        call = Call((*front, *args), kwargs, static={i + len(front) for i in fixed})
+        return self._run(f, call, names, None if now is None else now.training)
 
-    def _run(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], fixed: set[int]) -> Any:
-        call = Call(args, kwargs, static=fixed)
-        if len(args) not in self._names:
-            self._names[len(args)] = argument_names(f, len(args))
-        leaves = call.named(self._names[len(args)])
+    def _argument_names(self, f: Function, count: int) -> list[str]:
+        """Names for the arguments in errors; looking at a signature takes longer than many a call."""
+        if count not in self._names:
+            self._names[count] = argument_names(f, count)
+        return self._names[count]
+
+    def _run(self, f: Function, call: Call, names: list[str], training: bool | None) -> Any:
+        leaves = call.named(names)
         arrays = to_arrays(leaves)
         types = [array_type(a) for a in arrays]
-        key = (_form(call), tuple((t.dtype, t.shape) for t in types))
+        key = (training, _form(call), tuple((t.dtype, t.shape) for t in types))
 
         def make() -> Traced:
             with noting_frozen() as asked:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from schuss import nn
 from schuss.api.arguments import Array, argument_names, array_type, to_arrays
 from schuss.api.pytree import Binding, Named, fill, flatten, rebuild, split
 from schuss.exec import executor
@@ -92,6 +93,12 @@ def compile_call(
     """The call traced and compiled for arguments of these types."""
     graph, template = trace_call(function, call, types, names)
     return Program(executor.compile(graph) if graph.outputs else lambda arrays: [], template)
+
+
+def in_mode(function: Function, training: bool, key: Any, step: Any, *args: Any, **kwargs: Any) -> Any:
+    """function(*args) for a mode whose key and step are arguments, and so inputs of what is compiled."""
+    with nn.mode(training, key, step):
+        return function(*args, **kwargs)
 
 
 def apply_model(model: Function, *args: Any, **kwargs: Any) -> Any:

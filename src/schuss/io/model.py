@@ -1,7 +1,8 @@
 """Model files: the parameters as safetensors, and beside them all it takes to run the model without its code.
 
-The header's metadata has one JSON text under "schuss": the format's version, the forward graph in its text form, the
-signature, the layers' configuration where all layers are schuss's own, loss, optimizer and record.
+The header's metadata has one JSON text under "schuss": the format's version, the forward graph in its text form (for
+layers that are not schuss's own also that of training, with its dropout), the signature, the layers' configuration
+where all layers are schuss's own, loss, optimizer and record.
 Any safetensors reader opens the tensors. Loading runs no code.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,21 +18,19 @@ import numpy as np
 
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.io.graph_model import GraphModel, training_graph, training_text
 from schuss.io.record import sound
 from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import Graph
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype, prepared_types
-from schuss.nn.module import Module
 from schuss.nn.walk import freeze_names, frozen_names
 from schuss.ops.check import parse_graph
-from schuss.ops.registry import lookup
 from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
 from schuss.signature.signature import settings_of
 from schuss.signature.written import from_first_format, from_json
-from schuss.trace import Tensor, scope
 from schuss.train.record import Track
 from schuss.version import __version__
 
@@ -68,13 +67,16 @@ def save(
     if inputs is not None:
         signature = replace(signature, inputs=by_scale(inputs, scale))
     params = nn.state_dict(model)
+    prepared = prepared_types(model, signature.inputs)
+    graph, layers = to_text(forward_graph(model, prepared)), nn.to_config(model)
     description = {
         "format": FORMAT,
         "version": __version__,
-        "graph": to_text(forward_graph(model, prepared_types(model, signature.inputs))),
+        "graph": graph,
+        "training": training_text(model, prepared, graph) if layers is None else None,
         "signature": signature.to_json(),
         "parameters": {name: [str(v.dtype), list(v.shape)] for name, v in params.items()},
-        "layers": nn.to_config(model),
+        "layers": layers,
         "loss": settings_of(signature.loss if loss is None else loss),
         "optimizer": settings_of(signature.optimizer if optimizer is None else optimizer),
         "record": dict(signature.record if record is None else record),
@@ -126,42 +128,6 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
         )
     check_sum(path, tensors, description, checksum)
     return tensors, description
-
-
-class GraphModel(Module):
-    """A model known by its graph alone: called, it replays the graph; its parameters can be trained on.
-
-    Dropout is not in it: a file holds the graph of evaluation.
-    """
-
-    has_scope = False  # the graph's nodes have the scopes of the model it was
-
-    def __init__(self, graph: Graph, params: Mapping[str, nn.Parameter]) -> None:
-        self._graph = graph
-        self._params = dict(params)
-
-    def named_children(self) -> Iterator[tuple[str, Any]]:
-        """The parameters, under the names they have in the file."""
-        yield from self._params.items()
-
-    def forward(self, *xs: Any) -> Any:
-        """The graph's results for these inputs."""
-        wanted = [i for i in self._graph.inputs if not i.attrs["name"].startswith("param/")]
-        if len(xs) != len(wanted):
-            raise UsageError(f"the model takes {len(wanted)} inputs, got {len(xs)}")
-        values: dict[Node, Any] = dict(zip(wanted, xs, strict=True))
-        for node in self._graph.nodes:
-            if node in values:
-                continue
-            if node.op == "input":
-                values[node] = self._params[node.attrs["name"].removeprefix("param/")]
-            elif node.op == "const":
-                values[node] = Tensor(node)
-            else:
-                with scope(node.scope):
-                    values[node] = lookup(node.op)(*(values[i] for i in node.inputs), **node.attrs)
-        results = [values[o] for o in self._graph.outputs]
-        return results[0] if len(results) == 1 else tuple(results)
 
 
 def _first_layer(model: Any) -> Signature:
@@ -231,7 +197,8 @@ def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: M
             raise ModelFileError(f"{path}: parameter {name}: is {tensor.dtype}, parameters are float32 or float64")
     if layers is None:
         names = description["parameters"]
-        model = GraphModel(graph, {n: nn.Parameter(tensors[n], dtype=str(tensors[n].dtype)) for n in names})
+        params = {n: nn.Parameter(tensors[n], dtype=str(tensors[n].dtype)) for n in names}
+        model = GraphModel(graph, params, training_graph(path, description, graph))
         _freeze(path, model, description.get("frozen", []))
         return model
     try:

@@ -28,7 +28,7 @@ from schuss.nn.losses import (
     SmoothL1Loss,
     weighted,
 )
-from schuss.nn.module import Mode, Module, bind_scopes, current_mode, mode, named_modules
+from schuss.nn.module import Mode, Module, bind_scopes, chosen_mode, current_mode, mode, named_modules
 from schuss.nn.parameter import Parameter, bind
 from schuss.nn.rebuild import LAYERS, LOSSES, from_config, loss_from_config, to_config
 from schuss.nn.walk import initialize, load_state_dict, named_parameters, requires_grad_, state_dict, to_dtype
@@ -69,6 +69,7 @@ __all__ = [
     "Tanh",
     "bind",
     "bind_scopes",
+    "chosen_mode",
     "current_mode",
     "from_config",
     "init",

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from schuss.errors import UsageError
 from schuss.nn import walk
 from schuss.nn.holding import ACTS, Shown, acting, inert
@@ -199,11 +201,18 @@ class Mode:
     training: bool = False
     key: Any = None
     step: Any = None
-    streams: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
+    _streams: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)  # the next stream's number
+    _calls: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
 
-    def next_stream(self) -> int:
-        """A number of its own for each use of randomness in one trace."""
-        return next(self.streams)
+    def next_stream(self, count: int = 1) -> int:
+        """A number of its own for each use of randomness in one trace; with a count the first of so many."""
+        first = self._streams[0]
+        self._streams[0] = first + count
+        return first
+
+    def step_of_call(self) -> Any:
+        """The step of a call on arrays: the mode's own, else the number of the call."""
+        return np.int64(next(self._calls)) if self.step is None else self.step
 
 
 _mode: contextvars.ContextVar[Mode | None] = contextvars.ContextVar("mode", default=None)
@@ -211,8 +220,22 @@ _mode: contextvars.ContextVar[Mode | None] = contextvars.ContextVar("mode", defa
 
 @contextlib.contextmanager
 def mode(training: bool = False, key: Any = None, step: Any = None) -> Iterator[Mode]:
-    """Inside, models are traced for this mode. Without one they are not in training."""
-    chosen = Mode(training, key, step)
+    """Inside, models are traced for this mode, and called on arrays or under jit in it. Without one: evaluation.
+
+    key   uint32[2], or a seed: what dropout's random bits are made from
+    step  counts the draws; calls of one step draw the same numbers. None: each call on arrays draws anew (it takes
+          the next of 0, 1, 2, ...), and the same block of calls gives the same numbers again
+
+    Key and step are inputs of what is compiled: a thousand draws (Monte Carlo dropout) compile once.
+
+        with nn.mode(training=True, key=0):
+            draws = [model(x) for _ in range(1000)]
+    """
+    if isinstance(key, (int, np.integer)):
+        from schuss.ops.philox import key_from_seed
+
+        key = key_from_seed(int(key))
+    chosen = Mode(training, key, step if step is None or _any_traced(step) else np.int64(step))
     token = _mode.set(chosen)
     try:
         yield chosen
@@ -223,3 +246,7 @@ def mode(training: bool = False, key: Any = None, step: Any = None) -> Iterator[
 def current_mode() -> Mode:
     """The mode of the trace under way."""
     return _mode.get() or Mode()
+
+
+chosen_mode: Callable[[], Mode | None] = _mode.get
+"""The mode that nn.mode has set here; None outside of it."""

@@ -1,0 +1,137 @@
+"""A model known by its graphs alone: what a file gives where the classes of its layers are not at hand."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from schuss import nn
+from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.ir.graph import Graph, Node
+from schuss.ir.text import to_text
+from schuss.ir.types import N, Sym, TensorType
+from schuss.nn.forward import RANDOM, forward_graph
+from schuss.nn.module import Mode, Module, current_mode
+from schuss.ops.check import parse_graph
+from schuss.ops.registry import lookup
+from schuss.trace import Tensor, as_tensor, scope
+
+HALF = 1 << 31  # streams from here on are the second half of random_normal's
+SAME = "same"  # a file's word for a graph of training that is that of evaluation
+
+
+class GraphModel(Module):
+    """Called, it replays the graph of the mode, training or evaluation; its parameters can be trained on.
+
+    A file of version 0.1.0 holds the graph of evaluation only: a model from it trains by that, and says so.
+    """
+
+    has_scope = False  # the graph's nodes have the scopes of the model it was
+
+    def __init__(self, graph: Graph, params: Mapping[str, nn.Parameter], training: Graph | None = None) -> None:
+        self._graph = graph
+        self._params = dict(params)
+        self._training = training
+
+    def named_children(self) -> Iterator[tuple[str, Any]]:
+        """The parameters, under the names they have in the file."""
+        yield from self._params.items()
+
+    def forward(self, *xs: Any) -> Any:
+        """The graph's results for these inputs."""
+        wanted = len(_own(self._graph))
+        if len(xs) != wanted:
+            raise UsageError(f"the model takes {wanted} inputs, got {len(xs)}")
+        now = current_mode()
+        if now.training and self._training is None:
+            warnings.warn(
+                "the model's file has no graph of training: dropout, if the model had any, is left out. Save the model "
+                "again with its own classes",
+                UserWarning,
+                stacklevel=2,
+            )
+        results = self._replay(self._training if now.training and self._training is not None else self._graph, xs, now)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _replay(self, graph: Graph, xs: Sequence[Any], now: Mode) -> list[Any]:
+        own = dict(zip(_own(graph), xs, strict=True))
+        values = {node: own[node] if node in own else self._value(graph, node, now) for node in graph.inputs}
+        rows = next((x.shape[0] for node, x in own.items() if node.type.shape[:1] == (N,)), N)
+        key = next((node for node in graph.inputs if node.attrs["name"] == "key"), None)
+        first = now.next_stream(_streams(graph, key)) if key is not None else 0
+        for node in graph.nodes:
+            if node in values:
+                continue
+            if node.op == "const":
+                values[node] = Tensor(node)
+                continue
+            attrs = {k: _bound(v, rows) if k == "shape" else v for k, v in node.attrs.items()}
+            if _draws(node, key):
+                attrs["stream"] += first
+            with scope(node.scope):
+                values[node] = lookup(node.op)(*(values[i] for i in node.inputs), **attrs)
+        return [values[o] for o in graph.outputs]
+
+    def _value(self, graph: Graph, node: Node, now: Mode) -> Any:
+        """What stands for an input that is not the model's own: a parameter, or the mode's key or step."""
+        name = node.attrs["name"]
+        if name.startswith("param/"):
+            return self._params[name.removeprefix("param/")]
+        if name == "step":
+            return as_tensor(0 if now.step is None else now.step, "int64")
+        if now.key is None:
+            raise UsageError("the model draws random numbers and needs a key: nn.mode(training=True, key=...)")
+        return as_tensor(now.key)
+
+
+def _own(graph: Graph) -> list[Node]:
+    """The inputs that a caller gives."""
+    return [i for i in graph.inputs if not i.attrs["name"].startswith("param/") and i.attrs["name"] not in RANDOM]
+
+
+def _draws(node: Node, key: Node | None) -> bool:
+    """Whether the node draws random numbers from the mode's key."""
+    return key is not None and "stream" in node.attrs and node.inputs[0] is key
+
+
+def _streams(graph: Graph, key: Node | None) -> int:
+    """How many streams of the mode's key the graph may draw from: they are moved behind those in use already."""
+    used = [n.attrs["stream"] % HALF for n in graph.nodes if _draws(n, key)]
+    return max(used, default=-1) + 1
+
+
+def _bound(shape: Any, rows: Any) -> Any:
+    """A shape with N replaced by the number of rows at hand, which may be N again."""
+    return tuple(rows if isinstance(d, Sym) else d for d in shape) if isinstance(shape, tuple) else shape
+
+
+# -- in a file -------------------------------------------------------------------------------------------
+
+
+def training_text(model: Any, inputs: Sequence[TensorType], evaluation: str) -> str | None:
+    """The graph of training for a file: "same" where it is that of evaluation, None where it is not known."""
+    if any(isinstance(m, GraphModel) and m._training is None for m in nn.named_modules(model).values()):
+        return None
+    try:
+        text = to_text(forward_graph(model, inputs, training=True))
+    except SchussError:
+        return None  # a model that only computes in evaluation mode
+    return SAME if text == evaluation else text
+
+
+def training_graph(path: Any, description: Mapping[str, Any], evaluation: Graph) -> Graph | None:
+    """The graph of training in a file's description; None in a file without. ModelFileError for a wrong one."""
+    text = description.get("training")
+    if text is None or text == SAME:
+        return None if text is None else evaluation
+    try:
+        graph = parse_graph(text)
+    except (SchussError, TypeError, AttributeError) as error:
+        raise ModelFileError(f"{path}: the model's graph of training: {error}") from None
+    known = {n.attrs["name"]: n.type for n in evaluation.inputs} | RANDOM
+    fits = all(known.get(n.attrs["name"]) == n.type for n in graph.inputs)
+    fits = fits and [n.type for n in _own(graph)] == [n.type for n in _own(evaluation)]
+    if not fits or [o.type for o in graph.outputs] != [o.type for o in evaluation.outputs]:
+        raise ModelFileError(f"{path}: the model's graph of training does not fit that of evaluation")
+    return graph
