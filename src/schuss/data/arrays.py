@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from schuss.data.foreign import of_objects, plain
 from schuss.errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -18,16 +20,20 @@ _CHECKED_AT_ONCE = 1 << 20
 
 
 def as_array(value: Any, what: str) -> Array:
-    """A plain numpy array of numbers, in native byte order, from an array, a DLPack or array-interface object
-    or a list.
+    """A plain numpy array of numbers, in native byte order, from an array, a DLPack or array-interface object,
+    a list, a torch tensor, a data frame or a column of one.
 
-    bool, the integers, float32 and float64 keep their dtype; float16 and bfloat16 become float32. No copy
-    where none is needed. `what` names the array in messages. Raises DataError for anything but an array of
-    real numbers: objects, ragged lists, text, dates, complex numbers, wider floats, masked entries.
+    bool, the integers, float32 and float64 keep their dtype; float16 and bfloat16 become float32; columns of a data
+    frame get the one dtype that holds them all. A list is one array, its elements are rows. No copy where none is
+    needed. `what` names the array in messages. Raises DataError, naming a frame's column, for anything but an array
+    of real numbers: objects, ragged lists, text, categories, dates, complex numbers, wider floats, masked or missing
+    entries, sparse matrices.
     """
     if np.ma.is_masked(value):
-        raise DataError(f"{what}: has masked entries; fill them first")
-    array = _to_numpy(value, what)
+        raise DataError(f"{what}: has masked entries; fill them first, as x.filled(0) does")
+    array = _to_numpy(plain(value, what), what)
+    if array.dtype.hasobject and array.ndim:
+        array = of_objects(array, what)
     dtype = array.dtype
     if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):
         return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
@@ -37,6 +43,13 @@ def as_array(value: Any, what: str) -> Array:
         raise DataError(f"{what}: holds Python objects ({type(value).__name__}), not numbers; {_mend(value)}")
     if dtype.kind == "c":
         raise DataError(f"{what}: complex numbers ({dtype}) are not supported; pass real and imaginary parts")
+    if dtype.kind in "US":
+        mend = "number its values, as np.unique(x, return_inverse=True) does"
+        raise DataError(f"{what}: dtype {dtype} is not supported: it is text; {mend}")
+    if dtype.names:
+        raise DataError(f"{what}: has named fields ({', '.join(dtype.names)}); stack them as columns of one dtype")
+    if dtype.kind in "mM":
+        raise DataError(f"{what}: dtype {dtype} is not supported; turn dates into numbers, as days since the first")
     raise DataError(f"{what}: dtype {dtype} is not supported; convert it to float32 or to integers")
 
 
@@ -57,6 +70,12 @@ def _to_numpy(value: Any, what: str) -> Array:
 def _mend(value: Any) -> str:
     if hasattr(value, "toarray"):
         return "make the sparse matrix dense with .toarray()"
+    if hasattr(value, "collect"):
+        return "call .collect() first"
+    if isinstance(value, Mapping):
+        return "a dict of arrays goes to a model that takes a dict, and nowhere else"
+    if isinstance(value, Iterable):
+        return "make a list of it first"
     return "convert it to float32 or to integers"
 
 
