@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -99,9 +100,12 @@ def test_failing_rename_removes_the_temporary(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object) -> int:
-        raise PermissionError("as on Windows")
+    def fail(path: object, *arguments: int) -> int:
+        if path == tmp_path:
+            raise PermissionError("as on Windows")
+        return opened(path, *arguments)  # type: ignore[arg-type]
 
+    opened = os.open
     monkeypatch.setattr(paths.os, "open", fail)
     atomic_write(tmp_path / "a", b"x")
     assert (tmp_path / "a").read_bytes() == b"x"
@@ -128,3 +132,127 @@ def test_links_are_followed_and_the_umask_obeyed(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "there" / "a").read_bytes() == b"x"
     assert (tmp_path / "there" / "a").stat().st_mode & 0o777 == 0o644
+
+
+# -- files that stand there already ------------------------------------------------------------------
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="modes, owners and pipes of POSIX")
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755, 0o444])
+def test_a_replaced_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "a").chmod(mode)
+    atomic_write(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert (tmp_path / "a").stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_a_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    os.chown(tmp_path / "a", 65534, 65533)
+    atomic_write(tmp_path / "a", b"new")
+    status = (tmp_path / "a").stat()
+    assert (status.st_uid, status.st_gid) == (65534, 65533)
+
+
+@POSIX
+def test_an_owner_that_cannot_be_kept_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "a").write_bytes(b"old")
+    monkeypatch.setattr(paths.os, "fchown", refused)
+    monkeypatch.setattr(paths.os, "fchmod", refused)
+    atomic_write(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@POSIX
+def test_a_circle_of_links_is_an_error_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic link"):
+        atomic_write(tmp_path / "a", b"x")
+    assert (tmp_path / "a").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+@POSIX
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="not a regular file"):
+            paths.open_regular(path)
+        with pytest.raises(OSError, match="not a regular file"):
+            atomic_write(path, b"x")
+    with pytest.raises(IsADirectoryError):
+        paths.open_regular(tmp_path)
+
+
+# -- what killed writers leave -------------------------------------------------------------------------
+
+WRITER = """
+import os, sys, time
+from schuss.paths import atomic_write
+
+def slowly(file):
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    sys.stdin.readline()
+
+atomic_write(sys.argv[1], slowly)
+"""
+
+
+def writer(path: Path) -> subprocess.Popen[str]:
+    """A process that is in the middle of writing a file."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+@POSIX
+def test_what_a_killed_writer_left_goes_at_the_next_save_and_a_living_ones_stays(tmp_path: Path) -> None:
+    killed, living = writer(tmp_path / "killed"), writer(tmp_path / "living")
+    killed.kill()
+    killed.wait()
+    assert len(os.listdir(tmp_path)) == 2
+    atomic_write(tmp_path / "mine", b"x")
+    (left,) = (n for n in os.listdir(tmp_path) if n != "mine")
+    assert f"-{living.pid}-" in left
+    living.communicate("go\n")
+    assert living.returncode == 0
+    assert sorted(os.listdir(tmp_path)) == ["living", "mine"]
+
+
+@POSIX
+def test_own_files_that_are_being_written_stay(tmp_path: Path) -> None:
+    def both(file: BinaryIO) -> None:
+        file.write(b"outer")
+        atomic_write(tmp_path / "inner", b"inner")
+
+    atomic_write(tmp_path / "outer", both)
+    assert sorted(os.listdir(tmp_path)) == ["inner", "outer"]
+
+
+@POSIX
+def test_what_is_no_left_over_stays(tmp_path: Path) -> None:
+    names = [".schuss-notes", "a.tmp", ".schuss-1-folder.tmp", ".schuss-1-link.tmp", ".schuss-1-pipe.tmp"]
+    (tmp_path / names[0]).write_bytes(b"")
+    (tmp_path / names[1]).write_bytes(b"")
+    (tmp_path / names[2]).mkdir()
+    (tmp_path / names[3]).symlink_to(tmp_path / names[1])
+    os.mkfifo(tmp_path / names[4])
+    if os.geteuid() == 0:
+        names.append(".schuss-1-theirs.tmp")
+        (tmp_path / names[5]).write_bytes(b"")
+        os.chown(tmp_path / names[5], 65534, 65534)
+    atomic_write(tmp_path / "x", b"x")
+    assert sorted(os.listdir(tmp_path)) == sorted([*names, "x"])

@@ -6,10 +6,14 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+PREFIX, SUFFIX = ".schuss-", ".tmp"  # of files that are being written
+_writing: set[Path] = set()  # by this process, which over NFS does not see its own locks
 
 
 def cache_dir() -> Path:
@@ -41,34 +45,187 @@ def _platform_cache() -> Path:
     return Path(xdg) if os.path.isabs(xdg) else Path.home() / ".cache"
 
 
-def atomic_write(path: str | os.PathLike[str], content: bytes | memoryview | Callable[[BinaryIO], object]) -> None:
+# -- reading ------------------------------------------------------------------------------------
+
+
+def open_regular(path: str | os.PathLike[str], links: bool = True) -> BinaryIO:
+    """A regular file, open to be read. A pipe or device, which might never end, is an OSError at once.
+
+    links: whether a symbolic link in its place is followed.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags | (0 if links else getattr(os, "O_NOFOLLOW", 0)))
+    try:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            raise OSError(number, os.strerror(number) if stat.S_ISDIR(mode) else "not a regular file", os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+# -- what is the user's own ---------------------------------------------------------------------
+
+
+class NotOwn(OSError):
+    """A file or folder that is somebody else's, or that others may write to."""
+
+
+def check_own(status: os.stat_result, path: object) -> None:
+    """NotOwn unless the user owns it and nobody else may write to it. (Windows keeps a user's folders apart itself.)"""
+    if os.name != "posix":
+        return
+    if status.st_uid != os.geteuid():
+        raise NotOwn(errno.EPERM, f"belongs to another user (uid {status.st_uid})", str(path))
+    if status.st_mode & 0o022:
+        raise NotOwn(errno.EPERM, "may be written to by other users", str(path))
+
+
+def read_own(path: Path, most: int) -> bytes:
+    """A regular file of the user's own, no link, of `most` bytes at most. OSError otherwise; see check_own.
+
+    Its time of access is set: it was used now.
+    """
+    with open_regular(path, links=False) as file:
+        status = os.fstat(file.fileno())
+        check_own(status, path)
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return file.read(most)
+
+
+def private_folder(path: Path) -> None:
+    """Make the folder, for the user alone whatever the umask, where it is not. OSError if that cannot be."""
+    if path.is_dir():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        path.chmod(0o700)
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def atomic_write(
+    path: str | os.PathLike[str], content: bytes | memoryview | Callable[[BinaryIO], object], private: bool = False
+) -> None:
     """Write a file so that anyone sees the old one or the whole new one, also after a crash.
 
     `content` is the bytes, or a function that writes them to the open file it is given. Steps: a new file
-    beside it, flush, fsync, rename over `path`, fsync of the folder. A symbolic link is followed. On any
-    error the old file stands, the new one is removed, and the error (OSError, or the function's own) goes on.
+    beside it, flush, fsync, rename over `path`, fsync of the folder. A symbolic link is followed. The new file
+    has the old one's mode, and its owner where the user may give files away; without an old one it obeys the umask.
+    On any error the old file stands, the new one is removed, and the error (OSError, or the function's own) goes on.
+    What killed writers left in the folder is removed.
+
+    private: the file is for the user alone whatever the umask and whatever was there, also in a link's place.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, "not a regular file", str(target))
+    target = Path(path).absolute() if private else Path(os.path.realpath(path))
+    old = None if private else _replaced(target)
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
+    remove_left_over(target.parent)
     # Not tempfile.mkstemp: its files are for the owner only, while a result should obey the umask.
-    temporary = target.with_name(f".schuss-{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    temporary, file = _begin(target.parent, 0o600 if private or old is not None else 0o666)
     try:
-        with open(temporary, "xb") as file:
+        with file:
             if callable(content):
                 content(file)
             else:
                 file.write(content)
             file.flush()
+            if private or old is not None:
+                _give(file.fileno(), None if private else old)
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+            if os.name == "posix":  # while it is open and so marked as somebody's
+                os.replace(temporary, target)
+        if os.name != "posix":
+            os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+    finally:
+        _writing.discard(temporary)
     _sync_folder(target.parent)
+
+
+def _replaced(target: Path) -> os.stat_result | None:
+    """What is known of the file that is to be replaced. OSError for what is no file, as a circle of links."""
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(old.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(target))
+    return old
+
+
+def check_writable(folder: Path) -> None:
+    """OSError unless the folder takes a new file."""
+    temporary, file = _begin(folder, 0o600)
+    file.close()
+    with contextlib.suppress(FileNotFoundError):  # free for a moment, it may be taken for a dead writer's
+        temporary.unlink()
+    _writing.discard(temporary)
+
+
+def _begin(folder: Path, mode: int) -> tuple[Path, BinaryIO]:
+    """A new file with a name of its own, locked as long as it is open, which tells others that its writer lives."""
+    while True:
+        temporary = folder / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
+        _writing.add(temporary)
+        try:
+            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), mode)
+        except OSError:
+            _writing.discard(temporary)
+            raise
+        _lock(handle)
+        if os.name != "posix" or os.fstat(handle).st_nlink:
+            return temporary, os.fdopen(handle, "wb")
+        os.close(handle)  # taken for a dead writer's, in the moment before it was locked
+        _writing.discard(temporary)
+
+
+def _lock(handle: int) -> bool:
+    """Whether the file is now locked by this process. It is free again when the process ends, however it ends."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # another system, a file system without locks; or another process has it
+        return False
+    return True
+
+
+def _give(handle: int, old: os.stat_result | None) -> None:
+    """The old file's owner, where that is allowed, and mode; without one, everything to the user alone."""
+    if old is None:
+        if hasattr(os, "fchmod"):
+            os.fchmod(handle, 0o600)
+        return
+    if hasattr(os, "fchown"):
+        with contextlib.suppress(OSError):
+            os.fchown(handle, old.st_uid, old.st_gid)
+    if hasattr(os, "fchmod"):
+        with contextlib.suppress(OSError):
+            os.fchmod(handle, stat.S_IMODE(old.st_mode))
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove temporary files of this user's whose writers are dead: the living hold a lock on theirs."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        names = [e.name for e in entries if e.name.startswith(PREFIX) and e.name.endswith(SUFFIX)]
+        for path in (folder / name for name in names):
+            if path in _writing:
+                continue
+            with contextlib.suppress(OSError), open_regular(path, links=False) as file:
+                if os.fstat(file.fileno()).st_uid == os.geteuid() and _lock(file.fileno()):
+                    path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -27,6 +27,7 @@ def folder(tmp_path, monkeypatch):
     """A cache of its own for each test."""
     monkeypatch.setenv("SCHUSS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("SCHUSS_NO_CACHE", raising=False)
+    monkeypatch.setattr(cache, "_told", set())
     return tmp_path / "cache" / "objects"
 
 
@@ -72,7 +73,7 @@ def damaged(content, kind):
         "flipped in the code": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
         "flipped in the checksum": content[: head - 1] + bytes([content[head - 1] ^ 1]) + content[head:],
         "flipped in the key": content[:20] + bytes([content[20] ^ 1]) + content[21:],
-        "older form": content.replace(b"schuss object 1", b"schuss object 0"),
+        "older form": content.replace(b"schuss object 2", b"schuss object 1"),
         "zeros": bytes(len(content)),
         "object code alone": content[head:],
     }
@@ -156,6 +157,132 @@ def test_a_file_in_the_folders_place(folder, compiled):
     assert folder.parent.read_text() == "in the way"
 
 
+def refused(says):
+    return pytest.warns(RuntimeWarning, match=says)
+
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="owners and modes of POSIX")
+ROOT = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+NOBODY = 65534
+
+
+@POSIX
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_all_is_for_the_user_alone_whatever_the_umask(folder, umask):
+    before = os.umask(umask)
+    try:
+        check()
+    finally:
+        os.umask(before)
+    assert [oct(p.stat().st_mode & 0o777) for p in (folder.parent, folder)] == ["0o700"] * 2
+    assert [oct(p.stat().st_mode & 0o777) for p in (entry(folder), folder.with_name(cache.KEY))] == ["0o600"] * 2
+
+
+@POSIX
+@pytest.mark.parametrize("what", ["folder", "parent"])
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o775, 0o702])
+def test_a_folder_others_may_write_to_is_not_used_and_said_once(folder, compiled, what, mode):
+    check()
+    before = entry(folder).read_bytes()
+    loose = folder if what == "folder" else folder.parent
+    loose.chmod(mode)
+    with refused("may be written to by other users") as said:
+        check()
+        check()
+    assert len(compiled) == 3
+    assert len(said) == 1
+    assert entry(folder).read_bytes() == before
+
+
+@POSIX
+@pytest.mark.parametrize("what", ["entry", "key"])
+def test_an_entry_or_key_others_may_write_to_is_not_used(folder, compiled, what):
+    check()
+    (entry(folder) if what == "entry" else folder.with_name(cache.KEY)).chmod(0o666)
+    with refused("may be written to by other users"):
+        check()
+    assert len(compiled) == 2
+
+
+@ROOT
+@pytest.mark.parametrize("what", ["entry", "folder", "parent", "key"])
+def test_anothers_entry_folder_or_key_is_not_used(folder, compiled, what):
+    """As root, too: nobody's code must not run with root's rights."""
+    check()
+    theirs = {"entry": entry(folder), "folder": folder, "parent": folder.parent, "key": folder.with_name(cache.KEY)}
+    os.chown(theirs[what], NOBODY, NOBODY)
+    with refused("belongs to another user .uid 65534"):
+        check()
+    assert len(compiled) == 2
+
+
+@ROOT
+def test_anothers_code_of_the_right_form_is_not_run(folder, compiled):
+    """What the attack did: a whole entry, with the user's own seal, put there by somebody else."""
+    check()
+    path = entry(folder)
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole)
+    os.chown(path, NOBODY, NOBODY)
+    with refused("belongs to another user"):
+        assert cache.get(path.name) is None
+    check()
+    assert path.stat().st_uid == 0  # made anew
+    assert len(compiled) == 2
+
+
+def test_an_entry_sealed_with_another_key_is_not_run(folder, compiled):
+    check()
+    folder.with_name(cache.KEY).write_bytes(bytes(32))
+    check()
+    check()
+    assert len(compiled) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(33)])
+def test_a_damaged_key_is_made_again(folder, compiled, content):
+    check()
+    folder.with_name(cache.KEY).write_bytes(content)
+    check()
+    check()
+    assert len(compiled) == 2
+
+
+@POSIX
+@pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "/dev/zero", "circle"])
+def test_only_regular_files_are_read_and_links_not_followed(folder, compiled, tmp_path, kind):
+    check()
+    path, elsewhere = entry(folder), tmp_path / "elsewhere"
+    if kind == "link":
+        path.rename(elsewhere)  # the same content, where a link leads
+    else:
+        path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"/dev/zero": "/dev/zero", "circle": path}.get(kind, elsewhere))
+    content = elsewhere.read_bytes() if elsewhere.exists() else None
+    check()
+    assert len(compiled) == 2
+    assert path.is_file()
+    assert not path.is_symlink()
+    assert (elsewhere.read_bytes() if elsewhere.exists() else None) == content
+    check()
+    assert len(compiled) == 2
+
+
+@pytest.mark.parametrize("garbage", [b"", b"no object code", bytes(500), b"\x7fELF" + bytes(500)])
+def test_garbage_under_the_right_seal_is_compiled_again(folder, compiled, garbage):
+    check()
+    name = entry(folder).name
+    cache.put(name, garbage)
+    assert cache.get(name) == garbage
+    check()
+    assert len(compiled) == 2
+    assert len(cache.get(name)) > len(garbage)
+
+
 def test_an_entry_that_is_a_folder(folder, compiled):
     check()
     path = entry(folder)
@@ -171,7 +298,7 @@ def test_a_folder_that_cannot_be_written(folder, compiled, monkeypatch):
     folder.mkdir(parents=True)
     folder.chmod(0o500)
 
-    def denied(*args):
+    def denied(*args, **options):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(cache, "atomic_write", denied)

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from schuss import nn
 from schuss.api.pytree import Named, is_number, is_number_list
 from schuss.data.arrays import as_array
-from schuss.errors import DataError, TraceError
+from schuss.data.columns import whole
+from schuss.errors import TraceError
 from schuss.ir.types import DTYPES, TensorType
 from schuss.ops.infer import promote_dtypes
 from schuss.ops.registry import Op
@@ -36,7 +37,6 @@ from schuss.trace import Tensor
 Array = NDArray[Any]
 
 _NAMES = {np.dtype(name): name for name in DTYPES}  # str(dtype) is slow
-_NARROW = {"int8": "int32", "int16": "int32", "uint16": "int32", "uint64": "int64"}
 
 
 def float_dtype(dtypes: Sequence[str]) -> str | None:
@@ -50,10 +50,7 @@ def to_array(value: Any, what: str) -> Array:
     array = as_array(value, what)
     if array.dtype in _NAMES:
         return array
-    dtype = str(array.dtype)
-    if dtype == "uint64" and array.size and array.max() > np.iinfo(np.int64).max:
-        raise DataError(f"{what}: uint64 values above {np.iinfo(np.int64).max} are not supported; cast to float64")
-    return array.astype(_NARROW[dtype])
+    return whole(array, what)
 
 
 def to_arrays(leaves: Sequence[Named]) -> list[Array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,7 +159,7 @@ class TrainCommand:
             if self.options["watch"]:
                 from schuss.cli.watch import Watched
 
-                columns = self._test_columns(dataset)
+                columns = self._test_columns(trainer, dataset)
                 self.watched = Watched(trainer, dataset.name, columns, self.options["port"], self.options["opened"])
             start, first = trainer.seconds, trainer.position.counter  # pauses do not count
             with Bar(self.options["quiet"]) as bar:
@@ -247,7 +246,7 @@ class TrainCommand:
         from schuss.train.evaluate import Evaluation
 
         o = self.options
-        test = Evaluation(trainer.task, executor(o["backend"], o["threads"]), self._test_columns(dataset))
+        test = Evaluation(trainer.task, executor(o["backend"], o["threads"]), self._test_columns(trainer, dataset))
         weights = {name: p.data for name, p in nn.named_parameters(trainer.task.model).items()}
         measured = test(weights)
         examples = (trainer.position.counter - first) / max(trainer.steps, 1) * trainer.rows
@@ -271,11 +270,12 @@ class TrainCommand:
             "out": None if self.out is None else str(self.out),
         }
 
-    def _test_columns(self, dataset: Dataset) -> dict[str, Any]:
-        """The test rows as the trainer's columns: floats in the model's dtype."""
-        dtype = self.options["dtype"]
-        columns = {"x0": dataset.x_test_flat, "y": dataset.y_test}
-        return {n: a.astype(dtype, copy=False) if a.dtype.kind == "f" else a for n, a in columns.items()}
+    def _test_columns(self, trainer: Trainer, dataset: Dataset) -> dict[str, Any]:
+        """The test rows as the trainer's columns, of their types."""
+        from schuss.data.columns import columns
+
+        x, y, names = dataset.x_test_flat, dataset.y_test, ("x_test", "y_test")
+        return columns((x,), y, self.options["dtype"], names, trainer.task.types)
 
     def _save(self, trainer: Trainer, result: dict[str, Any]) -> None:
         from schuss.io.model import save
@@ -411,10 +411,9 @@ def _describe(model: Any) -> str:
 
 def _check_writable(out: Path) -> None:
     """Before hours of training: the folder of --out must take a file. OSError otherwise."""
+    from schuss.paths import check_writable
+
     folder = out.resolve().parent
     if not folder.is_dir():
         raise FileNotFoundError(2, "the folder for --out does not exist", str(folder))
-    trial = folder / f".{out.name}.{os.getpid()}.tmp"
-    with open(trial, "xb"):
-        pass
-    trial.unlink()
+    check_writable(folder)

@@ -50,13 +50,28 @@ def link(
     text = _text(program)
     key = cache.key(text or _written(program), target)
     code = cache.get(key)
-    if code is None:
+    run = None if code is None else _cached(key, code, target)
+    if run is None:
         code = compile_object(_written(program), target)
         cache.put(key, code)
+        run = _callable(code, target)
+    return run
+
+
+def _callable(code: bytes, target: Target) -> Callable[..., int]:
     library = Library(code, target)
     run = SIGNATURE(library.address("run"))
     run.library = library  # type: ignore[attr-defined]  # keeps the code alive as long as the function
     return run
+
+
+def _cached(key: str, code: bytes, target: Target) -> Callable[..., int] | None:
+    """The function of an entry; None, and the entry is dropped, where the linker does not take it."""
+    try:
+        return _callable(code, target)
+    except Exception:  # llvmlite raises many kinds
+        cache.drop(key)
+        return None
 
 
 def _written(program: Program) -> str:

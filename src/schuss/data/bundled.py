@@ -21,7 +21,7 @@ import numpy as np
 from schuss.data.arrays import Array
 from schuss.data.dataset import Dataset
 from schuss.errors import DataError
-from schuss.paths import atomic_write, cache_dir
+from schuss.paths import atomic_write, cache_dir, open_regular, private_folder
 
 BUNDLE = Path(__file__).parent / "mnist" / "mnist.npz"
 TRAIN, TEST, SIDE = 60_000, 10_000, 28
@@ -57,7 +57,7 @@ def _cache_path(folder: Path | None) -> Path | None:
 def _mapped(path: Path) -> Array | None:
     """The cached copy mapped read-only, or None if there is none that is whole."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError):  # ValueError: an empty file
         return None
@@ -70,7 +70,7 @@ def _mapped(path: Path) -> Array | None:
 def _store(path: Path, values: Array) -> None:
     """Keep the decoded copy for the next load. It can be made again, so no failure to keep it is an error."""
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         atomic_write(path, values.data)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from schuss import nn, ops
 from schuss.data import as_array, check_finite, check_labels, split_validation
+from schuss.data.columns import columns
 from schuss.errors import DataError, ShapeError, UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
-from schuss.ir.types import DTYPES, N, TensorType
+from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.walk import frozen_names
 from schuss.ops.philox import key_from_seed
@@ -103,64 +104,35 @@ def prepare(model: Any, data: Data, **given: Any) -> Trainer:
     nn.initialize(model, asked.seed)
     key = key_from_seed(asked.seed)
     dtype = next(iter(parameters.values())).dtype
-    columns = _columns(data, dtype, "x", "y")
+    train = _columns(data, dtype, "x", "y")
     if isinstance(asked.validation, (int, float, Real)):  # mypy does not take a float for a Real
-        columns, held = _split(columns, float(asked.validation), key)
+        train, held = _split(train, float(asked.validation), key)
+    elif asked.validation is not None:
+        like = {name: _row_type(array) for name, array in train.items()}
+        held = _columns(asked.validation, dtype, "validation x", "validation y", like)
     else:
-        held = None if asked.validation is None else _columns(asked.validation, dtype, "validation x", "validation y")
-    weights = _example_weights(asked.sample_weight, asked.class_weight, data, columns, dtype)
+        held = None
+    weights = _example_weights(asked.sample_weight, asked.class_weight, data, train, dtype)
     if weights is not None:
-        columns["w"] = weights
+        train["w"] = weights
         if held is not None:
             held["w"] = np.ones(len(held["y"]), dtype)
-    task = _task(model, asked, columns)
-    _check_fit(task, columns, held)
+    task = _task(model, asked, train)
+    _check_fit(task, train, held)
     what = CLASSIFICATION if "accuracy" in task.metrics else REGRESSION
     nn.set_signature(model, Signature(task.inputs, Output(task.target, what), asked.loss, asked.optimizer))
-    return Trainer(task, executor(asked.backend, asked.threads), asked, key, columns, held)
+    return Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
 
 
-def _columns(data: Data, dtype: str, x_name: str, y_name: str) -> dict[str, Array]:
-    """x0, x1, ... and y as contiguous arrays of one length."""
+def _columns(
+    data: Data, dtype: str, x_name: str, y_name: str, like: Mapping[str, TensorType] | None = None
+) -> dict[str, Array]:
+    """x0, x1, ... and y as contiguous arrays of one length; like: the types they are to have, if known."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         what = "data must be a pair (x, y)" if x_name == "x" else "validation must be a pair (x, y) or a share"
         raise UsageError(f"fit: {what}, got {type(data).__name__}")
     xs = data[0] if isinstance(data[0], tuple) else (data[0],)
-    columns: dict[str, Array] = {}
-    for i, x in enumerate(xs):
-        name = x_name if len(xs) == 1 else f"{x_name}[{i}]"
-        array = as_array(x, name)
-        if array.ndim == 0:
-            raise ShapeError(f"{name}: needs an axis of examples, got a single number")
-        check_finite(array, name)
-        columns[f"x{i}"] = np.ascontiguousarray(
-            array.astype(dtype, copy=False) if array.dtype.kind == "f" else _whole(array, name)
-        )
-    y = as_array(data[1], y_name)
-    check_finite(y, y_name)
-    columns["y"] = np.ascontiguousarray(y.astype(dtype, copy=False) if y.dtype.kind == "f" else _labels(y, y_name))
-    n = len(columns["x0"])
-    for name, array in columns.items():
-        if array.ndim == 0 or len(array) != n:
-            size = len(array) if array.ndim else "no"
-            raise DataError(f"{x_name} has {n} examples but {y_name if name == 'y' else name} has {size}")
-    if n == 0:
-        raise DataError(f"{x_name} has no examples")
-    return columns
-
-
-def _whole(array: Array, what: str) -> Array:
-    """Integers in a dtype a graph knows."""
-    if str(array.dtype) in DTYPES:
-        return array
-    if array.dtype == np.uint64 and (array >> np.uint64(63)).any():
-        raise DataError(f"{what}: {array.max()} is too large for int64; convert it to floats")
-    return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
-
-
-def _labels(y: Array, what: str) -> Array:
-    """Integers or bools as labels."""
-    return y.astype(np.int64) if y.dtype == bool else _whole(y, what)
+    return columns(xs, data[1], dtype, (x_name, y_name), like)
 
 
 def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict[str, Array], dict[str, Array] | None]:

@@ -56,6 +56,11 @@ class Task:
         return (*names, "y", *(["w"] if self.weighted else []))
 
     @property
+    def types(self) -> dict[str, TensorType]:
+        """The types of the inputs' columns and of y, by name."""
+        return dict(zip(self.columns, (*(i.type for i in self.inputs), self.target), strict=False))
+
+    @property
     def sums(self) -> tuple[str, ...]:
         return ("count", "loss", *self.metrics)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from schuss import nn
 from schuss.api.outputs import fitted
 from schuss.data import as_array
+from schuss.data.columns import columns
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.ir.types import DTYPES, N, TensorType
+from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
@@ -29,30 +30,30 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     x     an array of rows, or a tuple of them for several inputs
     loss  called with (pred, target); None: the loss the model was trained with
 
-    UsageError if the loss is not known.
+    UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
     """
     signature = signature_of(model) or Signature()
     inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
     if len(inputs) == 1 == len(signature.inputs):
         inputs = [fitted(signature, inputs[0])]
-    columns = {f"x{i}": a for i, a in enumerate(inputs)} | {"y": as_array(y, "y")}
-    dtype = model_dtype(model)
-    columns = {name: np.ascontiguousarray(_converted(a, dtype)) for name, a in columns.items()}
-    types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in columns.items()}
+    found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))
+    types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in found.items()}
     target = types.pop("y")
     run = Run(model, dict(signature.record.get("history") or {}))
     known = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
     given = tuple(replace(i, type=t) for i, t in zip(known, types.values(), strict=True))
     run.task = Task(model, loss_of(model, loss), None, given, target, target_scale=signature.target_scale)
-    run.data, run.track = columns, signature.track
+    run.data, run.track = found, signature.track
     return run
 
 
-def _converted(array: Array, dtype: str) -> Array:
-    """In a dtype that graphs know: floats in the model's."""
-    if array.dtype.kind == "f":
-        return array.astype(dtype, copy=False)
-    return array if str(array.dtype) in DTYPES else array.astype(np.int64)
+def _types(signature: Signature, given: Sequence[Array]) -> dict[str, TensorType]:
+    """What the model was trained on, for the columns given; but floats where it saw integers stay what they are."""
+    if signature.target is None or len(signature.inputs) + 1 != len(given):
+        return {}
+    known = {**{f"x{i}": known.type for i, known in enumerate(signature.inputs)}, "y": signature.target}
+    fits = zip(known.items(), given, strict=True)
+    return {name: t for (name, t), array in fits if t.is_float or array.dtype.kind != "f"}
 
 
 def loss_of(model: Any, loss: Any = None) -> Any:

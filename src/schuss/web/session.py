@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -249,13 +250,15 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     if signature is None:
         raise UsageError(f"{label}: what the model was trained on is not known")
     sets: dict[str, Any] = {"train": None, "test": None}
-    if dataset is not None:
-        sets["train"] = as_run(model, dataset.x_train_flat, dataset.y_train).data
-        sets["test"] = as_run(model, dataset.x_test_flat, dataset.y_test).data
     metrics = {"accuracy": accuracy} if is_classifier(signature) else {}
     assert signature.target is not None or not metrics
     target, scale = signature.target, signature.target_scale
-    task = Task(model, loss_of(model), None, signature.inputs, target, metrics=metrics, target_scale=scale)  # type: ignore[arg-type]
+    task = Task(model, loss_of(model), None, signature.inputs, target, target_scale=scale)  # type: ignore[arg-type]
+    if dataset is not None:
+        train = as_run(model, dataset.x_train_flat, dataset.y_train)
+        sets = {"train": train.data, "test": as_run(model, dataset.x_test_flat, dataset.y_test).data}
+        task = train.task or task  # of the types these data have
+    task = replace(task, metrics=metrics)
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
     session = Session(subject, label, signature.record)
