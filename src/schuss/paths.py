@@ -9,6 +9,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,22 +49,17 @@ def _platform_cache() -> Path:
 # -- reading ------------------------------------------------------------------------------------
 
 
-def open_regular(path: str | os.PathLike[str], links: bool = True) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], links: bool = True) -> BufferedReader:
     """A regular file, open to be read. A pipe or device, which might never end, is an OSError at once.
 
     links: whether a symbolic link in its place is followed.
     """
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags | (0 if links else getattr(os, "O_NOFOLLOW", 0)))
-    try:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-            raise OSError(number, os.strerror(number) if stat.S_ISDIR(mode) else "not a regular file", os.fspath(path))
-        return os.fdopen(handle, "rb")
-    except BaseException:
-        os.close(handle)
-        raise
+    extra = getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | extra))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    return file
 
 
 # -- what is the user's own ---------------------------------------------------------------------
@@ -178,14 +174,14 @@ def _begin(folder: Path, mode: int) -> tuple[Path, BinaryIO]:
         temporary = folder / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
         _writing.add(temporary)
         try:
-            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), mode)
+            file = open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115
         except OSError:
             _writing.discard(temporary)
             raise
-        _lock(handle)
-        if os.name != "posix" or os.fstat(handle).st_nlink:
-            return temporary, os.fdopen(handle, "wb")
-        os.close(handle)  # taken for a dead writer's, in the moment before it was locked
+        _lock(file.fileno())
+        if os.name != "posix" or os.fstat(file.fileno()).st_nlink:
+            return temporary, file
+        file.close()  # taken for a dead writer's, in the moment before it was locked
         _writing.discard(temporary)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from schuss.data.arrays import Array
 from schuss.errors import DataError, no_such_file
+from schuss.paths import open_regular
 
 # Deflate packs at best 258 bytes into two bits: no stream becomes more than this many times longer.
 MAX_INFLATION = 1032
@@ -33,7 +34,7 @@ def read_idx(path: Path) -> Array:
     offset: missing, truncated, over-long or damaged file, wrong magic number, unknown dtype code, no values.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             length = file.seek(0, 2)
             file.seek(0)
             packed = file.read(2) == _GZIP_MAGIC

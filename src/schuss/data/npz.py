@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ from numpy.lib import format as npy
 from schuss.data.arrays import Array, as_array
 from schuss.data.idx import MAX_INFLATION
 from schuss.errors import DataError, no_such_file
+from schuss.paths import open_regular
 
 _CHUNK = 1 << 20
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error, OverflowError)
@@ -28,8 +30,8 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
     objects or anything but real numbers, a header whose sizes do not fit the file.
     """
     try:
-        length = path.stat().st_size
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            length = os.fstat(file.fileno()).st_size
             held = set(archive.namelist())
             missing = [name for name in names if f"{name}.npy" not in held]
             if missing:
@@ -49,7 +51,7 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
 def array_names(path: Path) -> list[str]:
     """The names of the arrays in an .npz file. DataError if it is none."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     except FileNotFoundError:
         raise DataError(no_such_file(path)) from None
@@ -60,7 +62,7 @@ def array_names(path: Path) -> list[str]:
 def read_npy(path: Path) -> Array:
     """The array of an .npy file, in C order and native byte order. DataError as for read_npz."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             length = file.seek(0, 2)
             file.seek(0)
             return _read_array(file, length, str(path))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.errors import ModelFileError
-from schuss.paths import atomic_write
+from schuss.paths import atomic_write, open_regular
 
 Array = NDArray[Any]
 DTYPES = {
@@ -92,7 +92,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str,
     Header and offsets are checked against the file's length before memory is taken; then the data is read once and the
     arrays are views of it. ModelFileError names the file and the byte or tensor that is wrong, OSError passes.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         header, start = _header(Path(path), file.read(8), size, file)
         metadata = _metadata(Path(path), header.pop("__metadata__", {}))

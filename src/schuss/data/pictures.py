@@ -1,0 +1,102 @@
+"""Pictures from files nobody vouches for. What a file claims to be is looked at before anything is decoded: 657 kB of
+PNG can hold 12 GB of pixels.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from schuss.data.arrays import Array
+from schuss.errors import DataError
+from schuss.paths import open_regular
+
+# Those that Pillow decodes by itself: for an EPS it would run a program.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "ICO")
+MOST_PIXELS = 40_000_000
+MOST_OF_JPEG = 160_000_000  # which is decoded smaller, unless its parts come one over the other
+NEEDED = 2_000_000  # pixels beyond which a picture is made smaller: all that is drawn can be seen in it
+
+
+def read_gray(path: str | os.PathLike[str]) -> Array:
+    """Brightness [height, width], 0 to 255, as float64; a transparent picture lies on white, white ink on black.
+
+    More than 2 million pixels are averaged over squares of them. DataError for what is no picture, holds numbers that
+    are not finite, or has more than 40 million pixels (160 million of a JPEG); OSError if it cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    with open_regular(path) as file:
+        try:
+            with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+                opened = Image.open(file, formats=FORMATS)
+            with opened:
+                _check_size(opened, path)
+                picture: Any = ImageOps.exif_transpose(opened)
+                return _gray(picture, path)
+        except (DataError, MemoryError):
+            raise
+        except Image.DecompressionBombError:  # Pillow's own limit, which is larger
+            most = MOST_PIXELS // 10**6
+            raise DataError(f"{path}: has more than {most} million pixels; make the picture smaller") from None
+        except Exception as error:  # a damaged file makes a decoder fail in any way
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise DataError(f"{path}: is not a picture that Pillow can read ({reason})") from None
+
+
+def _check_size(picture: Any, path: Any) -> None:
+    """By the header alone. A JPEG is told to be decoded at half its size, a quarter or an eighth."""
+    width, height = picture.size
+    small = picture.format == "JPEG" and not picture.info.get("progressive")
+    most = MOST_OF_JPEG if small else MOST_PIXELS
+    if width * height > most:
+        raise DataError(
+            f"{path}: {width} x {height} are more than {most // 10**6} million pixels; make the picture smaller"
+        )
+    if small and width * height > NEEDED:
+        shrink = math.sqrt(NEEDED / (width * height))
+        picture.draft(None, (max(1, int(width * shrink)), max(1, int(height * shrink))))
+
+
+def _gray(picture: Any, path: Any) -> Array:
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        return _flattened(np.asarray(_smaller(picture.convert("RGBA")), np.float64))
+    if not picture.mode.startswith(("I", "F")):
+        return np.asarray(_smaller(picture.convert("L")), np.float64)
+    wide = _averaged(np.asarray(picture))  # 16 bits and more: by its own range
+    if not np.isfinite(wide).all():
+        raise DataError(f"{path}: holds NaN or infinite values; fill them first")
+    span = float(wide.max() - wide.min()) or 1.0
+    gray: Array = (wide - wide.min()) / span * 255
+    return gray
+
+
+def _factor(pixels: int) -> int:
+    return math.ceil(math.sqrt(pixels / NEEDED))
+
+
+def _smaller(picture: Any) -> Any:
+    factor = _factor(picture.width * picture.height)
+    return picture.reduce(factor) if factor > 1 else picture
+
+
+def _averaged(wide: Array) -> Array:
+    factor = _factor(wide.size)
+    if factor <= 1:
+        return wide.astype(np.float64)
+    height, width = (max(1, n // factor) for n in wide.shape)
+    rows, columns = (min(factor, n) for n in wide.shape)
+    squares = wide[: height * rows, : width * columns].reshape(height, rows, width, columns)
+    averaged: Array = squares.mean(axis=(1, 3), dtype=np.float64)
+    return averaged
+
+
+def _flattened(pixels: Array) -> Array:
+    gray = pixels[..., :3] @ np.array([0.299, 0.587, 0.114])
+    alpha = pixels[..., 3] / 255
+    on_white = gray * alpha + 255 * (1 - alpha)
+    return on_white if np.ptp(on_white) >= 8 else gray * alpha
