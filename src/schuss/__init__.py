@@ -17,6 +17,7 @@ from schuss.version import __version__
 _MODULES = ("errors", "nn", "ops", "optim")
 _HOME = {
     "Control": "schuss.train.control",
+    "EarlyStop": "schuss.train.early_stop",
     "Tensor": "schuss.trace",
     "explain": "schuss.explanation",
     "fit": "schuss.train.fit",
@@ -33,6 +34,7 @@ _NOT_TOP = ("lookup", "op")  # ways to declare operations: schuss.ops.op
 
 __all__ = [  # not the operations: `from schuss import *` must not replace Python's sum and abs
     "Control",
+    "EarlyStop",
     "Tensor",
     "__version__",
     "errors",
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from schuss.ops import *  # noqa: F403
     from schuss.trace import Tensor
     from schuss.train.control import Control
+    from schuss.train.early_stop import EarlyStop
     from schuss.train.fit import fit
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+
+from schuss import load as schuss_load
 
 if sys.platform == "win32":
     pytest.skip("signals of POSIX", allow_module_level=True)
@@ -143,7 +148,7 @@ def test_resume_with_other_settings_is_an_error(schuss: Any, npz: Path, tmp_path
     assert done.code == 0
     done = schuss("train", npz, *RUN, "--out", tmp_path / "m", "--resume", "--lr", "0.1")
     assert done.code == 2
-    assert "lr was None and is now 0.1" in done.error
+    assert "lr was 0.003 and is now 0.1" in done.error
 
 
 def test_a_damaged_checkpoint_is_an_error(schuss: Any, npz: Path, tmp_path: Path):
@@ -188,3 +193,41 @@ def test_the_bar_is_drawn_on_a_terminal_only(npz: Path):
         assert part in text
     assert "test accuracy" in said
     assert "examples/s" not in said.splitlines()[0]
+
+
+OLD = Path(__file__).parents[1] / "fixtures" / "v0_1_0"
+
+
+@pytest.mark.parametrize(("run", "schedule"), [("defaults", "one_cycle"), ("classes", "cosine"), ("reference", "step")])
+def test_resume_with_other_epochs_under_a_schedule_laid_out_over_them(
+    schuss: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str, schedule: str
+):
+    """It would be weights that no run in one go has."""
+    done = old_run(schuss, tmp_path, monkeypatch, run, "--epochs", "9")
+    assert done.code == 2
+    epochs = dict(itertools.pairwise(json.loads((OLD / "runs.json").read_text())[run]))["--epochs"]
+    said = (
+        f"cannot resume m.safetensors: its {schedule} schedule was laid out for {epochs} epochs; give --epochs {epochs}"
+    )
+    assert said in done.error
+
+
+def test_resume_with_other_epochs_under_a_constant_rate(schuss: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    done = old_run(schuss, tmp_path, monkeypatch, "float64", "--epochs", "9", "--json")
+    assert (done.code, done.json["epochs"]) == (0, 9)
+
+
+def test_a_file_holds_what_was_left_to_be_chosen(schuss: Any, npz: Path, tmp_path: Path):
+    """A later version may choose otherwise."""
+    assert schuss("train", npz, *RUN, "--out", tmp_path / "m").code == 0
+    held = schuss_load(tmp_path / "m").record["settings"]
+    assert (held["lr"], held["loss"]) == (0.003, "cross_entropy")
+
+
+def old_run(schuss: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, *more: str) -> Any:
+    """A run that version 0.1.0 began, resumed."""
+    data, *options = json.loads((OLD / "runs.json").read_text())[name]
+    for file in (*(OLD / "runs" / name).iterdir(), OLD / data):
+        shutil.copy(file, folder / file.name)
+    monkeypatch.chdir(folder)
+    return schuss("train", data, *options, "--out", "m.safetensors", "--resume", "--quiet", *more)

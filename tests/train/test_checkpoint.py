@@ -20,8 +20,8 @@ from schuss import nn, optim, paths
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
 from schuss.train import checkpoint as checkpoints
-from schuss.train import loop
-from schuss.train.checkpoint import Checkpoint
+from schuss.train import loop, settings
+from schuss.train.checkpoint import Checkpoint, beside
 from schuss.train.fit import prepare
 
 from .support import blobs, mlp, same_bits, weights
@@ -85,10 +85,10 @@ def test_a_stopped_run_ends_with_the_same_bits(step, whole, single_steps, tmp_pa
     first = trainer_of()
     first.train(stop=stop_at(step))
     assert first.run.steps == step
-    Checkpoint(path, SETTINGS).save(first)
+    Checkpoint(beside(path), SETTINGS).save(first)
 
     second = trainer_of()
-    assert Checkpoint(path, SETTINGS).resume(second)
+    assert Checkpoint(beside(path), SETTINGS).resume(second)
     assert second.position.counter == step
     second.train()
     assert_like(second, whole)
@@ -99,9 +99,9 @@ def test_a_run_stopped_again_and_again(whole, single_steps, tmp_path):
     rng, stopped, runs = random.Random(0), "not begun", 0
     while stopped is not None:
         trainer = trainer_of()
-        Checkpoint(path, SETTINGS).resume(trainer)
+        Checkpoint(beside(path), SETTINGS).resume(trainer)
         trainer.train(stop=stop_at(rng.randint(1, 4)))
-        Checkpoint(path, SETTINGS).save(trainer)
+        Checkpoint(beside(path), SETTINGS).save(trainer)
         stopped, runs = trainer.run.stopped, runs + 1
     assert 5 < runs < 30
     assert_like(trainer, whole)
@@ -116,7 +116,7 @@ def test_a_run_killed_after_any_save_ends_with_the_same_bits(save, whole, single
     """Five saves an epoch: four within it, one at its end."""
     path = tmp_path / "model.safetensors"
     first, count = trainer_of(), iter(range(1, 10**6))
-    keep = Checkpoint(path, SETTINGS).hook(first)
+    keep = Checkpoint(beside(path), SETTINGS).hook(first)
 
     def saved(ended):
         keep(ended)
@@ -126,7 +126,7 @@ def test_a_run_killed_after_any_save_ends_with_the_same_bits(save, whole, single
     with contextlib.suppress(Killed):
         first.train(saved=saved)
     second = trainer_of()
-    assert Checkpoint(path, SETTINGS).resume(second)
+    assert Checkpoint(beside(path), SETTINGS).resume(second)
     second.train()
     assert_like(second, whole)
 
@@ -137,10 +137,10 @@ def test_a_run_that_stopped_early_does_not_go_on(tmp_path):
     x, y = blobs(30)
     options = {"validation": (x, (y + 1) % 3), "epochs": 30}
     first = trainer_of(**options)
-    first.train(saved=Checkpoint(path, SETTINGS).hook(first))
+    first.train(saved=Checkpoint(beside(path), {**SETTINGS, "epochs": 30}).hook(first))
     assert first.run.stopped == "no better for 3 epochs"
     second = trainer_of(**options)
-    assert Checkpoint(path, SETTINGS).resume(second)
+    assert Checkpoint(beside(path), {**SETTINGS, "epochs": 30}).resume(second)
     second.train()
     assert_like(second, first)
 
@@ -148,9 +148,9 @@ def test_a_run_that_stopped_early_does_not_go_on(tmp_path):
 def test_the_number_of_epochs_may_grow(tmp_path):
     path = tmp_path / "model.safetensors"
     short = trainer_of(epochs=2)
-    short.train(saved=Checkpoint(path, SETTINGS).hook(short))
+    short.train(saved=Checkpoint(beside(path), SETTINGS).hook(short))
     longer = trainer_of(epochs=EPOCHS)
-    assert Checkpoint(path, {**SETTINGS, "epochs": EPOCHS, "threads": 1}).resume(longer)
+    assert Checkpoint(beside(path), {**SETTINGS, "epochs": EPOCHS, "threads": 1}).resume(longer)
     longer.train()
     straight = trainer_of(epochs=EPOCHS)
     straight.train()
@@ -161,7 +161,7 @@ def test_a_checkpoint_within_an_epoch_only_every_few_seconds(monkeypatch, tmp_pa
     monkeypatch.setattr(loop, "SLICE", 0.0)
     monkeypatch.setattr(loop, "SNAPSHOT", -1.0)
     trainer = trainer_of()
-    checkpoint = Checkpoint(tmp_path / "m", SETTINGS)
+    checkpoint = Checkpoint(beside(tmp_path / "m"), SETTINGS)
     saves = []
     monkeypatch.setattr(checkpoint, "save", lambda t: saves.append(t.position.step))
     checkpoint._written = time.monotonic()
@@ -187,7 +187,7 @@ def steered(stop=None, path=None):
 
     trainer.train(progress)
     if path is not None:
-        Checkpoint(path, SETTINGS).save(trainer)
+        Checkpoint(beside(path), SETTINGS).save(trainer)
     return trainer
 
 
@@ -198,7 +198,7 @@ def test_changes_are_resumed_with_the_bits_and_the_record(stop, whole, single_st
     first = steered(stop, path)
     assert first.run.steps == stop
     second = trainer_of()
-    assert Checkpoint(path, SETTINGS).resume(second)
+    assert Checkpoint(beside(path), SETTINGS).resume(second)
     assert second.run.changes == first.run.changes
     assert second.run.changes[-1]["what"] == "stop"
     second.train()
@@ -214,14 +214,25 @@ def test_a_checkpoint_from_before_rates_could_be_changed(whole, single_steps, tm
     path = tmp_path / "model.safetensors"
     first = trainer_of()
     first.train(stop=stop_at(7))
-    Checkpoint(path, SETTINGS).save(first)
+    Checkpoint(beside(path), SETTINGS).save(first)
     arrays, meta = read_tensors(file_of(path))
     del arrays["opt/lr_factor"], meta["position"]["changes"]
     write_tensors(file_of(path), arrays, meta)
     second = trainer_of()
-    assert Checkpoint(path, SETTINGS).resume(second)
+    assert Checkpoint(beside(path), SETTINGS).resume(second)
     second.train()
     assert_like(second, whole)
+
+
+def test_a_setting_that_came_later_is_what_the_run_had_without_it(monkeypatch, tmp_path):
+    path = tmp_path / "model.safetensors"
+    trainer = trainer_of()
+    Checkpoint(beside(path), SETTINGS).save(trainer)
+    monkeypatch.setitem(settings.BEFORE, "momentum_of_2030", 0.5)
+    Checkpoint(beside(path), SETTINGS).resume(trainer)  # a command that has no such option
+    Checkpoint(beside(path), {**SETTINGS, "momentum_of_2030": 0.5}).resume(trainer)
+    with pytest.raises(UsageError, match=r"momentum_of_2030 was 0\.5 and is now 0\.9"):
+        Checkpoint(beside(path), {**SETTINGS, "momentum_of_2030": 0.9}).resume(trainer)
 
 
 # -- files that do not fit ---------------------------------------------------------------------------------
@@ -232,7 +243,7 @@ def saved(tmp_path):
     """A checkpoint of one epoch."""
     path = tmp_path / "model.safetensors"
     trainer = trainer_of(epochs=1)
-    trainer.train(saved=Checkpoint(path, SETTINGS).hook(trainer))
+    trainer.train(saved=Checkpoint(beside(path), SETTINGS).hook(trainer))
     return path
 
 
@@ -242,14 +253,14 @@ def file_of(path):
 
 def test_none_is_no_error(tmp_path):
     trainer = trainer_of()
-    assert Checkpoint(tmp_path / "model.safetensors", SETTINGS).resume(trainer) is False
+    assert Checkpoint(beside(tmp_path / "model.safetensors"), SETTINGS).resume(trainer) is False
     assert trainer.position.counter == 0
 
 
 def test_it_lies_beside_the_model_and_is_removed_at_the_end(saved):
     assert [p.name for p in saved.parent.iterdir()] == ["model.safetensors.ckpt"]
-    Checkpoint(saved, SETTINGS).remove()
-    Checkpoint(saved, SETTINGS).remove()
+    Checkpoint(beside(saved), SETTINGS).remove()
+    Checkpoint(beside(saved), SETTINGS).remove()
     assert not list(saved.parent.iterdir())
 
 
@@ -264,8 +275,8 @@ def test_it_lies_beside_the_model_and_is_removed_at_the_end(saved):
 )
 def test_other_settings_are_named(saved, change, message):
     with pytest.raises(UsageError, match=message) as caught:
-        Checkpoint(saved, {**SETTINGS, **change}).resume(trainer_of())
-    assert "--resume" in str(caught.value)
+        Checkpoint(beside(saved), {**SETTINGS, **change}).resume(trainer_of())
+    assert str(caught.value).endswith("; use the same settings")
 
 
 def test_a_checkpoint_of_another_model(saved):
@@ -273,7 +284,7 @@ def test_a_checkpoint_of_another_model(saved):
     other = prepare(model, blobs(100), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=0.1), epochs=1,
                     batch_size=20, validation=None, seed=0)  # fmt: skip
     with pytest.raises(ModelFileError, match=r"model\.safetensors\.ckpt: does not fit this run \(param/0\.weight"):
-        Checkpoint(saved, SETTINGS).resume(other)
+        Checkpoint(beside(saved), SETTINGS).resume(other)
 
 
 def test_every_cut_is_found(saved):
@@ -282,7 +293,7 @@ def test_every_cut_is_found(saved):
     for length in [*range(0, 64), *range(64, len(whole), 97), len(whole) - 1]:
         file_of(saved).write_bytes(whole[:length])
         with pytest.raises(ModelFileError, match=r"model\.safetensors\.ckpt: "):
-            Checkpoint(saved, SETTINGS).resume(trainer)
+            Checkpoint(beside(saved), SETTINGS).resume(trainer)
     assert trainer.position.counter == 0
 
 
@@ -296,7 +307,7 @@ def test_every_flipped_bit_is_found(saved):
         damaged[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
         file_of(saved).write_bytes(damaged)
         with contextlib.suppress(ModelFileError):
-            Checkpoint(saved, SETTINGS).resume(trainer)
+            Checkpoint(beside(saved), SETTINGS).resume(trainer)
             arrays, meta = read_tensors(file_of(saved))
             assert meta == expected[1]
             assert same_bits(arrays, expected[0])
@@ -306,16 +317,16 @@ def test_every_flipped_bit_is_found(saved):
 def test_foreign_files(saved, content):
     file_of(saved).write_bytes(content)
     with pytest.raises(ModelFileError, match=r"\.ckpt"):
-        Checkpoint(saved, SETTINGS).resume(trainer_of())
+        Checkpoint(beside(saved), SETTINGS).resume(trainer_of())
 
 
 def test_a_model_file_is_no_checkpoint(saved):
     save_file({"w": np.ones(3, "f4")}, file_of(saved), {"schuss": '{"content": {}}'})
     with pytest.raises(ModelFileError, match="checksum"):
-        Checkpoint(saved, SETTINGS).resume(trainer_of())
+        Checkpoint(beside(saved), SETTINGS).resume(trainer_of())
     save_file({"w": np.ones(3, "f4")}, file_of(saved))
     with pytest.raises(ModelFileError, match="not one of schuss's"):
-        Checkpoint(saved, SETTINGS).resume(trainer_of())
+        Checkpoint(beside(saved), SETTINGS).resume(trainer_of())
 
 
 @pytest.mark.parametrize(
@@ -328,7 +339,7 @@ def test_a_position_that_is_not_sound(saved, position):
     both = isinstance(position, dict) and "epochs" not in position
     write_tensors(file_of(saved), arrays, {**meta, "position": {**meta["position"], **position} if both else position})
     with pytest.raises(ModelFileError, match="no sound position"):
-        Checkpoint(saved, SETTINGS).resume(trainer_of())
+        Checkpoint(beside(saved), SETTINGS).resume(trainer_of())
 
 
 # -- disks that fail ---------------------------------------------------------------------------------------
@@ -373,19 +384,19 @@ def test_a_save_that_fails_leaves_the_old_file(saved, monkeypatch, fault):
     else:
         monkeypatch.setattr(paths, "open", denied if fault == "denied" else full, raising=False)
     with pytest.raises(OSError) as caught:
-        Checkpoint(saved, SETTINGS).save(trainer)
+        Checkpoint(beside(saved), SETTINGS).save(trainer)
     monkeypatch.undo()
     assert caught.value.errno == (errno.EACCES if fault == "denied" else errno.ENOSPC)
     assert file_of(saved).read_bytes() == before
     assert [p.name for p in saved.parent.iterdir()] == ["model.safetensors.ckpt"]
-    assert Checkpoint(saved, SETTINGS).resume(trainer)
+    assert Checkpoint(beside(saved), SETTINGS).resume(trainer)
 
 
 def test_a_failing_save_ends_the_run_with_usable_weights(monkeypatch, tmp_path):
     monkeypatch.setattr(paths.os, "fsync", full)
     trainer = trainer_of()
     with pytest.raises(OSError):
-        trainer.train(saved=Checkpoint(tmp_path / "m", SETTINGS).hook(trainer))
+        trainer.train(saved=Checkpoint(beside(tmp_path / "m"), SETTINGS).hook(trainer))
     assert trainer.run.epochs == 1
     assert all(np.isfinite(w).all() for w in weights(trainer.task.model).values())
     assert not list(tmp_path.iterdir())

@@ -224,9 +224,29 @@ def test_begin_may_stop_the_run():
     assert run.epochs == 0
 
 
-def test_only_true_itself_stops():
-    """A callback that happens to return a number goes on."""
-    assert fit(mlp(4, 3), blobs(), epochs=3, callbacks=[lambda run: 1.0], backend="reference").epochs == 3
+@pytest.mark.parametrize("true", [np.True_, np.array(True), np.array([True]), np.float32(1) > 0])
+def test_true_of_numpy_stops_like_python_s(true):
+    for callback in (
+        lambda run: true,
+        SimpleNamespace(begin=lambda run: true),
+        SimpleNamespace(epoch=lambda run: true),
+    ):
+        assert fit(mlp(4, 3), blobs(), epochs=3, callbacks=[callback], backend="reference").epochs < 2
+
+
+@pytest.mark.parametrize(
+    "value", [1, 1.0, "yes", np.float32(1), np.int64(1), np.array([True, True]), [True], np.False_]
+)
+def test_a_callback_s_other_values_are_by_products(value):
+    assert fit(mlp(4, 3), blobs(), epochs=3, callbacks=[lambda run: value], backend="reference").epochs == 3
+
+
+def test_a_class_in_place_of_a_callback_is_named():
+    class Plot(schuss.train.callbacks.Callback):
+        pass
+
+    with pytest.raises(UsageError, match=r"callbacks must be objects, not classes: write Plot\(\)"):
+        fit(mlp(4, 3), blobs(), callbacks=[Plot], backend="reference")
 
 
 # -- weights of examples and of classes ----------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 import schuss
 from schuss import nn, optim
-from schuss.cli.train import command
+from schuss.cli.train import OF_FIT, command
 from schuss.errors import UsageError
 from schuss.train.fit import prepare
 from schuss.train.options import ABOUT, Options, options
@@ -33,8 +33,7 @@ def test_fit_shows_what_the_record_holds():
 
 def test_the_command_takes_ranges_and_names_from_it():
     given = {p.name: p for p in command.params}
-    shared = given.keys() & ABOUT.keys()
-    assert shared >= {"epochs", "batch_size", "seed", "clip_norm", "early_stop", "threads", "backend", "validation"}
+    assert set(OF_FIT) <= given.keys() & ABOUT.keys()
     assert (given["seed"].type.min, given["seed"].type.max) == (0, 2**64 - 1)
     assert given["batch_size"].type.min == 1
     assert given["seed"].default == ABOUT["seed"].default

@@ -185,7 +185,7 @@ def feed(recorder, count, size=1, epoch=10):
     """Moments one second apart; step i has loss i, and ends an epoch now and then."""
     sums = {"count": 0.0, "loss": 0.0, "accuracy": 0.0}
     at = Moment(0, 0.0, 0.0, math.nan, {}, 0.1, {"w": np.zeros(size)})
-    recorder.begin(at, {})
+    recorder.begin(at, {}, 1)
     for i in range(1, count + 1):
         sums = {"count": sums["count"] + 2, "loss": sums["loss"] + 2 * i, "accuracy": sums["accuracy"] + i}
         if i == 1:

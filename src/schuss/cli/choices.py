@@ -37,7 +37,12 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {  # class, settings,
     "nadam": ("NAdam", {}, 1e-3),
     "lion": ("Lion", {}, 1e-4),
 }
-SCHEDULES = ("constant", "step", "exponential", "cosine", "one_cycle")
+RATES_OF_0_1_0 = {  # what lr = None meant in the files of that version
+    "sgd": 1e-1, "momentum": 1e-2, "nesterov": 1e-2, "rmsprop": 1e-3, "adagrad": 1e-2, "adam": 3e-3, "adamw": 1e-3,
+    "nadam": 1e-3, "lion": 1e-4,
+}  # fmt: skip
+LAID_OUT = ("step", "exponential", "cosine", "one_cycle")  # over all the epochs
+SCHEDULES = ("constant", *LAID_OUT)
 
 
 def schedule(name: str, rate: float, warmup: int, steps: int) -> Any:

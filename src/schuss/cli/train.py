@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from schuss.cli.choices import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from schuss.cli.choices import ACTIVATIONS, LAID_OUT, LOSSES, OPTIMIZERS, RATES_OF_0_1_0, SCHEDULES
 from schuss.cli.pages import page_options
-from schuss.train.options import ABOUT, FREE, Choice, Whole
+from schuss.train.interrupts import Interrupts
+from schuss.train.options import ABOUT, FREE, Choice, Positive, Whole
 
 if TYPE_CHECKING:
     from schuss.cli.watch import Watched
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
+OF_FIT = ("epochs", "batch_size", "validation", "seed", "clip_norm", "early_stop", "threads", "backend")
+MEND = "use the same settings, or start without --resume"
 NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free to change
     "out", "resume", "keep_path", "quiet", "as_json", "watch", "port", "opened", *(FREE - {"epochs"}),
 }  # fmt: skip
@@ -59,7 +60,10 @@ def _of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
     kind = ABOUT[name].kind
     if isinstance(kind, Whole):
         return click.IntRange(kind.low, kind.high)
-    return click.Choice(kind.names) if isinstance(kind, Choice) else _PositiveNumber()
+    if isinstance(kind, Choice):
+        return click.Choice(kind.names)
+    assert isinstance(kind, Positive)
+    return _PositiveNumber()
 
 
 @click.command("train")
@@ -120,16 +124,16 @@ class TrainCommand:
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
         self.out: Path | None = options["out"]
-        self.caught: int | None = None
-        self.settings = {k: list(v) if isinstance(v, tuple) else v for k, v in options.items() if k not in NOT_SETTINGS}
+        self.interrupts = Interrupts((signal.SIGINT, signal.SIGTERM))
+        self.settings: dict[str, Any] = {}
         self.watched: Watched | None = None
 
     def run(self) -> int:
-        from schuss.cli.progress import Bar
         from schuss.data import load_dataset
         from schuss.errors import UsageError
-        from schuss.train.checkpoint import Checkpoint
+        from schuss.train.checkpoint import Checkpoint, beside, check_place
         from schuss.train.control import BY_HAND
+        from schuss.train.progress import Bar
 
         if self.options["watch"]:
             from schuss.web import check_installed
@@ -140,18 +144,19 @@ class TrainCommand:
         if self.options["keep_path"] and self.out is None:
             raise UsageError("--keep-path needs --out FILE: the path lies in it")
         if self.out is not None:
-            _check_writable(self.out)
-            finished = self._finished()
+            check_place(self.out, "--out")
+        with self.interrupts:
+            dataset = load_dataset(self.options["data"])
+            self._resolve(dataset)
+            finished = self._finished(dataset)
             if finished is not None:
                 self._print(finished)
                 return 0
-        with self._signals():
-            dataset = load_dataset(self.options["data"])
             trainer = self.prepare(dataset)
             self._note_threads(trainer.loop)
-            checkpoint = Checkpoint(self.out, self.settings) if self.out is not None else None
+            checkpoint = Checkpoint(beside(self.out), self.settings, MEND) if self.out is not None else None
             if checkpoint and self.options["resume"]:
-                resumed = checkpoint.resume(trainer)
+                resumed = checkpoint.resume(trainer, lambda held: self._comparable(held, dataset), self._check_epochs)
                 self._note(
                     f"resuming at epoch {trainer.position.epoch + 1}" if resumed else "no checkpoint: starting afresh"
                 )
@@ -162,10 +167,10 @@ class TrainCommand:
                 columns = self._test_columns(trainer, dataset)
                 self.watched = Watched(trainer, dataset.name, columns, self.options["port"], self.options["opened"])
             start, first = trainer.seconds, trainer.position.counter  # pauses do not count
-            with Bar(self.options["quiet"]) as bar:
+            with Bar(not self.options["quiet"]) as bar:
                 run = self._trained(trainer, bar, saved)
             seconds = trainer.seconds - start
-            if self.caught is not None:
+            if self.interrupts.caught is not None:
                 code = self._stopped(trainer, checkpoint)
                 if self.watched:
                     self.watched.stop()
@@ -181,7 +186,7 @@ class TrainCommand:
             elif checkpoint is not None:
                 checkpoint.remove()
         self._print(result)
-        return self.watched.stay(self.caught is not None) if self.watched else 0
+        return self.watched.stay(self.interrupts.caught is not None) if self.watched else 0
 
     # -- what is trained ---------------------------------------------------------------------------
 
@@ -195,27 +200,52 @@ class TrainCommand:
         x, y = dataset.x_train_flat, dataset.y_train
         outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
         model = nn.to_dtype(network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
-        loss_name = self.loss_name(dataset)
         rows = len(x) - round(len(x) * o["validation"])
-        kind, settings, rate = OPTIMIZERS[o["optimizer"]]
-        default = RATE if o["optimizer"] == "adam" and o["lr"] is None else rate
-        lr = schedule(o["schedule"], o["lr"] or default, o["warmup"], o["epochs"] * -(-rows // o["batch_size"]))
+        kind, settings, _ = OPTIMIZERS[o["optimizer"]]
+        lr = schedule(o["schedule"], o["lr"], o["warmup"], o["epochs"] * -(-rows // o["batch_size"]))
         make: Any = optim.OPTIMIZERS[kind]
         optimizer = make(lr=lr, weight_decay=o["weight_decay"], **settings)
-        shared = {name: o[name] for name in ABOUT if name in o}
+        shared = {name: o[name] for name in OF_FIT}
         chosen = {
-            "loss": nn.LOSSES[LOSSES[loss_name]](),
+            "loss": nn.LOSSES[LOSSES[o["loss"]]](),
             "optimizer": optimizer,
             "record": o["watch"] or o["keep_path"],
             "control": Control() if o["watch"] else None,
         }
         return prepare(model, (x, y), **{**shared, **chosen})
 
+    def _resolve(self, dataset: Dataset) -> None:
+        """What was left to be chosen, so that files hold what the run had."""
+        o = self.options
+        o["loss"] = self.loss_name(dataset)
+        o["lr"] = o["lr"] or (RATE if o["optimizer"] == "adam" else OPTIMIZERS[o["optimizer"]][2])
+        self.settings = {k: list(v) if isinstance(v, tuple) else v for k, v in o.items() if k not in NOT_SETTINGS}
+
+    def _comparable(self, held: Any, dataset: Dataset) -> Any:
+        """Settings from a file as this version would have written them: 0.1.0 left what was not given unresolved."""
+        if not isinstance(held, dict):
+            return held
+        lr = RATES_OF_0_1_0.get(str(held.get("optimizer"))) if held.get("lr") is None else held["lr"]
+        loss = _default_loss(dataset) if held.get("loss") is None else held["loss"]
+        return {**held, "lr": lr, "loss": loss}
+
+    def _check_epochs(self, held: Any) -> None:
+        """UsageError where the schedule would not be the run's: weights that no run without interruption has."""
+        from schuss.errors import UsageError
+
+        epochs, name = (held.get("epochs"), held.get("schedule")) if isinstance(held, dict) else (None, None)
+        now = self.options["epochs"]
+        if name in LAID_OUT and epochs != now:
+            raise UsageError(
+                f"cannot resume {self.out}: its {name} schedule was laid out for {epochs} epochs; give --epochs "
+                f"{epochs}, or train {now} epochs afresh without --resume (--schedule constant can be prolonged)"
+            )
+
     def loss_name(self, dataset: Dataset) -> str:
         """The loss asked for, or the one that suits the data. UsageError for one that does not."""
         from schuss.errors import UsageError
 
-        name: str = self.options["loss"] or ("mse" if dataset.classes is None else "cross_entropy")
+        name: str = self.options["loss"] or _default_loss(dataset)
         if dataset.classes is None and name == "cross_entropy":
             raise UsageError(
                 "--loss cross_entropy needs classes, and y_train holds floating numbers: use mse, mae or huber"
@@ -227,7 +257,7 @@ class TrainCommand:
         from schuss.errors import NonFiniteError
 
         try:
-            return trainer.train(self.watched.beside(bar) if self.watched else bar, self._stop, saved)
+            return trainer.train(self.watched.beside(bar) if self.watched else bar, self.interrupts.reason, saved)
         except NonFiniteError as error:
             if self.out is None:
                 raise
@@ -300,36 +330,38 @@ class TrainCommand:
             record={**trainer.run.record(), "seed": self.options["seed"], "settings": self.settings},
         )
 
-    def _finished(self) -> dict[str, Any] | None:
+    def _finished(self, dataset: Dataset) -> dict[str, Any] | None:
         """The record of a run that --resume finds finished already."""
         from schuss.errors import ModelFileError
         from schuss.io.model import read_model
         from schuss.io.record import sound
-        from schuss.train.checkpoint import Checkpoint, check_settings
+        from schuss.train.checkpoint import beside
+        from schuss.train.settings import check_settings
 
-        assert self.out is not None
-        if not self.options["resume"] or not self.out.exists() or Checkpoint(self.out, {}).path.exists():
+        if self.out is None or not self.options["resume"] or not self.out.exists() or beside(self.out).exists():
             return None
         try:
             record = sound(read_model(self.out)[1].get("record") or {})[0]
         except ModelFileError:
             return None
-        check_settings(self.settings, record.get("settings"), str(self.out))
+        held = self._comparable(record.get("settings"), dataset)
+        check_settings(self.settings, held, str(self.out), MEND)
         ended = (record.get("epochs") or 0) >= self.options["epochs"] or record.get("stopped")
         told = all(record.get(name) is not None for name in ("model", "parameters", "epochs", "seconds", "test_loss"))
         if not ended or not told or "train_loss" not in record:  # a signal left it without its result
             return None
+        self._check_epochs(held)
         self._note(f"{self.out} is finished: {record.get('epochs')} epochs")
         return record
 
     def _stopped(self, trainer: Trainer, checkpoint: Any) -> int:
         """After Ctrl-C or SIGTERM: keep the last and the best weights and say where they are."""
-        assert self.caught is not None
+        assert self.interrupts.caught is not None
         if checkpoint is not None:
             checkpoint.save(trainer)
             self._save_stopped(trainer, trainer.best or trainer.weights())
         self._say_stopped(trainer, checkpoint, bool(trainer.best))
-        return 128 + self.caught
+        return 128 + self.interrupts.caught
 
     def _say_stopped(self, trainer: Trainer, checkpoint: Any, best: bool) -> None:
         """Where a run was stopped and what is kept of it. best: whether --out has the best weights, not the last."""
@@ -338,27 +370,6 @@ class TrainCommand:
             which = f"the best (epoch {at.best_epoch})" if best else "these"
             kept = f"the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}"
         self._note(f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}; {kept}")
-
-    # -- signals -----------------------------------------------------------------------------------
-
-    def _stop(self) -> str | None:
-        return None if self.caught is None else f"signal {self.caught}"
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM set a flag that is seen at the next slice; a second Ctrl-C ends at once."""
-
-        def note(number: int, frame: Any) -> None:
-            if self.caught is not None:
-                raise KeyboardInterrupt
-            self.caught = number
-
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     # -- output ------------------------------------------------------------------------------------
 
@@ -401,19 +412,13 @@ class TrainCommand:
             click.echo(f"{name:<14} {value}")
 
 
+def _default_loss(dataset: Dataset) -> str:
+    return "mse" if dataset.classes is None else "cross_entropy"
+
+
 def _describe(model: Any) -> str:
     """784-256-128-10"""
     from schuss import nn
 
     linear = [m for m in model if isinstance(m, nn.Linear)]
     return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))
-
-
-def _check_writable(out: Path) -> None:
-    """Before hours of training: the folder of --out must take a file. OSError otherwise."""
-    from schuss.paths import check_writable
-
-    folder = out.resolve().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(2, "the folder for --out does not exist", str(folder))
-    check_writable(folder)

@@ -18,6 +18,11 @@ from schuss.optim.base import Rate, check_rate, rate_at
 class Schedule(Configured):
     """Base of the schedules. Any function of the step may stand in for one."""
 
+    @property
+    def length(self) -> int | None:
+        """The steps it is laid out for, after which the rate stays as it is; None for one without end."""
+        return None
+
     def __call__(self, step: Any) -> Any:
         return self.at(ops.cast(step, dtype="float64"))
 
@@ -111,6 +116,10 @@ class Cosine(Schedule):
         if not 0.0 <= self.min_lr <= self.lr:
             raise UsageError(f"Cosine: min_lr must be between 0 and lr, got {self.min_lr!r}")
 
+    @property
+    def length(self) -> int:
+        return self.steps
+
     def at(self, t: Any) -> Any:
         return _cosine(self.lr, self.min_lr, ops.minimum(t / self.steps, 1.0))
 
@@ -137,6 +146,10 @@ class OneCycle(Schedule):
         if not (1.0 <= self.div_factor < math.inf and 1.0 <= self.final_div_factor < math.inf):
             raise UsageError("OneCycle: div_factor and final_div_factor must be at least 1")
 
+    @property
+    def length(self) -> int:
+        return self.steps
+
     def at(self, t: Any) -> Any:
         low = self.max_lr / self.div_factor
         top = self.pct_start * self.steps - 1.0  # below 0 for few steps: no rise
@@ -162,6 +175,11 @@ class Warmup(Schedule):
     def __post_init__(self) -> None:
         check_rate("Warmup", self.inner)
         _positive_steps("Warmup", steps=self.steps)
+
+    @property
+    def length(self) -> int | None:
+        inner = getattr(self.inner, "length", None)
+        return None if inner is None else self.steps + int(inner)
 
     def at(self, t: Any) -> Any:
         since = ops.cast(ops.maximum(t - float(self.steps), 0.0), dtype="int64")

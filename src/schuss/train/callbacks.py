@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.train.record import Moment, Track
 from schuss.train.step import Task
 
-NOT_RECORDED = ("model", "steps", "path", "track", "task", "data", "validation")  # what no model file holds
+if TYPE_CHECKING:
+    from schuss.train.loop import Position
+    from schuss.train.options import Options
+
+RECORDED = ("history", "epochs", "stopped", "best", "changes")  # what a model file holds
+
+
+@dataclass(frozen=True)
+class State:
+    """The last state of a run, from which it can go on: what it was asked for, its random key, every array (those of
+    the best weights included) and its position. In copies and pickles there are no callbacks and no control.
+    """
+
+    options: Options
+    key: Array
+    arrays: Mapping[str, Array]
+    position: Position
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "options": replace(self.options, callbacks=(), control=None)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
 
 @dataclass
@@ -22,7 +46,7 @@ class Run:
     epochs    epochs finished
     steps     steps done
     stopped   why the run ended before its last epoch, else None
-    best      the epoch with the least validation loss, if there is validation data
+    best      the epoch with the least validation loss, or the best by `early_stop`'s metric
     changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}, and
               likewise "pause", "resume", "step" and "stop" with None for from and to
     path      the recorded moments (schuss.train.record.Moment), with record=True
@@ -30,6 +54,7 @@ class Run:
     task      what was learned: model, loss, optimizer and types
     data      the training columns x0, ..., y and, with weights of examples, w; the trainer's own arrays, no copies
     validation likewise, if there is validation data
+    state     the last state, with which `resume` goes on
     """
 
     model: Any
@@ -44,6 +69,22 @@ class Run:
     task: Task | None = field(default=None, compare=False)
     data: Mapping[str, Array] | None = field(default=None, compare=False)
     validation: Mapping[str, Array] | None = field(default=None, compare=False)
+    state: State | None = field(default=None, compare=False)
+
+    def resume(self, epochs: int | None = None, **changes: Any) -> Run:
+        """Train so many more epochs from the last (not the best) state, exactly as one longer run would have: weights,
+        the optimizer's state, schedule, order of rows, dropout and history have the same bits. The model gets the
+        weights; this run goes on, and is returned. None: the epochs that a run that was stopped has not done.
+
+        changes: optimizer, early_stop, callbacks, threads, record, control, checkpoint or progress in place of those of
+        `fit`. The steps of a schedule count from the run's first.
+
+        UsageError where a schedule of fixed length (OneCycle, Cosine) ends before: give an optimizer with a longer
+        one. A run that `early_stop` ended stays ended, with a warning: `resume(epochs, early_stop=None)` goes on.
+        """
+        from schuss.train.resume import go_on
+
+        return go_on(self, epochs, changes)
 
     def last(self, column: str) -> Any:
         """The newest entry of a column, None if there is none."""
@@ -52,7 +93,7 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """What a model file keeps of it, fit for JSON."""
-        return {name: value for name, value in vars(self).items() if name not in NOT_RECORDED}
+        return {name: getattr(self, name) for name in RECORDED}
 
     def __repr__(self) -> str:
         parts = [f"{k}={v[-1]:.4g}" for k, v in self.history.items() if v and isinstance(v[-1], float)]
@@ -60,7 +101,7 @@ class Run:
 
 
 class Callback:
-    """Base of callbacks: override what you need. Returning True from `epoch` stops the run."""
+    """Base of callbacks: override what you need. Returning True (Python's or numpy's) from `epoch` stops the run."""
 
     def begin(self, run: Run) -> Any:
         """Before the first step."""
@@ -86,6 +127,8 @@ def as_callbacks(given: Iterable[Any]) -> list[Any]:
     """
     result: list[Any] = []
     for callback in given:
+        if isinstance(callback, type):
+            raise UsageError(f"fit: callbacks must be objects, not classes: write {callback.__name__}()")
         hooked = any(hasattr(callback, hook) for hook in ("begin", "epoch", "end"))
         if not hooked and not callable(callback):
             raise UsageError(
@@ -98,4 +141,12 @@ def as_callbacks(given: Iterable[Any]) -> list[Any]:
 def call(callbacks: Iterable[Any], hook: str, run: Run) -> bool:
     """Call the hook of each; whether one of them asked to stop."""
     answers = [getattr(c, hook)(run) for c in callbacks if hasattr(c, hook)]
-    return any(a is True for a in answers)
+    return any(_is_true(answer) for answer in answers)
+
+
+def _is_true(answer: Any) -> bool:
+    """True of Python or numpy, or a boolean array of one element. Other values are by-products, as of `list.pop`."""
+    if isinstance(answer, (bool, np.bool_)):
+        return bool(answer)
+    boolean = getattr(answer, "shape", None) in ((), (1,)) and str(getattr(answer, "dtype", "")).endswith("bool")
+    return boolean and bool(answer)

@@ -1,12 +1,13 @@
 """Checkpoints: a run on disk, so that it can go on bit for bit after anything, a kill included.
 
-The file beside the model holds every array of the run (weights, optimizer state, metric sums, random key, best
+The file holds every array of the run (weights, optimizer state, metric sums, random key, best
 weights) and its position (epoch, step, history, changes made by hand, early stopping), with a checksum; it is
 replaced whole.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -17,27 +18,34 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import ModelFileError, UsageError
-from schuss.io.tensors import read_tensors, write_tensors
+from schuss.io.tensors import read_sealed, read_tensors, write_tensors
+from schuss.paths import check_writable
 from schuss.train.loop import FACTOR, Position, Trainer
-from schuss.train.options import BEFORE, FREE
+from schuss.train.settings import check_length, check_settings
+from schuss.version import __version__
 
 EVERY = 5.0  # seconds between two writes within an epoch
 
 
 class Checkpoint:
-    """The checkpoint that belongs to a model file.
+    """A run on disk.
 
-    settings: what the run was asked for; a run can only be resumed with the same ones.
+    path      the file; it is replaced whole
+    settings  what the run was asked for, resolved; a run can only be resumed with the same ones
+    mend      what to do about others, for the message
     """
 
-    def __init__(self, out: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
-        self.path = Path(f"{os.fspath(out)}.ckpt")
+    def __init__(
+        self, path: str | os.PathLike[str], settings: Mapping[str, Any], mend: str = "use the same settings"
+    ) -> None:
+        self.path = Path(path)
         self.settings = dict(settings)
+        self._mend = mend
         self._written = 0.0
 
     def save(self, trainer: Trainer) -> None:
         """Write the trainer's last snapshot. OSError if it cannot be written; an old checkpoint stays."""
-        meta = {"settings": self.settings, "position": asdict(trainer.position)}
+        meta = {"schuss": __version__, "settings": self.settings, "position": asdict(trainer.position)}
         write_tensors(self.path, trainer.snapshot(), meta)
         self._written = time.monotonic()
 
@@ -50,27 +58,49 @@ class Checkpoint:
 
         return saved
 
-    def resume(self, trainer: Trainer) -> bool:
+    def resume(
+        self,
+        trainer: Trainer,
+        comparable: Callable[[Any], Any] = lambda held: held,
+        check: Callable[[Any], None] = lambda held: None,
+    ) -> bool:
         """Put the trainer where the checkpoint is; False if there is none.
+
+        comparable  gives the settings in the file as this version would have written them
+        check       raises for what these must not be, beside what differs
 
         Raises UsageError naming settings that differ, ModelFileError for a damaged file.
         """
         if not self.path.exists():
             return False
         arrays, meta = read_tensors(self.path)
-        check_settings(self.settings, meta.get("settings"), str(self.path))
+        if "position" not in meta:
+            raise ModelFileError(f"{self.path}: is a model, not a checkpoint; schuss.load reads it")
+        held = comparable(meta.get("settings"))
+        check_settings(self.settings, held, str(self.path), self._mend)
+        check(held)
         if FACTOR in trainer.arrays:  # files written before the rate could be changed have none
             arrays.setdefault(FACTOR, np.ones(()))
-        wanted = {name: (v.shape, v.dtype) for name, v in trainer.arrays.items()}
-        found = {name: (v.shape, v.dtype) for name, v in arrays.items() if not name.startswith("best/")}
-        if wanted != found:
-            name = next(n for n in {**wanted, **found} if wanted.get(n) != found.get(n))
+        name = misfit(trainer, arrays)
+        if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
         position = _position(meta.get("position"))
         if position is None or position.step > trainer.steps:
             raise ModelFileError(f"{self.path}: has no sound position; remove it to start afresh")
+        check_length(trainer, int(held.get("epochs", 0)) if isinstance(held, dict) else 0)
         trainer.restore(arrays, position)
         return True
+
+    def check_replaceable(self) -> None:
+        """UsageError if there is another kind of file in its place."""
+        if not self.path.exists():
+            return
+        try:
+            fine = "position" in read_sealed(self.path)[1]
+        except ModelFileError:
+            fine = False
+        if not fine:
+            raise UsageError(f"fit: {self.path} is there and is no checkpoint; give checkpoint= another name")
 
     def remove(self) -> None:
         """The run ended well."""
@@ -91,10 +121,24 @@ def _position(written: Any) -> Position | None:
     return position if sound and all(isinstance(v, list) for v in position.history.values()) else None
 
 
-def check_settings(wanted: Mapping[str, Any], found: Any, where: str) -> None:
-    """UsageError naming the settings of a run that differ from those it was begun with."""
-    old = {**BEFORE, **found} if isinstance(found, dict) else {}
-    differ = [k for k in {**old, **wanted} if k not in FREE and old.get(k) != wanted.get(k)]
-    if differ:
-        listed = ", ".join(f"{k} was {old.get(k)!r} and is now {wanted.get(k)!r}" for k in differ)
-        raise UsageError(f"cannot resume {where}: {listed}; use the same settings, or start without --resume")
+def misfit(trainer: Trainer, arrays: Mapping[str, Any]) -> str | None:
+    """The first array whose name, shape or dtype is not the trainer's; None if all fit."""
+    wanted = {name: (v.shape, v.dtype) for name, v in trainer.arrays.items()}
+    found = {name: (v.shape, v.dtype) for name, v in arrays.items() if not name.startswith("best/")}
+    return next((n for n in {**wanted, **found} if wanted.get(n) != found.get(n)), None)
+
+
+def beside(out: str | os.PathLike[str]) -> Path:
+    """The checkpoint that belongs to a model file."""
+    return Path(f"{os.fspath(out)}.ckpt")
+
+
+def check_place(path: str | os.PathLike[str], what: str) -> None:
+    """Before hours of training: the folder must take a file. OSError otherwise."""
+    folder = Path(path).resolve().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"the folder for {what} does not exist", str(folder))
+    check_writable(folder)
+
+
+__all__ = ["Checkpoint", "beside", "check_place", "misfit"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,12 @@ from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Output, Signature
 from schuss.signature.inputs import by_scale
 from schuss.train.callbacks import Run
+from schuss.train.conduct import conduct
 from schuss.train.control import Control
+from schuss.train.early_stop import EarlyStop
 from schuss.train.loop import Trainer
 from schuss.train.options import Data, Options, options
+from schuss.train.resume import take_up, with_total
 from schuss.train.step import Metric, Task
 
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
@@ -51,13 +55,16 @@ def fit(
     sample_weight: Any = None,
     class_weight: Any = None,
     clip_norm: float | None = None,
-    early_stop: int | None = None,
+    early_stop: EarlyStop | int | None = None,
     shuffle: bool = True,
     scale: float | None = None,
     threads: int | None = None,
     backend: str = "native",
     record: bool | float = False,
     control: Control | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    resume: Run | str | PathLike[str] | None = None,
+    progress: bool = True,
 ) -> Run:
     """Train the model on data, and return the run with its history.
 
@@ -70,12 +77,12 @@ def fit(
     validation    (x, y) to measure on after each epoch, or the share of the data to hold out
     seed          of fresh weights, the shuffle and dropout; the same seed gives the same bits
     metrics       functions of (pred, target) that give one value an example or a scalar; accuracy is built in
-    callbacks     objects with begin, epoch, end; or functions called after each epoch; True stops
+    callbacks     objects with begin, epoch, end; or functions called after each epoch; True, numpy's too, stops
     sample_weight [N] weights of the examples: the loss is their weighted mean
     class_weight  a weight for each class: a mapping, a sequence, or "balanced" (N / (classes * count))
     clip_norm     limit on the norm of all gradients together
     early_stop    stop after so many epochs without a better validation loss (the training loss without
-                  validation data); the best weights are restored
+                  validation data), or as a schuss.EarlyStop says; the best weights are restored
     shuffle       a new order of the examples each epoch; False: as they come
     scale         bytes of x are multiplied by it, and integers where no input has bytes; None: bytes by 1/255
     threads       None: the cores this process may use
@@ -84,20 +91,31 @@ def fit(
                   or as many seconds as given; the first and the last always; where more than 200 moments or 256 MB
                   would be held, every other one is dropped. Changes no bit of the weights
     control       a schuss.Control, with which another thread pauses, steps or stops the run or sets its rate
+    checkpoint    a file that holds the run, replaced every few seconds, after each epoch and at the end; Ctrl-C and
+                  SIGTERM write it before they take their course
+    resume        a run: train `epochs` more from its last state, as `run.resume` does. Or a checkpoint: go on where it
+                  is until there are `epochs` in total, with the bits of a run that was never stopped; with
+                  checkpoint= the same file a run begins where there is none. Settings and data must be the same
+    progress      a line of where the run is, on stderr if that is a terminal, and in notebooks; False: none
 
     The model's parameters are float32 unless it was converted (nn.to_dtype); data of another floating dtype is
     converted once, bytes and integers stay as they are in memory. Parameters that have numbers keep them, so
-    that a second call goes on from the first.
+    that a second call goes on from the weights of the first; all else begins anew: the optimizer's state, its
+    schedule, the order of the examples. `run.resume` goes on with these, too. seed stays 0 unless it is given: the
+    models of an ensemble need a seed each.
+
+    Ctrl-C raises KeyboardInterrupt after the slice that is being computed; the model then has the weights, and the
+    exception's `run` is the run so far.
 
     Raises UsageError, DataError or ShapeError for arguments that do not fit, NonFiniteError as soon as the loss
     is not finite (the model then has the last good weights).
     """
-    return prepare(**locals()).train()  # all arguments by name; schuss.train.options holds the same list
+    return conduct(prepare(**locals()))  # all arguments by name; schuss.train.options holds the same list
 
 
 def prepare(model: Any, data: Data, **given: Any) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
-    asked = options(given)
+    asked = with_total(options(given))
     parameters = nn.named_parameters(model)
     if not parameters:
         raise UsageError("fit: the model has no parameters to learn")
@@ -121,7 +139,9 @@ def prepare(model: Any, data: Data, **given: Any) -> Trainer:
     _check_fit(task, train, held)
     what = CLASSIFICATION if "accuracy" in task.metrics else REGRESSION
     nn.set_signature(model, Signature(task.inputs, Output(task.target, what), asked.loss, asked.optimizer))
-    return Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
+    trainer = Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
+    take_up(trainer)
+    return trainer
 
 
 def _columns(

@@ -12,11 +12,14 @@ import numpy as np
 
 from schuss import nn
 from schuss.data import Orders
+from schuss.errors import UsageError
 from schuss.ir.executor import Array, Executor
+from schuss.nn.walk import frozen_names
 from schuss.optim.base import LR_FACTOR
-from schuss.train.callbacks import Run, as_callbacks, call
+from schuss.train.callbacks import Run, State, as_callbacks, call
 from schuss.train.control import Control
 from schuss.train.diagnose import blown_up, finite, last_good
+from schuss.train.early_stop import early_stop
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.options import Options
 from schuss.train.rate import schedule_of, steered, why_fixed
@@ -50,7 +53,7 @@ class Position:
     step: int = 0  # within the epoch
     counter: int = 0  # over the whole run
     history: dict[str, list[Any]] = field(default_factory=dict)
-    best_loss: float = math.inf
+    best_loss: float = math.inf  # or the score of another metric: less is better
     best_epoch: int | None = None
     waited: int = 0  # epochs since the best
     epoch_seconds: float = 0.0
@@ -68,8 +71,13 @@ class Trainer:
         key: Array,
         data: Mapping[str, Array],
         validation: Mapping[str, Array] | None,
+        run: Run | None = None,
     ) -> None:
-        self.task, self.options, self.key = task, options, key
+        self.task, self.key = task, key
+        columns = [*task.sums[1:], *(f"val_{name}" for name in task.sums[1:] if validation is not None)]
+        stop = early_stop(options.early_stop)
+        self.early_stop = None if stop is None else stop.resolved(columns)
+        self.options = replace(options, early_stop=self.early_stop)
         self.rows = len(data["y"])
         self.batch = min(options.batch_size, self.rows)
         self.steps = -(-self.rows // self.batch)
@@ -79,7 +87,8 @@ class Trainer:
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.best: dict[str, Array] = {}
         self.data = dict(data)
-        self.run = Run(task.model, task=task, data=self.data, validation=validation)
+        self.run = run or Run(task.model)
+        self.run.task, self.run.data, self.run.validation = task, self.data, validation
         self.parameters = nn.named_parameters(task.model)
         params = {name: p.data for name, p in self.parameters.items()}
         made = training(task)
@@ -112,7 +121,7 @@ class Trainer:
         """Go on from a checkpoint."""
         self.arrays = {name: np.asarray(arrays[name]) for name in self.arrays}
         self.best = {n.removeprefix("best/"): np.asarray(v) for n, v in arrays.items() if n.startswith("best/")}
-        self.position = position
+        self.position, self._back = position, (position.step, dict(self.arrays))
         self._earlier = sum(position.history.get("seconds", []))
         self.run.history, self.run.changes = position.history, position.changes
         self.run.epochs, self.run.steps, self.run.best = position.epoch, position.counter, position.best_epoch
@@ -132,23 +141,28 @@ class Trainer:
         """
         self.loop.load(self.arrays)
         self.run.history, self.run.changes = self.position.history, self.position.changes
-        if self.position.step == 0:  # resumed just after the epoch that was to be the last
-            self.run.stopped = self._waited_long_enough()
+        self.run.stopped = self.ended_early()
         self.control.begin()
         try:
             if self.recorder is not None:
-                self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays))
+                self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays), self.batch)
             halted = call(self.callbacks, "begin", self.run)
             while not halted and self.position.epoch < self.options.epochs and self.run.stopped is None:
                 self._epoch(progress, stop, saved)
                 if self.run.stopped is None:
                     halted = call(self.callbacks, "epoch", self.run)
+                    self._check_frozen()
                     self.run.stopped = "a callback asked to" if halted else self._waited_long_enough()
                     saved(True)
             self._record_moment()
+        except BaseException as error:
+            error.run = self.run  # type: ignore[attr-defined]  # what there is of it can be had, and gone on with
+            raise
         finally:
+            self._settle()
             self.control.detach()
             self.publish(self.best if self._restores_best() else self.weights())
+            self.run.state = State(self.options, self.key, self.snapshot(), self.position)
             self._note_record()
         call(self.callbacks, "end", self.run)
         return self.run
@@ -171,16 +185,39 @@ class Trainer:
         signature = nn.signature_of(self.task.model)
         if signature is not None:
             asked = {name: getattr(self.options, name) for name in ("batch_size", "seed", "clip_norm")}
-            nn.set_signature(self.task.model, replace(signature, record=self.run.record() | asked))
+            nn.set_signature(
+                self.task.model, replace(signature, optimizer=self.task.optimizer, record=self.run.record() | asked)
+            )
+
+    def _check_frozen(self) -> None:
+        """UsageError where a callback froze or unfroze parameters: what is learned is compiled into the step."""
+        if self.callbacks and set(frozen_names(self.task.model)) != self.task.frozen:
+            raise UsageError(
+                "fit: a callback changed requires_grad, which acts when a run begins; return True from the callback to "
+                "end the run, change it then, and go on by run.resume"
+            )
+
+    def _settle(self) -> None:
+        """Where an exception came within an epoch, the position of the last snapshot."""
+        at = self.position
+        if at.step:
+            step, arrays = self._back
+            self.arrays = dict(arrays)
+            at.counter -= at.step - step
+            at.step = step
+            self.run.steps = at.counter
 
     def _restores_best(self) -> bool:
-        return self.options.early_stop is not None and bool(self.best)
+        return self.early_stop is not None and bool(self.best)
+
+    def ended_early(self) -> str | None:
+        """Why a run that is resumed just after an epoch has ended, if it has."""
+        return None if self.position.step else self._waited_long_enough()
 
     def _waited_long_enough(self) -> str | None:
-        patience = self.options.early_stop
-        if patience is None or self.position.waited < patience:
+        if self.early_stop is None or self.position.waited < self.early_stop.patience:
             return None
-        return f"no better for {patience} epochs"
+        return f"no better for {self.early_stop.patience} epochs"
 
     def _epoch(self, progress: Any, stop: Any, saved: Any) -> None:
         """One epoch from where the position says, in slices; stops within it leave the position there."""
@@ -346,7 +383,7 @@ class Trainer:
             at.history.setdefault(name, []).append(value)
         if self.recorder is not None:
             self.recorder.epoch_ended(self._sums(self.arrays))
-        self._remember_best(row.get("val_loss", row["loss"]))
+        self._remember_best(row)
         self._earlier += at.epoch_seconds
         at.epoch += 1
         at.step = 0
@@ -354,13 +391,14 @@ class Trainer:
         if self.callbacks:
             self.publish(self.weights())
 
-    def _remember_best(self, loss: float) -> None:
-        at = self.position
-        if self.evaluation is None and self.options.early_stop is None:
+    def _remember_best(self, row: Mapping[str, Any]) -> None:
+        at, stop = self.position, self.early_stop
+        if self.evaluation is None and stop is None:
             return
+        score = row["val_loss"] if stop is None else stop.score(row[str(stop.metric)])
         at.waited += 1
-        if loss < at.best_loss:
-            at.best_loss, at.best_epoch, at.waited = loss, at.epoch + 1, 0
+        if score < at.best_loss - (stop.min_delta if stop else 0.0):
+            at.best_loss, at.best_epoch, at.waited = score, at.epoch + 1, 0
             self.best = {name: value.copy() for name, value in self.weights().items()}
 
     def _non_finite(self, order: Array, bad: int) -> None:
@@ -368,6 +406,8 @@ class Trainer:
         at, batch = self.position, self.batch
         base = at.counter - at.step
         self.arrays, number = last_good(self.loop, order, batch, self._back, bad, base)
+        self._back, at.step, at.counter = (number, dict(self.arrays)), number, base + number
+        self.run.steps = at.counter
         rows = order[number * batch : (number + 1) * batch]
         columns = {name: self.data[name][rows] for name in self.step.columns}
         where = f"epoch {at.epoch + 1}, step {number + 1}"

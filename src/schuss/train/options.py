@@ -10,12 +10,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from schuss.errors import UsageError
 
 if TYPE_CHECKING:
+    from schuss.train.callbacks import Run
     from schuss.train.control import Control
+    from schuss.train.early_stop import EarlyStop
     from schuss.train.step import Metric
 
 Data = tuple[Any, Any]
@@ -106,6 +109,28 @@ def _validation(value: Any) -> str | None:
     return "must be a pair (x, y) or a share"
 
 
+@dataclass(frozen=True)
+class Patience(Whole):
+    """A number of epochs, or a schuss.EarlyStop."""
+
+    def __call__(self, value: Any) -> str | None:
+        from schuss.train.early_stop import EarlyStop
+
+        if isinstance(value, EarlyStop) or super().__call__(value) is None:
+            return None
+        return "must be a whole number of epochs, at least 1, or a schuss.EarlyStop"
+
+
+def _file(value: Any) -> str | None:
+    return None if value is None or isinstance(value, (str, PathLike)) else "must be the name of a file"
+
+
+def _resume(value: Any) -> str | None:
+    from schuss.train.callbacks import Run
+
+    return None if isinstance(value, Run) or _file(value) is None else "must be a run or the name of a checkpoint"
+
+
 def _record(value: Any) -> str | None:
     if Flag()(value) is None or Positive()(value) is None:
         return None
@@ -168,13 +193,16 @@ class Options:
     sample_weight: Any = field(default=None, metadata=_has(_anything))
     class_weight: Any = field(default=None, metadata=_has(_anything))
     clip_norm: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
-    early_stop: int | None = field(default=None, metadata=_has(Whole(or_none=True)))
+    early_stop: EarlyStop | int | None = field(default=None, metadata=_has(Patience(or_none=True)))
     shuffle: bool = field(default=True, metadata=_has(Flag()))
     scale: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
     threads: int | None = field(default=None, metadata=_has(Whole(or_none=True), free=True))
     backend: str = field(default="native", metadata=_has(Choice(("native", "reference"))))
     record: bool | float = field(default=False, metadata=_has(_record, free=True))
     control: Control | None = field(default=None, metadata=_has(_control, free=True))
+    checkpoint: str | PathLike[str] | None = field(default=None, metadata=_has(_file, free=True, before=None))
+    resume: Run | str | PathLike[str] | None = field(default=None, metadata=_has(_resume, free=True, before=None))
+    progress: bool = field(default=True, metadata=_has(Flag(), free=True, before=False))
 
     def __post_init__(self) -> None:
         for name, about in ABOUT.items():

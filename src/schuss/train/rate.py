@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from schuss.exec.reference import run_graph
 from schuss.ir.types import TensorType
 from schuss.optim.base import LR_FACTOR
+from schuss.optim.schedules import Schedule
 from schuss.trace import trace
 
 
@@ -25,6 +27,23 @@ def schedule_of(optimizer: Any) -> Callable[[int], float | None]:
         return float(run_graph(graph, [np.asarray(step, np.int64)])[graph.outputs[0]])
 
     return at
+
+
+def schedules_in(optimizer: Any) -> list[Schedule]:
+    """The schedules among an optimizer's settings, however deep; what a schedule contains is its own affair."""
+    found: list[Schedule] = []
+    waiting = [optimizer]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Schedule):
+            found.append(value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            waiting += vars(value).values()
+        elif isinstance(value, (tuple, list)):
+            waiting += value
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+    return found
 
 
 def why_fixed(optimizer: Any, state: dict[str, Any]) -> str | None:
@@ -44,4 +63,4 @@ def steered(scheduled: float, lr: float) -> float | None:
     return factor if np.isfinite(factor) else None
 
 
-__all__ = ["schedule_of", "steered", "why_fixed"]
+__all__ = ["schedule_of", "schedules_in", "steered", "why_fixed"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -99,10 +100,14 @@ class Recorder:
         """What a moment cost the run. One that took long by accident counts as twice the one before at most."""
         self._cost = min(seconds, 2 * self._cost) if self._cost else seconds
 
-    def begin(self, moment: Moment, sums: Mapping[str, float]) -> None:
-        """The run at its first step. sums: of the running epoch so far, where a run is resumed."""
-        self.path.append(moment)
-        self._sums.append({})
+    def begin(self, moment: Moment, sums: Mapping[str, float], batch: int) -> None:
+        """The run at its first step, or where it goes on: a path there is up to here stays.
+
+        sums: of the running epoch so far, where a run is resumed. batch: examples a step
+        """
+        self.path[:] = [m for m in self.path if m.step <= moment.step] or [moment]
+        apart = ((new, (new.step - old.step) * batch) for old, new in pairwise(self.path))
+        self._sums = [{}, *(_sums_of(new, count) for new, count in apart)]
         self._seen = dict(sums)
 
     def first_step(self, sums: Mapping[str, float]) -> None:
@@ -151,6 +156,12 @@ class Recorder:
         self._ended = _added(carried, self._ended)
         self.path[:], self._sums = kept, sums
         self.every *= 2
+
+
+def _sums_of(moment: Moment, count: float) -> Sums:
+    """The sums whose means a moment has, over so many examples."""
+    means = {"loss": moment.loss, **moment.metrics}
+    return {"count": float(count)} | {name: mean * count for name, mean in means.items()}
 
 
 def _added(a: Mapping[str, float], b: Mapping[str, float]) -> Sums:

@@ -1,0 +1,56 @@
+"""A trainer's run from its begin to its end, as `fit` shows it: the progress line, Ctrl-C, the checkpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from schuss.train.callbacks import Run
+from schuss.train.checkpoint import Checkpoint, check_place
+from schuss.train.interrupts import Interrupts
+from schuss.train.loop import Trainer
+from schuss.train.progress import Bar
+from schuss.train.settings import settings
+
+DEFAULTS = (signal.default_int_handler, signal.SIG_DFL)  # a caller's own handlers of signals stay
+
+
+def checkpoint_of(trainer: Trainer, path: str | os.PathLike[str]) -> Checkpoint:
+    """The checkpoint of a run of fit."""
+    return Checkpoint(path, settings(trainer), "use the same settings and data, or leave resume out")
+
+
+def conduct(trainer: Trainer) -> Run:
+    """The run, to its end.
+
+    Ctrl-C stops it after the slice that is being computed: the model then has its weights, and the KeyboardInterrupt
+    that is raised has the run so far as `run`. With a checkpoint SIGTERM does, too, before it takes its course.
+    """
+    place = trainer.options.checkpoint
+    kept = None if place is None else checkpoint_of(trainer, place)
+    if kept:
+        check_place(kept.path, "the checkpoint")
+        kept.check_replaceable()
+    signals = (signal.SIGINT, signal.SIGTERM) if kept else (signal.SIGINT,)
+    with Interrupts(signals, DEFAULTS) as interrupts, Bar(trainer.options.progress) as bar:
+        run = trainer.train(bar, interrupts.reason, kept.hook(trainer) if kept else lambda ended: None)
+        if kept:
+            kept.save(trainer)
+    if interrupts.caught == signal.SIGTERM:
+        signal.raise_signal(signal.SIGTERM)
+    if interrupts.caught is not None:
+        raise _interrupted(trainer)
+    return run
+
+
+def _interrupted(trainer: Trainer) -> KeyboardInterrupt:
+    at = trainer.position
+    error = KeyboardInterrupt(
+        f"fit was stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}; the model has the weights, and "
+        "this exception's `run` the history (run.resume() goes on)"
+    )
+    error.run = trainer.run  # type: ignore[attr-defined]
+    return error
+
+
+__all__ = ["checkpoint_of", "conduct"]

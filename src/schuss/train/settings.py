@@ -1,0 +1,126 @@
+"""The settings of a run as a checkpoint holds them: every one resolved, fit for JSON, and compared by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from schuss import nn, optim
+from schuss.errors import SchussError, UsageError
+from schuss.ir.executor import Array
+from schuss.train.loop import Trainer
+from schuss.train.options import ABOUT, BEFORE, FREE, Options
+from schuss.train.rate import schedules_in
+from schuss.train.step import Task
+
+COLUMNS = ("validation", "sample_weight", "class_weight")  # told by the columns they make
+
+
+def settings(trainer: Trainer) -> dict[str, Any]:
+    """settings_of a trainer's run."""
+    return settings_of(trainer.task, trainer.options, trainer.data, trainer.run.validation)
+
+
+def settings_of(
+    task: Task, asked: Options, data: Mapping[str, Array], validation: Mapping[str, Array] | None
+) -> dict[str, Any]:
+    """What a run of fit was asked for: its options with what None stood for, model, loss and optimizer by their
+    configurations, and a checksum of each column of the data. The options are a trainer's."""
+    resolved = {
+        "model": described(task.model),
+        "metrics": list(task.metrics),
+        "scale": [part.scale for part in task.inputs],
+        "frozen": sorted(task.frozen),
+        "data": _columns(data),
+        "validation": _columns(validation),
+    }
+    kept = [name for name in ABOUT if name == "epochs" or (name not in FREE and name not in COLUMNS)]
+    return {name: described(getattr(asked, name)) for name in kept} | resolved
+
+
+def described(value: Any) -> Any:
+    """A value as JSON would hold it: objects by their configuration, or by their class and plain attributes."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [described(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): described(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _checksum(value)
+    if hasattr(value, "config"):
+        return described(value.config())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__name__} | {n: described(v) for n, v in _plain(vars(value))}
+    if hasattr(value, "__qualname__"):
+        return {"type": value.__qualname__}
+    return {"type": type(value).__name__} | {n: described(v) for n, v in _plain(getattr(value, "__dict__", {}))}
+
+
+def _plain(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    plain = (bool, int, float, str, np.generic, type(None))
+    return ((n, v) for n, v in attributes.items() if isinstance(v, plain) and not n.startswith("_"))
+
+
+def _columns(data: Mapping[str, Array] | None) -> dict[str, str] | None:
+    return None if data is None else {name: _checksum(array) for name, array in data.items()}
+
+
+def _checksum(array: Array) -> str:
+    """Type, shape and contents in a line."""
+    contents = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=8)
+    return f"{array.dtype}{list(array.shape)} {contents.hexdigest()}"
+
+
+def check_settings(wanted: Mapping[str, Any], found: Any, where: str, mend: str, free: frozenset[str] = FREE) -> None:
+    """UsageError naming the settings of a run that differ from those it was begun with.
+
+    found  what a checkpoint holds. An option that came later has the value that does what was done without it
+    mend   what to do about it; free: names that may differ
+    """
+    held = found if isinstance(found, Mapping) else {}
+    since = {name: value for name, value in BEFORE.items() if name in wanted}
+    old, new = _flat({**since, **{name: _today(name, value) for name, value in held.items()}}), _flat(wanted)
+    differ = [k for k in {**old, **new} if k.split(".")[0] not in free and old.get(k) != new.get(k)]
+    if differ:
+        listed = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in differ[:4])
+        more = f" and {len(differ) - 4} more" if len(differ) > 4 else ""
+        raise UsageError(f"cannot resume {where}: {listed}{more}; {mend}")
+
+
+def check_length(trainer: Trainer, before: int) -> None:
+    """UsageError where a run that is prolonged, from so many epochs, leaves a schedule of fixed length behind."""
+    epochs = trainer.options.epochs
+    steps = epochs * trainer.steps
+    for schedule in schedules_in(trainer.task.optimizer) if epochs > before else ():
+        if schedule.length is not None and steps > schedule.length:
+            raise UsageError(
+                f"resume: the schedule {type(schedule).__name__} has {schedule.length} steps, and {epochs} epochs take "
+                f"{steps}; give an optimizer with a longer schedule (its steps count from the run's first) or another"
+            )
+
+
+def _today(name: str, held: Any) -> Any:
+    """A configuration with the settings that came since it was written, which have defaults that change nothing."""
+    rebuild = {"model": nn.from_config, "loss": nn.loss_from_config, "optimizer": optim.from_config}.get(name)
+    try:
+        return described(rebuild(held)) if rebuild and isinstance(held, Mapping) else held
+    except SchussError:  # a class of the user's own
+        return held
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"data": {"x0": ...}} as {"data.x0": ...}"""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
+
+
+__all__ = ["check_length", "check_settings", "described", "settings", "settings_of"]
