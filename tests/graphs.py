@@ -189,18 +189,25 @@ class Builder:
         x, bound = self._pick()
         name = self.choose(["take", "one_hot", "scatter_add", "pick"])
         if name == "one_hot":
-            return ops.one_hot(index, classes=3, dtype=x.dtype) * 0.5, 0.5
+            if self.choose([True, False]):
+                return ops.one_hot(index, classes=3, dtype=x.dtype, mode="zero") * 0.5, 0.5
+            return ops.one_hot(index, classes=5, dtype=x.dtype) * 0.5, 0.5
         if name == "pick":
             fits = x.ndim == index.ndim + 1 and x.shape[:-1] == index.shape and isinstance(x.shape[-1], int)
-            return (ops.pick(x, index), bound) if fits else None
+            return (ops.pick(x, index, mode="zero"), bound) if fits else None
         static = [a for a, d in enumerate(x.shape) if isinstance(d, int) and d > 0]
         if name == "take":
             if not static or (index.ndim and N in index.shape and N in x.shape):
                 return None
-            return ops.take(x, index, axis=self.choose(static)), bound
+            axis = self.choose(static)
+            known = x.shape[axis] >= 5 or (index.dtype == "int64" and self.choose([True, False]))
+            counted = index if x.shape[axis] >= 5 else ops.clip(index.astype(x.dtype), low=-1, high=0).astype("int64")
+            return (ops.take(x, counted, axis=axis) if known else ops.take(x, index, axis=axis, mode="clip")), bound
         if x.ndim < index.ndim or x.shape[: index.ndim] != index.shape:
             return None
-        return ops.scatter_add(x, index, axis=0, size=4), bound * MANY_ROWS
+        if self.choose([True, False]):
+            return ops.scatter_add(x, index, axis=0, size=5), bound * MANY_ROWS
+        return ops.scatter_add(x, index, axis=0, size=4, mode="clip"), bound * MANY_ROWS
 
     def _row_wise(self) -> tuple[Tensor, float] | None:
         x, bound = self._pick()

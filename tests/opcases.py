@@ -73,6 +73,15 @@ def places(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(-2, 8, shape)
 
 
+def last_five(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Indices of an axis of 5, from either end."""
+    return rng.integers(-5, 5, shape)
+
+
+def first_five(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(0, 5, shape)
+
+
 def words(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(0, 2**32, shape)
 
@@ -316,6 +325,10 @@ def _scatter_add(x: Any, index: Any, *, axis: int, size: int) -> Any:
     at = jnp.clip(jnp.asarray(index, "int64").reshape(-1), 0, size - 1)
     zeros = jnp.zeros((*x.shape[:axis], size, *x.shape[axis + index.ndim :]), x.dtype)
     return jnp.moveaxis(jnp.moveaxis(zeros, axis, 0).at[at].add(jnp.moveaxis(flat, axis, 0)), 0, axis)
+
+
+def _check_index(index: Any, *, size: int, negative: bool, by: str) -> Any:
+    return jnp.where(index < 0, index + size, index).astype("int64" if negative else index.dtype)
 
 
 def _one_hot(index: Any, *, classes: int, dtype: str) -> Any:
@@ -637,6 +650,25 @@ CASES: dict[str, OpCase] = {
         specials=False,
     ),
     # indices
+    "check_index": OpCase(
+        _check_index,
+        (
+            *(
+                _picked(Arg(s, last_five, d), size=5, negative=True, by="take", rows=(0,) if s else ())
+                for s, d in (((7,), "int64"), ((), "int32"), ((3, 5), "int32"), ((0,), "int64"), ((33, 1), "int64"))
+            ),
+            *(
+                _picked(Arg(s, first_five, d), size=z, negative=False, by="one_hot", rows=(0,) if s else ())
+                for s, d, z in (((7,), "int64", 5), ((2, 3), "uint8", 6), ((), "uint32", 2**40), ((0, 3), "int32", 5))
+            ),
+        ),
+        (
+            Bad((F3,), DTypeError, "indices must be integers, got float32[3]", {"size": 3}),
+            Bad((I3,), ShapeError, "the number of entries must be 1 or more, got 0", {"size": 0}),
+        ),
+        differentiable=False,
+        specials=False,
+    ),
     "take": OpCase(
         _take,
         (
@@ -670,6 +702,7 @@ CASES: dict[str, OpCase] = {
         (
             Bad((F3, F3), DTypeError, "indices must be integers", {"size": 3}),
             Bad((F3, t("int64", 2)), ShapeError, "float32[3] has not the shape of the indices int64[2]", {"size": 3}),
+            Bad((F3, I3), ShapeError, "size must be 1 or more, got 0", {"size": 0}),
         ),
         summed=True,
         specials=False,
@@ -686,7 +719,11 @@ CASES: dict[str, OpCase] = {
                 ((17,), "int64", 33, "float64"),
             )
         ),
-        (Bad((F3,), DTypeError, "indices must be integers, got float32[3]", {"classes": 3}),),
+        (
+            Bad((F3,), DTypeError, "indices must be integers, got float32[3]", {"classes": 3}),
+            Bad((I3,), ShapeError, "classes must be 1 or more, got -1", {"classes": -1}),
+            Bad((I3,), DTypeError, "unknown dtype 'float16'", {"classes": 2, "dtype": "float16"}),
+        ),
         differentiable=False,
         specials=False,
     ),

@@ -42,6 +42,14 @@ class DataError(SchussError):
     """A data file or array is missing, damaged or of the wrong form."""
 
 
+class IndexRangeError(DataError, IndexError):
+    """An index is outside its range. Names the operation, the row, the index and the range."""
+
+    def __init__(self, message: str, row: int | None = None, value: int = 0) -> None:
+        super().__init__(message)
+        self.row, self.value = row, value
+
+
 class ModelFileError(SchussError):
     """A model file or checkpoint is damaged, from a newer version or not ours."""
 

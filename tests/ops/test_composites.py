@@ -235,9 +235,9 @@ def test_layer_norm_of_equal_and_of_large_values(executor):
 
 
 @both
-def test_pick_outside_is_zero(executor):
+def test_pick_outside_is_zero_by_name(executor):
     x, index = np.arange(6, dtype="float32").reshape(2, 3), np.array([3, -1])
-    assert not run(executor, ops.pick, [x, index])[0].any()
+    assert not run(executor, lambda x, i: ops.pick(x, i, mode="zero"), [x, index])[0].any()
 
 
 # -- kinks and refusals ----------------------------------------------------------------------------------

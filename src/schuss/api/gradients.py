@@ -204,7 +204,9 @@ class _Rows:
         """Gradients of entry number `index`, an int64 scalar."""
         total, start = None, 0
         for output, size in zip(self.outputs, self.sizes, strict=True):
-            picked = ops.reshape(output, shape=(size,)) * ops.one_hot(index - start, classes=size, dtype=output.dtype)
+            picked = ops.reshape(output, shape=(size,)) * ops.one_hot(
+                index - start, classes=size, dtype=output.dtype, mode="zero"
+            )
             part = picked.sum()
             total = part if total is None else total + part
             start += size

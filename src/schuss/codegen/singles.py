@@ -1,4 +1,4 @@
-"""Plain lowerings of the ops that are a group of their own: concatenate, pad, take, scatter_add, argmax.
+"""Plain lowerings of the ops that are a group of their own: concatenate, pad, check_index, take, scatter_add, argmax.
 
 Scalar loops, one element after the other: right for any shape; they are rarely where the time goes.
 """
@@ -11,11 +11,11 @@ from typing import Any
 
 from schuss.codegen.kernel import Kernel, load, store
 from schuss.codegen.lanes import I64, Value
-from schuss.codegen.loops import entry_alloca, for_range
+from schuss.codegen.loops import entry_alloca, for_range, if_then
 from schuss.codegen.terms import Axis, Term, emit_bound, nest
 from schuss.errors import LoweringError
 from schuss.ir.graph import Node
-from schuss.ir.types import Dim
+from schuss.ir.types import Dim, Sym
 
 
 def emit_single(kernel: Kernel, node: Node) -> None:
@@ -69,11 +69,43 @@ def _pad(kernel: Kernel, node: Node) -> None:
     _copy(kernel, x.type.shape, kernel.read(x, x.type.rank), part)
 
 
-def _clamped(kernel: Kernel, index: Value, size: int) -> Any:
+def _clamped(kernel: Kernel, index: Value, size: int) -> Value:
     """An index kept within 0 .. size-1, as int64."""
     k = kernel.lanes(1)
     wide = k.cast(index, "int64")
-    return k.minimum(k.maximum(wide, k.constant(0, "int64")), k.constant(size - 1, "int64")).llvm
+    return k.minimum(k.maximum(wide, k.constant(0, "int64")), k.constant(size - 1, "int64"))
+
+
+def _check_index(kernel: Kernel, node: Node) -> None:
+    """Each index counted from the front; the first that is out of range is noted, with its row, where the plan says."""
+    (index,) = node.inputs
+    size = node.attrs["size"]
+    shape = node.type.shape
+    row = Term((1, *[0] * (len(shape) - 1)) if shape else ())
+    terms = [kernel.read(index, len(shape)), kernel.write(node), row]
+    b, k = kernel.b, kernel.lanes(1)
+    noted = kernel.pointer(kernel.plan.faults[node], 0, "int64")
+    with nest(b, _axes(kernel, shape, terms), terms, [I64(0)] * 3, None) as at:
+        given = k.cast(load(k, terms[0], at[0], 0), "int64")
+        zero = k.constant(0, "int64")
+        counted = given
+        if node.attrs["negative"]:
+            counted = k.select(k.compare("<", given, zero), k.add(given, k.constant(size, "int64")), given)
+        inside = k.logical_and(k.compare(">=", counted, zero), k.compare("<", counted, k.constant(size, "int64")))
+        with (
+            if_then(b, k.logical_not(inside).llvm),
+            if_then(b, b.icmp_signed("==", b.load(noted, typ=I64(0).type), I64(0))),
+        ):
+            b.store(b.add(_row_of_data(kernel, shape, at[2]), I64(1)), noted)
+            b.store(given.llvm, b.gep(noted, [I64(1)], source_etype=I64(0).type))
+        store(k, terms[1], at[1], k.cast(_clamped(kernel, counted, size), node.type.dtype))
+
+
+def _row_of_data(kernel: Kernel, shape: Sequence[Dim], row: Any) -> Any:
+    """The row's number in the resident data, where there are such."""
+    if not kernel.plan.storage.columns or not shape or not isinstance(shape[0], Sym):
+        return row
+    return kernel.b.load(kernel.b.gep(kernel.order, [row], source_etype=I64(0).type), typ=I64(0).type)
 
 
 def _take(kernel: Kernel, node: Node) -> None:
@@ -96,7 +128,7 @@ def _take(kernel: Kernel, node: Node) -> None:
     k = kernel.lanes(1)
     b = kernel.b
     with nest(b, _axes(kernel, node.type.shape, terms), terms, [I64(0)] * 3, None) as at:
-        row = _clamped(kernel, load(k, terms[1], at[1], 0), int(x.type.shape[axis]))
+        row = _clamped(kernel, load(k, terms[1], at[1], 0), int(x.type.shape[axis])).llvm
         place = b.add(at[0], b.mul(row, I64(source.strides[axis])))
         store(k, target, at[2], load(k, terms[0], place, 0))
 
@@ -123,7 +155,7 @@ def _scatter_add(kernel: Kernel, node: Node) -> None:
         Term(target_strides, target.pointer, target.dtype),
     ]
     with nest(b, _axes(kernel, x.type.shape, terms), terms, [I64(0)] * 3, None) as at:
-        row = _clamped(kernel, load(k, terms[1], at[1], 0), size)
+        row = _clamped(kernel, load(k, terms[1], at[1], 0), size).llvm
         place = b.add(at[2], b.mul(row, I64(target.strides[axis])))
         total = k.add(load(k, terms[2], place, 0), load(k, source, at[0], 0))
         store(k, terms[2], place, total)
@@ -166,6 +198,7 @@ def _argmax(kernel: Kernel, node: Node) -> None:
 _RULES: dict[str, Callable[[Kernel, Node], None]] = {
     "concatenate": _concatenate,
     "pad": _pad,
+    "check_index": _check_index,
     "take": _take,
     "scatter_add": _scatter_add,
     "argmax": _argmax,

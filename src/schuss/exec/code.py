@@ -22,13 +22,14 @@ class Code:
 
     plan: Plan
     slots: Mapping[Node, int]
+    checks: tuple[Node, ...]
     constants: tuple[Array, ...]
     run: Callable[..., int]
     flops: float
 
     @property
     def slot_count(self) -> int:
-        return 1 + len(self.slots)
+        return 1 + len(self.slots) + bool(self.checks)
 
 
 def build(
@@ -52,7 +53,8 @@ def build(
     owned = [*graph.inputs, *constants, *(o for name, o in outputs.items() if name not in kept)]
     slots = {node: i for i, node in enumerate(owned, start=1)}
     updates = {inputs[old]: outputs[new] for old, new in state.items()}
-    planned = plan(graph, groups, storage, slots, updates, threads)
+    checks = tuple(n for n in graph.nodes if n.op == "check_index")
+    planned = plan(graph, groups, storage, slots, checks, updates, threads)
     run = link(planned, storage.counter, outputs[watch] if watch else None, threads, profile)
     arrays = tuple(np.ascontiguousarray(c.attrs["value"]) for c in constants)
-    return Code(planned, slots, arrays, run, work(graph, storage.capacity))
+    return Code(planned, slots, checks, arrays, run, work(graph, storage.capacity))

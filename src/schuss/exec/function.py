@@ -64,10 +64,14 @@ class NativeFunction:
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
     def one_row(self) -> Callable[[Array], Array] | None:
-        """A quicker form for a single row, of a function of one array; None where rows do not stand alone."""
+        """A quicker form for a single row, of a function of one array; None where rows do not stand alone.
+
+        Nor where indices are checked, which the quick form does not look after.
+        """
         forms = [*self._inputs, *self._outputs]
         plain = len(forms) == 2 and all(f.tail is not None and f.order is None for f in forms)
-        return OneRow(self) if self._by_row and plain else None
+        checked = any(n.op == "check_index" for n in self._graph.nodes)
+        return OneRow(self) if self._by_row and plain and not checked else None
 
     def code_for(self, capacity: int) -> Code:
         with self._lock:
@@ -112,6 +116,7 @@ class NativeFunction:
                 part = array[start:stop] if self._by_row and node.type.symbolic else array
                 table.set(slots[node], part)
             table.run(None, max(stop - start, 1), stop - start, 0, 1, 0, threads)
+            table.look(start)
         with self._lock:
             self._tables.setdefault(capacity, []).append(table)
 

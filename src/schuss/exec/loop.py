@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from schuss.errors import UsageError
 from schuss.exec.blocks import StateBlock
+from schuss.exec.checks import check_columns, checked_once
 from schuss.exec.code import build
 from schuss.exec.machine import private_cache
 from schuss.exec.seams import check_span, fitting, resident, types_of
@@ -31,7 +32,8 @@ class NativeLoop:
     """Steps in native code with the state in place; see schuss.ir.executor.Loop."""
 
     def __init__(self, step: Step, max_batch: int, threads: int, profile: bool = False) -> None:
-        layout = choose_layout(optimize(step.graph), step.state)
+        graph, self._checks = checked_once(step.graph, step.columns)
+        layout = choose_layout(optimize(graph), step.state)
         self._swapped = layout.swapped
         graph = layout.graph
         state = {name: name for name in step.state if name in graph.output_names and not _unchanged(graph, name)}
@@ -118,6 +120,7 @@ class NativeLoop:
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         self._columns, self._rows = resident(self._step, columns)
+        check_columns(self._checks, self._columns)
         for name, array in self._columns.items():
             self._table.set(self._slots[name], array)
 
@@ -129,7 +132,9 @@ class NativeLoop:
             self._order = np.zeros(total + LATER, np.int64)
         self._order[:total] = order
         check_span(self._step, self._rows, self._order[:total], batch, first, steps)
-        return self._table.run(self._order, batch, total, first, steps, counter, self._threads)
+        done = self._table.run(self._order, batch, total, first, steps, counter, self._threads)
+        self._table.look()
+        return done
 
 
 def _unchanged(graph: Graph, name: str) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.errors import ShapeError
+from schuss.errors import IndexRangeError, ShapeError
+from schuss.exec.checks import check_columns, checked_once, out_of_range
 from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import Sym, bind
+from schuss.ir.types import N, Sym, bind
 from schuss.ops.registry import lookup
 
 
@@ -44,13 +46,19 @@ def evaluate(node: Node, args: Sequence[Array], n: int) -> Array:
     return np.asarray(value, dtype=node.type.dtype)
 
 
-def run_graph(graph: Graph, arrays: Sequence[Array]) -> dict[Node, Array]:
-    """Every node's value."""
+def run_graph(graph: Graph, arrays: Sequence[Array], rows: Array | None = None) -> dict[Node, Array]:
+    """Every node's value. rows: the examples' numbers in the data, for errors to name."""
     n = example_count(graph, arrays)
     values: dict[Node, Array] = dict(zip(graph.inputs, arrays, strict=True))
     for node in graph.nodes:
         if node not in values:
-            values[node] = evaluate(node, [values[i] for i in node.inputs], n)
+            try:
+                values[node] = evaluate(node, [values[i] for i in node.inputs], n)
+            except IndexRangeError as error:
+                row = error.row or 0
+                if rows is not None and node.type.shape[:1] == (N,):
+                    row = int(rows[row])
+                raise out_of_range(node, row, error.value) from None
     return values
 
 
@@ -74,7 +82,8 @@ class ReferenceLoop:
     """Steps one after the other; see schuss.ir.executor.Loop."""
 
     def __init__(self, step: Step) -> None:
-        self.step = step
+        graph, self._checks = checked_once(step.graph, step.columns)
+        self.step = replace(step, graph=graph)
         self._state: dict[str, Array] = {}
         self._columns: Mapping[str, Array] = {}
         self._rows: int | None = None
@@ -92,6 +101,7 @@ class ReferenceLoop:
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         self._columns, self._rows = resident(self.step, columns)
+        check_columns(self._checks, self._columns)
 
     def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
         order = np.ascontiguousarray(order, np.int64)
@@ -110,7 +120,7 @@ class ReferenceLoop:
         given.update({name: self._columns[name][rows] for name in self.step.columns})
         if self.step.counter is not None:
             given[self.step.counter] = np.asarray(counter, np.int64)
-        values = run_graph(graph, [given[name] for name in graph.input_names])
+        values = run_graph(graph, [given[name] for name in graph.input_names], rows)
         outputs = dict(zip(graph.output_names, (values[o] for o in graph.outputs), strict=True))
         for name in self.step.state:
             if name in outputs:

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from schuss.exec.blocks import ALIGN, aligned
+from schuss.exec.checks import out_of_range
 from schuss.exec.code import Code
 from schuss.exec.threads import run_team
 from schuss.ir.executor import Array
@@ -30,6 +31,9 @@ class Table:
         for node, slot in code.slots.items():
             if node.op == "const":
                 self.set(slot, np.ascontiguousarray(node.attrs["value"]))
+        self._faults = np.zeros((len(code.checks), 2), np.int64)
+        if code.checks:
+            self.set(1 + len(code.slots), self._faults)
         self._sync = aligned(SYNC + counts * 8, np.uint8)
         from schuss.codegen.sync import wait_function_address
 
@@ -44,6 +48,15 @@ class Table:
         """Point a slot at an array, which is kept alive."""
         self._kept[slot] = array
         self._pointers[slot] = array.__array_interface__["data"][0]  # twice as fast as array.ctypes.data
+
+    def look(self, first: int = 0) -> None:
+        """IndexRangeError if the last run met an index out of range. first: the number of the run's first row."""
+        if not len(self._faults) or not self._faults.any():
+            return
+        at = int(np.flatnonzero(self._faults[:, 0])[0])
+        row, value = (int(v) for v in self._faults[at])
+        self._faults[...] = 0
+        raise out_of_range(self._code.checks[at], first + row - 1, value)
 
     def bound(self, n: int) -> Callable[[], int]:
         """One step of n rows on this thread, everything else fixed; keeps this table alive."""

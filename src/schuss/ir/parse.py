@@ -253,5 +253,6 @@ def _filled(values: list[str], type: TensorType) -> NDArray[Any]:
             kind: Any = np.uint32 if type.dtype == "float32" else np.uint64
             array[i : i + 1].view(kind)[0] = int(bits, 16)
         else:
-            array[i] = np.float32(float(value)) if type.dtype == "float32" else float(value)
+            with np.errstate(over="ignore"):  # beyond float32 it is infinite
+                array[i] = np.float32(float(value)) if type.dtype == "float32" else float(value)
     return array

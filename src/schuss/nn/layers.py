@@ -217,23 +217,31 @@ class LayerNorm(Layer):
 class Embedding(Layer):
     """y[...] = weight[x[...]]: a row of weight [num_embeddings, embedding_dim] for each integer in x.
 
-    weight starts standard normal. An index out of range takes the nearest row. UsageError for sizes below 1;
-    DTypeError (from take) if x does not hold integers.
+    weight starts standard normal. IndexRangeError for an index outside 0 .. num_embeddings-1, -1 too: pandas' code of a
+    missing value is no category. With mode "clip" it takes the nearest row. UsageError for sizes below 1 and another
+    mode; DTypeError if x does not hold integers.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: str = "float32") -> None:
+    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: str = "float32", *, mode: str = "raise") -> None:
         whole("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
+        if mode not in ("raise", "clip"):
+            raise UsageError(f"Embedding: mode must be 'raise' or 'clip', got {mode!r}")
+        self.mode = mode
         self.weight = Parameter((num_embeddings, embedding_dim), laws.Normal(), dtype)
 
     def forward(self, x: Any) -> Tensor:
-        y: Tensor = ops.take(self.weight, as_tensor(x), axis=0)
+        index = as_tensor(x)
+        if self.mode == "raise":
+            index = ops.check_index(index, size=self.num_embeddings, by="Embedding")
+        y: Tensor = ops.take(self.weight, index, axis=0, mode="clip")
         return y
 
     def config(self) -> dict[str, Any]:
         sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
-        return {"type": type(self).__name__, **sizes, "dtype": self.weight.dtype} | _kept(self)
+        dtype = self.weight.dtype
+        return {"type": type(self).__name__, **sizes, "dtype": dtype, "mode": self.mode} | _kept(self)
 
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim})"

@@ -69,6 +69,7 @@ _LAWS = {
         laws.LecunNormal,
     )
 }
+_BEFORE = {"Embedding": {"mode": "clip"}}  # what a config without these settings means: version 0.1.0 had not got them
 _DEPTH = 100  # of Sequentials in each other, in a config from a file
 
 
@@ -90,7 +91,8 @@ def from_config(config: Mapping[str, Any], depth: int = 0) -> Any:
     if not isinstance(config, Mapping) or depth > _DEPTH:
         raise UsageError("from_config: a layer's config must be a mapping, not nested too deep")
     if config.get("type") != "Sequential":
-        settings = {k: _law(v) if k == "init" else v for k, v in config.items() if k != "frozen"}
+        whole = {**_BEFORE.get(str(config.get("type")), {}), **config}
+        settings = {k: _law(v) if k == "init" else v for k, v in whole.items() if k != "frozen"}
         layer = build(settings, LAYERS, "layer")
         freeze_names(layer, config.get("frozen", ()))
         return layer

@@ -27,7 +27,7 @@ from schuss.ops.composites import (
     var,
 )
 from schuss.ops.contract import matmul, swap_last
-from schuss.ops.index import one_hot, scatter_add, take
+from schuss.ops.index import check_index, one_hot, scatter_add, take
 from schuss.ops.maps import (
     abs,
     add,
@@ -82,6 +82,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "broadcast_to",
     "cast",
+    "check_index",
     "clip",
     "concatenate",
     "cos",

@@ -14,7 +14,7 @@ import numpy as np
 
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.types import Dim
-from schuss.ops.index import one_hot
+from schuss.ops.index import check_index, one_hot
 from schuss.ops.infer import normalize_axis
 from schuss.ops.maps import (
     clip,
@@ -108,12 +108,16 @@ def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return y if keepdims else sum(y, axis=axis)
 
 
-def pick(x: Any, index: Any) -> Any:
-    """y[...] = x[..., index[...]]: one entry of each row of x [..., C]; 0 for an index outside 0..C-1.
+def pick(x: Any, index: Any, mode: str = "raise") -> Any:
+    """y[...] = x[..., index[...]]: one entry of each row of x [..., C].
+
+    mode  of an index outside 0 .. C-1: "raise" is an IndexRangeError, "zero" gives 0
 
     A choice and a sum rather than a gather, so that it joins the loops around it, backwards too.
     """
-    chosen = one_hot(index, classes=x.shape[-1], dtype="bool")
+    if mode == "raise":
+        index = check_index(index, size=x.shape[-1], by="pick")
+    chosen = one_hot(index, classes=x.shape[-1], dtype="bool", mode="zero")
     return sum(where(chosen, x, 0.0), axis=-1)
 
 

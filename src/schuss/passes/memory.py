@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schuss.ir.graph import Graph, Node
@@ -12,6 +12,8 @@ from schuss.passes.fusion import Group, base_of
 from schuss.passes.stages import Stage, in_order
 from schuss.passes.storage import ITEMSIZE, LINE, Storage
 from schuss.passes.updates import update_in_place
+
+FAULT = 16  # bytes that a check of indices notes a fault in
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Plan:
     stages: list[Stage] = field(default_factory=list)
     places: dict[Node, Place] = field(default_factory=dict)
     rooms: dict[Group, Place] = field(default_factory=dict)  # of the stages that pack
+    faults: dict[Node, Place] = field(default_factory=dict)  # where each check_index notes (row + 1, index), int64
     arena: int = 0
 
 
@@ -39,16 +42,19 @@ def plan(
     groups: list[Group],
     storage: Storage,
     slots: Mapping[Node, int],
+    checks: Sequence[Node],
     state: Mapping[Node, Node],
     threads: int,
 ) -> Plan:
     """Places and barriers for the groups.
 
     slots: the pointer-table slot of each input, constant and output that has one of its own.
+    checks: the nodes that look whether indices are in range; what they note has the slot after the others.
     state: for each state input its new value, an output.
     threads: how many are expected; any number may run the plan.
     """
     result = Plan(graph, storage, places={n: Place(s) for n, s in slots.items()})
+    result.faults = {n: Place(1 + len(slots), FAULT * i) for i, n in enumerate(checks)}
     groups, cells = update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
     stages = in_order(groups, cells, storage, threads)

@@ -25,6 +25,7 @@ def signature(plan: Plan) -> str | None:
         attrs = " ".join(f"{name}={_attr(value)}" for name, value in node.attrs.items())
         place = plan.places.get(node)
         where = "" if place is None else f" at {place.slot}+{place.offset}"
+        where += f" notes at {plan.faults[node]}" if node in plan.faults else ""
         lines.append(f"{node.op} {_numbers(node.inputs, number)} {node.type} {attrs}{where}")
     lines.append(f"in {_numbers(plan.graph.inputs, number)} out {_numbers(plan.graph.outputs, number)}")
     for stage in stages:

@@ -10,6 +10,7 @@ x * 1, x / 1, x - 0, x + (-0)           -> x
 map(broadcast_to(s)) of a scalar s      -> broadcast_to(map(s))
 a map or view of constants              -> its value
 count of known axes                     -> its value
+check_index of what is in range         -> its index
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import numpy as np
 
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
-from schuss.ir.types import Sym, static_size
+from schuss.ir.types import Dim, Sym, static_size
 from schuss.ops.infer import broadcast_shapes
 from schuss.ops.registry import lookup
 from schuss.passes.build import is_map, is_ones, literal, make, scalar_value
 
+MOST = {"uint8": 256}  # numbers that a dtype holds, from 0 on
 FOLD_LIMIT = 4096  # elements; larger constant maps are computed at run time rather than stored
 
 
@@ -150,7 +152,26 @@ def _count(node: Node) -> Node | None:
     return literal(math.prod(int(d) for d in lengths if not isinstance(d, Sym)), node.type.dtype)
 
 
+def _check_index(node: Node) -> Node | None:
+    """Bytes are below 256, an argmax below the axis' length, and what was checked need not be again."""
+    (index,) = node.inputs
+    source = index
+    while source.op in ("cast", "reshape", "broadcast_to") and np.can_cast(
+        source.inputs[0].type.dtype, source.type.dtype
+    ):
+        source = source.inputs[0]
+    most: Dim = MOST.get(source.type.dtype, 2**63)
+    if source.op == "argmax":
+        most = source.inputs[0].type.shape[source.attrs["axis"][0]]
+    elif source.op == "check_index":
+        most = source.attrs["size"]
+    if isinstance(most, Sym) or most > node.attrs["size"]:
+        return None
+    return index if index.type == node.type else make("cast", index, like=node, dtype=node.type.dtype)
+
+
 _RULES = {
+    "check_index": _check_index,
     "transpose": _transpose,
     "reshape": _reshape,
     "broadcast_to": _broadcast,

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from schuss import ops
-from schuss.errors import ShapeError, TraceError
+from schuss.errors import IndexRangeError, ShapeError, TraceError
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Shape, Sym, TensorType
 from schuss.ops.reduce import Axis
@@ -298,6 +298,10 @@ def _getitem(x: Tensor, index: tuple[Any, ...]) -> Tensor:
             rest = x.ndim - given
             shape.extend(x.shape[axis : axis + rest])
             axis += rest
+        elif isinstance(item, (bool, np.bool_)) or str(getattr(item, "dtype", "")) == "bool":
+            raise TraceError(
+                f"index: a mask picks a number of entries that is not known yet; use schuss.where (line: {user_site()})"
+            )
         elif isinstance(item, (int, np.integer)):
             x = _pick(x, axis, int(item))
             axis += 1
@@ -306,7 +310,7 @@ def _getitem(x: Tensor, index: tuple[Any, ...]) -> Tensor:
             shape.append(x.shape[axis])
             axis += 1
         elif len(index) <= 2 and axis == 0:
-            return ops.take(x, item, axis=0)
+            return _taken(x, item)
         else:
             raise TraceError(
                 f"index: {type(item).__name__} is not supported here; use schuss.take (line: {user_site()})"
@@ -314,11 +318,19 @@ def _getitem(x: Tensor, index: tuple[Any, ...]) -> Tensor:
     return x if tuple(shape) == x.shape else ops.reshape(x, shape=tuple(shape))
 
 
+def _taken(x: Tensor, index: Any) -> Tensor:
+    try:
+        taken: Tensor = ops.take(x, index, axis=0)
+    except IndexRangeError as error:  # of an index that is no tensor
+        raise IndexRangeError(f"{error} (line: {user_site()})") from None
+    return taken
+
+
 def _pick(x: Tensor, axis: int, i: int) -> Tensor:
     length = x.shape[axis]
     if not isinstance(length, Sym):
         if not -length <= i < length:
-            raise IndexError(f"index {i} is out of range for axis {axis} of {x.type}")
+            raise IndexRangeError(f"index: {i} is out of range for axis {axis} of {x.type} (line: {user_site()})")
         i %= length
     return ops.slice_axis(x, axis=axis, start=i, stop=i + 1)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-SILENT = {"cast", "one_hot"}  # operations that change nothing about the formula
+SILENT = {"cast", "check_index", "one_hot"}  # operations that change nothing about the formula
 
 # class: (formula, what it hands back to its input, its operations)
 LAYERS: dict[str, tuple[str, str, str]] = {
