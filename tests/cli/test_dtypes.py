@@ -143,7 +143,7 @@ def test_values_that_would_change_are_refused(value: Any, like: str, says: str):
 
 
 def test_floats_beyond_the_models_are_named():
-    with pytest.raises(DataError, match=r"x: 1e\+39 at row 1 is beyond float32; scale the data"):
+    with pytest.raises(DataError, match=r"x: 1e\+39 at row 1, column \d is beyond float32; scale the data"):
         column([[1.0], [1e39]], "x", "float32")
     with pytest.raises(DataError, match="x: inf at row 0, column 0"):
         column([[np.inf], [1e39]], "x", "float32")

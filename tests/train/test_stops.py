@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import schuss
 from schuss import nn, ops, optim
-from schuss.errors import NonFiniteError
+from schuss.errors import DataError, NonFiniteError
 from schuss.train.fit import prepare
 
 from .support import blobs, fit, line, mlp, same_bits, weights
@@ -39,6 +40,79 @@ def test_the_log_of_a_negative_number_is_named(backend):
     assert f"test_stops.py:{number}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert same_bits(weights(model), before)
+
+
+def blows_up(x, y, model=None, rate=1e-9, **options):
+    with pytest.raises(NonFiniteError) as caught:
+        schuss.fit(model or nn.Linear(x.shape[-1], 1), (x, y), loss=nn.MSELoss(), optimizer=optim.SGD(rate), epochs=9,
+                   backend="reference", **options)  # fmt: skip
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_data_that_are_large_are_to_be_scaled():
+    """At the first step no learning rate has acted yet; later ones may be too large for such data, too."""
+    x, y = line(40)
+    large = x * np.float32([1, 1e20])
+    said = blows_up(large, y)
+    low, high = (f"{v:.4g}" for v in (large[:, 1].min(), large[:, 1].max()))
+    assert "epoch 1, step 1; " in said
+    assert f"(x - x.mean(axis=0)) / x.std(axis=0) does: column 1 of x goes from {low} to {high} (line: " in said
+    assert "learning rate" not in said
+    said = blows_up(x * 1e6, y, rate=1.0)
+    assert "column 0 of x goes from " in said
+    assert "; or try a smaller learning rate or limit the gradient's norm (line: " in said
+    said = blows_up(x, y * np.float32(1e25))
+    assert f"does: y goes from {y.min() * np.float32(1e25):.4g} to " in said
+    assert " of x " not in said
+    assert "; try a smaller learning rate" in blows_up(x, y, rate=1e20)
+
+
+def test_data_of_moderate_size_at_the_first_step():
+    x, y = line(40)
+    with pytest.raises(NonFiniteError, match="no learning rate has acted yet: look at this operation for these data"):
+        fit(nn.Linear(2, 1), (x, y), loss=log_loss)
+
+
+def test_indices_are_not_to_be_scaled():
+    """Integers that are looked up are no quantities; those that are turned into floats are."""
+
+    class Words(nn.Module):
+        def __init__(self):
+            self.table, self.out = nn.Embedding(3000, 2), nn.Linear(2, 1)
+
+        def __call__(self, x):
+            return self.out(self.table(x))
+
+    x = np.arange(2000, 2040)
+    y = np.full((40, 1), 1e-3, "f4")
+    assert "of x" not in (said := blows_up(x, y, Words(), rate=1e38))
+    assert "x goes" not in said
+
+    class Numbers(nn.Module):
+        def __init__(self):
+            self.out = nn.Linear(1, 1)
+
+        def __call__(self, x):
+            return self.out(x.astype("float32").reshape(-1, 1))
+
+    assert "x goes from 2000 to 2039" in blows_up(x, y, Numbers(), rate=1e38)
+
+
+def test_float64_beyond_float32_is_refused_at_fit_and_call():
+    x = np.zeros((4, 2, 3))
+    x[2, 1, 0] = -1e300
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 1))
+    mend = r"beyond float32; scale the data, or convert the model with nn\.to_dtype\(model, 'float64'\)"
+    with pytest.raises(DataError, match=rf"^x: -1e\+300 at row 2, column 3 is {mend}"):
+        fit(model, (x, np.zeros(4)), loss=nn.MSELoss())
+    with pytest.raises(DataError, match=rf"^y: 1e\+40 at row 0 is {mend}"):
+        fit(model, (np.zeros((4, 6)), np.full(4, 1e40)), loss=nn.MSELoss())
+    with pytest.raises(DataError, match=rf"-1e\+300 at row 2, column 3 is {mend}"):
+        model(x)
+    assert np.isinf(model(np.full((1, 6), np.inf))).all() or np.isnan(model(np.full((1, 6), np.inf))).all()
+    nn.to_dtype(model, "float64")
+    assert np.isfinite(model(x)).all()
 
 
 class FromStep:

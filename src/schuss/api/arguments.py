@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from schuss import nn
 from schuss.api.pytree import Named, is_number, is_number_list
 from schuss.data.arrays import as_array
-from schuss.data.columns import whole
+from schuss.data.columns import narrowed, whole
 from schuss.errors import TraceError
 from schuss.ir.types import DTYPES, TensorType
 from schuss.ops.infer import promote_dtypes
@@ -63,9 +63,9 @@ def to_arrays(leaves: Sequence[Named]) -> list[Array]:
     for (path, value), array in zip(leaves, arrays, strict=True):
         if array is None:
             array = to_array(value, path)
-            array = array.astype(weak) if array.dtype.kind == "f" else array
+            array = narrowed(array, weak, path) if array.dtype.kind == "f" else array
         elif model and array.dtype.kind == "f" and not isinstance(value, nn.Parameter):
-            array = array.astype(model, copy=False)
+            array = narrowed(array, model, path)
         result.append(array)
     return result
 

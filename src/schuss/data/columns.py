@@ -33,18 +33,24 @@ def whole(array: Array, what: str) -> Array:
     return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
 
 
+def narrowed(array: Array, dtype: str, what: str) -> Array:
+    """Floats in another floating dtype. DataError names the first that is beyond it."""
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype, copy=False)
+    except FloatingPointError:
+        with np.errstate(over="ignore"):
+            lost = np.isinf(array.astype(dtype)) & np.isfinite(array)
+    row, *place = np.argwhere(lost)[0] if array.ndim else (0,)
+    column = f", column {np.ravel_multi_index(place, array.shape[1:])}" if place else ""
+    mend = "scale the data, or convert the model with nn.to_dtype(model, 'float64')"
+    raise DataError(f"{what}: {array[lost][0]:.3g} at row {row}{column} is beyond {dtype}; {mend}")
+
+
 def floating(array: Array, dtype: str, what: str) -> Array:
     """Numbers as finite floats of that dtype. DataError names the first that is none or does not fit."""
-    with np.errstate(over="ignore"):
-        result = array.astype(dtype, copy=False)
-    try:
-        check_finite(result, what)
-    except DataError:
-        check_finite(array, what)  # says it with the value that the data themselves have
-        at = tuple(np.argwhere(~np.isfinite(result))[0])
-        mend = "scale the data, or convert the model with nn.to_dtype(model, 'float64')"
-        raise DataError(f"{what}: {array[at]:.3g} at row {at[0]} is beyond {dtype}; {mend}") from None
-    return result
+    check_finite(array, what)
+    return narrowed(array, dtype, what)
 
 
 def column(value: Any, what: str, dtype: str, like: TensorType | None = None) -> Array:

@@ -11,24 +11,65 @@ from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array, Loop, Step
 from schuss.ir.graph import Node
 
+LARGE = 1e3  # from here on data should be scaled
+
 
 def finite(arrays: Mapping[str, Array]) -> bool:
     """Whether every floating array holds finite numbers only."""
     return all(np.isfinite(v).all() for v in arrays.values() if v.dtype.kind == "f")
 
 
-def blown_up(step: Step, given: Mapping[str, Array], counter: int, where: str) -> NonFiniteError:
+def blown_up(
+    step: Step, given: Mapping[str, Array], counter: int, where: str, data: Mapping[str, Array]
+) -> NonFiniteError:
     """The error that names the first operation to make NaN or infinity from finite numbers.
 
-    given: state and rows before the step, by input name; counter: the step's number over the whole run.
+    given: state and rows before the step, by input name; counter: the step's number over the whole run; data: all
+    columns of the training data.
     """
-    mend = "the model keeps the last good weights; try a smaller learning rate or limit the gradient's norm"
     culprit = _culprit(step, {**given, step.counter or "": np.asarray(counter, np.int64)})
+    acted = counter > 0 or culprit is None or culprit.scope.startswith("optimizer")
+    mend = f"the model keeps the last good weights; {_advice(step, acted, data)}"
     if culprit is None:
         return NonFiniteError(f"the loss became NaN or infinite at {where}; {mend}")
     layer = f" in {culprit.scope}" if culprit.scope else ""
     line = f" (line: {culprit.site})" if culprit.site else ""
     return NonFiniteError(f"{culprit.op}{layer} gave NaN or infinity at {where}; {mend}{line}")
+
+
+def _advice(step: Step, acted: bool, data: Mapping[str, Array]) -> str:
+    """What to try. acted: whether a learning rate had a part in it, which it has not before the first update."""
+    rate = "a smaller learning rate or limit the gradient's norm"
+    found = [told for told in (_large(step, name, column, data) for name, column in data.items()) if told]
+    if found:
+        scaling = f"scale the data, as (x - x.mean(axis=0)) / x.std(axis=0) does: {' and '.join(found)}"
+        return f"{scaling}; or try {rate}" if acted else scaling
+    if not acted:
+        return "no learning rate has acted yet: look at this operation for these data, and at how they are scaled"
+    return f"try {rate}"
+
+
+def _large(step: Step, name: str, column: Array, data: Mapping[str, Array]) -> str | None:
+    """The column with the largest values, and its range; None if they are not large, or stand for something else."""
+    if name == "w" or not len(column) or not _is_quantity(step, name, column):
+        return None
+    rows = column.reshape(len(column), -1)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    size = np.maximum(np.abs(low.astype(np.float64)), np.abs(high.astype(np.float64)))
+    at = int(size.argmax()) if size.size else 0
+    if not size.size or size[at] <= LARGE:
+        return None
+    shown = name if name == "y" else "x" if "x1" not in data else f"x[{name[1:]}]"
+    place = f"column {at} of {shown}" if rows.shape[1] > 1 else shown
+    return f"{place} goes from {float(low[at]):.4g} to {float(high[at]):.4g}"
+
+
+def _is_quantity(step: Step, name: str, column: Array) -> bool:
+    """Whether a column is numbers to compute with: integers may be indices or labels."""
+    if column.dtype.kind == "f":
+        return True
+    uses = [n.op for n in step.graph.nodes if any(i.op == "input" and i.attrs["name"] == name for i in n.inputs)]
+    return bool(uses) and all(op == "cast" for op in uses)
 
 
 def _culprit(step: Step, given: Mapping[str, Array]) -> Node | None:

@@ -411,7 +411,7 @@ class Trainer:
         rows = order[number * batch : (number + 1) * batch]
         columns = {name: self.data[name][rows] for name in self.step.columns}
         where = f"epoch {at.epoch + 1}, step {number + 1}"
-        raise blown_up(self.step, {**self.arrays, **columns}, base + number, where)
+        raise blown_up(self.step, {**self.arrays, **columns}, base + number, where, self.data)
 
 
 __all__ = ["Evaluation", "Position", "Progress", "Trainer"]

@@ -209,7 +209,8 @@ class Options:
             value = getattr(self, name)
             wrong = about.kind(value)
             if wrong:
-                raise UsageError(f"fit: {name} {wrong}, got {_shown(value)}")
+                got = "" if isinstance(value, type) else f", got {_shown(value)}"
+                raise UsageError(f"fit: {name} {wrong}{got}")
 
 
 ABOUT: dict[str, About] = {f.name: About(f.default, **f.metadata) for f in fields(Options)}
