@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -223,9 +224,9 @@ def _broadcast(x: Shape, y: Shape) -> bool:
     return all(a == b or 1 in (a, b) for a, b in zip(reversed(x), reversed(y), strict=False))
 
 
-def input_types(choose: Choose, dtype: str) -> list[TensorType]:
-    """Data with N rows (or some number), a matrix, a row, perhaps a scalar; then indices."""
-    a, b = choose([1, 2, 3, 5, 17]), choose([1, 2, 4, 9])
+def input_types(choose: Choose, dtype: str, least: int = 1) -> list[TensorType]:
+    """Data with N rows (or some number), a matrix, a row, perhaps a scalar; then indices. Axes of `least` or more."""
+    a, b = choose([least, 2, 3, 5, 17]), choose([least, 2, 4, 9])
     rows = choose([N, N, N, 3, 1])
     floating = [(rows, a), (a, b), (b,), *choose([[], [()], [(rows,)], [(rows, b)], [(2, a, b)]])]
     index = choose([(rows,), (3,), (2, 2), ()])
@@ -242,16 +243,32 @@ def grow(choose: Choose, xs: Sequence[Tensor], steps: int) -> list[Tensor]:
 
 def build(choose: Choose, dtype: str, steps: int) -> Graph:
     """A graph with several outputs, sometimes with the gradient of a scalar among them."""
+    return trace(lambda *xs: outputs(choose, xs, steps), input_types(choose, dtype))
+
+
+def outputs(choose: Choose, xs: Sequence[Tensor], steps: int) -> list[Tensor]:
+    values = grow(choose, xs, steps)
+    chosen = [choose(values + values[-3:]) for _ in range(choose([1, 2, 3]))]
+    if choose([True, False]):
+        loss = scalar(chosen[0]) + scalar(values[-1])
+        chosen += [loss, *backprop(loss, [x for x in xs if x.is_float])]
+    return chosen
+
+
+def together(seeds: Sequence[int], steps: int) -> Graph:
+    """Many random functions in one graph, of inputs of their own: a program of all takes less time than many."""
+    choosers = [random.Random(seed).choice for seed in seeds]
+    types = [input_types(c, ("float32", "float64")[s % 2], s % 3 and 1) for s, c in zip(seeds, choosers, strict=True)]
 
     def function(*xs: Tensor) -> list[Tensor]:
-        values = grow(choose, xs, steps)
-        chosen = [choose(values + values[-3:]) for _ in range(choose([1, 2, 3]))]
-        if choose([True, False]):
-            loss = scalar(chosen[0]) + scalar(values[-1])
-            chosen += [loss, *backprop(loss, [x for x in xs if x.is_float])]
-        return chosen
+        rest = iter(xs)
+        return [
+            y
+            for choose, some in zip(choosers, types, strict=True)
+            for y in outputs(choose, list(itertools.islice(rest, len(some))), steps)
+        ]
 
-    return trace(function, input_types(choose, dtype))
+    return trace(function, [t for some in types for t in some])
 
 
 def scalar(value: Tensor) -> Tensor:
