@@ -14,7 +14,7 @@ from schuss.api.arguments import array_type, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import fingerprint, structure
 from schuss.api.pytree import Named, flatten, parameters_of
-from schuss.api.run import Call, Function, Program, apply_model, backend, in_mode, trace_call
+from schuss.api.run import Call, Function, Program, apply_model, backend, in_mode, settled_call
 from schuss.errors import LoweringError
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import is_inert
@@ -82,7 +82,7 @@ def _symbolic(types: list[TensorType], owned: int) -> list[TensorType] | None:
 
 def _compile(function: Function, call: Call, types: list[TensorType], names: list[str], concrete: bool) -> Program:
     try:
-        graph, template = trace_call(function, call, types, names)
+        graph, template = settled_call(function, call, types, names)
     except Exception:
         if concrete:
             raise

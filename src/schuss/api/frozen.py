@@ -9,7 +9,7 @@ import numpy as np
 from schuss import nn
 from schuss.api.arguments import Array, array_type, to_arrays
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
-from schuss.api.run import Call, apply_model, backend, trace_call
+from schuss.api.run import Call, apply_model, backend, settled_call
 from schuss.errors import LoweringError, UsageError
 from schuss.exec.function import NativeFunction
 from schuss.ir.executor import Compiled
@@ -105,7 +105,7 @@ class Frozen:
 
     def _compile(self, call: Call, types: list[TensorType], leaves: list[Named]) -> tuple[Compiled, Any]:
         with nn.mode():
-            graph, template = trace_call(apply_model, call, types, [path for path, _ in leaves])
+            graph, template = settled_call(apply_model, call, types, [path for path, _ in leaves])
         graph = self._with_weights(graph)
         try:
             return backend("native").compile(graph), template

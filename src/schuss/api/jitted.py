@@ -30,7 +30,8 @@ def jit(f: Function, *, static_argnums: int | Iterable[int] = (), backend: str =
     hashable. Python numbers are traced scalars: a new number needs no new compilation, and cannot steer
     Python code; name their positions in static_argnums to hand them through as numbers. Bools are traced
     like other numbers. What f reads from outside is read when it is traced, and its side effects happen
-    only then. Results are new arrays.
+    only then; it is traced twice, and TraceError is raised if a random number or the clock made another graph.
+    Results are new arrays.
 
     The 64 forms used last are kept (`.cache_info()`, `.cache_clear()`). Safe to call from many threads.
     Inside another traced function f is simply traced with it, so jit, grad and jacobian nest in any order.
@@ -87,7 +88,7 @@ class Jitted:
 
         def make() -> Traced:
             with noting_frozen() as asked:
-                program = compile_call(f, call, types, [path for path, _ in leaves], backend(self._backend))
+                program = compile_call(f, call, types, [path for path, _ in leaves], backend(self._backend), kept=True)
                 return program, _frozen(leaves) if asked() else None
 
         program, frozen = self._cache.get(key, make)

@@ -14,7 +14,7 @@ from schuss.exec import executor
 from schuss.ir.executor import Compiled, Executor
 from schuss.ir.graph import Graph
 from schuss.ir.types import TensorType
-from schuss.trace import Tensor, as_tensor, trace
+from schuss.trace import Tensor, as_tensor, notice, settled, trace
 
 Function = Callable[..., Any]
 
@@ -78,6 +78,7 @@ class Program:
 def trace_call(function: Function, call: Call, types: list[TensorType], names: list[str]) -> tuple[Graph, Any]:
     """The graph of a call and the template of its result."""
     template = None
+    notice(getattr(function, "func", function))  # of a partial what it calls
 
     def flat(*tensors: Tensor) -> list[Tensor]:
         nonlocal template
@@ -87,22 +88,29 @@ def trace_call(function: Function, call: Call, types: list[TensorType], names: l
     return trace(flat, types, names), template
 
 
+def settled_call(function: Function, call: Call, types: list[TensorType], names: list[str]) -> tuple[Graph, Any]:
+    """trace_call for what is kept and called again: TraceError if another trace gives another graph."""
+    return settled(lambda: trace_call(function, call, types, names), lambda traced: traced[0])
+
+
 def compile_call(
-    function: Function, call: Call, types: list[TensorType], names: list[str], executor: Executor
+    function: Function, call: Call, types: list[TensorType], names: list[str], executor: Executor, kept: bool = False
 ) -> Program:
-    """The call traced and compiled for arguments of these types."""
-    graph, template = trace_call(function, call, types, names)
+    """The call traced and compiled for arguments of these types; kept: it will be called again with others."""
+    graph, template = (settled_call if kept else trace_call)(function, call, types, names)
     return Program(executor.compile(graph) if graph.outputs else lambda arrays: [], template)
 
 
 def in_mode(function: Function, training: bool, key: Any, step: Any, *args: Any, **kwargs: Any) -> Any:
     """function(*args) for a mode whose key and step are arguments, and so inputs of what is compiled."""
+    notice(function)
     with nn.mode(training, key, step):
         return function(*args, **kwargs)
 
 
 def apply_model(model: Function, *args: Any, **kwargs: Any) -> Any:
     """model(*args): the model as an argument, so that its parameters are inputs."""
+    notice(model)
     return model(*args, **kwargs)
 
 

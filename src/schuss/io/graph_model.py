@@ -15,7 +15,7 @@ from schuss.nn.forward import RANDOM, forward_graph
 from schuss.nn.module import Mode, Module, current_mode
 from schuss.ops.check import parse_graph
 from schuss.ops.registry import lookup
-from schuss.trace import Tensor, as_tensor, scope
+from schuss.trace import Tensor, as_tensor, scope, settled
 
 HALF = 1 << 31  # streams from here on are the second half of random_normal's
 SAME = "same"  # a file's word for a graph of training that is that of evaluation
@@ -114,7 +114,7 @@ def training_text(model: Any, inputs: Sequence[TensorType], evaluation: str) -> 
     if any(isinstance(m, GraphModel) and m._training is None for m in nn.named_modules(model).values()):
         return None
     try:
-        text = to_text(forward_graph(model, inputs, training=True))
+        text = to_text(settled(lambda: forward_graph(model, inputs, training=True), lambda g: g))
     except SchussError:
         return None  # a model that only computes in evaluation mode
     return SAME if text == evaluation else text

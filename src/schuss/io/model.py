@@ -31,6 +31,7 @@ from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
 from schuss.signature.signature import settings_of
 from schuss.signature.written import from_first_format, from_json
+from schuss.trace import settled
 from schuss.train.record import Track
 from schuss.version import __version__
 
@@ -68,7 +69,7 @@ def save(
         signature = replace(signature, inputs=by_scale(inputs, scale))
     params = nn.state_dict(model)
     prepared = prepared_types(model, signature.inputs)
-    graph, layers = to_text(forward_graph(model, prepared)), nn.to_config(model)
+    graph, layers = to_text(settled(lambda: forward_graph(model, prepared), lambda g: g)), nn.to_config(model)
     description = {
         "format": FORMAT,
         "version": __version__,

@@ -14,7 +14,7 @@ from schuss.nn.holding import own_signature, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
 from schuss.nn.walk import frozen_names
-from schuss.trace import Tensor, as_tensor
+from schuss.trace import Tensor, as_tensor, notice
 from schuss.trace.build import user_site
 
 
@@ -263,6 +263,7 @@ class Sequential(Layer):
 
     def forward(self, x: Any) -> Any:
         for layer in self.layers:
+            notice(layer)
             x = layer(x)
         return x
 

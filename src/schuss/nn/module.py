@@ -18,7 +18,7 @@ from schuss.errors import UsageError
 from schuss.nn import walk
 from schuss.nn.holding import ACTS, Shown, acting, inert
 from schuss.nn.parameter import Array, Parameter
-from schuss.trace import Tensor, node_of, scope, tracing
+from schuss.trace import Tensor, node_of, notice, scope, tracing
 
 
 class Module:
@@ -145,6 +145,7 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
     if running is None and not tracing() and not _any_traced((args, kwargs)):
         args, kwargs = _positional(call, args, kwargs)
         return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
+    notice(module)
     with contextlib.ExitStack() as stack:
         signature = acting(module)
         if signature is not None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from schuss import ops
 from schuss.errors import UsageError
 from schuss.nn.config import Configured
+from schuss.trace import notice
 
 Array = NDArray[Any]
 Scalar = Any
@@ -96,7 +97,10 @@ class Optimizer(Configured):
 
 def rate_at(lr: Rate, step: Any) -> Scalar:
     """The learning rate at a step: the number, or the schedule's value."""
-    return lr(step) if callable(lr) else lr
+    if not callable(lr):
+        return lr
+    notice(lr)
+    return lr(step)
 
 
 def cast_scalar(value: Scalar, dtype: str) -> Scalar:

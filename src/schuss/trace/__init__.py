@@ -1,7 +1,9 @@
 """Tracing: running a Python function on Tensors to get a Graph."""
 
-from schuss.trace.build import made_for, node_of, noted, scope
+from schuss.trace.build import made_for, node_of, noted, notice, scope
 from schuss.trace.tensor import Tensor, as_tensor
 from schuss.trace.trace import building, trace, tracing
+from schuss.trace.twice import settled, settles
 
-__all__ = ["Tensor", "as_tensor", "building", "made_for", "node_of", "noted", "scope", "trace", "tracing"]
+__all__ = ["Tensor", "as_tensor", "building", "made_for", "node_of", "noted"]
+__all__ += ["notice", "scope", "settled", "settles", "trace", "tracing"]

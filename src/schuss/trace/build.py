@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
-from types import MappingProxyType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from schuss.ops.registry import Op, Promote
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
 _site: contextvars.ContextVar[Site | None] = contextvars.ContextVar("site", default=None)
+_noticed: contextvars.ContextVar[Noticed | None] = contextvars.ContextVar("noticed", default=None)
 _made: contextvars.ContextVar[list[Node] | None] = contextvars.ContextVar("made", default=None)
 
 
@@ -61,15 +62,49 @@ def noted() -> Iterator[list[Node]]:
         _made.reset(token)
 
 
+class Noticed:
+    """Whether code of the user's took part in a trace that began in a frame."""
+
+    def __init__(self, frame: FrameType) -> None:
+        self.frame: FrameType | None = frame
+        self.user = False
+
+
+@contextlib.contextmanager
+def noticing(frame: FrameType) -> Iterator[Noticed]:
+    """Notes whether a node made inside has a line of the user's above the frame, on which schuss's own code runs."""
+    noticed = Noticed(frame)
+    token = _noticed.set(noticed)
+    try:
+        yield noticed
+    finally:
+        _noticed.reset(token)
+        noticed.frame = None
+
+
+def notice(function: Any) -> None:
+    """Note a function about to be called, if it is none of schuss's: it may decide much without making a node."""
+    noticed = _noticed.get()
+    if noticed is not None and not str(getattr(function, "__module__", "")).startswith("schuss."):
+        noticed.user = True
+
+
 def user_site() -> Site | None:
     """The innermost line on the stack that is not schuss's own; None where the command or its thread has begun it."""
     given = _site.get()
     if given is not None:
         return given
+    noticed = _noticed.get()
+    inside = noticed is not None and not noticed.user
+    base = noticed.frame if noticed is not None else None
     frame: Any = sys._getframe(1)
     while frame is not None:
+        if frame is base:
+            inside = False
         name = frame.f_code.co_filename
         if not name.startswith(_PACKAGE):
+            if inside and noticed is not None:
+                noticed.user = True
             own = name == threading.__file__ or frame.f_globals.get("__name__", "").startswith("click.")
             return None if own else Site(name, frame.f_lineno)
         frame = frame.f_back

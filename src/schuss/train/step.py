@@ -23,7 +23,7 @@ from schuss.nn.losses import weighted
 from schuss.optim import clip_grad_norm
 from schuss.signature import Input
 from schuss.signature.inputs import as_inputs
-from schuss.trace import Tensor, as_tensor, building, scope
+from schuss.trace import Tensor, as_tensor, building, notice, scope, settles
 
 Metric = Callable[[Any, Any], Any]
 
@@ -88,12 +88,14 @@ def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[A
     xs = [i.prepared(x, dtype) for i, x in zip(task.inputs, xs, strict=True)]
     target = make("y", task.target)
     weight = make("w", TensorType(dtype, (N,))) if task.weighted else None
+    notice(task.model)
     with inert():
         pred = task.model(*xs)
     return pred, Input("y", task.target, task.target_scale).prepared(target, dtype), weight
 
 
 def _loss(task: Task, pred: Any, target: Any, weight: Any) -> Tensor:
+    notice(task.loss)
     value = task.loss(pred, target) if weight is None else weighted(task.loss, pred, target, weight)
     if not isinstance(value, Tensor) or value.shape != () or not value.is_float:
         got = value.type if isinstance(value, Tensor) else type(value).__name__
@@ -108,6 +110,7 @@ def _summed(task: Task, make: _Inputs, pred: Any, target: Any, loss: Tensor) -> 
         n = ops.count(target, axis=0, dtype="float64")
         new = {"count": total["count"] + n, "loss": total["loss"] + ops.cast(loss, dtype="float64") * n}
         for name, metric in task.metrics.items():
+            notice(metric)
             value = as_tensor(metric(pred, target))
             if value.ndim == 0:
                 new[name] = total[name] + ops.cast(value, dtype="float64") * n
@@ -137,6 +140,7 @@ class Training:
     gradients: dict[Node, Node]
 
 
+@settles(lambda made: made.step.graph)
 def training(task: Task) -> Training:
     """Forward pass, loss, backward pass and update as one graph.
 
@@ -166,6 +170,7 @@ def training(task: Task) -> Training:
     first = task.optimizer.init({name: named[name].data for name in learned})
     state = {name: np.asarray(v) for name, v in first.items()}
     kept = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in state.items()}
+    notice(task.optimizer)
     with building(), scope("optimizer"):
         if task.clip_norm is not None:
             grads = clip_grad_norm(grads, task.clip_norm)
@@ -206,6 +211,7 @@ def _check_update(
                 )
 
 
+@settles(lambda step: step.graph)
 def evaluation_step(task: Task) -> Step:
     """Forward pass, loss and metric sums; nothing is learned."""
     make = _Inputs()
@@ -218,6 +224,7 @@ def evaluation_step(task: Task) -> Step:
     return Step(_graph(make, sums), names, task.columns)
 
 
+@settles(lambda step: step.graph)
 def gradient_step(task: Task) -> Step:
     """Adds to grad/NAME the gradient of the batch's loss times its number of examples; nothing is learned."""
     make = _Inputs()
