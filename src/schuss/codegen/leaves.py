@@ -102,13 +102,22 @@ class Body:
 
     def _free(self, k: Lanes, node: Node, made: dict[Node, Value]) -> Value:
         """A free scalar in every lane (LLVM moves it out of the loop)."""
-        if node not in made:
-            if node.op == "const":
-                made[node] = k.constant(node.attrs["value"].item(), node.type.dtype)
-            elif node.op == "count":
-                made[node] = _count(k, node, self.kernel.n)
+        waiting = [node]  # a chain of them may be longer than Python's stack
+        while waiting:
+            each = waiting[-1]
+            needed = [i for i in each.inputs if i not in made] if each.op not in ("const", "count") else []
+            if needed and each not in made:
+                waiting.extend(reversed(needed))
+                continue
+            waiting.pop()
+            if each in made:
+                continue
+            if each.op == "const":
+                made[each] = k.constant(each.attrs["value"].item(), each.type.dtype)
+            elif each.op == "count":
+                made[each] = _count(k, each, self.kernel.n)
             else:
-                made[node] = emit(k, node, [self._free(k, i, made) for i in node.inputs])
+                made[each] = emit(k, each, [made[i] for i in each.inputs])
         return made[node]
 
     def load(self, k: Lanes, number: int, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:

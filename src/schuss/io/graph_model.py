@@ -8,12 +8,12 @@ from typing import Any
 
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.io.budget import read_graph
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
-from schuss.ir.types import N, Sym, TensorType
+from schuss.ir.types import N, Sym, TensorType, static_size
 from schuss.nn.forward import RANDOM, forward_graph
 from schuss.nn.module import Mode, Module, current_mode
-from schuss.ops.check import parse_graph
 from schuss.ops.registry import lookup
 from schuss.trace import Tensor, as_tensor, scope, settled
 
@@ -126,7 +126,7 @@ def training_graph(path: Any, description: Mapping[str, Any], evaluation: Graph)
     if text is None or text == SAME:
         return None if text is None else evaluation
     try:
-        graph = parse_graph(text)
+        graph = read_graph(text, _held(evaluation))
     except (SchussError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: the model's graph of training: {error}") from None
     known = {n.attrs["name"]: n.type for n in evaluation.inputs} | RANDOM
@@ -135,3 +135,8 @@ def training_graph(path: Any, description: Mapping[str, Any], evaluation: Graph)
     if not fits or [o.type for o in graph.outputs] != [o.type for o in evaluation.outputs]:
         raise ModelFileError(f"{path}: the model's graph of training does not fit that of evaluation")
     return graph
+
+
+def _held(graph: Graph) -> int:
+    """The numbers of the parameters."""
+    return sum(static_size(n.type.shape) for n in graph.inputs if n.attrs["name"].startswith("param/"))

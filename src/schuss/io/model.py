@@ -18,6 +18,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.io.budget import check_graph, read_graph
 from schuss.io.graph_model import GraphModel, training_graph, training_text
 from schuss.io.record import sound
 from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
@@ -26,7 +27,6 @@ from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype, prepared_types
 from schuss.nn.walk import freeze_names, frozen_names
-from schuss.ops.check import parse_graph
 from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
 from schuss.signature.signature import settings_of
@@ -69,7 +69,7 @@ def save(
         signature = replace(signature, inputs=by_scale(inputs, scale))
     params = nn.state_dict(model)
     prepared = prepared_types(model, signature.inputs)
-    graph, layers = to_text(settled(lambda: forward_graph(model, prepared), lambda g: g)), nn.to_config(model)
+    graph, layers = _forward_text(model, prepared, params), nn.to_config(model)
     description = {
         "format": FORMAT,
         "version": __version__,
@@ -98,6 +98,16 @@ def save(
     write_tensors(path, params, description)
 
 
+def _forward_text(model: Any, inputs: Sequence[TensorType], params: Mapping[str, Array]) -> str:
+    """The graph for a file. UsageError for one that load would refuse."""
+    graph = settled(lambda: forward_graph(model, inputs), lambda g: g)
+    try:
+        check_graph(graph, sum(p.size for p in params.values()))
+    except SchussError as error:
+        raise UsageError(f"save: the model {error}, and would not be loaded again") from None
+    return to_text(graph)
+
+
 def load(path: str | os.PathLike[str]) -> Any:
     """The model in a file: its layers where all are schuss's own, else a GraphModel that computes the same.
 
@@ -107,7 +117,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     everything, description = read_model(path)
     tensors = {name: value for name, value in everything.items() if not name.startswith("path/")}
-    graph = _graph(path, description)
+    graph = _graph(path, description, sum(t.size for t in tensors.values()))
     _check_parameters(path, tensors, description, graph)
     model = _rebuilt(path, description, graph, tensors)
     model.record = _mapping(description, "record") or {}
@@ -142,12 +152,12 @@ def _first_layer(model: Any) -> Signature:
     )
 
 
-def _graph(path: Any, description: Mapping[str, Any]) -> Graph:
+def _graph(path: Any, description: Mapping[str, Any], held: int) -> Graph:
     text = description.get("graph")
     if not isinstance(text, str):
         raise ModelFileError(f"{path}: the model's description has no graph")
     try:
-        return parse_graph(text)
+        return read_graph(text, held)
     except SchussError as error:
         raise ModelFileError(f"{path}: the model's graph: {error}") from None
 
@@ -209,7 +219,7 @@ def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: M
         nn.load_state_dict(model, tensors)
     except SchussError as error:
         raise ModelFileError(f"{path}: {error}") from None
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: the layers' description is damaged: {error}") from None
     return model
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.errors import ModelFileError
+from schuss.io.budget import check_json
 from schuss.paths import atomic_write, open_regular
 
 Array = NDArray[Any]
@@ -118,6 +119,10 @@ def parse_json(text: str | bytes, what: str) -> dict[str, Any]:
         return result
 
     try:
+        text = text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
+        beyond = check_json(text)
+        if beyond:
+            raise ModelFileError(f"{what}: {beyond}")
         value = json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{what} is not valid JSON: {' '.join(str(error).split())}") from None

@@ -27,7 +27,7 @@ class Site:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Node:
     """One operation applied to earlier nodes. Compared by identity; never changed once made."""
 

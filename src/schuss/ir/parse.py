@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from schuss.errors import GraphError
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import DTYPES, INTEGERS, Dim, N, TensorType, static_size
-from schuss.ir.verify import verify
+from schuss.ir.types import DTYPES, Dim, N, TensorType, reach, static_size
+from schuss.ir.verify import MAX_ELEMENTS, verify
 
 HEADER: Final = "schuss graph 1"
 MAX_TEXT = 256 << 20  # characters
 MAX_RANK = 32
 _WORD = re.compile(r"[A-Za-z0-9_./\-]+")
 _NUMBER = re.compile(r"[+-]?(?:inf|nan(?::[0-9a-f]{8,16})?|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 
 Infer = Callable[[Node], TensorType]
 
@@ -225,34 +225,34 @@ def _float(text: str) -> float:
 
 
 def _array(line: _Line, type: TensorType) -> NDArray[Any]:
-    """A constant's elements. Their number must be the shape's before the array is made."""
-    values: list[str] = []
+    """A constant's elements. No more memory is taken than the text is long."""
     line.skip()
+    size, count, wrong = -1 if type.symbolic else static_size(type.shape), 0, reach(type.shape) > MAX_ELEMENTS
+    array = np.zeros(size if 0 <= 2 * size - 1 <= len(line.text) - line.at else 0, type.dtype)
     while not line.ended() and line.text[line.at] != "@":
-        if values:
+        if count:
             line.need(",")
-        values.append("1" if line.take("true") else "0" if line.take("false") else line.match(_NUMBER, "a number"))
+        value = "1" if line.take("true") else "0" if line.take("false") else line.match(_NUMBER, "a number")
+        if count < len(array):
+            try:
+                with np.errstate(over="ignore"):  # beyond float32 it is infinite
+                    _fill(array, count, value)
+            except (ValueError, OverflowError, struct.error):
+                wrong = True
+        count += 1
         line.skip()
-    if type.symbolic or static_size(type.shape) != len(values):
-        line.fail(f"{type} needs {'no N' if type.symbolic else static_size(type.shape)} values, got {len(values)}")
-    try:
-        array = _filled(values, type)
-    except (ValueError, OverflowError, struct.error):
-        line.fail(f"a value that is no {type.dtype}")
+    if size != count:
+        line.fail(f"{type} needs {'no N' if type.symbolic else size} values, got {count}")
+    if wrong:
+        line.fail(f"a value that is no {type.dtype}" if count else f"{type} is larger than any memory")
     array.flags.writeable = False
     return array.reshape([d for d in type.shape if isinstance(d, int)])
 
 
-def _filled(values: list[str], type: TensorType) -> NDArray[Any]:
-    array = np.zeros(len(values), type.dtype)
-    for i, value in enumerate(values):
-        if type.dtype in INTEGERS or type.dtype == "bool":
-            array[i] = int(value)
-        elif ":" in value:
-            bits = value.split(":")[1]
-            kind: Any = np.uint32 if type.dtype == "float32" else np.uint64
-            array[i : i + 1].view(kind)[0] = int(bits, 16)
-        else:
-            with np.errstate(over="ignore"):  # beyond float32 it is infinite
-                array[i] = np.float32(float(value)) if type.dtype == "float32" else float(value)
-    return array
+def _fill(array: NDArray[Any], at: int, value: str) -> None:
+    if array.dtype.kind in "iub":
+        array[at] = int(value)
+    elif ":" in value:
+        array[at : at + 1].view(f"u{array.dtype.itemsize}")[0] = int(value.split(":")[1], 16)
+    else:
+        array[at] = np.float32(float(value)) if array.dtype == np.float32 else float(value)

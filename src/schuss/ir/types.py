@@ -62,6 +62,14 @@ def static_size(shape: Shape) -> int:
     return size
 
 
+def reach(shape: Shape) -> int:
+    """What addresses into the shape may grow to: static_size where an axis of length 0 hides no other."""
+    size = 1
+    for d in shape:
+        size *= 1 if isinstance(d, Sym) else max(d, 1)
+    return size
+
+
 def bind(shape: Shape, n: int) -> tuple[int, ...]:
     """The shape with N replaced by a number."""
     return tuple(n if isinstance(d, Sym) else d for d in shape)

@@ -23,7 +23,7 @@ import numpy as np
 
 from schuss.errors import GraphError, SchussError
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import DTYPES, Dim, N, TensorType, static_size
+from schuss.ir.types import DTYPES, Dim, N, TensorType, reach
 
 Infer = Callable[[Node], TensorType]
 
@@ -77,7 +77,7 @@ def check_type(node: Node) -> None:
         raise GraphError(f"{where(node)}: unknown dtype {type.dtype!r}; one of {', '.join(DTYPES)}")
     if not all(_is_length(d) for d in type.shape):
         raise GraphError(f"{where(node)}: a length must be a whole number >= 0, or N")
-    if static_size(type.shape) > MAX_ELEMENTS:
+    if reach(type.shape) > MAX_ELEMENTS:
         raise GraphError(f"{where(node)}: more than 2**48 elements")
 
 

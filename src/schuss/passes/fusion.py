@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from weakref import WeakKeyDictionary
 
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, static_size
@@ -73,14 +74,33 @@ def group(graph: Graph) -> list[Group]:
     return groups
 
 
+_free: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()  # a node never changes
+
+
 def is_free(node: Node) -> bool:
     """A scalar made of constants and counts: each kernel that needs it makes it itself, no thread waits for it."""
+    waiting = [node]
+    while node not in _free:
+        asked = waiting[-1]
+        unknown = [i for i in asked.inputs if i not in _free] if _made_of_inputs(asked) else []
+        if unknown:
+            waiting.extend(unknown)
+        else:
+            _free[asked] = _is_free(asked)
+            waiting.pop()
+    return _free[node]
+
+
+def _is_free(node: Node) -> bool:
+    """is_free, where it is known of the inputs."""
     if node.op == "const":
         return bool(node.attrs["value"].size == 1)
-    if node.op == "count":
-        return True
+    return node.op == "count" or (_made_of_inputs(node) and all(_free[i] for i in node.inputs))
+
+
+def _made_of_inputs(node: Node) -> bool:
     written = node.op == "identity"  # says that the value must be in memory, see schuss.passes.materialize
-    return is_map(node) and not written and node.type.shape == () and all(is_free(i) for i in node.inputs)
+    return is_map(node) and not written and node.type.shape == ()
 
 
 def base_of(node: Node) -> Node:
