@@ -5,9 +5,23 @@ The command turns a SchussError into one line on stderr and exit code 1; a Usage
 
 from __future__ import annotations
 
+import re
+
+# What a terminal takes for a command, or what turns the order of the text: control characters but tab and newline,
+# marks of direction, line separators, halves of pairs that no encoding takes.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, and not show, written as \\x1b: names come from files, too."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
 
 class SchussError(Exception):
-    """Base of every error schuss raises on purpose."""
+    """Base of every error schuss raises on purpose. Its text is safe to print."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(printable(p) if isinstance(p, str) else p for p in parts))
 
 
 class UsageError(SchussError):

@@ -159,9 +159,11 @@ def _replaced(target: Path) -> os.stat_result | None:
     return old
 
 
-def check_writable(folder: Path) -> None:
-    """OSError unless the folder takes a new file."""
-    temporary, file = _begin(folder, 0o600)
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """OSError unless atomic_write could write there: no file is there or one, and the folder takes a new one."""
+    target = Path(os.path.realpath(path))
+    _replaced(target)
+    temporary, file = _begin(target.parent, 0o600)
     file.close()
     with contextlib.suppress(FileNotFoundError):  # free for a moment, it may be taken for a dead writer's
         temporary.unlink()

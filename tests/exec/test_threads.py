@@ -343,3 +343,80 @@ def test_threads_that_give_way_serve_no_other_caller(fresh):
     found = []
     run_team(2, lambda number: found.append(os.getpriority(os.PRIO_PROCESS, 0)))
     assert set(found) == {os.getpriority(os.PRIO_PROCESS, 0)}
+
+
+# -- the limits of a system ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """Control groups of a test's own."""
+
+    def make(own, **files):
+        (tmp_path / "own").write_text(own)
+        for name, text in files.items():
+            path = tmp_path / "groups" / name.replace("__", "/").replace("_", ".", 1)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return pool._cgroup_quota()
+
+    monkeypatch.setattr(pool, "CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(pool, "OWN_CGROUP", tmp_path / "own")
+    return make
+
+
+def test_the_least_quota_of_a_group_and_those_above_it_counts(groups):
+    assert groups("0::/a/b\n", a__b__cpu_max="max 100000") is None
+    assert groups("0::/a/b\n", a__cpu_max="50000 100000") == 0.5
+    assert groups("0::/a/b\n", a__b__cpu_max="200000 100000") == 0.5
+    assert groups("0::/a/b\n", a__b__cpu_max="20000 100000") == 0.2
+    assert groups("0::/a\n") == 0.5
+    assert groups("0::/c\n") is None
+    assert groups("0::/c\n", cpu_max="300000 100000") == 3.0
+    assert groups("0::/../outside\n") == 3.0  # of a namespace
+    assert groups("nonsense\n1:\n") == 3.0
+
+
+def test_a_team_that_the_system_does_not_start(fresh, monkeypatch):
+    """The work is done all the same, by one thread, with a line that says so."""
+    started = []
+
+    def refused(self):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(self)
+        begin(self)
+
+    begin = threading.Thread.start
+    graph = trace(lambda x: ops.tanh(x) @ x.T, [TensorType("float32", (64, 64))])
+    x = np.random.default_rng(0).standard_normal((64, 64)).astype("f4")
+    expected = NativeExecutor(1).compile(graph)([x])[0]
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    compiled = NativeExecutor(4).compile(graph)
+    monkeypatch.setattr("schuss.exec.function.WORTH_SHARING", 0)
+    with pytest.warns(RuntimeWarning, match="can't start new thread: one thread does the work of 4"):
+        assert compiled([x])[0].tobytes() == expected.tobytes()
+    for thread in started:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_training_without_new_threads(fresh, monkeypatch):
+    """As many epochs and the same bits; also the epochs' orders are then made without a thread."""
+    monkeypatch.setattr("schuss.data.batching.WORTH_A_THREAD", 1)
+
+    def trained(threads):
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+        data = np.random.default_rng(0).standard_normal((60, 4)).astype("f4"), np.arange(60) % 2
+        prepare(model, data, loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(lr=0.1), epochs=3, batch_size=16,
+                seed=0, threads=threads).train()  # fmt: skip
+        return {name: w.tobytes() for name, w in model.state_dict().items()}
+
+    expected = trained(1)
+
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.warns(RuntimeWarning, match="can't start new thread"):
+        assert trained(3) == expected

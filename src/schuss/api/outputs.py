@@ -35,15 +35,28 @@ class Outputs:
 
 
 def outputs_of(model: Any, x: Array) -> Outputs:
-    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none."""
+    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none, or
+    the model does not give each row one.
+    """
     signature = signature_of(model)
     x = fitted(signature, x)
     if not len(x):
         raise DataError("there are no rows: give at least one example")
-    parts = [np.asarray(model(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
+    parts = [_rows_of(model(x[i : i + ROWS]), len(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
     raw = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
     kind, values = read(signature, raw)
     return Outputs(raw, values, kind)
+
+
+def _rows_of(result: Any, count: int) -> Array:
+    """A model's result as one array with a row for each of `count` examples. DataError for any other."""
+    mend = "call the model from Python"
+    if isinstance(result, (tuple, list, dict)):
+        raise DataError(f"the model gives {len(result)} results for each row, where one is read; {mend}")
+    array = np.asarray(result)
+    if array.ndim == 0 or len(array) != count:
+        raise DataError(f"the model gives {list(array.shape)} for {count} rows, not a row for each; {mend}")
+    return array
 
 
 def is_classifier(signature: Signature | None) -> bool:

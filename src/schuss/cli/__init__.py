@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import io
 import os
+import signal
 import sys
 import threading
+import warnings
+from typing import Any
 
 import click
 
+from schuss.cli.say import say
 from schuss.version import __version__
 
 COMMANDS = {
@@ -53,11 +59,49 @@ def schuss() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every error is one line on stderr. Exit 1 for an error, 2 for wrong usage."""
+    alone = arguments is None
+    if alone:
+        _open_streams()
+        signal.signal(signal.SIGTERM, _terminated)  # until a command has its own way to stop
+        warnings.showwarning = _warn  # type: ignore[assignment]  # takes what the original takes
     try:
-        _end(_run(arguments), arguments is None)
+        code = _run(arguments)
+        sys.stdout.flush()
+        _end(code, alone)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # what was written does not reach its place, as on a full disk
+        say(f"Error: the output cannot be written: {error.strerror or error}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _open_streams() -> None:
+    """Streams that the caller has closed become such as nothing comes out of: a file opened later must not get their
+    numbers, for everything writes there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for the rest of the process
+
+
+def _terminated(number: int, frame: Any) -> None:
+    raise Terminated
+
+
+class Terminated(BaseException):
+    """SIGTERM, before the command could say what is to be kept."""
+
+
+def _warn(message: Warning | str, *rest: Any) -> None:
+    with contextlib.suppress(OSError):
+        say(f"Warning: {' '.join(str(message).split())}", err=True)
 
 
 def _end(code: int, alone: bool) -> None:
@@ -77,10 +121,16 @@ def _run(arguments: list[str] | None) -> int:
     try:
         code = schuss.main(arguments, standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        say("stopped before anything was done that could be kept", err=True)
         return 130
+    except Terminated:
+        say("stopped before anything was done that could be kept", err=True)
+        return 143
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        say(said.getvalue(), err=True, nl=False)
         return error.exit_code
     except BrokenPipeError:
         raise
@@ -104,6 +154,6 @@ def _report(error: Exception) -> int:
     elif isinstance(error, MemoryError):
         text = f"not enough memory: {error}"
     else:
-        text = f"unexpected {type(error).__name__}: {error} (SCHUSS_DEBUG=1 shows where)"
-    click.echo(f"Error: {' '.join(text.split())}", err=True)
+        text = f"{type(error).__name__}: {error} (not foreseen; SCHUSS_DEBUG=1 shows where)"
+    say(f"Error: {' '.join(text.split())}", err=True)
     return 2 if isinstance(error, UsageError) else 1

@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from schuss.api.outputs import Outputs, is_classifier, outputs_of
+from schuss.cli.say import say
 from schuss.errors import DataError
 
 Array = Any
@@ -43,7 +44,7 @@ def command(model: Path, data: str, as_json: bool) -> None:
     result["loss"] = _loss(signature.loss if signature else None, outputs.raw, y)
     result |= _of_classes(outputs, y) if dataset.classes is not None else _of_numbers(outputs.raw, y)
     if as_json:
-        click.echo(json.dumps(result))
+        say(json.dumps(result))
     else:
         _show(result)
 
@@ -106,26 +107,26 @@ def _show(result: dict[str, Any]) -> None:
             rows.append((name.replace("_", " "), f"{result[name]:.6g}"))
     width = max(len(name) for name, _ in rows) + 2
     for name, value in rows:
-        click.echo(f"{name:<{width}}{value}")
+        say(f"{name:<{width}}{value}")
     if "classes" in result:
         _show_classes(result["classes"])
         _show_confusion(result["confusion"])
 
 
 def _show_classes(table: list[dict[str, Any]]) -> None:
-    click.echo("\nclass  examples  precision  recall      f1")
+    say("\nclass  examples  precision  recall      f1")
     for row in table:
         shares = [f"{row[k] * 100:.2f}" if row[k] is not None else "-" for k in ("precision", "recall", "f1")]
-        click.echo(f"{row['class']:>5}  {row['examples']:>8}  {shares[0]:>9}  {shares[1]:>6}  {shares[2]:>6}")
+        say(f"{row['class']:>5}  {row['examples']:>8}  {shares[0]:>9}  {shares[1]:>6}  {shares[2]:>6}")
 
 
 def _show_confusion(matrix: list[list[int]]) -> None:
     if len(matrix) > WIDEST:
-        click.echo(f"\n{len(matrix)} classes are too many for a confusion matrix here; --json has it")
+        say(f"\n{len(matrix)} classes are too many for a confusion matrix here; --json has it")
         return
     width = 2 + max(len(str(n)) for n in [len(matrix), *chain(*matrix)])
-    click.echo("\ntrue \\ predicted")
-    click.echo(" " * 5 + "".join(f"{c:>{width}}" for c in range(len(matrix))))
+    say("\ntrue \\ predicted")
+    say(" " * 5 + "".join(f"{c:>{width}}" for c in range(len(matrix))))
     for c, row in enumerate(matrix):
         cells = "".join(f"{n or '.':>{width}}" for n in row)
-        click.echo(f"{c:>5}{cells}")
+        say(f"{c:>5}{cells}")

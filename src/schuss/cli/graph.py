@@ -11,6 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
+from schuss.cli.say import say
 from schuss.explanation.outline import Item, outline
 from schuss.ir.executor import Step
 from schuss.ir.graph import Graph, Node
@@ -57,7 +58,7 @@ def command(
     else:
         text = _native(loaded, view, form, batch_size, threads)
     if output is None:
-        click.echo(text, nl=False)
+        say(text, nl=False)
     else:
         atomic_write(output, text.encode())
 
@@ -71,7 +72,7 @@ def _step(model: Any) -> tuple[Graph, list[Item]]:
     assert signature is not None
     found = _training_step(model)
     if found is None:
-        click.echo("the file does not tell the loss: the forward pass alone", err=True)
+        say("the file does not tell the loss: the forward pass alone", err=True)
         graph = forward_graph(model, prepared_types(model, signature.inputs))
         return graph, outline(graph, None, {})
     step, gradients = found
@@ -113,7 +114,7 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     try:
         optimizer = optim.from_config(signature.optimizer or {})
     except UsageError:
-        click.echo("the file does not tell the optimizer: gradient descent stands in for it", err=True)
+        say("the file does not tell the optimizer: gradient descent stands in for it", err=True)
         optimizer = optim.SGD(lr=1.0)
     frozen, scale = frozenset(frozen_names(model)), signature.target_scale
     task = Task(model, loss, optimizer, signature.inputs, signature.target, frozen=frozen, target_scale=scale)

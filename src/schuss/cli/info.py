@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from schuss.cli.models import opened
+from schuss.cli.say import say
 from schuss.signature import Signature
 
 SHOWN = 10  # epochs at each end of a long history
@@ -42,7 +43,7 @@ def command(model: Path, as_json: bool) -> None:
         "record": network.record,
     }
     if as_json:
-        click.echo(json.dumps(result))
+        say(json.dumps(result))
     else:
         _show({**result, "record": signature.record})
 
@@ -80,14 +81,14 @@ def layer_of(scope: str) -> tuple[str, str]:
 
 
 def _show(result: dict[str, Any]) -> None:
-    click.echo(f"{result['file']}  {result['bytes']:,} bytes, written by schuss {result['version']}")
+    say(f"{result['file']}  {result['bytes']:,} bytes, written by schuss {result['version']}")
     scale = "" if result["scale"] is None else f", times {result['scale']:.6g}"
-    click.echo(f"\ninput    {', '.join(result['inputs'])}{scale}")
+    say(f"\ninput    {', '.join(result['inputs'])}{scale}")
     if result["target"]:
-        click.echo(f"target   {result['target']}")
+        say(f"target   {result['target']}")
     _show_layers(result["layers"], result["parameters"])
     for name in ("loss", "optimizer"):
-        click.echo(f"{name:<11}{_settings(result[name])}")
+        say(f"{name:<11}{_settings(result[name])}")
     _show_record(result["record"])
 
 
@@ -98,10 +99,10 @@ def _show_layers(layers: list[dict[str, Any]], total: int) -> None:
         table.append((row["name"] or "-", row["type"], row["output"] or "", f"{row['parameters']:,}", weights))
     table.append(("in all", "", "", f"{total:,}", ""))
     a, b, c, d = (max(len(row[i]) for row in table) for i in range(4))
-    click.echo()
+    say("")
     for name, kind, output, count, weights in table:
-        click.echo(f"{name:<{a}}  {kind:<{b}}  {output:<{c}}  {count:>{d}}  {weights}".rstrip())
-    click.echo()
+        say(f"{name:<{a}}  {kind:<{b}}  {output:<{c}}  {count:>{d}}  {weights}".rstrip())
+    say("")
 
 
 def _settings(config: Any) -> str:
@@ -122,15 +123,15 @@ def _show_record(record: dict[str, Any]) -> None:
         facts.append(f"test accuracy {record['test_accuracy'] * 100:.2f} %")
     if record.get("stopped"):
         facts.append(f"stopped: {record['stopped']}")
-    click.echo(f"{'training':<11}{', '.join(facts) or 'no record'}")
+    say(f"{'training':<11}{', '.join(facts) or 'no record'}")
     history = {k: v for k, v in (record.get("history") or {}).items() if any(x is not None for x in v)}
     if not history:
         return
-    click.echo("\n" + "".join(f"{name:>14}" for name in history))
+    say("\n" + "".join(f"{name:>14}" for name in history))
     lines = [
         "".join(f"{'None':>14}" if v is None else f"{v:>14.6g}" for v in row)
         for row in zip(*history.values(), strict=False)
     ]
     if len(lines) > 2 * SHOWN:
         lines[SHOWN:-SHOWN] = [f"{'...':>14}"]
-    click.echo("\n".join(lines))
+    say("\n".join(lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
+from schuss.cli.say import say
 
 
 def opened(path: Path) -> Any:
@@ -16,5 +16,5 @@ def opened(path: Path) -> Any:
     model = load(path)
     signature = signature_of(model)
     if signature is not None and signature.left_out:
-        click.echo(f"{path}: {signature.left_out}", err=True)
+        say(f"{path}: {signature.left_out}", err=True)
     return model

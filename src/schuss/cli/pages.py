@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from schuss.cli.say import say
+
 PORT = click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -30,7 +32,7 @@ def show(page: Any, opened: bool | None) -> None:
     """Say where the page is, on stderr, and open it where that is wanted."""
     from schuss.web.server import on_a_desktop
 
-    click.echo(f"page at {page.address}", err=True)
+    say(f"page at {page.address}", err=True)
     if opened or (opened is None and on_a_desktop()):
         page.open()
 
@@ -49,7 +51,7 @@ def stay(page: Any, why: str, leave: bool = False) -> int:
         return 0
     before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        click.echo(f"{why}; Ctrl-C ends it", err=True)
+        say(f"{why}; Ctrl-C ends it", err=True)
         while not ended.wait(1.0):  # in pieces: on Windows a wait without end cannot be interrupted
             pass
     finally:

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from schuss.api.outputs import Outputs, is_classifier, outputs_of
+from schuss.cli.say import say
 from schuss.errors import DataError, UsageError
 
 Array = Any
@@ -42,9 +43,9 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
     result = _result(model, file, outputs, is_classifier(signature))
     if output is not None:
         _write(output, result, outputs)
-        click.echo(f"{len(outputs.values):,} predictions in {output}", err=True)
+        say(f"{len(outputs.values):,} predictions in {output}", err=True)
     if as_json:
-        click.echo(json.dumps(result))
+        say(json.dumps(result))
     elif output is None:
         _show(result, outputs)
 
@@ -122,12 +123,12 @@ def _show(result: dict[str, Any], outputs: Outputs) -> None:
     for row in rows[:SHOWN]:
         values = row[outputs.kind]
         if "class" in row and outputs.values.shape[1] > 1:
-            click.echo(f"{row['row']:>6}  class {row['class']}  {_number(values[row['class']], outputs.kind)}")
+            say(f"{row['row']:>6}  class {row['class']}  {_number(values[row['class']], outputs.kind)}")
         else:
             text = "  ".join(_number(v, outputs.kind) for v in values)
-            click.echo(f"{row['row']:>6}  {'class ' + str(row['class']) + '  ' if 'class' in row else ''}{text}")
+            say(f"{row['row']:>6}  {'class ' + str(row['class']) + '  ' if 'class' in row else ''}{text}")
     if len(rows) > SHOWN:
-        click.echo(f"... and {len(rows) - SHOWN:,} more rows; --json or -o FILE gives all")
+        say(f"... and {len(rows) - SHOWN:,} more rows; --json or -o FILE gives all")
 
 
 def _number(value: float, kind: str) -> str:
@@ -137,8 +138,8 @@ def _number(value: float, kind: str) -> str:
 def _show_one(row: dict[str, Any], kind: str) -> None:
     """The classes with bars."""
     values = row[kind]
-    click.echo(f"class {row['class']}\n")
+    say(f"class {row['class']}\n")
     low, high = min(0.0, *values), max(1.0 if kind == "probabilities" else 0.0, *values)
     for c, value in enumerate(values):
         bar = "█" * round(40 * (value - low) / ((high - low) or 1.0))
-        click.echo(f"{c:>4}  {_number(value, kind):>10}  {bar}".rstrip())
+        say(f"{c:>4}  {_number(value, kind):>10}  {bar}".rstrip())

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from schuss.cli.models import opened
+from schuss.cli.say import say
 from schuss.cli.view import data_of
 
 
@@ -39,7 +40,7 @@ def command(model: Path, data: str | None, output: Path | None) -> None:
 
     from schuss.web.report import Report
 
-    shown = sys.stderr.isatty()
+    shown = sys.stderr is not None and sys.stderr.isatty()
 
     def progress(title: str) -> None:
         if shown:
@@ -49,4 +50,4 @@ def command(model: Path, data: str | None, output: Path | None) -> None:
     if shown:
         click.echo("\r\x1b[K", err=True, nl=False)
     atomic_write(target, text.encode())
-    click.echo(f"{target}  {len(text.encode()):,} bytes")
+    say(f"{target}  {len(text.encode()):,} bytes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from schuss.cli.choices import ACTIVATIONS, LAID_OUT, LOSSES, OPTIMIZERS, RATES_OF_0_1_0, SCHEDULES
 from schuss.cli.pages import page_options
+from schuss.cli.say import say
 from schuss.train.interrupts import Interrupts
 from schuss.train.options import ABOUT, FREE, Choice, Positive, Whole
 
@@ -383,11 +385,12 @@ class TrainCommand:
 
     def _note(self, text: str) -> None:
         if not self.options["quiet"]:
-            click.echo(text, err=True)
+            with suppress(OSError):  # nobody reads it: no reason to lose the run
+                say(text, err=True)
 
     def _print(self, result: dict[str, Any]) -> None:
         if self.options["as_json"]:
-            click.echo(json.dumps(result))
+            say(json.dumps(result))
             return
         accuracy = result.get("test_accuracy")
         speed = f"{result.get('examples_per_second') or 0:,} examples/s"
@@ -409,7 +412,7 @@ class TrainCommand:
         if result.get("out"):
             rows.append(("saved", result["out"]))
         for name, value in rows:
-            click.echo(f"{name:<14} {value}")
+            say(f"{name:<14} {value}")
 
 
 def _default_loss(dataset: Dataset) -> str:

@@ -19,6 +19,7 @@ I32, I64, POINTER, VOID = ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.V
 # each barrier at which it need not sleep.
 SPINS, FEWEST_SPINS, MORE_SPINS = 4000, 250, 16
 SLEEPERS = 8  # bytes from the barriers' counter to the number of threads that sleep
+NO_TRAPS = 0x1F80  # MXCSR: all traps masked (bits 7 to 12), rounding to nearest (bits 13 and 14 are 0)
 FLUSH_AND_ZERO = 0x8040  # MXCSR: results that are denormal become 0 (bit 15), operands too (bit 6)
 FPCR_FLUSH = 1 << 24
 YIELD_HINT = 1
@@ -99,16 +100,18 @@ def _pause(b: Any) -> None:
 
 
 def flush_denormals(b: Any, target: Target) -> Any:
-    """Flush denormals to zero from here on (they slow arithmetic by multiples); returns the state to restore."""
+    """Round to nearest, raise no traps and flush denormals to zero from here on (they slow arithmetic by multiples),
+    whatever the caller has set; returns the caller's state to restore.
+    """
     if _is_x86(target.triple):
         place = entry_alloca(b, I32)
         b.call(_intrinsic(b, "llvm.x86.sse.stmxcsr", VOID, POINTER), [place])
         saved = b.load(place, typ=I32)
-        b.store(b.or_(saved, I32(FLUSH_AND_ZERO)), place)
+        b.store(I32(NO_TRAPS | FLUSH_AND_ZERO), place)
         b.call(_intrinsic(b, "llvm.x86.sse.ldmxcsr", VOID, POINTER), [place])
         return place, saved
     saved = b.call(_intrinsic(b, "llvm.aarch64.get.fpcr", I64), [])
-    b.call(_intrinsic(b, "llvm.aarch64.set.fpcr", VOID, I64), [b.or_(saved, I64(FPCR_FLUSH))])
+    b.call(_intrinsic(b, "llvm.aarch64.set.fpcr", VOID, I64), [I64(FPCR_FLUSH)])
     return None, saved
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Thread
 
 import numpy as np
@@ -53,8 +54,10 @@ class Orders:
             wanted = range(epoch + 1, min(epoch + 1 + self._ahead, self._epochs))
             missing = [e for e in wanted if e not in self._made]
             if 2 * len(missing) > len(wanted):
-                self._thread = Thread(target=self._make, args=(missing,), name="schuss-order", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._make, args=(missing,), name="schuss-order", daemon=True)
+                with suppress(RuntimeError):  # no more threads to be had: each order is made when it is asked for
+                    thread.start()
+                    self._thread = thread
         return order
 
     def _make(self, epochs: list[int]) -> None:

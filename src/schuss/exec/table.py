@@ -83,5 +83,8 @@ class Table:
                 addresses[0], rows, addresses[1], batch, total, first, steps, counter, thread, threads, addresses[2]
             )
 
-        run_team(threads, one)
+        def alone() -> None:
+            results[0] = self.run(order, batch, total, first, steps, counter, 1)
+
+        run_team(threads, one, alone)
         return results[0]

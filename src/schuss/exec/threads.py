@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,13 +31,41 @@ def available_cores() -> int:
     return max(1, min(cores, math.ceil(quota))) if quota else cores
 
 
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = Path("/proc/self/cgroup")
+
+
 def _cgroup_quota() -> float | None:
-    """CPUs' worth of time the control group (v2, then v1) grants, None if unlimited or unknown."""
-    with contextlib.suppress(OSError, ValueError):
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    """CPUs' worth of time the control groups grant this process, the least of its own and all above it; None if
+    unlimited or unknown."""
+    quotas = [q for folder in _cgroups() if (q := _quota_v2(folder) or _quota_v1(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _cgroups() -> list[Path]:
+    """The folders of the control groups (v2, then v1) this process is in, and of those above them."""
+    try:
+        lines = [line.split(":", 2) for line in OWN_CGROUP.read_text().splitlines()]
+    except OSError:
+        lines = []
+    found = [CGROUPS, CGROUPS / "cpu"]
+    for line in lines:
+        if len(line) == 3 and (not line[1] or "cpu" in line[1].split(",")):
+            root = CGROUPS / "cpu" if line[1] else CGROUPS
+            own = Path(os.path.normpath("/" + line[2].lstrip("/"))).relative_to("/")  # beyond a namespace it begins with ..
+            found += [root / part for part in (own, *own.parents)]
+    return list(dict.fromkeys(found))
+
+
+def _quota_v2(folder: Path) -> float | None:
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        limit, period = (folder / "cpu.max").read_text().split()
         return None if limit == "max" else int(limit) / int(period)
-    with contextlib.suppress(OSError, ValueError):
-        folder = Path("/sys/fs/cgroup/cpu")
+    return None
+
+
+def _quota_v1(folder: Path) -> float | None:
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
         quota = int((folder / "cpu.cfs_quota_us").read_text())
         return quota / int((folder / "cpu.cfs_period_us").read_text()) if quota > 0 else None
     return None
@@ -56,7 +85,12 @@ class Team:
         for number in range(size - 1):
             self._wake[number].acquire()
             self._done[number].acquire()
-            threading.Thread(target=self._work, args=(number,), name=f"schuss-{number + 1}", daemon=True).start()
+        try:
+            for number in range(size - 1):
+                threading.Thread(target=self._work, args=(number,), name=f"schuss-{number + 1}", daemon=True).start()
+        except RuntimeError:
+            self.close()
+            raise
 
     def _work(self, number: int) -> None:
         while True:
@@ -110,13 +144,26 @@ _idle: dict[tuple[int, int], list[Team]] = {}  # by size and the niceness their 
 _lock = threading.Lock()
 
 
-def run_team(size: int, task: Callable[[int], None]) -> None:
-    """task(0) .. task(size-1) at once. Teams are kept for the next one who asks; callers never share one."""
+def run_team(size: int, task: Callable[[int], None], alone: Callable[[], None] | None = None) -> None:
+    """task(0) .. task(size-1) at once. Teams are kept for the next one who asks; callers never share one.
+
+    alone  the same work by one thread, for tasks that wait for each other, where the system starts no more threads:
+           others are done one after the other then
+    """
     kind = (size, _niceness())
     with _lock:
         spare = _idle.setdefault(kind, [])
         team = spare.pop() if spare else None
-    team = team or Team(size)
+    try:
+        team = team or Team(size)
+    except RuntimeError as error:  # can't start new thread
+        warnings.warn(f"{error}: one thread does the work of {size}; raise the limit (ulimit -u)", RuntimeWarning, 2)
+        if alone is not None:
+            alone()
+        else:
+            for number in range(size):
+                task(number)
+        return
     try:
         team.run(task)
     finally:

@@ -134,11 +134,11 @@ def beside(out: str | os.PathLike[str]) -> Path:
 
 
 def check_place(path: str | os.PathLike[str], what: str) -> None:
-    """Before hours of training: the folder must take a file. OSError otherwise."""
-    folder = Path(path).resolve().parent
+    """Before hours of training: a file can be written there. OSError otherwise."""
+    folder = Path(path).absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"the folder for {what} does not exist", str(folder))
-    check_writable(folder)
+    check_writable(path)
 
 
 __all__ = ["Checkpoint", "beside", "check_place", "misfit"]

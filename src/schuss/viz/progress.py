@@ -18,7 +18,7 @@ def counted(items: Iterable[T], total: int, progress: Report, what: str) -> Gene
 
     progress  None: a bar on stderr if that is a terminal; a function: called with (done, total); False: nothing
     """
-    report = _Bar(what) if progress is None and sys.stderr.isatty() else progress or None
+    report = _Bar(what) if progress is None and sys.stderr is not None and sys.stderr.isatty() else progress or None
     try:
         for done, item in enumerate(items):
             if report is not None and done:

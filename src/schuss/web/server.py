@@ -126,7 +126,7 @@ def _bound(port: int) -> socket.socket:
 
 def on_a_desktop() -> bool:
     """Whether a browser can be opened for the person at this terminal."""
-    if not sys.stderr.isatty() or os.environ.get("SSH_CONNECTION") or os.environ.get("CI"):
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("SSH_CONNECTION") or os.environ.get("CI"):
         return False
     if sys.platform in ("win32", "darwin"):
         return True
