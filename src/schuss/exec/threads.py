@@ -52,7 +52,8 @@ def _cgroups() -> list[Path]:
     for line in lines:
         if len(line) == 3 and (not line[1] or "cpu" in line[1].split(",")):
             root = CGROUPS / "cpu" if line[1] else CGROUPS
-            own = Path(os.path.normpath("/" + line[2].lstrip("/"))).relative_to("/")  # beyond a namespace it begins with ..
+            # Beyond a namespace the path begins with dots.
+            own = Path(os.path.normpath("/" + line[2].lstrip("/"))).relative_to("/")
             found += [root / part for part in (own, *own.parents)]
     return list(dict.fromkeys(found))
 
