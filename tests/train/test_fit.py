@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import schuss
 from schuss import nn, ops, optim
@@ -327,16 +328,92 @@ def test_weights_that_do_not_fit(options, error, message):
         fit(mlp(4, 3), blobs(30), backend="reference", **options)
 
 
+@pytest.mark.parametrize(("weighting", "share"), [("data", 2.0), ("batch", 1.0)])
 @pytest.mark.parametrize("backend", ["native", "reference"])
-def test_a_batch_whose_examples_all_weigh_nothing(backend):
+def test_a_batch_whose_examples_all_weigh_nothing(backend, weighting, share):
     """It changes nothing and is worth nothing."""
     x, y = blobs(20)
     a, b = mlp(4, 3), mlp(4, 3)
-    options = {"batch_size": 5, "shuffle": False, "backend": backend, "optimizer": optim.SGD(lr=0.1), "epochs": 1}
-    run = fit(a, (x, y), sample_weight=np.repeat([1, 0], 10), **options)
-    fit(b, (x[:10], y[:10]), **options)
+    options = {"batch_size": 5, "shuffle": False, "backend": backend, "epochs": 1}
+    weight = np.repeat([1, 0], 10)
+    run = fit(a, (x, y), sample_weight=weight, weighting=weighting, optimizer=optim.SGD(lr=0.1), **options)
+    fit(b, (x[:10], y[:10]), optimizer=optim.SGD(lr=0.1 * share), **options)
     assert np.isfinite(run.last("loss"))
     close(weights(a), weights(b), 1e-6)
+
+
+def uneven(n=120):
+    """Labels of which a tenth is 1, overlapping; float64."""
+    rng = np.random.default_rng(3)
+    y = (np.arange(n) % 10 == 0).astype(int)
+    return rng.standard_normal((n, 3)) + 0.8 * y[:, None], y
+
+
+def pull(x, y, options, **fitted):
+    """How far small batches move a logistic regression away from scikit-learn's optimum, for a step and a rate of 1."""
+    best = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000, **fitted.pop("sklearn")).fit(x, y, **fitted)
+    model = nn.to_dtype(nn.Linear(3, 1), "float64")
+    start = {"weight": best.coef_, "bias": best.intercept_}
+    nn.load_state_dict(model, start)
+    given = {"loss": nn.BCEWithLogitsLoss(), "optimizer": optim.SGD(lr=1e-7), "epochs": 1, "batch_size": 4}
+    fit(model, (x, y), **given, **options)
+    return max(abs(p.data - start[n]).max() for n, p in nn.named_parameters(model).items()) / 1e-7 / (len(y) / 4)
+
+
+def test_balanced_weights_in_small_batches_have_scikit_learns_optimum():
+    x, y = uneven()
+    assert pull(x, y, {"class_weight": "balanced"}, sklearn={"class_weight": "balanced"}) < 1e-5
+    assert pull(x, y, {"class_weight": "balanced", "weighting": "batch"}, sklearn={"class_weight": "balanced"}) > 1e-2
+    table = {0: 0.5, 1: 7.0}
+    assert pull(x, y, {"class_weight": table}, sklearn={"class_weight": table}) < 1e-5
+
+
+def test_sample_weights_in_small_batches_have_scikit_learns_optimum():
+    x, y = uneven()
+    w = np.random.default_rng(0).uniform(0, 9, len(y))
+    assert pull(x, y, {"sample_weight": w}, sklearn={}, sample_weight=w) < 1e-5
+    table = {0: 0.5, 1: 7.0}
+    both = {"sample_weight": w, "class_weight": table}
+    assert pull(x, y, both, sklearn={"class_weight": table}, sample_weight=w) < 1e-5
+
+
+def test_weights_of_one_are_no_weights():
+    a, b = mlp(4, 3), mlp(4, 3)
+    fit(a, blobs(40), sample_weight=np.full(40, 7.0))
+    fit(b, blobs(40))
+    close(weights(a), weights(b), 1e-6)
+
+
+def test_the_weights_of_version_0_1_0():
+    """Each batch divided by its own sum of weights, as before there was a choice."""
+    x, y = blobs(40)
+    w = np.linspace(0.5, 4.0, 40)
+    model, steps = mlp(4, 3), []
+    options = {"batch_size": 8, "shuffle": False, "optimizer": optim.SGD(lr=1e-30)}
+    run = fit(model, (x, y), sample_weight=w, weighting="batch", epochs=1, **options)
+    for at in range(0, 40, 8):
+        steps.append(weighted_loss(model, x[at : at + 8], y[at : at + 8], w[at : at + 8]))
+    assert run.last("loss") == pytest.approx(np.mean(steps), rel=1e-5)
+
+
+def test_class_weights_beside_ignored_labels():
+    """These count neither in the balance nor in the mean."""
+    x, y = blobs(30)
+    some = np.where(np.arange(30) % 3 == 2, -1, y)[:30]
+    model = mlp(4, 3)
+    loss = nn.CrossEntropyLoss(ignore_index=-1)
+    options = {
+        "loss": loss,
+        "class_weight": "balanced",
+        "optimizer": optim.SGD(lr=1e-30),
+        "epochs": 1,
+        "batch_size": 30,
+    }
+    run = fit(model, (x, some), **options)
+    kept = some >= 0
+    expected = weighted_loss(model, x[kept], y[kept], np.ones(kept.sum()))
+    assert run.last("loss") == pytest.approx(expected, rel=1e-5)
+    assert "accuracy" in run.history
 
 
 def test_class_weight_needs_classes():

@@ -11,7 +11,6 @@ import numpy as np
 from schuss import nn
 from schuss.api.arguments import to_arrays
 from schuss.api.pytree import parameters_of
-from schuss.data import check_labels
 from schuss.errors import ShapeError, TraceError, UsageError
 from schuss.explanation.steps import Array, Explanation
 from schuss.explanation.walk import explained
@@ -48,8 +47,8 @@ def explain_loss(
         columns = [next(given) for _ in xs]
         with nn.bind(bound), nn.bind_scopes(model), nn.mode():
             pred = model(*columns)
-            if isinstance(loss, (nn.CrossEntropyLoss, nn.NLLLoss)) and arrays[-1].dtype.kind in "biu":
-                check_labels(arrays[-1].reshape(-1), target, pred.shape[1])
+            if isinstance(loss, nn.Loss):
+                loss.check(pred.type, arrays[-1], target)
             return loss(pred, next(given))
 
     title = f"{type(model).__name__}({', '.join(inputs)})"

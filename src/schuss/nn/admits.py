@@ -64,15 +64,16 @@ def check_classes(loss: str, target: Array, outputs: int, what: str, ignore: int
         wrong &= target != ignore
     if not wrong.any():
         return
-    at = _first(wrong)
-    label = int(target[at])
+    low = int(target[wrong].min())
+    label = low if low < 0 else int(target[wrong].max())
+    at = _first(wrong & (target == label))
     if label < 0:
-        mend = "class numbers count from 0; drop such rows"
+        mend = "labels count from 0; drop such rows"
         if loss in ("CrossEntropyLoss", "NLLLoss"):
             mend += f", or leave them out by {loss}(ignore_index={label})"
-        raise located(DataError, f"{loss}: {what} {label}{_place(at)} is negative; {mend}")
-    mend = f"give the model {label + 1}, or number the classes from 0 (np.unique(y, return_inverse=True))"
-    raise located(DataError, f"{loss}: {what} {label}{_place(at)} is not below the {outputs} outputs; {mend}")
+        raise located(DataError, f"{loss}: {what}: label {label}{_place(at)} is negative; {mend}")
+    mend = f"end the model with {label + 1} outputs, or number the classes from 0: np.unique(y, return_inverse=True)"
+    raise located(DataError, f"{loss}: {what}: label {label}{_place(at)} is not below the {outputs} classes; {mend}")
 
 
 def check_range(loss: str, admits: Admits, target: Array, what: str) -> None:

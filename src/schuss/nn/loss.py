@@ -10,7 +10,7 @@ import numpy as np
 
 from schuss import ops
 from schuss.errors import DTypeError, UsageError
-from schuss.ir.types import FLOATS, Shape, TensorType
+from schuss.ir.types import FLOATS, N, Shape, TensorType
 from schuss.nn.admits import (
     Admits,
     check_classes,
@@ -33,6 +33,14 @@ def value_of(x: Any) -> Any:
 def type_of(x: Any) -> TensorType:
     """dtype and shape of a tensor or array."""
     return TensorType(str(x.dtype), tuple(x.shape))
+
+
+def type_beside(pred: TensorType, target: Any) -> TensorType:
+    """The type of a known target beside predictions: of N examples, where these have N."""
+    known = type_of(target)
+    if pred.shape[:1] == (N,) and known.shape:
+        return TensorType(known.dtype, (N, *known.shape[1:]))
+    return known
 
 
 def is_float(x: Any) -> bool:
@@ -70,7 +78,7 @@ class Loss(Configured):
     def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
         """DataError if numbers of a target are none that the loss is made for, beside predictions of a type."""
         name, target = type(self).__name__, np.asarray(target)
-        if several_outputs(pred) and self.takes_labels(pred, type_of(target)):
+        if several_outputs(pred) and self.takes_labels(pred, type_beside(pred, target)):
             check_classes(name, target, pred.shape[1], what)  # type: ignore[arg-type]
         else:
             check_range(name, self.admits, target, what)

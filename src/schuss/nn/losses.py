@@ -28,6 +28,7 @@ from schuss.nn.loss import (
     is_float,
     over_features,
     reshaped,
+    type_beside,
     type_of,
     value_of,
     weighted,
@@ -133,9 +134,10 @@ class _ClassLoss(Loss):
 
     def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
         name, target = type(self).__name__, np.asarray(target)
-        axis = self._axis(pred, type_of(target))
-        self._check_types(pred, type_of(target), axis)
-        if self.takes_labels(pred, type_of(target)):
+        known = type_beside(pred, target)
+        axis = self._axis(pred, known)
+        self._check_types(pred, known, axis)
+        if self.takes_labels(pred, known):
             check_classes(name, target, pred.shape[axis], what, self.ignore_index)  # type: ignore[arg-type]
         else:
             check_range(name, self.admits, target, what)
@@ -152,6 +154,11 @@ class _ClassLoss(Loss):
         """DataError for known predictions that are none that the loss is made for."""
         if self.admits.predictions == "log-probabilities":
             check_log_probabilities(type(self).__name__, pred, self._axis(type_of(pred), target))
+
+    def are_probabilities(self, pred: Any, target: TensorType) -> bool:
+        """Whether known predictions sum to 1, as a softmax's."""
+        total = np.sum(pred, axis=self._axis(type_of(pred), target), dtype=np.float64)
+        return bool((pred >= 0.0).all() and (np.abs(total - 1.0) < 1e-4).all())
 
     def accuracy(self, pred: Any, target: Any) -> Any:
         """The share of targets, those to be ignored left out, whose class has the largest output: a scalar."""

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from schuss import nn, ops
-from schuss.data import as_array, check_finite, check_labels, split_validation
+from schuss import nn
+from schuss.data import split_validation
 from schuss.data.columns import columns
-from schuss.errors import DataError, ShapeError, UsageError
+from schuss.errors import UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
-from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.walk import frozen_names
 from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Output, Signature
 from schuss.signature.inputs import by_scale
 from schuss.train.callbacks import Run
+from schuss.train.checks import accuracy, accuracy_for, check_fit
 from schuss.train.conduct import conduct
 from schuss.train.control import Control
 from schuss.train.early_stop import EarlyStop
@@ -30,6 +30,7 @@ from schuss.train.loop import Trainer
 from schuss.train.options import Data, Options, options
 from schuss.train.resume import take_up, with_total
 from schuss.train.step import Metric, Task
+from schuss.train.weights import example_weights
 
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
 OF_NUMBERS = (
@@ -54,6 +55,7 @@ def fit(
     callbacks: Iterable[Any] = (),
     sample_weight: Any = None,
     class_weight: Any = None,
+    weighting: str = "data",
     clip_norm: float | None = None,
     early_stop: EarlyStop | int | None = None,
     shuffle: bool = True,
@@ -78,8 +80,12 @@ def fit(
     seed          of fresh weights, the shuffle and dropout; the same seed gives the same bits
     metrics       functions of (pred, target) that give one value an example or a scalar; accuracy is built in
     callbacks     objects with begin, epoch, end; or functions called after each epoch; True, numpy's too, stops
-    sample_weight [N] weights of the examples: the loss is their weighted mean
-    class_weight  a weight for each class: a mapping, a sequence, or "balanced" (N / (classes * count))
+    sample_weight [N] weights of the examples
+    class_weight  a weight for each class: a mapping, a sequence, or "balanced" (N / (classes * count)). What is
+                  minimised is sum(w * l) / sum(w) over all examples, w the product of both weights, as in scikit-learn.
+                  (A loss's own `weight` divides by its sum in each batch, as in PyTorch.)
+    weighting     "data": w is divided by its mean over the data, and a batch's loss is the mean of w * l. "batch": a
+                  batch's loss is sum(w * l) / sum(w) of its examples, as in version 0.1.0
     clip_norm     limit on the norm of all gradients together
     early_stop    stop after so many epochs without a better validation loss (the training loss without
                   validation data), or as a schuss.EarlyStop says; the best weights are restored
@@ -123,6 +129,7 @@ def prepare(model: Any, data: Data, **given: Any) -> Trainer:
     key = key_from_seed(asked.seed)
     dtype = next(iter(parameters.values())).dtype
     train = _columns(data, dtype, "x", "y")
+    rows = len(train["x0"])
     if isinstance(asked.validation, (int, float, Real)):  # mypy does not take a float for a Real
         train, held = _split(train, float(asked.validation), key)
     elif asked.validation is not None:
@@ -130,14 +137,15 @@ def prepare(model: Any, data: Data, **given: Any) -> Trainer:
         held = _columns(asked.validation, dtype, "validation x", "validation y", like)
     else:
         held = None
-    weights = _example_weights(asked.sample_weight, asked.class_weight, data, train, dtype)
+    ignored = getattr(asked.loss, "ignore_index", None)
+    weights = example_weights(asked.sample_weight, asked.class_weight, train, rows, dtype, asked.weighting, ignored)
     if weights is not None:
         train["w"] = weights
         if held is not None:
             held["w"] = np.ones(len(held["y"]), dtype)
     task = _task(model, asked, train)
-    _check_fit(task, train, held)
-    what = CLASSIFICATION if "accuracy" in task.metrics else REGRESSION
+    check_fit(task, train, held)
+    what = CLASSIFICATION if "accuracy" in task.metrics and task.target.rank == 1 else REGRESSION
     nn.set_signature(model, Signature(task.inputs, Output(task.target, what), asked.loss, asked.optimizer))
     trainer = Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
     take_up(trainer)
@@ -162,54 +170,6 @@ def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict
     return {n: a[train] for n, a in columns.items()}, {n: a[held] for n, a in columns.items()}
 
 
-def _example_weights(sample: Any, classes: Any, data: Data, columns: dict[str, Array], dtype: str) -> Array | None:
-    """One weight an example from both kinds of weights."""
-    if sample is None and classes is None:
-        return None
-    y = columns["y"]
-    weight = np.ones(len(y), dtype)
-    if sample is not None:
-        given = as_array(sample, "sample_weight").astype(dtype)
-        if given.shape != (len(as_array(data[1], "y")),):
-            raise ShapeError(f"sample_weight: needs one number an example, got shape {list(given.shape)}")
-        if len(given) != len(y):
-            raise UsageError("fit: sample_weight goes with validation data of its own, not with a share held out")
-        check_finite(given, "sample_weight")
-        if (given < 0).any() or not given.any():
-            raise DataError("sample_weight: weights must not be negative, nor all zero")
-        weight *= given
-    if classes is not None:
-        weight *= _class_weights(classes, y)[y.astype(np.int64)].astype(dtype)
-    return weight
-
-
-def _class_weights(given: Any, y: Array) -> Array:
-    """A weight for each class up to the largest label."""
-    if y.dtype.kind not in "iu" or y.ndim != 1:
-        raise UsageError("fit: class_weight needs integer labels [N]")
-    counts = np.bincount(y.astype(np.int64))
-    if isinstance(given, str):
-        if given != "balanced":
-            raise UsageError(f"fit: class_weight must be a mapping, a sequence or 'balanced', got {given!r}")
-        seen = np.maximum(counts, 1)
-        balanced: Array = len(y) / (np.count_nonzero(counts) * seen)
-        return balanced
-    if isinstance(given, Mapping):
-        table = np.ones(len(counts))
-        for label, value in given.items():
-            if not isinstance(label, (int, np.integer)) or label < 0:
-                raise UsageError(f"fit: class_weight must map labels, from 0 on, to weights; {label!r} is none")
-            if label < len(table):
-                table[label] = float(value)
-    else:
-        table = as_array(given, "class_weight").astype(np.float64)
-    if table.ndim != 1 or len(table) < len(counts):
-        raise UsageError(f"fit: class_weight has {table.size} weights for labels up to {len(counts) - 1}")
-    if not np.isfinite(table).all() or (table < 0).any() or not table[y.astype(np.int64)].any():
-        raise DataError("class_weight: weights must be finite and not negative, nor zero for all labels there are")
-    return table
-
-
 def _task(model: Any, asked: Options, columns: dict[str, Array]) -> Task:
     types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
     usual = 1 / 255 if any(t.dtype == "uint8" for t in types) else None
@@ -218,22 +178,9 @@ def _task(model: Any, asked: Options, columns: dict[str, Array]) -> Task:
     target = _row_type(columns["y"])
     frozen = frozenset(frozen_names(model))
     task = Task(model, asked.loss, asked.optimizer, inputs, target, "w" in columns, asked.clip_norm, named, frozen)
-    if target.is_float or target.rank != 1 or not _are_labels(task.loss, columns["y"], _classes(task)):
-        return task
-    return replace(task, metrics={"accuracy": accuracy, **named})
-
-
-def _are_labels(loss: Any, y: Array, classes: int | None) -> bool:
-    """Whether integers [N] are classes: not to a regression of one output; to a loss of the user's if they fit."""
-    if isinstance(loss, nn.Loss):
-        return not isinstance(loss, OF_NUMBERS) or classes is not None
-    return bool(y.min() >= 0 and y.max() < (classes or 2))
-
-
-def _classes(task: Task) -> int | None:
-    """How many outputs the model gives a row, if more than one."""
-    pred = forward_graph(task.model, prepared_types(task.model, task.inputs)).outputs[0].type
-    return pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) and pred.shape[1] > 1 else None
+    task = replace(task, weighting=asked.weighting)
+    right = accuracy_for(task, columns["y"])
+    return task if right is None else replace(task, metrics={"accuracy": right, **named})
 
 
 def _metrics(given: Any) -> dict[str, Metric]:
@@ -255,33 +202,6 @@ def _name(metric: Any) -> str:
 
 def _row_type(array: Array) -> TensorType:
     return TensorType(str(array.dtype), (N, *array.shape[1:]))
-
-
-def accuracy(pred: Any, target: Any) -> Any:
-    """1 for each example whose largest output (or, with one output, whose sign) is its label's, else 0. [N]"""
-    if pred.ndim == 2 and pred.shape[1] > 1:
-        chosen = ops.argmax(pred, axis=1)
-    else:
-        chosen = ops.cast(ops.reshape(pred, shape=target.shape) > 0.0, dtype="int64")
-    return ops.cast(ops.equal(chosen, ops.cast(target, dtype="int64")), dtype=pred.dtype)
-
-
-def _check_fit(task: Task, columns: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
-    """Labels within the model's outputs; validation rows shaped as training rows."""
-    classes = _classes(task)
-    for name, data in (("y", columns), ("validation y", held)):
-        if data is None:
-            continue
-        if "accuracy" in task.metrics:
-            check_labels(data["y"], name, classes or 2)
-        if data.keys() != columns.keys():
-            raise ShapeError(f"validation x: {len(data)} columns, training has {len(columns)}; give the same inputs")
-        for column, array in data.items():
-            if array.shape[1:] != columns[column].shape[1:] or array.dtype != columns[column].dtype:
-                raise ShapeError(
-                    f"validation {column}: rows are {array.dtype}{list(array.shape[1:])}, "
-                    f"training rows {columns[column].dtype}{list(columns[column].shape[1:])}"
-                )
 
 
 __all__ = ["accuracy", "fit", "prepare"]

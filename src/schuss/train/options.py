@@ -192,6 +192,7 @@ class Options:
     callbacks: Iterable[Any] = field(default=(), metadata=_has(_callbacks, free=True))
     sample_weight: Any = field(default=None, metadata=_has(_anything))
     class_weight: Any = field(default=None, metadata=_has(_anything))
+    weighting: str = field(default="data", metadata=_has(Choice(("data", "batch")), before="batch"))
     clip_norm: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
     early_stop: EarlyStop | int | None = field(default=None, metadata=_has(Patience(or_none=True)))
     shuffle: bool = field(default=True, metadata=_has(Flag()))

@@ -24,6 +24,7 @@ from schuss.optim import clip_grad_norm
 from schuss.signature import Input
 from schuss.signature.inputs import as_inputs
 from schuss.trace import Tensor, as_tensor, building, notice, scope, settles
+from schuss.train.weights import DATA
 
 Metric = Callable[[Any, Any], Any]
 
@@ -34,6 +35,7 @@ class Task:
 
     inputs        a signature's inputs, or types of data that are taken as they are
     target_scale  what targets are multiplied by that are the input itself
+    weighting     what the weights of examples are normalised over: the data, before the run, or each batch
     """
 
     model: Any
@@ -46,6 +48,7 @@ class Task:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
     target_scale: float | None = None
+    weighting: str = DATA
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", as_inputs(self.inputs))
@@ -96,7 +99,10 @@ def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[A
 
 def _loss(task: Task, pred: Any, target: Any, weight: Any) -> Tensor:
     notice(task.loss)
-    value = task.loss(pred, target) if weight is None else weighted(task.loss, pred, target, weight)
+    if weight is None:
+        value = task.loss(pred, target)
+    else:
+        value = weighted(task.loss, pred, target, weight, normalised=task.weighting == DATA)
     if not isinstance(value, Tensor) or value.shape != () or not value.is_float:
         got = value.type if isinstance(value, Tensor) else type(value).__name__
         raise GradientError(f"the loss must return a floating scalar, got {got}; reduce it with mean()")

@@ -1,0 +1,133 @@
+"""What fit checks before it trains: data and model against what the loss admits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from schuss import nn, ops
+from schuss.data import check_labels
+from schuss.errors import ShapeError
+from schuss.exec.reference import run_graph
+from schuss.ir.executor import Array
+from schuss.ir.graph import Graph
+from schuss.ir.types import TensorType
+from schuss.nn.forward import forward_graph, model_dtype, prepared_types
+from schuss.train.step import Task
+
+LOOKED_AT = 8  # examples whose predictions are looked at
+
+
+def accuracy(pred: Any, target: Any) -> Any:
+    """1 for each example whose largest output (or, with one output, whose sign) is its label's, else 0. [N]"""
+    if pred.ndim == 2 and pred.shape[1] > 1:
+        chosen = ops.argmax(pred, axis=1)
+    else:
+        chosen = ops.cast(ops.reshape(pred, shape=target.shape) > 0.0, dtype="int64")
+    return ops.cast(ops.equal(chosen, ops.cast(target, dtype="int64")), dtype=pred.dtype)
+
+
+def accuracy_for(task: Task, y: Array) -> Any:
+    """The accuracy that goes with the task; None where its targets are no labels.
+
+    Labels are what the loss takes for labels; to a loss of the user's integers [N] that lie within the outputs.
+    """
+    target = task.target
+    if target.is_float or target.rank == 0:
+        return None
+    pred = predictions(task)
+    if pred is None:
+        return None
+    ours = isinstance(task.loss, nn.Loss) and task.loss.admits is not nn.Loss.admits
+    if (ours and target.rank > 1) or getattr(task.loss, "ignore_index", None) is not None:
+        return task.loss.accuracy if hasattr(task.loss, "accuracy") and task.loss.takes_labels(pred, target) else None
+    if target.rank != 1:
+        return None
+    labels = task.loss.takes_labels(pred, target) if ours else bool(y.min() >= 0 and y.max() < (outputs(pred) or 2))
+    return accuracy if labels else None
+
+
+def predictions(task: Task) -> TensorType | None:
+    """The type of the model's predictions; None where it gives several."""
+    graph = _forward(task)
+    return graph.outputs[0].type if len(graph.outputs) == 1 else None
+
+
+def _forward(task: Task) -> Graph:
+    return forward_graph(task.model, prepared_types(task.model, task.inputs))
+
+
+def outputs(pred: TensorType) -> int | None:
+    """How many outputs a row has, if more than one."""
+    return pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) and pred.shape[1] > 1 else None
+
+
+def check_fit(task: Task, data: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
+    """Targets and first predictions against what the loss admits; validation rows shaped as training rows."""
+    pred = predictions(task)
+    for what, rows in (("y", data), ("validation y", held)):
+        if rows is None:
+            continue
+        if rows.keys() != data.keys():
+            raise ShapeError(f"validation x: {len(rows)} columns, training has {len(data)}; give the same inputs")
+        for name, array in rows.items():
+            if array.shape[1:] != data[name].shape[1:] or array.dtype != data[name].dtype:
+                raise ShapeError(
+                    f"validation {name}: rows are {array.dtype}{list(array.shape[1:])}, "
+                    f"training rows {data[name].dtype}{list(data[name].shape[1:])}"
+                )
+        if pred is not None:
+            _check_targets(task, pred, rows["y"], what)
+    if pred is not None:
+        _check_predictions(task, data)
+
+
+def _check_targets(task: Task, pred: TensorType, y: Array, what: str) -> None:
+    if isinstance(task.loss, nn.Loss):
+        task.loss.check(pred, y, what)
+    elif task.metrics.get("accuracy") is accuracy:
+        check_labels(y, what, outputs(pred) or 2)
+
+
+def _check_predictions(task: Task, data: Mapping[str, Array]) -> None:
+    """What the model makes of the first examples: log-probabilities where they are wanted, no probabilities where
+    logits are."""
+    loss, graph = task.loss, _forward(task)
+    if hasattr(loss, "check_predictions"):
+        first = _first_predictions(task, graph, data)
+        target = TensorType(str(data["y"].dtype), (len(first), *data["y"].shape[1:]))
+        loss.check_predictions(first, target)
+        if loss.admits.predictions == "logits" and loss.are_probabilities(first, target):
+            _warn_of_probabilities(loss, "softmax", "Softmax")
+    elif isinstance(loss, nn.BCEWithLogitsLoss) and _last_operation(graph) == "sigmoid":
+        _warn_of_probabilities(loss, "sigmoid", "Sigmoid")
+
+
+def _warn_of_probabilities(loss: Any, function: str, layer: str) -> None:
+    warnings.warn(
+        f"fit: the model's outputs are probabilities, as of a {function}, and {type(loss).__name__} takes logits and "
+        f"computes their {function} itself: leave the last nn.{layer}() out",
+        stacklevel=5,
+    )
+
+
+def _last_operation(graph: Graph) -> str:
+    node = graph.outputs[0]
+    while node.op in ("reshape", "cast", "identity", "slice_axis") and node.inputs:
+        node = node.inputs[0]
+    return node.op
+
+
+def _first_predictions(task: Task, graph: Graph, data: Mapping[str, Array]) -> Array:
+    dtype = model_dtype(task.model)
+    given: dict[str, Any] = {f"param/{n}": p.data for n, p in nn.named_parameters(task.model).items()}
+    for i, part in enumerate(task.inputs):
+        given[f"x{i}"] = np.asarray(part.prepared(data[f"x{i}"][:LOOKED_AT], dtype))
+    values = run_graph(graph, [given[name] for name in graph.input_names])
+    return np.asarray(values[graph.outputs[0]])
+
+
+__all__ = ["accuracy", "accuracy_for", "check_fit", "outputs", "predictions"]

@@ -1,0 +1,110 @@
+"""fit checks its data, and the model's first predictions, against what the loss admits."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from schuss import nn, optim
+from schuss.errors import SchussError
+
+from .support import blobs, fit, line, mlp, weights
+
+X, Y = blobs(24)
+SIGN = np.where(Y > 0, 1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "y", "loss", "message"),
+    [
+        (1, (Y > 0).astype(int), nn.CrossEntropyLoss(), "an output for each class.*nn.BCEWithLogitsLoss"),
+        (1, (Y > 0).astype(int), nn.NLLLoss(), "an output for each class"),
+        (1, (Y > 0).astype(float), nn.CrossEntropyLoss(), "an output for each class"),
+        (3, Y.astype(float), nn.CrossEntropyLoss(), r"y|target must be integer class numbers.*astype\(int\)"),
+        (3, np.eye(3)[Y] * 2, nn.CrossEntropyLoss(), "y 2 at row 0.* is not between 0 and 1"),
+        (3, np.eye(3)[Y] + np.eye(3)[(Y + 1) % 3], nn.CrossEntropyLoss(), "y: probabilities sum to 2 at row 0"),
+        (1, SIGN, nn.BCEWithLogitsLoss(), r"y -1 at row 0 is not between 0 and 1.*\(y > 0\)"),
+        (1, SIGN.astype(int), nn.BCEWithLogitsLoss(), "y -1 at row 0"),
+        (1, (Y > 0) * np.uint8(255), nn.BCEWithLogitsLoss(), "y 255 at row 1"),
+        (1, (Y > 0) * 255.0, nn.BCEWithLogitsLoss(), "y 255 at row 1.* y / 255"),
+        (2, Y, nn.BCEWithLogitsLoss(), "label 2 at row 2 is not below the 2 classes"),
+        (2, Y, nn.MSELoss(), "label 2 at row 2 is not below the 2 classes"),
+        (3, Y, nn.NLLLoss(), "takes log-probabilities.*nn.LogSoftmax.*nn.CrossEntropyLoss"),
+    ],
+)  # fmt: skip
+def test_what_a_loss_is_not_made_for(outputs, y, loss, message):
+    model = mlp(4, outputs)
+    nn.initialize(model)
+    before = weights(model)
+    with pytest.raises(SchussError, match=message) as caught:
+        fit(model, (X, y), loss=loss, backend="reference")
+    assert type(loss).__name__ in str(caught.value)
+    assert all(np.array_equal(before[n], w) for n, w in weights(model).items())
+
+
+def test_validation_targets_are_checked_too():
+    good = (X, (Y > 0).astype(float))
+    with pytest.raises(SchussError, match="validation y -1 at row 0"):
+        fit(mlp(4, 1), good, loss=nn.BCEWithLogitsLoss(), validation=(X, SIGN), backend="reference")
+
+
+def test_log_probabilities_may_be_learned():
+    model = nn.Sequential(nn.Linear(4, 3), nn.LogSoftmax())
+    run = fit(model, (X, Y), loss=nn.NLLLoss(), epochs=1, backend="reference")
+    assert run.last("loss") > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "y", "layer"),
+    [
+        (nn.Sequential(nn.Linear(4, 3), nn.Softmax()), nn.CrossEntropyLoss(), Y, "Softmax"),
+        (nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()), nn.BCEWithLogitsLoss(), Y > 0, "Sigmoid"),
+    ],
+)
+def test_probabilities_in_place_of_logits_are_told_of(model, loss, y, layer):
+    with pytest.warns(UserWarning, match=rf"{type(loss).__name__} takes logits.*nn.{layer}\(\)"):
+        fit(model, (X, y), loss=loss, epochs=1, backend="reference")
+
+
+def test_logits_are_not():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(mlp(4, 3), (X, Y), epochs=1, backend="reference")
+        fit(mlp(4, 1), (X, Y > 0), loss=nn.BCEWithLogitsLoss(), epochs=1, backend="reference")
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_sequences_with_ignored_targets(backend):
+    """Five steps of four numbers, of which the largest is the class; some are not known."""
+    x = np.random.default_rng(0).standard_normal((60, 5, 4)).astype("f4")
+    y = x.argmax(-1)
+    y[::3, 2:] = -100
+    loss = nn.CrossEntropyLoss(ignore_index=-100, axis=-1)
+    model = mlp(4, 16, 4)
+    run = fit(model, (x, y), loss=loss, epochs=40, optimizer=optim.Adam(lr=2e-2), backend=backend, validation=(x, y))
+    assert run.last("val_accuracy") > 0.9
+    right = (model(x).argmax(-1) == y)[y >= 0].mean()
+    assert run.last("val_accuracy") == pytest.approx(right)
+    with pytest.raises(SchussError, match=r"label -100 at row 0, column 2 is negative.*\(ignore_index=-100\)"):
+        fit(mlp(4, 4), (x, y), loss=nn.CrossEntropyLoss(axis=-1), backend="reference")
+
+
+def test_a_weighted_yes():
+    """pos_weight moves the mean probability as so many more of them would."""
+    x, y = np.zeros((40, 1), "f4"), np.arange(40) % 4 == 0
+    model = nn.Linear(1, 1)
+    options = {"optimizer": optim.Adam(lr=0.1), "epochs": 200, "batch_size": 40, "backend": "reference"}
+    fit(model, (x, y), loss=nn.BCEWithLogitsLoss(pos_weight=3.0), **options)
+    assert 1 / (1 + np.exp(-model(x)[0, 0])) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_loss_of_ones_own_that_says_nothing_is_left_alone():
+    class Squares(nn.Loss):
+        def elements(self, pred, target):
+            return (pred - target) ** 2
+
+    x, y = line()
+    run = fit(nn.Linear(2, 1), (x, (10 * y).astype(int)), loss=Squares(), epochs=1, backend="reference")
+    assert "accuracy" not in run.history
