@@ -41,7 +41,9 @@ def _digits(printed: str) -> None:
 def _reproducibility(printed: str) -> None:
     prints = dict(re.findall(r"^(seed .*?) +([0-9a-f]{16})$", printed, re.MULTILINE))
     assert prints["seed 0"] == prints["seed 0 again"] == prints["seed 0, 1 thread"] != prints["seed 1"]
-    assert printed.count("True\n") == 2  # given weights; a run that was stopped and went on
+    assert printed.count("True\n") == 4  # a run that went on, given weights, stopped runs of the command and in Python
+    alone, together = map(float, re.search(r"^alone ([\d.]+)%, together ([\d.]+)%$", printed, re.MULTILINE).groups())
+    assert together > alone
     assert "False" not in printed
 
 

@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from schuss.api.outputs import Outputs, is_classifier, outputs_of
+from schuss.cli.completion import data_names
 from schuss.cli.say import say
 from schuss.errors import DataError
 
@@ -20,7 +21,7 @@ WIDEST = 30  # classes a confusion matrix is printed for
 
 @click.command("evaluate")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data")
+@click.argument("data", shell_complete=data_names)
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
 def command(model: Path, data: str, as_json: bool) -> None:
     """Measure MODEL on the test rows of DATA.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from schuss.cli.completion import data_names
 from schuss.cli.models import opened
 from schuss.cli.say import say
 from schuss.cli.view import data_of
@@ -14,7 +15,9 @@ from schuss.cli.view import data_of
 
 @click.command("report")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--data", help="As for train; by default mnist for a model that was trained on it.")
+@click.option(
+    "--data", shell_complete=data_names, help="As for train; by default mnist for a model that was trained on it."
+)
 @click.option(
     "-o",
     "--output",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from schuss.cli.choices import ACTIVATIONS, LAID_OUT, LOSSES, OPTIMIZERS, RATES_OF_0_1_0, SCHEDULES
+from schuss.cli.completion import data_names
 from schuss.cli.pages import page_options
 from schuss.cli.say import say
 from schuss.train.interrupts import Interrupts
@@ -69,7 +70,7 @@ def _of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
 
 
 @click.command("train")
-@click.argument("data")
+@click.argument("data", shell_complete=data_names)
 @click.option(
     "--hidden",
     default=HIDDEN,

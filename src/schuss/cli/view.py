@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 
 from schuss.cli import models
+from schuss.cli.completion import data_names
 from schuss.cli.pages import page_options, show, stay
 
 
 @click.command("view")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--data", help="As for train; by default mnist for a model that was trained on it.")
+@click.option(
+    "--data", shell_complete=data_names, help="As for train; by default mnist for a model that was trained on it."
+)
 @page_options
 def command(model: Path, data: str | None, port: int, opened: bool | None) -> int:
     """Open a page of MODEL on this machine: its history, graph, function and landscape, and a playground.

@@ -91,6 +91,17 @@ class Run:
         values = self.history.get(column)
         return values[-1] if values else None
 
+    def to_frame(self) -> Any:
+        """The history as a pandas DataFrame: one row an epoch, by its number; one column for each of the others.
+
+        UsageError if pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError("to_frame: pandas is not installed: pip install pandas") from None
+        return pandas.DataFrame(self.history if "epoch" in self.history else {"epoch": []}).set_index("epoch")
+
     def record(self) -> dict[str, Any]:
         """What a model file keeps of it, fit for JSON."""
         return {name: getattr(self, name) for name in RECORDED}

@@ -111,7 +111,8 @@ def fit(
     models of an ensemble need a seed each.
 
     Ctrl-C raises KeyboardInterrupt after the slice that is being computed; the model then has the weights, and the
-    exception's `run` is the run so far.
+    exception's `run` (at the prompt sys.last_value.run) is the run so far, and run.resume() finishes it. Any other
+    error out of a run has it, too.
 
     Raises UsageError, DataError or ShapeError for arguments that do not fit, NonFiniteError as soon as the loss
     is not finite (the model then has the last good weights).

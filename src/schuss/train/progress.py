@@ -101,7 +101,7 @@ class _Notebook:
         line = "epoch {epoch}  loss {loss}{accuracy}  {speed} examples/s".format(**fields)
         shown = {"text/plain": f"{done / total:4.0%}  {line}"}
         if self._handle is None:
-            from IPython.display import display  # type: ignore[import-not-found]
+            from IPython.display import display
 
             self._handle = display(shown, raw=True, display_id=True)
         else:
