@@ -5,7 +5,8 @@ A page is Markdown. Of its fenced blocks
 - ``python`` blocks are executed in one namespace. The pictures of a block are the matplotlib figures that it
   leaves open, and the value of its last expression if that can draw itself (``_repr_svg_``);
 - ``console`` blocks hold commands, ``$ schuss ...``, which a shell runs; one that serves a page until Ctrl-C gets
-  it, one after ``timeout`` may be stopped by that;
+  it, one after ``timeout`` may be stopped by that; of an ``untimed`` block seconds and speeds, which are those of
+  whatever machine built the site, are left out;
 - other blocks (``text``) are no code.
 
 All of a page runs in one empty folder, so that a command finds the model that a block above it saved. The
@@ -33,6 +34,7 @@ from typing import Any
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 STOPPED = re.compile(r"^timeout ")  # which ends with 124 after it has stopped the command
 SERVES = re.compile(r"^schuss (?:view\b|train\b.* --watch\b)")
+TIMES = re.compile(r" in [\d.]+ (?:ms|s|min)|,? [\d,.]+ examples/s| [\d.]+ s/epoch")
 LONGEST = 120  # seconds a command may take
 
 
@@ -166,7 +168,7 @@ def _console(block: Block, folder: Path) -> Result:
         if not line.startswith("$ "):
             raise ValueError(f"a console block holds commands alone, each after '$ ', not {line!r}")
         shown += f"{line}\n{command(line[2:], folder)}"
-    return Result(block, shown)
+    return Result(block, TIMES.sub("", shown) if "untimed" in block.words else shown)
 
 
 def command(line: str, folder: Path) -> str:

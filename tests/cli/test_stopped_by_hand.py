@@ -51,7 +51,7 @@ def test_it_can_go_on(schuss: Any, stopping: Any, npz: Path, tmp_path: Path, ext
     assert f"the last weights are in {checkpoint} (--resume goes on), " in done.err
     assert ("the best (epoch " if extra else "these in ") in done.err
     assert f"in {out}\n" in done.err
-    assert done.err.startswith("stopped at epoch ")
+    assert done.err.startswith(("stopped at epoch ", "stopped after epoch "))
     going_on = schuss("train", npz, *RUN, *extra, "--out", out, "--resume")
     assert going_on.code == 0
     assert "resuming at epoch " in going_on.err

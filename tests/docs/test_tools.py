@@ -43,6 +43,12 @@ def test_output_cannot_be_typed(tmp_path: Path):
         run("```console\n$ echo 1\n2\n```\n", tmp_path)
 
 
+def test_times_of_the_machine_that_builds_can_be_left_out(tmp_path: Path):
+    command = "echo 'trained 2 epochs in 0.24 s, 495,608 examples/s'"
+    (result,) = run(f"```console untimed\n$ {command}\n```\n", tmp_path)
+    assert result.printed.endswith("\ntrained 2 epochs\n")
+
+
 SERVER = f"""#!{sys.executable}
 import signal, sys
 signal.signal(signal.SIGINT, lambda number, frame: sys.exit(0))

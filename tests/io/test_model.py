@@ -642,3 +642,14 @@ def test_nothing_in_a_file_is_ever_run():
             found = [line for line in text.split("\n") if word in line and f"def {word}" not in line]
             found = [line for line in found if not line.strip().startswith(("#", '"""'))]
             assert not found, f"{file.relative_to(package)}: {found}"
+
+
+def test_data_are_not_called_a_damaged_model(tmp_path: Path):
+    """Where a model is expected: what it is, and how data are given."""
+    np.savez(tmp_path / "d.npz", x_train=X)
+    np.save(tmp_path / "d.npy", X)
+    (tmp_path / "d.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "folder").mkdir()
+    for name, what in {"d.npz": "npz", "d.npy": "numpy", "d.csv": "table", "folder": "folder"}.items():
+        with pytest.raises(ModelFileError, match=rf"{what}.* no model file.*--data .*{name}"):
+            load(tmp_path / name)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import schuss
+from schuss import nn, optim
+from schuss.data.dataset import Dataset
 from schuss.web.server import Page
+from schuss.web.session import view
 from tests.web.browser import Tab
 from tests.web.support import Small
 
@@ -201,6 +205,71 @@ def test_what_the_network_sees_is_centred(training: str, tab: Callable[..., Tab]
     assert centre == pytest.approx([13.5, 13.5], abs=1.0)
 
 
+# -- regressions, small things --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def regression() -> Iterator[Page]:
+    """The page of five numbers that give one."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 5)).astype(np.float32)
+    y = (x @ np.array([[1.0], [-2.0], [0.5], [0.0], [3.0]])).astype(np.float32)
+    model = nn.Sequential(nn.Linear(5, 1))
+    schuss.fit(model, (x, y), loss=nn.HuberLoss(), optimizer=optim.Adam(lr=0.05), epochs=20, backend="reference")
+    served = Page(view(model, "numbers.safetensors", Dataset(x, y, x[:9], y[:9], "numbers", None, (5,)))).start()
+    yield served
+    served.stop()
+
+
+def test_a_regression_says_how_good_it_is(regression: Page, tab: Callable[..., Tab]) -> None:
+    """Whatever its loss: R squared and the mean absolute error of training and test rows."""
+    page = tab(regression.address)
+    subject = regression.site.main.subject
+    x, y = (subject.sets["train"][name].astype(np.float64) for name in ("x0", "y"))
+    pred = np.asarray(subject.model(x.astype(np.float32)), np.float64)
+    r2 = 1 - ((y - pred) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+    page.until("document.getElementById('tile-metric-name').textContent === 'R², training'")
+    assert page.number("#tile-metric") == pytest.approx(r2, abs=1e-4)
+    assert float(page.text("#tile-metric-sub").split()[1]) == pytest.approx(abs(y - pred).mean(), rel=1e-2)
+    assert "test R²" in page.text("#tile-metric-sub")
+
+
+def test_the_fields_begin_with_an_example(regression: Page, tab: Callable[..., Tab]) -> None:
+    page = tab(regression.address, "function")
+    subject = regression.site.main.subject
+    page.until("document.querySelector('#function-numbers output').textContent.includes('target')")
+
+    def shown() -> list[float]:
+        return [float(v) for v in page("#function-numbers input.x").evaluate_all("(all) => all.map((e) => e.value)")]
+
+    np.testing.assert_allclose(shown(), subject.sets["test"]["x0"][0], rtol=1e-4)
+    page("#function-numbers [aria-label='Next example']").click()
+    page.until(f"document.querySelector('#function-numbers input.x').value.startsWith('{shown()[0]:.4g}') === false")
+    np.testing.assert_allclose(shown(), subject.sets["test"]["x0"][1], rtol=1e-4)
+    spans = page("#function-numbers output span").all_inner_texts()
+    target = float(subject.sets["test"]["y"][1, 0])
+    assert float(spans[-1].removeprefix("target ").replace("−", "-")) == pytest.approx(target, rel=1e-3)
+
+
+def test_back_returns_to_the_view_before(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address)
+    page("#tab-graph").click()
+    page("#tab-mountain").click()
+    page.page.go_back()
+    assert page("#view-graph").is_visible()
+    page.page.go_back()
+    assert page("#view-run").is_visible()
+    page.page.go_forward()
+    assert page("#view-graph").is_visible()
+
+
+def test_a_long_step_is_not_cut_off(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address)
+    page.tell("hello", model="2-2", mode="train", controls=True, state={"paused": True, "step": 123456})
+    assert page.text("#status-text") == "Paused · 123,456"
+    assert page.page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.getElementById('status-text'))") <= 0
+
+
 # -- pleasant ------------------------------------------------------------------------------------------
 
 
@@ -246,6 +315,8 @@ def test_keyboard_alone(training: str, tab: Callable[..., Tab]) -> None:
     page.until("document.getElementById('pad-answer').textContent !== '–'")
     keys.press("c")
     assert page.text("#pad-answer") == "–"
+    keys.press("1")  # from the pad, too
+    assert page("#view-run").is_visible()
 
 
 @pytest.mark.parametrize("dark", [False, True])

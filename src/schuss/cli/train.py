@@ -372,7 +372,9 @@ class TrainCommand:
         if checkpoint is not None:
             which = f"the best (epoch {at.best_epoch})" if best else "these"
             kept = f"the last weights are in {checkpoint.path} (--resume goes on), {which} in {self.out}"
-        self._note(f"stopped at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}; {kept}")
+        ended = at.epoch and not at.step  # and no other has begun
+        where = f"after epoch {at.epoch}" if ended else f"at epoch {at.epoch + 1}, step {at.step} of {trainer.steps}"
+        self._note(f"stopped {where}; {kept}")
 
     # -- output ------------------------------------------------------------------------------------
 

@@ -128,6 +128,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """The tensors and the description in a model file, the file's form checked."""
+    _refuse_data(path)
     tensors, description, checksum = read_sealed(path)
     version = description.get("format")
     if not isinstance(version, int) or version < 1:
@@ -139,6 +140,27 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
         )
     check_sum(path, tensors, description, checksum)
     return tensors, description
+
+
+DATA = {b"PK\x03\x04": "a zip or npz archive", b"\x93NUM": "a numpy array", b"\x1f\x8b": "a compressed file"}
+DATA |= {b"\x00\x00\x08": "an idx file", b"\x89PNG": "a picture"}
+
+
+def _refuse_data(path: str | os.PathLike[str]) -> None:
+    """ModelFileError for a data set where a model is expected, which would be called a damaged model."""
+    if os.path.isdir(path):
+        raise ModelFileError(f"{path}: is a folder, no model file; a folder of data goes with a model: --data {path}")
+    if not os.path.isfile(path):
+        return  # a pipe would be waited for: what reads the file says what is wrong
+    with open(path, "rb") as file:
+        head = file.read(9)
+    if head[8:] == b"{":  # safetensors: the first bytes are a length, which may look like anything
+        return
+    what = next((words for start, words in DATA.items() if head.startswith(start)), None)
+    if what is None and str(path).endswith((".csv", ".parquet")):
+        what = "a table"
+    if what is not None:
+        raise ModelFileError(f"{path}: is data ({what}), no model file; data go with a model: --data {path}")
 
 
 def _first_layer(model: Any) -> Signature:

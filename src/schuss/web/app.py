@@ -80,6 +80,7 @@ class _Routes:
             ("/graph.svg", self.graph_svg),
             ("/graph.json", self.graph_json),
             ("/function", self.function),
+            ("/example", self.example),
         ]
         post = [("/control", self.control), ("/predict", self.predict), ("/landscape", self.landscape)]
         post.append(("/play", self.play))
@@ -126,6 +127,11 @@ class _Routes:
     async def function(self, request: Request) -> Response:
         """The function, where it can be drawn."""
         return answer(await self._computed(self._session(request).subject.function))
+
+    async def example(self, request: Request) -> Response:
+        """One example of the data."""
+        name, index, _ = _question(request)
+        return answer(self._session(request).subject.sample(name, index))
 
     async def control(self, request: Request) -> Response:
         """Steer the run."""

@@ -222,12 +222,15 @@ class Live(Session):
         self._draw_function(now)
 
     def _draw_function(self, now: float) -> None:
-        """The function as it is now, where it is a curve or regions, as often as its share of the time allows."""
+        """How good a regression is, and the function where it is a curve or regions, as often as their share of the
+        time allows.
+        """
         step = self._snapshot()[0]
         if step == self._drawn_step or (now < self._next_function and not self._finished):
             return
         self._drawn_step = step
         start = time.perf_counter()
+        self.show_quality()
         found = self.subject.function()
         if found["kind"] in ("curve", "regions"):
             self.send({"type": "function", **found})

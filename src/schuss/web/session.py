@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +38,7 @@ class Session:
         self.record = dict(record or {})
         self.send: Callable[[Event], None] = lambda event: None
         self.landscape: Event | None = None  # the newest, as it was sent
+        self.quality: Mapping[str, Any] | None = None  # of a regression, as it was sent
         self._computing = threading.Lock()
         self._unwanted = threading.Event()  # of the fine surface that was asked for last: whether it is to end
         self._troubles: dict[str, str] = {}  # told last, by the work that had them
@@ -55,6 +57,7 @@ class Session:
             "moments": self.moments(),
             "changes": self.changes(),
             "test": self.test(),
+            "quality": self.quality,
             "path": self.path(),
             "landscape": self.landscape,
             "troubles": list(self._troubles.values()),
@@ -100,6 +103,13 @@ class Session:
                 self.send({"type": "test", "test": self.test()})
 
         threading.Thread(target=work, name="schuss-page-test", daemon=True).start()
+
+    def show_quality(self) -> None:
+        """Measure how good a regression is, and tell it."""
+        found = self.subject.quality()
+        if found is not None and found != self.quality:
+            self.quality = found
+            self.send({"type": "quality", "quality": found})
 
     def path(self) -> list[list[float]]:
         """The visited weights on the landscape's plane: [a, b, loss]."""
@@ -265,4 +275,7 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     if subject.rows("test") and not (session.test() and dataset.name == signature.record.get("data")):
         session.record |= {"test_loss": None, "test_accuracy": None}  # of other rows than these
         session.measure()
+    if subject.sets and subject.classes is None:
+        work = partial(session.guarded, session.show_quality, "measuring the regression")
+        threading.Thread(target=work, name="schuss-page-quality", daemon=True).start()
     return session

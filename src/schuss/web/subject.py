@@ -72,6 +72,11 @@ class Subject:
         return max(self.outputs, 2)
 
     @property
+    def class_names(self) -> list[str] | None:
+        """What the classes are called, in order; None where that is not known."""
+        return None
+
+    @property
     def outputs(self) -> int:
         """Numbers the model gives for a row."""
         known = getattr(self, "_outputs", None)
@@ -104,6 +109,7 @@ class Subject:
             "model": describe(self.model),
             "task": "numbers" if self.classes is None else "classes",
             "classes": self.classes,
+            "names": self.class_names,
             "inputs": [[d for d in t.shape[1:] if isinstance(d, int)] for t in self.task.inputs],
             "image": self.image,
             "rows": self.rows("train"),
@@ -155,6 +161,35 @@ class Subject:
         xs = tuple(columns[f"x{i}"][index : index + 1] for i in range(len(self.task.inputs)))
         return (xs[0] if len(xs) == 1 else xs), columns["y"][index : index + 1]
 
+    def sample(self, name: str, index: int) -> dict[str, Any]:
+        """One example as it lies in the data: {"x": the numbers of its first input, "y": its target}."""
+        x, y = self.example(name, index)
+        row = x[0] if isinstance(x, tuple) else x
+        return {"x": row.reshape(-1)[:VALUES], "y": y.reshape(-1)[:VALUES]}
+
+    def quality(self) -> dict[str, float | None] | None:
+        """How good a regression is on up to SHOWN rows of each set, whatever its loss: r2, mae, and r2_test, mae_test.
+
+        r2 is 1 - sum (y - pred)^2 / sum (y - mean y)^2, mae the mean of |y - pred|; None where they are not known.
+        """
+        if self.classes is not None or any(k not in ("train", "test") for k in self.sets):
+            return None
+        found: dict[str, float | None] = {}
+        with self.lock:
+            self.refresh()
+            for name, columns in self.sets.items():
+                chosen = _some(len(columns["y"]))
+                x = tuple(columns[f"x{i}"][chosen] for i in range(len(self.task.inputs)))
+                y = columns["y"][chosen].reshape(len(chosen), -1).astype(np.float64)
+                pred = np.asarray(self.model(*x), np.float64).reshape(len(chosen), -1)
+                if pred.shape != y.shape:
+                    return None
+                end = "" if name == "train" else "_test"
+                spread = float(((y - y.mean(axis=0)) ** 2).sum())
+                found["r2" + end] = 1 - float(((y - pred) ** 2).sum()) / spread if spread else None
+                found["mae" + end] = float(abs(y - pred).mean())
+        return found
+
     def graph(self, name: str, index: int, **choice: Any) -> Any:
         """The graph of one example's loss, values and gradients. choice: viz.graph's collapse, open, closed.
 
@@ -195,7 +230,7 @@ class Subject:
         columns = next(iter(self.sets.values()), None)
         if columns is None:
             return np.zeros((0, math.prod(self.shape))), np.zeros(0)
-        chosen = np.linspace(0, len(columns["y"]) - 1, min(SHOWN, len(columns["y"]))).astype(np.int64)
+        chosen = _some(len(columns["y"]))
         return columns["x0"][chosen].reshape(len(chosen), -1), columns["y"][chosen].reshape(len(chosen), -1)[:, 0]
 
     def _curve(self, axes: Sequence[float]) -> dict[str, Any]:
@@ -268,6 +303,11 @@ class Subject:
         if not self.task.inputs[0].is_float:
             return 255.0
         return 1.0 if columns is None else float(columns["x0"][:SHOWN].max())
+
+
+def _some(rows: int) -> Array:
+    """At most SHOWN of so many rows, evenly chosen."""
+    return np.linspace(0, rows - 1, min(SHOWN, rows)).astype(np.int64)
 
 
 def _span(values: Array) -> tuple[float, float]:

@@ -2,12 +2,13 @@
 
 import { showLayers } from "./activations.js";
 import { $, h, settled, toast, write } from "./dom.js";
+import { Examples } from "./examples.js";
 import { number, percent } from "./format.js";
 import { shortcut } from "./keys.js";
 import { Pad } from "./pad.js";
 import { FunctionPlot, legendOf } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
-import { known, on } from "./store.js";
+import { className, known, on } from "./store.js";
 import { onTheme, palette } from "./theme.js";
 import { onShow, seen } from "./views.js";
 
@@ -19,6 +20,7 @@ let pad;
 let kind = null;
 let size = [28, 28];
 let step = -1; // of the weights that are shown
+let target = null; // of the example in the fields, as long as nobody has changed them
 
 const about = {
   curve: "The network's answer over its one input, and the data it learns from.",
@@ -136,26 +138,40 @@ function bars(probabilities) {
 
 // -- numbers -------------------------------------------------------------------------------------------
 
+/** The fields begin with an example of the data, and any other can be put into them. */
 function fields(count) {
   const form = $("function-numbers");
-  if (form.querySelectorAll("input").length === count) return;
+  if (form.querySelectorAll("label input.x").length === count) return answer();
   form.replaceChildren(
+    h("div", { class: "toolbar" }, ...new Examples(fill).parts),
     ...Array.from({ length: count }, (_, i) =>
-      h("label", {}, `Input ${i + 1}`, h("input", { type: "number", step: "any", value: "0" })),
+      h("label", {}, `Input ${i + 1}`, h("input", { class: "x", type: "number", step: "any", value: "0" })),
     ),
     h("output", { "aria-live": "polite" }),
   );
+}
+
+function fill({ x, y }) {
+  const inputs = $("function-numbers").querySelectorAll("input.x");
+  x?.forEach((value, i) => inputs[i] && (inputs[i].value = String(Number(value.toPrecision(6)))));
+  target = y ?? null;
   answer();
 }
 
 const answer = oneAtATime(async () => {
   const form = $("function-numbers");
-  const x = [...form.querySelectorAll("input")].map((input) => Number(input.value) || 0);
+  const x = [...form.querySelectorAll("input.x")].map((input) => Number(input.value) || 0);
   try {
     const { y } = await post("predict", { x });
     const words =
-      known.hello.task === "classes" ? y.map((p, i) => `class ${i}: ${percent(p, 1)}`) : y.map((v) => number(v));
-    form.querySelector("output").replaceChildren(...words.map((text) => h("span", {}, text)));
+      known.hello.task === "classes" ? y.map((p, i) => `${className(i)}: ${percent(p, 1)}`) : y.map((v) => number(v));
+    const is = known.hello.task === "classes" ? (i) => `it is ${className(i)}` : (v) => `target ${number(v)}`;
+    form
+      .querySelector("output")
+      .replaceChildren(
+        ...words.map((text) => h("span", {}, text)),
+        ...(target ?? []).slice(0, 8).map((v) => h("span", { class: "target" }, is(v))),
+      );
   } catch (error) {
     if (known.connected) toast(error.message);
   }
@@ -166,7 +182,10 @@ export function startFunction() {
   pad = new Pad($("pad"), "function", () => (pad.strokes.length || blank(), predict()));
   $("pad-clear").addEventListener("click", () => pad.clear());
   $("pad-undo").addEventListener("click", () => pad.undo());
-  $("function-numbers").addEventListener("input", settled(answer, 120));
+  $("function-numbers").addEventListener(
+    "input",
+    settled((event) => event.target.matches(".x") && ((target = null), answer()), 120),
+  );
   $("function-numbers").addEventListener("submit", (event) => event.preventDefault());
   shortcut("c", "Clear the pad", () => kind === "image" && pad.clear(), "function");
   showLayers($("pad-layers"), null);

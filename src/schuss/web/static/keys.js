@@ -23,7 +23,7 @@ function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (
     typing(event.target) &&
-    !(event.key.length === 1 && event.target.closest("[role=tablist], [role=radiogroup], input[type=range]"))
+    !(event.key.length === 1 && event.target.closest("[role=tablist], [role=radiogroup], [role=application], input[type=range]"))
   )
     return;
   const found = shortcuts.find(

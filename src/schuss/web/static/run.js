@@ -37,12 +37,22 @@ function metricTile() {
       metricValue(name, known.run.metrics?.[name] ?? lastOf(name) ?? known.moments.at(-1)?.metrics?.[name]),
     );
     write($("tile-metric-sub"), heldOut(name));
+  } else if (known.quality) {
+    const { r2, mae, r2_test: r2Test, mae_test: maeTest } = known.quality;
+    const main = r2 ?? r2Test ?? null;
+    write($("tile-metric-name"), main === null ? "Mean absolute error" : "R², training");
+    write($("tile-metric"), main === null ? steady(mae) : share(r2));
+    const test = maeTest === undefined ? "" : main === null ? ` · test ${steady(maeTest)}` : ` · test R² ${share(r2Test)}`;
+    write($("tile-metric-sub"), main === null ? test : `MAE ${steady(mae, 3)}${test}`);
   } else {
     write($("tile-metric-name"), "Learning rate");
     write($("tile-metric"), number(known.run.lr, 3));
     write($("tile-metric-sub"), " ");
   }
 }
+
+/** R² is 1 at best: as many digits as tell it from that. */
+const share = (r2) => (r2 === null || r2 === undefined ? "–" : r2 > -10 ? r2.toFixed(4).replace("-", "−") : number(r2, 3));
 
 /** What is known of a figure on rows that training does not see: validation 0.0812 · test 0.0795. */
 function heldOut(name) {
@@ -223,7 +233,7 @@ export function startRun() {
   on("hello", () => (head(), changes(), everything()));
   on("state end connection", () => (tiles(), controls()));
   on("moment epoch", charts);
-  on("test", tiles);
+  on("test quality", tiles);
   on("change", () => (changes(), charts()));
   onShow("run", everything);
 }

@@ -1,7 +1,7 @@
 // What the run does, in the bar of every view, with pause and one step at hand.
 
 import { $, relabel, toast, write } from "./dom.js";
-import { count } from "./format.js";
+import { count, number } from "./format.js";
 import { shortcut } from "./keys.js";
 import { control } from "./requests.js";
 import { known, OF, on, playground } from "./store.js";
@@ -16,7 +16,7 @@ function status() {
   if (hello?.mode === "play" && !run.finished && !run.paused) return ["training", "Playground"];
   if (hello?.mode === "view") return ["finished", "A finished run"];
   if (run.finished) return ["finished", "Finished"];
-  if (run.paused) return ["paused", `Paused at step ${count(run.step)}`];
+  if (run.paused) return ["paused", `Paused · ${run.step < 1e6 ? count(run.step) : number(run.step, 4)}`];
   return run.running ? ["training", "Training"] : ["waiting", "Getting ready"];
 }
 
@@ -24,6 +24,7 @@ function draw() {
   const [kind, text] = status();
   $("status").dataset.kind = kind;
   write($("status-text"), text);
+  $("status").title = kind === "paused" ? `Paused at step ${count(known.run.step)}` : text;
   $("quick").hidden = known.hello?.mode === "view";
   document.title = `${kind === "training" ? "● " : ""}${known.hello?.model ?? "schuss"} · schuss`;
   const paused = Boolean(known.run.paused);

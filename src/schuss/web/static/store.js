@@ -11,6 +11,7 @@ function session() {
     history: {}, // columns, one entry an epoch
     changes: [],
     test: {}, // the loss and metrics of the test rows, where they are known
+    quality: null, // of a regression: r2, mae, r2_test, mae_test
     path: [], // [a, b, loss] on the landscape's plane
     landscape: null,
     fn: null, // the function as the server sends it now and then
@@ -26,6 +27,7 @@ function session() {
       known.history = e.history ?? {};
       known.changes = e.changes ?? [];
       known.test = e.test ?? {};
+      known.quality = e.quality ?? null;
       known.path = e.path ?? [];
       known.landscape = e.landscape ?? null;
       known.fn = null;
@@ -50,6 +52,9 @@ function session() {
     },
     test(e) {
       known.test = e.test ?? {};
+    },
+    quality(e) {
+      known.quality = e.quality;
     },
     path(e) {
       known.path = e.path ?? [];
@@ -92,6 +97,9 @@ const shown = session();
 export const { known, on, tell } = shown;
 /** The playground, a session of its own beside what the page shows. */
 export const playground = session();
+
+/** What a class is called: its name, where the model or its data know it. */
+export const className = (label, of = known) => of.hello?.names?.[label] ?? `class ${label}`;
 
 /** Take one event of the server. */
 export function receive(event) {

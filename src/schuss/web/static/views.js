@@ -14,6 +14,7 @@ export const onShow = (name, f) => listeners.get(name).push(f);
 
 export function show(name) {
   if (!NAMES.includes(name) || name === current) return;
+  const first = !current;
   current = name;
   NAMES.forEach((other, i) => {
     const on = other === name;
@@ -21,7 +22,8 @@ export function show(name) {
     tabs[i].setAttribute("aria-selected", String(on));
     tabs[i].tabIndex = on ? 0 : -1;
   });
-  if (location.hash !== `#${name}`) history.replaceState(null, "", `#${name}`);
+  // A view is a place that Back returns from; the first one takes the place of the address without it.
+  if (location.hash !== `#${name}`) history[first ? "replaceState" : "pushState"](null, "", `#${name}`);
   scrollTo(0, 0);
   for (const f of listeners.get(name)) f();
 }
@@ -39,7 +41,7 @@ export function startViews() {
       show(NAMES[next]);
     });
   });
-  addEventListener("hashchange", () => show(location.hash.slice(1)));
+  for (const kind of ["hashchange", "popstate"]) addEventListener(kind, () => show(location.hash.slice(1)));
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) for (const f of listeners.get(current) ?? []) f();
   });
