@@ -15,7 +15,7 @@ from schuss.errors import UsageError
 from schuss.passes.signature import signature
 from schuss.train import loop, record
 from schuss.train.fit import prepare
-from schuss.train.record import Moment, Recorder
+from schuss.train.record import Curve, Moment, Recorder
 
 from .support import blobs, fit, mlp, same_bits, weights
 
@@ -113,7 +113,7 @@ def test_means_over_any_moments_are_those_of_all_examples(single_steps):
     each = trainer_of(1e-9, **options).train().path
     sizes = [30, 30, 30, 10] * 3
     trainer = trainer_of(1000.0, **options)
-    trainer.recorder.due = lambda seconds: trainer.run.steps in (2, 7, 9)
+    trainer.recorder.due = lambda *at: trainer.run.steps in (2, 7, 9)
     path = trainer.train().path
     assert [m.step for m in path] == [0, 2, 7, 9, 12]
     for a, b in pairwise(path):
@@ -140,7 +140,7 @@ def clock(monkeypatch):
     return moved_by
 
 
-@pytest.mark.parametrize("every, least", [(0.01, 30), (0.04, 8), (0.1, 4), (True, 2)])
+@pytest.mark.parametrize("every, least", [(0.01, 30), (0.04, 8), (0.1, 4)])
 def test_moments_come_by_time(clock, every, least):
     """400 steps an epoch, 10 epochs: 0.4 s. Slices are short enough for the interval asked for."""
     options = {"batch_size": 1, "epochs": 10, "validation": None, "optimizer": optim.SGD(lr=1e-4)}
@@ -151,6 +151,84 @@ def test_moments_come_by_time(clock, every, least):
     assert (gaps >= record.NEAR * trainer.recorder.every).all()
     assert (gaps[:-1] <= 1.3 * trainer.recorder.every).all()
     assert path[-1].seconds == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("epochs", [10, 40, 1000])
+def test_a_short_run_has_its_moments_by_steps(clock, epochs):
+    """10 steps an epoch, 0.1 ms each: by time it would have none between the first and the last, or few."""
+    options = {"batch_size": 1, "epochs": epochs, "validation": None, "optimizer": optim.SGD(lr=1e-4)}
+    trainer = clock(prepare(mlp(4, 3), blobs(10), loss=nn.CrossEntropyLoss(), seed=0, record=True, **options))
+    run = trainer.train()
+    assert 100 < len(run.path) <= 200
+    steps = np.diff([m.step for m in run.path])[:-1]
+    assert steps.max() <= 2 * steps.min()
+    assert len(run.curve.rows) >= 100
+
+
+def test_a_long_run_has_them_by_time(clock):
+    options = {"batch_size": 1, "epochs": 10_000, "validation": None, "optimizer": optim.SGD(lr=1e-4)}
+    trainer = clock(prepare(mlp(4, 3), blobs(10), loss=nn.CrossEntropyLoss(), seed=0, record=True, **options))
+    trainer.recorder.total = 10**9
+    path = trainer.train().path
+    assert np.diff([m.step for m in path])[1:-1].min() > 100
+    assert not trainer.recorder._by_steps(1.0, 10_000)
+
+
+def test_moments_by_steps_cost_next_to_nothing():
+    """Of a large model whose weights take long to copy there are no more than the budget allows."""
+    recorder = Recorder(0.02, [Moment(0, 0.0, 0.0, 1.0, {}, 0.1, {})], share=0.005, steps=200)
+    assert recorder.due(0.001, 2)
+    assert recorder.steps_ahead(0.001, 1) == 1
+    for _ in range(8):
+        recorder.took(0.004)
+    assert not recorder.due(0.001, 2)
+    assert recorder.steps_ahead(0.001, 1) == 200
+    asked = Recorder(0.02, [Moment(0, 0.0, 0.0, 1.0, {}, 0.1, {})])
+    assert not asked.due(0.001, 50), "an interval that was asked for stays"
+
+
+# -- the curve -----------------------------------------------------------------------------------------------
+
+
+def test_a_peak_is_in_the_curve_however_long_the_run(monkeypatch):
+    """Stretches that become one keep their lowest and highest mean; the mean is that of all examples."""
+    monkeypatch.setattr(record, "POINTS", 16)
+    curve = Curve(("loss", "accuracy"))
+    losses = np.random.default_rng(0).uniform(1, 2, 1000)
+    losses[333], losses[700] = 768.0, 0.001
+    sums = {"count": 0.0, "loss": 0.0, "accuracy": 0.0}
+    for i, loss in enumerate(losses, 1):
+        sums = {"count": sums["count"] + 4, "loss": sums["loss"] + 4 * loss, "accuracy": sums["accuracy"] + 1}
+        curve.add(i, i / 10, float(i), sums)
+        if i % 10 == 0:
+            curve.since.epoch_ended(sums)
+            sums = dict.fromkeys(sums, 0.0)
+    columns = curve.columns()
+    assert 8 <= len(columns["step"]) < 16
+    assert columns["step"][-1] == 1000
+    assert sum(columns["count"]) == 4000
+    assert max(columns["loss/high"]) == 768.0
+    assert min(columns["loss/low"]) == 0.001
+    assert np.average(columns["loss"], weights=columns["count"]) == pytest.approx(losses.mean(), rel=1e-4)
+    assert columns["accuracy"] == pytest.approx([0.25] * len(columns["step"]))
+    assert curve.columns(after=998)["step"] == [1000]
+    again = Curve(("loss", "accuracy"))
+    again.restore(columns)
+    assert again.rows == curve.rows
+    for wrong in (None, [], {"step": [1]}, {**columns, "count": [None] * len(columns["count"])}):
+        other = Curve(("loss", "accuracy"))
+        other.restore(wrong)
+        assert other.rows == []
+
+
+def test_the_curve_is_of_the_whole_run(clock, tmp_path):
+    run = clock(trainer_of(True)).train()
+    columns = run.curve.columns()
+    assert columns["step"][-1] == 40
+    assert sum(columns["count"]) == 800
+    schuss.save(run.model, tmp_path / "m")
+    kept = schuss.load(tmp_path / "m").record["curve"]
+    assert kept == columns
 
 
 def test_a_resumed_run_records_from_where_it_is(single_steps):
@@ -281,7 +359,8 @@ def test_a_run_knows_its_task_and_data():
 
 def test_what_a_model_file_keeps_of_it():
     run = fit(mlp(4, 3), blobs(), record=True)
-    assert run.record().keys() == {"history", "epochs", "stopped", "best", "changes"}
+    assert run.record().keys() == {"history", "epochs", "stopped", "best", "changes", "curve"}
+    assert run.record()["curve"]["step"][-1] == run.steps
 
 
 def test_moments_that_cost_much_come_further_apart():

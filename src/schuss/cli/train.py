@@ -314,7 +314,8 @@ class TrainCommand:
         from schuss.io.model import save
 
         assert self.out is not None
-        model, record = trainer.task.model, {**result, "settings": self.settings}
+        model = trainer.task.model
+        record = {**result, "curve": trainer.curve.columns(), "settings": self.settings}
         save(model, self.out, record=record)
         if self.options["keep_path"] and len(trainer.run.path) > 1:  # takes a while: the model is safe by then
             from schuss.viz.landscape import track_of

@@ -12,8 +12,8 @@ LARGEST = 1 << 63  # a whole number beyond is no count
 def sound(record: Any) -> tuple[dict[str, Any], str]:
     """The record without the entries of a run that are not of their form, and what is wrong with these ("" for none).
 
-    history: columns of one length, with a number or None for each epoch. epochs, batch_size: whole numbers.
-    seconds, examples_per_second, test_loss, test_accuracy: numbers. changes: of the form of `Run.changes`.
+    history: columns of one length, with a number or None for each epoch; curve: likewise. epochs, batch_size: whole
+    numbers. seconds, examples_per_second, test_loss, test_accuracy: numbers. changes: of the form of `Run.changes`.
     settings: a mapping. Whatever else is in a record is the user's own, and stays.
     """
     if not isinstance(record, Mapping):
@@ -65,6 +65,7 @@ def _is_change(value: Any) -> bool:
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "history": _history,
+    "curve": _history,
     "epochs": _count,
     "batch_size": _count,
     "changes": _changes,

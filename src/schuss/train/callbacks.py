@@ -10,7 +10,7 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.train.record import Moment, Track
+from schuss.train.record import Curve, Moment, Track
 from schuss.train.step import Task
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Run:
     best      the epoch with the least validation loss, or the best by `early_stop`'s metric
     changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}, and
               likewise "pause", "resume", "step" and "stop" with None for from and to
+    curve     the loss and metrics finely (schuss.train.record.Curve); model files keep its columns
     path      the recorded moments (schuss.train.record.Moment), with record=True
     track     of a loaded model's run: its path in a plane, if the file keeps it
     task      what was learned: model, loss, optimizer and types
@@ -64,6 +65,7 @@ class Run:
     stopped: str | None = None
     best: int | None = None
     changes: list[dict[str, Any]] = field(default_factory=list)
+    curve: Curve | None = field(default=None, compare=False)
     path: list[Moment] = field(default_factory=list, compare=False)
     track: Track | None = field(default=None, compare=False)
     task: Task | None = field(default=None, compare=False)
@@ -104,7 +106,8 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """What a model file keeps of it, fit for JSON."""
-        return {name: getattr(self, name) for name in RECORDED}
+        kept = {name: getattr(self, name) for name in RECORDED}
+        return kept | {"curve": None if self.curve is None else self.curve.columns()}
 
     def __repr__(self) -> str:
         parts = [f"{k}={v[-1]:.4g}" for k, v in self.history.items() if v and isinstance(v[-1], float)]

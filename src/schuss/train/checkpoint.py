@@ -45,7 +45,8 @@ class Checkpoint:
 
     def save(self, trainer: Trainer) -> None:
         """Write the trainer's last snapshot. OSError if it cannot be written; an old checkpoint stays."""
-        meta = {"schuss": __version__, "settings": self.settings, "position": asdict(trainer.position)}
+        position, curve = asdict(trainer.position), trainer.curve.columns()
+        meta = {"schuss": __version__, "settings": self.settings, "position": position, "curve": curve}
         write_tensors(self.path, trainer.snapshot(), meta)
         self._written = time.monotonic()
 
@@ -89,6 +90,7 @@ class Checkpoint:
             raise ModelFileError(f"{self.path}: has no sound position; remove it to start afresh")
         check_length(trainer, int(held.get("epochs", 0)) if isinstance(held, dict) else 0)
         trainer.restore(arrays, position)
+        trainer.curve.restore(meta.get("curve"))
         return True
 
     def check_replaceable(self) -> None:

@@ -23,7 +23,7 @@ from schuss.train.early_stop import early_stop
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.options import Options
 from schuss.train.rate import schedule_of, steered, why_fixed
-from schuss.train.record import EVERY, SHARE, Moment, Recorder, interval
+from schuss.train.record import EVERY, SHARE, Curve, Moment, Recorder, interval
 from schuss.train.step import Task, training
 
 SLICE = 0.08  # seconds of native work between two looks at the world
@@ -96,7 +96,14 @@ class Trainer:
         self.control = options.control or Control()
         self.control.attach(why_fixed(task.optimizer, state))
         every = interval(options.record)
-        self.recorder = None if every is None else Recorder(every, self.run.path, SHARE if every == EVERY else math.inf)
+        self.recorder = None
+        if every is not None:
+            own = every == EVERY  # an interval of ours, not of the user's
+            total = options.epochs * self.steps if own else 0
+            self.recorder = Recorder(every, self.run.path, SHARE if own else math.inf, total)
+        names = ("loss", *(n for n in task.sums if n not in ("count", "loss")))
+        before = self.run.curve  # of a run that goes on
+        self.curve = self.run.curve = before if before is not None and before.names == names else Curve(names)
         self._schedule = schedule_of(task.optimizer)
         self.loop = executor.loop(self.step, self.batch)
         self.loop.bind(data)
@@ -143,6 +150,7 @@ class Trainer:
         self.run.history, self.run.changes = self.position.history, self.position.changes
         self.run.stopped = self.ended_early()
         self.control.begin()
+        self.curve.begin(self.position.counter, self._sums(self.arrays))
         try:
             if self.recorder is not None:
                 self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays), self.batch)
@@ -252,7 +260,8 @@ class Trainer:
         """Some steps in one native call."""
         at = self.position
         start = time.perf_counter()
-        count = self.control.grant(min(self.slice, self.steps - at.step))
+        most = self.steps if self.recorder is None else self.recorder.steps_ahead(self.seconds, at.counter)
+        count = self.control.grant(min(self.slice, self.steps - at.step, most))
         done = self.loop.run(order, self.batch, at.step, count, at.counter)
         if done < count or (at.step + done == self.steps and not self._last_was_finite()):
             self._non_finite(order, at.step + done - 1)
@@ -355,12 +364,15 @@ class Trainer:
         return Moment(at.counter, self._epochs(), self.seconds, math.nan, {}, lr, weights)
 
     def _record_slice(self) -> None:
-        """After a slice: a moment if it is time for one."""
+        """After a slice: a moment, and a stretch of the curve, if it is time for one."""
+        seconds, at = self.seconds, self.position
+        if self.curve.due(seconds) or (self.recorder and self.recorder.due(seconds, at.counter)):
+            self.curve.add(at.counter, self._epochs(), seconds, self._sums(self._peeked()))
         if self.recorder is None:
             return
         if math.isnan(self.recorder.path[0].loss):
             self.recorder.first_step(self._sums(self._peeked()))
-        if self.recorder.due(self.seconds):
+        if self.recorder.due(seconds, at.counter):
             start = time.thread_time()
             weights = {name: self.loop.peek(f"param/{name}") for name in self.parameters}
             if finite(weights):  # else the next snapshot will tell
@@ -368,7 +380,8 @@ class Trainer:
             self.recorder.took(time.thread_time() - start)
 
     def _record_moment(self) -> None:
-        """A moment of the last snapshot, which is fresh; none if there is one of this step."""
+        """A moment of the last snapshot, which is fresh, and the curve up to it; none if there is one of this step."""
+        self.curve.add(self.position.counter, self._epochs(), self.seconds, self._sums(self.arrays))
         if self.recorder is not None and self.recorder.path[-1].step < self.position.counter:
             weights = {name: np.array(value) for name, value in self.weights().items()}
             self.recorder.add(lambda: self._moment(weights), self._sums(self.arrays))
@@ -381,8 +394,9 @@ class Trainer:
         row |= {"lr": self.rate(at.counter - 1), "seconds": at.epoch_seconds}
         for name, value in row.items():
             at.history.setdefault(name, []).append(value)
-        if self.recorder is not None:
-            self.recorder.epoch_ended(self._sums(self.arrays))
+        for ended in (self.curve.since, self.recorder):
+            if ended is not None:
+                ended.epoch_ended(self._sums(self.arrays))
         self._remember_best(row)
         self._earlier += at.epoch_seconds
         at.epoch += 1
