@@ -221,7 +221,7 @@ def test_a_pause_keeps_a_snapshot_of_its_step():
     control.step(7)
     fresh = []
     with InThread(trainer_of(control, record=True), saved=fresh.append) as at:
-        wait_until(lambda: len(at.trainer.run.path) == 2)
+        wait_until(lambda: at.trainer.run.path[-1:] and at.trainer.run.path[-1].step == 7)
         assert at.steps == 7
         assert fresh == [False]
         seen = at.trainer.weights()

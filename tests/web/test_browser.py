@@ -117,6 +117,60 @@ def test_a_history_of_one_epoch_can_be_read(small: Small, tab: Callable[..., Tab
         assert page.coloured("#loss-chart canvas", colour) > 150
 
 
+def test_the_chart_shows_what_has_been_trained_and_every_peak(small: Small, tab: Callable[..., Tab]) -> None:
+    """Of 100 planned epochs five are done; a stretch has its lowest and highest; a drag looks closer."""
+    page = tab(small.page.address)
+    steps = list(range(1, 51))
+    high = [2.0] * 50
+    high[20] = 768.0
+    curve = {"step": steps, "epoch": [s / 10 for s in steps], "count": [10] * 50}
+    curve |= {"loss": [1.0] * 50, "loss/low": [0.5] * 50, "loss/high": high}
+    page.tell("hello", model="2-2", mode="train", epochs=100, state={"step": 50}, curve=curve)
+    chart = page("#loss-chart canvas")
+    box = chart.bounding_box()
+
+    def read(share: float) -> list[str]:
+        page.page.mouse.move(box["x"] + 72 + share * (box["width"] - 86), box["y"] + 120)
+        page.page.wait_for_timeout(120)
+        return page.text("#loss-chart .tip").split("\n")
+
+    assert read(1.0)[0] == "Epoch 5"
+    assert read(0.42) == ["Epoch 2.1", "Training 1.000 (0.5000 to 768.0)"]
+    page.page.mouse.move(box["x"] + 72 + 0.5 * (box["width"] - 86), box["y"] + 90)
+    page.page.mouse.down()
+    page.page.mouse.move(box["x"] + 72 + 0.8 * (box["width"] - 86), box["y"] + 90, steps=4)
+    page.page.mouse.up()
+    assert read(0.0)[0] == "Epoch 2.5"
+    assert read(1.0)[0] == "Epoch 4"
+    page("#loss-chart .reset").click()
+    assert read(1.0)[0] == "Epoch 5"
+    chart.focus()
+    page.page.keyboard.press("+")
+    assert page("#loss-chart .reset").is_visible()
+    page.page.keyboard.press("Escape")
+    assert not page("#loss-chart .reset").is_visible()
+    page("#smooth").fill("0.9")
+    assert page.text("#smooth-shown") == "0.90"
+    # more than the page holds: two stretches become one, the peak stays
+    page.page.evaluate(
+        """async () => {
+          const { receive, known } = await import(new URL("static/store.js", location.href).href);
+          const value = (name, i) => (name === "step" ? i : name === "epoch" ? i / 10 : 1);
+          const columns = (from) => Object.fromEntries(Object.keys(known.curve).map((name) =>
+            [name, Array.from({ length: 800 }, (_, i) => value(name, from + i))]));
+          for (const from of [51, 851, 1651, 2451]) receive({ type: "curve", curve: columns(from) });
+        }"""
+    )
+    held = page.page.evaluate(
+        """async () => {
+          const { known } = await import(new URL("static/store.js", location.href).href);
+          return [known.curve.step.length, Math.max(...known.curve["loss/high"]), known.curve.step.at(-1)];
+        }"""
+    )
+    assert held[0] < 2400
+    assert held[1:] == [768, 3250]
+
+
 # -- the mountain, the function ------------------------------------------------------------------------
 
 

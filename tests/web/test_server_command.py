@@ -116,7 +116,7 @@ def test_watching_changes_no_bit_and_no_code(begin: Any, npz: Path, tmp_path: Pa
     run = begin("train", npz, *RUN, "--out", watched, "--watch", SCHUSS_CACHE_DIR=str(caches[1]))
     client = run.client
     end = client.until("end", 60)
-    assert end == {"type": "end"}
+    assert end == {"type": "end", "of": "main"}
     run.wait_for("training has ended, the page stays; Ctrl-C ends it")
     assert client.get("function") == {"kind": "image", "shape": [8, 8]}
     hello = next(client.events())

@@ -15,7 +15,7 @@ import schuss
 from schuss import nn, optim
 from schuss.train.fit import prepare
 from schuss.train.record import Moment
-from schuss.web.live import Live
+from schuss.web.live import Live, telling
 from schuss.web.server import Page
 from tests.web.support import Client, digits_like, network
 from tests.web.test_server_stream import hung
@@ -104,6 +104,35 @@ def test_the_stream_tells_how_the_run_goes(training: Any):
     assert epochs == sorted(set(epochs))
     assert len(hello["history"]["epoch"]) <= 500
     assert all(len(point) == 3 for point in seen["path"][-1]["path"])
+
+
+def test_no_peak_is_thinned_away():
+    """Of many epochs those are told where the losses are lowest and highest, and the last."""
+    rng = np.random.default_rng(0)
+    columns = {"epoch": list(range(1, 5001)), "loss": rng.uniform(1, 2, 5000).tolist()}
+    columns["val_loss"] = rng.uniform(1, 2, 5000).tolist()
+    columns["loss"][3333], columns["val_loss"][1234] = 768.0, 0.01
+    for most in (8, 500):
+        rows = telling(columns, range(5000), most)
+        assert len(rows) <= most
+        assert rows == sorted(set(rows))
+        assert {3333, 1234, 4999} <= set(rows)
+    assert telling(columns, range(10, 14), 8) == [10, 11, 12, 13]
+    assert len(telling({}, range(100), 8)) <= 8
+
+
+def test_the_curve_is_told_as_it_grows(training: Any):
+    run = training(epochs=2000)
+    told = 0.0
+    for event in run.client.events(20):
+        if event["type"] == "hello" and event["curve"]["step"]:
+            told = event["curve"]["step"][-1]
+        if event["type"] == "curve":
+            assert event["curve"].keys() >= {"step", "epoch", "loss", "loss/low", "loss/high", "accuracy"}
+            assert event["curve"]["step"][-1] > told
+            break
+    else:
+        raise AssertionError("no curve")
 
 
 def test_steering(training: Any):
@@ -219,7 +248,7 @@ def test_the_fine_surface_on_request(training: Any):
     (found,) = seen
     assert len(found["a"]) == len(found["b"]) == len(found["loss"]) == len(found["loss"][0]) == 9
     assert found["rows"] == 50
-    assert next(run.client.events())["landscape"] == found
+    assert {**next(run.client.events())["landscape"], "of": "main"} == found
 
 
 def test_the_coarse_surface_comes_by_itself_when_time_allows(training: Any):
@@ -290,7 +319,7 @@ def test_the_end_is_told_in_any_case(training: Any):
     wait(lambda: run.page.site.hub.readers)
     run.control.stop()
     reader.join(10)
-    assert seen == [{"type": "end"}]
+    assert seen == [{"type": "end", "of": "main"}]
 
 
 def test_one_operation_asks_for_its_own_numbers(training: Any, monkeypatch: pytest.MonkeyPatch):

@@ -92,7 +92,7 @@ def test_it_is_cancelled(client: Client, page: Page, slow: list[int]):
     assert not reader.is_alive()
     wait(lambda: not surfaces(), 2)
     assert len(slow) < 400
-    assert seen[-1] == {"type": "note", "text": "", "done": True}
+    assert seen[-1] == {"type": "note", "text": "", "done": True, "of": "main"}
     assert not [e for e in seen if e["type"] == "landscape"]
     assert client.post("landscape", {"cancel": True}) == {"ok": True}, "nothing to cancel"
     for wrong in ({"cancel": False}, {"cancel": 1}, {"cancel": True, "size": 7}):

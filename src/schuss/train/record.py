@@ -134,7 +134,7 @@ class Curve:
             self.rows[:] = [_joined(*self.rows[i : i + 2]) for i in range(0, len(self.rows), 2)]
             self._every *= 2
 
-    def columns(self, after: int = -1) -> dict[str, list[float]]:
+    def columns(self, after: float = -1) -> dict[str, list[float]]:
         """The rows that end after a step, as columns: step, epoch, count; loss, loss/low, loss/high, so each metric."""
         rows = [row for row in list(self.rows) if row[0] > after]
         return {name: [row[i] for row in rows] for i, name in enumerate(self._columns())}

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,15 +17,15 @@ from schuss import nn
 from schuss.errors import UsageError
 from schuss.train.control import Control
 from schuss.train.loop import Progress, Trainer
-from schuss.web.mountain import Mountain, spread
+from schuss.web.mountain import Mountain
 from schuss.web.session import Event, Session
 from schuss.web.subject import Columns, Subject
 
 TICK = 0.25  # seconds between two looks at the run
 WINDOW = 12  # ticks the speed is measured over
 FUNCTION = 0.01  # of the time may go into drawing the function while training
-ROWS = 500  # of the history that a hello holds at most, evenly spread
-ROWS_AT_ONCE = 4  # epochs told at one look: small data may have hundreds in the meantime
+ROWS = 500  # of the history that a hello holds at most: the lowest and highest of each stretch
+ROWS_AT_ONCE = 8  # epochs told at one look: small data may have hundreds in the meantime
 MOST_STEPS = 1000  # asked for at once
 
 
@@ -64,7 +64,7 @@ class Live(Session):
         self._finished = False
         self.ended = threading.Event()
         self._speeds: deque[tuple[float, int]] = deque(maxlen=WINDOW)
-        self._sent = (-1, 0, 0)  # the last moment's step, epochs and changes that readers know
+        self._sent = (-1, 0, 0, -1.0)  # the last moment's step, epochs, changes and the curve's step that readers know
         self._next_function, self._drawn_before = 0.0, False
         self._drawn_step = -1
         self._ticker = threading.Thread(target=self._tick, name="schuss-page-watch", daemon=True)
@@ -98,8 +98,11 @@ class Live(Session):
 
     def history(self) -> dict[str, list[Any]]:
         columns = dict(self.trainer.run.history)
-        rows = spread(range(min((len(c) for c in columns.values()), default=0)), ROWS)
+        rows = telling(columns, range(min((len(c) for c in columns.values()), default=0)), ROWS)
         return {name: [column[i] for i in rows] for name, column in columns.items()}
+
+    def curve(self) -> dict[str, list[Any]]:
+        return self.trainer.curve.columns()
 
     def moments(self) -> list[Event]:
         return [_moment(m) for m in list(self.trainer.run.path)]
@@ -206,18 +209,22 @@ class Live(Session):
         if self.steering.paused:
             self._speeds.clear()
         self._speeds.append((now, counter))
-        step, epochs, changes = self._sent
+        step, epochs, changes, curve = self._sent
+        stretches = self.trainer.curve.columns(after=curve)
+        if stretches["step"]:
+            self.send({"type": "curve", "curve": stretches})
+            curve = stretches["step"][-1]
         new = [m for m in list(self.trainer.run.path) if m.step > step]
         for moment in new:
             self.send({"type": "moment", **_moment(moment)})
         history = dict(self.trainer.run.history)  # the training thread adds columns
         complete = min((len(column) for column in history.values()), default=0)
-        for i in spread(range(epochs, complete), ROWS_AT_ONCE):
+        for i in telling(history, range(epochs, complete), ROWS_AT_ONCE):
             self.send({"type": "epoch", **{name: column[i] for name, column in history.items()}})
         made = list(self.trainer.run.changes)
         for change in made[changes:]:
             self.send({"type": "change", "change": change})
-        self._sent = (new[-1].step if new else step, max(epochs, complete), len(made))
+        self._sent = (new[-1].step if new else step, max(epochs, complete), len(made), curve)
         self.send({"type": "state", **self.state()})
         self._draw_function(now)
 
@@ -238,6 +245,22 @@ class Live(Session):
         if self._drawn_before:  # the first time includes compiling
             self._next_function = start + took / self._share
         self._drawn_before = True
+
+
+def telling(columns: Mapping[str, Sequence[Any]], rows: range, most: int) -> list[int]:
+    """At most so many of the rows, in order: of each stretch those where the losses are lowest and highest, and the
+    last one. So no peak is lost, wherever it lies.
+    """
+    if len(rows) <= most:
+        return list(rows)
+    losses = [columns[name] for name in ("loss", "val_loss") if name in columns]
+    stretches = max(1, (most - 1) // (2 * max(len(losses), 1)))
+    chosen = {rows[-1]}
+    for k in range(stretches):
+        part = rows[k * len(rows) // stretches : (k + 1) * len(rows) // stretches]
+        for column in losses or [rows]:
+            chosen |= {extreme(part, key=lambda i, c=column: c[i]) for extreme in (min, max)}  # type: ignore[misc]
+    return sorted(chosen)[-most:]
 
 
 def _moment(m: Any) -> Event:

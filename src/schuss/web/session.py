@@ -55,6 +55,7 @@ class Session:
             "epochs": state["epochs"],
             "history": self.history(),
             "moments": self.moments(),
+            "curve": self.curve(),
             "changes": self.changes(),
             "test": self.test(),
             "quality": self.quality,
@@ -73,6 +74,10 @@ class Session:
     def moments(self) -> list[Event]:
         """The recorded moments without their weights."""
         return []
+
+    def curve(self) -> dict[str, list[Any]]:
+        """The loss and metrics finely, as columns: see schuss.train.record.Curve."""
+        return dict(self.record.get("curve") or {})
 
     def changes(self) -> list[Event]:
         """What was changed by hand."""

@@ -152,7 +152,7 @@ function drawChart() {
     ...(test.length ? [{ name: "Test", colour: "cool", points: test }] : []),
   ];
   legend($("play-legend"), series);
-  chart.set(series, [], points.at(-1)?.[0]);
+  chart.set(series);
 }
 
 function knobs() {
@@ -361,7 +361,7 @@ export function startPlay() {
   playground.on("hello", hello);
   playground.on("gone", gone);
   playground.on("state end", readout);
-  playground.on("moment epoch", drawChart);
+  playground.on("moment epoch curve", drawChart);
   playground.on("function", take);
   playground.on("note", (event) => write($("play-note"), event.text || " "));
   on("hello end", () => seen("play") && begin());

@@ -94,15 +94,22 @@ function charts() {
   $("metric-card").hidden = !name && !known.moments.length;
   if (name) {
     write($("metric-title"), metricName(name));
+    metricChart.options.name = metricName(name);
     metricChart.options.ceiling = isShare(name) ? 1 : null;
     metricChart.options.tick = isShare(name) ? (v) => `${number(100 * v, 3)} %` : number;
     metricChart.options.y = (v) => metricValue(name, v);
     both(metricChart, $("metric-legend"), name, marks, total);
   } else {
     write($("metric-title"), "Learning rate");
+    metricChart.options.name = "Learning rate";
     const series = [{ name: "Learning rate", colour: "cool", points: known.moments.map((m) => [m.epoch, m.lr]) }];
     metricChart.set(series, marks, total);
   }
+}
+
+/** Both charts show the same epochs. */
+function alike(chart, zoom) {
+  if (JSON.stringify(chart.zoom) !== JSON.stringify(zoom)) chart.show(zoom);
 }
 
 function both(chart, host, name, marks, total) {
@@ -126,7 +133,7 @@ function controls() {
   const epochs = run.epochs ?? hello?.epochs;
   write(
     $("progress-epoch"),
-    epochs ? `Epoch ${Math.min((run.epoch ?? 0) + (run.finished ? 0 : 1), epochs)} of ${count(epochs)}` : " ",
+    epochs ? `Epoch ${count(Math.min((run.epoch ?? 0) + (run.finished ? 0 : 1), epochs))} of ${count(epochs)}` : " ",
   );
   write($("progress-step"), run.steps ? `Step ${count(run.step)} of ${count(run.steps)}` : " ");
   $("stop").disabled = $("rate").disabled = !steerable();
@@ -209,6 +216,16 @@ export function startRun() {
   const words = { x: (v) => `Epoch ${number(v, 3)}`, y: steady, empty };
   lossChart = new LineChart($("loss-chart"), "run", { name: "Loss", ...words });
   metricChart = new LineChart($("metric-chart"), "run", { name: "Accuracy", ...words, y: percent });
+  lossChart.options.zoomed = (zoom) => alike(metricChart, zoom);
+  metricChart.options.zoomed = (zoom) => alike(lossChart, zoom);
+  const looks = () => {
+    const smooth = Number($("smooth").value);
+    write($("smooth-shown"), smooth ? smooth.toFixed(2) : "off");
+    for (const chart of [lossChart, metricChart]) chart.choose({ smooth });
+    lossChart.choose({ clip: $("clip").checked });
+  };
+  $("smooth").addEventListener("input", looks);
+  $("clip").addEventListener("change", looks);
   const scale = choice(
     $("loss-scale"),
     [
@@ -232,7 +249,7 @@ export function startRun() {
   changes();
   on("hello", () => (head(), changes(), everything()));
   on("state end connection", () => (tiles(), controls()));
-  on("moment epoch", charts);
+  on("moment epoch curve", charts);
   on("test quality", tiles);
   on("change", () => (changes(), charts()));
   onShow("run", everything);

@@ -7,6 +7,7 @@ export function mainMetric(known) {
   const names = new Set([
     ...Object.keys(known.run.metrics ?? {}),
     ...Object.keys(known.moments.at(-1)?.metrics ?? {}),
+    ...Object.keys(known.curve).filter((n) => ![...OTHER, "step", "count"].includes(n) && !n.includes("/")),
     ...Object.keys(known.history).filter((n) => !OTHER.includes(n) && !n.startsWith("val_")),
   ]);
   return names.has("accuracy") ? "accuracy" : ([...names][0] ?? null);
@@ -14,8 +15,10 @@ export function mainMetric(known) {
 
 export const last = (known, name) => known.history[name]?.at(-1) ?? null;
 
-/** Points over epochs: the moments where there are any, else one an epoch. */
+/** Points [epoch, value, lowest, highest] over epochs: the curve where there is one, the moments, or one an epoch. */
 export function curve(known, name) {
+  const { epoch, [name]: mean, [`${name}/low`]: low, [`${name}/high`]: high } = known.curve;
+  if (epoch?.length && mean) return epoch.map((x, i) => [x, mean[i], low[i], high[i]]);
   if (known.moments.length)
     return known.moments.map((m) => [m.epoch, name === "loss" ? m.loss : (m.metrics?.[name] ?? null)]);
   return byEpoch(known, name);

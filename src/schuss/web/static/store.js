@@ -2,6 +2,42 @@
 
 const MOMENTS = 1500; // held; then every other one is dropped
 
+const STRETCHES = 2400; // of the curve held; then each two become one
+const ROWS = 4000; // of the history held
+
+/** A curve of half as many stretches, each with the lowest and highest of its two. */
+function halved(curve) {
+  const pairs = (values, f) => Array.from({ length: values.length >> 1 }, (_, i) => f(2 * i, 2 * i + 1, values));
+  const { count } = curve;
+  const join = (name) =>
+    name.endsWith("/low")
+      ? (i, k, v) => Math.min(v[i], v[k])
+      : name.endsWith("/high")
+        ? (i, k, v) => Math.max(v[i], v[k])
+        : name === "step" || name === "epoch"
+          ? (i, k, v) => v[k]
+          : name === "count"
+            ? (i, k, v) => v[i] + v[k]
+            : (i, k, v) => (v[i] * count[i] + v[k] * count[k]) / (count[i] + count[k]);
+  const odd = count.length % 2;
+  return Object.fromEntries(
+    Object.entries(curve).map(([name, v]) => [name, [...pairs(v, join(name)), ...(odd ? [v.at(-1)] : [])]]),
+  );
+}
+
+/** A history of half as many rows: of each four those of the lowest and the highest loss. */
+function fewer(history) {
+  const kept = new Set();
+  const loss = history.val_loss ?? history.loss;
+  for (let i = 0; i < loss.length; i += 4) {
+    const part = [0, 1, 2, 3].map((k) => i + k).filter((k) => k < loss.length);
+    kept.add(part.reduce((a, b) => (loss[b] < loss[a] ? b : a)));
+    kept.add(part.reduce((a, b) => (loss[b] > loss[a] ? b : a)));
+  }
+  const rows = [...kept].sort((a, b) => a - b);
+  return Object.fromEntries(Object.entries(history).map(([name, column]) => [name, rows.map((i) => column[i])]));
+}
+
 /** One session: what is known of it, and who listens. */
 function session() {
   const known = {
@@ -9,6 +45,7 @@ function session() {
     run: {}, // state: running, paused, finished, epoch, step, loss, metrics, speed, left, lr
     moments: [],
     history: {}, // columns, one entry an epoch
+    curve: {}, // columns: step, epoch, count, and of the loss and each metric its mean, /low and /high
     changes: [],
     test: {}, // the loss and metrics of the test rows, where they are known
     quality: null, // of a regression: r2, mae, r2_test, mae_test
@@ -25,6 +62,7 @@ function session() {
       known.run = e.state ?? {};
       known.moments = e.moments ?? [];
       known.history = e.history ?? {};
+      known.curve = e.curve ?? {};
       known.changes = e.changes ?? [];
       known.test = e.test ?? {};
       known.quality = e.quality ?? null;
@@ -46,6 +84,14 @@ function session() {
       for (const [name, value] of Object.entries(row)) {
         if (name !== "type" && name !== "of") (known.history[name] ??= []).push(value);
       }
+      if ((known.history.loss?.length ?? 0) > ROWS) known.history = fewer(known.history);
+    },
+    curve(e) {
+      const last = known.curve.step?.at(-1) ?? -1;
+      const first = e.curve.step.findIndex((step) => step > last); // the hello may have told some of them
+      if (first < 0) return;
+      for (const [name, values] of Object.entries(e.curve)) (known.curve[name] ??= []).push(...values.slice(first));
+      if (known.curve.step.length > STRETCHES) known.curve = halved(known.curve);
     },
     change(e) {
       known.changes.push(e.change ?? e);
