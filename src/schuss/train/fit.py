@@ -94,8 +94,9 @@ def fit(
     threads       None: the cores this process may use
     backend       native or reference
     record        True: keep the weights and means of moments of the run in `run.path`, for pictures of it, each 0.02 s
-                  (a shorter run by steps, 100 of them) or as many seconds as given; the first and the last always; where more than 200 moments or 256 MB
-                  would be held, every other one is dropped. Changes no bit of the weights
+                  (a shorter run by steps, 100 of them) or as many seconds as given; the first and the last always;
+                  where more than 200 moments or 256 MB would be held, every other one is dropped. Changes no bit of
+                  the weights
     control       a schuss.Control, with which another thread pauses, steps or stops the run or sets its rate
     checkpoint    a file that holds the run, replaced every few seconds, after each epoch and at the end; Ctrl-C and
                   SIGTERM write it before they take their course

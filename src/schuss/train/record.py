@@ -111,7 +111,7 @@ class Curve:
         self._at = -math.inf
 
     def begin(self, step: int, sums: Mapping[str, float]) -> None:
-        """The run at its first step, or where it goes on: stretches up to here stay. sums: of the running epoch so far."""
+        """The run at its first step, or where it goes on: stretches up to here stay. sums: of its epoch so far."""
         self.rows[:] = [row for row in self.rows if row[0] <= step]
         self.since.look(sums)
 
