@@ -160,13 +160,13 @@ def test_native_is_the_reference_where_products_are_divided_by_columns(monkeypat
     monkeypatch.setattr(division, "LARGER", 0)
     divisions = []
 
-    @settings(FEW, max_examples=15)
+    @settings(FEW, max_examples=10)
     @given(graphs().filter(multiplies_rows_by_a_matrix), ROWS)
     def some(graph, rows):
         divisions.append(check_native(graph, inputs_for(graph, rows)))
 
     some()
-    assert sum("columns" in found for found in divisions) > 5
+    assert sum("columns" in found for found in divisions) > 3
 
 
 @pytest.mark.parametrize(
