@@ -11,7 +11,9 @@ from sklearn.linear_model import LogisticRegression
 
 import schuss
 from schuss import nn, ops, optim
+from schuss.data import split_validation
 from schuss.errors import DataError, GradientError, SchussError, ShapeError, UsageError
+from schuss.ops.philox import key_from_seed
 from schuss.train.fit import prepare
 
 from .support import blobs, close, fit, line, mlp, same_bits, weights, xor
@@ -312,7 +314,6 @@ def test_class_weights_do_not_touch_validation():
         ({"sample_weight": -np.ones(30)}, DataError, "sample_weight: weights must not be negative"),
         ({"sample_weight": np.zeros(30)}, DataError, "all zero"),
         ({"sample_weight": np.full(30, np.nan)}, DataError, "sample_weight: nan at row 0"),
-        ({"sample_weight": np.ones(30), "validation": 0.5}, UsageError, "sample_weight goes with validation data"),
         ({"class_weight": "even"}, UsageError, "'balanced', got 'even'"),
         ({"class_weight": [1.0, 2.0]}, UsageError, "class_weight has 2 weights for labels up to 2"),
         ({"class_weight": [1.0, -2.0, 1.0]}, SchussError, "class_weight"),
@@ -609,7 +610,7 @@ def test_data_that_does_not_fit(data, error, message):
         {"epochs": 0}, {"epochs": 2.5}, {"batch_size": 0}, {"batch_size": True}, {"early_stop": 0}, {"threads": 0},
         {"clip_norm": 0.0}, {"clip_norm": float("nan")}, {"seed": -1}, {"seed": 2**64}, {"optimizer": "adam"},
         {"loss": "mse"}, {"backend": "gpu"}, {"scale": float("nan")}, {"scale": "big"}, {"clip_norm": "1"},
-        {"seed": 1.5}, {"seed": "a"}, {"validation": "half"}, {"validation": (1, 2, 3)}, {"metrics": [3]},
+        {"seed": 1.5}, {"seed": "a"}, {"validation": "half"}, {"validation": (1, 2, 3, 4)}, {"metrics": [3]},
         {"validation": True}, {"clip_norm": float("inf")}, {"scale": 0.0},
     ],
 )  # fmt: skip
@@ -947,3 +948,72 @@ def test_a_loss_of_ones_own_takes_counts():
         return (schuss.exp(pred[:, 0]) - target * pred[:, 0]).mean()
 
     assert "accuracy" not in fit(mlp(4, 8, 1), (x, y + 1), loss=poisson).history
+
+
+# -- weights with validation data ----------------------------------------------------------------------------
+
+
+def per_example(model, x, y):
+    out = np.asarray(model(x), np.float64)
+    return np.log(np.exp(out - out.max(1, keepdims=True)).sum(1)) + out.max(1) - out[np.arange(len(y)), y]
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_a_share_held_out_takes_its_weights_along(backend):
+    """The trained weights are those of a fit that is given the same rows and weights apart."""
+    x, y = blobs(100)
+    weight = np.random.default_rng(3).random(100).astype("f4")
+    model, apart = mlp(4, 3), mlp(4, 3)
+    run = fit(model, (x, y), validation=0.3, sample_weight=weight, backend=backend)
+    train, held = split_validation(100, 0.3, key_from_seed(0))
+    again = fit(apart, (x[train], y[train]), validation=(x[held], y[held], weight[held]), sample_weight=weight[train],
+                backend=backend)  # fmt: skip
+    assert same_bits(weights(model), weights(apart))
+    assert run.history["val_loss"] == again.history["val_loss"]
+    wanted = np.average(per_example(model, x[held], y[held]), weights=weight[held])
+    assert run.history["val_loss"][-1] == pytest.approx(wanted, rel=1e-5)
+    assert run.history["val_accuracy"][-1] == (model(x[held]).argmax(1) == y[held]).mean(), "metrics are not weighted"
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_weights_of_validation_data_alone_change_no_bit_of_the_training(backend):
+    x, y = blobs(80)
+    held_x, held_y = blobs(30, seed=1)
+    weight = np.linspace(0, 5, 30)
+    model, other = mlp(4, 3), mlp(4, 3)
+    run = fit(model, (x, y), validation=(held_x, held_y, weight), backend=backend)
+    plain = fit(other, (x, y), validation=(held_x, held_y), backend=backend)
+    assert same_bits(weights(model), weights(other))
+    losses = per_example(model, held_x, held_y)
+    assert run.history["val_loss"][-1] == pytest.approx(np.average(losses, weights=weight), rel=1e-5)
+    assert plain.history["val_loss"][-1] == pytest.approx(losses.mean(), rel=1e-5)
+
+
+def test_class_weights_have_no_part_in_validation():
+    x, y = blobs(90)
+    run = fit(mlp(4, 3), (x, y), validation=(x, y), class_weight={0: 9.0, 1: 0.1}, backend="reference")
+    assert run.history["val_loss"][-1] == pytest.approx(per_example(run.model, x, y).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (np.ones(29), r"validation weights: needs one number an example, 30 in all, got shape \[29\]"),
+        (np.zeros(30), "validation weights: weights must not be negative, nor all zero"),
+        (-np.ones(30), "validation weights: weights must not be negative"),
+        (np.full(30, np.nan), "validation weights: nan at row 0"),
+        ("balanced", "validation weights: "),
+    ],
+)
+def test_bad_weights_of_validation_data(weight, said):
+    with pytest.raises(SchussError, match=said):
+        fit(mlp(4, 3), blobs(), validation=(*blobs(30), weight), backend="reference")
+
+
+def test_a_share_held_out_without_any_weight():
+    x, y = blobs(20)
+    _, held = split_validation(20, 0.2, key_from_seed(0))
+    weight = np.ones(20)
+    weight[held] = 0
+    with pytest.raises(SchussError, match="the weights of the validation data leave every example without weight"):
+        fit(mlp(4, 3), (x, y), validation=0.2, sample_weight=weight, backend="reference")

@@ -71,9 +71,11 @@ def check_fit(task: Task, data: Mapping[str, Array], held: Mapping[str, Array] |
     for what, rows in (("y", data), ("validation y", held)):
         if rows is None:
             continue
-        if rows.keys() != data.keys():
+        if rows.keys() - {"w"} != data.keys() - {"w"}:
             raise ShapeError(f"validation x: {len(rows)} columns, training has {len(data)}; give the same inputs")
         for name, array in rows.items():
+            if name == "w":
+                continue
             if array.shape[1:] != data[name].shape[1:] or array.dtype != data[name].dtype:
                 raise ShapeError(
                     f"validation {name}: rows are {array.dtype}{list(array.shape[1:])}, "

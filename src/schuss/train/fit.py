@@ -8,8 +8,6 @@ from numbers import Real
 from os import PathLike
 from typing import Any
 
-import numpy as np
-
 from schuss import nn
 from schuss.data import split_validation
 from schuss.data.columns import columns
@@ -30,7 +28,7 @@ from schuss.train.loop import Trainer
 from schuss.train.options import Data, Options, options
 from schuss.train.resume import take_up, with_total
 from schuss.train.step import Metric, Task
-from schuss.train.weights import example_weights
+from schuss.train.weights import sample_weights, weigh
 
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
 OF_NUMBERS = (
@@ -49,7 +47,7 @@ def fit(
     optimizer: Any,
     epochs: int = 1,
     batch_size: int = 64,
-    validation: Data | float | None = None,
+    validation: Data | tuple[Any, Any, Any] | float | None = None,
     seed: int = 0,
     metrics: Mapping[str, Metric] | Iterable[Metric] = (),
     callbacks: Iterable[Any] = (),
@@ -76,7 +74,8 @@ def fit(
     optimizer     schuss.optim's, or any object with init and update
     epochs        how often each example is seen
     batch_size    examples a step; the last step of an epoch has what is left
-    validation    (x, y) to measure on after each epoch, or the share of the data to hold out
+    validation    (x, y) or (x, y, weights) to measure on after each epoch, or the share of the data to hold out, with
+                  its part of sample_weight; class_weight has no part in it
     seed          of fresh weights, the shuffle and dropout; the same seed gives the same bits
     metrics       functions of (pred, target) that give one value an example or a scalar; accuracy is built in
     callbacks     objects with begin, epoch, end; or functions called after each epoch; True, numpy's too, stops
@@ -131,20 +130,13 @@ def prepare(model: Any, data: Data, **given: Any) -> Trainer:
     key = key_from_seed(asked.seed)
     dtype = next(iter(parameters.values())).dtype
     train = _columns(data, dtype, "x", "y")
-    rows = len(train["x0"])
+    if asked.sample_weight is not None:
+        train["w"] = sample_weights(asked.sample_weight, len(train["x0"]))
     if isinstance(asked.validation, (int, float, Real)):  # mypy does not take a float for a Real
         train, held = _split(train, float(asked.validation), key)
-    elif asked.validation is not None:
-        like = {name: _row_type(array) for name, array in train.items()}
-        held = _columns(asked.validation, dtype, "validation x", "validation y", like)
     else:
-        held = None
-    ignored = getattr(asked.loss, "ignore_index", None)
-    weights = example_weights(asked.sample_weight, asked.class_weight, train, rows, dtype, asked.weighting, ignored)
-    if weights is not None:
-        train["w"] = weights
-        if held is not None:
-            held["w"] = np.ones(len(held["y"]), dtype)
+        held = None if asked.validation is None else _held(asked.validation, dtype, train)
+    weigh(train, held, asked.class_weight, dtype, asked.weighting, getattr(asked.loss, "ignore_index", None))
     task = _task(model, asked, train)
     check_fit(task, train, held)
     what = CLASSIFICATION if "accuracy" in task.metrics and task.target.rank == 1 else REGRESSION
@@ -163,6 +155,15 @@ def _columns(
         raise UsageError(f"fit: {what}, got {type(data).__name__}")
     xs = data[0] if isinstance(data[0], tuple) else (data[0],)
     return columns(xs, data[1], dtype, (x_name, y_name), like)
+
+
+def _held(given: Any, dtype: str, train: Mapping[str, Array]) -> dict[str, Array]:
+    """The columns of validation data that are given: (x, y) or (x, y, weights)."""
+    like = {name: _row_type(array) for name, array in train.items()}
+    held = _columns(tuple(given[:2]), dtype, "validation x", "validation y", like)
+    if len(given) == 3:
+        held["w"] = sample_weights(given[2], len(held["x0"]), "validation weights")
+    return held
 
 
 def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict[str, Array], dict[str, Array] | None]:

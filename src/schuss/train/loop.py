@@ -109,7 +109,7 @@ class Trainer:
         self.loop.bind(data)
         first = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}
         self.arrays: dict[str, Array] = first | self._no_sums() | {"key": key}
-        self.evaluation = Evaluation(task, executor, validation) if validation is not None else None
+        self.evaluation = None if validation is None else Evaluation(_measured(task, validation), executor, validation)
         self._earlier = 0.0  # seconds of the epochs that have ended
         self._mark = self._taken = 0.0  # when seconds were last counted; when the snapshot was taken
         self._apart = SNAPSHOT  # seconds to the next one
@@ -426,6 +426,11 @@ class Trainer:
         columns = {name: self.data[name][rows] for name in self.step.columns}
         where = f"epoch {at.epoch + 1}, step {number + 1}"
         raise blown_up(self.step, {**self.arrays, **columns}, base + number, where, self.data)
+
+
+def _measured(task: Task, validation: Mapping[str, Array]) -> Task:
+    """The task on validation data, which may have weights where the training data have none."""
+    return replace(task, weighted="w" in validation)
 
 
 __all__ = ["Evaluation", "Position", "Progress", "Trainer"]

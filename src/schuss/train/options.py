@@ -102,11 +102,11 @@ def _callbacks(value: Any) -> str | None:
 
 
 def _validation(value: Any) -> str | None:
-    if value is None or (isinstance(value, (tuple, list)) and len(value) == 2):
+    if value is None or (isinstance(value, (tuple, list)) and len(value) in (2, 3)):
         return None
     if isinstance(value, Real) and not isinstance(value, bool):
         return None if 0 <= float(value) < 1 else "must be (x, y) or a share of at least 0 and below 1"
-    return "must be a pair (x, y) or a share"
+    return "must be a pair (x, y), (x, y, weights) or a share"
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Options:
     optimizer: Any = field(metadata=_has(_an_optimizer))
     epochs: int = field(default=1, metadata=_has(Whole(), free=True))  # the total may grow
     batch_size: int = field(default=64, metadata=_has(Whole()))
-    validation: Data | float | None = field(default=None, metadata=_has(_validation))
+    validation: Data | tuple[Any, Any, Any] | float | None = field(default=None, metadata=_has(_validation))
     seed: int = field(default=0, metadata=_has(Whole(0, 2**64 - 1)))
     metrics: Mapping[str, Metric] | Iterable[Metric] = field(default=(), metadata=_has(_metrics))
     callbacks: Iterable[Any] = field(default=(), metadata=_has(_callbacks, free=True))

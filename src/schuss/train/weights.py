@@ -14,29 +14,48 @@ from schuss.ir.executor import Array
 DATA, BATCH = "data", "batch"  # what the weights are normalised over
 
 
-def example_weights(
-    sample: Any,
+def sample_weights(given: Any, rows: int, what: str = "sample_weight") -> Array:
+    """The weights of so many examples as they are given, float64. DataError or ShapeError for what are none."""
+    weight = as_array(given, what).astype(np.float64)
+    if weight.shape != (rows,):
+        raise ShapeError(f"{what}: needs one number an example, {rows} in all, got shape {list(weight.shape)}")
+    check_finite(weight, what)
+    if (weight < 0).any() or not weight.any():
+        raise DataError(f"{what}: weights must not be negative, nor all zero")
+    return weight
+
+
+def weigh(
+    train: dict[str, Array],
+    held: dict[str, Array] | None,
     classes: Any,
-    columns: Mapping[str, Array],
-    rows: int,
     dtype: str,
     rule: str,
     ignored: int | None = None,
-) -> Array | None:
-    """One weight an example; None for neither.
+) -> None:
+    """Turn the columns w, the examples' own weights where there are any, into what the loss takes: with the weights of
+    classes, normalised by the rule, in the model's dtype. Weights of classes are for training alone, as in Keras.
 
-    rows     how many examples were given, those held out for validation included
     rule     "data": the weights' mean over the data is 1, and a batch's loss is the mean of w * l over its examples.
              "batch", as version 0.1.0: the weights as they are, a batch's loss is sum(w * l) / sum(w)
     ignored  the label of examples that the loss leaves out
     """
-    if sample is None and classes is None:
-        return None
+    if held is not None and "w" not in held and ("w" in train or classes is not None):
+        held["w"] = np.ones(len(held["y"]))
+    if "w" in train or classes is not None:
+        train["w"] = _example_weights(train, classes, dtype, rule, ignored, "sample_weight and class_weight together")
+    if held is not None and "w" in held:
+        held["w"] = _example_weights(held, None, dtype, rule, ignored, "the weights of the validation data")
+
+
+def _example_weights(
+    columns: Mapping[str, Array], classes: Any, dtype: str, rule: str, ignored: int | None, what: str
+) -> Array:
     y = columns["y"]
     kept = np.ones(len(y), bool) if ignored is None or y.dtype.kind not in "iu" or y.ndim > 1 else y != ignored
     weight = np.ones(len(y), np.float64 if rule == DATA else dtype)
-    if sample is not None:
-        weight *= _sample_weights(sample, rows, len(y)).astype(weight.dtype)
+    if "w" in columns:
+        weight *= columns["w"].astype(weight.dtype)
     if classes is not None:
         if "y1" in columns:
             raise UsageError(
@@ -44,24 +63,12 @@ def example_weights(
             )
         labels = np.where(kept, y, y[kept][0] if kept.any() else 0)
         weight *= class_table(classes, labels, kept)[labels.astype(np.int64)].astype(weight.dtype)
+    mean = weight[kept].mean() if kept.any() else 0.0
+    if not mean > 0 and (rule == DATA or not weight.any()):
+        raise DataError(f"fit: {what} leave every example without weight")
     if rule == DATA:
-        mean = weight[kept].mean() if kept.any() else 0.0
-        if not mean > 0:
-            raise DataError("fit: sample_weight and class_weight together leave every example without weight")
         weight /= mean
     return weight.astype(dtype)
-
-
-def _sample_weights(given: Any, rows: int, left: int) -> Array:
-    weight = as_array(given, "sample_weight").astype(np.float64)
-    if weight.shape != (rows,):
-        raise ShapeError(f"sample_weight: needs one number an example, got shape {list(weight.shape)}")
-    if rows != left:
-        raise UsageError("fit: sample_weight goes with validation data of its own, not with a share held out")
-    check_finite(weight, "sample_weight")
-    if (weight < 0).any() or not weight.any():
-        raise DataError("sample_weight: weights must not be negative, nor all zero")
-    return weight
 
 
 def class_table(given: Any, y: Array, kept: Array) -> Array:
@@ -93,4 +100,4 @@ def class_table(given: Any, y: Array, kept: Array) -> Array:
     return table
 
 
-__all__ = ["BATCH", "DATA", "class_table", "example_weights"]
+__all__ = ["BATCH", "DATA", "class_table", "sample_weights", "weigh"]
