@@ -20,7 +20,8 @@ from schuss.ir.graph import Node, Site
 from schuss.ir.types import DTYPES, FLOATS, TensorType
 from schuss.ops.infer import float_of, promote_dtypes
 from schuss.ops.maps import cast
-from schuss.ops.registry import Op, Promote
+from schuss.ops.registry import Kind, Op, Promote
+from schuss.trace.examples import check_example_axes
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
@@ -149,6 +150,8 @@ def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
         types = [n.type for n in nodes]
         full = op.settle(op.name, *types, **{**_default_attrs(op), **attrs})
         result = op.infer(op.name, *types, **full)
+        if op.kind is Kind.MAP and len(nodes) > 1:
+            check_example_axes(op.name, nodes, result, user_site)
     except SchussError as error:
         raise _located(error) from None
     except TypeError as error:

@@ -118,7 +118,7 @@ def _warn_of_probabilities(loss: Any, function: str, layer: str) -> None:
 
 def _last_operation(graph: Graph) -> str:
     node = graph.outputs[0]
-    while node.op in ("reshape", "cast", "identity", "slice_axis") and node.inputs:
+    while node.op in ("reshape", "cast", "identity", "slice") and node.inputs:
         node = node.inputs[0]
     return node.op
 

@@ -23,7 +23,7 @@ from schuss.nn.losses import weighted
 from schuss.optim import clip_grad_norm
 from schuss.signature import Input
 from schuss.signature.inputs import as_inputs
-from schuss.trace import Tensor, as_tensor, building, notice, scope, settles
+from schuss.trace import Tensor, as_tensor, building, notice, one_example_axis, scope, settles
 from schuss.train.weights import DATA
 
 Metric = Callable[[Any, Any], Any]
@@ -99,10 +99,11 @@ def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[A
 
 def _loss(task: Task, pred: Any, target: Any, weight: Any) -> Tensor:
     notice(task.loss)
-    if weight is None:
-        value = task.loss(pred, target)
-    else:
-        value = weighted(task.loss, pred, target, weight, normalised=task.weighting == DATA)
+    with one_example_axis("the loss", pred, target):
+        if weight is None:
+            value = task.loss(pred, target)
+        else:
+            value = weighted(task.loss, pred, target, weight, normalised=task.weighting == DATA)
     if not isinstance(value, Tensor) or value.shape != () or not value.is_float:
         got = value.type if isinstance(value, Tensor) else type(value).__name__
         raise GradientError(f"the loss must return a floating scalar, got {got}; reduce it with mean()")
@@ -117,7 +118,8 @@ def _summed(task: Task, make: _Inputs, pred: Any, target: Any, loss: Tensor) -> 
         new = {"count": total["count"] + n, "loss": total["loss"] + ops.cast(loss, dtype="float64") * n}
         for name, metric in task.metrics.items():
             notice(metric)
-            value = as_tensor(metric(pred, target))
+            with one_example_axis(f"the metric {name}", pred, target):
+                value = as_tensor(metric(pred, target))
             if value.ndim == 0:
                 new[name] = total[name] + ops.cast(value, dtype="float64") * n
             elif value.shape == (N,):

@@ -1,0 +1,87 @@
+"""Two example axes made from one: predictions [N,1] against targets [N] broadcast to every pair of examples, [N,N]."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schuss.errors import ShapeError
+from schuss.ir.graph import Node, Site
+from schuss.ir.types import N, TensorType
+from schuss.ops.infer import show
+
+
+@dataclass(frozen=True)
+class _Watched:
+    what: str
+    given: frozenset[Node]
+
+
+_watched: contextvars.ContextVar[_Watched | None] = contextvars.ContextVar("watched", default=None)
+RESHAPES = ("reshape", "cast", "identity")
+PARTS = (*RESHAPES, "slice", "transpose")
+_told: dict[Any, Any] = {}  # the lines that were warned of
+
+
+@contextlib.contextmanager
+def one_example_axis(what: str, *given: Any) -> Iterator[None]:
+    """Inside, operations must not make a second example axis out of two values that have one each.
+
+    what   is traced, for the message: "the loss"
+    given  the values it gets: tensors, or tuples, lists and dicts of them
+
+    [N,1] against [N] is a ShapeError; a warning, once a line, where the axis of length 1 was written there, as
+    x[:, None], and might be meant. Pairs that are written out, x[:, None] - y[None, :] or x[:, None] - x, are fine.
+    """
+    token = _watched.set(_Watched(what, frozenset(_nodes(given))))
+    try:
+        yield
+    finally:
+        _watched.reset(token)
+
+
+def _nodes(value: Any) -> Iterator[Node]:
+    if isinstance(value, (tuple, list, Mapping)):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _nodes(part)
+    elif hasattr(value, "__schuss_node__"):
+        yield value.__schuss_node__()
+
+
+def check_example_axes(
+    name: str, nodes: Sequence[Node], result: TensorType, user_site: Callable[[], Site | None]
+) -> None:
+    """Look at an operation that broadcasts its operands; see one_example_axis."""
+    watched = _watched.get()
+    if watched is None or result.shape.count(N) < 2:
+        return
+    of_examples = [n for n in nodes if N in n.type.shape]
+    places = {n.type.rank - n.type.shape.index(N) for n in of_examples}
+    implied = any(n.type.rank < result.rank for n in of_examples)
+    if any(n.type.shape.count(N) > 1 for n in of_examples) or len(places) < 2 or not implied:
+        return
+    if len({_origin(n, frozenset(), PARTS) for n in of_examples}) == 1:
+        return  # a value against itself, written x[:, None] - x
+    shapes = " against ".join(show(n.type.shape) for n in of_examples)
+    text = f"{name}: {shapes} in {watched.what} is {show(result.shape)}, every example with every other"
+    mend = "bring them to one shape first, as pred[:, 0] or target[:, None]; for pairs write x[:, None] and y[None, :]"
+    if any(_origin(n, watched.given) is not n for n in of_examples if n.type.rank == result.rank):
+        site = user_site()
+        where = ("", 0) if site is None else (site.file, site.line)
+        warnings.warn_explicit(f"{text}; if that is not meant, {mend}", UserWarning, *where, registry=_told)
+        return
+    raise ShapeError(f"{text}; {mend}")
+
+
+def _origin(node: Node, given: frozenset[Node], passed: tuple[str, ...] = RESHAPES) -> Node:
+    """What a value was before these operations, back to those given."""
+    while node.op in passed and node not in given:
+        node = node.inputs[0]
+    return node
+
+
+__all__ = ["check_example_axes", "one_example_axis"]
