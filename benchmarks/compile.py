@@ -36,7 +36,7 @@ def timed(*given, **named):
 schuss.exec.loop.NativeLoop.__init__ = timed
 model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
 data = np.zeros((64, 784), np.uint8), np.zeros(64, int)
-schuss.fit(model, data, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), epochs=1, batch_size=64)
+schuss.fit(model, data, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), epochs=1, batch_size=64, scale=1 / 255)
 print(json.dumps([imported, made[0]]))
 """
 

@@ -41,9 +41,10 @@ def trained(sizes: list[int]) -> Any:
     digits = load_mnist()
     pairs = list(itertools.pairwise(sizes))
     layers = [layer for a, b in pairs for layer in (nn.Linear(a, b), nn.ReLU())]
-    data = (digits.x_train_flat, digits.y_train)
     model = nn.Sequential(*layers[:-1])
-    return schuss.fit(model, data, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=1e-3), epochs=1, record=0.1)
+    return schuss.fit(
+        model, digits.flat, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=1e-3), epochs=1, record=0.1
+    )
 
 
 class Torch:

@@ -21,7 +21,7 @@ def enough(run):
 
 schuss.fit(
     model,
-    (digits.x_train_flat, digits.y_train),
+    digits.flat,
     loss=nn.CrossEntropyLoss(),
     optimizer=optim.Adam(lr=5e-3),
     epochs=20,

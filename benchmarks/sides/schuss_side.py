@@ -47,6 +47,7 @@ schuss.fit(
     seed=given.seed,
     threads=given.threads,
     callbacks=[Turns()],
+    scale=1 / 255 if x.dtype == np.uint8 else None,
 )
 final = float(loss(model(x), y))
 score = float((np.argmax(model(xt), axis=1) == yt).mean() if work.classes else loss(model(xt), yt))

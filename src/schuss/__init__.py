@@ -19,6 +19,7 @@ _HOME = {
     "Control": "schuss.train.control",
     "EarlyStop": "schuss.train.early_stop",
     "Tensor": "schuss.trace",
+    "evaluate": "schuss.api.evaluation",
     "explain": "schuss.explanation",
     "fit": "schuss.train.fit",
     "freeze": "schuss.api",
@@ -27,6 +28,8 @@ _HOME = {
     "jit": "schuss.api",
     "load": "schuss.io.model",
     "plan": "schuss.explanation.plan",
+    "predict": "schuss.api.outputs",
+    "predict_proba": "schuss.api.outputs",
     "save": "schuss.io.model",
     "value_and_grad": "schuss.api",
 }
@@ -38,6 +41,7 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
     "Tensor",
     "__version__",
     "errors",
+    "evaluate",
     "explain",
     "fit",
     "freeze",
@@ -49,6 +53,8 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
     "ops",
     "optim",
     "plan",
+    "predict",
+    "predict_proba",
     "save",
     "value_and_grad",
 ]
@@ -56,6 +62,8 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
 if TYPE_CHECKING:
     from schuss import errors, nn, ops, optim
     from schuss.api import freeze, grad, jacobian, jit, value_and_grad
+    from schuss.api.evaluation import evaluate
+    from schuss.api.outputs import predict, predict_proba
     from schuss.explanation import explain
     from schuss.explanation.plan import plan
     from schuss.io.model import load, save

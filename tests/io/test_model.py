@@ -119,7 +119,7 @@ def test_dropout_is_there_for_further_training(path):
 
 def test_bytes_keep_their_scale(path):
     x = RNG.integers(0, 256, (20, 4), dtype=np.uint8)
-    model = fitted(small(), x)
+    model = fitted(small(), x, scale=1 / 255)
     save(model, path)
     back = load(path)
     expected = model((x / 255).astype("f4"))
@@ -397,7 +397,7 @@ def taking(name, value):
 
 def saying(name, value):
     """A change to what it says of the output."""
-    sound = {"type": ["int64", ["N"]], "task": None, "classes": None, "scale": None}
+    sound = {"type": ["int64", ["N"]], "task": None, "classes": None, "scale": None, "named": False}
     return lambda description: description["signature"].update(output={**sound, name: value})
 
 
@@ -437,6 +437,8 @@ OUTPUTS = [
     ("classes", [1, 2], "sound output: its classes"),
     ("classes", "ab", "sound output: its classes"),
     ("scale", 0, "sound scale"),
+    ("named", True, "sound output: whether"),
+    ("named", 1, "sound output: whether"),
     ("more", 3, "sound output"),
 ]
 

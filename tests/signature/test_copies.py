@@ -323,3 +323,72 @@ def test_in_words(fitted):
     )
     assert sequential().signature is None
     assert repr(Signature()) == "Signature(nothing is known of the data)"
+
+
+def test_a_wrapper_without_a_signature_is_saved_as_it_answers(fitted, tmp_path):
+    class Doubles(nn.Module):
+        def __init__(self, inner):
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner((x.astype("int64") - x.astype("int64")) if not x.is_float else x)
+
+    model = Doubles(fitted["Sequential"])
+    wanted = fitted["Sequential"](X * 0)
+    same(model(X), wanted)
+    schuss.save(model, tmp_path / "m")
+    same(schuss.load(tmp_path / "m")(X), wanted)
+    schuss.save(nn.Sequential(fitted["Sequential"], nn.Identity()), tmp_path / "m")
+    same(schuss.load(tmp_path / "m")(X), fitted["Sequential"](X))
+
+
+def test_a_compiled_model_shows_it(fitted):
+    model = fitted["Sequential"]
+    for compiled in (schuss.jit(model), schuss.freeze(model)):
+        assert nn.signature_of(compiled) is model.signature
+        assert compiled.signature is model.signature
+
+
+# -- without a signature ------------------------------------------------------------------------------------
+
+
+def told(call, match):
+    """The call warns; a second one does not (warnings are errors here)."""
+    with pytest.warns(UserWarning, match=match) as caught:
+        first = call()
+    assert len(caught) == 1
+    np.testing.assert_array_equal(call(), first)
+
+
+@pytest.mark.parametrize(
+    "way", [lambda m: m(X), lambda m: schuss.jit(m)(X), lambda m: schuss.jit(lambda x: m(x) + 0)(X), schuss.freeze]
+)
+def test_a_state_dict_brings_no_signature_and_says_so(fitted, way):
+    fresh = OfLayers()
+    fresh(X)  # compiled for bytes before
+    fresh.load_state_dict(fitted["class"].state_dict())
+    fresh(FLOATS)
+    assert fresh.signature is None
+    call = (lambda: way(fresh)(X)) if way is schuss.freeze else (lambda: way(fresh))
+    told(call, r"OfLayers: .* came by load_state_dict.*new\.signature")
+
+
+def test_layers_in_a_new_model_say_so(fitted):
+    model = copy.deepcopy(fitted["Sequential"])
+    told(lambda: nn.Sequential(*list(model)[:-1], nn.Linear(4, 2, init="zeros"))(X), "in a model that scales integers")
+    model(X)
+    model[:1](X)
+    nn.Sequential(model, nn.Identity())(X)  # the model within acts
+
+
+def test_there_is_nothing_to_say_of_codes_and_floats(tmp_path):
+    table = nn.Sequential(nn.Embedding(256, 2), nn.Linear(2, 1))
+    table.load_state_dict(table.state_dict())
+    table(X[:, 0])
+    model = sequential()
+    model.load_state_dict(model.state_dict())
+    model(FLOATS)
+    schuss.fit(model, (FLOATS, Y), loss=nn.MSELoss(), optimizer=optim.SGD(), backend="reference")
+    model(X)
+    schuss.save(model, tmp_path / "m")
+    schuss.load(tmp_path / "m")(X)

@@ -488,7 +488,7 @@ def test_bytes_stay_bytes_and_are_scaled():
         "seed": 0,
     }
     as_bytes, as_floats = mlp(10, 8, 2), mlp(10, 8, 2)
-    trainer = prepare(as_bytes, (x, y), **options)
+    trainer = prepare(as_bytes, (x, y), **options, scale=1 / 255)
     assert trainer.data["x0"] is x
     assert trainer.loop._columns["x0"] is x
     trainer.train()
@@ -510,7 +510,7 @@ def test_bytes_are_scaled_beside_floats_that_are_not():
     rng = np.random.default_rng(0)
     left = rng.integers(0, 256, (60, 2), dtype=np.uint8)
     a, b = TwoInputs(), TwoInputs()
-    fit(a, ((left, x[:, 2:]), y), backend="reference")
+    fit(a, ((left, x[:, 2:]), y), backend="reference", scale=1 / 255)
     fit(b, (((left / 255).astype("f4"), x[:, 2:]), y), backend="reference")
     close(weights(a), weights(b), 1e-5)
 
@@ -909,7 +909,7 @@ def test_a_model_called_on_bytes_scales_them_as_its_fit_did():
     y = (x[:, 0] > 127).astype("i8")
     model = mlp(10, 8, 2)
     before = model(x)
-    fit(model, (x, y), epochs=1, batch_size=16)
+    fit(model, (x, y), epochs=1, batch_size=16, scale=1 / 255)
     floats = model((x / 255).astype("f4"))
     np.testing.assert_allclose(model(x), floats, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model(x.astype(np.int64)), floats, rtol=1e-5, atol=1e-6)
@@ -930,7 +930,14 @@ def test_indices_beside_bytes_are_not_scaled():
     image = rng.integers(0, 256, (60, 5), dtype=np.uint8)
     which = rng.integers(0, 3, 60)
     model = Both()
-    run = fit(model, ((image, which), (which > 0).astype(int)), epochs=60, batch_size=60, optimizer=optim.Adam(lr=0.05))
+    run = fit(
+        model,
+        ((image, which), (which > 0).astype(int)),
+        epochs=60,
+        batch_size=60,
+        optimizer=optim.Adam(lr=0.05),
+        scale=1 / 255,
+    )
     assert run.last("accuracy") > 0.95
     np.testing.assert_allclose(model(image, which), model((image / 255).astype("f4"), which), rtol=1e-4, atol=1e-5)
 

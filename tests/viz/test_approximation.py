@@ -59,7 +59,7 @@ def test_many_classes_add_up_to_one():
 def test_bytes_are_scaled_as_in_training():
     x = np.arange(0, 256, 4, dtype=np.uint8)[:, None]
     model = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
-    run = fitted(model, (x, (x / 255.0).astype("f4") ** 2), nn.MSELoss(), epochs=5)
+    run = fitted(model, (x, (x / 255.0).astype("f4") ** 2), nn.MSELoss(), epochs=5, scale=1 / 255)
     data = viz.approximation_data(run, points=30, moments=1)
     at = int(np.argmin(np.abs(data.axes[0] - 100)))
     wanted = run.model(np.array([[data.axes[0][at] / 255]], "f4"))

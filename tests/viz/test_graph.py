@@ -217,8 +217,9 @@ def test_the_loss_and_the_scale_of_a_trained_model():
     x = np.arange(64, dtype=np.uint8).reshape(16, 4)
     model = nn.Sequential(nn.Linear(4, 3))
     schuss.fit(
-        model, (x, np.arange(16) % 3), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(lr=0.1), epochs=1, batch_size=8
-    )
+        model, (x, np.arange(16) % 3), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(lr=0.1), epochs=1, batch_size=8,
+        scale=1 / 255,
+    )  # fmt: skip
     picture = viz.graph(model, x[:2], np.array([0, 1]))
     expected = nn.CrossEntropyLoss()(model(x[:2]), np.array([0, 1]))
     assert picture.to_json()["loss"] == pytest.approx(float(expected), rel=1e-5)

@@ -37,7 +37,8 @@ def network(inputs: int = 64, outputs: int = 3) -> Any:
 def fitted() -> Any:
     """A model that reads digits_like."""
     model = network()
-    schuss.fit(model, digits_like(), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=0.02), epochs=4, threads=1)
+    given = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.Adam(lr=0.02), "epochs": 4, "threads": 1}
+    schuss.fit(model, digits_like(), scale=1 / 255, **given)
     return model
 
 

@@ -31,6 +31,7 @@ ENDLESS = ["--hidden", "16", "--batch-size", "8", "--epochs", "1000000", "--sche
 def npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x, y = digits_like(1200)
     path = tmp_path_factory.mktemp("data") / "pictures.npz"
+    x = x.reshape(-1, 8, 8)
     np.savez(path, x_train=x[:1000], y_train=y[:1000], x_test=x[1000:], y_test=y[1000:])
     return path
 

@@ -32,6 +32,7 @@ class Training:
         self.trainer = prepare(
             model or network(), (x, y), loss=loss or nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=0.01),
             epochs=epochs, batch_size=16, validation=None, seed=0, threads=1, record=0.02, control=self.control,
+            scale=1 / 255 if x.dtype == np.uint8 else None,
         )  # fmt: skip
         self.live = Live(self.trainer, self.control, "pictures", {"x0": x[:9], "y": y[:9]})
         self.page = Page(self.live).start()

@@ -16,6 +16,7 @@ from schuss.ir.executor import Compiled
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ir.rewrite import substitute
 from schuss.ir.types import N, TensorType
+from schuss.nn.holding import Shown
 from schuss.nn.module import chosen_mode
 from schuss.nn.walk import initialize
 from schuss.passes.build import literal
@@ -44,6 +45,8 @@ def freeze(model: Any) -> Frozen:
 class Frozen:
     """See freeze."""
 
+    signature = Shown()
+
     def __init__(self, model: Any) -> None:
         if not callable(model):
             raise UsageError(f"freeze takes a model, got {type(model).__name__}")
@@ -51,7 +54,7 @@ class Frozen:
         if now is not None and now.training:
             raise UsageError(_ONLY_EVALUATION)
         initialize(model)
-        self._model = model
+        self.__wrapped__ = self._model = model
         self._weights = {name: np.array(p.data) for name, p in parameters_of(model).items()}
         self._known: dict[Any, tuple[Compiled, Any]] = {}
         self._quick: tuple[tuple[int, ...], Any, Any] | None = None

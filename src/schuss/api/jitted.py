@@ -13,6 +13,7 @@ from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import static, structure
 from schuss.api.pytree import Named
 from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call, in_mode
+from schuss.nn.holding import Shown
 from schuss.nn.parameter import noting_frozen
 from schuss.trace import tracing
 
@@ -47,6 +48,8 @@ def jit(f: Function, *, static_argnums: int | Iterable[int] = (), backend: str =
 
 class Jitted:
     """A function under jit; see schuss.jit."""
+
+    signature = Shown()
 
     def __init__(self, f: Function, static_argnums: int | Iterable[int], backend: str) -> None:
         self.__wrapped__ = f

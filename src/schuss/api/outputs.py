@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schuss.errors import DataError
+from schuss import nn
+from schuss.data import as_array
+from schuss.errors import DataError, UsageError
+from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
+
+if TYPE_CHECKING:
+    from schuss.train.step import Task
 
 Array = Any
 ROWS = 4096  # computed at once, so that memory stays small
@@ -34,16 +41,21 @@ class Outputs:
         return self.values.argmax(axis=1) if self.values.shape[1] > 1 else (self.raw[:, 0] > 0).astype(np.int64)
 
 
-def outputs_of(model: Any, x: Array) -> Outputs:
+def outputs_of(model: Any, x: Any) -> Outputs:
     """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none, or
     the model does not give each row one.
+
+    x  an array, or a tuple of them for a model of several inputs
     """
     signature = signature_of(model)
-    x = fitted(signature, x)
-    if not len(x):
+    xs = x if isinstance(x, tuple) and len(x) > 1 else (fitted(signature, x[0] if isinstance(x, tuple) else x),)
+    if not len(xs[0]):
         raise DataError("there are no rows: give at least one example")
-    parts = [_rows_of(model(x[i : i + ROWS]), len(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
-    raw = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
+    parts = []
+    for i in range(0, len(xs[0]), ROWS):
+        rows = [a[i : i + ROWS] for a in xs]
+        parts.append(_rows_of(model(*rows), len(rows[0])))
+    raw = np.concatenate(parts).reshape(len(xs[0]), -1).astype(np.float64)
     kind, values = read(signature, raw)
     return Outputs(raw, values, kind)
 
@@ -57,6 +69,62 @@ def _rows_of(result: Any, count: int) -> Array:
     if array.ndim == 0 or len(array) != count:
         raise DataError(f"the model gives {list(array.shape)} for {count} rows, not a row for each; {mend}")
     return array
+
+
+def predict(model: Any, x: Any) -> Array:
+    """What a model says of rows: of a classifier the class of each, [N], by name if it was trained on names, else by
+    number; of a model of numbers its outputs, [N] if it was trained on targets [N], else [N, k].
+
+    model  fitted or loaded; its signature says what becomes of x
+    x      rows as in training, or a tuple of them for a model of several inputs
+
+        schuss.predict(model, x_test)  # array(['cat', 'dog', ...])
+
+    DataError for rows that do not fit the model.
+    """
+    signature, outputs = signature_of(model), outputs_of(model, _given(x))
+    if is_classifier(signature):
+        assert signature is not None
+        assert signature.output is not None
+        return names_of(signature, outputs.classes) if signature.output.named else outputs.classes
+    flat = signature is not None and signature.target is not None and signature.target.rank == 1
+    return outputs.raw[:, 0] if flat and outputs.raw.shape[1] == 1 else outputs.raw
+
+
+def predict_proba(model: Any, x: Any) -> Array:
+    """The probabilities of the classes for rows, [N, classes], in the order of the labels (`model.signature.classes`).
+
+    Of a model of one output, trained with BCEWithLogitsLoss, [N, 2]: of class 0 and of class 1. Arguments of predict.
+
+        schuss.predict_proba(model, x_test).argmax(axis=1)
+
+    UsageError for a model whose loss does not say what probabilities are: of numbers, or with a loss of one's own.
+    """
+    signature, outputs = signature_of(model), outputs_of(model, _given(x))
+    name = _loss_name(signature)
+    if name not in PROBABILITIES:
+        loss = "of your own" if name not in vars(nn) else f"nn.{name}"
+        mend = "apply schuss.softmax(model(x), axis=1) or schuss.sigmoid(model(x)), whichever its outputs are meant for"
+        raise UsageError(f"predict_proba: the model was trained with a loss {loss}, not for classes; {mend}")
+    found = PROBABILITIES[name](outputs.raw)
+    return np.concatenate([1 - found, found], axis=1) if found.shape[1] == 1 else found
+
+
+def names_of(signature: Signature | None, labels: Array) -> Array:
+    """The classes' names for labels; their numbers as text where they have none."""
+    names = (None if signature is None else signature.classes) or ()
+    most = int(labels.max(initial=-1)) + 1
+    return np.array([*names, *map(str, range(len(names), most))])[labels]
+
+
+def _given(x: Any) -> Any:
+    return tuple(as_array(a, "x") for a in x) if isinstance(x, tuple) else as_array(x, "x")
+
+
+def width_of(task: Task) -> int:
+    """How many numbers the model gives for an example, in its first output."""
+    graph = forward_graph(task.model, prepared_types(task.model, task.inputs))
+    return math.prod(d for d in graph.outputs[0].type.shape[1:] if isinstance(d, int))
 
 
 def is_classifier(signature: Signature | None) -> bool:
@@ -88,15 +156,27 @@ def fitted(signature: Signature | None, x: Array) -> Array:
 
 def read(signature: Signature | None, raw: Array) -> tuple[str, Array]:
     """The kind of raw outputs [N, k] and the values to show for them; see Outputs."""
-    loss = (signature.loss or {}) if signature is not None else {}
-    name = loss.get("type") if isinstance(loss, dict) else type(loss).__name__
+    name = _loss_name(signature)
     if not is_classifier(signature):
         return "values", raw
-    if name == "CrossEntropyLoss":
-        e = np.exp(raw - raw.max(axis=1, keepdims=True))
-        return "probabilities", e / e.sum(axis=1, keepdims=True)
-    if name == "NLLLoss":
-        return "probabilities", np.exp(raw)
-    if name == "BCEWithLogitsLoss":
-        return "probabilities", 0.5 * (1.0 + np.tanh(0.5 * raw))
+    if name in PROBABILITIES:
+        return "probabilities", PROBABILITIES[name](raw)
     return "scores", raw
+
+
+def _loss_name(signature: Signature | None) -> str:
+    loss = (signature.loss or {}) if signature is not None else {}
+    return str(loss.get("type")) if isinstance(loss, dict) else type(loss).__name__
+
+
+def _softmax(raw: Array) -> Array:
+    e = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+PROBABILITIES: dict[str, Callable[[Array], Array]] = {
+    "CrossEntropyLoss": _softmax,
+    "NLLLoss": np.exp,
+    "BCEWithLogitsLoss": lambda raw: 0.5 * (1.0 + np.tanh(0.5 * raw)),
+}
+"""What makes probabilities of a model's outputs, by the loss it was trained with."""

@@ -117,7 +117,17 @@ def _end(code: int, alone: bool) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
-    """The command's exit code."""
+    """The command's exit code. A warning is one line on stderr."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warned  # type: ignore[assignment]  # takes what it needs
+        return _tried(arguments)
+
+
+def _warned(message: Any, *_: Any) -> None:
+    say(f"Warning: {' '.join(str(message).split())}", err=True)
+
+
+def _tried(arguments: list[str] | None) -> int:
     try:
         code = schuss.main(arguments, standalone_mode=False)
         return code if isinstance(code, int) else 0

@@ -10,10 +10,12 @@ from typing import Any
 import click
 import numpy as np
 
-from schuss.api.outputs import Outputs, is_classifier, outputs_of
+from schuss.api.evaluation import errors_of
+from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
 from schuss.cli.completion import data_names
 from schuss.cli.say import say
 from schuss.errors import DataError
+from schuss.signature import Signature
 
 Array = Any
 WIDEST = 30  # classes a confusion matrix is printed for
@@ -43,7 +45,7 @@ def command(model: Path, data: str, as_json: bool) -> None:
     y = dataset.y_test
     result: dict[str, Any] = {"model": str(model), "data": dataset.name, "examples": len(y)}
     result["loss"] = _loss(signature.loss if signature else None, outputs.raw, y)
-    result |= _of_classes(outputs, y) if dataset.classes is not None else _of_numbers(outputs.raw, y)
+    result |= _of_numbers(outputs, y) if dataset.classes is None else _of_classes(outputs, y, signature)
     if as_json:
         say(json.dumps(result))
     else:
@@ -62,39 +64,36 @@ def _loss(config: Any, raw: Array, y: Array) -> float | None:
     return float(np.asarray(loss(raw, y)))
 
 
-def _of_classes(outputs: Outputs, y: Array) -> dict[str, Any]:
+def _of_numbers(outputs: Outputs, y: Array) -> dict[str, Any]:
+    errors = errors_of(outputs.raw, y)
+    return {"accuracy": None, **errors, "r2": errors.get("r2")}
+
+
+def _of_classes(outputs: Outputs, y: Array, signature: Signature | None) -> dict[str, Any]:
     count = max(outputs.values.shape[1], 2)
     if int(y.max()) >= count:
         raise DataError(f"label {int(y.max())} is not below the {count} classes of the model")
     predicted = outputs.classes
     matrix = np.bincount(y * count + predicted, minlength=count * count).reshape(count, count)
     right, true, said = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-    table = []
+    table, names = [], names_of(signature, np.arange(count))
     for c in range(count):
         precision, recall = _ratio(right[c], said[c]), _ratio(right[c], true[c])
         f1 = _ratio(2 * right[c], said[c] + true[c])
-        row = {"class": c, "examples": int(true[c]), "precision": precision, "recall": recall, "f1": f1}
+        row = {
+            "class": c,
+            "name": str(names[c]),
+            "examples": int(true[c]),
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
+        }
         table.append(row)
     return {"accuracy": float(right.sum() / len(y)), "classes": table, "confusion": matrix.tolist()}
 
 
 def _ratio(part: Any, whole: Any) -> float | None:
     return float(part / whole) if whole else None
-
-
-def _of_numbers(raw: Array, y: Array) -> dict[str, Any]:
-    target = np.asarray(y, np.float64).reshape(len(y), -1)
-    if target.shape != raw.shape:
-        raise DataError(f"the model gives {raw.shape[1]} numbers a row, the targets have {target.shape[1]}")
-    error = raw - target
-    spread = float(((target - target.mean(axis=0)) ** 2).sum())
-    squares = float((error**2).sum())
-    return {
-        "accuracy": None,
-        "mean_absolute_error": float(np.abs(error).mean()),
-        "root_mean_squared_error": float(np.sqrt((error**2).mean())),
-        "r2": 1.0 - squares / spread if spread else None,
-    }
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -115,10 +114,11 @@ def _show(result: dict[str, Any]) -> None:
 
 
 def _show_classes(table: list[dict[str, Any]]) -> None:
-    say("\nclass  examples  precision  recall      f1")
+    width = max(5, *(len(row["name"]) for row in table))
+    say(f"\n{'class':>{width}}  examples  precision  recall      f1")
     for row in table:
         shares = [f"{row[k] * 100:.2f}" if row[k] is not None else "-" for k in ("precision", "recall", "f1")]
-        say(f"{row['class']:>5}  {row['examples']:>8}  {shares[0]:>9}  {shares[1]:>6}  {shares[2]:>6}")
+        say(f"{row['name']:>{width}}  {row['examples']:>8}  {shares[0]:>9}  {shares[1]:>6}  {shares[2]:>6}")
 
 
 def _show_confusion(matrix: list[list[int]]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from schuss.api.outputs import Outputs, is_classifier, outputs_of
+from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
 from schuss.cli.say import say
 from schuss.errors import DataError, UsageError
 
@@ -40,7 +40,7 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
     suffix = file.suffix.lower()
     x = _rows(file) if suffix in (".npy", ".npz") else _picture(file, signature)
     outputs = outputs_of(network, x)
-    result = _result(model, file, outputs, is_classifier(signature))
+    result = _result(model, file, outputs, signature)
     if output is not None:
         _write(output, result, outputs)
         say(f"{len(outputs.values):,} predictions in {output}", err=True)
@@ -80,15 +80,18 @@ def _picture(file: Path, signature: Any) -> Array:
     return picture.reshape(1, *shape)
 
 
-def _result(model: Path, file: Path, outputs: Outputs, classes: bool) -> dict[str, Any]:
+def _result(model: Path, file: Path, outputs: Outputs, signature: Any) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
+    classes = is_classifier(signature)
+    names = names_of(signature, np.arange(max(outputs.values.shape[1], 2))).tolist() if classes else []
     for i, values in enumerate(outputs.values):
         row: dict[str, Any] = {"row": i}
         if classes:
             row["class"] = int(outputs.classes[i])
+            row["name"] = names[row["class"]]
         row[outputs.kind] = [float(v) for v in values]
         rows.append(row)
-    return {"model": str(model), "file": str(file), "kind": outputs.kind, "predictions": rows}
+    return {"model": str(model), "file": str(file), "kind": outputs.kind, "classes": names or None, "predictions": rows}
 
 
 def _write(output: Path, result: dict[str, Any], outputs: Outputs) -> None:
@@ -111,22 +114,22 @@ def _csv(result: dict[str, Any], outputs: Outputs) -> str:
     lines = [",".join(["row", *classes, *(f"{name}{i}" for i in range(outputs.values.shape[1]))])]
     for row in result["predictions"]:
         numbers = [repr(v) for v in row[outputs.kind]]
-        lines.append(",".join([str(row["row"]), *(str(row[c]) for c in classes), *numbers]))
+        lines.append(",".join([str(row["row"]), *([row["name"]] if classes else []), *numbers]))
     return "\n".join(lines) + "\n"
 
 
 def _show(result: dict[str, Any], outputs: Outputs) -> None:
     rows = result["predictions"]
     if len(rows) == 1 and "class" in rows[0]:
-        _show_one(rows[0], outputs.kind)
+        _show_one(rows[0], outputs.kind, result["classes"])
         return
     for row in rows[:SHOWN]:
         values = row[outputs.kind]
         if "class" in row and outputs.values.shape[1] > 1:
-            say(f"{row['row']:>6}  class {row['class']}  {_number(values[row['class']], outputs.kind)}")
+            say(f"{row['row']:>6}  class {row['name']}  {_number(values[row['class']], outputs.kind)}")
         else:
             text = "  ".join(_number(v, outputs.kind) for v in values)
-            say(f"{row['row']:>6}  {'class ' + str(row['class']) + '  ' if 'class' in row else ''}{text}")
+            say(f"{row['row']:>6}  {'class ' + row['name'] + '  ' if 'class' in row else ''}{text}")
     if len(rows) > SHOWN:
         say(f"... and {len(rows) - SHOWN:,} more rows; --json or -o FILE gives all")
 
@@ -135,11 +138,13 @@ def _number(value: float, kind: str) -> str:
     return f"{value * 100:6.2f} %" if kind == "probabilities" else f"{value:.6g}"
 
 
-def _show_one(row: dict[str, Any], kind: str) -> None:
+def _show_one(row: dict[str, Any], kind: str, names: list[str]) -> None:
     """The classes with bars."""
     values = row[kind]
-    say(f"class {row['class']}\n")
+    say(f"class {row['name']}\n")
+    shown = names if len(values) > 1 else ["0"]
+    width = max(4, *(len(name) for name in shown))
     low, high = min(0.0, *values), max(1.0 if kind == "probabilities" else 0.0, *values)
     for c, value in enumerate(values):
         bar = "█" * round(40 * (value - low) / ((high - low) or 1.0))
-        say(f"{c:>4}  {_number(value, kind):>10}  {bar}".rstrip())
+        say(f"{shown[c]:>{width}}  {_number(value, kind):>10}  {bar}".rstrip())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
-OF_FIT = ("epochs", "batch_size", "validation", "seed", "clip_norm", "early_stop", "threads", "backend")
+OF_FIT = ("epochs", "batch_size", "validation", "seed", "clip_norm", "early_stop", "threads", "backend", "scale")
 MEND = "use the same settings, or start without --resume"
 NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free to change
     "out", "resume", "keep_path", "quiet", "as_json", "watch", "port", "opened", *(FREE - {"epochs"}),
@@ -49,9 +49,10 @@ class _PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic in 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        over, _, under = str(value).partition("/")  # 1/255
         try:
-            number = float(value)
-        except (TypeError, ValueError):
+            number = float(over) / float(under or 1)
+        except (TypeError, ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is not a number", param, ctx)
         if not 0 < number < float("inf"):
             self.fail(f"{value} must be positive", param, ctx)
@@ -101,6 +102,7 @@ def _of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
 @click.option(
     "--init", "law", default="default", show_default=True, help="Law of the first weights, as kaiming_normal."
 )
+@click.option("--scale", type=_of_fit("scale"), help="What bytes are multiplied by; by default images, by 1/255.")
 @click.option("--seed", type=_of_fit("seed"), default=ABOUT["seed"].default, show_default=True)
 @click.option("--threads", type=_of_fit("threads"), help="Default: the cores this process may use.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
@@ -200,7 +202,8 @@ class TrainCommand:
         from schuss.train.fit import prepare
 
         o = self.options
-        x, y = dataset.x_train_flat, dataset.y_train
+        data = dataset.flat
+        x, y = data.x_train, data.y_train
         outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
         model = nn.to_dtype(network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
         rows = len(x) - round(len(x) * o["validation"])
@@ -215,14 +218,30 @@ class TrainCommand:
             "record": o["watch"] or o["keep_path"],
             "control": Control() if o["watch"] else None,
         }
-        return prepare(model, (x, y), **{**shared, **chosen})
+        return prepare(model, data, **{**shared, **chosen})
 
     def _resolve(self, dataset: Dataset) -> None:
         """What was left to be chosen, so that files hold what the run had."""
         o = self.options
         o["loss"] = self.loss_name(dataset)
+        o["scale"] = self._scale(dataset)
         o["lr"] = o["lr"] or (RATE if o["optimizer"] == "adam" else OPTIMIZERS[o["optimizer"]][2])
         self.settings = {k: list(v) if isinstance(v, tuple) else v for k, v in o.items() if k not in NOT_SETTINGS}
+
+    def _scale(self, dataset: Dataset) -> float | None:
+        """What bytes are multiplied by: as asked for, as the run to be resumed does, as the data say."""
+        from schuss.errors import ModelFileError
+        from schuss.io.model import read_model
+        from schuss.train.checkpoint import Checkpoint, beside
+
+        if self.options["scale"] is not None or self.out is None or not self.options["resume"]:
+            return self.options["scale"] or dataset.scale
+        held = Checkpoint(beside(self.out), {}, MEND).written()
+        if held is None and self.out.exists():
+            with suppress(ModelFileError):  # said where the file is read for good
+                held = (read_model(self.out)[1].get("record") or {}).get("settings")
+        old = isinstance(held, dict) and "scale" not in held
+        return _scale_of_0_1_0(dataset) if old else dataset.scale
 
     def _comparable(self, held: Any, dataset: Dataset) -> Any:
         """Settings from a file as this version would have written them: 0.1.0 left what was not given unresolved."""
@@ -230,7 +249,7 @@ class TrainCommand:
             return held
         lr = RATES_OF_0_1_0.get(str(held.get("optimizer"))) if held.get("lr") is None else held["lr"]
         loss = _default_loss(dataset) if held.get("loss") is None else held["loss"]
-        return {**held, "lr": lr, "loss": loss}
+        return {"scale": _scale_of_0_1_0(dataset), **held, "lr": lr, "loss": loss}
 
     def _check_epochs(self, held: Any) -> None:
         """UsageError where the schedule would not be the run's: weights that no run without interruption has."""
@@ -299,6 +318,7 @@ class TrainCommand:
             "stopped": run.stopped,
             "best_epoch": run.best,
             "changes": run.changes,
+            "prepared": run.prepared,
             "history": run.history,
             "out": None if self.out is None else str(self.out),
         }
@@ -429,3 +449,8 @@ def _describe(model: Any) -> str:
 
     linear = [m for m in model if isinstance(m, nn.Linear)]
     return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))
+
+
+def _scale_of_0_1_0(dataset: Dataset) -> float | None:
+    """Version 0.1.0, which had no --scale, took all bytes for images."""
+    return 1 / 255 if str(dataset.x_train.dtype) == "uint8" else None

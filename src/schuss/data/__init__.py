@@ -4,6 +4,7 @@ from schuss.data.arrays import as_array, check_finite, check_labels
 from schuss.data.batching import Orders, epoch_order, split_validation
 from schuss.data.bundled import load_mnist
 from schuss.data.dataset import Dataset
+from schuss.data.labels import labels_of, names_in
 from schuss.data.load import load_dataset
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "check_finite",
     "check_labels",
     "epoch_order",
+    "labels_of",
     "load_dataset",
     "load_mnist",
+    "names_in",
     "split_validation",
 ]

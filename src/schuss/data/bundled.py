@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from schuss.data.arrays import Array
-from schuss.data.dataset import Dataset
+from schuss.data.dataset import IMAGES, Dataset
 from schuss.errors import DataError
 from schuss.paths import atomic_write, cache_dir, open_regular, private_folder
 
@@ -102,4 +102,4 @@ def _dataset(values: Array) -> Dataset:
     images = values[:PIXELS].reshape(-1, SIDE, SIDE)
     labels = values[PIXELS:].astype(np.int64)
     x_train, x_test, y_train, y_test = images[:TRAIN], images[TRAIN:], labels[:TRAIN], labels[TRAIN:]
-    return Dataset(x_train, y_train, x_test, y_test, "mnist", 10, (SIDE, SIDE))
+    return Dataset(x_train, y_train, x_test, y_test, "mnist", 10, (SIDE, SIDE), IMAGES, tuple("0123456789"))

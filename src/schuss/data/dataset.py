@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from schuss.data.arrays import Array, check_finite, check_labels
 from schuss.errors import DataError
+
+IMAGES = 1 / 255  # what bytes of images are multiplied by
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +17,10 @@ class Dataset:
     """Rows to train on and rows to test on.
 
     x: (N, *feature_shape), uint8 for images, otherwise any dtype of `as_array`. y: int64 (N,) labels below
-    `classes`, or, where `classes` is None (regression), floats (N,) or (N, k).
+    `classes`, or, where `classes` is None (regression), floats (N,) or (N, k). scale: what bytes of x are multiplied
+    by (images by 1/255); None: they are numbers. class_names: in the order of the labels, if they have names.
+
+    `schuss.fit` trains on its training rows, `schuss.evaluate` measures on its test rows.
     """
 
     x_train: Array
@@ -25,6 +30,17 @@ class Dataset:
     name: str
     classes: int | None
     feature_shape: tuple[int, ...]
+    scale: float | None = None
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def flat(self) -> Dataset:
+        """The same with rows of numbers, x (N, features): views, no copies. What it says of its bytes stays."""
+        x_train, x_test = self.x_train_flat, self.x_test_flat
+        return replace(self, x_train=x_train, x_test=x_test, feature_shape=x_train.shape[1:])
+
+    def __array__(self, *_: object, **__: object) -> Array:
+        raise DataError(f"the data set {self.name} has training and test rows: give data.x_train or data.x_test")
 
     @property
     def x_train_flat(self) -> Array:
@@ -39,6 +55,8 @@ class Dataset:
 
 def checked_dataset(arrays: dict[str, Array], labels: dict[str, str], name: str) -> Dataset:
     """A Dataset of the arrays `x_train, y_train, x_test, y_test`; `labels` says what messages call each.
+
+    Bytes with two feature axes and more are images.
 
     Raises DataError: no rows, rows without features, counts or feature shapes that do not match, NaN, bad
     labels.
@@ -66,7 +84,8 @@ def checked_dataset(arrays: dict[str, Array], labels: dict[str, str], name: str)
             f"{labels['x_train']}; their values would be scaled differently, store both alike"
         )
     y_train, y_test, classes = _checked_targets(arrays["y_train"], arrays["y_test"], labels)
-    return Dataset(arrays["x_train"], y_train, arrays["x_test"], y_test, name, classes, feature_shape)
+    scale = IMAGES if arrays["x_train"].dtype == np.uint8 and len(feature_shape) > 1 else None
+    return Dataset(arrays["x_train"], y_train, arrays["x_test"], y_test, name, classes, feature_shape, scale)
 
 
 def _checked_targets(train: Array, test: Array, labels: dict[str, str]) -> tuple[Array, Array, int | None]:

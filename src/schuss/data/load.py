@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from schuss.data.bundled import load_mnist
-from schuss.data.dataset import Dataset, checked_dataset
+from schuss.data.dataset import IMAGES, Dataset, checked_dataset
 from schuss.errors import DataError, no_such_file
 
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -51,7 +54,8 @@ def _load_folder(folder: Path) -> Dataset:
                 f"{path}: wrong magic number for labels: {array.ndim} axes of {array.dtype} at byte 2, "
                 "needs 1 axis of integers"
             )
-    return checked_dataset(arrays, {name: str(path) for name, path in paths.items()}, folder.resolve().name)
+    found = checked_dataset(arrays, {name: str(path) for name, path in paths.items()}, folder.resolve().name)
+    return replace(found, scale=IMAGES if found.x_train.dtype == np.uint8 else None)
 
 
 def _find_idx(folder: Path, stem: str, rank: int) -> Path:

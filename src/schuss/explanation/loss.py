@@ -14,7 +14,9 @@ from schuss.api.pytree import parameters_of
 from schuss.errors import ShapeError, TraceError, UsageError
 from schuss.explanation.steps import Array, Explanation
 from schuss.explanation.walk import explained
+from schuss.nn.walk import model_dtype
 from schuss.trace import Tensor, tracing
+from schuss.train.source import source_of
 
 
 def explain_loss(
@@ -36,6 +38,8 @@ def explain_loss(
     xs = x if isinstance(x, tuple) else (x,)
     inputs = input_names(model, len(xs), set(parameters))
     target = _free("y", {*parameters, *inputs})
+    signature = nn.signature_of(model)
+    y = source_of((x, y), classes=None if signature is None else signature.classes, owner="graph").y
     leaves = [*parameters.items(), *zip(inputs, xs, strict=True), (target, y)]
     arrays = to_arrays(leaves)
     for name, value in (weights or {}).items():
@@ -46,10 +50,12 @@ def explain_loss(
         bound = {parameter: next(given) for parameter in parameters.values()}
         columns = [next(given) for _ in xs]
         with nn.bind(bound), nn.bind_scopes(model), nn.mode():
-            pred = model(*columns)
+            pred, truth, shown = model(*columns), next(given), arrays[-1]
+            if signature is not None and signature.output is not None:
+                truth, shown = (signature.output.prepared(t, model_dtype(model)) for t in (truth, shown))
             if isinstance(loss, nn.Loss):
-                loss.check(pred.type, arrays[-1], target)
-            return loss(pred, next(given))
+                loss.check(pred.type, shown, target)
+            return loss(pred, truth)
 
     title = f"{type(model).__name__}({', '.join(inputs)})"
     return explained(title, loss, apply, leaves, arrays, result="loss")

@@ -109,12 +109,12 @@ def _bound(shape: Any, rows: Any) -> Any:
 # -- in a file -------------------------------------------------------------------------------------------
 
 
-def training_text(model: Any, inputs: Sequence[TensorType], evaluation: str) -> str | None:
+def training_text(model: Any, inputs: Sequence[TensorType], evaluation: str, acting: bool = False) -> str | None:
     """The graph of training for a file: "same" where it is that of evaluation, None where it is not known."""
     if any(isinstance(m, GraphModel) and m._training is None for m in nn.named_modules(model).values()):
         return None
     try:
-        text = to_text(settled(lambda: forward_graph(model, inputs, training=True), lambda g: g))
+        text = to_text(settled(lambda: forward_graph(model, inputs, training=True, acting=acting), lambda g: g))
     except SchussError:
         return None  # a model that only computes in evaluation mode
     return SAME if text == evaluation else text

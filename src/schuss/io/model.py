@@ -26,6 +26,7 @@ from schuss.ir.graph import Graph
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype, prepared_types
+from schuss.nn.holding import own_signature
 from schuss.nn.walk import freeze_names, frozen_names
 from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
@@ -67,14 +68,17 @@ def save(
     signature = nn.signature_of(model) or (_first_layer(model) if inputs is None else Signature())
     if inputs is not None:
         signature = replace(signature, inputs=by_scale(inputs, scale))
+    elif own_signature(model) is None and nn.to_config(model) is None:  # what acts is in the model's graph
+        signature = replace(signature, inputs=tuple(replace(i, scale=None) for i in signature.inputs))
     params = nn.state_dict(model)
     prepared = prepared_types(model, signature.inputs)
-    graph, layers = _forward_text(model, prepared, params), nn.to_config(model)
+    within = own_signature(model) is None
+    graph, layers = _forward_text(model, prepared, params, within), nn.to_config(model)
     description = {
         "format": FORMAT,
         "version": __version__,
         "graph": graph,
-        "training": training_text(model, prepared, graph) if layers is None else None,
+        "training": training_text(model, prepared, graph, within) if layers is None else None,
         "signature": signature.to_json(),
         "parameters": {name: [str(v.dtype), list(v.shape)] for name, v in params.items()},
         "layers": layers,
@@ -98,9 +102,9 @@ def save(
     write_tensors(path, params, description)
 
 
-def _forward_text(model: Any, inputs: Sequence[TensorType], params: Mapping[str, Array]) -> str:
+def _forward_text(model: Any, inputs: Sequence[TensorType], params: Mapping[str, Array], acting: bool) -> str:
     """The graph for a file. UsageError for one that load would refuse."""
-    graph = settled(lambda: forward_graph(model, inputs), lambda g: g)
+    graph = settled(lambda: forward_graph(model, inputs, acting=acting), lambda g: g)
     try:
         check_graph(graph, sum(p.size for p in params.values()))
     except SchussError as error:

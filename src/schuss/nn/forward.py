@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from schuss.ir.graph import Graph, Node, input_node, topological
@@ -24,18 +25,23 @@ def prepared_types(model: Any, inputs: Sequence[Input]) -> tuple[TensorType, ...
     return tuple(i.prepared_type(dtype) for i in inputs)
 
 
-def forward_graph(model: Any, inputs: Sequence[TensorType], training: bool = False) -> Graph:
+def forward_graph(model: Any, inputs: Sequence[TensorType], training: bool = False, acting: bool = False) -> Graph:
     """The graph from x0, x1, ... and param/NAME to the model's results y0, ..., in evaluation mode.
 
-    The types are those of prepared data: no signature acts. In training mode the random key and the step are inputs
-    too, by these names, if the model draws numbers.
+    The types are those of prepared data: no signature acts, unless those within the model are to. In training mode the
+    random key and the step are inputs too, by these names, if the model draws numbers.
     """
     named = named_parameters(model)
     params = {name: Tensor(input_node(f"param/{name}", p.type)) for name, p in named.items()}
     xs = [Tensor(input_node(f"x{i}", t)) for i, t in enumerate(inputs)]
     key, step = (Tensor(input_node(name, type)) for name, type in RANDOM.items())
     chosen = mode(True, key, step) if training else mode()
-    with bind({named[n]: t for n, t in params.items()}), bind_scopes(model), chosen, inert():
+    with (
+        bind({named[n]: t for n, t in params.items()}),
+        bind_scopes(model),
+        chosen,
+        nullcontext() if acting else inert(),
+    ):
         result = model(*xs)
     outputs: list[Node] = [as_tensor(o).node for o in (result if isinstance(result, (tuple, list)) else (result,))]
     nodes = [t.node for t in (*xs, *params.values())]

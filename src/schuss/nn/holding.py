@@ -14,14 +14,18 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-from schuss.errors import UsageError
+from schuss.errors import UsageError, warn
 from schuss.nn.parameter import Parameter
-from schuss.nn.walk import CALLED, HELD, children, model_dtype, named_parameters
+from schuss.nn.walk import CALLED, HELD, NOTE, children, model_dtype, named_parameters
 from schuss.signature import Signature
+from schuss.signature.indices import reaching_an_index
+from schuss.trace import Tensor
 
+SCALED = "were trained in a model that scales integers"
+_acted: contextvars.ContextVar[list[Any] | None] = contextvars.ContextVar("acted", default=None)
 _inert: contextvars.ContextVar[bool] = contextvars.ContextVar("inert", default=False)
 ACTS = "_schuss_acts"  # of a class or a `__call__` whose calls let signatures act
 
@@ -41,6 +45,7 @@ def own_signature(model: Any) -> Signature | None:
 
 def signature_of(model: Any) -> Signature | None:
     """The model's signature; of one without, the inputs of the first of its parts that has parameters."""
+    model = getattr(model, "__dict__", {}).get("__wrapped__", model)  # a model under jit or freeze
     own = own_signature(model)
     if own is not None or isinstance(model, Parameter):
         return own
@@ -53,6 +58,8 @@ def signature_of(model: Any) -> Signature | None:
 
 def set_signature(model: Any, signature: Signature | None) -> None:
     """Give the model a signature in place of its own; None takes it away."""
+    if signature is not None:
+        note(model, None if signature.key is None else SCALED)
     attributes = getattr(model, "__dict__", None)
     if not isinstance(attributes, dict):
         _hold_on_parameter(model, signature)
@@ -95,6 +102,14 @@ class Shown:
         return self if model is None else signature_of(model)
 
 
+def note(model: Any, text: str | None) -> None:
+    """Note on a model's parameters where they come from; None takes the note away."""
+    for parameter in named_parameters(model).values():
+        if parameter.held.get(NOTE) != text:
+            held = {k: v for k, v in parameter.held.items() if k != NOTE}
+            parameter.held = held if text is None else {**held, NOTE: text}
+
+
 # -- how it acts -------------------------------------------------------------------------------------------
 
 
@@ -115,13 +130,46 @@ def is_inert() -> bool:
 
 def acting(model: Any) -> Signature | None:
     """The model's signature, if it is to act on a call now."""
-    return None if _inert.get() else own_signature(model)
+    signature = None if _inert.get() else own_signature(model)
+    acted = _acted.get()
+    if signature is not None and acted is not None:
+        acted.append(signature)
+    return signature
+
+
+@contextlib.contextmanager
+def looking_for_bytes(model: Any, args: Any) -> Iterator[Callable[[Any], None]]:
+    """Around a call of a model without a signature. To be called with the result: warns, once, of bytes that are taken
+    as they are by weights that came from somewhere where they may have been scaled.
+    """
+    given = [a.node for a in args if isinstance(a, Tensor) and a.dtype == "uint8"]
+    notes = [p.held[NOTE] for p in named_parameters(model).values() if NOTE in p.held] if given else []
+    token = _acted.set([] if notes else None)
+
+    def look(result: Any) -> None:
+        if not notes or _acted.get():
+            return
+        outputs = [
+            t.node for t in (result if isinstance(result, (tuple, list)) else (result,)) if isinstance(t, Tensor)
+        ]
+        if reaching_an_index(given, outputs) != set(given):
+            note(model, None)
+            warn(
+                f"{type(model).__name__}: it has no signature and takes bytes as they are, but its weights "
+                f"{notes[0]}; if they were trained on scaled bytes, give it that model's: new.signature = old.signature"
+            )
+
+    try:
+        yield look
+    finally:
+        _acted.reset(token)
 
 
 def input_key(part: Any) -> Hashable:
     """What a compiled call depends on of the signature that lies on this very object."""
     if isinstance(part, Parameter):
-        return tuple(s.key for s in part.held.values() if type(s) is Signature) if part.held else None
+        held = part.held
+        return (held.get(NOTE), *(s.key for s in held.values() if type(s) is Signature)) if held else None
     attributes = getattr(part, "__dict__", None)
     if not attributes or (HELD not in attributes and type(attributes.get("signature")) is not Signature):
         return None

@@ -16,7 +16,7 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.nn import walk
-from schuss.nn.holding import ACTS, Shown, acting, inert
+from schuss.nn.holding import ACTS, Shown, acting, inert, is_inert, looking_for_bytes
 from schuss.nn.parameter import Array, Parameter
 from schuss.trace import Tensor, node_of, notice, scope, tracing
 
@@ -148,6 +148,9 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
     notice(module)
     with contextlib.ExitStack() as stack:
         signature = acting(module)
+        look = None
+        if signature is None and running is None and not is_inert():
+            look = stack.enter_context(looking_for_bytes(module, args))
         if signature is not None:
             args, kwargs = _positional(call, args, kwargs)
             args = signature.prepared(args, walk.model_dtype(module))
@@ -160,7 +163,10 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
             stack.enter_context(scope(label))
         token = _running.set((module, path or ""))
         stack.callback(_running.reset, token)
-        return call(*args, **kwargs)
+        result = call(*args, **kwargs)
+        if look is not None:
+            look(result)
+        return result
 
 
 def _label(module: Module, path: str | None, outer: str) -> str:

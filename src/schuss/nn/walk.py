@@ -15,6 +15,8 @@ from schuss.signature import Signature
 from schuss.trace import Tensor
 
 HELD, CALLED = "_schuss_signature", "_schuss_call"  # attributes of a model that schuss.nn.holding sets
+NOTE = "note"  # in what a parameter holds: where its numbers come from
+LOADED = "came by load_state_dict, which brings arrays alone"
 
 
 def children(value: Any) -> Iterator[tuple[str, Any]]:
@@ -167,6 +169,7 @@ def load_state_dict(model: Any, state: Mapping[str, Any]) -> None:
             raise UsageError(f"load_state_dict: {other} and {k} name one shared parameter but differ")
     for k, array in arrays.items():
         names[k].data = array
+        names[k].held = {**names[k].held, NOTE: LOADED}
 
 
 def _checked(name: str, parameter: Parameter, value: Any) -> Array:

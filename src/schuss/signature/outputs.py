@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schuss.ir.types import TensorType
-from schuss.signature.inputs import type_to_json
+from schuss.signature.inputs import Input, type_to_json
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 
@@ -16,6 +16,7 @@ class Output:
     """type     of the targets, one batch
     task     "classification", "regression", or None where it is not known
     classes  the names of the classes in the order of their labels; None where they have none
+    named    whether the targets were these names, and not the labels: then predictions are names, too
     scale    what integer targets are multiplied by: those that are the input itself (an autoencoder's)
     """
 
@@ -23,8 +24,14 @@ class Output:
     task: str | None = None
     classes: tuple[str, ...] | None = None
     scale: float | None = None
+    named: bool = False
+
+    def prepared(self, y: Any, dtype: str) -> Any:
+        """Targets as the model's loss takes them."""
+        return Input("y", self.type, self.scale).prepared(y, dtype)
 
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it."""
         classes = None if self.classes is None else list(self.classes)
-        return {"type": type_to_json(self.type), "task": self.task, "classes": classes, "scale": self.scale}
+        written = {"type": type_to_json(self.type), "task": self.task, "classes": classes, "scale": self.scale}
+        return {**written, "named": self.named}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
 
+from schuss.errors import printable
 from schuss.ir.types import N, TensorType
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
@@ -79,10 +80,13 @@ class Signature:
         output = None if self.output is None else self.output.to_json()
         return {"inputs": [i.to_json() for i in self.inputs], "output": output}
 
+    def in_words(self) -> dict[str, str]:
+        """What is done with each input, and what the target is."""
+        rows = {i.name: input_in_words(i) for i in self.inputs}
+        return rows if self.output is None else {**rows, "target": output_in_words(self.output)}
+
     def __repr__(self) -> str:
-        rows = [(i.name, input_in_words(i)) for i in self.inputs]
-        if self.output is not None:
-            rows.append(("target", output_in_words(self.output)))
+        rows = list(self.in_words().items())
         settings = [_settings_in_words(s) for s in (self.loss, self.optimizer) if s is not None]
         epochs = self.record.get("epochs")
         settings += [f"{epochs} epoch{'s' * (epochs != 1)}"] * (type(epochs) is int)
@@ -91,7 +95,8 @@ class Signature:
         if not rows:
             return "Signature(nothing is known of the data)"
         width = max(len(name) for name, _ in rows)
-        return "Signature(\n" + "".join(f"  {name:<{width}}  {text}\n" for name, text in rows) + ")"
+        lines = "".join(f"  {name:<{width}}  {text}\n" for name, text in rows)
+        return printable(f"Signature(\n{lines})")  # names come from files, too
 
     # -- copies --------------------------------------------------------------------------------------
 

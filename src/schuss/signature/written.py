@@ -55,7 +55,7 @@ def _input(written: Any) -> Input:
 
 
 def _output(written: Any) -> Output:
-    fields = _fields(written, {"type", "task", "classes", "scale"}, "output")
+    fields = _fields(written, {"type", "task", "classes", "scale", "named"}, "output")
     task, classes = fields["task"], fields["classes"]
     if task not in (None, CLASSIFICATION, REGRESSION):
         raise ModelFileError("output: its task is none that this version knows")
@@ -64,7 +64,10 @@ def _output(written: Any) -> Output:
         if not names or not all(isinstance(c, str) and len(c) <= LONGEST for c in classes):
             raise ModelFileError("output: its classes are no list of names")
         classes = tuple(classes)
-    return Output(_type(fields["type"], "output"), task, classes, _scale(fields["scale"]))
+    named = fields["named"]
+    if not isinstance(named, bool) or (named and classes is None):
+        raise ModelFileError("output: whether its targets were names")
+    return Output(_type(fields["type"], "output"), task, classes, _scale(fields["scale"]), named)
 
 
 def _fields(written: Any, names: set[str], what: str) -> dict[str, Any]:

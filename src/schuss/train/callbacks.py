@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from schuss.train.loop import Position
     from schuss.train.options import Options
 
-RECORDED = ("history", "epochs", "stopped", "best", "changes")  # what a model file holds
+RECORDED = ("history", "epochs", "stopped", "best", "changes", "prepared")  # what a model file holds
 
 
 @dataclass(frozen=True)
 class State:
     """The last state of a run, from which it can go on: what it was asked for, its random key, every array (those of
-    the best weights included) and its position. In copies and pickles there are no callbacks and no control.
+    the best weights included) and its position. Copies of it have no callbacks and no control.
     """
 
     options: Options
@@ -50,6 +50,7 @@ class Run:
     changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}, and
               likewise "pause", "resume", "step" and "stop" with None for from and to
     curve     the loss and metrics finely (schuss.train.record.Curve); model files keep its columns
+    prepared  what was done with the data, in words: {"x": "uint8[N, 28, 28]: integers are multiplied by 1/255, ..."}
     path      the recorded moments (schuss.train.record.Moment), with record=True
     track     of a loaded model's run: its path in a plane, if the file keeps it
     task      what was learned: model, loss, optimizer and types
@@ -66,6 +67,7 @@ class Run:
     best: int | None = None
     changes: list[dict[str, Any]] = field(default_factory=list)
     curve: Curve | None = field(default=None, compare=False)
+    prepared: dict[str, str] = field(default_factory=dict)
     path: list[Moment] = field(default_factory=list, compare=False)
     track: Track | None = field(default=None, compare=False)
     task: Task | None = field(default=None, compare=False)

@@ -59,6 +59,10 @@ class Checkpoint:
 
         return saved
 
+    def written(self) -> Any:
+        """The settings in the file; None if there is no file. ModelFileError for a damaged one."""
+        return read_tensors(self.path)[1].get("settings") if self.path.exists() else None
+
     def resume(
         self,
         trainer: Trainer,

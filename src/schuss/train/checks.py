@@ -16,6 +16,7 @@ from schuss.ir.executor import Array
 from schuss.ir.graph import Graph
 from schuss.ir.types import TensorType
 from schuss.nn.forward import forward_graph, model_dtype, prepared_types
+from schuss.signature import Input
 from schuss.train.step import Task
 
 LOOKED_AT = 8  # examples whose predictions are looked at
@@ -82,7 +83,8 @@ def check_fit(task: Task, data: Mapping[str, Array], held: Mapping[str, Array] |
                     f"training rows {data[name].dtype}{list(data[name].shape[1:])}"
                 )
         if pred is not None:
-            _check_targets(task, pred, rows["y"], what)
+            target = Input("y", task.target, task.target_scale).prepared(rows["y"], model_dtype(task.model))
+            _check_targets(task, pred, target, what)
     if pred is not None:
         _check_predictions(task, data)
 

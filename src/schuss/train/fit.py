@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any
 
 from schuss import nn
-from schuss.data import split_validation
+from schuss.data import Dataset, split_validation
 from schuss.data.columns import columns
 from schuss.errors import UsageError
 from schuss.exec import executor
@@ -18,7 +18,6 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.walk import frozen_names
 from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Output, Signature
-from schuss.signature.inputs import by_scale
 from schuss.train.callbacks import Run
 from schuss.train.checks import accuracy, accuracy_for, check_fit
 from schuss.train.conduct import conduct
@@ -27,21 +26,16 @@ from schuss.train.early_stop import EarlyStop
 from schuss.train.loop import Trainer
 from schuss.train.options import Data, Options, options
 from schuss.train.resume import take_up, with_total
+from schuss.train.source import Source, by_label, check_names, fitting, inputs_of, is_the_input, source_of
 from schuss.train.step import Metric, Task
 from schuss.train.weights import sample_weights, weigh
 
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
-OF_NUMBERS = (
-    nn.MSELoss,
-    nn.L1Loss,
-    nn.HuberLoss,
-    nn.SmoothL1Loss,
-)  # with one output, integer targets are numbers to them
 
 
 def fit(
     model: Any,
-    data: Data,
+    data: Data | Dataset,
     *,
     loss: Any,
     optimizer: Any,
@@ -69,7 +63,8 @@ def fit(
     """Train the model on data, and return the run with its history.
 
     model         a Module, or any object with `__call__` whose attributes hold layers and Parameters
-    data          (x, y): arrays of N examples (numpy, DLPack, lists); x may be a tuple of inputs
+    data          (x, y): arrays of N examples (numpy, DLPack, lists); x may be a tuple of inputs, y labels, names of
+                  classes or numbers. Or a schuss.data.Dataset: its training rows, flat if the model takes rows alone
     loss          called with (pred, target), gives a scalar tensor; schuss.nn's, or a function of yours
     optimizer     schuss.optim's, or any object with init and update
     epochs        how often each example is seen
@@ -89,7 +84,9 @@ def fit(
     early_stop    stop after so many epochs without a better validation loss (the training loss without
                   validation data), or as a schuss.EarlyStop says; the best weights are restored
     shuffle       a new order of the examples each epoch; False: as they come
-    scale         bytes of x are multiplied by it, and integers where no input has bytes; None: bytes by 1/255
+    scale         bytes of x are multiplied by it, and integers where no input has bytes; None: as a Dataset says, else
+                  images (bytes [N, height, width] and more axes) by 1/255. What the model uses as indices is never
+                  scaled; targets that are the input itself (y is x, or the same memory) are scaled alike
     threads       None: the cores this process may use
     backend       native or reference
     record        True: keep the weights and means of moments of the run in `run.path`, for pictures of it, each 0.02 s
@@ -120,7 +117,7 @@ def fit(
     return conduct(prepare(**locals()))  # all arguments by name; schuss.train.options holds the same list
 
 
-def prepare(model: Any, data: Data, **given: Any) -> Trainer:
+def prepare(model: Any, data: Data | Dataset, **given: Any) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
     asked = with_total(options(given))
     parameters = nn.named_parameters(model)
@@ -129,18 +126,23 @@ def prepare(model: Any, data: Data, **given: Any) -> Trainer:
     nn.initialize(model, asked.seed)
     key = key_from_seed(asked.seed)
     dtype = next(iter(parameters.values())).dtype
-    train = _columns(data, dtype, "x", "y")
+    source = fitting(source_of(data), model) if isinstance(data, Dataset) else source_of(data)
+    check_names(asked.loss, source)
+    train = _columns(source.pair, dtype, "x", "y")
     if asked.sample_weight is not None:
         train["w"] = sample_weights(asked.sample_weight, len(train["x0"]))
     if isinstance(asked.validation, (int, float, Real)):  # mypy does not take a float for a Real
         train, held = _split(train, float(asked.validation), key)
     else:
-        held = None if asked.validation is None else _held(asked.validation, dtype, train)
-    weigh(train, held, asked.class_weight, dtype, asked.weighting, getattr(asked.loss, "ignore_index", None))
-    task = _task(model, asked, train)
+        held = None if asked.validation is None else _held(asked.validation, dtype, train, source)
+    class_weight = by_label(asked.class_weight, source.classes)
+    weigh(train, held, class_weight, dtype, asked.weighting, getattr(asked.loss, "ignore_index", None))
+    task = _task(model, asked, train, source)
     check_fit(task, train, held)
-    what = CLASSIFICATION if "accuracy" in task.metrics and task.target.rank == 1 else REGRESSION
-    nn.set_signature(model, Signature(task.inputs, Output(task.target, what), asked.loss, asked.optimizer))
+    labels = "accuracy" in task.metrics and task.target.rank == 1
+    names, named = (source.classes, source.named) if labels else (None, False)
+    output = Output(task.target, CLASSIFICATION if labels else REGRESSION, names, task.target_scale, named)
+    nn.set_signature(model, Signature(task.inputs, output, asked.loss, asked.optimizer))
     trainer = Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
     take_up(trainer)
     return trainer
@@ -150,17 +152,15 @@ def _columns(
     data: Data, dtype: str, x_name: str, y_name: str, like: Mapping[str, TensorType] | None = None
 ) -> dict[str, Array]:
     """x0, x1, ... and y as contiguous arrays of one length; like: the types they are to have, if known."""
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        what = "data must be a pair (x, y)" if x_name == "x" else "validation must be a pair (x, y) or a share"
-        raise UsageError(f"fit: {what}, got {type(data).__name__}")
     xs = data[0] if isinstance(data[0], tuple) else (data[0],)
     return columns(xs, data[1], dtype, (x_name, y_name), like)
 
 
-def _held(given: Any, dtype: str, train: Mapping[str, Array]) -> dict[str, Array]:
+def _held(given: Any, dtype: str, train: Mapping[str, Array], source: Source) -> dict[str, Array]:
     """The columns of validation data that are given: (x, y) or (x, y, weights)."""
     like = {name: _row_type(array) for name, array in train.items()}
-    held = _columns(tuple(given[:2]), dtype, "validation x", "validation y", like)
+    beside = source_of(tuple(given[:2]), classes=source.classes, what="validation y").pair
+    held = _columns(beside, dtype, "validation x", "validation y", like)
     if len(given) == 3:
         held["w"] = sample_weights(given[2], len(held["x0"]), "validation weights")
     return held
@@ -173,28 +173,31 @@ def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict
     return {n: a[train] for n, a in columns.items()}, {n: a[held] for n, a in columns.items()}
 
 
-def _task(model: Any, asked: Options, columns: dict[str, Array]) -> Task:
+def _task(model: Any, asked: Options, columns: dict[str, Array], source: Source) -> Task:
     types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
-    usual = 1 / 255 if any(t.dtype == "uint8" for t in types) else None
-    inputs = by_scale(types, usual if asked.scale is None else asked.scale)
-    named = _metrics(asked.metrics)
+    inputs = inputs_of(model, types, columns, asked.scale, source.scale)
+    named = metrics_by_name(asked.metrics)
     target = _row_type(columns["y"])
     frozen = frozenset(frozen_names(model))
     task = Task(model, asked.loss, asked.optimizer, inputs, target, "w" in columns, asked.clip_norm, named, frozen)
-    task = replace(task, weighting=asked.weighting)
+    xs = source.x if isinstance(source.x, tuple) else (source.x,)
+    scales = [i.scale for i, x in zip(inputs, xs, strict=True) if is_the_input(x, source.y)]
+    task = replace(task, weighting=asked.weighting, target_scale=next(iter(scales), None))
     right = accuracy_for(task, columns["y"])
     return task if right is None else replace(task, metrics={"accuracy": right, **named})
 
 
-def _metrics(given: Any) -> dict[str, Metric]:
+def metrics_by_name(given: Any, owner: str = "fit") -> dict[str, Metric]:
     """The metrics by name. UsageError for what cannot be called, and for names that are taken."""
     mapped = given.items() if isinstance(given, Mapping) else [(_name(m), m) for m in given]
     named: dict[str, Metric] = {}
     for name, metric in mapped:
         if not callable(metric):
-            raise UsageError(f"fit: metrics must be functions of (pred, target), got {name} = {metric!r}")
+            raise UsageError(f"{owner}: metrics must be functions of (pred, target), got {name} = {metric!r}")
         if name in named or name in COLUMNS or str(name).startswith("val_"):
-            raise UsageError(f"fit: metrics need names of their own, {name} is taken; give them as {{name: function}}")
+            raise UsageError(
+                f"{owner}: metrics need names of their own, {name} is taken; give them as {{name: function}}"
+            )
         named[str(name)] = metric
     return named
 

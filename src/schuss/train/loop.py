@@ -89,6 +89,8 @@ class Trainer:
         self.data = dict(data)
         self.run = run or Run(task.model)
         self.run.task, self.run.data, self.run.validation = task, self.data, validation
+        signature = nn.signature_of(task.model)
+        self.run.prepared = {} if signature is None else signature.in_words()
         self.parameters = nn.named_parameters(task.model)
         params = {name: p.data for name, p in self.parameters.items()}
         made = training(task)

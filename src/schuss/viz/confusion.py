@@ -6,17 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from schuss.api.outputs import outputs_of
+from schuss.api.outputs import names_of, outputs_of
 from schuss.data import as_array, check_labels
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
+from schuss.nn.holding import signature_of
+from schuss.train.source import source_of
 from schuss.viz import style
 
 WRITTEN = 20  # classes whose counts are written into the cells
 
 
+def classes_of(model: Any) -> tuple[str, ...] | None:
+    """The names of the model's classes, if they have names."""
+    signature = signature_of(model)
+    return None if signature is None else signature.classes
+
+
 def predicted(model: Any, x: Any, y: Any, picture: str) -> tuple[Any, Array]:
     """The model's outputs and the labels, checked. UsageError without classes, DataError if they do not fit."""
+    y = source_of((x, y), classes=classes_of(model), owner=picture).y
     labels = as_array(y, "y")
     if labels.dtype.kind not in "iub" or labels.ndim != 1:
         raise UsageError(f"{picture}: y must be integer labels [N], got {labels.dtype}{list(labels.shape)}")
@@ -42,7 +51,7 @@ def confusion_data(model: Any, x: Any, y: Any) -> Array:
 def confusion(model: Any, x: Any, y: Any, *, names: Any = None, ax: Any = None) -> Any:
     """A table of true and predicted classes: counts, shaded by their share of the row. Returns the axes.
 
-    names  of the classes, in their order; None: their numbers
+    names  of the classes, in their order; None: as the model's signature has them, else their numbers
 
     Mistakes have a scale of their own, from none to the most frequent, so that they stand out beside the diagonal. The
     errors are confusion_data's.
@@ -50,7 +59,8 @@ def confusion(model: Any, x: Any, y: Any, *, names: Any = None, ax: Any = None) 
     style.pyplot()
     matrix = confusion_data(model, x, y)
     count = len(matrix)
-    labels = [str(n) for n in (range(count) if names is None else names)]
+    known = names_of(signature_of(model), np.arange(count)) if names is None else names
+    labels = [str(n) for n in known]
     if len(labels) != count:
         raise UsageError(f"confusion: {len(labels)} names for {count} classes")
     side = min(max(4.2, 0.52 * count + 1.2), 11.0)

@@ -10,7 +10,7 @@ import numpy as np
 from schuss.data import as_array
 from schuss.errors import UsageError
 from schuss.viz import style
-from schuss.viz.confusion import predicted
+from schuss.viz.confusion import classes_of, predicted
 from schuss.viz.images import image_shape, show_gray
 
 SHOWN = 24
@@ -64,7 +64,7 @@ def mistakes(
 
     count  how many to show at most
     shape  of an image; None: as x or the model's input has it, or square
-    names  of the classes, in their order
+    names  of the classes, in their order; None: as the model's signature has them, else their numbers
 
     UsageError for rows that are no images; the other errors are mistakes_data's.
     """
@@ -83,10 +83,11 @@ def mistakes(
     figure.suptitle(_title(len(found), len(rows), len(shown)), fontsize=13)
     if not shown:
         return figure
+    known = classes_of(model) if names is None else names
     probable = all(0 <= m.true_share <= m.confidence <= 1 for m in shown)
     axes = list(figure.subplots(high, wide, squeeze=False).flat)
     for ax, mistake in zip(axes, shown, strict=False):
-        true, said = (names[c] if names is not None else c for c in (mistake.true, mistake.said))
+        true, said = (known[c] if known is not None and c < len(known) else c for c in (mistake.true, mistake.said))
         show_gray(style.picture_axes(ax, f"true {true}", size=style.CAPTION), rows[mistake.index].reshape(side))
         ax.set_xlabel(_said(said, mistake, probable), fontsize=style.CAPTION, labelpad=3)
     for ax in axes[len(shown) :]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import fitted
-from schuss.data import as_array
-from schuss.data.columns import columns
+from schuss.api.evaluation import task_on
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.ir.types import N, TensorType
-from schuss.nn.forward import model_dtype
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
-from schuss.signature.inputs import as_inputs
 from schuss.train.callbacks import Run
+from schuss.train.source import source_of
 from schuss.train.step import Task
 
 
@@ -33,36 +28,11 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
     """
     signature = signature_of(model) or Signature()
-    inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
-    if len(inputs) == 1 == len(signature.inputs):
-        inputs = [fitted(signature, inputs[0])]
-    found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))
-    types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in found.items()}
-    target = types.pop("y")
     run = Run(model, dict(signature.record.get("history") or {}))
-    known = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
-    given = tuple(replace(i, type=t) for i, t in zip(known, types.values(), strict=True))
-    run.task = Task(model, loss_of(model, loss), None, given, target, target_scale=signature.target_scale)
-    run.data, run.track = found, signature.track
+    source = source_of((x, y), classes=signature.classes)
+    run.task, run.data = task_on(model, source.x, source.y, loss)
+    run.track = signature.track
     return run
-
-
-def _types(signature: Signature, given: Sequence[Array]) -> dict[str, TensorType]:
-    """What the model was trained on, for the columns given; but floats where it saw integers stay what they are."""
-    if signature.target is None or len(signature.inputs) + 1 != len(given):
-        return {}
-    known = {**{f"x{i}": known.type for i, known in enumerate(signature.inputs)}, "y": signature.target}
-    fits = zip(known.items(), given, strict=True)
-    return {name: t for (name, t), array in fits if t.is_float or array.dtype.kind != "f"}
-
-
-def loss_of(model: Any, loss: Any = None) -> Any:
-    """The loss given, or the one the model was trained with. UsageError if there is none."""
-    signature = signature_of(model)
-    known = loss if loss is not None else signature and signature.loss
-    if known is None or (isinstance(known, dict) and known.get("type") not in vars(nn)):
-        raise UsageError("the loss the model was trained with is not known: give loss=")
-    return nn.loss_from_config(known) if isinstance(known, dict) else known
 
 
 def loss_name(task: Task) -> str:

@@ -255,11 +255,12 @@ class Percent:
 
 def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
+    from schuss.api.evaluation import loss_of
     from schuss.api.outputs import is_classifier
     from schuss.nn.holding import signature_of
     from schuss.train.fit import accuracy
     from schuss.train.step import Task
-    from schuss.viz.runs import as_run, loss_of
+    from schuss.viz.runs import as_run
 
     signature = signature_of(model)
     if signature is None:

@@ -105,7 +105,7 @@ def graph(
     if len(arguments) != 2:
         got = f"got {len(arguments)} argument{'s' * (len(arguments) != 1)}"
         raise UsageError(f"graph of a model takes x and y, {got}; several inputs are a tuple x")
-    from schuss.viz.runs import loss_of
+    from schuss.api.evaluation import loss_of
 
     x, y = arguments
     explanation = explain_loss(model, x, y, loss_of(model, loss), weights)

@@ -1,0 +1,124 @@
+"""evaluate: how good a model is on data, by the loss it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.api.outputs import fitted, is_classifier, outputs_of, width_of
+from schuss.data import as_array, check_labels
+from schuss.data.columns import columns
+from schuss.errors import DataError, UsageError
+from schuss.exec import executor
+from schuss.ir.executor import Array
+from schuss.ir.types import N, TensorType
+from schuss.nn.forward import model_dtype
+from schuss.nn.holding import signature_of
+from schuss.signature import Signature
+from schuss.signature.inputs import as_inputs
+from schuss.train.checks import accuracy_for
+from schuss.train.evaluate import Evaluation
+from schuss.train.fit import metrics_by_name
+from schuss.train.source import source_of
+from schuss.train.step import Metric, Task
+
+if TYPE_CHECKING:
+    from schuss.data import Dataset
+
+
+def evaluate(
+    model: Any,
+    data: tuple[Any, Any] | Dataset,
+    *,
+    loss: Any = None,
+    metrics: Mapping[str, Metric] | Iterable[Metric] = (),
+    threads: int | None = None,
+    backend: str = "native",
+) -> dict[str, float]:
+    """The mean loss and the metrics of a model on data, not in training.
+
+    model    fitted or loaded; its signature says what becomes of the data
+    data     (x, y) as for fit, names of classes included; of a schuss.data.Dataset the test rows
+    loss     called with (pred, target); None: the loss the model was trained with
+    metrics  functions of (pred, target) that give one value an example or a scalar
+
+    The result has "loss"; of a classifier "accuracy", a share; of a model of numbers "mean_absolute_error",
+    "root_mean_squared_error" and, where the targets differ, "r2"; and the metrics by name.
+
+        schuss.evaluate(model, (x_test, y_test))["accuracy"]
+
+    Raises UsageError if the loss is not known, DataError or ShapeError for data that do not fit the model.
+    """
+    nn.initialize(model)
+    signature = signature_of(model) or Signature()
+    source = source_of(data, "test", classes=signature.classes, owner="evaluate")
+    task, found = task_on(model, source.x, source.y, loss)
+    labels = is_classifier(signature)
+    if labels:
+        check_labels(found["y"], "y", max(width_of(task), 2))
+    named = metrics_by_name(metrics, owner="evaluate")
+    right = accuracy_for(task, found["y"]) if labels else None
+    task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
+    weights = {name: p.data for name, p in nn.named_parameters(model).items()}
+    measured = Evaluation(task, executor(backend, threads), found)(weights)
+    if labels or found["y"].dtype.kind != "f":
+        return measured
+    xs = tuple(found[f"x{i}"] for i in range(len(task.inputs)))
+    errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, found["y"])
+    return {"loss": measured.pop("loss"), **errors, **measured}
+
+
+def errors_of(raw: Array, y: Array) -> dict[str, float]:
+    """The errors of outputs [N, k] that are numbers. DataError if the targets are not as many."""
+    target = np.asarray(y, np.float64).reshape(len(y), -1)
+    if target.shape != raw.shape:
+        raise DataError(f"the model gives {raw.shape[1]} numbers a row, the targets have {target.shape[1]}")
+    error = raw - target
+    spread, squares = float(((target - target.mean(axis=0)) ** 2).sum()), float((error**2).sum())
+    found = {
+        "mean_absolute_error": float(np.abs(error).mean()),
+        "root_mean_squared_error": float(np.sqrt((error**2).mean())),
+    }
+    return {**found, "r2": 1.0 - squares / spread} if spread else found
+
+
+def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[str, Array]]:
+    """The model's task on data of these types, and the data's columns x0, x1, ... and y.
+
+    UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
+    """
+    signature = signature_of(model) or Signature()
+    inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
+    if len(inputs) == 1 == len(signature.inputs):
+        inputs = [fitted(signature, inputs[0])]
+    found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))
+    types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in found.items()}
+    target = types.pop("y")
+    known = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
+    given = tuple(replace(i, type=t) for i, t in zip(known, types.values(), strict=True))
+    return Task(model, loss_of(model, loss), None, given, target, target_scale=signature.target_scale), found
+
+
+def _types(signature: Signature, given: Sequence[Array]) -> dict[str, TensorType]:
+    """What the model was trained on, for the columns given; but floats where it saw integers stay what they are."""
+    if signature.target is None or len(signature.inputs) + 1 != len(given):
+        return {}
+    known = {**{f"x{i}": known.type for i, known in enumerate(signature.inputs)}, "y": signature.target}
+    fits = zip(known.items(), given, strict=True)
+    return {name: t for (name, t), array in fits if t.is_float or array.dtype.kind != "f"}
+
+
+def loss_of(model: Any, loss: Any = None) -> Any:
+    """The loss given, or the one the model was trained with. UsageError if there is none."""
+    signature = signature_of(model)
+    known = loss if loss is not None else signature and signature.loss
+    if known is None or (isinstance(known, dict) and known.get("type") not in vars(nn)):
+        raise UsageError("the loss the model was trained with is not known: give loss=")
+    return nn.loss_from_config(known) if isinstance(known, dict) else known
+
+
+__all__ = ["errors_of", "evaluate", "loss_of", "task_on"]

@@ -1,0 +1,131 @@
+"""What a model says: measured, as classes and as probabilities, by what its signature knows."""
+
+import copy
+
+import numpy as np
+import pytest
+from sklearn import metrics as of_sklearn
+
+import schuss
+from schuss import nn, optim
+from schuss.data import Dataset
+from schuss.errors import DataError, UsageError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 4)).astype("f4")
+LABELS = np.argmax(X[:, :3], axis=1)
+NAMES = np.array(["cat", "dog", "eel"])[LABELS]
+
+
+def fit(model, x, y, loss, **options):
+    given = {"optimizer": optim.Adam(lr=0.05), "epochs": 8, "batch_size": 30, "backend": "reference"}
+    schuss.fit(model, (x, y), loss=loss, **{**given, **options})
+    return model
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def of_names():
+    return fit(nn.Linear(4, 3), X, NAMES, nn.CrossEntropyLoss())
+
+
+@pytest.fixture(scope="module")
+def of_numbers():
+    return fit(nn.Linear(4, 2), X, X[:, 1:3], nn.MSELoss())
+
+
+def test_a_classifier_answers_by_name(of_names, tmp_path):
+    z = of_names(X)
+    said = np.array(["cat", "dog", "eel"])[z.argmax(axis=1)]
+    schuss.save(of_names, tmp_path / "m")
+    for model in (of_names, copy.deepcopy(of_names), schuss.load(tmp_path / "m")):
+        np.testing.assert_array_equal(schuss.predict(model, X), said)
+        np.testing.assert_allclose(schuss.predict_proba(model, X), softmax(z), rtol=1e-5)
+    found = schuss.evaluate(of_names, (X, list(NAMES)), backend="reference")
+    assert found.keys() == {"loss", "accuracy"}
+    assert found["accuracy"] == pytest.approx(of_sklearn.accuracy_score(NAMES, said))
+    assert found["loss"] == pytest.approx(of_sklearn.log_loss(NAMES, softmax(z)), rel=1e-4)
+    assert schuss.evaluate(of_names, (X, LABELS), backend="reference") == found
+    with pytest.raises(DataError, match="'ant' at row 0 is none of the classes cat, dog, eel"):
+        schuss.evaluate(of_names, (X[:1], ["ant"]))
+
+
+def test_labels_stay_labels():
+    """What predict gives can be compared with what fit was given, class names of a data set or not."""
+    data = Dataset(X[:60], LABELS[:60], X[60:], LABELS[60:], "points", 3, (4,), None, ("cat", "dog", "eel"))
+    model = nn.Linear(4, 3)
+    schuss.fit(model, data, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), backend="reference")
+    assert model.signature.classes == ("cat", "dog", "eel")
+    assert schuss.predict(model, X).dtype == np.int64
+    right = (schuss.predict(model, data.x_test) == data.y_test).mean()
+    assert schuss.evaluate(model, data, backend="reference")["accuracy"] == pytest.approx(right)
+
+
+def test_numbers_are_measured_as_scikit_learn_does(of_numbers):
+    said = of_numbers(X)
+    np.testing.assert_allclose(schuss.predict(of_numbers, X), said, rtol=1e-6)
+    mine = schuss.evaluate(of_numbers, (X, X[:, 1:3]), metrics={"worst": lambda p, t: schuss.max(abs(p - t), axis=1)})
+    assert list(mine) == ["loss", "mean_absolute_error", "root_mean_squared_error", "r2", "worst"]
+    error = of_sklearn.mean_squared_error(X[:, 1:3], said)
+    assert mine["loss"] == pytest.approx(error, rel=1e-4)
+    assert mine["root_mean_squared_error"] == pytest.approx(np.sqrt(error), rel=1e-4)
+    assert mine["mean_absolute_error"] == pytest.approx(of_sklearn.mean_absolute_error(X[:, 1:3], said), rel=1e-4)
+    r2 = of_sklearn.r2_score(X[:, 1:3], said, multioutput="variance_weighted")
+    assert mine["r2"] == pytest.approx(r2, rel=1e-4)
+    one = fit(nn.Linear(4, 1), X, X[:, 0], nn.MSELoss())
+    assert schuss.predict(one, X).shape == (90,)
+
+
+def test_probabilities_of_every_loss_for_classes():
+    yes = (X[:, 0] > 0).astype(int)
+    binary = fit(nn.Linear(4, 1), X, yes, nn.BCEWithLogitsLoss())
+    p = schuss.predict_proba(binary, X)
+    np.testing.assert_allclose(p, np.stack([1 - p[:, 1], p[:, 1]], axis=1))
+    np.testing.assert_allclose(p[:, 1], 1 / (1 + np.exp(-binary(X)[:, 0])), rtol=1e-4)
+    np.testing.assert_array_equal(schuss.predict(binary, X), p.argmax(axis=1))
+    logs = fit(nn.Sequential(nn.Linear(4, 3), nn.LogSoftmax()), X, LABELS, nn.NLLLoss())
+    np.testing.assert_allclose(schuss.predict_proba(logs, X).sum(axis=1), 1, rtol=1e-5)
+    soft = fit(nn.Linear(4, 3), X, np.eye(3, dtype="f4")[LABELS], nn.CrossEntropyLoss())
+    np.testing.assert_allclose(schuss.predict_proba(soft, X), softmax(soft(X)), rtol=1e-5)
+
+
+def test_no_probabilities(of_numbers):
+    with pytest.raises(UsageError, match=r"nn.MSELoss, not for classes; apply schuss.softmax"):
+        schuss.predict_proba(of_numbers, X)
+    own = fit(nn.Linear(4, 3), X, LABELS, lambda p, t: 2.0 * nn.CrossEntropyLoss()(p, t))
+    with pytest.raises(UsageError, match="a loss of your own"):
+        schuss.predict_proba(own, X)
+    with pytest.raises(UsageError, match="give loss="):
+        schuss.evaluate(nn.Linear(4, 1), (X, X[:, 0]))
+    found = schuss.evaluate(nn.Linear(4, 1), (X, X[:, :1]), loss=nn.MSELoss(), backend="reference")
+    assert found["loss"] > 0
+
+
+def test_raw_data_go_in_everywhere():
+    images = RNG.integers(0, 256, (90, 2, 2)).astype(np.uint8)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    fit(model, images, (images[:, 0, 0] > 127).astype(int), nn.CrossEntropyLoss())
+    floats = images * np.float32(1 / 255)
+    rows = images.reshape(90, 4)
+    for other in (images, rows, rows.astype(np.int64), floats):
+        np.testing.assert_allclose(schuss.predict_proba(model, other), softmax(model(floats)), rtol=1e-4, atol=1e-6)
+    y = (images[:, 0, 0] > 127).astype(np.uint8)
+    assert schuss.evaluate(model, (rows, y))["loss"] == pytest.approx(schuss.evaluate(model, (floats, y))["loss"], 1e-4)
+
+
+def test_several_inputs():
+    class Two(nn.Module):
+        def __init__(self):
+            self.a, self.b = nn.Linear(4, 3), nn.Linear(2, 3)
+
+        def forward(self, x, z):
+            return self.a(x) + self.b(z)
+
+    z = X[:, :2] * 2
+    model = fit(Two(), (X, z), NAMES, nn.CrossEntropyLoss())
+    np.testing.assert_allclose(schuss.predict_proba(model, (X, z)), softmax(model(X, z)), rtol=1e-5)
+    assert schuss.evaluate(model, ((X, z), NAMES))["accuracy"] == np.mean(schuss.predict(model, (X, z)) == NAMES)
