@@ -24,7 +24,7 @@ class _Watched:
 _watched: contextvars.ContextVar[_Watched | None] = contextvars.ContextVar("watched", default=None)
 RESHAPES = ("reshape", "cast", "identity")
 PARTS = (*RESHAPES, "slice", "transpose")
-_told: dict[Any, Any] = {}  # the lines that were warned of
+_told: set[Site] = set()  # the lines that were warned of
 
 
 @contextlib.contextmanager
@@ -70,9 +70,10 @@ def check_example_axes(
     text = f"{name}: {shapes} in {watched.what} is {show(result.shape)}, every example with every other"
     mend = "bring them to one shape first, as pred[:, 0] or target[:, None]; for pairs write x[:, None] and y[None, :]"
     if any(_origin(n, watched.given) is not n for n in of_examples if n.type.rank == result.rank):
-        site = user_site()
-        where = ("", 0) if site is None else (site.file, site.line)
-        warnings.warn_explicit(f"{text}; if that is not meant, {mend}", UserWarning, *where, registry=_told)
+        site = user_site() or Site("", 0)
+        if site not in _told:  # a loss is traced several times
+            _told.add(site)
+            warnings.warn_explicit(f"{text}; if that is not meant, {mend}", UserWarning, site.file, site.line)
         return
     raise ShapeError(f"{text}; {mend}")
 
