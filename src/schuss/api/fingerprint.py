@@ -11,24 +11,27 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from schuss import nn
+from schuss.api.cache import Cache
 from schuss.api.pytree import branches, is_leaf
 from schuss.errors import UsageError
+from schuss.ir.graph import Graph, Node
 from schuss.nn.holding import input_key
-from schuss.nn.walk import attributes
+from schuss.nn.walk import attributes, plain_form
 from schuss.trace import Tensor
 
 Key = Hashable
 
 _HASHED_BYTES = 1 << 20  # larger arrays that a model holds are compared by identity
 _NOT_ENTERED = sys.stdlib_module_names | {"numpy"}  # as nn looks for parameters
-_BY_IDENTITY = (FunctionType, BuiltinFunctionType, type, ModuleType)
+_BY_VALUE = frozenset((type(None), bool, int, str, bytes))
+_BY_IDENTITY = (FunctionType, BuiltinFunctionType, type, ModuleType, Graph, Node, Cache)
 
 
 class Same:
@@ -57,7 +60,7 @@ def structure(value: Any, path: str, numbers: bool = True) -> Key:
         return "*"
     parts = branches(value)
     if parts is not None and not isinstance(value, (dict, list, tuple)):
-        return fingerprint(value)
+        return fingerprint(value, looked=True)
     if parts is not None:
         return type(value), tuple((name, structure(part, path + name, numbers)) for name, part in parts)
     return static(value, path)
@@ -78,40 +81,59 @@ def static(value: Any, path: str) -> Key:
     return type(value), value
 
 
-def fingerprint(value: Any, seen: dict[int, int] | None = None) -> Key:
-    """The settings and the structure of a model and all its parts."""
-    seen = {} if seen is None else seen
-    if value is None or isinstance(value, (bool, int, str, bytes)):
-        return type(value), value
-    if isinstance(value, float):
-        return type(value), value.hex()
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _array(np.asarray(value), value)
-    if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
-        return "tensor"  # left there by a forward that notes its values
-    if isinstance(value, _BY_IDENTITY):
-        return Same(value)
-    return _compound(value, seen)
+def fingerprint(value: Any, looked: bool = False) -> Key:
+    """The settings and the structure of a model and all its parts: one row of tokens, parts after their owner.
+
+    looked: its parameters were looked for just now (see plain_form).
+
+    A part met before is told by its number, so that sharing counts. A loop and not a recursion: a model may be nested
+    as deep as it likes.
+    """
+    tokens: list[Any] = []
+    seen: dict[int, int] = {}
+    todo = [value]
+    while todo:
+        part = todo.pop()
+        kind = type(part)
+        if kind in _BY_VALUE:
+            tokens += (kind, part)
+        elif kind is float:
+            tokens += (kind, part.hex())
+        elif isinstance(part, (np.ndarray, np.generic)):
+            tokens.append(_array(np.asarray(part), part))
+        elif isinstance(part, Tensor) and not isinstance(part, nn.Parameter):
+            tokens.append("tensor")  # left there by a forward that notes its values
+        elif isinstance(part, _BY_IDENTITY):
+            tokens.append(Same(part))
+        elif id(part) in seen:
+            tokens += ("shared", seen[id(part)])
+        else:
+            seen[id(part)] = len(seen)
+            token, inner = _compound(part, looked)
+            tokens.append(token)
+            todo += reversed(inner)
+    return tuple(tokens)
 
 
-def _compound(value: Any, seen: dict[int, int]) -> Key:
-    """Of an object with parts; one met before is told by its number, so sharing is part of the structure."""
-    if id(value) in seen:
-        return "shared", seen[id(value)]
-    seen[id(value)] = len(seen)
+def _compound(value: Any, looked: bool) -> tuple[Key, Sequence[Any]]:
+    """Of an object with parts: its own token, which says how many parts follow, and these."""
     if isinstance(value, nn.Parameter):
-        return "parameter", tuple(value.shape), str(value.dtype), input_key(value)
+        return ("parameter", tuple(value.shape), str(value.dtype), input_key(value)), ()
+    form = plain_form(value, looked)
+    if form is not None:
+        return (type(value), form), ()
     if isinstance(value, dict):
-        return dict, tuple((fingerprint(k, seen), fingerprint(v, seen)) for k, v in value.items())
+        return (dict, len(value)), [part for item in value.items() for part in item]
     if isinstance(value, (list, tuple)):
-        return type(value), tuple(fingerprint(v, seen) for v in value)
+        return (type(value), len(value)), value
     if isinstance(value, MethodType):
-        return Same(value.__func__), fingerprint(value.__self__, seen)
+        return Same(value.__func__), (value.__self__,)
     if isinstance(value, functools.partial):
-        return tuple(fingerprint(v, seen) for v in (value.func, value.args, value.keywords))
+        return functools.partial, (value.func, value.args, value.keywords)
     if type(value).__module__.partition(".")[0] in _NOT_ENTERED:
-        return Same(value)
-    return type(value), tuple((k, fingerprint(v, seen)) for k, v in attributes(value)), input_key(value)
+        return Same(value), ()
+    parts = list(attributes(value))
+    return (type(value), tuple(name for name, _ in parts), input_key(value)), [part for _, part in parts]
 
 
 def _array(array: np.ndarray[Any, Any], value: Any) -> Key:

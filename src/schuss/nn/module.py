@@ -91,7 +91,7 @@ def named_modules(model: Any) -> dict[str, Any]:
     """The model itself under "" and every Module in it by path; a shared one once, under its first path."""
     found: dict[str, Any] = {"": model}
     seen = {id(model)}
-    for path, part in walk._walk(model, "", set()):
+    for path, part in walk._walk(model):
         if isinstance(part, Module) and id(part) not in seen:
             seen.add(id(part))
             found[path] = part
@@ -176,7 +176,7 @@ def _label(module: Module, path: str | None, outer: str) -> str:
         return ""
     if path:
         return f"{path.removeprefix(outer + '.') if outer else path}.{name}"
-    whole = path == "" and any(isinstance(v, Module) for _, v in list(walk._walk(module, "", set()))[1:])
+    whole = path == "" and any(isinstance(v, Module) for _, v in list(walk._walk(module))[1:])
     return "" if whole else name
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,14 @@ from schuss.errors import ShapeError, UsageError
 from schuss.nn.parameter import Array, Parameter
 from schuss.signature import Signature
 from schuss.trace import Tensor
+
+Key = Hashable
+
+_SCALARS = frozenset((type(None), bool, int, float, str, bytes))
+_CONTAINERS = frozenset((list, tuple, dict))
+_LARGE = 200  # entries from which on a container of plain values is compared as a whole
+_KEPT = 64
+_plain: dict[int, tuple[type, Any, Key]] = {}  # of containers by id: type, what it held, the key; kept in order of age
 
 HELD, CALLED = "_schuss_signature", "_schuss_call"  # attributes of a model that schuss.nn.holding sets
 NOTE = "note"  # in what a parameter holds: where its numbers come from
@@ -53,20 +62,87 @@ def _worth_entering(value: Any) -> bool:
     return package not in sys.stdlib_module_names and package != "numpy"
 
 
-def _walk(value: Any, path: str, open_ids: set[int]) -> Iterator[tuple[str, Any]]:
-    """Every part with its path, each part once per path; a part inside itself is left out."""
-    yield path, value
-    if isinstance(value, Parameter) or id(value) in open_ids or not (path == "" or _worth_entering(value)):
-        return
-    open_ids.add(id(value))
-    for name, child in children(value):
-        yield from _walk(child, f"{path}.{name}" if path else name, open_ids)
-    open_ids.discard(id(value))
+def plain_form(value: Any, looked: bool = False) -> Key | None:
+    """What a large list, tuple or dict of numbers and text holds, as a key; None if it is small or holds anything else.
+
+    A vocabulary or a history would be looked through at each call of its model, entry by entry: that takes a thousand
+    times as long as the call. So what it held is kept and compared, at the speed of C. looked: this thread has just
+    compared it, as it does when it looks for parameters.
+    """
+    kind = type(value)
+    if kind not in _CONTAINERS or len(value) < _LARGE:
+        return None
+    known = _plain.get(id(value))
+    if looked and known is not None and known[0] is kind:
+        return known[2]
+    now = (tuple(value), tuple(value.values())) if kind is dict else (tuple(value),)
+    if known is not None and known[0] is kind and _equal(known[1], now):
+        return known[2]
+    _plain.pop(id(value), None)
+    types = _types_in(value)
+    if types is None:
+        return None
+    form = repr(value), types  # numbers of one text are of one type each, or the types differ
+    nested = not types.isdisjoint(_CONTAINERS)  # then what lies inside can change: a copy of it is kept
+    while len(_plain) >= _KEPT:
+        _plain.pop(next(iter(_plain)), None)
+    _plain[id(value)] = kind, copy.deepcopy(now) if nested else now, form
+    return form
+
+
+def _equal(before: Any, now: Any) -> bool:
+    try:
+        return bool(before == now)  # what is the same object is not looked at
+    except Exception:  # an entry that cannot be compared, as an array
+        return False
+
+
+def _types_in(value: Any) -> frozenset[type] | None:
+    """The types of all entries; None if some are neither numbers nor text nor containers of such."""
+    found: set[type] = set()
+    todo = [value]
+    while todo:
+        part = todo.pop()
+        entries = [*part, *part.values()] if type(part) is dict else part
+        types = set(map(type, entries))
+        if not all(t in _SCALARS or t in _CONTAINERS or issubclass(t, np.number) for t in types):
+            return None
+        if not types.isdisjoint(_CONTAINERS):
+            todo += (e for e in entries if type(e) in _CONTAINERS)
+        found |= types
+    return frozenset(found)
+
+
+def _walk(model: Any) -> Iterator[tuple[str, Any]]:
+    """Every part with its path, once per path; a part inside itself is left out. A loop: models can be deep."""
+    yield "", model
+    todo = [("", id(model), _parts(model, first=True))]
+    open_ids = {id(model)}
+    while todo:
+        path, owner, rest = todo[-1]
+        found = next(rest, None)
+        if found is None:
+            todo.pop()
+            open_ids.discard(owner)
+            continue
+        name, part = found
+        inner = f"{path}.{name}" if path else name
+        yield inner, part
+        if id(part) not in open_ids:
+            open_ids.add(id(part))
+            todo.append((inner, id(part), _parts(part)))
+
+
+def _parts(value: Any, first: bool = False) -> Iterator[tuple[str, Any]]:
+    """What to look through in a part: nothing in a parameter, in data, or in an object that is not a model's."""
+    if isinstance(value, Parameter) or not (first or _worth_entering(value)) or plain_form(value) is not None:
+        return iter(())
+    return children(value)
 
 
 def parameter_names(model: Any) -> dict[str, Parameter]:
     """Every name of every parameter: a shared one has several."""
-    return {path: part for path, part in _walk(model, "", set()) if isinstance(part, Parameter)}
+    return {path: part for path, part in _walk(model) if isinstance(part, Parameter)}
 
 
 def named_parameters(model: Any) -> dict[str, Parameter]:

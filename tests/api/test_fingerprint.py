@@ -1,0 +1,141 @@
+"""What a call looks at to see whether its model has changed: all that counts, and not each word of a vocabulary."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+import schuss
+from schuss import nn
+from schuss.api import calls
+from schuss.api.fingerprint import fingerprint
+
+X = np.ones((2, 3), np.float32)
+MANY = 1000
+
+
+class Held(nn.Module):
+    """A model that uses the last of what it holds."""
+
+    def __init__(self, held, read):
+        self.first, self.held, self.read = nn.Linear(3, 3), held, read
+
+    def forward(self, x):
+        return self.first(x) * 0.0 + self.read(self.held)
+
+
+def python_calls(f):
+    """The number of Python functions that run in f()."""
+    count = 0
+
+    def note(frame, event, arg):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(note)
+    try:
+        f()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+LARGE = {
+    "dict": lambda n: {f"word{i}": i for i in range(n)},
+    "list": lambda n: [float(i) for i in range(n)],
+    "tuple": lambda n: tuple(range(n)),
+    "nested": lambda n: {"rows": [[i, str(i)] for i in range(n)]},
+    "numpy numbers": lambda n: list(np.arange(n, dtype=np.float32)),
+}
+
+
+@pytest.mark.parametrize("make", LARGE.values(), ids=LARGE)
+def test_a_call_takes_no_longer_for_much_data_that_the_model_holds(make):
+    def calls_of(held):
+        model = Held(held, lambda held: float(len(held)))
+        model(X)
+        return python_calls(lambda: model(X))
+
+    assert calls_of(make(MANY)) <= calls_of(make(10 * MANY)) + 5
+    assert calls_of(make(10 * MANY)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("held", "read", "change"),
+    [
+        (dict.fromkeys(range(MANY), 1.0), lambda d: d[7], lambda d: d.update({7: 2.0})),
+        (dict.fromkeys(range(MANY), 1.0), lambda d: float(next(reversed(d))), lambda d: d.update({MANY: d.pop(3)})),
+        ([1.0] * MANY, lambda v: v[5], lambda v: v.__setitem__(5, 3.0)),
+        ([1.0] * MANY, lambda v: float(len(v)), lambda v: v.append(1.0)),
+        ([[1.0, 2.0] for _ in range(MANY)], lambda v: v[9][1], lambda v: v[9].__setitem__(1, 5.0)),
+        ({"a": [1.0] * MANY}, lambda d: d["a"][-1], lambda d: d["a"].__setitem__(-1, 8.0)),
+        ([np.float32(1.0)] * MANY, lambda v: float(v[2]), lambda v: v.__setitem__(2, np.float32(4.0))),
+        ([1.0] * MANY, lambda v: v[4], lambda v: v.__setitem__(4, np.ones(3, np.float32) * 2)),
+    ],
+)
+def test_a_change_in_much_data_is_seen(held, read, change):
+    model = Held(held, read)
+    np.testing.assert_array_equal(model(X), np.zeros((2, 3)) + read(held))
+    change(held)
+    np.testing.assert_array_equal(model(X), np.zeros((2, 3)) + read(held))
+    model(X)
+    assert calls.cache_info(model).misses == 2
+
+
+def test_a_parameter_put_into_much_data_is_found():
+    held = [1.0] * MANY
+    model = Held(held, lambda v: v[0])
+    model(X)
+    held[0] = nn.Parameter(np.full(3, 2.0, np.float32))
+    assert "held.0" in nn.named_parameters(model)
+    np.testing.assert_array_equal(model(X), np.full((2, 3), 2.0))
+
+
+def test_sharing_and_kinds_are_told_apart():
+    a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    forms = [
+        [a, a],
+        [a, b],
+        (a, b),
+        {"x": a, "y": b},
+        {"x": a, "z": b},
+        [a, [b]],
+        [[a], b],
+        [1, a],
+        [1.0, a],
+        [True, a],
+    ]
+    keys = [fingerprint(form) for form in forms]
+    assert len(set(keys)) == len(keys)
+    assert fingerprint([a, b]) == fingerprint([b, a])
+    assert fingerprint([0.0]) != fingerprint([-0.0])
+
+
+def test_a_model_may_be_nested_deep():
+    class Link(nn.Module):
+        def __init__(self, inner):
+            self.inner = inner
+
+    held = nn.Linear(3, 3)
+    for _ in range(5000):
+        held = [held]
+    chain = nn.Linear(3, 3)
+    for _ in range(5000):
+        chain = Link(chain)
+    for deep in (held, chain):
+        assert len(nn.named_parameters(deep)) == 2
+        assert fingerprint(deep) == fingerprint(deep)
+    model = Held(held, lambda v: 1.0)
+    np.testing.assert_array_equal(model(X), np.ones((2, 3)))
+
+
+def test_a_jitted_layer_in_a_model_compiles_once():
+    model = nn.Sequential(schuss.jit(nn.Linear(3, 4)), schuss.jit(lambda h: schuss.tanh(h) + 0.0), nn.Linear(4, 1))
+    for layer in model.layers[:1]:
+        layer(X)
+    first = model(X)
+    model.layers[0](X[:1])
+    np.testing.assert_array_equal(model(X), first)
+    assert calls.cache_info(model)[:2] == (1, 1)
