@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -256,3 +258,47 @@ def test_what_is_no_left_over_stays(tmp_path: Path) -> None:
         os.chown(tmp_path / names[5], 65534, 65534)
     atomic_write(tmp_path / "x", b"x")
     assert sorted(os.listdir(tmp_path)) == sorted([*names, "x"])
+
+
+SAVER = """
+import sys
+from schuss.paths import atomic_write
+
+content = sys.argv[2].encode() * 1_000_000
+print("ready", flush=True)
+while True:
+    atomic_write(sys.argv[1], content)
+"""
+
+
+def killed_while_saving(folder: Path, count: int, seed: int) -> int:
+    """So many writers killed at random moments: the file is always one of theirs, whole. How many left something."""
+    rng, path, left = random.Random(seed), folder / "a", 0
+    atomic_write(path, b"0" * 1_000_000)
+    for _ in range(count):
+        letter = rng.choice("123456789")
+        process = subprocess.Popen([sys.executable, "-c", SAVER, str(path), letter], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.random() * 0.03)
+        process.kill()
+        process.communicate()
+        content = path.read_bytes()
+        assert len(content) == 1_000_000
+        assert content == content[:1] * len(content)
+        left += len(os.listdir(folder)) > 1
+        atomic_write(folder / "b", b"")
+        assert sorted(os.listdir(folder)) == ["a", "b"]
+        (folder / "b").unlink()
+    return left
+
+
+@POSIX
+def test_kills_while_saving(tmp_path: Path) -> None:
+    killed_while_saving(tmp_path, 6, 0)
+
+
+@pytest.mark.slow
+@POSIX
+def test_many_kills_while_saving(tmp_path: Path) -> None:
+    assert killed_while_saving(tmp_path, 200, 1) > 20

@@ -96,7 +96,7 @@ def private_folder(path: Path) -> None:
     """Make the folder, for the user alone whatever the umask, where it is not. OSError if that cannot be."""
     if path.is_dir():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
         path.chmod(0o700)

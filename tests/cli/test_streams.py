@@ -184,6 +184,10 @@ def test_escapes_in_a_file_are_never_printed(schuss: Any, evil: Path, npz: Path,
         assert r"\x1b]0;owned" in done.out
 
 
+def test_a_signature_prints_no_escapes(evil: Path):
+    assert "\x1b" not in repr(library.load(evil).signature)
+
+
 def test_names_of_parameters_and_scopes_in_errors_and_listings(schuss: Any, tmp_path: Path):
     from schuss.io.tensors import write_tensors
 

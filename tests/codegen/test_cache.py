@@ -168,13 +168,16 @@ NOBODY = 65534
 
 @POSIX
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
-def test_all_is_for_the_user_alone_whatever_the_umask(folder, umask):
+def test_all_is_for_the_user_alone_whatever_the_umask(folder, umask, monkeypatch):
+    folder = folder.parent / "deep" / "objects"
+    monkeypatch.setenv("SCHUSS_CACHE_DIR", str(folder.parent))
     before = os.umask(umask)
     try:
         check()
     finally:
         os.umask(before)
-    assert [oct(p.stat().st_mode & 0o777) for p in (folder.parent, folder)] == ["0o700"] * 2
+    made = (folder.parent.parent, folder.parent, folder)
+    assert [oct(p.stat().st_mode & 0o777) for p in made] == ["0o700"] * 3
     assert [oct(p.stat().st_mode & 0o777) for p in (entry(folder), folder.with_name(cache.KEY))] == ["0o600"] * 2
 
 

@@ -112,18 +112,28 @@ def test_no_memory_for_what_a_header_claims(tmp_path: Path) -> None:
         assert peak < 2_000_000
 
 
-def test_mutants_never_crash(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
+def attacked(folder: Path, count: int, seed: int) -> list[str]:
+    """What is said of so many mutants, plain and gzipped; the others are read."""
+    rng = np.random.default_rng(seed)
     messages: list[str] = []
     for original in (GOOD, gzip.compress(GOOD)):
-        for _ in range(300):
+        for _ in range(count):
             content = bytearray(original)
             for _ in range(rng.integers(1, 4)):
                 content[rng.integers(len(content))] = rng.integers(256)
             content = content[: rng.integers(1, len(content) + 1)] if rng.random() < 0.3 else content
             try:
-                read_idx(write(tmp_path, bytes(content)))
+                read_idx(write(folder, bytes(content)))
             except DataError as error:
                 messages.append(str(error))
-    assert len(messages) > 300
     assert not any("\n" in message for message in messages)
+    return messages
+
+
+def test_mutants_never_crash(tmp_path: Path) -> None:
+    assert len(attacked(tmp_path, 300, 1)) > 300
+
+
+@pytest.mark.slow
+def test_many_mutants_never_crash(tmp_path: Path) -> None:
+    assert len(attacked(tmp_path, 10_000, 2)) > 10_000

@@ -5,7 +5,7 @@ values of JSON                            what takes 64 MB, or 4 times the text'
 nodes of a graph                          50,000
 outputs of a graph, inputs of a node      1,024
 numbers of one value, for one example     2**28, or 16 times those of the file's tensors
-operations of one example                 2**42, or 1,024 for each number of the file's tensors
+operations of one example                 2**40, or 1,024 for each number of the file's tensors
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from schuss.passes.work import work
 NODES = 50_000
 WIDTH = 1024
 ELEMENTS, ELEMENTS_EACH = 1 << 28, 16
-WORK, WORK_EACH = 1 << 42, 1024
+WORK, WORK_EACH = 1 << 40, 1024
 ROOM, ROOM_EACH = 64 << 20, 4
 
 _SMALL = 1 << 20  # characters of JSON that are parsed unseen
