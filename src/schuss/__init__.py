@@ -32,6 +32,7 @@ _HOME = {
     "predict_proba": "schuss.api.outputs",
     "save": "schuss.io.model",
     "value_and_grad": "schuss.api",
+    "watch": "schuss.web.watch",
 }
 _NOT_TOP = ("lookup", "op")  # ways to declare operations: schuss.ops.op
 
@@ -57,6 +58,7 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
     "predict_proba",
     "save",
     "value_and_grad",
+    "watch",
 ]
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from schuss.train.control import Control
     from schuss.train.early_stop import EarlyStop
     from schuss.train.fit import fit
+    from schuss.web.watch import watch
 
 
 def __getattr__(name: str) -> Any:

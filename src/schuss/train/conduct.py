@@ -11,6 +11,7 @@ from schuss.train.interrupts import Interrupts
 from schuss.train.loop import Trainer
 from schuss.train.progress import Bar
 from schuss.train.settings import settings
+from schuss.train.watching import watched
 
 DEFAULTS = (signal.default_int_handler, signal.SIG_DFL)  # a caller's own handlers of signals stay
 
@@ -32,8 +33,12 @@ def conduct(trainer: Trainer) -> Run:
         check_place(kept.path, "the checkpoint")
         kept.check_replaceable()
     signals = (signal.SIGINT, signal.SIGTERM) if kept else (signal.SIGINT,)
-    with Interrupts(signals, DEFAULTS) as interrupts, Bar(trainer.options.progress) as bar:
-        run = trainer.train(bar, interrupts.reason, kept.hook(trainer) if kept else lambda ended: None)
+    with (
+        Interrupts(signals, DEFAULTS) as interrupts,
+        Bar(trainer.options.progress) as bar,
+        watched(trainer, bar) as look,
+    ):
+        run = trainer.train(look, interrupts.reason, kept.hook(trainer) if kept else lambda ended: None)
         if kept:
             kept.save(trainer)
     if interrupts.caught == signal.SIGTERM:

@@ -59,6 +59,7 @@ def fit(
     checkpoint: str | PathLike[str] | None = None,
     resume: Run | str | PathLike[str] | None = None,
     progress: bool = True,
+    watch: bool = False,
 ) -> Run:
     """Train the model on data, and return the run with its history.
 
@@ -99,6 +100,8 @@ def fit(
     resume        a run: train `epochs` more from its last state, as `run.resume` does. Or a checkpoint: go on where it
                   is until there are `epochs` in total, with the bits of a run that was never stopped; with
                   checkpoint= the same file a run begins where there is none. Settings and data must be the same
+    watch         open a page of the run on this machine, as `schuss train --watch` does: live, and until the process
+                  ends or `schuss.watch(run).close()`; in a notebook a frame. Keeps a record, too. Needs schuss[web]
     progress      a line of where the run is, on stderr if that is a terminal, and in notebooks; False: none
 
     The model's parameters are float32 unless it was converted (nn.to_dtype); data of another floating dtype is

@@ -97,7 +97,7 @@ class Trainer:
         state, self.step = made.state, made.step
         self.control = options.control or Control()
         self.control.attach(why_fixed(task.optimizer, state))
-        every = interval(options.record)
+        every = interval(options.record or options.watch)
         self.recorder = None
         if every is not None:
             own = every == EVERY  # an interval of ours, not of the user's

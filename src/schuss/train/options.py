@@ -204,6 +204,7 @@ class Options:
     checkpoint: str | PathLike[str] | None = field(default=None, metadata=_has(_file, free=True, before=None))
     resume: Run | str | PathLike[str] | None = field(default=None, metadata=_has(_resume, free=True, before=None))
     progress: bool = field(default=True, metadata=_has(Flag(), free=True, before=False))
+    watch: bool = field(default=False, metadata=_has(Flag(), free=True, before=False))
 
     def __post_init__(self) -> None:
         for name, about in ABOUT.items():

@@ -35,9 +35,9 @@ COLLAPSE: dict[str, bool | str] = {"true": True, "false": False, "auto": "auto"}
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build(site: Site, token: str) -> Guard:
-    """The page as an ASGI application, guarded by the token."""
-    return Guard(Starlette(routes=_Routes(site).all()), token)
+def build(site: Site, token: str, framed: bool = False) -> Guard:
+    """The page as an ASGI application, guarded by the token. framed: other pages on loopback may show it in a frame."""
+    return Guard(Starlette(routes=_Routes(site).all()), token, framed=framed)
 
 
 def answer(value: Any, status: int = 200) -> Response:

@@ -105,7 +105,7 @@ class Live(Session):
         return self.trainer.curve.columns()
 
     def moments(self) -> list[Event]:
-        return [_moment(m) for m in list(self.trainer.run.path)]
+        return [moment_event(m) for m in list(self.trainer.run.path)]
 
     def changes(self) -> list[Event]:
         return list(self.trainer.run.changes)
@@ -216,7 +216,7 @@ class Live(Session):
             curve = stretches["step"][-1]
         new = [m for m in list(self.trainer.run.path) if m.step > step]
         for moment in new:
-            self.send({"type": "moment", **_moment(moment)})
+            self.send({"type": "moment", **moment_event(moment)})
         history = dict(self.trainer.run.history)  # the training thread adds columns
         complete = min((len(column) for column in history.values()), default=0)
         for i in telling(history, range(epochs, complete), ROWS_AT_ONCE):
@@ -263,6 +263,6 @@ def telling(columns: Mapping[str, Sequence[Any]], rows: range, most: int) -> lis
     return sorted(chosen)[-most:]
 
 
-def _moment(m: Any) -> Event:
+def moment_event(m: Any) -> Event:
     about = {name: getattr(m, name) for name in ("step", "epoch", "seconds", "loss", "lr")}
     return {**about, "metrics": dict(m.metrics)}

@@ -27,7 +27,11 @@ POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
-HEADERS = (
+NOTEBOOKS = (
+    " http://localhost:* http://127.0.0.1:*"  # whose pages may show the page in a frame, where that is asked for
+)
+Headers = tuple[tuple[bytes, bytes], ...]
+HEADERS: Headers = (
     (b"content-security-policy", POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),  # the address holds the token
     (b"x-content-type-options", b"nosniff"),
@@ -47,9 +51,11 @@ class Guard:
     404 for a wrong token, 403 for a foreign Host or Origin, 415 for a body that is not JSON, 413 for one too large.
     """
 
-    def __init__(self, app: Any, token: str, largest: int = LARGEST) -> None:
+    def __init__(self, app: Any, token: str, largest: int = LARGEST, framed: bool = False) -> None:
         self.app, self.largest = app, largest
         self._token = token.encode()
+        policy = (b"content-security-policy", (POLICY + NOTEBOOKS).encode())
+        self._headers = (policy, *HEADERS[1:]) if framed else HEADERS
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":  # no WebSockets here
@@ -57,12 +63,12 @@ class Guard:
         headers = dict(scope["headers"])
         refused = self._refused(scope, headers)
         if refused is not None:
-            await _answer(send, *refused)
+            await _answer(send, *refused, self._headers)
             return
         try:
-            await self.app(_without_token(scope), self._limited(receive), _with_headers(send))
+            await self.app(_without_token(scope), self._limited(receive), _with_headers(send, self._headers))
         except TooLarge:
-            await _answer(send, 413, "the message is too large")
+            await _answer(send, 413, "the message is too large", self._headers)
 
     def _refused(self, scope: Any, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
         """(status, text) if the request is none of ours."""
@@ -115,17 +121,17 @@ def _without_token(scope: Any) -> Any:
     return {**scope, "path": f"/{path}", "raw_path": None, "root_path": ""}
 
 
-def _with_headers(send: Any) -> Any:
+def _with_headers(send: Any, extra: Headers) -> Any:
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+            message = {**message, "headers": [*message.get("headers", ()), *extra]}
         await send(message)
 
     return sending
 
 
-async def _answer(send: Any, status: int, text: str) -> None:
+async def _answer(send: Any, status: int, text: str, extra: Headers) -> None:
     body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *HEADERS]
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *extra]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"connection", b"close")]})
     await send({"type": "http.response.body", "body": body})

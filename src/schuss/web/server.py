@@ -27,9 +27,10 @@ class Page:
 
     calm  numpy's matrix products run on one thread meanwhile: its others go on spinning after each, and would hold a
           core that the training needs. Not for a run that trains with numpy itself: its bits depend on the number
+    framed  other pages of this machine, as a notebook's, may show it in a frame
     """
 
-    def __init__(self, session: Session, port: int = 0, calm: bool = True) -> None:
+    def __init__(self, session: Session, port: int = 0, calm: bool = True, framed: bool = False) -> None:
         check_installed()
         import uvicorn
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
@@ -44,7 +45,7 @@ class Page:
         self._limits = threadpool_limits(limits=1 if calm else None, user_api="blas")
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            build(self.site, self.token),
+            build(self.site, self.token, framed),
             loop="asyncio",
             http=Connection,
             ws="none",
@@ -72,6 +73,15 @@ class Page:
         """Serve from now on."""
         self._thread.start()
         return self
+
+    def relax(self) -> None:
+        """numpy's products have all their threads again: nothing trains any more."""
+        self._limits.restore_original_limits()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is served."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """End the streams, then the server and its thread."""

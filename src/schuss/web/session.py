@@ -109,6 +109,12 @@ class Session:
 
         threading.Thread(target=work, name="schuss-page-test", daemon=True).start()
 
+    def begin_quality(self) -> None:
+        """Measure it in a thread of its own."""
+        if self.subject.sets and self.subject.classes is None:
+            work = partial(self.guarded, self.show_quality, "measuring the regression")
+            threading.Thread(target=work, name="schuss-page-quality", daemon=True).start()
+
     def show_quality(self) -> None:
         """Measure how good a regression is, and tell it."""
         found = self.subject.quality()
@@ -281,7 +287,5 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     if subject.rows("test") and not (session.test() and dataset.name == signature.record.get("data")):
         session.record |= {"test_loss": None, "test_accuracy": None}  # of other rows than these
         session.measure()
-    if subject.sets and subject.classes is None:
-        work = partial(session.guarded, session.show_quality, "measuring the regression")
-        threading.Thread(target=work, name="schuss-page-quality", daemon=True).start()
+    session.begin_quality()
     return session

@@ -1,0 +1,34 @@
+"""The page beside a run of `fit`. It lies above this package, and is loaded by its name when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from schuss.train.loop import Progress, Trainer
+
+
+@contextmanager
+def watched(trainer: Trainer, bar: Callable[[Progress], Any]) -> Iterator[Callable[[Progress], Any]]:
+    """What the trainer calls after each slice: the bar, and a note for the page where `watch` asks for one.
+
+    UsageError if what the page needs is not installed.
+    """
+    if not trainer.options.watch:
+        yield bar
+        return
+    live = import_module("schuss.web.watch").begin(trainer)
+
+    def both(at: Progress) -> None:
+        live.progress(at)
+        bar(at)
+
+    try:
+        yield both
+    finally:
+        live.finish()
+
+
+__all__ = ["watched"]
