@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from schuss.errors import DTypeError, SchussError, ShapeError
+from schuss.errors import DTypeError, SchussError, ShapeError, UsageError
 from schuss.ir.types import N, TensorType
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -48,6 +48,11 @@ def on_halves(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def on_quarters(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return on_halves(rng, shape) + 0.25
+
+
+def near_two(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """No multiple of it is near `on_quarters`."""
+    return 2 + rng.uniform(-0.01, 0.01, shape)
 
 
 def distinct(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -282,6 +287,20 @@ def _argmax(x: Any, *, axis: int, keepdims: bool) -> Any:
     return jnp.argmax(x, axis=axis, keepdims=keepdims).astype("int64")
 
 
+def _argsort(x: Any, *, axis: int, descending: bool) -> Any:
+    return jnp.argsort(x, axis=axis, descending=descending, stable=True).astype("int64")
+
+
+def _whole_by_zero(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, of whole numbers 0 where the second is 0."""
+
+    def oracle(x: Any, y: Any) -> Any:
+        none = jnp.asarray(y == 0)
+        return jnp.where(none, 0, function(x, jnp.where(none, 1, y))).astype(x.dtype)
+
+    return oracle
+
+
 def _count(x: Any, *, axis: Any, dtype: str) -> Any:
     axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
     total = 1
@@ -376,6 +395,19 @@ CASES: dict[str, OpCase] = {
         (NOT_BROADCAST, NO_TWO_BOOLS),
     ),
     "div": OpCase(jnp.divide, binary(real, off_zero), (NOT_BROADCAST,)),
+    "remainder": OpCase(
+        _whole_by_zero(jnp.remainder),
+        binary(on_quarters, near_two, *integers(2, "int64", "int32", "uint32", "uint8")),
+        (NOT_BROADCAST, NO_TWO_BOOLS),
+        zero_sign=False,
+    ),
+    "floor_divide": OpCase(
+        _whole_by_zero(jnp.floor_divide),
+        binary(on_quarters, near_two, *integers(2, "int64", "int32", "uint32", "uint8")),
+        (NOT_BROADCAST, NO_TWO_BOOLS),
+        differentiable=False,
+        zero_sign=False,
+    ),
     "neg": OpCase(jnp.negative, unary(real, *integers(1, "int64", "int32", "uint8")), (NO_BOOLS,)),
     "pow": OpCase(
         jnp.power, binary(positive, real), (NOT_BROADCAST, Bad((I3, I3), DTypeError, "needs a floating dtype")), ulps=4
@@ -536,6 +568,7 @@ CASES: dict[str, OpCase] = {
         (
             Bad((F3,), ShapeError, "[3] has not as many elements as [2,2]", {"shape": (2, 2)}),
             Bad((F3,), ShapeError, "more than one -1", {"shape": (-1, -1)}),
+            Bad((t("float32", 6),), ShapeError, "a length must be 0 or more", {"shape": (-2, -3)}),
             Bad((X,), ShapeError, "the example axis N must stay an axis of its own", {"shape": (2, -1)}),
         ),
     ),
@@ -617,6 +650,9 @@ CASES: dict[str, OpCase] = {
         ),
         (
             Bad((F3,), ShapeError, "negative padding -1, 0, 0 of float32[3]", {"axis": 0, "before": -1}),
+            Bad(
+                (I3,), DTypeError, "the value inf is none of int64[3]", {"axis": 0, "before": 1, "value": float("inf")}
+            ),
             Bad((X,), ShapeError, "cannot pad the example axis N", {"axis": 0, "before": 1}),
         ),
     ),
@@ -648,6 +684,26 @@ CASES: dict[str, OpCase] = {
         ),
         summed=True,
         specials=False,
+    ),
+    # order
+    "argsort": OpCase(
+        _argsort,
+        (
+            one((1,), distinct, axis=0, descending=False),
+            one((3, 17), distinct, axis=1, descending=False),
+            one((7, 5), distinct, rows=False, axis=0, descending=True),
+            one((2, 3, 4), coins, axis=-2, descending=True),
+            one((9, 33), coins, axis=1, descending=False),  # ties
+            one((3, 0), rows=False, axis=1, descending=False),
+            one((5, 9), small_integers, "int32", axis=1, descending=False),
+            one((5, 9), bytes_, "uint8", axis=1, descending=True),
+        ),
+        (
+            NO_AXIS,
+            Bad((X,), ShapeError, "cannot sort along the example axis of float32[N,4]", {"axis": 0}),
+            Bad((B3,), DTypeError, "needs numbers, got bool[3]; cast it first"),
+        ),
+        differentiable=False,
     ),
     # indices
     "check_index": OpCase(
@@ -739,6 +795,8 @@ CASES: dict[str, OpCase] = {
         (
             Bad((t("uint32", 3), STEP), ShapeError, "the key must be uint32[2], got uint32[3]", {"shape": (3,)}),
             Bad((KEY, t("int32")), ShapeError, "the step must be an int64 scalar", {"shape": (3,)}),
+            Bad((KEY, STEP), ShapeError, "a length must be 0 or more, got [-3]", {"shape": (-3,)}),
+            Bad((KEY, STEP), UsageError, "stream -1 is outside [0, 2**32 - 1)", {"shape": (3,), "stream": -1}),
         ),
         differentiable=False,
         specials=False,

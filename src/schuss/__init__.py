@@ -34,6 +34,19 @@ _HOME = {
     "value_and_grad": "schuss.api",
     "watch": "schuss.web.watch",
 }
+_ELSEWHERE = {  # names of numpy and PyTorch
+    "absolute": "abs",
+    "cat": "concatenate",
+    "clamp": "clip",
+    "divide": "div",
+    "gather": "take_along_axis",
+    "mod": "remainder",
+    "multiply": "mul",
+    "negative": "neg",
+    "permute": "transpose",
+    "power": "pow",
+    "subtract": "sub",
+}
 _NOT_TOP = ("lookup", "op")  # ways to declare operations: schuss.ops.op
 
 __all__ = [  # not the operations: `from schuss import *` must not replace Python's sum and abs
@@ -83,7 +96,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
     elif name.startswith("_") or name not in _operations():
-        raise AttributeError(f"module 'schuss' has no attribute {name!r}")
+        here = f"; it is schuss.{_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        raise AttributeError(f"module 'schuss' has no attribute {name!r}{here}")
     else:
         value = _operations()[name]
     globals()[name] = value

@@ -104,6 +104,49 @@ class Lanes:
     def div(self, x: Value, y: Value) -> Value:
         return Value(self.b.fdiv(x.llvm, y.llvm), x.dtype)
 
+    def _divided(self, x: Value, y: Value) -> tuple[Value, Value]:
+        """(floor of x / y, what remains, of y's sign) of whole numbers; (0, 0) where y = 0."""
+        zero, one = self.const(0, x), self.const(1, x)
+        none = self.compare("==", y, zero)
+        if x.dtype in UNSIGNED:
+            by = self.select(none, one, y)
+            quotient, rest = Value(self.b.udiv(x.llvm, by.llvm), x.dtype), Value(self.b.urem(x.llvm, by.llvm), x.dtype)
+            return self.select(none, zero, quotient), self.select(none, zero, rest)
+        back = self.compare("==", y, self.const(-1, x))  # the smallest number by -1 would end the process
+        by = self.select(self.logical_or(none, back), one, y)
+        quotient, rest = Value(self.b.sdiv(x.llvm, by.llvm), x.dtype), Value(self.b.srem(x.llvm, by.llvm), x.dtype)
+        turned = self._of_other_sign(rest, by)
+        quotient = self.select(turned, self.sub(quotient, one), quotient)
+        rest = self.select(turned, self.add(rest, by), rest)
+        return self.select(none, zero, self.select(back, self.neg(x), quotient)), self.select(none, zero, rest)
+
+    def _of_other_sign(self, rest: Value, y: Value) -> Value:
+        """Whether something remains, of the sign that y has not."""
+        zero = self.const(0, rest)
+        negative = Value(self.b.xor(self.compare("<", rest, zero).llvm, self.compare("<", y, zero).llvm), "bool")
+        return self.logical_and(self.compare("!=", rest, zero), negative)
+
+    def remainder(self, x: Value, y: Value) -> Value:
+        """Python's x % y."""
+        if not x.is_float:
+            return self._divided(x, y)[1]
+        rest = Value(self.b.frem(x.llvm, y.llvm), x.dtype)
+        return self.select(self._of_other_sign(rest, y), self.add(rest, y), rest)
+
+    def floor_divide(self, x: Value, y: Value) -> Value:
+        """Python's x // y. Of floats x less what remains is a multiple of y but for rounding: the nearest is meant."""
+        if not x.is_float:
+            return self._divided(x, y)[0]
+        rest = Value(self.b.frem(x.llvm, y.llvm), x.dtype)
+        quotient = self.div(self.sub(x, rest), y)
+        one = self.const(1, x)
+        quotient = self.select(self._of_other_sign(rest, y), self.sub(quotient, one), quotient)
+        below = self.floor(quotient)
+        nearest = self.select(
+            self.compare(">", self.sub(quotient, below), self.const(0.5, x)), self.add(below, one), below
+        )
+        return self.select(self.compare("==", y, self.const(0, x)), self.div(x, y), nearest)
+
     def neg(self, x: Value) -> Value:
         return Value(self.b.fneg(x.llvm) if x.is_float else self.b.neg(x.llvm), x.dtype)
 

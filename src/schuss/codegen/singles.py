@@ -1,4 +1,4 @@
-"""Plain lowerings of the ops that are a group of their own: concatenate, pad, check_index, take, scatter_add, argmax.
+"""Plain lowerings of the ops that are a group of their own: joined, padded, and those whose addresses depend on data.
 
 Scalar loops, one element after the other: right for any shape; they are rarely where the time goes.
 """
@@ -195,6 +195,43 @@ def _argmax(kernel: Kernel, node: Node) -> None:
         store(k, target, at[1], Value(b.load(where, typ=I64(0).type), "int64"))
 
 
+def _argsort(kernel: Kernel, node: Node) -> None:
+    """Each entry goes to the place after all that come before it: n * n comparisons, and no memory."""
+    (x,) = node.inputs
+    axis, falling = node.attrs["axis"], node.attrs["descending"]
+    source, target = kernel.read(x, x.type.rank), kernel.write(node)
+    terms = [source, target]
+    b, k = kernel.b, kernel.lanes(1)
+    rank = entry_alloca(b, I64(0).type)
+    axes = _axes(kernel, x.type.shape, terms)
+    along = axes.pop(axis)
+    length = emit_bound(b, along.stop)
+
+    def above(v: Value, w: Value) -> Value:
+        """v > w, NaN being above all others."""
+        more = k.compare(">", v, w)
+        return k.logical_or(more, k.logical_and(k.is_nan(v), k.logical_not(k.is_nan(w)))) if v.is_float else more
+
+    with nest(b, axes, terms, [I64(0)] * 2, None) as at:
+
+        def entry(i: Any) -> Value:
+            return load(k, source, b.add(at[0], b.mul(i, I64(along.strides[0]))), 0)
+
+        with for_range(b, I64(0), length) as i:
+            here = entry(i)
+            b.store(I64(0), rank)
+            with for_range(b, I64(0), length) as j:
+                other = entry(j)
+                first, second = (other, here) if falling else (here, other)
+                tied = k.logical_not(k.logical_or(above(here, other), above(other, here)))
+                earlier = k.logical_and(tied, Value(b.icmp_signed("<", j, i), "bool"))
+                ahead = k.logical_or(above(first, second), earlier)
+                before = b.load(rank, typ=I64(0).type)
+                b.store(b.add(before, b.zext(ahead.llvm, I64(0).type)), rank)
+            place = b.add(at[1], b.mul(b.load(rank, typ=I64(0).type), I64(along.strides[1])))
+            store(k, target, place, Value(i, "int64"))
+
+
 _RULES: dict[str, Callable[[Kernel, Node], None]] = {
     "concatenate": _concatenate,
     "pad": _pad,
@@ -202,4 +239,5 @@ _RULES: dict[str, Callable[[Kernel, Node], None]] = {
     "take": _take,
     "scatter_add": _scatter_add,
     "argmax": _argmax,
+    "argsort": _argsort,
 }

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from schuss.errors import ShapeError, UsageError
+from schuss.errors import UsageError
 from schuss.ir.types import Dim
 from schuss.ops.index import check_index, one_hot
-from schuss.ops.infer import normalize_axis
 from schuss.ops.maps import (
-    clip,
+    clip_to,
     cos,
     erf,
     exp,
@@ -35,7 +34,7 @@ from schuss.ops.maps import (
 )
 from schuss.ops.random import random_uniform
 from schuss.ops.reduce import Axis, count, max, mean, sum
-from schuss.ops.views import concatenate, reshape
+from schuss.ops.registry import also
 
 # Klambauer et al., Self-normalizing neural networks (2017), to double precision.
 SELU_ALPHA = 1.6732632423543772
@@ -53,7 +52,8 @@ def square(x: Any) -> Any:
     return x * x
 
 
-def var(x: Any, *, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
+@also(ddof="correction")
+def var(x: Any, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
     """sum((x - mean x)**2) / (count - correction) over the axes; correction 1 estimates a population's."""
     centred = x - mean(x, axis=axis, keepdims=True)
     if correction == 0:
@@ -62,16 +62,22 @@ def var(x: Any, *, axis: Axis = None, keepdims: bool = False, correction: float 
     return sum(centred * centred, axis=axis, keepdims=keepdims) / (length - correction)
 
 
-def std(x: Any, *, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
+@also(ddof="correction")
+def std(x: Any, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
     """Square root of var(x); its gradient is not finite where var(x) = 0."""
     return sqrt(var(x, axis=axis, keepdims=keepdims, correction=correction))
 
 
+@also()
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Axis = -1, eps: float = 1e-5) -> Any:
     """(x - mean x) / sqrt(var x + eps) * weight + bias, mean and variance over the axes.
 
     Source: Ba, Kiros, Hinton, Layer normalization (2016).
     """
+    if isinstance(weight, (int, list, tuple)):
+        raise UsageError(
+            "layer_norm: the second argument is the weight, a tensor; name the axes of PyTorch's shape: axis="
+        )
     centred = x - mean(x, axis=axis, keepdims=True)
     y = centred * rsqrt(mean(centred * centred, axis=axis, keepdims=True) + eps)
     y = y if weight is None else y * weight
@@ -86,28 +92,32 @@ def _below_max(x: Any, axis: Axis) -> Any:
     return x - stop_gradient(max(x, axis=axis, keepdims=True))
 
 
-def softmax(x: Any, *, axis: Axis = -1) -> Any:
+@also()
+def softmax(x: Any, axis: Axis = -1) -> Any:
     """exp(x) / sum(exp x) over the axes; NaN over a row of -inf only, or with +inf in it."""
     powers = exp(_below_max(x, axis))
     return powers / sum(powers, axis=axis, keepdims=True)
 
 
-def log_softmax(x: Any, *, axis: Axis = -1) -> Any:
+@also()
+def log_softmax(x: Any, axis: Axis = -1) -> Any:
     """x - logsumexp(x) over the axes: log of softmax, without its underflow."""
     shifted = _below_max(x, axis)
     return shifted - log(sum(exp(shifted), axis=axis, keepdims=True))
 
 
-def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+@also()
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """log(sum(exp x)) over the axes; -inf, with gradient 0, where all are -inf; its gradient is softmax."""
     largest = float(np.finfo(str(x.dtype)).max)
-    top = clip(stop_gradient(max(x, axis=axis, keepdims=True)), low=-largest, high=largest)
+    top = clip_to(stop_gradient(max(x, axis=axis, keepdims=True)), low=-largest, high=largest)
     total = sum(exp(x - top), axis=axis, keepdims=True)
     empty = total == 0.0
     y = where(empty, -math.inf, log(where(empty, 1.0, total)) + top)
     return y if keepdims else sum(y, axis=axis)
 
 
+@also()
 def pick(x: Any, index: Any, mode: str = "raise") -> Any:
     """y[...] = x[..., index[...]]: one entry of each row of x [..., C].
 
@@ -183,7 +193,7 @@ def huber(error: Any, *, delta: float = 1.0) -> Any:
 
     Written with c = error limited to +-delta: c * (error - c/2).
     """
-    limited = clip(error, low=-delta, high=delta)
+    limited = clip_to(error, low=-delta, high=delta)
     return limited * (error - 0.5 * limited)
 
 
@@ -192,23 +202,6 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
     positive = greater(logits, 0.0)
     small = log1p(exp(where(positive, neg(logits), logits)))
     return where(positive, logits, 0.0) - logits * target + small
-
-
-# -- shapes ------------------------------------------------------------------------------------------
-
-
-def expand_dims(x: Any, axis: int) -> Any:
-    """x with a new axis of length 1 at the place."""
-    at = normalize_axis("expand_dims", axis, len(x.shape) + 1)
-    return reshape(x, shape=(*x.shape[:at], 1, *x.shape[at:]))
-
-
-def stack(xs: Sequence[Any], *, axis: int = 0) -> Any:
-    """Tensors of one shape joined along a new axis. ShapeError for none."""
-    if not xs:
-        raise ShapeError("stack: nothing to join")
-    at = normalize_axis("stack", axis, len(xs[0].shape) + 1)
-    return concatenate(*(expand_dims(x, at) for x in xs), axis=at)
 
 
 # -- randomness ----------------------------------------------------------------------------------------

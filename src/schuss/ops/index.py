@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from schuss.errors import DTypeError, IndexRangeError, ShapeError, UsageError
 from schuss.ir.types import INTEGERS, Dim, Sym, TensorType
 from schuss.ops.infer import normalize_axis, settle_dtype
-from schuss.ops.registry import Kind, op
+from schuss.ops.registry import Kind, also, op
 
 INDEX = Kind.INDEX
 
@@ -167,6 +167,7 @@ def one_hot_or_zeros(index: Any, *, classes: int, dtype: str = "float32") -> Any
 # -- as functions -----------------------------------------------------------------------------------
 
 
+@also(indices="index")
 def take(x: Any, index: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """x's entries at the indices along an axis: for axis 0, y[i, ...] = x[index[i], ...].
 
@@ -185,6 +186,7 @@ def take(x: Any, index: Any, axis: int | None = None, mode: str = "raise") -> An
     return take_clamped(x, index, axis=axis)
 
 
+@also()
 def scatter_add(x: Any, index: Any, *, axis: int = 0, size: int, mode: str = "raise") -> Any:
     """Zeros of length `size` along the axis, with x added in at the indices, in order. mode: as of take."""
     _require_length("scatter_add", "size", size)
@@ -193,6 +195,7 @@ def scatter_add(x: Any, index: Any, *, axis: int = 0, size: int, mode: str = "ra
     return scatter_add_clamped(x, index, axis=axis, size=size)
 
 
+@also(num_classes="classes")
 def one_hot(index: Any, classes: int, dtype: str = "float32", mode: str = "raise") -> Any:
     """y[..., c] = 1 where index[...] == c, else 0.
 

@@ -81,10 +81,13 @@ def comparison(name: str, *inputs: TensorType, **_: object) -> TensorType:
 
 def normalize_axis(name: str, axis: int, rank: int) -> int:
     """The axis counted from the front. ShapeError if it is out of range."""
+    given: Any = "" if hasattr(type(axis), "__schuss_op__") else axis  # a traced number is none that is known
     try:
-        at = operator.index(axis)
+        at = operator.index(given)
     except TypeError:
-        raise ShapeError(f"{name}: an axis is a whole number, got {axis!r}") from None
+        got = f"{axis!r}" if isinstance(axis, (str, float, type(None))) else f"a {type(axis).__name__}"
+        of_two = f"; of two tensors it is {name}imum(x, y)" if name in ("max", "min") else ""
+        raise ShapeError(f"{name}: an axis is a whole number, got {got}{of_two}") from None
     if not -rank <= at < rank:
         raise ShapeError(f"{name}: axis {at} is out of range for a tensor of {rank} axes")
     return at % rank
@@ -94,7 +97,7 @@ def normalize_axes(name: str, axis: int | Sequence[int] | None, rank: int) -> tu
     """Sorted axes counted from the front; None means all. ShapeError if one is given twice."""
     if axis is None:
         return tuple(range(rank))
-    given = axis if isinstance(axis, Sequence) else [axis]
+    given = axis if isinstance(axis, Sequence) and not isinstance(axis, str) else [axis]
     axes = sorted(normalize_axis(name, a, rank) for a in given)
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{name}: an axis is named twice in {axis}")

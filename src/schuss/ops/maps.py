@@ -66,6 +66,30 @@ def div(x: Any, y: Any) -> Any:
     return np.divide(x, y)
 
 
+@op(
+    "remainder",
+    kind=MAP,
+    emit=lambda b, x, y: b.remainder(x, y),
+    grad=lambda g, z, x, y: (g, -g * floor_divide(x, y)),
+    rule="dx = g; dy = -g * floor(x / y)",
+)
+def remainder(x: Any, y: Any) -> Any:
+    """x - floor(x / y) * y, of y's sign, exact (Python's %); of whole numbers 0 where y = 0"""
+    return np.remainder(x, y)
+
+
+@op(
+    "floor_divide",
+    kind=MAP,
+    emit=lambda b, x, y: b.floor_divide(x, y),
+    grad=lambda g, z, x, y: (None, None),
+    rule="dx = 0; dy = 0",
+)
+def floor_divide(x: Any, y: Any) -> Any:
+    """Largest whole number not above x / y (Python's //); of whole numbers 0 where y = 0"""
+    return np.floor_divide(x, y)
+
+
 @op("neg", kind=MAP, emit=lambda b, x: b.neg(x), grad=lambda g, y, x: (-g,), rule="dx = -g")
 def neg(x: Any) -> Any:
     """-x"""
@@ -343,8 +367,8 @@ def _clip_type(name: str, x: TensorType, *, low: float, high: float) -> TensorTy
     grad=lambda g, y, x, low, high: (where(equal(x, y), g, 0.0),),
     rule="dx = g where low <= x <= high, else 0",
 )
-def clip(x: Any, *, low: float, high: float) -> Any:
-    """x limited to [low, high]"""
+def clip_to(x: Any, *, low: float, high: float) -> Any:
+    """clip of floats to two numbers, as a node"""
     x = np.asarray(x)
     return np.minimum(np.maximum(x, np.asarray(low, x.dtype)), np.asarray(high, x.dtype))
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from schuss.errors import DTypeError, ShapeError
-from schuss.ir.types import FLOATS, Dim, TensorType
+from schuss.errors import DTypeError, ShapeError, UsageError
+from schuss.ir.types import FLOATS, Dim, Sym, TensorType
+from schuss.ops.infer import show
+from schuss.ops.philox import FOLD_STREAM
 from schuss.ops.registry import Kind, op
 
 
@@ -20,6 +22,10 @@ def _bits_type(name: str, key: TensorType, step: TensorType, *, shape: Sequence[
         raise ShapeError(f"{name}: the key must be uint32[2], got {key}")
     if step.shape != () or step.dtype != "int64":
         raise ShapeError(f"{name}: the step must be an int64 scalar, got {step}")
+    if any(not isinstance(d, Sym) and d < 0 for d in shape):
+        raise ShapeError(f"{name}: a length must be 0 or more, got {show(tuple(shape))}")
+    if not 0 <= stream < FOLD_STREAM:
+        raise UsageError(f"{name}: stream {stream} is outside [0, 2**32 - 1)")
     return TensorType("uint32", tuple(shape))
 
 

@@ -132,8 +132,8 @@ def _argmax_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> Ten
     grad=lambda g, y, x, axis, keepdims: (None,),
     rule="none",
 )
-def argmax(x: Any, *, axis: Axis = -1, keepdims: bool = False) -> Any:
-    """Index of the first largest element along one axis; a NaN counts as largest"""
+def argmax_along(x: Any, *, axis: Axis = -1, keepdims: bool = False) -> Any:
+    """argmax of one axis, as a node: index of the first largest element along one axis; a NaN counts as largest"""
     one = axis if isinstance(axis, int) or axis is None else axis[0]
     return np.argmax(x, axis=one, keepdims=keepdims)
 

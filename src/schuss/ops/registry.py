@@ -7,20 +7,22 @@
 
 Positional parameters of the body are tensors, keyword-only ones are static attributes. Called with
 arrays, an op runs its body, by numpy's promotion and without its warnings; called with traced
-tensors, it makes a node (see schuss.trace).
+tensors, it makes a node (see schuss.trace). Attributes may be given by position behind the tensors,
+and under PyTorch's names: sum(x, 0), sum(x, dim=0, keepdim=True).
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property, wraps
 from typing import Any
 
 import numpy as np
 
-from schuss.errors import DTypeError, GraphError
+from schuss.errors import DTypeError, GraphError, ShapeError, UsageError
 from schuss.ir.types import TensorType
 
 
@@ -77,18 +79,74 @@ class Op:
     __doc__: str | None = None
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
+        args, attrs = self._named(args, renamed(self.name, attrs))
         for arg in args:
             build = getattr(type(arg), "__schuss_op__", None)
             if build is not None:
                 return build(self, args, attrs)
+        unknown = ", ".join(sorted(attrs.keys() - set(self.attrs)))
+        if unknown:
+            raise ShapeError(f"{self.name}: unknown option {unknown}; it takes {', '.join(self.attrs) or 'none'}")
+        if self.tensors not in (None, len(args)):
+            raise ShapeError(f"{self.name}: takes {self.tensors} tensor{'s' * (self.tensors != 1)}, got {len(args)}")
+        if "axis" in attrs:
+            from schuss.ops.infer import normalize_axes
+
+            normalize_axes(self.name, attrs["axis"], MOST_AXES)  # that they are numbers; numpy knows their range
         with np.errstate(all="ignore"):
             return self.body(*args, **attrs)
+
+    @cached_property
+    def tensors(self) -> int | None:
+        """How many tensors the op takes; None for any number."""
+        kinds = [p.kind for p in inspect.signature(self.body).parameters.values()]
+        return None if inspect.Parameter.VAR_POSITIONAL in kinds else len(kinds) - len(self.attrs)
+
+    def _named(self, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The tensors, and the attributes with those given by position."""
+        more = () if self.tensors is None else args[self.tensors :]
+        names = self.attrs[: len(more)]
+        if not more or len(names) < len(more) or attrs.keys() & set(names):
+            return args, attrs
+        return args[: self.tensors], {**dict(zip(names, more, strict=True)), **attrs}
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
 
 REGISTRY: dict[str, Op] = {}
+MOST_AXES = 64
+PYTORCH = {"dim": "axis", "keepdim": "keepdims", "dims": "axes"}
+
+
+def renamed(name: str, given: dict[str, Any], names: Mapping[str, str] = PYTORCH) -> dict[str, Any]:
+    """Options under numpy's names. UsageError where one is given twice."""
+    for theirs, ours in names.items():
+        if theirs in given:
+            if ours in given:
+                raise UsageError(f"{name}: {theirs}= and {ours}= are one option; give it once")
+            given = {ours if k == theirs else k: v for k, v in given.items()}
+    return given
+
+
+def also(**names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function that also takes its options under PyTorch's names, and under these: theirs="ours"."""
+    known = PYTORCH | names
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, **given: Any) -> Any:
+            given = renamed(function.__name__, given, known)
+            unknown = ", ".join(sorted(given.keys() - options))
+            if unknown:
+                raise ShapeError(f"{function.__name__}: unknown option {unknown}; it takes {', '.join(order)}")
+            return function(*args, **given)
+
+        order = list(inspect.signature(function).parameters)
+        options = set(order)
+        return call
+
+    return decorate
 
 
 def op(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DTypeError, ShapeError
-from schuss.ir.types import Dim, Shape, Sym, TensorType, static_size
+from schuss.ir.types import FLOATS, Dim, Shape, Sym, TensorType, static_size
 from schuss.ops.infer import broadcast_shapes, normalize_axis, settle_axis, settle_shape, show
 from schuss.ops.registry import Kind, Promote, op
 
@@ -32,6 +32,8 @@ def resolve_reshape(name: str, old: Shape, new: Sequence[Dim]) -> Shape:
         else:
             dims[at] = missing
     result = tuple(dims)
+    if any(not isinstance(d, Sym) and d < 0 for d in result):
+        raise ShapeError(f"{name}: a length must be 0 or more, or once -1, got {show(tuple(new))}")
     if static_size(old) != static_size(result) or symbolic_old != symbolic_new:
         raise ShapeError(
             f"{name}: {show(old)} has not as many elements as {show(tuple(new))}"
@@ -155,8 +157,8 @@ def _concatenate_grad(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
     promote=Promote.SAME,
     rule="each dx = its part of g",
 )
-def concatenate(*xs: Any, axis: int = 0) -> Any:
-    """Inputs joined along an axis"""
+def join(*xs: Any, axis: int = 0) -> Any:
+    """concatenate, as a node"""
     return np.concatenate(xs, axis=axis)
 
 
@@ -174,7 +176,7 @@ def _slice_grad(g: Any, y: Any, x: Any, axis: int, start: int, stop: int, step: 
     at = axis % len(x.shape)
     taken = y.shape[at]
     end = start + (taken - 1) * step + 1 if taken else start
-    return (pad(g, axis=at, before=start, after=x.shape[at] - end, between=step - 1, value=0.0),)
+    return (pad_axis(g, axis=at, before=start, after=x.shape[at] - end, between=step - 1, value=0.0),)
 
 
 @op(
@@ -201,8 +203,18 @@ def _pad_type(
         raise ShapeError(f"{name}: cannot pad the example axis {length} of {x}")
     if before < 0 or after < 0 or between < 0:
         raise ShapeError(f"{name}: negative padding {before}, {after}, {between} of {x}")
+    if not _holds(x.dtype, value):
+        raise DTypeError(f"{name}: the value {value!r} is none of {x}; cast it first")
     padded = before + after + length + between * (length - 1 if length else 0)
     return TensorType(x.dtype, tuple(padded if i == at else d for i, d in enumerate(x.shape)))
+
+
+def _holds(dtype: str, value: float) -> bool:
+    """Whether a dtype has the number: whole numbers in its range for integers, 0 and 1 for bool."""
+    if dtype in FLOATS:
+        return True
+    low, high = (0, 1) if dtype == "bool" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    return bool(np.isfinite(value)) and int(value) == value and low <= int(value) <= high
 
 
 def _pad_grad(g: Any, y: Any, x: Any, axis: int, before: int, after: int, between: int, value: float) -> tuple[Any]:
@@ -213,8 +225,8 @@ def _pad_grad(g: Any, y: Any, x: Any, axis: int, before: int, after: int, betwee
 
 
 @op("pad", kind=VIEW, infer=_pad_type, settle=settle_axis, grad=_pad_grad, rule="dx = g without the padding")
-def pad(x: Any, *, axis: int, before: int = 0, after: int = 0, between: int = 0, value: float = 0.0) -> Any:
-    """x with `value` before, after and between its elements along one axis"""
+def pad_axis(x: Any, *, axis: int, before: int = 0, after: int = 0, between: int = 0, value: float = 0.0) -> Any:
+    """pad of one axis, as a node: x with `value` before, after and between its elements along one axis"""
     x = np.asarray(x)
     shape = list(x.shape)
     at = axis % x.ndim

@@ -113,13 +113,6 @@ def user_site() -> Site | None:
 
 
 @cache
-def _arity(op: Op) -> int | None:
-    """The number of tensors an op takes; None for any number."""
-    kinds = [p.kind for p in inspect.signature(op.body).parameters.values()]
-    return None if inspect.Parameter.VAR_POSITIONAL in kinds else len(kinds) - len(op.attrs)
-
-
-@cache
 def _default_attrs(op: Op) -> dict[str, Any]:
     parameters = inspect.signature(op.body).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
@@ -143,7 +136,7 @@ def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
         if unknown:
             known = ", ".join(op.attrs) or "none"
             raise ShapeError(f"{op.name}: unknown option {', '.join(sorted(unknown))}; it takes {known}")
-        wanted = _arity(op)
+        wanted = op.tensors
         if wanted not in (None, len(args)):
             raise ShapeError(f"{op.name}: takes {wanted} tensor{'s' * (wanted != 1)}, got {len(args)}")
         nodes = _promoted(op, _as_nodes(op, args))

@@ -11,7 +11,6 @@ from schuss import ops
 from schuss.errors import IndexRangeError, ShapeError, TraceError
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Shape, Sym, TensorType
-from schuss.ops.reduce import Axis
 from schuss.ops.registry import Op
 from schuss.trace.build import apply, constant, node_of, user_site
 
@@ -22,6 +21,8 @@ REFLECTED = {
     np.multiply: "__rmul__",
     np.true_divide: "__rtruediv__",
     np.power: "__rpow__",
+    np.remainder: "__rmod__",
+    np.floor_divide: "__rfloordiv__",
     np.matmul: "__rmatmul__",
     np.less: "__gt__",
     np.less_equal: "__ge__",
@@ -165,6 +166,18 @@ class Tensor:
     def __rtruediv__(self, other: Any) -> Tensor:
         return ops.div(other, self)
 
+    def __mod__(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
     def __pow__(self, other: Any) -> Tensor:
         if isinstance(other, int) and 1 <= other <= 3:  # exact, cheap, and right for negative bases
             return self if other == 1 else self * self if other == 2 else self * self * self
@@ -216,20 +229,38 @@ class Tensor:
 
     # -- methods ---------------------------------------------------------------------------------
 
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return ops.sum(self, axis=axis, keepdims=keepdims)
+    def sum(self, *options: Any, **named: Any) -> Tensor:
+        return ops.sum(self, *options, **named)
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return ops.mean(self, axis=axis, keepdims=keepdims)
+    def mean(self, *options: Any, **named: Any) -> Tensor:
+        return ops.mean(self, *options, **named)
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return ops.max(self, axis=axis, keepdims=keepdims)
+    def max(self, *options: Any, **named: Any) -> Tensor:
+        return ops.max(self, *options, **named)
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return ops.min(self, axis=axis, keepdims=keepdims)
+    def min(self, *options: Any, **named: Any) -> Tensor:
+        return ops.min(self, *options, **named)
 
-    def argmax(self, axis: int = -1, keepdims: bool = False) -> Tensor:
-        return ops.argmax(self, axis=axis, keepdims=keepdims)
+    def argmax(self, *options: Any, **named: Any) -> Tensor:
+        return ops.argmax(self, *options, **named)
+
+    def var(self, *options: Any, **named: Any) -> Tensor:
+        return ops.var(self, *options, **named)
+
+    def std(self, *options: Any, **named: Any) -> Tensor:
+        return ops.std(self, *options, **named)
+
+    def prod(self, *options: Any, **named: Any) -> Tensor:
+        return ops.prod(self, *options, **named)
+
+    def norm(self, *options: Any, **named: Any) -> Tensor:
+        return ops.norm(self, *options, **named)
+
+    def cumsum(self, *options: Any, **named: Any) -> Tensor:
+        return ops.cumsum(self, *options, **named)
+
+    def clip(self, *options: Any, **named: Any) -> Tensor:
+        return ops.clip(self, *options, **named)
 
     def reshape(self, *shape: Any) -> Tensor:
         dims = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
@@ -239,8 +270,50 @@ class Tensor:
         """Axes from start_dim on joined into one."""
         return ops.reshape(self, shape=(*self.shape[:start_dim], -1))
 
-    def transpose(self, *axes: int) -> Tensor:
-        return ops.transpose(self, axes=axes or None)
+    def squeeze(self, *options: Any, **named: Any) -> Tensor:
+        return ops.squeeze(self, *options, **named)
+
+    def unsqueeze(self, *options: Any, **named: Any) -> Tensor:
+        return ops.unsqueeze(self, *options, **named)
+
+    def swapaxes(self, *options: Any, **named: Any) -> Tensor:
+        return ops.swapaxes(self, *options, **named)
+
+    def tile(self, *options: Any, **named: Any) -> Tensor:
+        return ops.tile(self, *options, **named)
+
+    def take(self, *options: Any, **named: Any) -> Tensor:
+        return ops.take(self, *options, **named)
+
+    def argsort(self, *options: Any, **named: Any) -> Tensor:
+        return ops.argsort(self, *options, **named)
+
+    def sort(self, *options: Any, **named: Any) -> Tensor:
+        return ops.sort(self, *options, **named)
+
+    def topk(self, *options: Any, **named: Any) -> tuple[Tensor, Tensor]:
+        return ops.topk(self, *options, **named)
+
+    def repeat(self, repeats: Any, *, axis: int | None = None, **named: Any) -> Tensor:
+        """schuss.repeat along an axis that is named: PyTorch's method of this name is tile."""
+        if axis is None and "dim" not in named:
+            raise ShapeError(
+                "repeat: name the axis: x.repeat(2, axis=0) repeats each entry as numpy does; "
+                f"PyTorch's x.repeat is x.tile (line: {user_site()})"
+            )
+        return ops.repeat(self, repeats, **(named if axis is None else {"axis": axis, **named}))
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order, all of them named; without any, reversed."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        if len(axes) == 2 and (self.ndim != 2 or tuple(a % 2 for a in axes) == (0, 1)):
+            raise ShapeError(
+                f"transpose: two axes are exchanged by swapaxes{axes}; transpose takes all {self.ndim} axes in order "
+                f"(line: {user_site()})"
+            )
+        return ops.transpose(self, axes=tuple(order) or None)
+
+    permute = transpose
 
     @property
     def T(self) -> Tensor:

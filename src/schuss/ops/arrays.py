@@ -1,0 +1,392 @@
+"""numpy's functions of arrays, made of the primitives. Options have numpy's names; `dim` and `keepdim` will do too.
+
+What would need to know the number of examples (to flatten, sort or multiply up the example axis) is a ShapeError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schuss.errors import ShapeError, UsageError
+from schuss.ir.types import INTEGERS, Dim, Sym
+from schuss.ops import maps, reduce, views
+from schuss.ops.index import check_index, one_hot, take
+from schuss.ops.infer import dtype_name, normalize_axes, normalize_axis, show
+from schuss.ops.reduce import Axis
+from schuss.ops.registry import also
+from schuss.ops.sorting import argsort
+from schuss.ops.views import broadcast_to, reshape, slice_axis, transpose
+
+MODES = ("edge", "reflect", "symmetric", "wrap")  # of pad, beside "constant"
+
+
+def value_of(x: Any) -> Any:
+    """A tensor, or an array for anything else."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
+def _flat(name: str, x: Any, axis: int | None) -> tuple[Any, int]:
+    """(x, axis), or without an axis x as a vector, and its axis, as numpy does."""
+    x = value_of(x)
+    if axis is not None:
+        return x, normalize_axis(name, axis, len(x.shape))
+    if len(x.shape) != 1 and any(isinstance(d, Sym) for d in x.shape):
+        raise ShapeError(f"{name}: name the axis (axis=-1); {show(x.shape)} cannot be flattened with the examples")
+    return (x if len(x.shape) == 1 else reshape(x, shape=(-1,))), 0
+
+
+def _length(name: str, x: Any, axis: int) -> int:
+    length = x.shape[axis]
+    if isinstance(length, Sym):
+        raise ShapeError(f"{name}: the example axis {length} of {show(x.shape)} has no known length")
+    return int(length)
+
+
+# -- joining and padding ----------------------------------------------------------------------------
+
+
+@also()
+def concatenate(xs: Any, *more: Any, axis: int | None = 0) -> Any:
+    """The tensors of a list joined along an axis; with axis None, flattened and joined.
+
+    Several tensors instead of a list will do, the axis then by its name. ShapeError if they differ beside the axis.
+    """
+    if isinstance(xs, (list, tuple)):
+        if len(more) > 1:
+            raise ShapeError(f"concatenate: takes a list of tensors and an axis, got {1 + len(more)} arguments")
+        parts, axis = list(xs), (more[0] if more else axis)
+    elif not more or isinstance(more[-1], int):
+        raise ShapeError("concatenate: give the tensors in a list: concatenate([a, b], axis=1)")
+    else:
+        parts = [xs, *more]
+    if axis is None:
+        parts, axis = [_flat("concatenate", x, None)[0] for x in parts], 0
+    return views.join(*(value_of(x) for x in parts), axis=axis)
+
+
+@also()
+def stack(xs: Sequence[Any], axis: int = 0) -> Any:
+    """Tensors of one shape joined along a new axis. ShapeError for none."""
+    if not isinstance(xs, (list, tuple)) or not xs:
+        raise ShapeError("stack: nothing to join; give the tensors in a list: stack([a, b], axis=0)")
+    parts = [value_of(x) for x in xs]
+    at = normalize_axis("stack", axis, len(parts[0].shape) + 1)
+    return views.join(*(expand_dims(x, at) for x in parts), axis=at)
+
+
+@also(value="constant_values")
+def pad(
+    x: Any,
+    pad_width: Any = None,
+    mode: str = "constant",
+    constant_values: float = 0.0,
+    *,
+    axis: int | None = None,
+    before: int = 0,
+    after: int = 0,
+    between: int = 0,
+) -> Any:
+    """x with more entries at its ends.
+
+    pad_width        numpy's: ((before, after), ...), a pair an axis; one number or one pair for all axes
+    mode             "constant" (constant_values), or "edge", "reflect", "symmetric", "wrap"
+    axis, before, after, between  in place of pad_width: one axis, also between its entries, with constants
+
+    ShapeError for a flat sequence of more or fewer than one pair, as PyTorch's pad takes it.
+    """
+    x = value_of(x)
+    if axis is not None:
+        return views.pad_axis(x, axis=axis, before=before, after=after, between=between, value=constant_values)
+    for at, (first, last) in enumerate(_pad_widths(pad_width, len(x.shape))):
+        if first == last == 0:
+            continue
+        if mode == "constant":
+            x = views.pad_axis(x, axis=at, before=first, after=last, value=constant_values)
+        elif mode in MODES:
+            known: Any = mode
+            x = take(x, np.pad(np.arange(_length("pad", x, at)), (first, last), mode=known), axis=at)
+        else:
+            raise UsageError(f"pad: mode must be one of constant, {', '.join(MODES)}, got {mode!r}")
+    return x
+
+
+def _pad_widths(given: Any, rank: int) -> list[tuple[int, int]]:
+    """A pair for each axis."""
+    mend = "give one pair (before, after) for each axis, as numpy's pad takes them"
+    widths = np.asarray(given if given is not None else ())
+    if widths.dtype.kind not in "iu" or (widths.ndim == 1 and widths.size > 1 and rank > 1) or widths.ndim > 2:
+        raise ShapeError(f"pad: pad_width {given!r}: {mend}")
+    try:
+        pairs = np.broadcast_to(widths, (rank, 2))
+    except ValueError:
+        raise ShapeError(f"pad: pad_width {given!r} of a tensor of {rank} axes: {mend}") from None
+    return [(int(a), int(b)) for a, b in pairs]
+
+
+# -- limits and extrema -----------------------------------------------------------------------------
+
+
+@also(min="low", max="high", a_min="low", a_max="high")
+def clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    """x limited to [low, high]; None is no limit. The limits may be tensors; a slope goes to what is returned."""
+    x = value_of(x)
+    plain = [b is None or isinstance(b, (int, float, np.number)) for b in (low, high)]
+    if all(plain) and str(x.dtype).startswith("float"):
+        return maps.clip_to(x, low=-math.inf if low is None else low, high=math.inf if high is None else high)
+    if low is not None:
+        x = maps.where(maps.less(x, low), low, x)
+    return x if high is None else maps.where(maps.greater(x, high), high, x)
+
+
+@also()
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the first largest element along an axis, or without one of x as a vector; a NaN counts as largest."""
+    x, at = _flat("argmax", x, axis)
+    return reduce.argmax_along(x, axis=at, keepdims=keepdims)
+
+
+# -- shapes -----------------------------------------------------------------------------------------
+
+
+@also()
+def expand_dims(x: Any, axis: int) -> Any:
+    """x with a new axis of length 1 at the place."""
+    x = value_of(x)
+    at = normalize_axis("expand_dims", axis, len(x.shape) + 1)
+    return reshape(x, shape=(*x.shape[:at], 1, *x.shape[at:]))
+
+
+@also()
+def unsqueeze(x: Any, axis: int) -> Any:
+    """expand_dims under PyTorch's name."""
+    return expand_dims(x, axis)
+
+
+@also()
+def squeeze(x: Any, axis: Axis = None) -> Any:
+    """x without its axes of length 1, or without these. ShapeError if one of them is not of length 1."""
+    x = value_of(x)
+    rank = len(x.shape)
+    gone = [a for a in range(rank) if x.shape[a] == 1] if axis is None else normalize_axes("squeeze", axis, rank)
+    for a in gone:
+        if x.shape[a] != 1:
+            raise ShapeError(f"squeeze: axis {a} of {show(x.shape)} is not of length 1")
+    return reshape(x, shape=tuple(d for a, d in enumerate(x.shape) if a not in gone))
+
+
+@also(dim0="axis1", dim1="axis2")
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """x with two axes exchanged."""
+    x = value_of(x)
+    order = list(range(len(x.shape)))
+    a, b = (normalize_axis("swapaxes", axis, len(order)) for axis in (axis1, axis2))
+    order[a], order[b] = b, a
+    return transpose(x, axes=tuple(order))
+
+
+@also(dims="reps")
+def tile(x: Any, reps: int | Sequence[int]) -> Any:
+    """x so many times along each axis: tile([a, b], 2) is [a, b, a, b]. New axes come first."""
+    x = value_of(x)
+    times = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    rank = max(len(times), len(x.shape))
+    times = (*[1] * (rank - len(times)), *times)
+    shape = (*[1] * (rank - len(x.shape)), *x.shape)
+    return _stretched("tile", x, [(t, d) for t, d in zip(times, shape, strict=True)], shape, times)
+
+
+@also()
+def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
+    """Each entry so many times in a row: repeat([a, b], 2) is [a, a, b, b]; without an axis x as a vector."""
+    x, at = _flat("repeat", x, axis)
+    if not isinstance(repeats, (int, np.integer)):
+        return take(x, np.repeat(np.arange(_length("repeat", x, at)), repeats), axis=at)
+    times = [int(repeats) if a == at else 1 for a in range(len(x.shape))]
+    return _stretched("repeat", x, [(d, t) for t, d in zip(times, x.shape, strict=True)], x.shape, times)
+
+
+def _stretched(name: str, x: Any, pairs: list[Any], shape: Sequence[Dim], times: Sequence[int]) -> Any:
+    """x with an axis for the repetitions before or behind each that has some, joined to it. pairs: in their order."""
+    narrow: list[Dim] = []
+    wide: list[Dim] = []
+    for (first, second), dim, count in zip(pairs, shape, times, strict=True):
+        if count < 0 or (count != 1 and isinstance(dim, Sym)):
+            raise ShapeError(f"{name}: {count} times along an axis of {dim} of {show(tuple(shape))} is not possible")
+        if count == 1:
+            narrow, wide = [*narrow, dim], [*wide, dim]
+        else:
+            narrow += [dim if first is dim else 1, 1 if first is dim else dim]
+            wide += [first, second]
+    whole = tuple(d if isinstance(d, Sym) else d * t for d, t in zip(shape, times, strict=True))
+    return reshape(broadcast_to(reshape(x, shape=tuple(narrow)), shape=tuple(wide)), shape=whole)
+
+
+# -- new arrays -------------------------------------------------------------------------------------
+
+
+@also(fill_value="value")
+def full_like(x: Any, value: Any, dtype: Any = None) -> Any:
+    """The value in the shape of x, and of its dtype if none is given."""
+    x = value_of(x)
+    filling = maps.cast(value_of(value), dtype=str(x.dtype) if dtype is None else dtype_name("full_like", dtype))
+    build = getattr(type(x), "__schuss_op__", None) or getattr(type(filling), "__schuss_op__", None)
+    if build is None:
+        return np.full(x.shape, filling)
+    return build(broadcast_to, (filling,), {"shape": tuple(x.shape)})
+
+
+@also()
+def zeros_like(x: Any, dtype: Any = None) -> Any:
+    """Zeros in the shape of x."""
+    return full_like(x, 0, dtype)
+
+
+@also()
+def ones_like(x: Any, dtype: Any = None) -> Any:
+    """Ones in the shape of x."""
+    return full_like(x, 1, dtype)
+
+
+@also(fill_value="value", size="shape")
+def full(shape: Any, value: Any, dtype: Any = None) -> Any:
+    """The value in a shape of known lengths: numpy's, with numpy's dtypes."""
+    dims = (shape,) if isinstance(shape, (int, np.integer, Sym)) else tuple(shape)
+    if any(isinstance(d, Sym) for d in dims):
+        raise ShapeError(f"full: the example axis of {show(dims)} has no known length; use full_like(x, value)")
+    if hasattr(type(value), "__schuss_op__"):
+        filled = broadcast_to(value, shape=dims)
+        return filled if dtype is None else maps.cast(filled, dtype=dtype)
+    return np.full(dims, value, None if dtype is None else dtype_name("full", dtype))
+
+
+@also(size="shape")
+def zeros(shape: Any, dtype: Any = "float64") -> Any:
+    """Zeros; an array, which takes the dtype of the tensors that it meets."""
+    return full(shape, 0, dtype)
+
+
+@also(size="shape")
+def ones(shape: Any, dtype: Any = "float64") -> Any:
+    """Ones; an array, which takes the dtype of the tensors that it meets."""
+    return full(shape, 1, dtype)
+
+
+@also(end="stop")
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:
+    """start, start + step, ... before stop; with one number, 0, 1, ... before it. numpy's array, with numpy's dtype."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    if any(isinstance(v, Sym) or hasattr(type(v), "__schuss_op__") for v in (start, stop, step)):
+        raise ShapeError("arange: takes numbers; a traced number, or the number of examples, is not known yet")
+    known: Any = None if dtype is None else dtype_name("arange", dtype)
+    return np.arange(start, stop, step, dtype=known)
+
+
+# -- sums and products ------------------------------------------------------------------------------
+
+
+def _wide(x: Any) -> Any:
+    """Whole numbers and bools as int64, as numpy adds and multiplies them up."""
+    return maps.cast(x, dtype="int64") if str(x.dtype) in (*INTEGERS, "bool") else x
+
+
+@also()
+def cumsum(x: Any, axis: int | None = None) -> Any:
+    """y[i] = x[0] + ... + x[i] along the axis; without one of x as a vector. Integers become int64.
+
+    In log2 n rounds of sums of what is 1, 2, 4, ... places apart.
+    """
+    x, at = _flat("cumsum", x, axis)
+    x, length, apart = _wide(x), _length("cumsum", x, at), 1
+    while apart < length:
+        earlier = slice_axis(x, axis=at, start=0, stop=length - apart)
+        x = x + views.pad_axis(earlier, axis=at, before=apart)
+        apart *= 2
+    return x
+
+
+@also()
+def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Product over the axes; 1 over nothing. Integers become int64. By halves, so its slopes are right at zeros too."""
+    x = _wide(value_of(x))
+    axes = normalize_axes("prod", axis, len(x.shape))
+    for at in axes:
+        length = _length("prod", x, at)
+        if length == 0:
+            return ones_like(reduce.sum(x, axis=axes, keepdims=keepdims))
+        while length > 1:
+            half = length // 2
+            first, second = (slice_axis(x, axis=at, start=s, stop=s + half) for s in (0, half))
+            rest = [slice_axis(x, axis=at, start=2 * half, stop=length)] if length % 2 else []
+            x = views.join(first * second, *rest, axis=at)
+            length = half + length % 2
+    return x if keepdims else squeeze(x, axis=axes)
+
+
+@also(p="ord")
+def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
+    """(sum |x|**ord)**(1/ord) over the axes; None is 2, inf and -inf are the largest and smallest |x|.
+
+    0 counts what is not 0. The slope at x = 0 is 0. UsageError for a matrix with another ord than None or "fro":
+    numpy's are norms of matrices.
+    """
+    x = value_of(x)
+    axes = normalize_axes("norm", axis, len(x.shape))
+    if ord not in (None, "fro") and len(axes) > 1:
+        raise UsageError(f"norm: ord={ord!r} of {len(axes)} axes is a norm of matrices; name one axis, or flatten x")
+    over: dict[str, Any] = {"axis": axes, "keepdims": keepdims}
+    if ord in (None, "fro", 2):
+        total = reduce.sum(x * x, **over)
+        empty = maps.equal(total, 0.0)
+        return maps.where(empty, 0.0, maps.sqrt(maps.where(empty, 1.0, total)))
+    if ord == 0:
+        return reduce.sum(maps.cast(maps.not_equal(x, 0.0), dtype=str(x.dtype)), **over)
+    size = maps.abs(x)
+    if ord in (math.inf, -math.inf):
+        return (reduce.max if ord > 0 else reduce.min)(size, **over)
+    if not isinstance(ord, (int, float)):
+        raise UsageError(f"norm: ord must be a number, None or 'fro', got {ord!r}")
+    if ord == 1:
+        return reduce.sum(size, **over)
+    total = reduce.sum(maps.pow(size, float(ord)), **over)
+    empty = maps.equal(total, 0.0)
+    return maps.where(empty, 0.0, maps.pow(maps.where(empty, 1.0, total), 1.0 / ord))
+
+
+# -- order ------------------------------------------------------------------------------------------
+
+
+@also()
+def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
+    """y[..., j] = x[..., index[..., j]], the axis being the last here; negative indices count from the end.
+
+    By a choice and a sum for each j, so it takes len(x) * len(index) steps. IndexRangeError for an index out of range.
+    """
+    x, index = value_of(x), value_of(index)
+    at = normalize_axis("take_along_axis", axis, len(x.shape))
+    length = _length("take_along_axis", x, at)
+    counted = check_index(swapaxes(index, at, -1), size=length, negative=True, by="take_along_axis")
+    chosen = one_hot(counted, classes=length, dtype="bool", mode="zero")
+    entries = expand_dims(swapaxes(x, at, -1), -2)
+    return swapaxes(reduce.sum(maps.where(chosen, entries, 0), axis=-1), at, -1)
+
+
+@also()
+def sort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
+    """x in order along the axis, or without one as a vector; NaN counts as largest. Equal entries keep their order."""
+    x, at = _flat("sort", x, axis)
+    return take_along_axis(x, argsort(x, axis=at, descending=descending), axis=at)
+
+
+@also()
+def topk(x: Any, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Any, Any]:
+    """(values, indices) of the k largest entries along the axis, or the smallest, in order."""
+    x, at = _flat("topk", x, axis)
+    length = _length("topk", x, at)
+    if not 0 < k <= length:
+        raise ShapeError(f"topk: k must be from 1 to {length}, the length of axis {at} of {show(x.shape)}, got {k}")
+    index = slice_axis(argsort(x, axis=at, descending=largest), axis=at, start=0, stop=int(k))
+    return take_along_axis(x, index, axis=at), index
