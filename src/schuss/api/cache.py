@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
+from schuss.forks import renew
+
 T = TypeVar("T")
 
 
@@ -35,6 +37,13 @@ class Cache(Generic[T]):
         self._slots: OrderedDict[Hashable, _Slot[T]] = OrderedDict()
         self._lock = threading.Lock()
         self._hits = self._misses = 0
+        renew(self)
+
+    def renew_locks(self) -> None:
+        """In a forked child: what a thread was making at the fork is made anew there."""
+        self._lock = threading.Lock()
+        for slot in list(self._slots.values()):
+            slot.lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value for the key, made if it is not there. If make raises, nothing is kept."""

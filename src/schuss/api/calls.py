@@ -16,6 +16,7 @@ from schuss.api.fingerprint import fingerprint, structure
 from schuss.api.pytree import Named, flatten, parameters_of
 from schuss.api.run import Call, Function, Program, apply_model, backend, in_mode, settled_call
 from schuss.errors import LoweringError
+from schuss.forks import renew
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import is_inert
 
@@ -24,7 +25,21 @@ MAXSIZE = 16
 _CONCRETE = Program(lambda arrays: [], None)  # kept for a form that has no trace with a symbolic length
 NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 _caches: dict[int, tuple[weakref.ref[Any], Cache[Program]]] = {}
-_lock = threading.Lock()
+
+
+class _Guard:
+    """Of the table of caches."""
+
+    def __init__(self) -> None:
+        self.renew_locks()
+        renew(self)
+
+    def renew_locks(self) -> None:
+        """In a forked child."""
+        self.lock = threading.Lock()
+
+
+_guard = _Guard()
 
 
 def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = NO_KWARGS) -> Any:
@@ -96,7 +111,7 @@ def _compile(function: Function, call: Call, types: list[TensorType], names: lis
 def _cache_of(model: Any) -> Cache[Program]:
     """The model's own cache, which is dropped with the model."""
     key = id(model)
-    with _lock:
+    with _guard.lock:
         known = _caches.get(key)
         if known is None or known[0]() is not model:
             known = weakref.ref(model, lambda _: _caches.pop(key, None)), Cache(MAXSIZE)

@@ -11,9 +11,11 @@ import llvmlite.binding as llvm
 
 from schuss.codegen.target import Target
 from schuss.errors import LoweringError
+from schuss.forks import keep_whole
 
 _names = itertools.count()
 _lock = threading.RLock()
+keep_whole(_lock)
 
 
 # What our code needs: stack places to registers, addresses folded, loops in the form the back end expects. The

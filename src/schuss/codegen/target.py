@@ -15,8 +15,10 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from schuss.errors import UsageError
+from schuss.forks import keep_whole
 
-_lock = threading.Lock()
+_lock = threading.Lock()  # taken inside that of codegen.jit
+keep_whole(_lock)
 _ready = False
 KINDS = ("avx512", "avx2", "sse2")
 

@@ -12,6 +12,7 @@ from schuss.exec.reference import example_count
 from schuss.exec.seams import solid
 from schuss.exec.table import Table
 from schuss.exec.threads import run_team
+from schuss.forks import renew
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, bind
@@ -37,6 +38,11 @@ class NativeFunction:
         self._rows = next((i for i, f in enumerate(self._inputs) if f.tail is not None), None)  # an input of N rows
         self._codes: dict[int, Code] = {}
         self._tables: dict[int, list[Table]] = {}
+        self._lock = threading.Lock()
+        renew(self)
+
+    def renew_locks(self) -> None:
+        """In a forked child."""
         self._lock = threading.Lock()
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:

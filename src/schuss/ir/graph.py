@@ -5,14 +5,14 @@ A node holds the op's name, not its record, so that this module needs nothing bu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from schuss.ir.types import TensorType
 
+T = TypeVar("T")
 NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -75,6 +75,18 @@ def topological(outputs: Iterable[Node]) -> list[Node]:
     return order
 
 
+class lazy(Generic[T]):
+    """functools.cached_property without its lock, which a child process may find held (Python 3.11)."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self.make, self.name, self.__doc__ = make, make.__name__, make.__doc__
+
+    def __get__(self, owner: Any, cls: type | None = None) -> T:
+        value: T = self.make(owner)
+        owner.__dict__[self.name] = value  # found there from now on
+        return value
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A function from named inputs to named outputs."""
@@ -88,14 +100,14 @@ class Graph:
             names = tuple(f"out{i}" for i in range(len(self.outputs)))
             object.__setattr__(self, "output_names", names)
 
-    @cached_property
+    @lazy
     def nodes(self) -> tuple[Node, ...]:
         """All nodes in an order in which each follows its inputs; unused inputs included."""
         used = topological(self.outputs)
         seen = set(used)
         return tuple([i for i in self.inputs if i not in seen] + used)
 
-    @cached_property
+    @lazy
     def users(self) -> dict[Node, list[Node]]:
         """For each node the nodes that read it."""
         users: dict[Node, list[Node]] = {n: [] for n in self.nodes}

@@ -1,0 +1,95 @@
+"""A child forked while another thread holds a lock, compiles or builds a graph computes, and does not wait for ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import schuss
+
+PROGRAM = """
+import os, signal, sys, threading
+import numpy as np
+import schuss
+from schuss import nn
+from schuss.api import calls, jitted
+from schuss.codegen import jit as codegen, target
+from schuss.ir import graph
+
+x = np.ones((3, 4), np.float32)
+model, fast = nn.Linear(4, 2), schuss.jit(lambda x: schuss.tanh(x) * 3.0)
+model(x), fast(x)
+started, ended = threading.Event(), threading.Event()
+
+
+def hold(lock):
+    def work():
+        with lock:
+            started.set()
+            ended.wait(0.5)
+    return work
+
+
+def slow(x):  # a function whose compilation another thread has begun
+    started.set()
+    ended.wait(1.0 if threading.current_thread() is not threading.main_thread() else 0.0)
+    return x + 1.0
+
+
+def blocked(outputs, inner=graph.topological):
+    if threading.current_thread() is not threading.main_thread():
+        started.set()
+        ended.wait(1.0)
+    return inner(outputs)
+
+
+kept = schuss.jit(slow)
+(program,) = [slot.value for slot in calls._cache_of(model)._slots.values()]
+table = graph.Graph((), (schuss.trace.as_tensor(1.0).node,))
+CASES = {
+    "compiler": (hold(codegen._lock), lambda: schuss.jit(lambda x: x * 2.5)(x)),
+    "target": (hold(target._lock), lambda: schuss.jit(lambda x: x * 3.5)(x)),
+    "function": (hold(program.compiled._lock), lambda: model(x)),
+    "cache": (hold(fast._cache._lock), lambda: fast(x)),
+    "caches": (hold(calls._guard.lock), lambda: nn.Linear(4, 3)(x)),
+    "the same form": (lambda: kept(x), lambda: kept(x)),
+    "graph": (lambda: table.nodes, lambda: model(x[:, ::-1]) is not None and schuss.jit(lambda x: x - 1.0)(x)),
+}
+work, after = CASES[sys.argv[1]]
+if sys.argv[1] == "graph":
+    graph.topological = blocked
+thread = threading.Thread(target=work)
+thread.start()
+started.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    after()
+    os._exit(0)
+status = os.waitpid(child, 0)[1]
+ended.set()
+thread.join()
+after()
+sys.exit(status != 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("case", ["compiler", "target", "function", "cache", "caches", "the same form", "graph"])
+def test_a_child_forked_while_a_lock_is_held(case):
+    source = str(Path(schuss.__file__).parent.parent)
+    environment = {**os.environ, "SCHUSS_NO_CACHE": "1", "PYTHONPATH": source}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(PROGRAM), case],
+        check=False,
+        env=environment,
+        timeout=100,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{case}: the child hung or failed\n{done.stderr}"
