@@ -9,7 +9,7 @@ import pytest
 import schuss
 import schuss.viz
 from schuss import nn, optim
-from schuss.data import Dataset, labels_of, load_mnist, names_in
+from schuss.data import Dataset, labels_of, load_dataset, load_mnist, names_in
 from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind
@@ -53,6 +53,14 @@ def test_images_are_scaled(shape):
     assert run.record()["prepared"]["x"].startswith("uint8[N, ")
     assert "multiplied by 1/255" in run.record()["prepared"]["x"]
     np.testing.assert_allclose(model(images), model(images * np.float32(1 / 255)), rtol=1e-5, atol=1e-6)
+
+
+def test_planes_of_flags_are_no_images():
+    planes = (PIXELS > 127).astype(np.uint8).reshape(60, 3, 4)
+    model, as_floats = (nn.Sequential(nn.Flatten(), nn.Linear(12, 1)) for _ in range(2))
+    run = fit(model, planes, BRIGHT / 2)
+    assert scales(model) == [None]
+    assert run.last("loss") == fit(as_floats, planes.astype("f4"), BRIGHT / 2).last("loss")
 
 
 def test_rows_of_bytes_are_numbers_and_the_user_is_told():
@@ -299,7 +307,30 @@ def test_names_that_do_not_fit():
         fit(nn.Linear(4, 2), ROWS, Y, loss)
 
 
+def test_a_data_set_of_names(tmp_path):
+    np.savez(tmp_path / "d.npz", x_train=ROWS, y_train=Y, x_test=ROWS[:9], y_test=Y[:9])
+    read = load_dataset(tmp_path / "d.npz")
+    assert (read.classes, read.class_names) == (3, ("cat", "dog", "eel"))
+    made = Dataset(ROWS, Y, ROWS[:9], Y[:9], "d", 3, (4,))
+    for data in (read, made):
+        model = nn.Linear(4, 3)
+        schuss.fit(model, data, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), backend="reference")
+        assert model.signature.classes == ("cat", "dog", "eel")
+        schuss.evaluate(model, data)
+    np.savez(tmp_path / "d.npz", x_train=ROWS, y_train=Y, x_test=ROWS[:9], y_test=["ant"] * 9)
+    with pytest.raises(DataError, match="y_test: 'ant' at row 0 is none of the classes"):
+        load_dataset(tmp_path / "d.npz")
+    np.savez(tmp_path / "d.npz", x_train=ROWS, y_train=Y, x_test=ROWS[:9], y_test=np.arange(9))
+    with pytest.raises(DataError, match="y_test: int64 does not go with <U3"):
+        load_dataset(tmp_path / "d.npz")
+    np.savez(tmp_path / "d.npz", x_train=Y[:, None], y_train=Y, x_test=Y[:9, None], y_test=Y[:9])
+    with pytest.raises(DataError, match="x_train: dtype <U3 is not supported"):
+        load_dataset(tmp_path / "d.npz")
+
+
 def test_labels_of_names():
+    assert names_in((np.arange(3), np.arange(3))) is None
+    assert names_in([["a"], ["b"]]).shape == (2, 1)
     assert names_in([1, 2]) is None
     assert names_in(np.ones(3)) is None
     labels, classes = labels_of(np.array([["b"], ["a"]]), None, "y")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from schuss.data.arrays import Array, check_finite, check_labels
+from schuss.data.labels import labels_of
 from schuss.errors import DataError
 
 IMAGES = 1 / 255  # what bytes of images are multiplied by
@@ -83,9 +84,22 @@ def checked_dataset(arrays: dict[str, Array], labels: dict[str, str], name: str)
             f"{labels['x_test']}: dtype {arrays['x_test'].dtype} differs from {arrays['x_train'].dtype} of "
             f"{labels['x_train']}; their values would be scaled differently, store both alike"
         )
-    y_train, y_test, classes = _checked_targets(arrays["y_train"], arrays["y_test"], labels)
+    targets, class_names = _labelled(arrays["y_train"], arrays["y_test"], labels)
+    y_train, y_test, classes = _checked_targets(*targets, labels)
     scale = IMAGES if arrays["x_train"].dtype == np.uint8 and len(feature_shape) > 1 else None
-    return Dataset(arrays["x_train"], y_train, arrays["x_test"], y_test, name, classes, feature_shape, scale)
+    return Dataset(
+        arrays["x_train"], y_train, arrays["x_test"], y_test, name, classes, feature_shape, scale, class_names
+    )
+
+
+def _labelled(train: Array, test: Array, labels: dict[str, str]) -> tuple[tuple[Array, Array], tuple[str, ...] | None]:
+    """Names of classes as labels, and the names; numbers as they are."""
+    if train.dtype.kind != "U" and test.dtype.kind != "U":
+        return (train, test), None
+    if train.dtype.kind != test.dtype.kind:
+        raise DataError(f"{labels['y_test']}: {test.dtype} does not go with {train.dtype} of {labels['y_train']}")
+    coded, names = labels_of(train, None, labels["y_train"])
+    return (coded, labels_of(test, names, labels["y_test"])[0]), names
 
 
 def _checked_targets(train: Array, test: Array, labels: dict[str, str]) -> tuple[Array, Array, int | None]:

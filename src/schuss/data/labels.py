@@ -18,6 +18,8 @@ def names_in(value: Any) -> Array | None:
     """
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
         return None
+    if isinstance(value, (list, tuple)) and not _has_text(value):  # numbers, or several targets
+        return None
     try:
         # numpy would make a name of a number or a nan among names
         array = np.array(value, dtype=object) if isinstance(value, (list, tuple)) else np.asarray(value)
@@ -33,6 +35,13 @@ def names_in(value: Any) -> Array | None:
         if not isinstance(entry, str):
             raise DataError(f"y: {entry!r} at row {place} is no name of a class, as others are; fill or drop such rows")
     return array.astype(np.str_)
+
+
+def _has_text(value: Any) -> bool:
+    """Whether a list holds text, or its first lists do."""
+    if not value or not isinstance(value[0], (list, tuple)):
+        return any(isinstance(v, (str, bytes)) for v in value)
+    return _has_text(value[0])
 
 
 def labels_of(names: Array, classes: Sequence[str] | None, what: str) -> tuple[Array, tuple[str, ...]]:

@@ -25,7 +25,8 @@ def load_dataset(spec: str | Path) -> Dataset:
 
     The folder: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
     t10k-labels-idx1-ubyte, each with or without .gz, also spelled train-images.idx3-ubyte. The .npz:
-    x_train, y_train, x_test, y_test; integer y (N,) are classes, floating y (N,) or (N, k) regression.
+    x_train, y_train, x_test, y_test; integer y (N,) are classes, text (N,) names of classes, floating y (N,) or
+    (N, k) regression.
     Raises DataError, naming file and byte or array, for anything but a whole, fitting set.
     """
     if spec == "mnist":
@@ -70,4 +71,6 @@ def _find_idx(folder: Path, stem: str, rank: int) -> Path:
 def _load_npz(path: Path) -> Dataset:
     from schuss.data.npz import read_npz
 
-    return checked_dataset(read_npz(path, _NAMES), {name: f"{path}: {name}" for name in _NAMES}, path.stem)
+    return checked_dataset(
+        read_npz(path, _NAMES, text=("y_train", "y_test")), {name: f"{path}: {name}" for name in _NAMES}, path.stem
+    )

@@ -23,8 +23,8 @@ _CHUNK = 1 << 20
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error, OverflowError)
 
 
-def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
-    """The named arrays of an .npz file, in C order and native byte order.
+def read_npz(path: Path, names: Sequence[str], text: Sequence[str] = ()) -> dict[str, Array]:
+    """The named arrays of an .npz file, in C order and native byte order. text: those that may hold text.
 
     Raises DataError that names the file and the array: missing or damaged file, missing array, an array of
     objects or anything but real numbers, a header whose sizes do not fit the file.
@@ -39,7 +39,7 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
                 raise DataError(
                     f"{path}: lacks {', '.join(missing)} (it holds {found}); save all of {', '.join(names)}"
                 )
-            return {name: _read_member(archive, name, length, f"{path}: {name}") for name in names}
+            return {n: _read_member(archive, n, length, f"{path}: {n}", n in text) for n in names}
     except FileNotFoundError:
         raise DataError(no_such_file(path)) from None
     except _DAMAGE as error:
@@ -70,7 +70,7 @@ def read_npy(path: Path) -> Array:
         raise DataError(no_such_file(path)) from None
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str) -> Array:
+def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str, text: bool) -> Array:
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
         raise DataError(f"{what}: encrypted or oddly packed; save it with np.savez or np.savez_compressed")
@@ -79,23 +79,34 @@ def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str) ->
         raise DataError(f"{what}: claims {info.file_size} bytes, more than the file can hold; save it again")
     try:
         with archive.open(info) as file:
-            return _read_array(file, info.file_size, what)
+            return _read_array(file, info.file_size, what, text)
     except _DAMAGE as error:
         raise DataError(f"{what}: damaged ({error}); save the file again") from None
 
 
-def _read_array(file: IO[bytes], length: int, what: str) -> Array:
+def _read_array(file: IO[bytes], length: int, what: str, text: bool = False) -> Array:
     """The array of an npy stream of that many bytes."""
-    shape, fortran, dtype = _read_header(file, what)
+    shape, fortran, dtype = _read_header(file, what, text)
     expected = file.tell() + math.prod(shape) * dtype.itemsize
     if length != expected:
         raise DataError(f"{what}: holds {length} bytes, not the {expected} of {dtype} {shape}; save it again")
     values = _read_values(file, math.prod(shape), dtype, what)
     array = values.reshape(shape[::-1]).transpose() if fortran else values.reshape(shape)
+    if dtype.kind == "U":
+        return _as_text(np.ascontiguousarray(array), what)
     return as_array(np.ascontiguousarray(array) if fortran else array, what)
 
 
-def _read_header(file: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+def _as_text(array: Array, what: str) -> Array:
+    """Text in native byte order. DataError where the numbers are none of Unicode's."""
+    array = array.astype(array.dtype.newbyteorder("="))
+    codes = array.reshape(-1).view(np.uint32)
+    if codes.size and int(codes.max()) > 0x10FFFF:
+        raise DataError(f"{what}: damaged text; save the file again")
+    return array
+
+
+def _read_header(file: IO[bytes], what: str, text: bool) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     """Shape, whether in Fortran order, and dtype of an npy stream, which is left at its first value."""
     try:
         version = npy.read_magic(file)
@@ -107,7 +118,7 @@ def _read_header(file: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.
         raise DataError(f"{what}: damaged npy header ({reason}); save the file again") from None
     if dtype.hasobject:
         raise DataError(f"{what}: holds Python objects, which are never loaded; save it as numbers")
-    if dtype.kind not in "biufc" or dtype.itemsize == 0:
+    if dtype.kind not in ("biufcU" if text else "biufc") or dtype.itemsize == 0:
         raise DataError(f"{what}: dtype {dtype} is not supported; save it as float32 or integers")
     if any(size < 0 for size in shape) or len(shape) > 8:
         raise DataError(f"{what}: impossible shape {shape}; save the file again")

@@ -86,8 +86,9 @@ def fit(
                   validation data), or as a schuss.EarlyStop says; the best weights are restored
     shuffle       a new order of the examples each epoch; False: as they come
     scale         bytes of x are multiplied by it, and integers where no input has bytes; None: as a Dataset says, else
-                  images (bytes [N, height, width] and more axes) by 1/255. What the model uses as indices is never
-                  scaled; targets that are the input itself (y is x, or the same memory) are scaled alike
+                  images (bytes [N, height, width] and more axes, with values above 1) by 1/255. What the model uses as
+                  indices is never scaled; targets that are the input itself (y is x, or the same memory) are scaled
+                  alike
     threads       None: the cores this process may use
     backend       native or reference
     record        True: keep the weights and means of moments of the run in `run.path`, for pictures of it, each 0.02 s

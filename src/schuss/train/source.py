@@ -50,7 +50,11 @@ def source_of(
     """
     if isinstance(data, Dataset):
         x, y = (data.x_train, data.y_train) if part == "train" else (data.x_test, data.y_test)
-        return Source(x, y, data.scale, data.class_names)
+        names = names_in(y)
+        if names is None:
+            return Source(x, y, data.scale, data.class_names)
+        labels, known = labels_of(names, data.class_names or classes, what)
+        return Source(x, labels, data.scale, known, named=True)
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise UsageError(f"{owner}: data must be a pair (x, y) or a schuss.data.Dataset, got {type(data).__name__}")
     x, y = data
@@ -92,7 +96,8 @@ def inputs_of(
     """What becomes of each input. scale: fit's; known: what the source says.
 
     Bytes are multiplied by the scale, and integers where no input has bytes; without one, bytes that are images (rank 3
-    and more, the examples' axis included) by 1/255. What the model uses as indices is never scaled.
+    and more, the examples' axis included, not all of them 0 or 1) by 1/255. What the model uses as indices is never
+    scaled.
     """
     inputs = list(as_inputs(types))
     chosen = scale if scale is not None else known
@@ -109,9 +114,11 @@ def inputs_of(
             continue
         if chosen is not None:
             inputs[i] = replace(inputs[i], scale=float(chosen))
+        elif columns[f"x{i}"].max(initial=0) <= 1:
+            continue  # flags, one-hot columns or planes of them
         elif types[i].rank >= 3:
             inputs[i] = replace(inputs[i], scale=IMAGES)
-        elif types[i].rank == 2 and columns[f"x{i}"].max(initial=0) > 1:
+        elif types[i].rank == 2:
             _warn_of_bytes(inputs[i].name, columns[f"x{i}"])
     return tuple(inputs)
 
