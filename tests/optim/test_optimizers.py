@@ -219,6 +219,7 @@ def test_state_names_shapes_and_values() -> None:
     state = optim.NAdam().init(params)
     assert {k: (str(v.dtype), v.shape) for k, v in state.items()} == {
         "lr_factor": ("float64", ()),
+        "lr_held": ("float64", ()),
         "mu_product": ("float64", ()),
         "exp_avg/a": ("float32", (2, 3)),
         "exp_avg/b": ("float64", (2,)),
@@ -226,10 +227,11 @@ def test_state_names_shapes_and_values() -> None:
         "exp_avg_sq/b": ("float64", (2,)),
     }
     assert state["mu_product"] == state["lr_factor"] == 1
-    assert optim.SGD().init(params) == {"lr_factor": 1}
-    assert list(optim.SGD(momentum=0.5).init({"a": params["a"]})) == ["lr_factor", "momentum_buffer/a"]
+    assert optim.SGD().init(params) == {"lr_factor": 1, "lr_held": 0}
+    assert list(optim.SGD(momentum=0.5).init({"a": params["a"]})) == ["lr_factor", "lr_held", "momentum_buffer/a"]
     assert list(optim.RMSprop(centered=True, momentum=0.5).init({"a": params["a"]})) == [
         "lr_factor",
+        "lr_held",
         "square_avg/a",
         "grad_avg/a",
         "momentum_buffer/a",

@@ -10,9 +10,21 @@ from schuss.optim.adagrad import Adagrad
 from schuss.optim.adam import Adam, AdamW, NAdam
 from schuss.optim.base import Optimizer
 from schuss.optim.clip import clip_grad_norm, global_norm
+from schuss.optim.groups import Group, as_group
 from schuss.optim.lion import Lion
+from schuss.optim.plateau import ReduceLROnPlateau
 from schuss.optim.rmsprop import RMSprop
-from schuss.optim.schedules import Constant, Cosine, Exponential, OneCycle, Schedule, Step, Warmup
+from schuss.optim.schedules import (
+    Constant,
+    Cosine,
+    CosineWarmRestarts,
+    Exponential,
+    MultiStep,
+    OneCycle,
+    Schedule,
+    Step,
+    Warmup,
+)
 from schuss.optim.sgd import SGD
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -20,15 +32,54 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 """The optimizers by name."""
 SCHEDULES: dict[str, type[Schedule]] = {
-    cls.__name__: cls for cls in (Constant, Step, Exponential, Cosine, OneCycle, Warmup)
+    cls.__name__: cls
+    for cls in (
+        Constant,
+        Step,
+        MultiStep,
+        Exponential,
+        Cosine,
+        CosineWarmRestarts,
+        OneCycle,
+        ReduceLROnPlateau,
+        Warmup,
+    )
 }
 """The schedules by name."""
+_PYTORCHS = {
+    "ConstantLR": "Constant",
+    "StepLR": "Step",
+    "MultiStepLR": "MultiStep",
+    "ExponentialLR": "Exponential",
+    "CosineAnnealingLR": "Cosine",
+    "CosineAnnealingWarmRestarts": "CosineWarmRestarts",
+    "OneCycleLR": "OneCycle",
+    "LinearLR": "Warmup",
+    "LambdaLR": "any function of the step",
+    "lr_scheduler": "Step, MultiStep, Cosine, ...",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PYTORCHS:
+        ours = _PYTORCHS[name]
+        raise AttributeError(f"schuss.optim has no {name}: it is {ours} here, given as the optimizer's lr")
+    raise AttributeError(f"module 'schuss.optim' has no attribute {name!r}")
 
 
 def from_config(config: Mapping[str, Any]) -> Any:
     """An optimizer or schedule from its config(). UsageError for an unknown one or setting."""
-    inner = {k: from_config(v) if isinstance(v, Mapping) else v for k, v in config.items()}
-    return build(inner, {**OPTIMIZERS, **SCHEDULES}, "optimizer or schedule")
+    if config.get("type") == "Group":
+        settings = {k: _inner(v) for k, v in config.items()}
+        return as_group("from_config", {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+    return build({k: _inner(v) for k, v in config.items()}, {**OPTIMIZERS, **SCHEDULES}, "optimizer or schedule")
+
+
+def _inner(value: Any) -> Any:
+    """A setting: a schedule, groups, or as it is."""
+    if isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+        return [from_config(v) for v in value]
+    return from_config(value) if isinstance(value, Mapping) else value
 
 
 __all__ = [
@@ -40,12 +91,16 @@ __all__ = [
     "AdamW",
     "Constant",
     "Cosine",
+    "CosineWarmRestarts",
     "Exponential",
+    "Group",
     "Lion",
+    "MultiStep",
     "NAdam",
     "OneCycle",
     "Optimizer",
     "RMSprop",
+    "ReduceLROnPlateau",
     "Schedule",
     "Step",
     "Warmup",

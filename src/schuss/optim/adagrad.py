@@ -29,6 +29,7 @@ class Adagrad(Optimizer):
     eps: float = 1e-10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_rate("Adagrad", self.lr)
         check_not_negative(
             "Adagrad",

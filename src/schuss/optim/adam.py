@@ -50,6 +50,7 @@ class Adam(Optimizer):
     slot_names: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_rate(type(self).__name__, self.lr)
         check_betas(type(self).__name__, self.betas)
         check_not_negative(type(self).__name__, eps=self.eps, weight_decay=self.weight_decay)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from schuss import ops
 from schuss.errors import UsageError
 from schuss.nn.config import Configured
-from schuss.trace import notice
+from schuss.nn.module import Module
+from schuss.nn.parameter import Parameter
+from schuss.optim.groups import Group, as_group, resolve, split
+from schuss.trace import notice, tracing
 
 Array = NDArray[Any]
 Scalar = Any
@@ -21,7 +24,9 @@ Scalar = Any
 Rate = float | Callable[[Any], Any]
 """A learning rate: a number, or a schedule: step (int64 scalar tensor, from 0) -> float64 scalar tensor."""
 Slots = dict[str, Any]
-LR_FACTOR = "lr_factor"
+LR_FACTOR, LR_HELD = "lr_factor", "lr_held"
+STEERING = {LR_FACTOR: 1.0, LR_HELD: 0.0}
+"""Scalars of the state through which a run's rate is steered, with their first values: lr * lr_factor + lr_held."""
 
 
 class Updates(Protocol):
@@ -44,13 +49,39 @@ class Optimizer(Configured):
     and updates one parameter (`one`). Formulas and defaults are PyTorch's; g is the gradient, w the
     parameter, t the step counted from 1.
 
-    One more state, the float64 scalar lr_factor, multiplies the rate or the schedule's value. It starts at 1, which
-    changes no bit, and no step changes it: it is there for whoever steers a run from outside.
+    groups are parameters with settings of their own (schuss.optim.Group). Scalars of the state are kept for each: those
+    of the parameters in no group under their plain names, those of a group with its name, as lr_factor/body.
+
+    Two more float64 scalars are there for whoever steers a run from outside; no step changes them. The rate is
+    lr * lr_factor + lr_held: 1 and 0 at first, which change no bit; a rate that is held has 0 and the rate.
     """
 
     lr: Rate
+    groups: tuple[Group, ...] = field(default=(), kw_only=True)
 
     shared_scalars: ClassVar[tuple[str, ...]] = ()  # float64 state all parameters share; starts at 1
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        if args and isinstance(args[0], (Iterable, Module, Parameter)) and not isinstance(args[0], str):
+            raise UsageError(
+                f"{cls.__name__}: it takes the learning rate first, and no parameters: fit and schuss.Updater give it "
+                "those of the model; settings for some of them go in groups=[optim.Group(part, lr=...)]"
+            )
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        if isinstance(self.groups, (str, Mapping, Group)) or not isinstance(self.groups, Iterable):
+            raise UsageError(f'{owner}: groups must be a list of optim.Group("name", lr=...), got {self.groups!r}')
+        object.__setattr__(self, "groups", tuple(as_group(owner, group) for group in self.groups))
+        known = [f.name for f in fields(self) if f.name != "groups"]
+        for group in self.groups:
+            for name in group.settings:
+                if name not in known:
+                    raise UsageError(f"{owner}: {group!r}: there is no setting {name}; it has {', '.join(known)}")
+        taken = [name for name, _ in self.members()]
+        if len(set(taken)) < len(taken):
+            raise UsageError(f"{owner}: two groups have one name among {taken[1:]}; give them others with name=")
 
     def slots(self) -> dict[str, float]:
         """The names of the arrays kept for each parameter, with their first value."""
@@ -64,35 +95,102 @@ class Optimizer(Configured):
         """The new parameter and its new slots."""
         raise NotImplementedError
 
-    def init(self, params: Mapping[str, Array]) -> dict[str, Array]:
-        """The state before the first step."""
-        state: dict[str, Array] = {name: np.ones(()) for name in (LR_FACTOR, *self.shared_scalars)}
-        for slot, first in self.slots().items():
-            for name, w in params.items():
-                state[f"{slot}/{name}"] = np.full(w.shape, first, w.dtype)
+    # -- groups ------------------------------------------------------------------------------------------
+
+    def members(self) -> list[tuple[str, Optimizer]]:
+        """The groups by name, each with the optimizer of its settings; "" is that of the parameters in no group."""
+        rest = replace(self, groups=()) if self.groups else self
+        own = [(g.name or f"group{i}", replace(rest, **g.settings)) for i, g in enumerate(self.groups, 1)]
+        return [("", rest), *own]
+
+    def parts(self, params: Mapping[str, Any]) -> Iterator[tuple[str, Optimizer, list[str]]]:
+        """members, each with its names among the params."""
+        for (key, optimizer), names in zip(self.members(), split(self.groups, params), strict=True):
+            yield key, optimizer, names
+
+    def resolved(self, model: Any) -> Self:
+        """The same with the names of the model's parameters in the groups, as fit makes it.
+
+        UsageError for a group that selects none, a parameter in two groups, two groups of one name.
+        """
+        return replace(self, groups=resolve(self.groups, model)) if self.groups else self
+
+    # -- the protocol --------------------------------------------------------------------------------------
+
+    def init(self, params: Mapping[str, Any]) -> dict[str, Array]:
+        """The state before the first step. params: arrays or Parameters by name.
+
+        UsageError for a group that selects none of them (modules select Parameters), and a parameter in two groups.
+        """
+        state: dict[str, Array] = {}
+        for key, optimizer, names in self.parts(params):
+            state |= {scalar_name(name, key): np.full((), first) for name, first in STEERING.items()}
+            state |= {scalar_name(name, key): np.ones(()) for name in self.shared_scalars}
+            for slot, first in optimizer.slots().items():
+                state |= {f"{slot}/{n}": np.full(params[n].shape, first, params[n].dtype) for n in names}
         return state
 
     def update(
         self, params: Mapping[str, Any], grads: Mapping[str, Any], state: Mapping[str, Any], step: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """New parameters and new state. step is an int64 scalar that counts from 0; lr_factor may be left out."""
-        shared = {name: state[name] for name in self.shared_scalars}
-        at = ops.cast(step, dtype="float64")
-        lr = rate_at(self.lr, step)
-        if LR_FACTOR in state:
-            lr = state[LR_FACTOR] * (lr if isinstance(lr, (int, float)) else ops.cast(lr, dtype="float64"))
-        scalars = self.scalars(at + 1.0, lr, shared)
-        as_dtype: dict[str, dict[str, Scalar]] = {}
-        new_params: dict[str, Any] = {}
-        new_state: dict[str, Any] = {n: state[n] for n in (LR_FACTOR,) if n in state} | shared
-        for name, w in params.items():
-            dtype = str(w.dtype)
-            if dtype not in as_dtype:
-                as_dtype[dtype] = {k: cast_scalar(v, dtype) for k, v in scalars.items()}
-            slots = {slot: state[f"{slot}/{name}"] for slot in self.slots()}
-            new_params[name], slots = self.one(w, grads[name], slots, as_dtype[dtype])
-            new_state.update({f"{slot}/{name}": value for slot, value in slots.items()})
+        """New parameters and new state. step is an int64 scalar that counts from 0; lr_factor and lr_held may be left
+        out. A frozen Parameter and one whose gradient is None are left as they are, with their state. Outside a trace
+        the new values of Parameters are arrays: nn.load_state_dict(model, new) sets them.
+
+        UsageError for a parameter without a gradient or without state.
+        """
+        new_params, new_state = {name: _value(w) for name, w in params.items()}, dict(state)
+        for key, optimizer, names in self.parts(params):
+            learned = [n for n in names if not _is_frozen(params[n]) and _given(grads, n, "gradient") is not None]
+            scalars = optimizer._step_scalars(key, state, new_state, step)
+            as_dtype: dict[str, dict[str, Scalar]] = {}
+            for name in learned:
+                w = new_params[name]
+                dtype = str(w.dtype)
+                if dtype not in as_dtype:
+                    as_dtype[dtype] = {k: cast_scalar(v, dtype) for k, v in scalars.items()}
+                slots = {slot: _given(state, f"{slot}/{name}", "state") for slot in optimizer.slots()}
+                new_params[name], slots = optimizer.one(w, grads[name], slots, as_dtype[dtype])
+                new_state.update({f"{slot}/{name}": value for slot, value in slots.items()})
         return new_params, new_state
+
+    def _step_scalars(self, key: str, state: Mapping[str, Any], new: dict[str, Any], step: Any) -> dict[str, Scalar]:
+        """A group's coefficients of this step; what it shares goes into the new state."""
+        shared = {name: _given(state, scalar_name(name, key), "state") for name in self.shared_scalars}
+        lr = rate_at(self.lr, step)
+        factor, held = (state.get(scalar_name(name, key)) for name in (LR_FACTOR, LR_HELD))
+        if factor is not None:
+            lr = factor * (lr if isinstance(lr, (int, float)) else ops.cast(lr, dtype="float64"))
+        if held is not None:
+            lr = lr + held
+        scalars = self.scalars(ops.cast(step, dtype="float64") + 1.0, lr, shared)
+        new.update({scalar_name(name, key): value for name, value in shared.items()})
+        return scalars
+
+    def config(self) -> dict[str, Any]:
+        """{"type": class name, field: value, ...}, fit for JSON; groups only if there are some."""
+        config = super().config()
+        return config if self.groups else {k: v for k, v in config.items() if k != "groups"}
+
+
+def scalar_name(scalar: str, group: str) -> str:
+    """A group's scalar in the state; "" is the group of the parameters in none."""
+    return f"{scalar}/{group}" if group else scalar
+
+
+def _is_frozen(w: Any) -> bool:
+    return isinstance(w, Parameter) and not w.requires_grad
+
+
+def _value(w: Any) -> Any:
+    """What a Parameter stands for: its tensor while a graph is built, else its numbers."""
+    return w.data if isinstance(w, Parameter) and not tracing() else w
+
+
+def _given(values: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in values:
+        raise UsageError(f"update: there is no {what} {name!r}; init and update need the same parameters, by name")
+    return values[name]
 
 
 def rate_at(lr: Rate, step: Any) -> Scalar:

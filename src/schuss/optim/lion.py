@@ -26,6 +26,7 @@ class Lion(Optimizer):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_rate("Lion", self.lr)
         check_betas("Lion", self.betas)
         check_not_negative("Lion", weight_decay=self.weight_decay)

@@ -42,6 +42,7 @@ class RMSprop(Optimizer):
     centered: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_rate("RMSprop", self.lr)
         check_fraction("RMSprop", alpha=self.alpha, momentum=self.momentum)
         check_not_negative("RMSprop", eps=self.eps, weight_decay=self.weight_decay)

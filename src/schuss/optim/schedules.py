@@ -6,6 +6,7 @@ Called with a tensor they give a tensor, with a whole number a number: plot [s(i
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,15 @@ class Schedule(Configured):
     def at(self, t: Any) -> Any:
         """The rate at step t, a float64 scalar."""
         raise NotImplementedError
+
+    def check(self, columns: Collection[str]) -> None:
+        """Before a run whose history will have these columns. UsageError if the schedule needs another."""
+
+    def after_epoch(self, history: Mapping[str, Sequence[float]], rate: float) -> float:
+        """What the rate becomes after an epoch that ended with this one, by the history so far; the schedule's later
+        values are multiplied likewise. What it does must follow from the history alone, so that a resumed run goes on
+        as it would have."""
+        return rate
 
 
 def _positive_steps(owner: str, **steps: int) -> None:
@@ -85,6 +95,30 @@ class Step(Schedule):
 
 
 @dataclass(frozen=True)
+class MultiStep(Schedule):
+    """lr * gamma ** (how many of the milestones are at or before step t). PyTorch's MultiStepLR, in steps."""
+
+    lr: float
+    milestones: tuple[int, ...]
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        _number_rate("MultiStep", self.lr)
+        if not isinstance(self.milestones, Sequence) or not self.milestones or isinstance(self.milestones, str):
+            raise UsageError(f"MultiStep: milestones must be a list of steps, got {self.milestones!r}")
+        object.__setattr__(self, "milestones", tuple(self.milestones))
+        for i, step in enumerate(self.milestones):
+            _positive_steps("MultiStep", **{f"milestones[{i}]": step})
+        _in_unit("MultiStep", gamma=self.gamma)
+
+    def at(self, t: Any) -> Any:
+        passed = t * 0.0
+        for step in self.milestones:
+            passed = passed + ops.cast(ops.greater_equal(t, float(step)), dtype="float64")
+        return ops.pow(self.gamma, passed) * self.lr
+
+
+@dataclass(frozen=True)
 class Exponential(Schedule):
     """lr * gamma ** t"""
 
@@ -122,6 +156,42 @@ class Cosine(Schedule):
 
     def at(self, t: Any) -> Any:
         return _cosine(self.lr, self.min_lr, ops.minimum(t / self.steps, 1.0))
+
+
+@dataclass(frozen=True)
+class CosineWarmRestarts(Schedule):
+    """Cosine over `steps` steps, then from lr again over steps * multiplier, steps * multiplier**2, ...
+
+    PyTorch's CosineAnnealingWarmRestarts (T_0 = steps, T_mult = multiplier, eta_min = min_lr), in steps.
+    Source: Loshchilov and Hutter, SGDR (ICLR 2017).
+    """
+
+    lr: float
+    steps: int
+    multiplier: int = 1
+    min_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        _number_rate("CosineWarmRestarts", self.lr)
+        _positive_steps("CosineWarmRestarts", steps=self.steps, multiplier=self.multiplier)
+        if not 0.0 <= self.min_lr <= self.lr:
+            raise UsageError(f"CosineWarmRestarts: min_lr must be between 0 and lr, got {self.min_lr!r}")
+
+    def at(self, t: Any) -> Any:
+        if self.multiplier == 1:
+            return _cosine(self.lr, self.min_lr, t / self.steps - ops.floor(t / self.steps))
+        grow = self.multiplier - 1.0
+        guess = ops.floor(ops.log(t * (grow / self.steps) + 1.0) / math.log(self.multiplier))  # one off by rounding
+        cycle = guess + 1.0
+        for _ in range(2):
+            cycle = ops.where(ops.less(t, self._start(cycle)), cycle - 1.0, cycle)
+        start = self._start(cycle)
+        return _cosine(self.lr, self.min_lr, (t - start) / (self._start(cycle + 1.0) - start))
+
+    def _start(self, cycle: Any) -> Any:
+        """The step at which a cycle begins, a whole number."""
+        grown = ops.floor(ops.pow(float(self.multiplier), cycle) + 0.5)
+        return (grown - 1.0) * (self.steps / (self.multiplier - 1.0))
 
 
 @dataclass(frozen=True)
@@ -185,3 +255,10 @@ class Warmup(Schedule):
         since = ops.cast(ops.maximum(t - float(self.steps), 0.0), dtype="int64")
         part = ops.minimum((t + 1.0) / (self.steps + 1.0), 1.0)
         return part * rate_at(self.inner, since)
+
+    def check(self, columns: Collection[str]) -> None:
+        if isinstance(self.inner, Schedule):
+            self.inner.check(columns)
+
+    def after_epoch(self, history: Mapping[str, Sequence[float]], rate: float) -> float:
+        return self.inner.after_epoch(history, rate) if isinstance(self.inner, Schedule) else rate

@@ -39,6 +39,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_rate("SGD", self.lr)
         check_fraction("SGD", momentum=self.momentum)
         check_not_negative("SGD", dampening=self.dampening, weight_decay=self.weight_decay)

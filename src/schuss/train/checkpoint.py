@@ -19,8 +19,9 @@ import numpy as np
 
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_sealed, read_tensors, write_tensors
+from schuss.optim.base import STEERING
 from schuss.paths import check_writable
-from schuss.train.loop import FACTOR, Position, Trainer
+from schuss.train.loop import Position, Trainer
 from schuss.train.settings import check_length, check_settings
 from schuss.version import __version__
 
@@ -84,8 +85,9 @@ class Checkpoint:
         held = comparable(meta.get("settings"))
         check_settings(self.settings, held, str(self.path), self._mend)
         check(held)
-        if FACTOR in trainer.arrays:  # files written before the rate could be changed have none
-            arrays.setdefault(FACTOR, np.ones(()))
+        for name, first in STEERING.items():  # files written before the rate could be changed, or held, have none
+            if f"opt/{name}" in trainer.arrays:
+                arrays.setdefault(f"opt/{name}", np.full((), first))
         name = misfit(trainer, arrays)
         if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")

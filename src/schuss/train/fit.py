@@ -146,7 +146,7 @@ def prepare(model: Any, data: Data | Dataset, **given: Any) -> Trainer:
     labels = "accuracy" in task.metrics and task.target.rank == 1
     names, named = (source.classes, source.named) if labels else (None, False)
     output = Output(task.target, CLASSIFICATION if labels else REGRESSION, names, task.target_scale, named)
-    nn.set_signature(model, Signature(task.inputs, output, asked.loss, asked.optimizer))
+    nn.set_signature(model, Signature(task.inputs, output, asked.loss, task.optimizer))
     trainer = Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
     take_up(trainer)
     return trainer

@@ -20,7 +20,7 @@ from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import inert
 from schuss.nn.losses import weighted
-from schuss.optim import clip_grad_norm
+from schuss.optim import Optimizer, clip_grad_norm
 from schuss.signature import Input
 from schuss.signature.inputs import as_inputs
 from schuss.trace import Tensor, as_tensor, building, notice, one_example_axis, scope, settles
@@ -36,6 +36,7 @@ class Task:
     inputs        a signature's inputs, or types of data that are taken as they are
     target_scale  what targets are multiplied by that are the input itself
     weighting     what the weights of examples are normalised over: the data, before the run, or each batch
+    optimizer     in its groups the names of the model's parameters stand for whatever selected them
     """
 
     model: Any
@@ -52,6 +53,8 @@ class Task:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", as_inputs(self.inputs))
+        if isinstance(self.optimizer, Optimizer):
+            object.__setattr__(self, "optimizer", self.optimizer.resolved(self.model))
 
     @property
     def columns(self) -> tuple[str, ...]:
