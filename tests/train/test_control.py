@@ -268,11 +268,71 @@ def test_a_new_rate_is_used_from_the_next_step_on(single_steps):
 
 def test_a_schedule_goes_on_in_proportion(single_steps):
     schedule = optim.Exponential(0.1, 0.9)
-    trainer = steered(10, lambda c: c.set_rate(0.5 * schedule(10)), optimizer=optim.SGD(lr=schedule), epochs=2)
+    rate = 0.5 * schedule(10)
+    trainer = steered(10, lambda c: c.set_rate(rate, hold=False), optimizer=optim.SGD(lr=schedule), epochs=2)
     assert trainer.run.history["lr"] == pytest.approx([0.5 * schedule(29), 0.5 * schedule(59)])
     change = trainer.run.changes[0]
     assert change["from"] == pytest.approx(schedule(10))
     assert change["to"] == pytest.approx(0.5 * schedule(10))
+    assert "held" not in change
+
+
+def test_a_rate_is_held_against_the_schedule(single_steps):
+    """At first OneCycle rises: a rate that is multiplied by it runs away."""
+    schedule = optim.OneCycle(0.1, 60)
+    trainer = steered(10, lambda c: c.set_rate(0.01), optimizer=optim.SGD(lr=schedule), epochs=2)
+    assert trainer.run.history["lr"] == [0.01, 0.01]
+    change = trainer.run.changes[0]
+    assert (change["from"], change["to"], change["held"]) == (pytest.approx(float(schedule(10))), 0.01, True)
+
+    class Two:
+        lr = staticmethod(lambda step: schuss.where(step < 10, schedule(step), 0.01))
+        init = staticmethod(optim.SGD(lr=lr).init)
+        update = staticmethod(optim.SGD(lr=lr).update)
+
+    alone = trainer_of(optimizer=Two(), epochs=2)
+    alone.train()
+    assert same_bits(trainer.weights(), alone.weights())
+
+
+def test_a_rate_that_was_held_is_given_back_to_the_schedule(single_steps):
+    schedule = optim.Exponential(0.1, 0.9)
+    actions = {10: lambda c: c.set_rate(0.5), 20: lambda c: c.set_rate(schedule(20), hold=False)}
+    control = schuss.Control()
+    trainer = trainer_of(control, optimizer=optim.SGD(lr=schedule), epochs=2)
+    trainer.train(lambda _: actions.get(trainer.run.steps, lambda c: None)(control))
+    assert trainer.run.history["lr"] == pytest.approx([schedule(29), schedule(59)])
+
+
+def test_groups_change_in_proportion(single_steps):
+    groups = [optim.Group("2", lr=0.02), optim.Group("0.bias", lr=optim.Exponential(0.4, 0.9))]
+    optimizer = optim.SGD(0.1, groups=groups)
+    trainer = steered(10, lambda c: c.set_rate(0.05), optimizer=optimizer, epochs=1)
+    held = 0.5 * 0.4 * 0.9**10
+    assert trainer.rates_at(29) == pytest.approx({"lr": 0.05, "lr/2": 0.01, "lr/0.bias": held})
+    trainer = steered(10, lambda c: c.set_rate(0.05, hold=False), optimizer=optimizer, epochs=1)
+    assert trainer.rates_at(29) == pytest.approx({"lr": 0.05, "lr/2": 0.01, "lr/0.bias": 0.5 * 0.4 * 0.9**29})
+    trainer = steered(10, lambda c: [c.set_rate(0), c.set_rate(0.2)], optimizer=optimizer, epochs=1)
+    assert trainer.rates_at(29)["lr/2"] == pytest.approx(0.04)
+
+
+def test_a_users_own_optimizer_says_why_its_schedule_cannot_be_held():
+    class Own:
+        lr = staticmethod(optim.Exponential(0.1, 0.9))
+
+        def init(self, params):
+            return {"lr_factor": np.ones(())}
+
+        def update(self, params, grads, state, step):
+            return {n: w - grads[n] * schuss.cast(state["lr_factor"], dtype=w.dtype) for n, w in params.items()}, state
+
+    control = schuss.Control()
+    trainer_of(control, optimizer=Own())
+    with pytest.raises(schuss.errors.UsageError, match=r"the rate of Own cannot be held: .*'lr_held'.*hold=False"):
+        control.set_rate(0.1)
+    control.set_rate(0.1, hold=False)
+    with pytest.raises(schuss.errors.UsageError, match="hold must be True or False"):
+        control.set_rate(0.1, hold="no")
 
 
 def test_a_rate_of_zero_stands_still_and_another_goes_on(single_steps):
@@ -285,7 +345,7 @@ def test_a_rate_of_zero_stands_still_and_another_goes_on(single_steps):
 
 def test_where_a_schedule_is_at_zero_no_rate_can_be_set(single_steps):
     schedule = optim.Cosine(0.1, steps=5)
-    trainer = steered(10, lambda c: c.set_rate(0.1), optimizer=optim.SGD(lr=schedule), epochs=1)
+    trainer = steered(10, lambda c: c.set_rate(0.1, hold=False), optimizer=optim.SGD(lr=schedule), epochs=1)
     assert trainer.run.changes == [{"step": 10, "epoch": 10 / STEPS, "what": "lr", "from": 0.0, "to": 0.0}]
     assert trainer.arrays["opt/lr_factor"] == 1
 

@@ -47,7 +47,8 @@ class Run:
     steps     steps done
     stopped   why the run ended before its last epoch, else None
     best      the epoch with the least validation loss, or the best by `early_stop`'s metric
-    changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}, and
+    changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}
+              (with "held": True where a schedule does not change it any more), and
               likewise "pause", "resume", "step" and "stop" with None for from and to
     curve     the loss and metrics finely (schuss.train.record.Curve); model files keep its columns
     prepared  what was done with the data, in words: {"x": "uint8[N, 28, 28]: integers are multiplied by 1/255, ..."}

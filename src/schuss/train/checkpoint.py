@@ -85,9 +85,9 @@ class Checkpoint:
         held = comparable(meta.get("settings"))
         check_settings(self.settings, held, str(self.path), self._mend)
         check(held)
-        for name, first in STEERING.items():  # files written before the rate could be changed, or held, have none
-            if f"opt/{name}" in trainer.arrays:
-                arrays.setdefault(f"opt/{name}", np.full((), first))
+        for scalar, first in STEERING.items():  # files written before the rate could be changed, or held, have none
+            if f"opt/{scalar}" in trainer.arrays:
+                arrays.setdefault(f"opt/{scalar}", np.full((), first))
         name = misfit(trainer, arrays)
         if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")

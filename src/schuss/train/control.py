@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,13 @@ import numpy as np
 from schuss.errors import UsageError
 
 Request = tuple[str, Any]
-"""What was asked for, with the number of steps, the learning rate or the reason."""
+"""What was asked for, with the number of steps, (the learning rate, whether it is held) or the reason."""
 BY_HAND = "stopped by hand"
+
+
+def _free(hold: bool) -> str | None:
+    """Of no run: whatever is asked for waits for one."""
+    return None
 
 
 class Control:
@@ -27,7 +33,7 @@ class Control:
         self._changed = threading.Condition()
         self._requests: list[Request] = []  # not yet seen by the run
         self._paused = False
-        self._no_rate: str | None = None  # why the running optimizer's rate cannot be changed
+        self._why_fixed: Callable[[bool], str | None] = _free  # why the running optimizer's rate cannot be changed
         self._running = False
         self._held = False  # this and the next two: what the run has seen; only its thread writes them
         self._granted = 0  # single steps yet to be done
@@ -64,20 +70,29 @@ class Control:
             raise UsageError(f"stop: the reason must be a text, got {reason!r}")
         self._ask("stop", reason)
 
-    def set_rate(self, lr: float) -> None:
-        """Use this learning rate, at least 0, from the next slice on. A schedule goes on in proportion: its values are
-        multiplied by the factor that makes the present one `lr`; where that is 0, none does.
+    def set_rate(self, lr: float, hold: bool = True) -> None:
+        """Use this learning rate, at least 0, from the next slice on.
 
-        UsageError if the running optimizer is one of the user's own without the state "lr_factor".
+        hold  True: it stays as it is, whatever the schedule says, until it is set again. False: the schedule goes on in
+              proportion, its values multiplied by the factor that makes the present one `lr`; where that is 0, none
+              does. Without a schedule both are the same.
+
+        The rates of the optimizer's groups change in proportion; `lr` is that of the history's column "lr".
+
+        UsageError if the running optimizer is one of the user's own without the state "lr_factor" or, to hold a
+        schedule, "lr_held": its rate must be lr * lr_factor + lr_held.
         """
         if isinstance(lr, bool) or not isinstance(lr, (int, float, np.number)) or not 0.0 <= float(lr) < math.inf:
             raise UsageError(f"set_rate: the learning rate must be a number of at least 0, got {lr!r}")
+        if not isinstance(hold, (bool, np.bool_)):
+            raise UsageError(f"set_rate: hold must be True or False, got {hold!r}")
         with self._changed:
-            if self._no_rate is not None:
-                raise UsageError(f"set_rate: {self._no_rate}")
+            why = self._why_fixed(bool(hold))
+            if why is not None:
+                raise UsageError(f"set_rate: {why}")
             if self._requests and self._requests[-1][0] == "lr":  # a slider being dragged: only its last place counts
                 self._requests.pop()
-            self._ask("lr", float(lr))
+            self._ask("lr", (float(lr), bool(hold)))
 
     def _ask(self, what: str, value: Any, paused: bool | None = None) -> None:
         with self._changed:
@@ -87,16 +102,18 @@ class Control:
 
     # -- for the run ---------------------------------------------------------------------------------
 
-    def attach(self, no_rate: str | None) -> None:
-        """A run is being made for it. no_rate: why its rate cannot be changed, None if it can.
+    def attach(self, why_fixed: Callable[[bool], str | None]) -> None:
+        """A run is being made for it. why_fixed: says why its rate cannot be changed or, for True, be held; None if it
+        can.
 
         UsageError if that was asked for already and cannot be, or while another run uses it.
         """
         with self._changed:
             self._check_free()
-            if no_rate is not None and any(what == "lr" for what, _ in self._requests):
-                raise UsageError(f"set_rate: {no_rate}")
-            self._no_rate = no_rate
+            for what, value in self._requests:
+                if what == "lr" and (why := why_fixed(value[1])) is not None:
+                    raise UsageError(f"set_rate: {why}")
+            self._why_fixed = why_fixed
 
     def begin(self) -> None:
         """The run begins: until `detach` the control is its own. UsageError while another one uses it."""
@@ -111,7 +128,7 @@ class Control:
     def detach(self) -> None:
         """The run has ended: what it did not see is forgotten."""
         with self._changed:
-            self._requests, self._paused, self._no_rate, self._running = [], False, None, False
+            self._requests, self._paused, self._why_fixed, self._running = [], False, _free, False
             self._held, self._granted, self._reason = False, 0, None
 
     def take(self) -> list[Request]:

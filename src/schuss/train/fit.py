@@ -198,7 +198,7 @@ def metrics_by_name(given: Any, owner: str = "fit") -> dict[str, Metric]:
     for name, metric in mapped:
         if not callable(metric):
             raise UsageError(f"{owner}: metrics must be functions of (pred, target), got {name} = {metric!r}")
-        if name in named or name in COLUMNS or str(name).startswith("val_"):
+        if name in named or name in COLUMNS or str(name).startswith(("val_", "lr/")):
             raise UsageError(
                 f"{owner}: metrics need names of their own, {name} is taken; give them as {{name: function}}"
             )

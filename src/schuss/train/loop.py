@@ -22,7 +22,7 @@ from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.early_stop import early_stop
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.options import Options
-from schuss.train.rate import schedule_of, steered, why_fixed
+from schuss.train.rate import Rates
 from schuss.train.record import EVERY, SHARE, Curve, Moment, Recorder, interval
 from schuss.train.step import Task, training
 
@@ -43,6 +43,7 @@ class Progress:
     steps: int
     examples: int
     means: Mapping[str, float]
+    rates: Mapping[str, float | None] = field(default_factory=dict)  # of the last step: lr, and lr/NAME of each group
 
 
 @dataclass
@@ -95,8 +96,10 @@ class Trainer:
         params = {name: p.data for name, p in self.parameters.items()}
         made = training(task)
         state, self.step = made.state, made.step
+        self.rates = Rates(task.optimizer, made.learned, state)
+        self.rates.check(columns)
         self.control = options.control or Control()
-        self.control.attach(why_fixed(task.optimizer, state))
+        self.control.attach(self.rates.why_fixed)
         every = interval(options.record or options.watch)
         self.recorder = None
         if every is not None:
@@ -106,7 +109,6 @@ class Trainer:
         names = ("loss", *(n for n in task.sums if n not in ("count", "loss")))
         before = self.run.curve  # of a run that goes on
         self.curve = self.run.curve = before if before is not None and before.names == names else Curve(names)
-        self._schedule = schedule_of(task.optimizer)
         self.loop = executor.loop(self.step, self.batch)
         self.loop.bind(data)
         first = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}
@@ -188,8 +190,11 @@ class Trainer:
 
     def rate(self, step: int) -> float | None:
         """The learning rate of a step, as it was set last; None for an optimizer of the user's own without `lr`."""
-        scheduled = self._schedule(step)
-        return None if scheduled is None else scheduled * float(self.arrays.get(FACTOR, 1.0))
+        return self.rates_at(step)["lr"]
+
+    def rates_at(self, step: int) -> dict[str, float | None]:
+        """Likewise those of all groups, by column of the history: lr, lr/NAME, ..."""
+        return self.rates.at(step, self.arrays)
 
     def _note_record(self) -> None:
         signature = nn.signature_of(self.task.model)
@@ -312,20 +317,22 @@ class Trainer:
         """Note what was asked for; set the rate."""
         at = self.position
         for what, value in self.control.take():
-            before = after = None
+            change: dict[str, Any] = {"step": at.counter, "epoch": self._epochs(), "what": what}
+            change |= {"from": None, "to": None}
             if what == "lr":
-                before = self.rate(at.counter)
-                self._set_factor(order, value)
-                after = self.rate(at.counter)
-            change = {"step": at.counter, "epoch": self._epochs(), "what": what, "from": before, "to": after}
+                lr, hold = value
+                change["from"] = self.rate(at.counter)
+                self._snapshot(order)  # steps before this one must not be run again with the new rate
+                self._steer(self.rates.set(lr, hold, at.counter, self.arrays))
+                change["to"] = self.rate(at.counter)
+                change |= {"held": True} if self.rates.holds(hold) else {}
             at.changes.append(change)
 
-    def _set_factor(self, order: Array, lr: float) -> None:
-        factor = steered(self._schedule(self.position.counter) or 0.0, lr)
-        if factor is not None:
-            self._snapshot(order)  # steps before this one must not be run again with the new rate
-            self.arrays[FACTOR] = np.asarray(factor, np.float64)
-            self.loop.load({FACTOR: self.arrays[FACTOR]})
+    def _steer(self, arrays: Mapping[str, Array]) -> None:
+        """Other values of the scalars through which the rates are steered, from the next step on."""
+        if arrays:
+            self.arrays.update(arrays)
+            self.loop.load(arrays)
             self._back = (self._back[0], dict(self.arrays))
 
     # -- what is seen of it --------------------------------------------------------------------------
@@ -337,7 +344,8 @@ class Trainer:
     def _progress(self) -> Progress:
         at = self.position
         done = min(at.step * self.batch, self.rows)
-        return Progress(at.epoch, self.options.epochs, at.step, self.steps, done, self._means())
+        rates = self.rates_at(max(at.counter - 1, 0))
+        return Progress(at.epoch, self.options.epochs, at.step, self.steps, done, self._means(), rates)
 
     def _peeked(self) -> dict[str, Array]:
         return {f"sum/{name}": self.loop.peek(f"sum/{name}") for name in self.task.sums}
@@ -362,8 +370,9 @@ class Trainer:
     def _moment(self, weights: dict[str, Array]) -> Moment:
         """The run as it is now, its means not known."""
         at = self.position
-        lr = self.rate(at.counter - 1 if self.recorder and self.recorder.path else at.counter)
-        return Moment(at.counter, self._epochs(), self.seconds, math.nan, {}, lr, weights)
+        rates = self.rates_at(at.counter - 1 if self.recorder and self.recorder.path else at.counter)
+        lr = rates.pop("lr")
+        return Moment(at.counter, self._epochs(), self.seconds, math.nan, {}, lr, weights, rates)
 
     def _record_slice(self) -> None:
         """After a slice: a moment, and a stretch of the curve, if it is time for one."""
@@ -393,12 +402,13 @@ class Trainer:
         row: dict[str, Any] = {"epoch": at.epoch + 1, **means(self.arrays, self.task)}
         if self.evaluation is not None:
             row |= {f"val_{k}": v for k, v in self.evaluation(self.weights()).items()}
-        row |= {"lr": self.rate(at.counter - 1), "seconds": at.epoch_seconds}
+        row |= {**self.rates_at(at.counter - 1), "seconds": at.epoch_seconds}
         for name, value in row.items():
             at.history.setdefault(name, []).append(value)
         for ended in (self.curve.since, self.recorder):
             if ended is not None:
                 ended.epoch_ended(self._sums(self.arrays))
+        self._steer(self.rates.after_epoch(at.history, at.counter - 1, self.arrays))
         self._remember_best(row)
         self._earlier += at.epoch_seconds
         at.epoch += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from schuss.train.loop import Progress
@@ -48,7 +49,15 @@ class Bar:
             loss=f"{at.means.get('loss', float('nan')):.4f}",
             accuracy="" if accuracy is None else f"  accuracy {accuracy * 100:.2f} %",
             speed=f"{rows / max(now - self._start, 1e-9):,.0f}",
+            rates=_rates(at.rates),
         )
+
+
+def _rates(rates: Mapping[str, float | None]) -> str:
+    """The learning rates, where there are several."""
+    if len(rates) < 2:
+        return ""
+    return "  " + "  ".join(f"{name} {rate:.3g}" for name, rate in rates.items() if rate is not None)
 
 
 class _Terminal:
@@ -71,7 +80,7 @@ class _Terminal:
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
-            TextColumn("loss {task.fields[loss]}{task.fields[accuracy]}"),
+            TextColumn("loss {task.fields[loss]}{task.fields[accuracy]}{task.fields[rates]}"),
             TextColumn("{task.fields[speed]} examples/s"),
             TimeRemainingColumn(compact=True),
         )
@@ -98,7 +107,7 @@ class _Notebook:
         self._handle: Any = None
 
     def show(self, done: int, total: int, **fields: str) -> None:
-        line = "epoch {epoch}  loss {loss}{accuracy}  {speed} examples/s".format(**fields)
+        line = "epoch {epoch}  loss {loss}{accuracy}{rates}  {speed} examples/s".format(**fields)
         shown = {"text/plain": f"{done / total:4.0%}  {line}"}
         if self._handle is None:
             from IPython.display import display

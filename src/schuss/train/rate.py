@@ -1,16 +1,20 @@
-"""The learning rate an optimizer uses, as a number."""
+"""The learning rates of a run as numbers: what they are, set by hand, changed by a schedule after an epoch."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from schuss import optim
 from schuss.exec.reference import run_graph
+from schuss.ir.executor import Array
 from schuss.ir.types import TensorType
-from schuss.optim.base import LR_FACTOR
+from schuss.optim.base import LR_FACTOR, LR_HELD, scalar_name
 from schuss.optim.schedules import Schedule
 from schuss.trace import trace
 
@@ -43,24 +47,110 @@ def schedules_in(optimizer: Any) -> list[Schedule]:
             waiting += value
         elif isinstance(value, Mapping):
             waiting += value.values()
+        elif isinstance(value, optim.Group):
+            waiting += value.settings.values()
     return found
 
 
-def why_fixed(optimizer: Any, state: dict[str, Any]) -> str | None:
-    """Why the rate cannot be changed while it runs; None if it can."""
-    if LR_FACTOR in state and getattr(optimizer, "lr", None) is not None:
+@dataclass(frozen=True)
+class _Rate:
+    """A group's: the schedule or number it has, and the arrays through which it is steered."""
+
+    group: str
+    given: Any
+    scheduled: Callable[[int], float | None]
+
+    @property
+    def factor(self) -> str:
+        return f"opt/{scalar_name(LR_FACTOR, self.group)}"
+
+    @property
+    def held(self) -> str:
+        return f"opt/{scalar_name(LR_HELD, self.group)}"
+
+    def at(self, step: int, arrays: Mapping[str, Array]) -> float | None:
+        scheduled = self.scheduled(step)
+        if scheduled is None:
+            return None
+        return scheduled * float(arrays.get(self.factor, 1.0)) + float(arrays.get(self.held, 0.0))
+
+    def steered(self, lr: float, hold: bool, step: int) -> dict[str, Array]:
+        """The arrays that make it `lr` at a step, and with hold at every later one; none where no factor does."""
+        if hold and callable(self.given):
+            return {self.factor: np.zeros(()), self.held: np.asarray(lr, np.float64)}
+        with np.errstate(all="ignore"):
+            factor = np.float64(lr) / np.float64(self.scheduled(step) or 0.0)
+        return {self.factor: np.asarray(factor), self.held: np.zeros(())} if np.isfinite(factor) else {}
+
+
+class Rates:
+    """The learning rates of a run, of each group of the optimizer with a parameter that is learned.
+
+    In the history "lr" is that of the parameters in no group or, if there are none, of the first group; "lr/NAME" that
+    of a group. arrays: a run's, by name.
+    """
+
+    def __init__(self, optimizer: Any, learned: Iterable[str], state: Collection[str]) -> None:
+        self._name, self._state = type(optimizer).__name__, {f"opt/{name}" for name in state}
+        groups: list[tuple[str, Any]] = [("", optimizer)]
+        if isinstance(optimizer, optim.Optimizer):
+            groups = [(group, made) for group, made, names in optimizer.parts(dict.fromkeys(learned)) if names]
+        self._rates = [_Rate(group, getattr(made, "lr", None), schedule_of(made)) for group, made in groups]
+
+    def at(self, step: int, arrays: Mapping[str, Array]) -> dict[str, float | None]:
+        """Those of a step, by column; None for an optimizer of the user's own without `lr`."""
+        named = {f"lr/{rate.group}": rate.at(step, arrays) for rate in self._rates if rate.group}
+        return {"lr": self._rates[0].at(step, arrays), **named}
+
+    def why_fixed(self, hold: bool) -> str | None:
+        """Why they cannot be changed while the run goes on, or not be held; None if they can."""
+        first = self._rates[0]
+        if first.given is None or first.factor not in self._state:
+            return (
+                f"the rate of {self._name} cannot be changed during a run: it has no lr with a state {LR_FACTOR!r} "
+                "that multiplies it; optimizers derived from schuss.optim.Optimizer have"
+            )
+        if hold and callable(first.given) and first.held not in self._state:
+            return (
+                f"the rate of {self._name} cannot be held: it has a schedule, and no state {LR_HELD!r} that is added "
+                "to the rate; hold=False multiplies the schedule"
+            )
         return None
-    return (
-        f"the rate of {type(optimizer).__name__} cannot be changed during a run: it has no lr with a state "
-        f"{LR_FACTOR!r} that multiplies it; optimizers derived from schuss.optim.Optimizer have"
-    )
+
+    def set(self, lr: float, hold: bool, step: int, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """The arrays that make the first rate `lr` at a step, and change the others in proportion."""
+        now = [rate.at(step, arrays) or 0.0 for rate in self._rates]
+        if not now[0]:  # as by the schedules: what was set to 0 by hand has lost its proportions
+            now = [rate.scheduled(step) or 0.0 for rate in self._rates]
+        wanted = [lr, *(other * (lr / now[0]) if now[0] else other for other in now[1:])]
+        made: dict[str, Array] = {}
+        for rate, value in zip(self._rates, wanted, strict=True):
+            made |= rate.steered(value, hold, step)
+        return {name: value for name, value in made.items() if name in self._state}
+
+    def holds(self, hold: bool) -> bool:
+        """Whether holding the rate is something else than changing it: whether there is a schedule."""
+        return hold and any(callable(rate.given) for rate in self._rates)
+
+    def check(self, columns: Collection[str]) -> None:
+        """UsageError if a schedule needs a column that the history will not have."""
+        for rate in self._rates:
+            if isinstance(rate.given, Schedule):
+                rate.given.check(columns)
+
+    def after_epoch(
+        self, history: Mapping[str, Sequence[float]], step: int, arrays: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """The arrays that schedules change after an epoch, whose last step is given. What is held by hand stays."""
+        made: dict[str, Array] = {}
+        for rate in self._rates:
+            asked, before = getattr(rate.given, "after_epoch", None), rate.at(step, arrays)
+            if asked is None or not before or arrays.get(rate.held) or rate.factor not in self._state:
+                continue
+            after = float(asked(history, before))
+            if after != before and math.isfinite(after):
+                made[rate.factor] = np.asarray(float(arrays[rate.factor]) * (after / before))
+        return made
 
 
-def steered(scheduled: float, lr: float) -> float | None:
-    """The factor that makes a scheduled rate `lr`; None where none does (a schedule that is at 0)."""
-    with np.errstate(all="ignore"):
-        factor = float(np.float64(lr) / np.float64(scheduled))
-    return factor if np.isfinite(factor) else None
-
-
-__all__ = ["schedule_of", "schedules_in", "steered", "why_fixed"]
+__all__ = ["Rates", "schedule_of", "schedules_in"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +34,7 @@ class Moment:
     metrics   likewise, by name
     lr        the learning rate of the step before (the first moment: of the step to come); None if it is not known
     weights   copies of all parameters by name; matrices may lie transposed in memory
+    rates     likewise those of the optimizer's groups, as lr/NAME
     """
 
     step: int
@@ -43,6 +44,7 @@ class Moment:
     metrics: dict[str, float]
     lr: float | None
     weights: dict[str, Array]
+    rates: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def settings_of(
     """What a run of fit was asked for: its options with what None stood for, model, loss and optimizer by their
     configurations, and a checksum of each column of the data. The options are a trainer's."""
     resolved = {
-        "model": described(task.model),
+        "model": _unfrozen(described(task.model)),
         "metrics": list(task.metrics),
         "scale": [part.scale for part in task.inputs],
         "frozen": sorted(task.frozen),
@@ -61,6 +61,13 @@ def described(value: Any) -> Any:
     if hasattr(value, "__qualname__"):
         return {"type": value.__qualname__}
     return {"type": type(value).__name__} | {n: described(v) for n, v in _plain(getattr(value, "__dict__", {}))}
+
+
+def _unfrozen(config: Any) -> Any:
+    """A model's configuration without what is frozen in it, which stands beside it."""
+    if isinstance(config, list):
+        return [_unfrozen(part) for part in config]
+    return {k: _unfrozen(v) for k, v in config.items() if k != "frozen"} if isinstance(config, dict) else config
 
 
 def _plain(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -41,7 +41,8 @@ class History:
     def metrics(self) -> list[str]:
         """The names of the metrics, the loss and validation left out."""
         names = [*self.epochs, *self.moments]
-        plain = (n for n in names if not n.startswith("val_") and n not in (*NOT_METRICS, "loss", "step"))
+        other = (*NOT_METRICS, "loss", "step")
+        plain = (n for n in names if not n.startswith(("val_", "lr/")) and n not in other)
         return list(dict.fromkeys(plain))
 
     def to_json(self) -> dict[str, Any]:
@@ -73,6 +74,8 @@ def history_data(run: Any, *, norms: bool = True, rows: int | None = 1000, seed:
     path, task, data = (getattr(run, name, None) for name in ("path", "task", "data"))
     path = path or []
     moments = {n: _column([getattr(m, n) for m in path]) for n in ("step", "epoch", "seconds", "loss", "lr") if path}
+    for name in dict.fromkeys(n for m in path for n in m.rates):
+        moments[name] = _column([m.rates.get(name) for m in path])
     for name in dict.fromkeys(n for m in path for n in m.metrics):
         moments[name] = _column([m.metrics.get(name) for m in path])
     found: dict[str, Array] = {}
@@ -178,11 +181,17 @@ def _line(ax: Any, x: Array, y: Array, color: str, marker: str = "o", **options:
 
 def _rate(ax: Any, data: History, name: str) -> None:
     columns = data.moments if np.isfinite(data.moments.get("lr", np.empty(0))).any() else data.epochs
-    _line(ax, columns["epoch"], columns["lr"], style.cycle()[2])
-    if np.nanmin(columns["lr"]) > 0 and np.nanmax(columns["lr"]) / np.nanmin(columns["lr"]) > LOG_FROM:
+    groups = [n for n in columns if n.startswith("lr/")]
+    for i, column in enumerate(["lr", *groups]):
+        label = column.removeprefix("lr/") if i else "other parameters"
+        _line(ax, columns["epoch"], columns[column], style.cycle()[(2 + i) % len(style.cycle())], label=label)
+    rates = np.concatenate([columns[n] for n in ("lr", *groups)])
+    if np.nanmin(rates) > 0 and np.nanmax(rates) / np.nanmin(rates) > LOG_FROM:
         ax.set_yscale("log")
     else:
-        ax.set_ylim(0, np.nanmax(columns["lr"]) * 1.15 or 1)
+        ax.set_ylim(0, np.nanmax(rates) * 1.15 or 1)
+    if groups:
+        ax.legend()
     ax.set_ylabel("learning rate")
 
 

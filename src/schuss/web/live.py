@@ -142,7 +142,7 @@ class Live(Session):
             "speed": speed,
             "left": (total - counter) * rate / speed if speed else None,
             "seconds": 0.0 if moment is None else moment.seconds,
-            "lr": trainer.rate(counter),
+            **_rates(trainer.rates_at(counter)),
         }
 
     def _speed(self) -> float | None:
@@ -264,5 +264,10 @@ def telling(columns: Mapping[str, Sequence[Any]], rows: range, most: int) -> lis
 
 
 def moment_event(m: Any) -> Event:
-    about = {name: getattr(m, name) for name in ("step", "epoch", "seconds", "loss", "lr")}
-    return {**about, "metrics": dict(m.metrics)}
+    about = {name: getattr(m, name) for name in ("step", "epoch", "seconds", "loss")}
+    return {**about, **_rates({"lr": m.lr, **m.rates}), "metrics": dict(m.metrics)}
+
+
+def _rates(rates: dict[str, float | None]) -> Event:
+    """lr, and where the optimizer has groups rates, by column of the history: {"lr": ..., "lr/head": ...}."""
+    return {"lr": rates["lr"]} | ({"rates": rates} if len(rates) > 1 else {})

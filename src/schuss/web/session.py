@@ -131,7 +131,8 @@ class Session:
         """Where the run is."""
         history, epochs = self.history(), self.record.get("epochs") or 0
         last = {name: column[-1] for name, column in history.items() if column}
-        shown = {k: v for k, v in last.items() if k not in ("epoch", "loss", "lr", "seconds")}
+        other = ("epoch", "loss", "lr", "seconds")
+        shown = {k: v for k, v in last.items() if k not in other and not k.startswith("lr/")}
         return {
             "running": False,
             "paused": False,

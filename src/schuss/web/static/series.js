@@ -8,7 +8,7 @@ export function mainMetric(known) {
     ...Object.keys(known.run.metrics ?? {}),
     ...Object.keys(known.moments.at(-1)?.metrics ?? {}),
     ...Object.keys(known.curve).filter((n) => ![...OTHER, "step", "count"].includes(n) && !n.includes("/")),
-    ...Object.keys(known.history).filter((n) => !OTHER.includes(n) && !n.startsWith("val_")),
+    ...Object.keys(known.history).filter((n) => !OTHER.includes(n) && !n.startsWith("val_") && !n.startsWith("lr/")),
   ]);
   return names.has("accuracy") ? "accuracy" : ([...names][0] ?? null);
 }
