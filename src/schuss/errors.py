@@ -21,11 +21,16 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def one_line(text: object) -> str:
+    """The text on one line, for messages that quote a file or another library."""
+    return printable(" ".join(str(text).split()))
+
+
 class SchussError(Exception):
-    """Base of every error schuss raises on purpose. Its text is safe to print."""
+    """Base of every error schuss raises on purpose. Its text is one line and safe to print, whatever it quotes."""
 
     def __init__(self, *parts: object) -> None:
-        super().__init__(*(printable(p) if isinstance(p, str) else p for p in parts))
+        super().__init__(*(printable(p).replace("\n", r"\n") if isinstance(p, str) else p for p in parts))
 
 
 class UsageError(SchussError):

@@ -152,7 +152,7 @@ def test_nothing_printable_is_changed():
 
 def test_errors_hold_no_escapes():
     for kind in (SchussError, DataError, ModelFileError):
-        assert str(kind(EVIL)).isprintable()
+        assert str(kind(f"{EVIL}\n")).isprintable()
         assert str(kind(EVIL).args[0]).isprintable()
 
 

@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 
 from schuss.data.arrays import Array, as_array
 from schuss.data.idx import MAX_INFLATION
-from schuss.errors import DataError, no_such_file
+from schuss.errors import DataError, no_such_file, one_line
 from schuss.paths import open_regular
 
 _CHUNK = 1 << 20
@@ -35,7 +35,7 @@ def read_npz(path: Path, names: Sequence[str], text: Sequence[str] = ()) -> dict
             held = set(archive.namelist())
             missing = [name for name in names if f"{name}.npy" not in held]
             if missing:
-                found = ", ".join(sorted(name.removesuffix(".npy") for name in held)[:10]) or "nothing"
+                found = one_line(", ".join(sorted(name.removesuffix(".npy") for name in held)[:10])) or "nothing"
                 raise DataError(
                     f"{path}: lacks {', '.join(missing)} (it holds {found}); save all of {', '.join(names)}"
                 )
@@ -43,7 +43,7 @@ def read_npz(path: Path, names: Sequence[str], text: Sequence[str] = ()) -> dict
     except FileNotFoundError:
         raise DataError(no_such_file(path)) from None
     except _DAMAGE as error:
-        raise DataError(f"{path}: damaged .npz ({error}); save it again") from None
+        raise DataError(f"{path}: damaged .npz ({one_line(error)}); save it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
@@ -56,7 +56,7 @@ def array_names(path: Path) -> list[str]:
     except FileNotFoundError:
         raise DataError(no_such_file(path)) from None
     except _DAMAGE as error:
-        raise DataError(f"{path}: damaged .npz ({error}); save it again") from None
+        raise DataError(f"{path}: damaged .npz ({one_line(error)}); save it again") from None
 
 
 def read_npy(path: Path) -> Array:
@@ -81,7 +81,7 @@ def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str, te
         with archive.open(info) as file:
             return _read_array(file, info.file_size, what, text)
     except _DAMAGE as error:
-        raise DataError(f"{what}: damaged ({error}); save the file again") from None
+        raise DataError(f"{what}: damaged ({one_line(error)}); save the file again") from None
 
 
 def _read_array(file: IO[bytes], length: int, what: str, text: bool = False) -> Array:

@@ -2,7 +2,7 @@
 
 what                                      at most
 values of JSON                            what takes 64 MB, or 4 times the text's own length
-nodes of a graph                          50,000
+nodes of a graph                          20,000
 outputs of a graph, inputs of a node      1,024
 numbers of one value, for one example     2**28, or 16 times those of the file's tensors
 operations of one example                 2**40, or 1,024 for each number of the file's tensors
@@ -19,7 +19,7 @@ from schuss.ir.verify import where
 from schuss.ops.check import parse_graph
 from schuss.passes.work import work
 
-NODES = 50_000
+NODES = 20_000
 WIDTH = 1024
 ELEMENTS, ELEMENTS_EACH = 1 << 28, 16
 WORK, WORK_EACH = 1 << 40, 1024

@@ -58,7 +58,10 @@ def plan(
     groups, cells = update_in_place(groups, state)
     result.places.update({new: result.places[old] for new, old in cells.items()})
     stages = in_order(groups, cells, storage, threads)
-    last_use = _last_uses([stage.group for stage in stages])
+    outputs, ends = set(graph.outputs), dict[int, list[Node]]()
+    for node, use in _last_uses([stage.group for stage in stages]).items():
+        if node not in outputs:
+            ends.setdefault(use, []).append(node)
     arena = _Arena()
     for at, stage in enumerate(stages):
         if stage.barrier:
@@ -72,7 +75,7 @@ def plan(
         if stage.packs:
             result.rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group)))
             arena.give(stage.group)
-        for node in [n for n, use in last_use.items() if use == at and n not in graph.outputs]:
+        for node in ends.get(at, ()):
             arena.give(node)
     result.stages = stages
     result.arena = arena.size

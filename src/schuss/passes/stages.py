@@ -6,6 +6,7 @@ since the last barrier (one of the two writing).
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,25 +43,33 @@ def in_order(groups: list[Group], cells: Mapping[Node, Node], storage: Storage, 
     divisions, packs = divide(groups, cells, storage, threads)
     accesses = {g: _accesses(g, divisions[g], cells) for g in groups}
     waits = _dependencies(groups, accesses)
+    number = {g: i for i, g in enumerate(groups)}
+    followers: dict[Group, list[Group]] = {g: [] for g in groups}
+    for group, earlier in waits.items():
+        for g in earlier:
+            followers[g].append(group)
+    left = {g: len(earlier) for g, earlier in waits.items()}
+    ready = [i for i, g in enumerate(groups) if not left[g]]  # ascending
     stages: list[Stage] = []
     touched = _Touched()
-    waiting = list(groups)
-    while waiting:
-        ready = [g for g in waiting if not waits[g]]
-        chosen = next((g for g in ready if not touched.conflict(accesses[g])), None)
-        barrier = chosen is None
-        if chosen is None:
-            chosen = ready[0]
+    while ready:
+        at = next((i for i in ready if not touched.conflict(accesses[groups[i]])), None)
+        barrier = at is None
+        if at is None:
+            at = ready[0]
             touched.clear()
+        ready.remove(at)
+        chosen = groups[at]
         touched.add(accesses[chosen])
         deep = is_deep(chosen, divisions[chosen], storage.capacity)
         if deep:
             assert chosen.anchor is not None
             chosen.stores.insert(0, chosen.anchor)
         stages.append(Stage(chosen, divisions[chosen], barrier, deep, chosen in packs))
-        waiting.remove(chosen)
-        for others in waits.values():
-            others.discard(chosen)
+        for follower in followers[chosen]:
+            left[follower] -= 1
+            if not left[follower]:
+                insort(ready, number[follower])
     return stages
 
 
