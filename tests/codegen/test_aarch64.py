@@ -21,7 +21,8 @@ from schuss.trace import trace
 def module_text(function, types, target):
     graph = materialize(optimize(trace(function, types)), Storage(64))
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), Storage(64), slots, {}, 2)
+    checks = [n for n in graph.nodes if n.op == "check_index"]
+    planned = plan(graph, group(graph), Storage(64), slots, checks, {}, 2)
     return str(emit_module(Program(planned, target, None, None, 2)))
 
 

@@ -103,7 +103,7 @@ def stages(step=None, threads=2, storage=STORAGE):
     groups = group(graph)
     slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
     inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    return graph, groups, plan(graph, groups, storage, slots, {inputs["w"]: graph.output("w")}, threads)
+    return graph, groups, plan(graph, groups, storage, slots, (), {inputs["w"]: graph.output("w")}, threads)
 
 
 def test_the_update_rides_in_the_weight_gradients_epilogue():
@@ -150,7 +150,7 @@ def test_memory_is_used_again_once_the_threads_have_met():
 
     graph = materialize(optimize(trace(chain, [TensorType(F, (N, 64))])), STORAGE)
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), STORAGE, slots, {}, 2)
+    planned = plan(graph, group(graph), STORAGE, slots, (), {}, 2)
     assert planned.arena <= 4 * 16 * 64 * 4, "of seven values between, few are alive at a time"
     check_apart(planned)
 
@@ -162,7 +162,7 @@ def test_without_a_meeting_no_memory_is_used_again(large, monkeypatch):
     products = trace(lambda x, *matrices: reduce(lambda y, w: ops.tanh(y @ w.T), matrices, x), types)
     graph = materialize(optimize(products), STORAGE)
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), STORAGE, slots, {}, 2)
+    planned = plan(graph, group(graph), STORAGE, slots, (), {}, 2)
     assert any(s.packs for s in planned.stages) is (large == 1)
     check_apart(planned)
 
@@ -179,7 +179,7 @@ def test_rooms_are_used_again_once_the_threads_have_met(monkeypatch):
     types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
     graph = materialize(optimize(trace(turned_again_and_again, types)), STORAGE)
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), STORAGE, slots, {}, 2)
+    planned = plan(graph, group(graph), STORAGE, slots, (), {}, 2)
     assert sum(s.packs for s in planned.stages) == 6
     places = {planned.rooms[s.group].offset for s in planned.stages if s.packs}
     assert len(places) < 6, "a room serves again"
@@ -222,7 +222,7 @@ def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
 def test_a_large_value_is_divided_by_its_first_axis(shape, expected):
     graph = materialize(optimize(trace(ops.tanh, [TensorType(F, shape)])), STORAGE)
     slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    (stage,) = plan(graph, group(graph), STORAGE, slots, {}, 2).stages
+    (stage,) = plan(graph, group(graph), STORAGE, slots, (), {}, 2).stages
     assert stage.division == expected
 
 
@@ -244,7 +244,7 @@ def planned_layers(graph, threads, monkeypatch, large=1, storage=STORAGE):
     slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
     inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
     state = {inputs[name]: graph.output(name) for name in ("w1", "w2")}
-    return state, plan(graph, group(graph), storage, slots, state, threads)
+    return state, plan(graph, group(graph), storage, slots, (), state, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
