@@ -452,8 +452,7 @@ def killed_and_resumed(data, out, delay, after_first_save):
     process.communicate(timeout=60)
     killed = process.returncode != 0
     finish(start(data, out, "--resume"))
-    left = sorted(p.name for p in out.parent.iterdir() if not p.name.endswith(".tmp"))
-    assert left == [out.name]
+    assert [p.name for p in out.parent.iterdir()] == [out.name]
     return killed, load_file(out)
 
 
