@@ -45,6 +45,8 @@ def test_a_classifier_answers_by_name(of_names, tmp_path):
     for model in (of_names, copy.deepcopy(of_names), schuss.load(tmp_path / "m")):
         np.testing.assert_array_equal(schuss.predict(model, X), said)
         np.testing.assert_allclose(schuss.predict_proba(model, X), softmax(z), rtol=1e-5)
+        np.testing.assert_array_equal(model.predict(X), said)
+        np.testing.assert_array_equal(model.predict_proba(X), schuss.predict_proba(model, X))
     found = schuss.evaluate(of_names, (X, list(NAMES)), backend="reference")
     assert found.keys() == {"loss", "accuracy"}
     assert found["accuracy"] == pytest.approx(of_sklearn.accuracy_score(NAMES, said))

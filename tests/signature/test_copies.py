@@ -261,7 +261,9 @@ def test_names_of_the_models_own_stay(fitted):
     assert isinstance(fitted["own attribute"].signature, nn.Linear)
     assert fitted["own method"].signature() == "mine"
     assert "signature.weight" in nn.named_parameters(fitted["own attribute"])
-    assert fitted["plain class"].signature is nn.signature_of(fitted["plain class"])
+    for kind in ("plain class", "slots", "frozen dataclass with slots", "frozen dataclass"):
+        assert fitted[kind].signature is nn.signature_of(fitted[kind])
+        assert pickle.loads(pickle.dumps(fitted[kind])).signature.inputs == fitted[kind].signature.inputs
 
 
 def test_what_cannot_be_pickled_stays_behind():
@@ -379,6 +381,17 @@ def test_layers_in_a_new_model_say_so(fitted):
     model(X)
     model[:1](X)
     nn.Sequential(model, nn.Identity())(X)  # the model within acts
+
+
+def test_images_of_bytes_for_a_model_of_floats_are_told_of():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 1))
+    schuss.fit(model, (FLOATS.reshape(-1, 2, 3), Y), loss=nn.MSELoss(), optimizer=optim.SGD(), backend="reference")
+    images = X.reshape(-1, 2, 3)
+    told(lambda: model(images), "x: the model was trained on float32 and gets images of bytes")
+    with pytest.warns(UserWarning, match="gets images of bytes"):
+        schuss.evaluate(model, (images, Y), backend="reference")
+    model(X)  # rows may be flags
+    model(images.astype(np.int64))
 
 
 def test_there_is_nothing_to_say_of_codes_and_floats(tmp_path):

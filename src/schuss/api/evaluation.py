@@ -93,6 +93,8 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
     """
     signature = signature_of(model) or Signature()
     inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
+    for known_input, a in zip(signature.inputs, inputs, strict=False):
+        known_input.look_at(str(a.dtype), a.ndim)
     if len(inputs) == 1 == len(signature.inputs):
         inputs = [fitted(signature, inputs[0])]
     found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))

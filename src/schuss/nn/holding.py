@@ -90,8 +90,7 @@ def _hold_on_parameter(model: Any, signature: Signature | None) -> None:
     held = {k: v for k, v in parameter.held.items() if k != name}
     if signature is not None:
         held[name] = signature
-        if signature.key is not None:
-            held[CALLED] = Intercepted(type(model))
+        held[CALLED] = Intercepted(type(model))
     parameter.held = held
 
 
@@ -178,7 +177,8 @@ def input_key(part: Any) -> Hashable:
 
 
 class Intercepted:
-    """Lets the signatures of a class act that is no Module: its `__call__` prepares the data first.
+    """Lets the signatures of a class act that is no Module: its `__call__` prepares the data first. Of a class whose
+    objects have no attributes of their own, it also shows them.
 
     Kept with the model, so that another process that gets the model does the same to the class.
     """
@@ -186,6 +186,8 @@ class Intercepted:
     def __init__(self, cls: type) -> None:
         self.cls = cls
         _intercept(cls)
+        if not cls.__dictoffset__ and not hasattr(cls, "signature"):
+            cls.signature = Shown()  # type: ignore[attr-defined]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Intercepted, (self.cls,)

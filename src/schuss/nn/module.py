@@ -78,6 +78,14 @@ class Module:
         """See schuss.nn.load_state_dict."""
         walk.load_state_dict(self, state)
 
+    def predict(self, x: Any) -> Array:
+        """See schuss.predict."""
+        return importlib.import_module("schuss.api.outputs").predict(self, x)
+
+    def predict_proba(self, x: Any) -> Array:
+        """See schuss.predict_proba."""
+        return importlib.import_module("schuss.api.outputs").predict_proba(self, x)
+
     def __repr__(self) -> str:
         parts = [f"({k}): {v!r}" for k, v in self.named_children() if isinstance(v, Module)]
         body = "".join(f"\n  {line}" for part in parts for line in part.split("\n"))

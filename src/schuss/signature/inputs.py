@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss import ops
+from schuss.errors import warn
 from schuss.ir.types import DTYPES, N, Shape, TensorType
 from schuss.trace import Tensor, scope
 
@@ -44,6 +45,7 @@ class Input:
     def prepared(self, x: Any, dtype: str) -> Any:
         """Raw data, a tensor or an array, as the model of this dtype takes them: graph operations on tensors."""
         if self.scale is None:
+            self.look_at(str(getattr(x, "dtype", "")), getattr(x, "ndim", 0))
             return x
         if not isinstance(x, Tensor):
             array = np.asarray(x)
@@ -54,6 +56,14 @@ class Input:
             return x
         with scope("input"):
             return ops.cast(x, dtype=dtype) * self.scale
+
+    def look_at(self, dtype: str, rank: int) -> None:
+        """Warn of images of bytes for a model that was trained on floats, which the user has scaled, most likely."""
+        if self.is_float and dtype == "uint8" and rank >= 3:
+            warn(
+                f"{self.name}: the model was trained on {self.dtype} and gets images of bytes, taken as they are; "
+                f"scale them as in training, or, if they are numbers, convert them with .astype('{self.dtype}')"
+            )
 
     def prepared_type(self, dtype: str) -> TensorType:
         """The type of `prepared` for data of the input's own type."""
