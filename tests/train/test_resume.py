@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import signal
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -99,6 +101,17 @@ def test_copies_go_on_alike():
     run = fit(network(), 3, callbacks=[lambda run: None], control=schuss.Control())
     for other in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
         assert_same(other.resume(4), fit(network(), 7))
+
+
+def test_a_run_holds_neither_the_one_it_went_on_from_nor_data_twice():
+    first = fit(network(), 1)
+    second = fit(network(), 1, resume=first, progress=False)
+    assert second.state.options.resume is None
+    alive = weakref.ref(first)
+    del first
+    gc.collect()
+    assert alive() is None
+    assert second.state.options.validation is None
 
 
 def test_weights_that_were_changed_meanwhile_do_not_count():

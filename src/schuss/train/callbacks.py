@@ -22,8 +22,8 @@ RECORDED = ("history", "epochs", "stopped", "best", "changes", "prepared")  # wh
 
 @dataclass(frozen=True)
 class State:
-    """The last state of a run, from which it can go on: what it was asked for, its random key, every array (those of
-    the best weights included) and its position. Copies of it have no callbacks and no control.
+    """The last state of a run, from which it can go on: what it was asked for (without the data), its random key, every
+    array (those of the best weights included) and its position. Copies of it have no callbacks and no control.
     """
 
     options: Options

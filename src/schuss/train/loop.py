@@ -21,7 +21,7 @@ from schuss.train.control import Control
 from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.early_stop import early_stop
 from schuss.train.evaluate import Evaluation, means
-from schuss.train.options import Options
+from schuss.train.options import Options, without_data
 from schuss.train.rate import Rates
 from schuss.train.record import EVERY, SHARE, Curve, Moment, Recorder, interval
 from schuss.train.step import Task, training
@@ -174,7 +174,7 @@ class Trainer:
             self._settle()
             self.control.detach()
             self.publish(self.best if self._restores_best() else self.weights())
-            self.run.state = State(self.options, self.key, self.snapshot(), self.position)
+            self.run.state = State(without_data(self.options), self.key, self.snapshot(), self.position)
             self._note_record()
         call(self.callbacks, "end", self.run)
         return self.run

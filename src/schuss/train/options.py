@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -231,6 +231,11 @@ def options(given: Mapping[str, Any]) -> Options:
     return Options(**given)
 
 
+def without_data(asked: Options) -> Options:
+    """For whoever keeps them: not the data they hold, of which a run has columns, nor the run that it went on from."""
+    return replace(asked, validation=None, sample_weight=None, class_weight=None, resume=None)
+
+
 def _shown(value: Any) -> str:
     """Numbers and texts as they are, anything else by its type."""
     plain = value is None or isinstance(value, (str, Real)) or type(value).__module__ == "numpy"
@@ -238,4 +243,17 @@ def _shown(value: Any) -> str:
     return text if plain and len(text) <= 60 else type(value).__name__
 
 
-__all__ = ["ABOUT", "BEFORE", "FREE", "About", "Choice", "Data", "Flag", "Options", "Positive", "Whole", "options"]
+__all__ = [
+    "ABOUT",
+    "BEFORE",
+    "FREE",
+    "About",
+    "Choice",
+    "Data",
+    "Flag",
+    "Options",
+    "Positive",
+    "Whole",
+    "options",
+    "without_data",
+]
