@@ -7,6 +7,7 @@ from typing import Any
 
 from schuss import ops
 from schuss.errors import UsageError
+from schuss.nn.config import real
 from schuss.nn.layers import Layer
 from schuss.trace import Tensor, as_tensor
 
@@ -111,7 +112,7 @@ class Softplus(Activation):
     settings = ("beta",)
 
     def __init__(self, beta: float = 1.0) -> None:
-        if not 0.0 < beta < math.inf:
+        if not 0.0 < real(beta) < math.inf:
             raise UsageError(f"Softplus: beta must be positive, got {beta}")
         self.beta = beta
 

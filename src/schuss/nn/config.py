@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from schuss.errors import UsageError
@@ -17,6 +19,11 @@ class Configured:
         assert dataclasses.is_dataclass(self)
         fields = {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
         return {"type": type(self).__name__, **fields}
+
+
+def real(value: Any) -> float:
+    """The number, or NaN, which lies in no range, for what is none: True and texts are none."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
 
 
 def plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import UsageError
-from schuss.nn.config import Configured
+from schuss.nn.config import Configured, real
 from schuss.nn.parameter import Array, Initializer
 
 LN2 = 0.6931471805599453
@@ -103,7 +103,7 @@ class Uniform(Configured):
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if not -math.inf < self.low <= self.high < math.inf:
+        if not -math.inf < real(self.low) <= real(self.high) < math.inf:
             raise UsageError(f"init.Uniform: low must not be above high, got {self.low} and {self.high}")
 
     def __call__(self, key: Array, shape: tuple[int, ...]) -> Array:
@@ -118,7 +118,7 @@ class Normal(Configured):
     std: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.std < math.inf:
+        if not 0 <= real(self.std) < math.inf:
             raise UsageError(f"init.Normal: std must not be negative, got {self.std}")
 
     def __call__(self, key: Array, shape: tuple[int, ...]) -> Array:

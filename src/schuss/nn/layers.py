@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from schuss import ops
 from schuss.errors import ShapeError, UsageError
 from schuss.nn import init as laws
-from schuss.nn.config import plain
+from schuss.nn.config import plain, real
 from schuss.nn.holding import own_signature, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
@@ -146,7 +146,7 @@ class Dropout(Layer):
     settings = ("p",)
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0.0 <= p < 1.0:
+        if not 0.0 <= real(p) < 1.0:
             raise UsageError(f"Dropout: p must be in [0, 1), got {p}")
         self.p = p
 
@@ -183,7 +183,7 @@ class LayerNorm(Layer):
             raise UsageError("LayerNorm: normalized_shape needs at least one axis")
         for size in shape:
             whole("LayerNorm", normalized_shape=size)
-        if not 0.0 <= eps < math.inf:
+        if not 0.0 <= real(eps) < math.inf:
             raise UsageError(f"LayerNorm: eps must not be negative, got {eps}")
         self.normalized_shape = shape
         self.eps = eps

@@ -20,6 +20,7 @@ from schuss import ops
 from schuss.errors import DTypeError, UsageError
 from schuss.ir.types import Sym, TensorType
 from schuss.nn.admits import Admits, check_classes, check_log_probabilities, check_range, check_sums, located
+from schuss.nn.config import real
 from schuss.nn.layers import shape_error
 from schuss.nn.loss import (
     Loss,
@@ -237,7 +238,7 @@ class CrossEntropyLoss(_ClassLoss):
 
     def __post_init__(self) -> None:
         _set_up(self)
-        if not 0.0 <= self.label_smoothing <= 1.0:
+        if not 0.0 <= real(self.label_smoothing) <= 1.0:
             raise UsageError(f"CrossEntropyLoss: label_smoothing must be in [0, 1], got {self.label_smoothing}")
 
     def elements(self, pred: Any, target: Any) -> Any:
@@ -380,7 +381,7 @@ class HuberLoss(Loss):
 
     def __post_init__(self) -> None:
         check_reduction("HuberLoss", self.reduction)
-        if not 0.0 < self.delta < math.inf:
+        if not 0.0 < real(self.delta) < math.inf:
             raise UsageError(f"HuberLoss: delta must be positive, got {self.delta}")
 
     def elements(self, pred: Any, target: Any) -> Any:
@@ -401,7 +402,7 @@ class SmoothL1Loss(Loss):
 
     def __post_init__(self) -> None:
         check_reduction("SmoothL1Loss", self.reduction)
-        if not 0.0 <= self.beta < math.inf:
+        if not 0.0 <= real(self.beta) < math.inf:
             raise UsageError(f"SmoothL1Loss: beta must not be negative, got {self.beta}")
 
     def elements(self, pred: Any, target: Any) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schuss import ops
 from schuss.errors import UsageError
-from schuss.nn.config import Configured
+from schuss.nn.config import Configured, real
 from schuss.nn.module import Module
 from schuss.nn.parameter import Parameter
 from schuss.optim.groups import Group, as_group, resolve, split
@@ -216,23 +216,25 @@ def decayed(g: Any, w: Any, weight_decay: float) -> Any:
 
 def check_rate(owner: str, lr: Any) -> None:
     """UsageError unless the learning rate is a positive number or a schedule."""
+    if isinstance(lr, type):
+        raise UsageError(f"{owner}: lr must be a schedule, not a class: write {lr.__name__}(...) with its settings")
     if callable(lr):
         return
-    if isinstance(lr, bool) or not isinstance(lr, (int, float, np.number)) or not 0.0 < float(lr) < math.inf:
+    if not 0.0 < real(lr) < math.inf:
         raise UsageError(f"{owner}: lr must be a positive number or a schedule, got {lr!r}")
 
 
 def check_not_negative(owner: str, **values: float) -> None:
     """UsageError unless each value is a finite number of at least 0."""
     for name, value in values.items():
-        if not 0.0 <= value < math.inf:
+        if not 0.0 <= real(value) < math.inf:
             raise UsageError(f"{owner}: {name} must not be negative, got {value!r}")
 
 
 def check_fraction(owner: str, **values: float) -> None:
     """UsageError unless each value is in [0, 1)."""
     for name, value in values.items():
-        if not 0.0 <= value < 1.0:
+        if not 0.0 <= real(value) < 1.0:
             raise UsageError(f"{owner}: {name} must be in [0, 1), got {value!r}")
 
 

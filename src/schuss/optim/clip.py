@@ -9,6 +9,7 @@ from typing import Any
 
 from schuss import ops
 from schuss.errors import UsageError
+from schuss.nn.config import real
 
 
 def global_norm(grads: Mapping[str, Any]) -> Any:
@@ -25,7 +26,7 @@ def clip_grad_norm(grads: Mapping[str, Any], max_norm: float, eps: float = 1e-6)
     As PyTorch's clip_grad_norm_. UsageError unless max_norm > 0.
     Source: Pascanu, Mikolov and Bengio (ICML 2013).
     """
-    if not 0.0 < max_norm < math.inf:
+    if not 0.0 < real(max_norm) < math.inf:
         raise UsageError(f"clip_grad_norm: max_norm must be positive, got {max_norm!r}")
     factor = ops.minimum(max_norm / (global_norm(grads) + eps), 1.0)
     return {name: g * factor for name, g in grads.items()}

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from schuss import ops
 from schuss.errors import UsageError
-from schuss.nn.config import Configured
+from schuss.nn.config import Configured, real
 from schuss.optim.base import Rate, check_rate, rate_at
 
 
@@ -43,7 +44,7 @@ class Schedule(Configured):
 
 def _positive_steps(owner: str, **steps: int) -> None:
     for name, value in steps.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise UsageError(f"{owner}: {name} must be a whole number of at least 1, got {value!r}")
 
 
@@ -55,7 +56,7 @@ def _number_rate(owner: str, lr: Any) -> None:
 
 def _in_unit(owner: str, **values: float) -> None:
     for name, value in values.items():
-        if not 0.0 < value <= 1.0:
+        if not 0.0 < real(value) <= 1.0:
             raise UsageError(f"{owner}: {name} must be in (0, 1], got {value!r}")
 
 
@@ -147,7 +148,7 @@ class Cosine(Schedule):
     def __post_init__(self) -> None:
         _number_rate("Cosine", self.lr)
         _positive_steps("Cosine", steps=self.steps)
-        if not 0.0 <= self.min_lr <= self.lr:
+        if not 0.0 <= real(self.min_lr) <= self.lr:
             raise UsageError(f"Cosine: min_lr must be between 0 and lr, got {self.min_lr!r}")
 
     @property
@@ -211,9 +212,9 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         _number_rate("OneCycle", self.max_lr)
         _positive_steps("OneCycle", steps=self.steps)
-        if not 0.0 <= self.pct_start <= 1.0:
+        if not 0.0 <= real(self.pct_start) <= 1.0:
             raise UsageError(f"OneCycle: pct_start must be in [0, 1], got {self.pct_start!r}")
-        if not (1.0 <= self.div_factor < math.inf and 1.0 <= self.final_div_factor < math.inf):
+        if not (1.0 <= real(self.div_factor) < math.inf and 1.0 <= real(self.final_div_factor) < math.inf):
             raise UsageError("OneCycle: div_factor and final_div_factor must be at least 1")
 
     @property

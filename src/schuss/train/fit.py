@@ -124,6 +124,8 @@ def fit(
 def prepare(model: Any, data: Data | Dataset, **given: Any) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
     asked = with_total(options(given))
+    if isinstance(model, type):
+        raise UsageError(f"fit: the model must be an object, not a class: write {model.__name__}(...)")
     parameters = nn.named_parameters(model)
     if not parameters:
         raise UsageError("fit: the model has no parameters to learn")
@@ -196,6 +198,8 @@ def metrics_by_name(given: Any, owner: str = "fit") -> dict[str, Metric]:
     mapped = given.items() if isinstance(given, Mapping) else [(_name(m), m) for m in given]
     named: dict[str, Metric] = {}
     for name, metric in mapped:
+        if isinstance(metric, type):
+            raise UsageError(f"fit: metrics must be functions or objects, not classes: write {metric.__name__}()")
         if not callable(metric):
             raise UsageError(f"{owner}: metrics must be functions of (pred, target), got {name} = {metric!r}")
         if name in named or name in COLUMNS or str(name).startswith(("val_", "lr/")):
