@@ -43,7 +43,7 @@ from .support import blobs, fit, mlp
     ],
 )
 def test_a_setting_that_is_no_number(make, wrong):
-    with pytest.raises(UsageError, match="must|takes the learning rate first"):
+    with pytest.raises(UsageError, match=r"must|takes the learning rate first"):
         make(wrong)
 
 

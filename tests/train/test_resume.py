@@ -170,6 +170,28 @@ def test_a_schedule_that_ends_before_is_refused(schedule, tmp_path):
     assert run.epochs == 3
 
 
+def test_schedules_inside_others_count_too():
+    inner = optim.Cosine(0.02, STEPS)
+    for optimizer in (
+        optim.Adam(lr=optim.ReduceLROnPlateau(inner)),
+        optim.Adam(groups=[optim.Group("0.*", lr=inner)]),
+        optim.Adam(groups=[optim.Group("0.*", lr=optim.Warmup(inner, 1))]),
+    ):
+        run = fit(network(), 1, optimizer=optimizer)
+        with pytest.raises(UsageError, match="has [56] steps, and 2 epochs take 10"):
+            run.resume(1)
+
+
+def test_plateaus_and_groups_go_on_as_one_run():
+    def begin(epochs):
+        lr = optim.ReduceLROnPlateau(0.02, patience=0, threshold=0.5, cooldown=1)
+        return fit(network(), epochs, optimizer=optim.Adam(lr=lr, groups=[optim.Group("0.*", lr=1e-3, name="first")]))
+
+    straight = begin(6)
+    assert len(set(straight.history["lr"])) > 2, "the rate fell"
+    assert_same(begin(3).resume(3), straight)
+
+
 def test_schedules_without_end_go_on():
     for schedule in (0.01, optim.Step(0.01, 3), optim.Exponential(0.01, 0.9), optim.Warmup(0.01, 99), lambda t: 0.01):
         run = fit(network(), 1, optimizer=optim.SGD(lr=schedule))

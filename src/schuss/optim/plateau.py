@@ -55,6 +55,10 @@ class ReduceLROnPlateau(Schedule):
         if self.metric is not None and self.mode is None and _good(self.metric) is None:
             raise UsageError(f'{owner}: is a small or a large {self.metric} better? Give mode="min" or mode="max"')
 
+    @property
+    def length(self) -> int | None:
+        return getattr(self.lr, "length", None)
+
     def __call__(self, step: Any) -> Any:
         return rate_at(self.lr, step) if callable(self.lr) else super().__call__(step)
 
