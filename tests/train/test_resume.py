@@ -178,7 +178,7 @@ def test_schedules_inside_others_count_too():
         optim.Adam(groups=[optim.Group("0.*", lr=optim.Warmup(inner, 1))]),
     ):
         run = fit(network(), 1, optimizer=optimizer)
-        with pytest.raises(UsageError, match="has [56] steps, and 2 epochs take 10"):
+        with pytest.raises(UsageError, match=r"has [56] steps, and 2 epochs take 10"):
             run.resume(1)
 
 
