@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +196,29 @@ def test_uint8_targets_beyond_the_default_labels(schuss: Any, tmp_path: Path):
         result = schuss("train", tmp_path / "two.npz", *options, "--loss", loss).json
         assert result["model"] == "3-8-2"
         assert result["test_accuracy"] > 0.9
+
+
+def test_rows_of_bytes_are_numbers_unless_a_scale_is_given(schuss: Any, tmp_path: Path):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (60, 5)).astype(np.uint8)
+    y = np.array(["dark", "light"])[(x[:, 0] > 127).astype(int)]
+    np.savez(tmp_path / "rows.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    options = ["--hidden", "4", "--epochs", "2", "--backend", "reference", "--quiet", "--out", tmp_path / "m"]
+    done = schuss("train", tmp_path / "rows.npz", *options, "--scale", "1/255", "--json")
+    assert "multiplied by 1/255" in done.json["prepared"]["x"]
+    assert "dark, light" in done.json["prepared"]["target"]
+    assert "Warning" not in done.err
+    assert "dark, light" in schuss("info", tmp_path / "m").out
+    assert re.search(r"^ *light +\d+ ", schuss("evaluate", tmp_path / "m", tmp_path / "rows.npz").out, re.MULTILINE)
+    np.save(tmp_path / "x.npy", x[:1])
+    found = schuss("predict", tmp_path / "m", tmp_path / "x.npy", "--json").json
+    assert found["classes"] == ["dark", "light"]
+    assert found["predictions"][0]["name"] in ("dark", "light")
+    assert re.search(r"^class (dark|light)$", schuss("predict", tmp_path / "m", tmp_path / "x.npy").out, re.MULTILINE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        done = schuss("train", tmp_path / "rows.npz", *options)
+    assert re.search(
+        r"^Warning: fit: x holds bytes up to 2\d\d in rows of 5, taken as the numbers", done.err, re.MULTILINE
+    )
+    assert done.err.count("\n") == 1

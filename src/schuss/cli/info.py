@@ -11,6 +11,7 @@ import click
 from schuss.cli.models import opened
 from schuss.cli.say import say
 from schuss.signature import Signature
+from schuss.signature.signature import scale_in_words
 
 SHOWN = 10  # epochs at each end of a long history
 
@@ -34,6 +35,7 @@ def command(model: Path, as_json: bool) -> None:
         "version": description.get("version"),
         "inputs": [str(t) for t in signature.inputs],
         "target": None if signature.target is None else str(signature.target),
+        "classes": signature.classes,
         "scale": next((i.scale for i in signature.inputs if i.scale is not None), None),
         "signature": signature.to_json(),
         "parameters": sum(p.data.size for p in nn.named_parameters(network).values()),
@@ -82,10 +84,12 @@ def layer_of(scope: str) -> tuple[str, str]:
 
 def _show(result: dict[str, Any]) -> None:
     say(f"{result['file']}  {result['bytes']:,} bytes, written by schuss {result['version']}")
-    scale = "" if result["scale"] is None else f", times {result['scale']:.6g}"
+    scale = "" if result["scale"] is None else f", times {scale_in_words(result['scale'])}"
     say(f"\ninput    {', '.join(result['inputs'])}{scale}")
     if result["target"]:
         say(f"target   {result['target']}")
+    if result["classes"]:
+        say(f"classes  {', '.join(result['classes'])}")
     _show_layers(result["layers"], result["parameters"])
     for name in ("loss", "optimizer"):
         say(f"{name:<11}{_settings(result[name])}")
