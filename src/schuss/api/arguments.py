@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss import nn
-from schuss.api.pytree import Named, is_number, is_number_list
+from schuss.api.pytree import Named, is_array, is_number, is_number_list
 from schuss.data.arrays import as_array
 from schuss.data.columns import narrowed, whole
 from schuss.errors import TraceError
@@ -82,6 +82,28 @@ def _strong(value: Any, path: str) -> Array | None:
             "return it from the traced function to get an array"
         )
     return to_array(value, path)
+
+
+def as_given_to_fit(model: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """A call's arguments with lists of arrays as fit takes them: as rows of one array, or, for a model that was fitted
+    to several inputs, as these. Other lists stay: a model may take one."""
+    if not any(isinstance(arg, list) for arg in args):
+        return args
+    signature = nn.signature_of(model)
+    known = () if signature is None else signature.inputs
+    if len(args) == 1 and len(known) > 1 and not known[0].keyed:
+        ranks = [getattr(part, "ndim", None) for part in args[0]]
+        if ranks == [i.type.rank for i in known]:
+            return list(args[0])
+    return [_rows(arg, known[i].type.rank if i < len(known) else 2) for i, arg in enumerate(args)]
+
+
+def _rows(arg: Any, rank: int) -> Any:
+    """A list of arrays that are rows of an array of this rank as that array; anything else as it is."""
+    if not isinstance(arg, list) or not arg or not all(is_array(part) for part in arg):
+        return arg
+    shapes = {tuple(getattr(part, "shape", ())) for part in arg}
+    return to_array(arg, "x") if len(shapes) == 1 and len(shapes.pop()) == rank - 1 > 0 else arg
 
 
 def array_type(array: Array) -> TensorType:

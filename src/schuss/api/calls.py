@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schuss import nn
-from schuss.api.arguments import array_type, to_arrays
+from schuss.api.arguments import array_type, as_given_to_fit, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import fingerprint, structure
 from schuss.api.pytree import Named, flatten, parameters_of
@@ -49,10 +49,12 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     the model needs to know the length, or the inputs' lengths differ, it is compiled for each shape. The
     parameters are inputs of the compiled function, so changed weights count; a changed structure (layers,
     their settings, shapes) is noticed and compiled anew. Native, except for an op without a lowering.
-    Floating inputs take the model's dtype; integers are scaled where the model's signature says so; Python
-    numbers and other settings reach the model as they are. In evaluation mode, or in the mode that nn.mode sets,
-    whose key and step are inputs. At most 16 forms are kept for each model. Safe to call from many threads.
+    A list of arrays is what it is to fit: rows, or the inputs of a model that was fitted to several. Floating
+    inputs take the model's dtype; integers are scaled where the model's signature says so; Python numbers and
+    other settings reach the model as they are. In evaluation mode, or in the mode that nn.mode sets, whose key and
+    step are inputs. At most 16 forms are kept for each model. Safe to call from many threads.
     """
+    args = as_given_to_fit(model, args)
     now = nn.chosen_mode()
     key, step = (None, None) if now is None else (now.key, now.step_of_call())
     call = Call((key, step, model, *args), dict(kwargs), numbers=())

@@ -18,12 +18,13 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import signature_of
-from schuss.signature import Signature
+from schuss.signature import Input, Signature
+from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
 from schuss.train.checks import accuracy_for
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name
-from schuss.train.source import source_of
+from schuss.train.source import columns_of, source_of
 from schuss.train.step import Metric, Task
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def evaluate(
     task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     measured = Evaluation(task, executor(backend, threads), found)(weights)
-    if labels or found["y"].dtype.kind != "f":
+    if labels or found["y"].dtype.kind != "f" or task.form != ALONE or any(i.keyed for i in task.inputs):
         return measured
     xs = tuple(found[f"x{i}"] for i in range(len(task.inputs)))
     errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, found["y"])
@@ -92,6 +93,8 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
     UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
     """
     signature = signature_of(model) or Signature()
+    if signature.targets or any(i.keyed for i in signature.inputs):
+        return _several_on(model, signature, x, y, loss)
     inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
     for known_input, a in zip(signature.inputs, inputs, strict=False):
         known_input.look_at(str(a.dtype), a.ndim)
@@ -103,6 +106,30 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
     known = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
     given = tuple(replace(i, type=t) for i, t in zip(known, types.values(), strict=True))
     return Task(model, loss_of(model, loss), None, given, target, target_scale=signature.target_scale), found
+
+
+def _several_on(model: Any, signature: Signature, x: Any, y: Any, loss: Any) -> tuple[Task, dict[str, Array]]:
+    """task_on for a model that takes a dict, or was trained on several targets."""
+    known = {f"x{i}": part.type for i, part in enumerate(signature.inputs)}
+    output = () if signature.output is None else (Input("y", signature.output.type),)
+    targets = signature.targets or output
+    if not targets:
+        raise UsageError("the model's signature has no targets: fit it first")
+    known |= {f"y{i}" if i else "y": t.type for i, t in enumerate(targets)}
+    forms = (_form_of(signature.inputs), _form_of(targets))
+    given = columns_of(x, y, model_dtype(model), like=known, forms=forms)
+    if given.found.keys() != known.keys():
+        counts = f"{len(signature.inputs)} inputs and {len(targets)} targets"
+        raise DataError(f"the model was trained on {counts}; give as many")
+    first, *others = targets
+    scale = signature.target_scale
+    task = Task(model, loss_of(model, loss), None, signature.inputs, first.type, target_scale=scale)
+    form = forms[1] if signature.targets else ALONE
+    return replace(task, others=tuple(t.type for t in others), form=form), given.found
+
+
+def _form_of(parts: Sequence[Input]) -> Form:
+    return Form(tuple(p.name for p in parts)) if any(p.keyed for p in parts) else SEVERAL
 
 
 def _types(signature: Signature, given: Sequence[Array]) -> dict[str, TensorType]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.arguments import Array, array_type, to_arrays
+from schuss.api.arguments import Array, array_type, as_given_to_fit, to_arrays
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.api.run import Call, apply_model, backend, settled_call
 from schuss.errors import LoweringError, UsageError
@@ -82,6 +82,7 @@ class Frozen:
             raise UsageError("a frozen model takes at least one array")
         if any(isinstance(x, Tensor) for x in inputs):
             raise UsageError("a frozen model takes arrays only: train, save or trace the model it was made of")
+        inputs = tuple(as_given_to_fit(self._model, inputs))
         leaves: list[Named] = list(parameters_of(self._model).items())
         owned = len(leaves)
         for i, x in enumerate(inputs):

@@ -20,7 +20,8 @@ from schuss.trace import Tensor
 
 Named = tuple[str, Any]
 
-_ARRAY_METHODS = ("__dlpack__", "__array_interface__", "__array__")
+# The last two are of sparse matrices and lazy data frames: they hold arrays, and reading them says what to do.
+_ARRAY_METHODS = ("__dlpack__", "__array_interface__", "__array__", "toarray", "collect_schema")
 _PLAIN = (type(None), str, bytes, type, ModuleType)
 
 

@@ -11,8 +11,8 @@ from schuss.errors import ModelFileError, SchussError, UsageError
 from schuss.io.budget import read_graph
 from schuss.ir.graph import Graph, Node
 from schuss.ir.text import to_text
-from schuss.ir.types import N, Sym, TensorType, static_size
-from schuss.nn.forward import RANDOM, forward_graph
+from schuss.ir.types import N, Sym, static_size
+from schuss.nn.forward import RANDOM, Types, forward_graph
 from schuss.nn.module import Mode, Module, current_mode
 from schuss.ops.registry import lookup
 from schuss.trace import Tensor, as_tensor, scope, settled
@@ -29,10 +29,17 @@ class GraphModel(Module):
 
     has_scope = False  # the graph's nodes have the scopes of the model it was
 
-    def __init__(self, graph: Graph, params: Mapping[str, nn.Parameter], training: Graph | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        params: Mapping[str, nn.Parameter],
+        training: Graph | None = None,
+        results: Sequence[str] | None = None,
+    ) -> None:
         self._graph = graph
         self._params = dict(params)
         self._training = training
+        self._results = None if results is None else tuple(results)  # the names in the dict that the model gives
 
     def named_children(self) -> Iterator[tuple[str, Any]]:
         """The parameters, under the names they have in the file."""
@@ -41,6 +48,8 @@ class GraphModel(Module):
     def forward(self, *xs: Any) -> Any:
         """The graph's results for these inputs."""
         wanted = len(_own(self._graph))
+        if len(xs) == 1 and isinstance(xs[0], Mapping):
+            xs = self._by_name(xs[0])
         if len(xs) != wanted:
             raise UsageError(f"the model takes {wanted} inputs, got {len(xs)}")
         now = current_mode()
@@ -52,7 +61,18 @@ class GraphModel(Module):
                 stacklevel=2,
             )
         results = self._replay(self._training if now.training and self._training is not None else self._graph, xs, now)
+        if self._results is not None:
+            return dict(zip(self._results, results, strict=True))
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _by_name(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The inputs in the graph's order."""
+        signature = nn.signature_of(self)
+        names = [] if signature is None else [i.name for i in signature.inputs if i.keyed]
+        if set(given) != set(names):
+            wanted = f"a dict of {', '.join(names)}" if names else "arrays, and no dict of them"
+            raise UsageError(f"the model takes {wanted}, got a dict of {', '.join(map(str, given))}")
+        return tuple(given[name] for name in names)
 
     def _replay(self, graph: Graph, xs: Sequence[Any], now: Mode) -> list[Any]:
         own = dict(zip(_own(graph), xs, strict=True))
@@ -109,7 +129,7 @@ def _bound(shape: Any, rows: Any) -> Any:
 # -- in a file -------------------------------------------------------------------------------------------
 
 
-def training_text(model: Any, inputs: Sequence[TensorType], evaluation: str, acting: bool = False) -> str | None:
+def training_text(model: Any, inputs: Types, evaluation: str, acting: bool = False) -> str | None:
     """The graph of training for a file: "same" where it is that of evaluation, None where it is not known."""
     if any(isinstance(m, GraphModel) and m._training is None for m in nn.named_modules(model).values()):
         return None

@@ -25,7 +25,7 @@ from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
 from schuss.ir.graph import Graph
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
-from schuss.nn.forward import forward_graph, model_dtype, prepared_types
+from schuss.nn.forward import Types, forward, forward_graph, model_dtype, prepared_types
 from schuss.nn.holding import own_signature
 from schuss.nn.walk import freeze_names, frozen_names
 from schuss.signature import Signature
@@ -86,6 +86,9 @@ def save(
         "optimizer": settings_of(signature.optimizer if optimizer is None else optimizer),
         "record": dict(signature.record if record is None else record),
     }
+    names = forward(model, prepared, acting=within)[1].names
+    if names is not None:
+        description["results"] = list(names)
     if description["layers"] is None and (frozen := frozen_names(model)):  # else they stand in the layers' configs
         description["frozen"] = frozen
     try:
@@ -102,7 +105,7 @@ def save(
     write_tensors(path, params, description)
 
 
-def _forward_text(model: Any, inputs: Sequence[TensorType], params: Mapping[str, Array], acting: bool) -> str:
+def _forward_text(model: Any, inputs: Types, params: Mapping[str, Array], acting: bool) -> str:
     """The graph for a file. UsageError for one that load would refuse."""
     graph = settled(lambda: forward_graph(model, inputs, acting=acting), lambda g: g)
     try:
@@ -235,7 +238,7 @@ def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: M
     if layers is None:
         names = description["parameters"]
         params = {n: nn.Parameter(tensors[n], dtype=str(tensors[n].dtype)) for n in names}
-        model = GraphModel(graph, params, training_graph(path, description, graph))
+        model = GraphModel(graph, params, training_graph(path, description, graph), _results(path, description, graph))
         _freeze(path, model, description.get("frozen", []))
         return model
     try:
@@ -248,6 +251,17 @@ def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: M
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: the layers' description is damaged: {error}") from None
     return model
+
+
+def _results(path: Any, description: Mapping[str, Any], graph: Graph) -> list[str] | None:
+    """The names of the results of a model that gives a dict."""
+    names: Any = description.get("results")
+    if names is None:
+        return None
+    texts = isinstance(names, list) and all(isinstance(n, str) for n in names)
+    if not texts or len(names) != len(graph.outputs) or len(set(names)) != len(names):
+        raise ModelFileError(f"{path}: the model's description has no sound names of results")
+    return list(names)
 
 
 def _freeze(path: Any, model: GraphModel, names: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -13,27 +13,42 @@ from schuss.nn.module import bind_scopes, mode
 from schuss.nn.parameter import bind
 from schuss.nn.walk import model_dtype, named_parameters
 from schuss.signature import Input
+from schuss.signature.form import Form, taken_apart
+from schuss.signature.inputs import handed_over
 from schuss.trace import Tensor, as_tensor
 
 RANDOM = {"key": TensorType("uint32", (2,)), "step": TensorType("int64", ())}
 """What dropout's random bits are made from in training: inputs of a graph, by name."""
 
 
-def prepared_types(model: Any, inputs: Sequence[Input]) -> tuple[TensorType, ...]:
-    """The types of the inputs as the model computes with them."""
+Types = Sequence[TensorType] | Mapping[str, TensorType]
+
+
+def prepared_types(model: Any, inputs: Sequence[Input]) -> Types:
+    """The types of the inputs as the model computes with them; by name where the model takes a dict."""
     dtype = model_dtype(model)
-    return tuple(i.prepared_type(dtype) for i in inputs)
+    types = tuple(i.prepared_type(dtype) for i in inputs)
+    return handed_over(inputs, types)[0] if any(i.keyed for i in inputs) else types
 
 
-def forward_graph(model: Any, inputs: Sequence[TensorType], training: bool = False, acting: bool = False) -> Graph:
+def forward_graph(model: Any, inputs: Types, training: bool = False, acting: bool = False) -> Graph:
     """The graph from x0, x1, ... and param/NAME to the model's results y0, ..., in evaluation mode.
 
-    The types are those of prepared data: no signature acts, unless those within the model are to. In training mode the
-    random key and the step are inputs too, by these names, if the model draws numbers.
+    Types by name are those of a model that takes one dict. The types are those of prepared data: no signature acts,
+    unless those within the model are to. In training mode the random key and the step are inputs too, by these names,
+    if the model draws numbers.
     """
+    return forward(model, inputs, training, acting)[0]
+
+
+def forward(model: Any, inputs: Types, training: bool = False, acting: bool = False) -> tuple[Graph, Form]:
+    """forward_graph, and the form of the model's result."""
     named = named_parameters(model)
     params = {name: Tensor(input_node(f"param/{name}", p.type)) for name, p in named.items()}
-    xs = [Tensor(input_node(f"x{i}", t)) for i, t in enumerate(inputs)]
+    xs = [
+        Tensor(input_node(f"x{i}", t)) for i, t in enumerate(inputs.values() if isinstance(inputs, Mapping) else inputs)
+    ]
+    args: tuple[Any, ...] = (dict(zip(inputs, xs, strict=True)),) if isinstance(inputs, Mapping) else tuple(xs)
     key, step = (Tensor(input_node(name, type)) for name, type in RANDOM.items())
     chosen = mode(True, key, step) if training else mode()
     with (
@@ -42,12 +57,18 @@ def forward_graph(model: Any, inputs: Sequence[TensorType], training: bool = Fal
         chosen,
         nullcontext() if acting else inert(),
     ):
-        result = model(*xs)
-    outputs: list[Node] = [as_tensor(o).node for o in (result if isinstance(result, (tuple, list)) else (result,))]
+        result = model(*args)
+    form, parts = results_of(result)
+    outputs: list[Node] = [as_tensor(o).node for o in parts]
     nodes = [t.node for t in (*xs, *params.values())]
     reached = set(topological(outputs))
     nodes += [t.node for t in (key, step) if training and t.node in reached]
-    return Graph(tuple(nodes), tuple(outputs), tuple(f"y{i}" for i in range(len(outputs))))
+    return Graph(tuple(nodes), tuple(outputs), tuple(f"y{i}" for i in range(len(outputs)))), form
 
 
-__all__ = ["RANDOM", "forward_graph", "model_dtype", "prepared_types"]
+def results_of(result: Any) -> tuple[Form, list[Any]]:
+    """The form of what a model gives, and its parts."""
+    return taken_apart(tuple(result) if isinstance(result, list) else result, "the model's result")
+
+
+__all__ = ["RANDOM", "Types", "forward", "forward_graph", "model_dtype", "prepared_types", "results_of"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ class Input:
     """name   what messages and pictures call it
     type   of the raw data, one batch: TensorType("uint8", (N, 28, 28))
     scale  what integers are multiplied by, and floats are not; None: they are taken as the numbers they are
+    keyed  whether the model gets it in a dict, under its name
     """
 
     name: str
     type: TensorType
     scale: float | None = None
+    keyed: bool = False
 
     @property
     def dtype(self) -> str:
@@ -71,10 +73,18 @@ class Input:
 
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it."""
-        return {"name": self.name, "type": type_to_json(self.type), "scale": self.scale}
+        written = {"name": self.name, "type": type_to_json(self.type), "scale": self.scale}
+        return {**written, "keyed": True} if self.keyed else written
 
     def __str__(self) -> str:
         return str(self.type)
+
+
+def handed_over(inputs: Sequence[Input], values: Sequence[Any]) -> tuple[Any, ...]:
+    """The arguments of a call: the values, or one dict of them by name."""
+    if not any(i.keyed for i in inputs):
+        return tuple(values)
+    return ({i.name: value for i, value in zip(inputs, values, strict=True)},)
 
 
 def as_inputs(given: Sequence[Input | TensorType]) -> tuple[Input, ...]:
@@ -88,7 +98,7 @@ def by_scale(types: Sequence[TensorType], scale: float | None) -> tuple[Input, .
     narrow = [t.dtype == "uint8" for t in types]
     chosen = narrow if any(narrow) else [not t.is_float for t in types]
     inputs = as_inputs(types)
-    return tuple(Input(i.name, i.type, scale) if c else i for i, c in zip(inputs, chosen, strict=True))
+    return tuple(replace(i, scale=scale) if c else i for i, c in zip(inputs, chosen, strict=True))
 
 
 def type_to_json(type: TensorType) -> list[Any]:

@@ -27,6 +27,7 @@ class Signature:
     record          what is known of the training, fit for JSON
     left_out        what a file's record says that no run could have written, in a line; "" for nothing
     track           the run's path in a plane (schuss.train.record.Track), if the file keeps it
+    targets         where it was trained on several targets: each; then there is no output
 
     It never changes: `fit` gives the model a new one. Copies of a model share it. In another process or a file loss and
     optimizer are their settings; a function that can be imported by its name stays itself in another process.
@@ -39,6 +40,7 @@ class Signature:
     record: Mapping[str, Any] = field(default_factory=dict)
     left_out: str = ""
     track: Any = None
+    targets: tuple[Input, ...] = ()
 
     @property
     def target(self) -> TensorType | None:
@@ -68,6 +70,9 @@ class Signature:
 
     def prepared(self, xs: Sequence[Any], dtype: str) -> tuple[Any, ...]:
         """Arguments of the model, tensors or arrays, as a model of this dtype takes them; others stay."""
+        if len(xs) == 1 and isinstance(xs[0], Mapping) and any(i.keyed for i in self.inputs):
+            by_name = {i.name: i for i in self.inputs}
+            return ({k: by_name[k].prepared(x, dtype) if k in by_name else x for k, x in xs[0].items()},)
         known = [i.prepared(x, dtype) for i, x in zip(self.inputs, xs, strict=False)]
         return (*known, *xs[len(known) :])
 
@@ -78,11 +83,13 @@ class Signature:
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it; loss, optimizer and record have places of their own there."""
         output = None if self.output is None else self.output.to_json()
-        return {"inputs": [i.to_json() for i in self.inputs], "output": output}
+        written = {"inputs": [i.to_json() for i in self.inputs], "output": output}
+        return {**written, "targets": [t.to_json() for t in self.targets]} if self.targets else written
 
     def in_words(self) -> dict[str, str]:
         """What is done with each input, and what the target is."""
         rows = {i.name: input_in_words(i) for i in self.inputs}
+        rows |= {f"target {t.name}": input_in_words(t) for t in self.targets}
         return rows if self.output is None else {**rows, "target": output_in_words(self.output)}
 
     def __repr__(self) -> str:

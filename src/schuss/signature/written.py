@@ -21,11 +21,13 @@ def from_json(description: Mapping[str, Any]) -> Signature:
 
     A key that this version does not know is refused: it would say of the data what nobody would do.
     """
-    written = _fields(description.get("signature"), {"inputs", "output"}, "signature")
-    if not isinstance(written["inputs"], list):
-        raise ModelFileError("signature: its inputs are no list")
-    inputs = tuple(_input(i) for i in written["inputs"])
-    return Signature(inputs, None if written["output"] is None else _output(written["output"]))
+    written = _fields(description.get("signature"), {"inputs", "output"}, "signature", {"targets": []})
+    if not isinstance(written["inputs"], list) or not isinstance(written["targets"], list):
+        raise ModelFileError("signature: its inputs or targets are no list")
+    inputs, targets = (tuple(_input(i) for i in written[name]) for name in ("inputs", "targets"))
+    if len({i.keyed for i in inputs}) > 1 or len({i.name for i in inputs}) < len(inputs):
+        raise ModelFileError("signature: its inputs must have names of their own, and all or none be keyed")
+    return Signature(inputs, None if written["output"] is None else _output(written["output"]), targets=targets)
 
 
 def from_first_format(description: Mapping[str, Any]) -> Signature:
@@ -48,10 +50,12 @@ def _task(target: TensorType, description: Mapping[str, Any]) -> str:
 
 
 def _input(written: Any) -> Input:
-    fields = _fields(written, {"name", "type", "scale"}, "input")
+    fields = _fields(written, {"name", "type", "scale"}, "input", {"keyed": False})
     if not isinstance(fields["name"], str) or len(fields["name"]) > LONGEST:
         raise ModelFileError("input: its name is no text")
-    return Input(fields["name"], _type(fields["type"], "input"), _scale(fields["scale"]))
+    if not isinstance(fields["keyed"], bool):
+        raise ModelFileError("input: whether it is keyed")
+    return Input(fields["name"], _type(fields["type"], "input"), _scale(fields["scale"]), fields["keyed"])
 
 
 def _output(written: Any) -> Output:
@@ -70,10 +74,12 @@ def _output(written: Any) -> Output:
     return Output(_type(fields["type"], "output"), task, classes, _scale(fields["scale"]), named)
 
 
-def _fields(written: Any, names: set[str], what: str) -> dict[str, Any]:
-    if not isinstance(written, dict) or set(written) != names:
+def _fields(written: Any, names: set[str], what: str, optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The fields by name; those that need not be there have defaults."""
+    more = optional or {}
+    if not isinstance(written, dict) or not names <= set(written) <= names | set(more):
         raise ModelFileError(f"{what}: it must have {', '.join(sorted(names))} and nothing else")
-    return written
+    return {**more, **written}
 
 
 def _type(written: Any, what: str) -> TensorType:

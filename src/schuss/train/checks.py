@@ -17,6 +17,7 @@ from schuss.ir.graph import Graph
 from schuss.ir.types import TensorType
 from schuss.nn.forward import forward_graph, model_dtype, prepared_types
 from schuss.signature import Input
+from schuss.signature.form import ALONE
 from schuss.train.step import Task
 
 LOOKED_AT = 8  # examples whose predictions are looked at
@@ -37,6 +38,8 @@ def accuracy_for(task: Task, y: Array) -> Any:
     Labels are what the loss takes for labels; to a loss of the user's integers [N] that lie within the outputs.
     """
     target = task.target
+    if task.form != ALONE:
+        return None
     if target.is_float or target.rank == 0:
         return None
     pred = predictions(task)
@@ -68,7 +71,7 @@ def outputs(pred: TensorType) -> int | None:
 
 def check_fit(task: Task, data: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
     """Targets and first predictions against what the loss admits; validation rows shaped as training rows."""
-    pred = predictions(task)
+    pred = predictions(task) if task.form == ALONE else None
     for what, rows in (("y", data), ("validation y", held)):
         if rows is None:
             continue

@@ -10,14 +10,14 @@ from typing import Any
 
 from schuss import nn
 from schuss.data import Dataset, split_validation
-from schuss.data.columns import columns
 from schuss.errors import UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.walk import frozen_names
 from schuss.ops.philox import key_from_seed
-from schuss.signature import CLASSIFICATION, REGRESSION, Output, Signature
+from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
+from schuss.signature.form import ALONE, rows_of, taken_apart
 from schuss.train.callbacks import Run
 from schuss.train.checks import accuracy, accuracy_for, check_fit
 from schuss.train.conduct import conduct
@@ -26,7 +26,18 @@ from schuss.train.early_stop import EarlyStop
 from schuss.train.loop import Trainer
 from schuss.train.options import Data, Options, options
 from schuss.train.resume import take_up, with_total
-from schuss.train.source import Source, by_label, check_names, fitting, inputs_of, is_the_input, source_of
+from schuss.train.source import (
+    Columns,
+    Source,
+    by_label,
+    check_arguments,
+    check_names,
+    columns_of,
+    fitting,
+    inputs_of,
+    is_the_input,
+    source_of,
+)
 from schuss.train.step import Metric, Task
 from schuss.train.weights import sample_weights, weigh
 
@@ -64,8 +75,8 @@ def fit(
     """Train the model on data, and return the run with its history.
 
     model         a Module, or any object with `__call__` whose attributes hold layers and Parameters
-    data          (x, y): arrays of N examples (numpy, DLPack, lists); x may be a tuple of inputs, y labels, names of
-                  classes or numbers. Or a schuss.data.Dataset: its training rows, flat if the model takes rows alone
+    data          (x, y): arrays of N examples (numpy, DLPack, lists); x may be a tuple or dict of inputs, y labels, names of
+                  classes or numbers, or a tuple or dict of several targets. Or a schuss.data.Dataset: its training rows, flat if the model takes rows alone
     loss          called with (pred, target), gives a scalar tensor; schuss.nn's, or a function of yours
     optimizer     schuss.optim's, or any object with init and update
     epochs        how often each example is seen
@@ -121,9 +132,9 @@ def fit(
     return conduct(prepare(**locals()))  # all arguments by name; schuss.train.options holds the same list
 
 
-def prepare(model: Any, data: Data | Dataset, **given: Any) -> Trainer:
+def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
-    asked = with_total(options(given))
+    asked = with_total(options(keywords))
     if isinstance(model, type):
         raise UsageError(f"fit: the model must be an object, not a class: write {model.__name__}(...)")
     parameters = nn.named_parameters(model)
@@ -134,39 +145,43 @@ def prepare(model: Any, data: Data | Dataset, **given: Any) -> Trainer:
     dtype = next(iter(parameters.values())).dtype
     source = fitting(source_of(data), model) if isinstance(data, Dataset) else source_of(data)
     check_names(asked.loss, source)
-    train = _columns(source.pair, dtype, "x", "y")
+    given = columns_of(source.x, source.y, dtype)
+    train = given.found
     if asked.sample_weight is not None:
         train["w"] = sample_weights(asked.sample_weight, len(train["x0"]))
     if isinstance(asked.validation, (int, float, Real)):  # mypy does not take a float for a Real
         train, held = _split(train, float(asked.validation), key)
     else:
-        held = None if asked.validation is None else _held(asked.validation, dtype, train, source)
+        held = None if asked.validation is None else _held(asked.validation, dtype, given, source)
     class_weight = by_label(asked.class_weight, source.classes)
     weigh(train, held, class_weight, dtype, asked.weighting, getattr(asked.loss, "ignore_index", None))
-    task = _task(model, asked, train, source)
+    check_arguments(model, given.x, sum(name.startswith("x") for name in train))
+    task = _task(model, asked, replace(given, found=train), source)
     check_fit(task, train, held)
     labels = "accuracy" in task.metrics and task.target.rank == 1
     names, named = (source.classes, source.named) if labels else (None, False)
     output = Output(task.target, CLASSIFICATION if labels else REGRESSION, names, task.target_scale, named)
-    nn.set_signature(model, Signature(task.inputs, output, asked.loss, task.optimizer))
+    signature = Signature(task.inputs, output, asked.loss, task.optimizer)
+    if task.form != ALONE:
+        signature = replace(signature, output=None, targets=_named(task))
+    nn.set_signature(model, signature)
     trainer = Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
     take_up(trainer)
     return trainer
 
 
-def _columns(
-    data: Data, dtype: str, x_name: str, y_name: str, like: Mapping[str, TensorType] | None = None
-) -> dict[str, Array]:
-    """x0, x1, ... and y as contiguous arrays of one length; like: the types they are to have, if known."""
-    xs = data[0] if isinstance(data[0], tuple) else (data[0],)
-    return columns(xs, data[1], dtype, (x_name, y_name), like)
+def _named(task: Task) -> tuple[Input, ...]:
+    """Several targets with their names, or places."""
+    keyed = task.form.names is not None
+    names = task.form.names or tuple(map(str, range(len(task.targets))))
+    return tuple(Input(n, t, keyed=keyed) for n, t in zip(names, task.targets.values(), strict=True))
 
 
-def _held(given: Any, dtype: str, train: Mapping[str, Array], source: Source) -> dict[str, Array]:
+def _held(given: Any, dtype: str, train: Columns, source: Source) -> dict[str, Array]:
     """The columns of validation data that are given: (x, y) or (x, y, weights)."""
-    like = {name: _row_type(array) for name, array in train.items()}
-    beside = source_of(tuple(given[:2]), classes=source.classes, what="validation y").pair
-    held = _columns(beside, dtype, "validation x", "validation y", like)
+    like = {name: _row_type(array) for name, array in train.found.items()}
+    x, y = source_of(tuple(given[:2]), classes=source.classes, what="validation y").pair
+    held = columns_of(x, y, dtype, ("validation x", "validation y"), like, (train.x, train.y)).found
     if len(given) == 3:
         held["w"] = sample_weights(given[2], len(held["x0"]), "validation weights")
     return held
@@ -179,14 +194,17 @@ def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict
     return {n: a[train] for n, a in columns.items()}, {n: a[held] for n, a in columns.items()}
 
 
-def _task(model: Any, asked: Options, columns: dict[str, Array], source: Source) -> Task:
+def _task(model: Any, asked: Options, given: Columns, source: Source) -> Task:
+    columns = given.found
     types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
-    inputs = inputs_of(model, types, columns, asked.scale, source.scale)
+    inputs = inputs_of(model, types, columns, asked.scale, source.scale, given.x.names)
     named = metrics_by_name(asked.metrics)
-    target = _row_type(columns["y"])
+    target = _row_type(columns[given.targets[0]])
     frozen = frozenset(frozen_names(model))
     task = Task(model, asked.loss, asked.optimizer, inputs, target, "w" in columns, asked.clip_norm, named, frozen)
-    xs = source.x if isinstance(source.x, tuple) else (source.x,)
+    xs = taken_apart(source.x, "x", rows_of(source.y))[1]
+    more = tuple(_row_type(columns[name]) for name in given.targets[1:])
+    task = replace(task, others=more, form=given.y)
     scales = [i.scale for i, x in zip(inputs, xs, strict=True) if is_the_input(x, source.y)]
     task = replace(task, weighting=asked.weighting, target_scale=next(iter(scales), None))
     right = accuracy_for(task, columns["y"])

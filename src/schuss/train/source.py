@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,14 +11,16 @@ import numpy as np
 
 from schuss import nn
 from schuss.data import Dataset, labels_of, names_in
+from schuss.data.columns import column, columns
 from schuss.data.dataset import IMAGES
-from schuss.errors import DataError, SchussError, UsageError, warn
+from schuss.errors import DataError, SchussError, ShapeError, UsageError, warn
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype
 from schuss.signature import Input
+from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.signature.indices import used_as_indices
-from schuss.signature.inputs import as_inputs
+from schuss.signature.inputs import as_inputs, handed_over
 
 OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss)  # losses that names of classes are nothing for
 
@@ -58,11 +61,91 @@ def source_of(
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise UsageError(f"{owner}: data must be a pair (x, y) or a schuss.data.Dataset, got {type(data).__name__}")
     x, y = data
-    names = names_in(y)
+    names = None if isinstance(y, Mapping) or (isinstance(y, tuple) and are_several(y, rows_of(x))) else names_in(y)
     if names is None:
         return Source(x, y)
     labels, known = labels_of(names, classes, what)
     return Source(x, labels, None, known, named=True)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Data as columns x0, x1, ..., y, y1, ..., and the forms in which the model and the loss get them."""
+
+    found: dict[str, Array]
+    x: Form = ALONE
+    y: Form = ALONE
+
+    @property
+    def targets(self) -> list[str]:
+        """The names of the targets' columns."""
+        return [name for name in self.found if name.startswith("y")]
+
+
+def columns_of(
+    x: Any,
+    y: Any,
+    dtype: str,
+    names: tuple[str, str] = ("x", "y"),
+    like: Mapping[str, TensorType] | None = None,
+    forms: tuple[Form, Form] | None = None,
+) -> Columns:
+    """x and y, each an array or several in a tuple or a dict, as columns; see schuss.data.columns.
+
+    names  what messages call x and y
+    like   types of the columns by name, where they are known
+    forms  of the data they are to be like: a dict may have another order
+
+    ShapeError for another form than is wanted; DataError as for columns.
+    """
+    x_form, xs = taken_apart(x, names[0], rows_of(y))
+    rows = rows_of(xs[0])
+    y_form, ys = taken_apart(y, names[1], rows)
+    if isinstance(y, tuple) and not are_several(y, rows):  # a tuple of numbers is one array
+        y_form, ys = ALONE, [list(y)]
+    if forms is not None:
+        x_form, xs = _in_form(x_form, xs, forms[0], names[0])
+        y_form, ys = _in_form(y_form, ys, forms[1], names[1])
+    labels = y_form.labels(names[1], len(ys))
+    found = columns(xs, ys[0], dtype, (names[0], labels[0]), like)
+    for i, more in enumerate(ys[1:], start=1):
+        array = column(more, labels[i], dtype, (like or {}).get(f"y{i}"))
+        found[f"y{i}"] = array.astype(np.int64) if array.dtype == bool else array
+        n = len(found["x0"])
+        if len(array) != n:
+            raise DataError(f"{names[0]} has {n} examples but {labels[i]} has {len(array)}; each needs one")
+    return Columns(found, x_form, y_form)
+
+
+def check_arguments(model: Any, form: Form, count: int) -> None:
+    """UsageError where the model's forward takes another number of inputs than x holds."""
+    takes = getattr(model, "forward", model) if isinstance(model, nn.Module) else model
+    try:
+        parameters = inspect.signature(takes)
+    except (TypeError, ValueError):
+        return
+    given = 1 if form.names is not None else count
+    try:
+        parameters.bind(*[None] * given)
+    except TypeError:
+        what = "is a dict, which is one argument" if form.names is not None else f"is {given} array{'s' * (given != 1)}"
+        mend = "several inputs are a tuple, x=(a, b), and rows one array: np.stack(x)"
+        raise UsageError(f"fit: x {what}, and the model takes {parameters}; {mend}") from None
+
+
+def _in_form(form: Form, parts: list[Any], wanted: Form, what: str) -> tuple[Form, list[Any]]:
+    """The parts in the order of the form that is wanted."""
+    if form.names is not None and wanted.names is not None and set(form.names) == set(wanted.names):
+        return wanted, [parts[form.names.index(name)] for name in wanted.names]
+    if form.names != wanted.names:
+        raise ShapeError(f"{what}: is {_in_words(form)}, in training it was {_in_words(wanted)}; give the same")
+    return wanted, parts
+
+
+def _in_words(form: Form) -> str:
+    if form.names is not None:
+        return f"a dict of {', '.join(form.names)}"
+    return "one array" if form.alone else "several arrays"
 
 
 def fitting(source: Source, model: Any) -> Source:
@@ -91,22 +174,28 @@ def is_the_input(x: Any, y: Any) -> bool:
 
 
 def inputs_of(
-    model: Any, types: Sequence[TensorType], columns: Mapping[str, Array], scale: float | None, known: float | None
+    model: Any,
+    types: Sequence[TensorType],
+    columns: Mapping[str, Array],
+    scale: float | None,
+    known: float | None,
+    names: Sequence[str] | None = None,
 ) -> tuple[Input, ...]:
-    """What becomes of each input. scale: fit's; known: what the source says.
+    """What becomes of each input. scale: fit's; known: what the source says; names: of a dict, as the model takes it.
 
     Bytes are multiplied by the scale, and integers where no input has bytes; without one, bytes that are images (rank 3
     and more, the examples' axis included, not all of them 0 or 1) by 1/255. What the model uses as indices is never
     scaled.
     """
-    inputs = list(as_inputs(types))
+    keyed = [Input(name, type, keyed=True) for name, type in zip(names or (), types, strict=False)]
+    inputs = keyed or list(as_inputs(types))
     chosen = scale if scale is not None else known
     bytes_ = [i for i, t in enumerate(types) if t.dtype == "uint8"]
     whole = [i for i, t in enumerate(types) if not t.is_float]
     if scale is not None and not whole:
         warn("fit: scale= is for integers, and x holds floats: they are taken as they are")
     wanted = (bytes_ or whole) if chosen is not None else bytes_
-    indices = _indices(model, types, wanted) if wanted else set()
+    indices = _indices(model, inputs, wanted) if wanted else set()
     if scale is not None and wanted and indices.issuperset(wanted):
         raise UsageError("fit: scale= has nothing to scale: the model uses the integers of x as indices; leave it out")
     for i in wanted:
@@ -130,14 +219,14 @@ def _warn_of_bytes(name: str, column: Array) -> None:
     )
 
 
-def _indices(model: Any, types: Sequence[TensorType], wanted: Sequence[int]) -> set[int]:
+def _indices(model: Any, inputs: Sequence[Input], wanted: Sequence[int]) -> set[int]:
     """Which of the inputs the model uses as indices, by its graph: of all as they are, or of one at a time."""
     dtype = model_dtype(model)
 
     def found(raw: Sequence[int]) -> set[int] | None:
-        given = [TensorType(dtype, t.shape) if i in wanted and i not in raw else t for i, t in enumerate(types)]
+        given = [t.type if i in raw or i not in wanted else TensorType(dtype, t.shape) for i, t in enumerate(inputs)]
         try:
-            graph = forward_graph(model, given)
+            graph = forward_graph(model, given if not inputs[0].keyed else handed_over(inputs, given)[0])
         except Exception:  # the model cannot take them so: as floats it can, or says why not when it is trained
             return None
         return {i for i in raw if f"x{i}" in used_as_indices(graph)}
@@ -169,4 +258,5 @@ def by_label(weights: Any, classes: Sequence[str] | None) -> Any:
     return {place.get(k, k): v for k, v in weights.items()}
 
 
-__all__ = ["Source", "by_label", "check_names", "inputs_of", "is_the_input", "source_of"]
+__all__ = ["Columns", "Source", "by_label", "check_arguments", "check_names", "columns_of"]
+__all__ += ["inputs_of", "is_the_input", "source_of"]

@@ -22,7 +22,8 @@ from schuss.nn.holding import inert
 from schuss.nn.losses import weighted
 from schuss.optim import Optimizer, clip_grad_norm
 from schuss.signature import Input
-from schuss.signature.inputs import as_inputs
+from schuss.signature.form import ALONE, Form
+from schuss.signature.inputs import as_inputs, handed_over
 from schuss.trace import Tensor, as_tensor, building, notice, one_example_axis, scope, settles
 from schuss.train.weights import DATA
 
@@ -37,6 +38,7 @@ class Task:
     target_scale  what targets are multiplied by that are the input itself
     weighting     what the weights of examples are normalised over: the data, before the run, or each batch
     optimizer     in its groups the names of the model's parameters stand for whatever selected them
+    others, form  the types of further targets, columns y1, ..., and how the loss gets all of them
     """
 
     model: Any
@@ -50,6 +52,8 @@ class Task:
     frozen: frozenset[str] = frozenset()
     target_scale: float | None = None
     weighting: str = DATA
+    others: tuple[TensorType, ...] = ()
+    form: Form = ALONE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", as_inputs(self.inputs))
@@ -59,12 +63,17 @@ class Task:
     @property
     def columns(self) -> tuple[str, ...]:
         names = [f"x{i}" for i in range(len(self.inputs))]
-        return (*names, "y", *(["w"] if self.weighted else []))
+        return (*names, *self.targets, *(["w"] if self.weighted else []))
+
+    @property
+    def targets(self) -> dict[str, TensorType]:
+        """The types of the targets' columns, by name."""
+        return {f"y{i}" if i else "y": t for i, t in enumerate((self.target, *self.others))}
 
     @property
     def types(self) -> dict[str, TensorType]:
         """The types of the inputs' columns and of y, by name."""
-        return dict(zip(self.columns, (*(i.type for i in self.inputs), self.target), strict=False))
+        return {**{f"x{i}": x.type for i, x in enumerate(self.inputs)}, **self.targets}
 
     @property
     def sums(self) -> tuple[str, ...]:
@@ -92,12 +101,13 @@ def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[A
     dtype = next((p.dtype for p in params.values()), "float32")
     xs = [make(f"x{i}", t.type) for i, t in enumerate(task.inputs)]
     xs = [i.prepared(x, dtype) for i, x in zip(task.inputs, xs, strict=True)]
-    target = make("y", task.target)
+    first, *others = [make(name, type) for name, type in task.targets.items()]
     weight = make("w", TensorType(dtype, (N,))) if task.weighted else None
     notice(task.model)
     with inert():
-        pred = task.model(*xs)
-    return pred, Input("y", task.target, task.target_scale).prepared(target, dtype), weight
+        pred = task.model(*handed_over(task.inputs, xs))
+    first = Input("y", task.target, task.target_scale).prepared(first, dtype)
+    return pred, task.form.packed([first, *others]), weight
 
 
 def _loss(task: Task, pred: Any, target: Any, weight: Any) -> Tensor:
@@ -117,8 +127,9 @@ def _summed(task: Task, make: _Inputs, pred: Any, target: Any, loss: Tensor) -> 
     """The metric sums after this batch."""
     with scope("metrics"):
         total = {name: make(f"sum/{name}", TensorType("float64", ())) for name in task.sums}
-        n = ops.count(target, axis=0, dtype="float64")
+        n = ops.count(make.nodes["y"], axis=0, dtype="float64")
         new = {"count": total["count"] + n, "loss": total["loss"] + ops.cast(loss, dtype="float64") * n}
+        dtype = pred.dtype if isinstance(pred, Tensor) else loss.dtype
         for name, metric in task.metrics.items():
             notice(metric)
             with one_example_axis(f"the metric {name}", pred, target):
@@ -126,7 +137,7 @@ def _summed(task: Task, make: _Inputs, pred: Any, target: Any, loss: Tensor) -> 
             if value.ndim == 0:
                 new[name] = total[name] + ops.cast(value, dtype="float64") * n
             elif value.shape == (N,):
-                new[name] = total[name] + ops.cast(ops.sum(ops.cast(value, dtype=pred.dtype)), dtype="float64")
+                new[name] = total[name] + ops.cast(ops.sum(ops.cast(value, dtype=dtype)), dtype="float64")
             else:
                 raise UsageError(f"metric {name}: must return one value an example, [N], or a scalar; got {value.type}")
     return {f"sum/{name}": value for name, value in new.items()}
@@ -246,6 +257,6 @@ def gradient_step(task: Task) -> Step:
         pred, target, weight = _forward(task, make, params)
         loss = _loss(task, pred, target, weight)
     grads = dict(zip(params, backprop(loss, list(params.values())), strict=True))
-    new = {f"grad/{n}": total[n] + g * ops.count(target, axis=0, dtype=str(g.dtype)) for n, g in grads.items()}
+    new = {f"grad/{n}": total[n] + g * ops.count(make.nodes["y"], axis=0, dtype=str(g.dtype)) for n, g in grads.items()}
     names = (*(f"param/{n}" for n in params), *(f"grad/{n}" for n in params))
     return Step(_graph(make, new), names, task.columns)
