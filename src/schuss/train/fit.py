@@ -76,8 +76,8 @@ def fit(
 
     model         a Module, or any object with `__call__` whose attributes hold layers and Parameters
     data          (x, y): arrays of N examples (numpy, DLPack, lists, data frames); x may be a tuple or dict of
-                  inputs, y labels, names of classes, numbers, or a tuple or dict of several targets. Or a schuss.data.Dataset:
-                  its training rows, flat if the model takes rows alone
+                  inputs, y labels, names of classes, numbers, or a tuple or dict of several targets. Or a
+                  schuss.data.Dataset: its training rows, flat if the model takes rows alone
     loss          called with (pred, target), gives a scalar tensor; schuss.nn's, or a function of yours
     optimizer     schuss.optim's, or any object with init and update
     epochs        how often each example is seen
