@@ -19,6 +19,7 @@ _HOME = {
     "Control": "schuss.train.control",
     "EarlyStop": "schuss.train.early_stop",
     "Tensor": "schuss.trace",
+    "Updater": "schuss.api.updater",
     "evaluate": "schuss.api.evaluation",
     "explain": "schuss.explanation",
     "fit": "schuss.train.fit",
@@ -53,6 +54,7 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
     "Control",
     "EarlyStop",
     "Tensor",
+    "Updater",
     "__version__",
     "errors",
     "evaluate",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from schuss.api import freeze, grad, jacobian, jit, value_and_grad
     from schuss.api.evaluation import evaluate
     from schuss.api.outputs import predict, predict_proba
+    from schuss.api.updater import Updater
     from schuss.explanation import explain
     from schuss.explanation.plan import plan
     from schuss.io.model import load, save

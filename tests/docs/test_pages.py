@@ -72,10 +72,31 @@ def _descent(printed: str) -> None:
     assert losses == sorted(losses, reverse=True)
 
 
+def _loops(printed: str) -> None:
+    first, second = (float(loss) for loss in re.findall(r"^loss ([\d.]+)", printed, re.MULTILINE))
+    assert second < first < 0.2
+    real, made = re.search(r"real ([\d.]+) .*made ([\d.]+) ", printed).groups()
+    assert float(made) == pytest.approx(float(real), abs=0.5)
+
+
+def _transfer(printed: str) -> None:
+    assert "the body is as it was: True" in printed
+    head, both = (float(a) for a in re.findall(r"accuracy ([\d.]+)%", printed))
+    assert both > head > 40
+    assert "head 1e-03, body 5e-05" in printed
+
+
+def _vae(printed: str) -> None:
+    assert float(re.search(r"reconstruction ([\d.]+)", printed)[1]) < 0.1
+
+
 CLAIMS: dict[str, Callable[[str], None]] = {
     "guides/functions.md": _functions,
     "guides/images.md": _images,
+    "guides/loops.md": _loops,
     "guides/own.md": _own,
+    "guides/transfer.md": _transfer,
+    "guides/vae.md": _vae,
     "guides/reproducibility.md": _reproducibility,
     "learn/backpropagation.md": _backpropagation,
     "learn/descent.md": _descent,

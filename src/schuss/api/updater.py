@@ -1,0 +1,96 @@
+"""An optimizer at work on a model outside fit: in loops of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.api.jitted import jit
+from schuss.errors import UsageError
+from schuss.ir.executor import Array
+from schuss.nn.walk import frozen_names
+from schuss.optim import Optimizer, clip_grad_norm
+from schuss.train.rate import Rates
+
+
+class Updater:
+    """An optimizer with its state, for a model that a loop of your own trains: `updater.step(gradients)`.
+
+    model      its parameters are changed in place; those that are frozen (requires_grad False) are left as they are
+    optimizer  schuss.optim's, or any object with init and update
+    clip_norm  limit on the norm of all gradients together, those of frozen parameters left out
+
+    steps      steps done
+    state      the optimizer's arrays by name
+    history    the values given to `epoch`, by name
+
+        updater = schuss.Updater(model, optim.Adam(1e-3))
+        value_and_grad = schuss.jit(schuss.value_and_grad(lambda model, x, y: nn.MSELoss()(model(x), y)))
+        for x, y in batches:
+            loss, gradients = value_and_grad(model, x, y)
+            updater.step(gradients)
+
+    UsageError for a model without parameters, or where groups of the optimizer select none of them.
+    """
+
+    def __init__(self, model: Any, optimizer: Any, *, clip_norm: float | None = None, backend: str = "native") -> None:
+        self.model, self.clip_norm = model, clip_norm
+        self._parameters = nn.named_parameters(model)
+        if not self._parameters:
+            raise UsageError("Updater: the model has no parameters to learn")
+        nn.initialize(model)
+        self.optimizer = optimizer.resolved(model) if isinstance(optimizer, Optimizer) else optimizer
+        self.steps = 0
+        self.history: dict[str, list[float]] = {}
+        self._frozen = set(frozen_names(model))
+        first = {name: p.data for name, p in self._parameters.items() if name not in self._frozen}
+        self.state: dict[str, Array] = {name: np.asarray(v) for name, v in self.optimizer.init(first).items()}
+        self._rates = Rates(self.optimizer, first, self.state)
+        self._update = jit(self._traced, backend=backend)
+
+    def step(self, gradients: Mapping[str, Any]) -> None:
+        """One update, from gradients by parameter name as schuss.grad gives them for a model; None leaves one as it is.
+
+        UsageError for gradients that are not those of the model, or a parameter unfrozen since the Updater was made.
+        """
+        missing = [name for name in self._parameters if name not in gradients]
+        if missing:
+            raise UsageError(f"step: there is no gradient of {missing[0]}; give those of schuss.grad for this model")
+        frozen = set(frozen_names(self.model))
+        if self._frozen - frozen:
+            names = ", ".join(sorted(self._frozen - frozen))
+            raise UsageError(f"step: {names} was unfrozen since; make a new Updater, whose moments start afresh")
+        learned = [n for n in self._parameters if n not in frozen and gradients[n] is not None]
+        if not learned:
+            return
+        params = {name: self._parameters[name].data for name in learned}
+        grads = {name: gradients[name] for name in learned}
+        new, state = self._update(params, grads, self.state, np.int64(self.steps))
+        for name, value in new.items():
+            self._parameters[name].data = value
+        self.state = self.state | state
+        self.steps += 1
+
+    def epoch(self, **metrics: float) -> None:
+        """After an epoch: tell schedules that look at metrics, as optim.ReduceLROnPlateau: updater.epoch(loss=0.3)."""
+        for name, value in metrics.items():
+            self.history.setdefault(name, []).append(float(value))
+        last = max(self.steps - 1, 0)
+        arrays = self._rates.after_epoch(self.history, last, self._arrays())
+        self.state |= {name.removeprefix("opt/"): value for name, value in arrays.items()}
+
+    @property
+    def rates(self) -> dict[str, float | None]:
+        """The learning rates of the next step: lr, and lr/NAME of each group."""
+        return self._rates.at(self.steps, self._arrays())
+
+    def _arrays(self) -> dict[str, Array]:
+        return {f"opt/{name}": value for name, value in self.state.items()}
+
+    def _traced(self, params: Any, grads: Any, state: Any, step: Any) -> Any:
+        if self.clip_norm is not None:
+            grads = clip_grad_norm(grads, self.clip_norm)
+        return self.optimizer.update(params, grads, state, step)

@@ -1,0 +1,103 @@
+"""An optimizer outside fit: the same numbers as in fit; frozen parameters, groups, metrics, mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import schuss
+from schuss import nn, optim
+from schuss.errors import UsageError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(32, 4)).astype(np.float32)
+Y = X[:, 0] - X[:, 1]
+
+
+def net() -> nn.Sequential:
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1))
+    nn.initialize(model, 1)
+    return model
+
+
+def gradients(model: Any) -> Any:
+    return schuss.grad(lambda m: nn.MSELoss()(m(X), Y))(model)
+
+
+def updater(model: Any, optimizer: Any, **given: Any) -> schuss.Updater:
+    return schuss.Updater(model, optimizer, backend="reference", **given)
+
+
+def test_the_same_numbers_as_fit():
+    model, other = net(), net()
+    model[0].bias.requires_grad = other[0].bias.requires_grad = False
+    groups = [optim.Group(model[2], lr=optim.Exponential(0.03, 0.9), weight_decay=0.5)]
+    at_work = updater(model, optim.NAdam(1e-2, groups=groups), clip_norm=0.5)
+    for _ in range(6):
+        at_work.step(gradients(model))
+    by_name = [optim.Group("2", lr=optim.Exponential(0.03, 0.9), weight_decay=0.5)]
+    schuss.fit(
+        other, (X, Y), loss=nn.MSELoss(), optimizer=optim.NAdam(1e-2, groups=by_name), clip_norm=0.5, epochs=6,
+        batch_size=32, shuffle=False, backend="reference",
+    )  # fmt: skip
+    for name, w in nn.state_dict(other).items():
+        np.testing.assert_allclose(nn.state_dict(model)[name], w, rtol=1e-5, atol=1e-7, err_msg=name)
+    assert at_work.steps == 6
+    assert at_work.rates == pytest.approx({"lr": 1e-2, "lr/2": 0.03 * 0.9**6})
+    assert np.array_equal(model[0].bias.data, net()[0].bias.data)
+
+
+def test_frozen_for_a_while_or_without_a_gradient():
+    """As of a discriminator while its generator learns."""
+    model = net()
+    at_work = updater(model, optim.AdamW(0.1, weight_decay=0.5))
+    before = nn.state_dict(model)
+    model[0].requires_grad_(False)
+    at_work.step({**gradients(model), "2.bias": None})
+    after = nn.state_dict(model)
+    assert [n for n in before if not np.array_equal(before[n], after[n])] == ["2.weight"]
+    model[0].requires_grad_(True)
+    at_work.step(gradients(model))
+    assert not np.array_equal(nn.state_dict(model)["0.weight"], before["0.weight"])
+    model.requires_grad_(False)
+    at_work.step(gradients(model))
+    assert at_work.steps == 2
+
+
+def test_an_epochs_metrics():
+    at_work = updater(net(), optim.SGD(optim.ReduceLROnPlateau(0.1, patience=0)))
+    for loss in (1.0, 0.5, 0.6):
+        at_work.epoch(loss=loss)
+    assert at_work.rates == pytest.approx({"lr": 0.01})
+    with pytest.raises(UsageError, match=r"there is no .loss. among mine"):
+        updater(net(), optim.SGD(optim.ReduceLROnPlateau(0.1))).epoch(mine=1.0)
+
+
+def test_an_optimizer_of_the_users_own():
+    class Half:
+        def init(self, params):
+            return {}
+
+        def update(self, params, grads, state, step):
+            return {name: w * 0.5 for name, w in params.items()}, {}
+
+    model = net()
+    model[0].requires_grad_(False)
+    updater(model, Half()).step(gradients(model))
+    assert np.array_equal(model[2].weight.data, net()[2].weight.data * 0.5)
+    assert np.array_equal(model[0].weight.data, net()[0].weight.data)
+
+
+def test_mistakes():
+    model = net()
+    with pytest.raises(UsageError, match=r"there is no gradient of 2.weight; give those of schuss.grad"):
+        updater(model, optim.SGD()).step({"0.weight": X, "0.bias": X})
+    model[0].requires_grad_(False)
+    at_work = updater(model, optim.Adam())
+    model[0].requires_grad_(True)
+    with pytest.raises(UsageError, match=r"0.bias, 0.weight was unfrozen since; make a new Updater"):
+        at_work.step(gradients(model))
+    with pytest.raises(UsageError, match="has no parameters"):
+        schuss.Updater(nn.Tanh(), optim.SGD())
