@@ -305,6 +305,41 @@ def test_the_fields_begin_with_an_example(regression: Page, tab: Callable[..., T
     assert float(spans[-1].removeprefix("target ").replace("−", "-")) == pytest.approx(target, rel=1e-3)
 
 
+def test_what_are_not_digits_are_not_called_so(page: Page, tab: Callable[..., Tab]) -> None:
+    """Any example of the data is put on the pad, as it is; a drawing stays where it was drawn."""
+    shown = tab(page.address, "function")
+    shown.until("document.getElementById('pad-title').textContent === 'Draw a picture'")
+    assert "20" not in shown.text("#pad-words")
+    assert shown("#pad-bars li").count() == 3
+    subject = page.site.main.subject
+    shown("#pad-examples [aria-label='Next example']").click()
+    shown.until("document.getElementById('pad-truth').textContent.startsWith('It is class')")
+    x, y = subject.example("test", 1)
+    assert shown.text("#pad-truth") == f"It is class {y[0]}."
+    assert shown.text("#pad-answer") == str(int(np.argmax(np.asarray(subject.model(x)))))
+    shown.draw("#pad", [(0.1, 0.1), (0.2, 0.1)])
+    shown.until("document.getElementById('pad-truth').textContent.trim() === ''")
+    grey = shown.page.evaluate(
+        """() => [...document.getElementById("pad-seen").getContext("2d").getImageData(0, 0, 8, 8).data]"""
+    )
+    pixels = np.array(grey).reshape(8, 8, 4)[:, :, 0]
+    assert pixels[:2, :3].max() > 100
+    assert pixels[3:].max() == 0
+
+
+def test_the_map_of_answers_is_read_and_its_axis_seen(small: Small, tab: Callable[..., Tab]) -> None:
+    page = tab(small.page.address, "function")
+    page.page.set_viewport_size({"width": 1280, "height": 720})
+    page.page.wait_for_timeout(300)
+    box = page("#function-stage").bounding_box()
+    assert box["y"] + box["height"] <= 720
+    page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    lines = page.text("#function-stage .tip").split("\n")
+    assert lines[0].startswith("x ")
+    assert [line.split(":")[0] for line in sorted(lines[1:])] == ["class 0", "class 1"]
+    assert sum(float(line.split(": ")[1].removesuffix(" %")) for line in lines[1:]) == pytest.approx(100, abs=0.2)
+
+
 def test_back_returns_to_the_view_before(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address)
     page("#tab-graph").click()

@@ -226,10 +226,10 @@ def test_reading_a_drawing(training: Any):
         assert int(np.argmax(found["y"])) == y[i]
         assert [layer["shape"] for layer in found["layers"]][-1] == [3]
         assert all(len(layer["values"]) == int(np.prod(layer["shape"])) for layer in found["layers"])
-    drawn = run.client.post("predict", {"x": [255 if i % 8 == 1 else 0 for i in range(64)], "centre": True})
+    drawn = run.client.post("predict", {"x": [255 if i % 8 == 1 else 0 for i in range(64)], "drawn": True})
     assert len(drawn["x"]) == 64
     assert max(drawn["x"]) == 255
-    assert run.client.post("predict", {"x": [0] * 64, "centre": True})["x"] == [0] * 64
+    assert run.client.post("predict", {"x": [0] * 64, "drawn": True})["x"] == [0] * 64
 
 
 def test_the_fine_surface_on_request(training: Any):

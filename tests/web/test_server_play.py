@@ -128,6 +128,18 @@ def test_it_trains_at_once_and_again_and_the_model_stays(page: Page, client: Cli
     assert not [t for t in threading.enumerate() if t.name == "schuss-page-play"]
 
 
+def test_more_than_two_classes_have_a_map_of_probabilities_each(page: Page, client: Client):
+    points = [[-0.5, 0.0, 0], [0.5, 0.0, 1], [0.0, 0.8, 2], [0.1, 0.7, 2]]
+    client.post("play", {"data": "points", "points": points, "layers": [4]})
+    found = client.get("function?of=play")
+    client.post("play", {"data": None})
+    planes = np.array(found["planes"])
+    assert planes.shape == (3, len(found["y"]), len(found["x"]))
+    assert len(found["x"]) >= 90
+    np.testing.assert_allclose(planes.sum(axis=0), 1, atol=2e-3)
+    assert "z" not in found
+
+
 def test_every_picture_has_the_same_axes(page: Page, client: Client):
     """Whatever points are added, nothing moves under the hand."""
     points = [[-0.2, 0.1, 0], [0.3, 0.4, 1]]

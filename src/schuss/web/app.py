@@ -145,8 +145,8 @@ class _Routes:
         values = message.get("x")
         if not isinstance(values, list) or not all(_is_number(v) for v in values):
             raise UsageError("x must be a list of numbers")
-        centre, session = message.get("centre") is True, self._session(request)
-        return answer(await self._computed(lambda: session.subject.predict(values, centre)))
+        drawn, session = message.get("drawn") is True, self._session(request)
+        return answer(await self._computed(lambda: session.subject.predict(values, drawn)))
 
     async def landscape(self, request: Request) -> Response:
         """Start the fine surface in place of one that is being computed; {"cancel": true} ends that and starts none."""

@@ -57,6 +57,7 @@ class Live(Session):
         self._first = {name: np.array(p.data) for name, p in nn.named_parameters(trainer.task.model).items()}
         validation = getattr(trainer.run, "validation", None)
         subject = Subject(trainer.task, trainer.data, test or validation, self._snapshot, target, axes)
+        subject.name = label
         super().__init__(subject, label)
         self.mountain = Mountain(self)
         self._progress: Progress | None = None

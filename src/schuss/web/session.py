@@ -284,6 +284,8 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     task = replace(task, metrics=metrics)
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
+    if dataset is not None:
+        subject.name, subject.data_names = dataset.name, dataset.class_names
     session = Session(subject, label, signature.record)
     if subject.rows("test") and not (session.test() and dataset.name == signature.record.get("data")):
         session.record |= {"test_loss": None, "test_accuracy": None}  # of other rows than these

@@ -27,7 +27,8 @@ Array = Any
 Columns = Mapping[str, Array]
 Snapshot = tuple[int, Mapping[str, Array]]  # the step, and the weights by name
 
-GRID = 48  # points of a decision region along each axis
+GRID = (24, 96)  # points of a decision region along each axis, at least and at most
+NUMBERS = 40_000  # that are sent of one
 CURVE = 240  # points of a curve
 SHOWN = 1000  # data points drawn
 VALUES = 4096  # numbers of one layer sent to the page
@@ -56,6 +57,8 @@ class Subject:
         self.task = replace(task, model=self.model)
         self.sets: dict[str, Columns] = {k: v for k, v in (("train", train), ("test", test)) if v is not None}
         self.snapshot, self.target = snapshot, target
+        self.name = ""  # of the data, where they have one
+        self.data_names: Sequence[str] | None = None  # of the classes, as the data have them
         self.lock = threading.RLock()
         self._step = -1
         self._graph: tuple[Any, Any] = (None, None)  # which example at which step, and its picture
@@ -74,7 +77,18 @@ class Subject:
     @property
     def class_names(self) -> list[str] | None:
         """What the classes are called, in order; None where that is not known."""
-        return None
+        signature = nn.signature_of(self.model)
+        names = (None if signature is None else signature.classes) or self.data_names
+        return None if names is None else list(names)
+
+    @property
+    def is_of_digits(self) -> bool:
+        """Whether the pictures are digits: a drawing is then placed as the training digits are."""
+        signature = nn.signature_of(self.model)
+        record = {} if signature is None else signature.record
+        data = (record.get("settings") or {}).get("data") or record.get("data")
+        digits = self.class_names == [str(i) for i in range(10)] or (data == "mnist" and self.classes == 10)
+        return self.image is not None and (digits or self.name == "mnist")
 
     @property
     def outputs(self) -> int:
@@ -112,6 +126,7 @@ class Subject:
             "names": self.class_names,
             "inputs": [[d for d in t.shape[1:] if isinstance(d, int)] for t in self.task.inputs],
             "image": self.image,
+            "digits": self.is_of_digits,
             "rows": self.rows("train"),
             "rows_test": self.rows("test"),
             "parameters": sum(math.prod(p.static_shape) for p in nn.named_parameters(self.model).values()),
@@ -242,33 +257,40 @@ class Subject:
         return {**found, "data": {"x": points[:, 0], "y": y}}
 
     def _regions(self, axes: Sequence[float]) -> dict[str, Any]:
-        x, y = np.linspace(axes[0], axes[1], GRID), np.linspace(axes[2], axes[3], GRID)
+        several = self.classes if self.classes is not None and self.classes > 2 else 1
+        size = int(min(max(math.sqrt(NUMBERS / several), GRID[0]), GRID[1]))
+        x, y = np.linspace(axes[0], axes[1], size), np.linspace(axes[2], axes[3], size)
         grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         points, labels = self._points()
         drawn = {"x": points[:, 0], "y": points[:, 1], "label": labels}
-        z = self._drawn(grid).reshape(GRID, GRID)
-        return {"kind": "regions", "x": x, "y": y, "z": z, "points": drawn, "classes": self.classes}
+        found = {"kind": "regions", "x": x, "y": y, "points": drawn, "classes": self.classes}
+        if several == 1:
+            return {**found, "z": self._drawn(grid).reshape(size, size)}
+        values = outputs_of(self.model, self._rows(grid)).values
+        return {**found, "planes": np.round(values.T.reshape(-1, size, size), 3)}  # each class's probability
+
+    def _rows(self, x: Array) -> Array:
+        return x.astype(self.task.inputs[0].dtype).reshape(len(x), *self.shape)
 
     def _drawn(self, x: Array) -> Array:
         """One number for each row: class 1's probability of two classes, the class of more, or the first value."""
-        rows = x.astype(self.task.inputs[0].dtype).reshape(len(x), *self.shape)
-        found = outputs_of(self.model, rows)
+        found = outputs_of(self.model, self._rows(x))
         if self.classes is None or found.values.shape[1] == 1:
             return np.round(found.values[:, 0], 5)
         return np.round(found.values[:, 1], 4) if self.classes == 2 else found.classes
 
-    def predict(self, values: Sequence[float], centre: bool = False) -> dict[str, Any]:
-        """The outputs for one row, given as in the data, and what each layer makes of it."""
+    def predict(self, values: Sequence[float], drawn: bool = False) -> dict[str, Any]:
+        """The outputs for one row, given as in the data or drawn from 0 to 255, and what each layer makes of it."""
         from schuss import viz
 
         with self.lock:
             self.refresh()
-            x = self._drawing(values) if centre else self._row(values)
+            x = self._drawing(values) if drawn else self._row(values)
             layers = [
                 {"name": name, "shape": list(np.shape(a)[1:]), "values": np.ravel(a)[:VALUES]}
                 for name, a in viz.activations_data(self.model, x)
             ]
-            return {"y": outputs_of(self.model, x).values[0], "layers": layers, **({"x": x.ravel()} if centre else {})}
+            return {"y": outputs_of(self.model, x).values[0], "layers": layers, **({"x": x.ravel()} if drawn else {})}
 
     def _row(self, values: Sequence[float] | Array) -> Array:
         given = np.asarray(values, np.float64)
@@ -284,16 +306,16 @@ class Subject:
         return given.astype(dtype).reshape(1, *self.shape)
 
     def _drawing(self, values: Sequence[float]) -> Array:
-        """A drawing (0 to 255) scaled and placed as the training digits are, in the data's own range."""
+        """A drawing (0 to 255) in the data's own range; of a digit, scaled and placed as the training digits are."""
         from schuss.data.digits import normalised
 
         if self.image is None:
-            raise UsageError("centre goes with a square picture")
+            raise UsageError("only a square picture can be drawn")
         ink = np.asarray(values, np.float64)
         if ink.shape != (math.prod(self.shape),) or not np.isfinite(ink).all():
             raise UsageError(f"x must be a list of {math.prod(self.shape)} numbers from 0 to 255")
         ink = np.clip(ink, 0, 255).reshape(self.image)
-        placed = normalised(ink, self.image[0]) if ink.any() else ink
+        placed = normalised(ink, self.image[0]) if ink.any() and self.is_of_digits else ink
         return self._row(placed.ravel() if self._brightest == 255 else placed.ravel() * (self._brightest / 255))
 
     @property

@@ -26,7 +26,7 @@ export class Examples {
       h("button", { type: "button", class: "icon", "aria-label": words, onclick: f }, icon(name));
     this.parts = this.there.length
       ? [
-          h("label", {}, "Example of the data ", this.set),
+          h("label", {}, "Example ", this.set),
           h("div", { class: "stepper" }, button("minus", "Example before", choose(-1)), this.field, button("plus", "Next example", choose(1))),
         ]
       : [];

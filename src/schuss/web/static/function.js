@@ -5,7 +5,7 @@ import { $, h, settled, toast, write } from "./dom.js";
 import { Examples } from "./examples.js";
 import { number, percent } from "./format.js";
 import { shortcut } from "./keys.js";
-import { Pad } from "./pad.js";
+import { Pad, pictureOf } from "./pad.js";
 import { FunctionPlot, legendOf } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
 import { className, known, on } from "./store.js";
@@ -20,12 +20,13 @@ let pad;
 let kind = null;
 let size = [28, 28];
 let step = -1; // of the weights that are shown
+let truth = null; // the label of the example on the pad
 let target = null; // of the example in the fields, as long as nobody has changed them
 
 const about = {
   curve: "The network's answer over its one input, and the data it learns from.",
   regions: "What the network answers at every place of its two inputs.",
-  image: "Draw, and the network reads it at once, layer by layer.",
+  image: "Draw, or take an example of the data, and the network reads it at once, layer by layer.",
   numbers: "What the network answers for the numbers you give.",
   none: " ",
 };
@@ -58,7 +59,7 @@ function take(found) {
 
 function draw(found) {
   plot.set(found);
-  const keys = legendOf(found, palette().dark).map(([words, colour, dashed]) =>
+  const keys = legendOf(found, palette().dark, className).map(([words, colour, dashed]) =>
     h("span", {}, h("i", { style: `--key: ${colour}`, class: dashed ? "dashed" : null }), words),
   );
   $("function-legend").replaceChildren(...keys);
@@ -75,31 +76,55 @@ function live() {
 
 // -- digits --------------------------------------------------------------------------------------------
 
+const MOST_BARS = 12;
+
 function image(shape) {
+  const { digits, classes } = known.hello;
   size = shape;
   $("pad-seen").width = shape[1];
   $("pad-seen").height = shape[0];
-  const classes = known.hello.classes ?? 0;
-  if ($("pad-bars").children.length !== classes) {
+  write($("pad-title"), digits ? "Draw a digit" : "Draw a picture");
+  write(
+    $("pad-words"),
+    digits
+      ? "What the network sees: scaled into a box of 20 × 20, its centre of mass in the middle of 28 × 28."
+      : `What the network sees, in ${shape[0]} × ${shape[1]} pixels.`,
+  );
+  const bars = Math.min(classes ?? 0, MOST_BARS);
+  if ($("pad-bars").children.length !== bars) {
     $("pad-bars").replaceChildren(
-      ...Array.from({ length: classes }, (_, i) => h("li", {}, h("b", {}, String(i)), h("i", {}), h("span", {}, "–"))),
+      ...Array.from({ length: bars }, (_, i) => h("li", {}, h("b", {}, short(i)), h("i", {}), h("span", {}, "–"))),
     );
+  }
+  const longest = Math.max(1, ...Array.from({ length: classes ?? 0 }, (_, i) => short(i).length));
+  $("pad-bars").style.setProperty("--name", `${Math.min(12, Math.max(2, longest))}ch`);
+  if (!$("pad-examples").children.length) {
+    const put = ({ x, y }) => {
+      if (!x) return;
+      truth = y?.length === 1 ? y[0] : null;
+      pad.show(x, size);
+    };
+    $("pad-examples").replaceChildren(...new Examples(put, { first: false }).parts);
   }
   predict();
 }
 
+/** A class's name on a bar: its number alone where it has no name. */
+const short = (label) => known.hello.names?.[label] ?? String(label);
+
 const predict = oneAtATime(async () => {
-  const values = pad.image(size);
+  const values = pad.picture?.values ?? pad.image(size, known.hello?.digits);
   if (!values) {
     blank();
     return;
   }
   try {
-    const found = await post("predict", { x: values, centre: true });
-    if (!pad.strokes.length) return;
+    const found = await post("predict", pad.picture ? { x: values } : { x: values, drawn: true });
+    if (!pad.strokes.length && !pad.picture) return;
     seeing(found.x ?? values);
     bars(found.y);
     showLayers($("pad-layers"), found.layers);
+    write($("pad-truth"), pad.picture && truth !== null && known.hello.classes ? `It is ${className(truth)}.` : " ");
   } catch (error) {
     if (known.connected) toast(error.message);
   }
@@ -108,6 +133,7 @@ const predict = oneAtATime(async () => {
 function blank() {
   seeing(Array(size[0] * size[1]).fill(0));
   write($("pad-answer"), "–");
+  write($("pad-truth"), " ");
   for (const row of $("pad-bars").children) {
     row.className = "";
     row.querySelector("i").style.setProperty("--p", "0");
@@ -118,22 +144,21 @@ function blank() {
 
 function seeing(values) {
   const context = $("pad-seen").getContext("2d");
-  const pixels = context.createImageData(size[1], size[0]);
-  const top = Math.max(...values, 1) > 1 ? 255 : 1;
-  values.forEach((v, i) => pixels.data.set([0, 1, 2].map(() => (255 * v) / top).concat(255), 4 * i));
-  context.putImageData(pixels, 0, 0);
+  context.drawImage(pictureOf(values, size), 0, 0);
 }
 
 function bars(probabilities) {
+  const order = probabilities.map((_, i) => i);
+  if (order.length > MOST_BARS) order.sort((a, b) => probabilities[b] - probabilities[a]);
   const best = probabilities.indexOf(Math.max(...probabilities));
-  probabilities.forEach((p, i) => {
+  order.slice(0, $("pad-bars").children.length).forEach((label, i) => {
     const row = $("pad-bars").children[i];
-    if (!row) return;
-    row.className = i === best ? "best" : "";
-    row.querySelector("i").style.setProperty("--p", String(p));
-    write(row.lastElementChild, percent(p, 1));
+    row.className = label === best ? "best" : "";
+    write(row.firstElementChild, short(label));
+    row.querySelector("i").style.setProperty("--p", String(probabilities[label]));
+    write(row.lastElementChild, percent(probabilities[label], 1));
   });
-  write($("pad-answer"), String(best));
+  write($("pad-answer"), known.hello.classes ? short(best) : number(probabilities[0]));
 }
 
 // -- numbers -------------------------------------------------------------------------------------------
@@ -179,7 +204,8 @@ const answer = oneAtATime(async () => {
 
 export function startFunction() {
   plot = new FunctionPlot($("function-stage"), "function");
-  pad = new Pad($("pad"), "function", () => (pad.strokes.length || blank(), predict()));
+  plot.name = className;
+  pad = new Pad($("pad"), "function", () => (pad.strokes.length || pad.picture || blank(), predict()));
   $("pad-clear").addEventListener("click", () => pad.clear());
   $("pad-undo").addEventListener("click", () => pad.undo());
   $("function-numbers").addEventListener(
@@ -194,6 +220,8 @@ export function startFunction() {
     kind = null; // another network: what was drawn is not its function
     plot.set(null);
     $("function-legend").replaceChildren();
+    $("pad-examples").replaceChildren();
+    pad.clear();
     step = -1;
     if (seen("function")) load();
   });

@@ -13,6 +13,7 @@ export class Pad {
   /** changed() is called with every line; host holds the pad. */
   constructor(host, view, changed) {
     this.strokes = []; // lists of [x, y], of the side
+    this.picture = null; // an example of the data in their place: {values, size: [height, width]}
     this.changed = changed;
     this.brush = null; // the keyboard's place
     this.sketch = new Sketch(host, view, (...args) => this.paint(...args), { label: "Your drawing" });
@@ -72,7 +73,17 @@ export class Pad {
     this.drawn();
   }
 
+  /** Show an example of the data; the next line begins a drawing. */
+  show(values, size) {
+    this.strokes = [];
+    this.picture = { values, size, canvas: pictureOf(values, size) };
+    this.message.hidden = true;
+    this.sketch.redraw();
+    this.changed();
+  }
+
   drawn() {
+    this.picture = null;
     this.message.hidden = true;
     this.sketch.redraw();
     this.changed();
@@ -80,6 +91,7 @@ export class Pad {
 
   clear() {
     this.strokes = [];
+    this.picture = null;
     this.message.hidden = false;
     this.sketch.redraw();
     this.changed();
@@ -92,6 +104,10 @@ export class Pad {
   }
 
   paint(context, width) {
+    if (this.picture) {
+      context.imageSmoothingEnabled = false;
+      context.drawImage(this.picture.canvas, 0, 0, width, width);
+    }
     line(
       context,
       this.strokes.map((s) => s.map(([x, y]) => [x * width, y * width])),
@@ -105,17 +121,18 @@ export class Pad {
     context.stroke();
   }
 
-  /** Grey values 0..255, row by row, of an image [height, width]; null if nothing is drawn. */
-  image([height, width]) {
+  /** Grey values 0..255, row by row, of an image [height, width]; null if nothing is drawn. fitted: as large as fits. */
+  image([height, width], fitted) {
     const points = this.strokes.flat();
     if (!points.length) return null;
     const xs = points.map((p) => p[0]);
     const ys = points.map((p) => p[1]);
-    const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    const all = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    const [x0, x1, y0, y1] = fitted ? all : [0, 1, 0, 1];
     const extent = Math.max(x1 - x0, y1 - y0, 0.08);
     const side = Math.min(height, width);
-    const pen = INK * FILL * side;
-    const scale = (FILL * side - pen) / extent;
+    const pen = fitted ? INK * FILL * side : PEN * side;
+    const scale = fitted ? (FILL * side - pen) / extent : side;
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = height;
@@ -131,6 +148,19 @@ export class Pad {
     const { data } = context.getImageData(0, 0, width, height);
     return Array.from({ length: width * height }, (_, i) => data[4 * i]);
   }
+}
+
+/** The numbers of a picture as greys, from black at 0 to white at the largest. */
+export function pictureOf(values, [height, width]) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(width, height);
+  const low = Math.min(...values, 0);
+  const top = Math.max(...values) > 1 ? Math.max(255, ...values) : Math.max(1e-6, ...values);
+  values.forEach((v, i) => pixels.data.set([0, 1, 2].map(() => (255 * (v - low)) / (top - low)).concat(255), 4 * i));
+  context.putImageData(pixels, 0, 0);
+  return canvas;
 }
 
 function line(context, strokes, width) {

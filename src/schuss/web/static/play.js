@@ -36,6 +36,7 @@ const EMPTY = {
     [0.5, 0.5],
   ],
   classes: 2,
+  empty: true,
   axes: [-1.3, 1.3, -1.3, 1.3],
 };
 
@@ -348,6 +349,7 @@ function begin() {
 
 export function startPlay() {
   plot = new FunctionPlot($("play-stage"), "play");
+  plot.name = (label) => ["blue", "red", "green"][label] ?? `class ${label}`;
   chart = new LineChart($("play-chart"), "play", { name: "Loss", x: (v) => `Epoch ${number(v, 3)}`, y: steady });
   waiting = h("p", { class: "message", role: "status", hidden: true });
   $("play-stage").append(waiting);

@@ -1,9 +1,10 @@
 // The function a network has learned: a curve over one input, or regions over two, with the data.
 
-import { Sketch, trace } from "./canvas.js";
+import { place, Sketch, trace } from "./canvas.js";
 import { between, classColour, classRgb, rgb } from "./colours.js";
-import { contour, raster, refined } from "./field.js";
-import { number } from "./format.js";
+import { h } from "./dom.js";
+import { contour, raster, refined, sample } from "./field.js";
+import { number, percent } from "./format.js";
 import { linear, span } from "./scales.js";
 
 const EDGE = { left: 44, right: 16, top: 16, bottom: 30 };
@@ -14,6 +15,45 @@ export class FunctionPlot {
     this.image = null;
     this.cursor = null; // [x, y] in the data's units: where the keyboard is
     this.sketch = new Sketch(host, view, (...args) => this.paint(...args), { label: "The network's function" });
+    this.name = (label) => `class ${label}`;
+    this.tip = h("div", { class: "tip", hidden: true });
+    host.append(this.tip);
+    host.addEventListener("pointermove", (event) => this.read(place(event, host)));
+    host.addEventListener("pointerleave", () => this.read(null));
+  }
+
+  /** What the network answers at a place in pixels; null: nothing is read. */
+  read(pixels) {
+    const at = pixels && this.found ? this.at(pixels) : null;
+    const answer = at ? this.answer(at) : null;
+    this.tip.hidden = !answer;
+    if (!answer) return;
+    const [x, y] = at.map((v) => number(v, 3));
+    const where = this.found.kind === "curve" ? `x ${x}` : `x ${x}, y ${y}`;
+    this.tip.replaceChildren(...[where, ...answer].map((words) => h("div", {}, words)));
+    const { width } = this.sketch;
+    const left = pixels[0] + 16 + this.tip.offsetWidth > width ? pixels[0] - this.tip.offsetWidth - 12 : pixels[0] + 16;
+    this.tip.style.transform = `translate(${left}px, ${Math.max(4, pixels[1] - 20)}px)`;
+  }
+
+  /** The answer's words at [x, y]. */
+  answer([x, y]) {
+    const { found } = this;
+    if (found.kind === "curve") {
+      const i = Math.round(linear(found.x[0], found.x.at(-1), 0, found.x.length - 1).at(x));
+      if (!found.y.length || i < 0 || i >= found.x.length) return null;
+      const target = found.target ? [`Target ${number(found.target[i])}`] : [];
+      return [`Network ${number(found.y[i])}`, ...target];
+    }
+    const column = linear(found.x[0], found.x.at(-1), 0, found.x.length - 1).at(x);
+    const row = linear(found.y[0], found.y.at(-1), 0, found.y.length - 1).at(y);
+    if (found.empty) return null;
+    if (found.classes === null) return [number(sample(found.z, row, column))];
+    const all = found.planes ? found.planes.map((z) => sample(z, row, column)) : null;
+    const one = all ? 0 : sample(found.z, row, column);
+    const shares = all ?? [1 - one, one];
+    const order = shares.map((_, i) => i).sort((a, b) => shares[b] - shares[a]);
+    return order.slice(0, 3).map((i) => `${this.name(i)}: ${percent(shares[i], 1)}`);
   }
 
   set(found) {
@@ -120,19 +160,20 @@ export class FunctionPlot {
     context.beginPath();
     context.roundRect(left, top, right - left, bottom - top, 10);
     context.clip();
-    context.imageSmoothingEnabled = found.classes === null || found.classes === 2;
+    context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "high";
     const [x0, x1] = [this.x.at(found.x[0]), this.x.at(found.x.at(-1))];
     const [y0, y1] = [this.y.at(found.y[0]), this.y.at(found.y.at(-1))];
     context.drawImage(this.image.raster, x0, y1, x1 - x0, y0 - y1);
-    if (found.classes === 2) this.border(context, palette);
+    if (found.classes === 2) this.border(context, palette, this.image.fine, 0.5);
+    else if (this.image.lead) for (const lead of this.image.lead) this.border(context, palette, lead, 0);
     this.points(context, palette);
     context.restore();
     this.axes(context, palette, [left, right, top, bottom], false);
   }
 
-  /** Where both classes are equally probable. */
-  border(context, palette) {
+  /** Where two classes are equally probable: fine equals the level. */
+  border(context, palette, fine, level) {
     const { found } = this;
     const [nx, ny] = [found.x.length - 1, found.y.length - 1];
     const column = linear(0, nx, this.x.at(found.x[0]), this.x.at(found.x[nx]));
@@ -141,11 +182,10 @@ export class FunctionPlot {
     context.globalAlpha = 0.55;
     context.lineWidth = 1.5;
     context.beginPath();
-    const { fine } = this.image;
     const n = (fine.length - 1) / ny;
     for (const [from, to] of contour(
       fine,
-      0.5,
+      level,
       (c) => column.at(c / n),
       (r) => row.at(r / n),
     )) {
@@ -188,24 +228,44 @@ function disc(context, x, y, radius) {
 }
 
 /** The picture of z. Two classes: class 1's probability; more: the class; numbers: the value in its range. */
-function field({ z, classes }, dark) {
-  if (classes > 2) {
-    const ground = dark ? [23, 27, 33] : [255, 255, 255];
-    return { raster: raster(z, (v) => classRgb(v, dark).map((c, i) => c * 0.4 + ground[i] * 0.6)) };
-  }
+function field({ z, planes, classes }, dark) {
+  if (planes) return regionsOf(planes, dark);
   const [low, high] = classes === 2 ? [0, 1] : (span(z.flat()) ?? [0, 1]);
   const soft = (t) => 0.5 + (t - 0.5) * 0.56; // the points stay readable on it
-  const fine = refined(z, 4);
+  const fine = refined(z, z.length > 60 ? 3 : 4);
   return { fine, raster: raster(fine, (v) => between(soft((v - low) / (high - low || 1)), dark)) };
 }
 
+/** Of several classes: the most probable one's colour, the fainter the less it leads; and where each begins to lead. */
+function regionsOf(planes, dark) {
+  const ground = dark ? [23, 27, 33] : [255, 255, 255];
+  const fine = planes.map((z) => refined(z, 3));
+  const colours = planes.map((_, label) => classRgb(label, dark));
+  const best = fine[0].map((row, r) =>
+    row.map((_, c) => {
+      let [first, second] = [0, -Infinity];
+      for (let k = 1; k < fine.length; k++) {
+        const [v, lead] = [fine[k][r][c], fine[first][r][c]];
+        if (v > lead) [first, second] = [k, lead];
+        else if (v > second) second = v;
+      }
+      return [first, Math.max(0, Math.min(1, fine[first][r][c] - second))];
+    }),
+  );
+  const lead = fine.map((plane, k) =>
+    plane.map((row, r) => row.map((v, c) => v - Math.max(...fine.filter((_, i) => i !== k).map((other) => other[r][c])))),
+  );
+  const colour = ([k, share]) => colours[k].map((v, i) => v * (0.12 + 0.38 * share) + ground[i] * (0.88 - 0.38 * share));
+  return { fine: fine[0], lead, raster: raster(best, colour) };
+}
+
 /** What the colours of a picture mean: [[words, CSS colour, dashed]]. */
-export function legendOf(found, dark) {
+export function legendOf(found, dark, name) {
   if (found.kind === "curve") {
     const target = found.target ? [["Target", "var(--faint)", true]] : [];
     return [["Network", "var(--accent)"], ...target, ["Data", "var(--cool)"]];
   }
-  return Array.from({ length: found.classes ?? 0 }, (_, i) => [`Class ${i}`, classColour(i, dark)]);
+  return Array.from({ length: found.classes ?? 0 }, (_, i) => [name(i), classColour(i, dark)]);
 }
 
 function bounds(found) {
