@@ -330,6 +330,7 @@ def test_what_are_not_digits_are_not_called_so(page: Page, tab: Callable[..., Ta
 def test_the_map_of_answers_is_read_and_its_axis_seen(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address, "function")
     page.page.set_viewport_size({"width": 1280, "height": 720})
+    page("#function-stage canvas").wait_for()
     page.page.wait_for_timeout(300)
     box = page("#function-stage").bounding_box()
     assert box["y"] + box["height"] <= 720

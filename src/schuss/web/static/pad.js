@@ -131,7 +131,7 @@ export class Pad {
     const [x0, x1, y0, y1] = fitted ? all : [0, 1, 0, 1];
     const extent = Math.max(x1 - x0, y1 - y0, 0.08);
     const side = Math.min(height, width);
-    const pen = fitted ? INK * FILL * side : PEN * side;
+    const pen = fitted ? INK * FILL * side : Math.max(1.3, PEN * side);
     const scale = fitted ? (FILL * side - pen) / extent : side;
     const canvas = document.createElement("canvas");
     canvas.width = width;
