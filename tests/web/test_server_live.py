@@ -26,11 +26,13 @@ ENDLESS = 10**6
 class Training:
     """A run in a thread of its own, on a page."""
 
-    def __init__(self, epochs: int = ENDLESS, data: Any = None, model: Any = None, loss: Any = None) -> None:
+    def __init__(
+        self, epochs: int = ENDLESS, data: Any = None, model: Any = None, loss: Any = None, lr: Any = 0.01
+    ) -> None:
         x, y = data or digits_like()
         self.control = schuss.Control()
         self.trainer = prepare(
-            model or network(), (x, y), loss=loss or nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=0.01),
+            model or network(), (x, y), loss=loss or nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=lr),
             epochs=epochs, batch_size=16, validation=None, seed=0, threads=1, record=0.02, control=self.control,
             scale=1 / 255 if x.dtype == np.uint8 else None,
         )  # fmt: skip
@@ -174,6 +176,22 @@ def test_steering(training: Any):
     assert hello["changes"] == trainer.run.changes
     assert hello["state"]["finished"]
     assert "ended" in client.refused("control", {"do": "pause"})
+
+
+def test_a_rate_set_by_hand_is_held_or_scales_the_schedule(training: Any):
+    """And the page says which; it is held unless the schedule is asked for."""
+    run = training(lr=optim.OneCycle(0.01, 6 * ENDLESS))
+    wait(lambda: run.trainer.position.counter > 20)
+    assert run.live.state()["schedule"] == "runs"
+    run.client.post("control", {"do": "lr", "value": 0.002})
+    wait(lambda: run.live.state()["schedule"] == "held")
+    at = run.trainer.position.counter
+    wait(lambda: run.trainer.position.counter > at + 200)
+    assert run.live.state()["lr"] == pytest.approx(0.002)
+    run.client.post("control", {"do": "scale", "value": 0.004})
+    wait(lambda: run.live.state()["schedule"] == "scaled")
+    assert run.live.state()["lr"] > 0.004
+    assert [c.get("held") for c in run.trainer.run.changes] == [True, None]
 
 
 def test_the_graph_has_the_values_and_gradients_of_a_snapshot(training: Any):

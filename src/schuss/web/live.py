@@ -143,8 +143,16 @@ class Live(Session):
             "speed": speed,
             "left": (total - counter) * rate / speed if speed else None,
             "seconds": 0.0 if moment is None else moment.seconds,
+            "schedule": self._schedule(),
             **_rates(trainer.rates_at(counter)),
         }
+
+    def _schedule(self) -> str | None:
+        """What the schedule does, where there is one: it runs, is held by hand, or scaled by hand."""
+        if not self.trainer.rates.holds(True):
+            return None
+        by_hand = [c for c in list(self.trainer.run.changes) if c["what"] == "lr"]
+        return "runs" if not by_hand else "held" if by_hand[-1].get("held") else "scaled"
 
     def _speed(self) -> float | None:
         """Examples a second over the last few looks."""
@@ -164,14 +172,14 @@ class Live(Session):
             if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_STEPS:
                 raise UsageError(f"step: value must be a whole number from 1 to {MOST_STEPS}")
             self.steering.step(count)
-        elif what == "lr":
+        elif what in ("lr", "scale"):  # held, or with the schedule multiplied
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e3:
-                raise UsageError("lr: value must be a number from 0 to 1000")
-            self.steering.set_rate(float(value))
+                raise UsageError(f"{what}: value must be a number from 0 to 1000")
+            self.steering.set_rate(float(value), hold=what == "lr")
         elif what in ("pause", "resume", "stop"):
             getattr(self.steering, what)()
         else:
-            raise UsageError("do must be pause, resume, step, stop or lr")
+            raise UsageError("do must be pause, resume, step, stop, lr or scale")
 
     def close(self) -> None:
         super().close()

@@ -150,6 +150,9 @@ function rate() {
   const { lr } = known.run;
   const slider = $("rate");
   write($("rate-shown"), number(lr, 3));
+  const what = { runs: ", by schedule", held: ", held", scaled: ", schedule × yours" }[known.run.schedule] ?? "";
+  write($("rate-name"), `Learning rate${what}`);
+  $("hold-label").hidden = !known.run.schedule;
   if (!(lr > 0)) return;
   if (lr > 10 ** slider.max) slider.max = String(Math.ceil(Math.log10(lr))); // otherwise the range never moves
   write($("rate-low"), number(10 ** slider.min));
@@ -160,7 +163,8 @@ function rate() {
 
 function changeWords(c) {
   const plain = { pause: "Paused", resume: "Resumed", step: "One step", stop: "Stopped" };
-  return c.what === "lr" ? `Rate ${number(c.from, 3)} → ${number(c.to, 3)}` : (plain[c.what] ?? c.what);
+  const held = c.held ? ", held" : "";
+  return c.what === "lr" ? `Rate ${number(c.from, 3)} → ${number(c.to, 3)}${held}` : (plain[c.what] ?? c.what);
 }
 
 function changes() {
@@ -172,11 +176,14 @@ function changes() {
   );
 }
 
+/** Whether a rate set by hand stays, whatever the schedule says. */
+const hold = () => $("hold").checked || !known.run.schedule;
+
 function startRate() {
   const slider = $("rate");
   let pressed = false;
   const release = settled(() => (rateHeld = pressed), 650); // the next states may still tell the old one
-  const send = settled(() => steer("lr", Number((10 ** Number(slider.value)).toPrecision(3))).then(release), 250);
+  const send = settled(() => steer(hold() ? "lr" : "scale", Number((10 ** Number(slider.value)).toPrecision(3))).then(release), 250);
   slider.addEventListener("pointerdown", () => (pressed = rateHeld = true));
   for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
     addEventListener(name, () => pressed && ((pressed = false), release()));
