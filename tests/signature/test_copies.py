@@ -220,6 +220,18 @@ def test_a_model_within_another_is_not_scaled_twice(fitted):
     same(inner(X), inner(FLOATS))
 
 
+def test_a_fitted_model_is_inert_while_another_is_fitted_around_it(fitted):
+    """Integers that the wrapper takes as they are reach the inner one as they are, in fit and in calls alike."""
+    inner, numbers = copy.deepcopy(fitted["Sequential"]), X.astype(np.int64)
+    wanted = np.asarray(inner(X.astype(np.float32)))
+    wrapper = nn.Sequential(inner, nn.Identity())
+    given = {"optimizer": optim.SGD(lr=1e-9), "batch_size": 60, "backend": "reference"}
+    run = schuss.fit(wrapper, (numbers, Y), loss=nn.MSELoss(), **given)
+    assert run.last("loss") == pytest.approx(float(((wanted[:, 0] - Y) ** 2).mean()), rel=1e-5)
+    same(wrapper(numbers), wanted)
+    assert schuss.evaluate(wrapper, (numbers, Y))["loss"] == pytest.approx(run.last("loss"), rel=1e-5)
+
+
 def test_a_changed_signature_reaches_calls_that_are_compiled(fitted):
     outer = nn.Sequential(copy.deepcopy(fitted["Sequential"]))
     f = schuss.jit(outer)
