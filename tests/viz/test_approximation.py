@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import schuss
 from schuss import nn, viz
 from schuss.errors import UsageError
 from schuss.viz.approximation import chosen_of
@@ -176,3 +177,12 @@ def test_errors_of_films(tmp_path):
     with pytest.raises(FileNotFoundError):
         viz.animate(curve_run(), tmp_path / "nowhere" / "film.gif", frames=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_loaded_model_s_function_says_its_epochs(tmp_path):
+    """Not "epoch 0" over a model of 20."""
+    run = curve_run()
+    schuss.save(run.model, tmp_path / "m")
+    model = schuss.load(tmp_path / "m")
+    shown = viz.approximation_data(model, (run.data["x0"], run.data["y"]), points=5)
+    assert shown.epochs == [20.0]

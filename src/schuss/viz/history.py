@@ -148,7 +148,7 @@ def _panels(data: History) -> list[tuple[Any, str]]:
 
 def _curves(ax: Any, data: History, name: str) -> None:
     """A quantity on the training rows, between epochs and at their ends, and on the validation rows."""
-    train, held = style.cycle()[:2]
+    train, held = style.train_and_held()
     shown: list[Array] = []
     if name in data.moments:
         known = np.isfinite(data.moments[name])

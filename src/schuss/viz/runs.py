@@ -28,7 +28,7 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
     """
     signature = signature_of(model) or Signature()
-    run = Run(model, dict(signature.record.get("history") or {}))
+    run = Run(model, dict(signature.record.get("history") or {}), signature.record.get("epochs") or 0)
     source = source_of((x, y), classes=signature.classes)
     run.task, run.data = task_on(model, source.x, source.y, loss)
     run.track = signature.track

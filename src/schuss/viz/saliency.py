@@ -106,10 +106,10 @@ def saliency(
 def _bars(gradient: Array, which: Array, figure: Any) -> Any:
     """Bars for inputs that are no image, one panel a row."""
     figure = style.new_figure(figure, (6.0, 1.9 * len(gradient) + 0.4))
-    colors = style.cycle()
+    raises, lowers = style.RED, style.SKY if style.is_dark() else style.BLUE
     for ax, slope, k in zip(figure.subplots(len(gradient), squeeze=False).flat, gradient, which, strict=False):
         count = min(len(slope), BARS)
-        ax.bar(np.arange(count), slope[:count], color=colors[0])
+        ax.bar(np.arange(count), slope[:count], color=[raises if v > 0 else lowers for v in slope[:count]])
         ax.axhline(0, color=style.ink(), lw=0.6)
         if count <= 20:
             ax.set_xticks(np.arange(count))

@@ -91,6 +91,11 @@ def class_colors(count: int) -> list[Any]:
     return [colormaps["turbo"](0.05 + 0.9 * i / (count - 1)) for i in range(count)]
 
 
+def train_and_held() -> tuple[str, str]:
+    """Of training rows and of those held out: warm and cool, as on the page."""
+    return RED, SKY if is_dark() else BLUE
+
+
 def plain(ax: Any) -> Any:
     """Axes without their upper and right line."""
     ax.spines[["top", "right"]].set_visible(False)
