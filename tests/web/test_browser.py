@@ -341,6 +341,26 @@ def test_the_map_of_answers_is_read_and_its_axis_seen(small: Small, tab: Callabl
     assert sum(float(line.split(": ")[1].removesuffix(" %")) for line in lines[1:]) == pytest.approx(100, abs=0.2)
 
 
+def test_pictures_and_their_numbers_can_be_saved(small: Small, tab: Callable[..., Tab], tmp_path: Path) -> None:
+    page = tab(small.page.address)
+    page.until("document.getElementById('loss-legend').textContent !== ''")
+
+    def saved(selector: str) -> bytes:
+        with page.page.expect_download() as download:
+            page(selector).click()
+        download.value.save_as(tmp_path / download.value.suggested_filename)
+        return (tmp_path / download.value.suggested_filename).read_bytes()
+
+    page("#loss-chart").hover()
+    assert saved("#loss-chart .saves >> text=PNG").startswith(b"\x89PNG")
+    head, first = saved("#loss-chart .saves >> text=CSV").decode().splitlines()[:2]
+    assert head == "line,epoch,loss,lowest,highest"
+    assert first.startswith("Training,")
+    page("#tab-graph").click()
+    page("#picture svg .op").first.wait_for()
+    assert saved("#graph-save").startswith(b"<svg")
+
+
 def test_back_returns_to_the_view_before(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address)
     page("#tab-graph").click()

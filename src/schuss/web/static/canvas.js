@@ -1,18 +1,27 @@
 // A canvas as large as its host, sharp on any screen, painted at most once a frame and only while it is seen.
 
 import { h } from "./dom.js";
+import { fileName, give, savePng } from "./save.js";
 import { onTheme, palette } from "./theme.js";
 import { onShow, seen } from "./views.js";
 
 export class Sketch {
   /** paint(context, width, height, palette) draws everything, in CSS pixels. */
-  constructor(host, view, paint, { label = "", interactive = false } = {}) {
+  constructor(host, view, paint, { label = "", interactive = false, csv = null } = {}) {
     this.host = host;
     this.view = view;
     this.paint = paint;
     this.canvas = h("canvas", { role: "img", "aria-label": label, tabindex: interactive ? 0 : null });
     host.append(this.canvas);
     this.context = this.canvas.getContext("2d");
+    host.append(
+      h(
+        "div",
+        { class: "saves" },
+        h("button", { type: "button", title: "Save the picture", onclick: (e) => (e.stopPropagation(), savePng(label, this.canvas, palette().card)) }, "PNG"),
+        csv && h("button", { type: "button", title: "Save the numbers", onclick: (e) => (e.stopPropagation(), give(fileName(label, "csv"), csv(), "text/csv")) }, "CSV"),
+      ),
+    );
     this.width = this.height = 0;
     this.asked = false;
     new ResizeObserver(() => this.redraw()).observe(host);

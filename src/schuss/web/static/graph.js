@@ -7,6 +7,7 @@ import { Operations } from "./operations.js";
 import { draw as drawOverview, overviewOf, startOverview } from "./overview.js";
 import { showInput, showLayer, showOperation } from "./panel.js";
 import { getText, oneAtATime } from "./requests.js";
+import { saveSvg } from "./save.js";
 import { startSteps } from "./steps.js";
 import { known, on } from "./store.js";
 import { still } from "./theme.js";
@@ -309,6 +310,7 @@ export function startGraph() {
     if ((event.key === "Enter" || event.key === " ") && event.target !== host && activate(event))
       event.preventDefault();
   });
+  $("graph-save").addEventListener("click", () => picture && saveSvg("graph", picture));
   $("zoom-in").addEventListener("click", () => zoom(1.25));
   $("zoom-out").addEventListener("click", () => zoom(0.8));
   $("zoom-fit").addEventListener("click", () => zoom(null));

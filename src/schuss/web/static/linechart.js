@@ -3,6 +3,7 @@
 import { place, Sketch, trace } from "./canvas.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
+import { toCsv } from "./save.js";
 import { linear, logarithmic, span } from "./scales.js";
 
 const LEFT = 72;
@@ -31,7 +32,11 @@ export class LineChart {
     this.zoom = null; // [lowest x, highest x]
     this.cursor = null; // an x in pixels
     this.held = null; // where a drag began and is, in pixels
-    this.sketch = new Sketch(host, view, (...args) => this.paint(...args), { label: options.name, interactive: true });
+    this.sketch = new Sketch(host, view, (...args) => this.paint(...args), {
+      label: options.name,
+      interactive: true,
+      csv: () => this.csv(),
+    });
     this.tip = h("div", { class: "tip", hidden: true });
     this.reset = h("button", { type: "button", class: "reset", hidden: true, onclick: () => this.show(null) }, "Show all");
     host.append(this.tip, this.reset);
@@ -75,6 +80,12 @@ export class LineChart {
   set(series, marks = [], planned = null) {
     Object.assign(this, { series, marks, planned });
     this.sketch.redraw();
+  }
+
+  /** The points as they are, one a line. */
+  csv() {
+    const rows = this.series.flatMap(({ name, points }) => points.map(([x, ...ys]) => [name, x, ...ys]));
+    return toCsv(["line", this.options.xName.toLowerCase(), this.options.name.toLowerCase(), "lowest", "highest"], rows);
   }
 
   /** Other ways to show the same: log, clip, smooth. */
