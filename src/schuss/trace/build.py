@@ -90,6 +90,17 @@ def notice(function: Any) -> None:
         noticed.user = True
 
 
+def refused_at() -> str:
+    """The user's line at the end of an error: not one inside an installed package that was given a tensor."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(_PACKAGE) and not any(f"{os.sep}{p}-packages{os.sep}" in name for p in ("site", "dist")):
+            return f" (line: {name}:{frame.f_lineno})"
+        frame = frame.f_back
+    return ""
+
+
 def user_site() -> Site | None:
     """The innermost line on the stack that is not schuss's own; None where the command or its thread has begun it."""
     given = _site.get()
@@ -176,7 +187,10 @@ def _literal(value: Any, meets: str | None, op: Op) -> Node:
     """A constant; a number takes the dtype it meets, an array beside floats too."""
     if isinstance(value, (bool, np.bool_)):
         return constant(bool(value), "bool")
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # a torch tensor that requires grad, as one
+        raise DTypeError(f"{op.name}: cannot take a {type(value).__name__}: {error}; give a numpy array") from None
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"{op.name}: cannot take a {type(value).__name__} of dtype {array.dtype}")
     if meets is None or op.promote is Promote.NONE:

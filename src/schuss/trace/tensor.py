@@ -12,7 +12,8 @@ from schuss.errors import IndexRangeError, ShapeError, TraceError
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Shape, Sym, TensorType
 from schuss.ops.registry import Op
-from schuss.trace.build import apply, constant, node_of, user_site
+from schuss.trace.build import apply, constant, node_of, refused_at, user_site
+from schuss.trace.torch_names import NO_NUMBERS, TorchNames
 
 # What answers for each of numpy's operators where the traced tensor is on the right.
 REFLECTED = {
@@ -34,15 +35,15 @@ REFLECTED = {
     np.bitwise_or: "__or__",
 }
 NAMES = {"absolute": "abs", "divide": "div", "multiply": "mul", "negative": "neg", "power": "pow", "subtract": "sub"}
+NAMES["expit"] = "sigmoid"
 USE_OURS = "use schuss's functions (schuss.exp, not numpy.exp)"
 
 
 def _refuse(what: str, mend: str) -> NoReturn:
-    site = user_site()
-    raise TraceError(f"{what} of a traced tensor is not known while the graph is built; {mend} (line: {site})")
+    raise TraceError(f"{what} of a traced tensor is not known while the graph is built; {mend}{refused_at()}")
 
 
-class Tensor:
+class Tensor(TorchNames):
     """A value in a graph under construction. It has a dtype and a shape but no numbers yet.
 
     Operators and methods are those of numpy and PyTorch; each makes one node. The length of the
@@ -99,9 +100,9 @@ class Tensor:
         _refuse("the truth", "an `if` or `while` needs a number: use schuss.where(condition, a, b)")
 
     def __float__(self) -> NoReturn:
-        _refuse("the number", "keep it a tensor, or return it from the function")
+        _refuse("the number", f"use schuss's functions (schuss.exp, not math.exp); {NO_NUMBERS}")
 
-    __int__ = __float__
+    __int__ = __complex__ = __float__
     __index__ = __float__
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
@@ -118,7 +119,8 @@ class Tensor:
             reflected: Tensor = getattr(self, REFLECTED[ufunc])(inputs[0])
             return reflected
         ours = NAMES.get(name, name)
-        _refuse(f"numpy.{name}", f"use schuss.{ours}" if hasattr(ops, ours) else USE_OURS)
+        owner = "numpy." if getattr(np, name, None) is ufunc else "scipy's "
+        _refuse(owner + name, f"use schuss.{ours}" if hasattr(ops, ours) else USE_OURS)
 
     def __array_function__(self, function: Any, *_: Any) -> Any:
         """numpy's other functions are refused, but for those of the shape."""
