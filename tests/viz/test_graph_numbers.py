@@ -180,3 +180,23 @@ def test_the_weights_gradients_of_a_closed_layer_are_numbered_for_the_steps():
     assert len(weights) == 4
     assert all(weights)
     assert len(re.findall(r'<g class="down" [^>]*data-backward="\d+">', svg)) == svg.count('<g class="down" ')
+
+
+def test_the_picture_is_saved_as_png_and_pdf(tmp_path):
+    """With the numbers, the heat and the picture of the input that the SVG has."""
+    from PIL import Image
+
+    model = nn.Sequential(nn.Linear(64, 6), nn.Tanh(), nn.Linear(6, 10))
+    nn.initialize(model, 0)
+    x = np.linspace(0, 1, 64, dtype=np.float32)[None]
+    made = viz.graph(model, x, np.array([2]), loss=nn.CrossEntropyLoss())
+    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<svg")):
+        made.save(tmp_path / f"g.{ending}")
+        assert (tmp_path / f"g.{ending}").read_bytes().startswith(start)
+    shown = np.asarray(Image.open(tmp_path / "g.png").convert("RGB")).astype(int)
+    wide, high = (float(v) for v in re.findall(r'(?:width|height)="([\d.]+)"', made.svg)[:2])
+    assert shown.shape[:2] == (pytest.approx(2 * high, abs=2), pytest.approx(2 * wide, abs=2))
+    up, down = (np.abs(shown - np.array(rgb)).sum(axis=2) < 12 for rgb in ((10, 103, 166), (192, 74, 0)))
+    assert min(up.sum(), down.sum()) > 1000
+    with pytest.raises(schuss.errors.UsageError, match=r"\.svg, \.png or \.pdf"):
+        made.save(tmp_path / "g.bmp")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -55,10 +56,23 @@ class GraphPicture:
         return self._network.to_json(only)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to an .svg file. UsageError for another ending."""
-        if not os.fspath(path).lower().endswith(".svg"):
-            raise UsageError(f"graph pictures are SVG: give a name that ends in .svg, not {os.fspath(path)!r}")
-        atomic_write(Path(path), self.svg.encode())
+        """Write the picture to an .svg, .png or .pdf file; the latter two need schuss[viz].
+
+        UsageError for another ending.
+        """
+        ending = os.fspath(path).lower().rpartition(".")[2]
+        if ending not in ("svg", "png", "pdf"):
+            raise UsageError(f"save: give a name that ends in .svg, .png or .pdf, not {os.fspath(path)!r}")
+        if ending == "svg":
+            atomic_write(Path(path), self.svg.encode())
+            return
+        from schuss.viz.graph.paint import painted
+        from schuss.viz.style import pyplot
+
+        figure, file = painted(self.svg), io.BytesIO()
+        figure.savefig(file, format=ending, dpi=144)
+        pyplot().close(figure)
+        atomic_write(Path(path), file.getvalue())
 
     def _repr_svg_(self) -> str:
         return self.svg

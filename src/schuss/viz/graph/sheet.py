@@ -43,6 +43,11 @@ text{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono
 """
 
 
+def colour(name: str) -> str:
+    """One of the picture's colours, as a program without variables shows it."""
+    return _VARIABLES[name][0]
+
+
 def style() -> str:
     """The rules, each colour twice: plain for programs without variables, then as --g-NAME with that fallback."""
     rules = []
