@@ -359,7 +359,7 @@ def test_a_run_knows_its_task_and_data():
 
 def test_what_a_model_file_keeps_of_it():
     run = fit(mlp(4, 3), blobs(), record=True)
-    assert run.record().keys() == {"history", "epochs", "stopped", "best", "changes", "curve"}
+    assert run.record().keys() == {"history", "epochs", "stopped", "best", "changes", "curve", "prepared"}
     assert run.record()["curve"]["step"][-1] == run.steps
 
 
