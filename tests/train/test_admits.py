@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from schuss import nn, optim
 from schuss.errors import SchussError
+from schuss.io.tensors import write_tensors
+from schuss.train.checkpoint import Checkpoint
+from schuss.train.fit import prepare
 
 from .support import blobs, fit, line, mlp, weights
 
@@ -108,3 +112,18 @@ def test_a_loss_of_ones_own_that_says_nothing_is_left_alone():
     x, y = line()
     run = fit(nn.Linear(2, 1), (x, (10 * y).astype(int)), loss=Squares(), epochs=1, backend="reference")
     assert "accuracy" not in run.history
+
+
+def test_a_checkpoint_of_0_1_0_with_weights_means_the_rule_of_then(tmp_path):
+    def trainer(weighting):
+        options = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.SGD(), "backend": "reference"}
+        return prepare(mlp(4, 3), (X, Y), class_weight=[1, 2, 3], weighting=weighting, **options)
+
+    path = tmp_path / "run.ckpt"
+    begun = trainer("batch")
+    begun.train()
+    meta = {"settings": {}, "position": asdict(begun.position)}  # as that version wrote it: without its own number
+    write_tensors(path, begun.snapshot(), meta)
+    with pytest.raises(SchussError, match='give weighting="batch" to go on'):
+        Checkpoint(path, {}).resume(trainer("data"))
+    assert Checkpoint(path, {}).resume(trainer("batch"))

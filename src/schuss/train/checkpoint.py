@@ -23,6 +23,7 @@ from schuss.optim.base import STEERING
 from schuss.paths import check_writable
 from schuss.train.loop import Position, Trainer
 from schuss.train.settings import check_length, check_settings
+from schuss.train.weights import DATA
 from schuss.version import __version__
 
 EVERY = 5.0  # seconds between two writes within an epoch
@@ -85,6 +86,11 @@ class Checkpoint:
         held = comparable(meta.get("settings"))
         check_settings(self.settings, held, str(self.path), self._mend)
         check(held)
+        if "schuss" not in meta and trainer.task.weighted and trainer.task.weighting == DATA:
+            raise UsageError(
+                f"{self.path}: is of version 0.1.0, which normalised the weights of examples in each batch; "
+                'give weighting="batch" to go on with it'
+            )
         for scalar, first in STEERING.items():  # files written before the rate could be changed, or held, have none
             if f"opt/{scalar}" in trainer.arrays:
                 arrays.setdefault(f"opt/{scalar}", np.full((), first))
