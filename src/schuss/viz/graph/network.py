@@ -86,6 +86,8 @@ class Network:
         step = self.steps.get(name)
         if step is None or step.op not in VIEWS or len(self.readers.get(name, ())) != 1:
             return False
+        if all(i is None for i in step.inputs):  # of a number, as the 1 a gradient begins with
+            return False
         return all(i is None or i in self.leaves or self.is_view_of_leaf(i) for i in step.inputs)
 
     # -- for programs --------------------------------------------------------------------------------
