@@ -66,7 +66,7 @@ def test_what_is_no_float32_array(model):
 def test_scaling_of_a_fit():
     x, y = RNG.integers(0, 256, (200, 12)).astype("u1"), RNG.integers(0, 3, 200)
     m = nn.Sequential(nn.Linear(12, 3))
-    schuss.fit(m, (x, y), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), epochs=1)
+    schuss.fit(m, (x, y), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), epochs=1, scale=1 / 255)
     frozen = schuss.freeze(m)
     assert np.array_equal(frozen(x), m(x))
     assert np.array_equal(frozen(x[:1]), m(x[:1]))

@@ -19,6 +19,7 @@ from schuss.nn.admits import (
 )
 from schuss.nn.config import Configured
 from schuss.nn.layers import shape_error
+from schuss.ops.index import one_hot_or_zeros
 from schuss.trace import Tensor, scope
 from schuss.trace.build import user_site
 
@@ -155,7 +156,9 @@ def match(loss: str, pred: Any, target: Any) -> tuple[Any, Any]:
     if p != t and (p == (*t, 1) or t == (*p, 1)):
         target = reshaped(target, p)
     elif len(p) == 2 and t == p[:1] and not is_float(target) and str(target.dtype) != "bool":
-        return pred, ops.one_hot(target, classes=p[1], dtype=str(pred.dtype))
+        # Known labels are checked by the loss (check), which says more than the operation would.
+        rows = ops.one_hot if isinstance(target, Tensor) else one_hot_or_zeros
+        return pred, rows(target, classes=p[1], dtype=str(pred.dtype))
     elif p != t:
         raise shape_error(f"{loss}: pred {type_of(pred)} and target {type_of(target)} must have one shape")
     return pred, target if target.dtype == pred.dtype else ops.cast(target, dtype=str(pred.dtype))
