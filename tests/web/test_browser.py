@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import schuss
 from schuss import nn, optim
@@ -341,24 +344,58 @@ def test_the_map_of_answers_is_read_and_its_axis_seen(small: Small, tab: Callabl
     assert sum(float(line.split(": ")[1].removesuffix(" %")) for line in lines[1:]) == pytest.approx(100, abs=0.2)
 
 
+def saved(page: Tab, host: str, kind: str, folder: Path) -> bytes:
+    """What a picture's button gives."""
+    page(host).hover()
+    with page.page.expect_download() as download:
+        page(f"{host} .saves >> text={kind}").click()
+    file = folder / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.suffix == f".{kind.lower()}"
+    return file.read_bytes()
+
+
+def columns_of(csv: bytes) -> dict[str, list[str]]:
+    head, *rows = [line.split(",") for line in csv.decode().splitlines()]
+    return dict(zip(head, map(list, zip(*rows, strict=True)), strict=True))
+
+
 def test_pictures_and_their_numbers_can_be_saved(small: Small, tab: Callable[..., Tab], tmp_path: Path) -> None:
     page = tab(small.page.address)
     page.until("document.getElementById('loss-legend').textContent !== ''")
-
-    def saved(selector: str) -> bytes:
-        with page.page.expect_download() as download:
-            page(selector).click()
-        download.value.save_as(tmp_path / download.value.suggested_filename)
-        return (tmp_path / download.value.suggested_filename).read_bytes()
-
-    page("#loss-chart").hover()
-    assert saved("#loss-chart .saves >> text=PNG").startswith(b"\x89PNG")
-    head, first = saved("#loss-chart .saves >> text=CSV").decode().splitlines()[:2]
-    assert head == "line,epoch,loss,lowest,highest"
-    assert first.startswith("Training,")
+    assert saved(page, "#loss-chart", "PNG", tmp_path).startswith(b"\x89PNG")
+    chart = columns_of(saved(page, "#loss-chart", "CSV", tmp_path))
+    assert list(chart) == ["line", "epoch", "loss", "lowest", "highest"]
+    assert chart["line"][0] == "Training"
     page("#tab-graph").click()
     page("#picture svg .op").first.wait_for()
-    assert saved("#graph-save").startswith(b"<svg")
+    with page.page.expect_download() as download:
+        page("#graph-save").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"<svg")
+
+
+def test_a_map_of_answers_is_saved_as_svg_and_as_numbers(small: Small, tab: Callable[..., Tab], tmp_path: Path) -> None:
+    page = tab(small.page.address, "function")
+    page("#function-stage canvas").wait_for()
+    page.page.wait_for_timeout(300)
+    answers = columns_of(saved(page, "#function-stage", "CSV", tmp_path))
+    assert list(answers) == ["x", "y", "class 1"]
+    at = np.array([[float(v) for v in answers[name]] for name in answers])
+    assert len(set(at[0])) * len(set(at[1])) == at.shape[1]
+    picked = at.T[[7, at.shape[1] // 2, -5]]
+    expected = schuss.predict_proba(small.model, picked[:, :2].astype(np.float32))[:, 1]
+    assert picked[:, 2] == pytest.approx(expected, abs=2e-3)
+    svg = saved(page, "#function-stage", "SVG", tmp_path)
+    root = ElementTree.fromstring(svg)
+    words = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
+    picture = page("#function-stage canvas").bounding_box()
+    assert (float(root.get("width", 0)), float(root.get("height", 0))) == (picture["width"], picture["height"])
+    assert len(words) >= 6  # the ticks of both axes
+    assert svg.count(b"<image") == 1
+    viewer = page.page.context.new_page()  # the file by itself, without the page
+    viewer.set_content(svg.decode())
+    shown = Image.open(io.BytesIO(viewer.locator("svg").screenshot())).convert("RGB")
+    assert len(shown.getcolors(1 << 20) or []) > 500
 
 
 def test_back_returns_to_the_view_before(small: Small, tab: Callable[..., Tab]) -> None:

@@ -1,12 +1,16 @@
 // A canvas as large as its host, sharp on any screen, painted at most once a frame and only while it is seen.
 
 import { h } from "./dom.js";
-import { fileName, give, savePng } from "./save.js";
+import { give, saveButtons, savePng } from "./save.js";
+import { svgOf } from "./svg.js";
 import { onTheme, palette } from "./theme.js";
 import { onShow, seen } from "./views.js";
 
 export class Sketch {
-  /** paint(context, width, height, palette) draws everything, in CSS pixels. */
+  /**
+   * paint(context, width, height, palette) draws everything, in CSS pixels.
+   * label: what the picture is called; csv(): its numbers as the text of a CSV file.
+   */
   constructor(host, view, paint, { label = "", interactive = false, csv = null } = {}) {
     this.host = host;
     this.view = view;
@@ -15,12 +19,11 @@ export class Sketch {
     host.append(this.canvas);
     this.context = this.canvas.getContext("2d");
     host.append(
-      h(
-        "div",
-        { class: "saves" },
-        h("button", { type: "button", title: "Save the picture", onclick: (e) => (e.stopPropagation(), savePng(label, this.canvas, palette().card)) }, "PNG"),
-        csv && h("button", { type: "button", title: "Save the numbers", onclick: (e) => (e.stopPropagation(), give(fileName(label, "csv"), csv(), "text/csv")) }, "CSV"),
-      ),
+      saveButtons({
+        PNG: () => savePng(label, this.canvas, palette().card),
+        SVG: () => give(label, "svg", svgOf(this.paint, this.width, this.height, palette())),
+        ...(csv && { CSV: () => give(label, "csv", csv()) }),
+      }),
     );
     this.width = this.height = 0;
     this.asked = false;

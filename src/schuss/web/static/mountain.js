@@ -6,6 +6,7 @@ import { $, choice, h, toast, write } from "./dom.js";
 import { contour, raster, refined, sample } from "./field.js";
 import { count, number, percent } from "./format.js";
 import { post } from "./requests.js";
+import { toCsv } from "./save.js";
 import { linear, span } from "./scales.js";
 import { known, on } from "./store.js";
 import { dot, Surface } from "./surface.js";
@@ -103,6 +104,13 @@ function facts() {
   const ends = `from ${number(known.path[0]?.[2])} to ${number(last?.[2])}`;
   const path = `; its path of ${count(known.path.length)} weights goes ${ends}. Arrow keys go along it`;
   map.describe(`Map of the loss${last ? path : ""}`);
+}
+
+/** The surface's points and the path's weights, one a line, as the server told them. */
+function csv() {
+  const { a, b, loss } = known.landscape ?? { a: [], b: [] };
+  const points = b.flatMap((y, row) => a.map((x, column) => ["surface", x, y, loss[row][column]]));
+  return toCsv(["part", "a", "b", "loss"], [...points, ...known.path.map((at) => ["path", ...at])]);
 }
 
 // -- the map -------------------------------------------------------------------------------------------
@@ -306,8 +314,8 @@ async function cancel() {
 }
 
 export function startMountain() {
-  surface = new Surface($("surface"), "mountain");
-  map = new Sketch($("contour"), "mountain", paintMap, { label: "Map of the loss", interactive: true });
+  surface = new Surface($("surface"), "mountain", csv);
+  map = new Sketch($("contour"), "mountain", paintMap, { label: "Map of the loss", interactive: true, csv });
   tip = h("div", { class: "tip", hidden: true });
   $("contour").append(tip);
   for (const id of ["surface", "contour"]) $(id).append(h("p", { class: "message" }));

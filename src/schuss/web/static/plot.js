@@ -5,6 +5,7 @@ import { between, classColour, classRgb, rgb } from "./colours.js";
 import { h } from "./dom.js";
 import { contour, raster, refined, sample } from "./field.js";
 import { number, percent } from "./format.js";
+import { toCsv } from "./save.js";
 import { linear, span } from "./scales.js";
 
 const EDGE = { left: 44, right: 16, top: 16, bottom: 30 };
@@ -14,7 +15,10 @@ export class FunctionPlot {
     this.found = null; // as GET function answers
     this.image = null;
     this.cursor = null; // [x, y] in the data's units: where the keyboard is
-    this.sketch = new Sketch(host, view, (...args) => this.paint(...args), { label: "The network's function" });
+    this.sketch = new Sketch(host, view, (...args) => this.paint(...args), {
+      label: "The network's function",
+      csv: () => this.csv(),
+    });
     this.name = (label) => `class ${label}`;
     this.tip = h("div", { class: "tip", hidden: true });
     host.append(this.tip);
@@ -54,6 +58,18 @@ export class FunctionPlot {
     const shares = all ?? [1 - one, one];
     const order = shares.map((_, i) => i).sort((a, b) => shares[b] - shares[a]);
     return order.slice(0, 3).map((i) => `${this.name(i)}: ${percent(shares[i], 1)}`);
+  }
+
+  /** What the network answers, a place a line: a number, class 1's probability, or every class's. */
+  csv() {
+    const none = { kind: "curve", x: [], y: [] };
+    const { kind, x, y, z, target, planes, classes } = this.found?.empty ? none : (this.found ?? none);
+    if (kind === "curve")
+      return toCsv(["x", "network", ...(target ? ["target"] : [])], x.map((v, i) => [v, y[i], ...(target ? [target[i]] : [])]));
+    const names = planes?.map((_, k) => this.name(k)) ?? [classes === null ? "network" : this.name(1)];
+    const grids = planes ?? [z];
+    const rows = y.flatMap((down, r) => x.map((across, c) => [across, down, ...grids.map((grid) => grid[r][c])]));
+    return toCsv(["x", "y", ...names], rows);
   }
 
   set(found) {

@@ -2,16 +2,25 @@
 
 import { h } from "./dom.js";
 
-/** Give a file to the person: a Blob, or text of a type. */
-export function give(name, content, type) {
-  const blob = content instanceof Blob ? content : new Blob([content], { type });
+const TYPES = { png: "image/png", svg: "image/svg+xml", csv: "text/csv" };
+
+/** Give a file to the person: a Blob or text, its name made from words. */
+export function give(words, end, content) {
+  const blob = content instanceof Blob ? content : new Blob([content], { type: TYPES[end] });
   const address = URL.createObjectURL(blob);
-  h("a", { href: address, download: name }).click();
+  const name = words.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  h("a", { href: address, download: `${name}.${end}` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
-/** A name for a file from words. */
-export const fileName = (words, end) => `${words.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")}.${end}`;
+/** Buttons beside a picture that save it: {PNG: f, CSV: f}. */
+export function saveButtons(kinds) {
+  const button = ([kind, save]) => {
+    const title = kind === "CSV" ? "Save the numbers" : "Save the picture";
+    return h("button", { type: "button", title, onclick: (event) => (event.stopPropagation(), save()) }, kind);
+  };
+  return h("div", { class: "saves" }, ...Object.entries(kinds).map(button));
+}
 
 /** A canvas on its ground as PNG. */
 export function savePng(name, canvas, ground) {
@@ -21,11 +30,13 @@ export function savePng(name, canvas, ground) {
   context.fillStyle = ground;
   context.fillRect(0, 0, copy.width, copy.height);
   context.drawImage(canvas, 0, 0);
-  copy.toBlob((blob) => blob && give(fileName(name, "png"), blob), "image/png");
+  copy.toBlob((blob) => blob && give(name, "png", blob), "image/png");
 }
 
 /** Rows of values as CSV, the columns' names first. */
-export const toCsv = (names, rows) => [names, ...rows].map((row) => row.map((v) => v ?? "").join(",")).join("\n") + "\n";
+export const toCsv = (names, rows) => [names, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
+
+const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : (value ?? ""));
 
 /** The picture of the graph, its colours written out, as SVG. */
 export function saveSvg(name, picture) {
@@ -37,5 +48,5 @@ export function saveSvg(name, picture) {
   const { width, height } = picture.viewBox.baseVal;
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);
-  give(fileName(name, "svg"), new XMLSerializer().serializeToString(copy), "image/svg+xml");
+  give(name, "svg", new XMLSerializer().serializeToString(copy));
 }

@@ -13,7 +13,7 @@ function normal([x, y, z]) {
 }
 
 export class Surface {
-  constructor(host, view) {
+  constructor(host, view, csv) {
     this.turn = -0.65; // around the vertical axis
     this.tilt = 0.62;
     this.near = 1;
@@ -22,6 +22,7 @@ export class Surface {
     this.sketch = new Sketch(host, view, (...args) => this.paint(...args), {
       label: "The loss as a surface",
       interactive: true,
+      csv,
     });
     this.listen(this.sketch.canvas);
   }
