@@ -30,6 +30,7 @@ AS_NUMPY = {
     "max": lambda m, x, y: m.max(x, 1),
     "min": lambda m, x, y: m.min(x),
     "argmax": lambda m, x, y: m.argmax(x),
+    "argmin": lambda m, x, y: m.argmin(x, 0),
     "argmax axis": lambda m, x, y: m.argmax(x, 1),
     "argmax keepdims": lambda m, x, y: m.argmax(x, axis=0, keepdims=True),
     "var": lambda m, x, y: m.var(x, 0),
@@ -189,10 +190,17 @@ def test_methods():
     [
         (lambda x: schuss.max(x, x), "max: an axis is a whole number, got a "),
         (lambda x: schuss.sum(x, axis="rows"), "sum: an axis is a whole number, got 'rows'"),
-        (lambda x: schuss.sum(x, dtype="float64"), "sum: unknown option dtype; it takes axis, keepdims"),
+        (lambda x: schuss.sum(x, dtype="float64"), "sum: unknown option dtype; it takes x, axis, keepdims"),
+        (lambda x: schuss.mean(x, dtype="float64"), "mean: unknown option dtype; it takes axis, keepdims"),
         (lambda x: schuss.cumsum(x, 0, dtype="int64"), "cumsum: unknown option dtype; it takes x, axis"),
         (lambda x: schuss.sum(x, axis=0, dim=0), "sum: dim= and axis= are one option"),
         (lambda x: schuss.where(x > 0), "where: takes 3 tensors, got 1"),
+        (
+            lambda x: schuss.max(x, dim=1),
+            "max: PyTorch's gives indices too: write axis= for the values, and argmax(x, ",
+        ),
+        (lambda x: schuss.sort(x, dim=1), "sort: PyTorch's gives indices too"),
+        (lambda x: schuss.std(x, dim=1), "std: PyTorch divides by n - 1 and numpy by n: say which by correction=1"),
         (schuss.concatenate, "concatenate: give the tensors in a list"),
         (lambda x: schuss.concatenate(x, x, 1), "concatenate: give the tensors in a list"),
         (lambda x: schuss.stack(x, x), "stack: nothing to join; give the tensors in a list"),
@@ -319,6 +327,7 @@ def test_dtypes():
     small = np.array([200, 100, 3], np.uint8)
     assert schuss.cumsum(small).tolist() == [200, 300, 303]
     assert schuss.prod(small) == 60_000
+    assert schuss.jit(lambda x: (x.sum(), schuss.sum(x > 50)))(small) == (303, 2)
     for dtype in ("float32", "int32", "uint8"):
         x = np.array([3, 1, 2], dtype)
         kept = [schuss.sort, schuss.zeros_like, lambda x: schuss.tile(x, 2), lambda x: schuss.pad(x, 1)]
@@ -343,6 +352,7 @@ def test_whole_numbers_by_zero_and_by_minus_one(dtype):
 def test_order_with_ties_and_nan():
     x = np.array([[1.0, np.nan, -0.0, 0.0, np.inf, 1.0, np.nan, -np.inf]])
     for values in (x, np.array([[3, 1, 3, 1, 2]]), np.array([[3, 1, 3, 1, 2]], np.uint8)):
+        assert ops.argmin(values, -1) == np.argmin(values)
         rising, falling = compiled(
             [lambda x: ops.argsort(x, -1), lambda x: ops.argsort(x, -1, descending=True)], values
         )

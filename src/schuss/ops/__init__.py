@@ -6,6 +6,7 @@ Called with arrays an op computes by numpy; called with traced tensors it makes 
 from schuss.ops.arrays import (
     arange,
     argmax,
+    argmin,
     clip,
     concatenate,
     cumsum,
@@ -21,6 +22,7 @@ from schuss.ops.arrays import (
     sort,
     squeeze,
     stack,
+    sum,
     swapaxes,
     take_along_axis,
     tile,
@@ -94,7 +96,7 @@ from schuss.ops.maps import (
     where,
 )
 from schuss.ops.random import random_bits, random_uniform
-from schuss.ops.reduce import count, max, mean, min, sum
+from schuss.ops.reduce import count, max, mean, min
 from schuss.ops.registry import REGISTRY, Kind, Op, lookup, op
 from schuss.ops.sorting import argsort
 from schuss.ops.views import broadcast_to, reshape, slice_axis, transpose
@@ -107,6 +109,7 @@ __all__ = [
     "add",
     "arange",
     "argmax",
+    "argmin",
     "argsort",
     "binary_cross_entropy_with_logits",
     "broadcast_to",

@@ -149,6 +149,15 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     return reduce.argmax_along(x, axis=at, keepdims=keepdims)
 
 
+@also()
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the first smallest element, as of argmax; a NaN counts as smallest."""
+    x = value_of(x)
+    dtype = str(x.dtype)
+    top = np.asarray(np.iinfo(dtype).max if dtype.startswith("u") else -1, dtype) if dtype in INTEGERS else None
+    return argmax(maps.neg(x) if top is None else maps.sub(top, x), axis, keepdims)
+
+
 # -- shapes -----------------------------------------------------------------------------------------
 
 
@@ -291,6 +300,12 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
 def _wide(x: Any) -> Any:
     """Whole numbers and bools as int64, as numpy adds and multiplies them up."""
     return maps.cast(x, dtype="int64") if str(x.dtype) in (*INTEGERS, "bool") else x
+
+
+@also()
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Sum over the axes; 0 over nothing. Integers and bools become int64, so that bytes do not run over."""
+    return reduce.sum(_wide(value_of(x)), axis=axis, keepdims=keepdims)
 
 
 @also()

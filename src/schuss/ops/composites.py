@@ -134,7 +134,7 @@ def pick(x: Any, index: Any, mode: str = "raise") -> Any:
 # -- activations ----------------------------------------------------------------------------------
 
 
-def softplus(x: Any, *, beta: float = 1.0) -> Any:
+def softplus(x: Any, beta: float = 1.0) -> Any:
     """log(1 + exp(beta x)) / beta = max(x, 0) + log1p(exp(-|beta x|)) / beta, exact at both ends."""
     if beta != 1.0:
         return softplus(x * beta) / beta
@@ -147,7 +147,7 @@ def log_sigmoid(x: Any) -> Any:
     return neg(softplus(neg(x)))
 
 
-def gelu(x: Any, *, approximate: str = "none") -> Any:
+def gelu(x: Any, approximate: str = "none") -> Any:
     """x * Phi(x) = x/2 * (1 + erf(x / sqrt 2)); "tanh": x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3))).
 
     Source: Hendrycks, Gimpel, Gaussian error linear units (2016). UsageError for another approximation.
@@ -169,12 +169,12 @@ def mish(x: Any) -> Any:
     return x * tanh(softplus(x))
 
 
-def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """x where x > 0, else negative_slope * x"""
     return where(greater(x, 0.0), x, x * negative_slope)
 
 
-def elu(x: Any, *, alpha: float = 1.0) -> Any:
+def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where x > 0, else alpha * (exp(x) - 1). Source: Clevert, Unterthiner, Hochreiter (2016)."""
     positive = greater(x, 0.0)
     return where(positive, x, alpha * expm1(where(positive, 0.0, x)))  # no overflow on the side not taken
@@ -188,7 +188,7 @@ def selu(x: Any) -> Any:
 # -- losses of one element -------------------------------------------------------------------------
 
 
-def huber(error: Any, *, delta: float = 1.0) -> Any:
+def huber(error: Any, delta: float = 1.0) -> Any:
     """error**2 / 2 where |error| <= delta, else delta * (|error| - delta/2). Source: Huber (1964).
 
     Written with c = error limited to +-delta: c * (error - c/2).

@@ -120,7 +120,14 @@ PYTORCH = {"dim": "axis", "keepdim": "keepdims", "dims": "axes"}
 
 
 def renamed(name: str, given: dict[str, Any], names: Mapping[str, str] = PYTORCH) -> dict[str, Any]:
-    """Options under numpy's names. UsageError where one is given twice."""
+    """Options under numpy's names. UsageError where one is given twice, or where PyTorch's means another thing."""
+    if "dim" in given and name in ("max", "min", "sort"):
+        places = f"arg{name}(x, axis)"
+        raise UsageError(
+            f"{name}: PyTorch's gives indices too: write axis= for the values, and {places} for the indices"
+        )
+    if "dim" in given and name in ("var", "std") and not given.keys() & {"correction", "ddof"}:
+        raise UsageError(f"{name}: PyTorch divides by n - 1 and numpy by n: say which by correction=1 or correction=0")
     for theirs, ours in names.items():
         if theirs in given:
             if ours in given:

@@ -243,6 +243,9 @@ class Tensor(TorchNames):
     def min(self, *options: Any, **named: Any) -> Tensor:
         return ops.min(self, *options, **named)
 
+    def argmin(self, *options: Any, **named: Any) -> Tensor:
+        return ops.argmin(self, *options, **named)
+
     def argmax(self, *options: Any, **named: Any) -> Tensor:
         return ops.argmax(self, *options, **named)
 
