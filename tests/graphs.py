@@ -194,7 +194,8 @@ class Builder:
                 return ops.one_hot(index, classes=3, dtype=x.dtype, mode="zero") * 0.5, 0.5
             return ops.one_hot(index, classes=5, dtype=x.dtype) * 0.5, 0.5
         if name == "pick":
-            fits = x.ndim == index.ndim + 1 and x.shape[:-1] == index.shape and isinstance(x.shape[-1], int)
+            fits = x.ndim == index.ndim + 1 and x.shape[:-1] == index.shape
+            fits = fits and isinstance(x.shape[-1], int) and x.shape[-1] > 0
             return (ops.pick(x, index, mode="zero"), bound) if fits else None
         static = [a for a, d in enumerate(x.shape) if isinstance(d, int) and d > 0]
         if name == "take":
