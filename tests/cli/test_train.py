@@ -222,3 +222,24 @@ def test_rows_of_bytes_are_numbers_unless_a_scale_is_given(schuss: Any, tmp_path
         r"^Warning: fit: x holds bytes up to 2\d\d in rows of 5, taken as the numbers", done.err, re.MULTILINE
     )
     assert done.err.count("\n") == 1
+
+
+def test_a_folder_of_pictures(schuss: Any, tmp_path: Path):
+    from PIL import Image
+
+    for part, name, gray in (
+        ("train", "dark", 20),
+        ("train", "light", 220),
+        ("test", "dark", 30),
+        ("test", "light", 240),
+    ):
+        (tmp_path / "p" / part / name).mkdir(parents=True)
+        for i in range(8):
+            Image.new("RGB", (4, 3), (gray, gray, i)).save(tmp_path / "p" / part / name / f"{i}.png")
+    out = tmp_path / "m.safetensors"
+    options = ["--epochs", "60", "--hidden", "none", "--dropout", "0", "--lr", "0.1", "--quiet", "--out", out]
+    done = schuss("train", tmp_path / "p", *options)
+    assert done.code == 0, done.err
+    found = schuss("evaluate", out, tmp_path / "p", "--json").json
+    assert [row["name"] for row in found["classes"]] == ["dark", "light"]
+    assert (found["accuracy"], found["examples"]) == (1.0, 16)

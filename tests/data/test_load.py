@@ -141,7 +141,7 @@ def test_folder_with_a_label_never_trained(folder: Path) -> None:
 
 
 def test_neither_folder_nor_npz(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such file or folder; give mnist, a folder of idx files or an .npz"):
+    with pytest.raises(DataError, match=r"give mnist, a folder of idx files, a folder of pictures or an .npz"):
         load_dataset(tmp_path / "nothing")
     with pytest.raises(DataError, match="no such file"):
         load_dataset(tmp_path / "nothing.npz")

@@ -36,8 +36,8 @@ def command(model: Path, data: str, as_json: bool) -> None:
     from schuss.nn.holding import signature_of
 
     network = load(model)
-    dataset = load_dataset(data)
     signature = signature_of(network)
+    dataset = load_dataset(data).labelled_as(signature.classes if signature else None)
     if is_classifier(signature) != (dataset.classes is not None):
         trained, given = ("classes", "numbers") if is_classifier(signature) else ("numbers", "classes")
         raise DataError(f"{model} was trained on {trained}, and {data} has {given} as targets")

@@ -117,8 +117,9 @@ def _of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
 def command(**options: Any) -> int:
     """Train a network on DATA.
 
-    DATA is mnist, a folder of four idx files with MNIST's names (gzipped or not), or an .npz with x_train, y_train,
-    x_test and y_test. Floating y means regression.
+    DATA is mnist, a folder of four idx files with MNIST's names (gzipped or not), a folder of pictures of one size
+    (train/CLASS/*.png and test/CLASS/*.png, a folder for each class), or an .npz with x_train, y_train, x_test and
+    y_test. Floating y means regression.
     """
     return TrainCommand(options).run()
 

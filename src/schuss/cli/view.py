@@ -45,4 +45,4 @@ def data_of(network: object, given: str | None) -> object:
     settings = (signature.record if signature is not None else {}).get("settings") or {}
     if given is None and settings.get("data") != "mnist":
         return None
-    return load_dataset(given or "mnist")
+    return load_dataset(given or "mnist").labelled_as(signature.classes if signature is not None else None)

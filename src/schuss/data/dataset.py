@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +40,17 @@ class Dataset:
         """The same with rows of numbers, x (N, features): views, no copies. What it says of its bytes stays."""
         x_train, x_test = self.x_train_flat, self.x_test_flat
         return replace(self, x_train=x_train, x_test=x_test, feature_shape=x_train.shape[1:])
+
+    def labelled_as(self, classes: Sequence[str] | None) -> Dataset:
+        """The same with labels that stand for these names, a model's; as it is where either has no names.
+
+        DataError for a class that is none of them.
+        """
+        if classes is None or self.class_names is None or tuple(classes) == self.class_names:
+            return self
+        names = np.array(self.class_names)
+        y_train, y_test = (labels_of(names[y], classes, self.name)[0] for y in (self.y_train, self.y_test))
+        return replace(self, y_train=y_train, y_test=y_test, classes=len(classes), class_names=tuple(classes))
 
     def __array__(self, *_: object, **__: object) -> Array:
         raise DataError(f"the data set {self.name} has training and test rows: give data.x_train or data.x_test")

@@ -1,4 +1,4 @@
-"""Data sets by name or place: the bundled MNIST, a folder of idx files, an .npz file."""
+"""Data sets by name or place: the bundled MNIST, a folder of idx files or of pictures, an .npz file."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ _IDX_STEMS = {
     "x_test": ("t10k-images", 3),
     "y_test": ("t10k-labels", 1),
 }
+_FOLDERS = "a folder of idx files, a folder of pictures"
 
 
 def load_dataset(spec: str | Path) -> Dataset:
-    """A data set: "mnist" (the bundled one), a folder of four idx files by MNIST's names, or an .npz.
+    """A data set: "mnist" (the bundled one), a folder of four idx files by MNIST's names or of pictures, or an .npz.
 
-    The folder: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+    The folder of pictures: train/CLASS/ and test/CLASS/ with a folder for each class, in which are PNG, JPEG or other
+    files of one size. Classes have their folders' names, sorted. x is uint8 [N, height, width] where all pictures are
+    gray, else [N, 3, height, width] (gray ones in three equal colours), what is transparent on white; scale is 1/255.
+    The folder of idx files: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
     t10k-labels-idx1-ubyte, each with or without .gz, also spelled train-images.idx3-ubyte. The .npz:
     x_train, y_train, x_test, y_test; integer y (N,) are classes, text (N,) names of classes, floating y (N,) or
     (N, k) regression.
@@ -37,13 +41,16 @@ def load_dataset(spec: str | Path) -> Dataset:
     if path.suffix.lower() == ".npz":
         return _load_npz(path)
     if path.exists():
-        raise DataError(f"{path}: is neither mnist, a folder of idx files nor an .npz file (numpy.savez makes one)")
-    raise DataError(f"{path}: no such file or folder; give mnist, a folder of idx files or an .npz file")
+        raise DataError(f"{path}: is neither mnist, {_FOLDERS} nor an .npz file (numpy.savez makes one)")
+    raise DataError(f"{path}: no such file or folder; give mnist, {_FOLDERS} or an .npz file")
 
 
 def _load_folder(folder: Path) -> Dataset:
+    from schuss.data.folders import has_pictures, load_pictures
     from schuss.data.idx import read_idx
 
+    if has_pictures(folder):
+        return load_pictures(folder)
     paths = {name: _find_idx(folder, *_IDX_STEMS[name]) for name in _NAMES}
     arrays = {name: read_idx(path) for name, path in paths.items()}
     for name, array in arrays.items():
@@ -65,7 +72,10 @@ def _find_idx(folder: Path, stem: str, rank: int) -> Path:
     for spelling in spellings:
         if (folder / spelling).is_file():
             return folder / spelling
-    raise DataError(f"{no_such_file(folder / spellings[0])} (nor with .gz); the folder needs all four idx files")
+    raise DataError(
+        f"{no_such_file(folder / spellings[0])} (nor with .gz); the folder needs all four idx files, "
+        "or pictures in train/CLASS/ and test/CLASS/"
+    )
 
 
 def _load_npz(path: Path) -> Dataset:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,20 @@ def read_gray(path: str | os.PathLike[str]) -> Array:
     More than 2 million pixels are averaged over squares of them. DataError for what is no picture, holds numbers that
     are not finite, or has more than 40 million pixels (160 million of a JPEG); OSError if it cannot be read.
     """
+    return _decoded(path, lambda picture: _gray(picture, path), shrink=True)
+
+
+def read_pixels(path: str | os.PathLike[str]) -> Array:
+    """The picture's own bytes, uint8: brightness [height, width], or red, green and blue [3, height, width] in colour.
+
+    What is transparent lies on white. DataError for what is no picture, has more than 8 bits, or more than 40 million
+    pixels; OSError if it cannot be read.
+    """
+    return _decoded(path, lambda picture: _pixels(picture, path), shrink=False)
+
+
+def _decoded(path: str | os.PathLike[str], taken: Callable[[Any], Array], shrink: bool) -> Array:
+    """What `taken` makes of the picture, turned as its camera was. shrink: whether a large JPEG may be made smaller."""
     from PIL import Image, ImageOps
 
     with open_regular(path) as file:
@@ -35,9 +50,9 @@ def read_gray(path: str | os.PathLike[str]) -> Array:
             with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
                 opened = Image.open(file, formats=FORMATS)
             with opened:
-                _check_size(opened, path)
+                _check_size(opened, path, shrink)
                 picture: Any = ImageOps.exif_transpose(opened)
-                return _gray(picture, path)
+                return taken(picture)
         except (DataError, MemoryError):
             raise
         except Image.DecompressionBombError:  # Pillow's own limit, which is larger
@@ -48,18 +63,33 @@ def read_gray(path: str | os.PathLike[str]) -> Array:
             raise DataError(f"{path}: is not a picture that Pillow can read ({reason})") from None
 
 
-def _check_size(picture: Any, path: Any) -> None:
-    """By the header alone. A JPEG is told to be decoded at half its size, a quarter or an eighth."""
+def _check_size(picture: Any, path: Any, shrink: bool) -> None:
+    """By the header alone. A JPEG that may shrink is told to be decoded at half its size, a quarter or an eighth."""
     width, height = picture.size
-    small = picture.format == "JPEG" and not picture.info.get("progressive")
+    small = shrink and picture.format == "JPEG" and not picture.info.get("progressive")
     most = MOST_OF_JPEG if small else MOST_PIXELS
     if width * height > most:
         raise DataError(
             f"{path}: {width} x {height} are more than {most // 10**6} million pixels; make the picture smaller"
         )
     if small and width * height > NEEDED:
-        shrink = math.sqrt(NEEDED / (width * height))
-        picture.draft(None, (max(1, int(width * shrink)), max(1, int(height * shrink))))
+        factor = math.sqrt(NEEDED / (width * height))
+        picture.draft(None, (max(1, int(width * factor)), max(1, int(height * factor))))
+
+
+def _pixels(picture: Any, path: Any) -> Array:
+    if picture.mode.startswith(("I", "F")):
+        raise DataError(f"{path}: has more than 8 bits a pixel ({picture.mode}); save it as an 8-bit picture")
+    gray = picture.mode in ("1", "L", "LA", "La")
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        pixels = np.asarray(picture.convert("RGBA"), np.float64)
+        alpha = pixels[..., 3:] / 255
+        colours = np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    else:
+        colours = np.asarray(picture.convert("L" if gray else "RGB"))
+        if gray:
+            return colours.copy()
+    return np.ascontiguousarray(colours[..., 0] if gray else colours.transpose(2, 0, 1))
 
 
 def _gray(picture: Any, path: Any) -> Array:

@@ -55,6 +55,8 @@ def source_of(
         x, y = (data.x_train, data.y_train) if part == "train" else (data.x_test, data.y_test)
         names = names_in(y)
         if names is None:
+            data = data.labelled_as(classes)
+            y = data.y_train if part == "train" else data.y_test
             return Source(x, y, data.scale, data.class_names)
         labels, known = labels_of(names, data.class_names or classes, what)
         return Source(x, labels, data.scale, known, named=True)
