@@ -98,8 +98,13 @@ def _companions(graph: Graph) -> set[str]:
 
 def _leaves(node: Node) -> set[str]:
     """The input matrices a value is mapped from, place by place."""
-    if node.op == "input":
-        return {str(node.attrs["name"])}
-    if not is_map(node):
-        return set()
-    return {name for i in node.inputs if i.type.shape == node.type.shape for name in _leaves(i)}
+    found, seen, waiting = set(), {node}, [node]
+    while waiting:
+        each = waiting.pop()
+        if each.op == "input":
+            found.add(str(each.attrs["name"]))
+        elif is_map(each):
+            fresh = {i for i in each.inputs if i.type.shape == each.type.shape} - seen
+            seen |= fresh
+            waiting.extend(fresh)
+    return found

@@ -130,9 +130,11 @@ def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> b
 
 def _may_turn_rows(operand: Node) -> bool:
     """Whether the operand is a view in which rows may be another axis of the value: one of pairs of examples."""
-    if not is_view(operand):
-        return False
-    return sum(isinstance(d, Sym) for d in operand.type.shape) > 1 or _may_turn_rows(operand.inputs[0])
+    while is_view(operand):
+        if sum(isinstance(d, Sym) for d in operand.type.shape) > 1:
+            return True
+        operand = operand.inputs[0]
+    return False
 
 
 class _Touched:

@@ -36,11 +36,15 @@ def is_view(node: Node) -> bool:
 
 def view_of(node: Node, storage: Storage) -> View | None:
     """The view of a value; None if a VIEW op in its chain cannot be expressed by strides."""
-    rule = _RULES.get(node.op)
-    if rule is None:
-        return View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None)
-    source = view_of(node.inputs[0], storage)
-    return rule(node, source) if source else None
+    chain = []
+    while is_view(node):
+        chain.append(node)
+        node = node.inputs[0]
+    view: View | None = View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None)
+    while chain and view is not None:
+        each = chain.pop()
+        view = _RULES[each.op](each, view)
+    return view
 
 
 def _transpose(node: Node, v: View) -> View:

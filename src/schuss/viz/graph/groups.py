@@ -19,6 +19,7 @@ LONG_LAYER = 5  # operations of a layer: closed at first
 MANY = 40  # boxes: outer groups are closed
 MOST_OPEN = 1000  # operations: beyond, repeats and long chains stay folded
 LONGEST_PERIOD = 8  # of repeated neighbours
+DEEPEST = 24  # layers inside each other that are groups: it bounds the recursions over groups, here and in the scene
 PIECE = 24  # pieces of a long chain that does not repeat
 
 
@@ -85,7 +86,7 @@ def _members(steps: Sequence[Located], outer: str, names: _Names, network: Netwo
     members: list[Group | str] = []
     for layer, run in groupby(steps, lambda s: s[0][0] if s[0] else ""):
         found = list(run)
-        if not layer:
+        if not layer or outer.count("/") + 1 >= DEEPEST:
             members += _by_line([s for _, s in found], names) if not outer else [s.name for _, s in found]
             continue
         path = f"{outer}/{layer}" if outer else layer
@@ -162,7 +163,7 @@ def choose(root: Group, network: Network, collapse: bool | str, opened: Iterable
 def _open_short(root: Group, network: Network) -> None:
     """In a small graph layers are open, but for those that one knows by name better than by their many operations."""
     for group in root.all_groups():
-        group.open = len([o for o in group.operations() if not network.is_view_of_leaf(o)]) < LONG_LAYER
+        group.open = len([o for o in group.operations() if network.leaf_viewed(o) is None]) < LONG_LAYER
 
 
 def _open_outer(root: Group) -> None:
@@ -253,6 +254,7 @@ def _pieces(members: list[Group | str]) -> list[Group | str]:
 
 
 def _piece(run: list[Group | str]) -> Group:
+    """One box for a stretch; of a long one again PIECE boxes, so that the depth is the logarithm of the length."""
     name = f"{_title(run[0])}..{_title(run[-1])}"
     label = f"{_title(run[0])} to {_title(run[-1])}"
     return Group(name, label, "part", _pieces(run) if len(run) > MANY else run)

@@ -81,14 +81,16 @@ class Network:
             total = total + part
         return total
 
-    def is_view_of_leaf(self, name: str) -> bool:
-        """Whether this operation only looks at an input in another way, for one reader."""
-        step = self.steps.get(name)
-        if step is None or step.op not in VIEWS or len(self.readers.get(name, ())) != 1:
-            return False
-        if all(i is None for i in step.inputs):  # of a number, as the 1 a gradient begins with
-            return False
-        return all(i is None or i in self.leaves or self.is_view_of_leaf(i) for i in step.inputs)
+    def leaf_viewed(self, name: str) -> str | None:
+        """The input that this operation only looks at in another way, for one reader; None if it does not."""
+        while name in self.steps:
+            step = self.steps[name]
+            operand = step.inputs[0] if step.op in VIEWS else None
+            # of a number, as the 1 a gradient begins with, the operand is None too
+            if operand is None or len(self.readers.get(name, ())) != 1:
+                return None
+            name = operand
+        return name
 
     # -- for programs --------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ def painted(svg: str) -> Any:
 
 
 def _group(ax: Any, element: Any, x: float, y: float, around: tuple[str, ...]) -> None:
+    """Draw what is in an element. Our SVG nests a few deep: frames stand beside each other in it, not inside."""
     moved = re.match(rf"translate\(({NUMBER}) ({NUMBER})\)", element.get("transform", ""))
     if moved:
         x, y = x + float(moved[1]), y + float(moved[2])

@@ -76,14 +76,9 @@ class _Level:
     def _is_beside(self, name: str) -> bool:
         """A view of a parameter, beside the operation of this group that reads it."""
         return (
-            self.network.is_view_of_leaf(name)
-            and not self._data_below(name)
-            and (self.network.readers[name][0] in self.group.members)
+            self.network.leaf_viewed(name) not in (None, *self.network.data)
+            and self.network.readers[name][0] in self.group.members
         )
-
-    def _data_below(self, name: str) -> bool:
-        inputs = [i for i in self.network.steps[name].inputs if i is not None]
-        return any(i in self.network.data or (i in self.network.steps and self._data_below(i)) for i in inputs)
 
     # -- members ---------------------------------------------------------------------------------------
 
