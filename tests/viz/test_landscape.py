@@ -145,6 +145,8 @@ def models():
         nn.CrossEntropyLoss(),
         {"sample_weight": np.linspace(0, 2, len(y))},
     )
+    leaky = nn.Sequential(nn.Linear(24, 8), nn.LeakyReLU(), nn.Linear(8, 3))  # takes its input twice
+    yield "leaky", leaky, (x, y), nn.CrossEntropyLoss(), {}
     yield "linear", nn.Linear(24, 1), (x, x[:, :1] * 2), nn.MSELoss(), {}
     yield "bytes", nn.Sequential(nn.Flatten(), nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 3)), (
         (40 * (x.reshape(-1, 4, 6) + 3)).clip(0, 255).astype(np.uint8), y,

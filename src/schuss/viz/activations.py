@@ -20,6 +20,8 @@ from schuss.viz.forward import native, prepared
 from schuss.viz.images import is_image, show_gray, show_signed
 
 FEW = 16  # units are shown as bars, more as an image
+NUMBERED = 10  # bars that each have their number; of more every other
+LONGEST = 28  # characters of a layer's name that fit over its picture
 
 
 class Activation(NamedTuple):
@@ -86,7 +88,8 @@ def activations(model: Any, x: Any, *, shape: tuple[int, int] | None = None, fig
         _units(ax, values)
         if name == "probabilities":
             ax.set_xlabel("class")
-        ax.set_title(name if name == "probabilities" else f"{name}\n{values.size:,} units", fontsize=style.CAPTION)
+        title = style.short(name, LONGEST)
+        ax.set_title(title if name == "probabilities" else f"{title}\n{values.size:,} units", fontsize=style.CAPTION)
     for ax in axes[len(panels) + 1 :]:
         ax.remove()
     return figure
@@ -99,7 +102,7 @@ def _units(ax: Any, values: Array) -> None:
         colors = [style.RED if v >= 0 else style.BLUE if not style.is_dark() else style.SKY for v in flat]
         ax.bar(np.arange(flat.size), flat, color=colors, width=0.8)
         ax.axhline(0, color=style.ink(), lw=0.6)
-        ax.set_xticks(np.arange(flat.size))
+        ax.set_xticks(np.arange(0, flat.size, 1 if flat.size <= NUMBERED else 2))
         ax.tick_params(labelsize=style.SMALL)
         ax.set_xlabel("unit")
         ax.set_box_aspect(1)

@@ -209,7 +209,11 @@ def _marks(ax: Any, data: History) -> None:
 
 
 def _steps_axis(ax: Any, data: History, labelled: bool) -> None:
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
     per = data.steps_per_epoch
     if per and labelled:
         upper = ax.secondary_xaxis("top", functions=(lambda e: e * per, lambda s: s / per))
+        upper.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        upper.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         upper.set_xlabel("steps")

@@ -14,6 +14,8 @@ from schuss.viz.confusion import classes_of, predicted
 from schuss.viz.images import image_shape, show_gray
 
 SHOWN = 24
+BESIDE = 6  # characters of a class's name that leave room for its probability beside it
+LONGEST = 14  # that fit under a picture
 
 
 @dataclass(frozen=True)
@@ -70,33 +72,33 @@ def mistakes(
     """
     style.pyplot()
     rows = as_array(x, "x")
-    size = int(np.prod(rows.shape[1:]))
+    numbers = int(np.prod(rows.shape[1:]))
     if shape is None and rows.ndim == 3:
         shape = (int(rows.shape[1]), int(rows.shape[2]))
-    side = image_shape(model, size, shape, "mistakes")
+    side = image_shape(model, numbers, shape, "mistakes")
     found = mistakes_data(model, x, y)
     if count < 1:
         raise UsageError(f"mistakes: count must be at least 1, got {count}")
     shown = found[:count]
     high, wide = style.grid_of(max(len(shown), 1), columns=8 if len(shown) > 8 else None)
-    figure = style.new_figure(figure, (1.45 * wide + 0.2, 1.85 * high + 0.6), "compressed")
+    known = classes_of(model) if names is None else names
+    words = [str(n) for n in known] if known is not None else []
+    long = max(map(len, words), default=0) > BESIDE
+    size = style.SMALL if long else style.CAPTION
+    figure = style.new_figure(figure, (1.45 * wide + 0.2, (2.05 if long else 1.85) * high + 0.6), "compressed")
     figure.suptitle(_title(len(found), len(rows), len(shown)), fontsize=13)
     if not shown:
         return figure
-    known = classes_of(model) if names is None else names
     probable = all(0 <= m.true_share <= m.confidence <= 1 for m in shown)
     axes = list(figure.subplots(high, wide, squeeze=False).flat)
     for ax, mistake in zip(axes, shown, strict=False):
-        true, said = (known[c] if known is not None and c < len(known) else c for c in (mistake.true, mistake.said))
-        show_gray(style.picture_axes(ax, f"true {true}", size=style.CAPTION), rows[mistake.index].reshape(side))
-        ax.set_xlabel(_said(said, mistake, probable), fontsize=style.CAPTION, labelpad=3)
+        true, said = (style.short(words[c] if c < len(words) else c, LONGEST) for c in (mistake.true, mistake.said))
+        show_gray(style.picture_axes(ax, f"true {true}", size=size), rows[mistake.index].reshape(side))
+        share = f"{chr(10) if long else ' '}({mistake.confidence * 100:.0f} %)" if probable else ""
+        ax.set_xlabel(f"said {said}{share}", fontsize=size, labelpad=3)
     for ax in axes[len(shown) :]:
         ax.remove()
     return figure
-
-
-def _said(name: Any, mistake: Mistake, probable: bool) -> str:
-    return f"said {name} ({mistake.confidence * 100:.0f} %)" if probable else f"said {name}"
 
 
 def _title(wrong: int, total: int, shown: int) -> str:

@@ -113,6 +113,14 @@ def picture_axes(ax: Any, title: str = "", size: float = SMALL) -> Any:
     return ax
 
 
+def short(name: Any, most: int) -> str:
+    """A name of at most so many characters; of a long one its end, which tells it from others, or its beginning."""
+    text = str(name)
+    if len(text) <= most:
+        return text
+    return "…" + text[1 - most :] if "/" in text or "." in text else text[: most - 1] + "…"
+
+
 def grid_of(count: int, columns: int | None = None) -> tuple[int, int]:
     """Rows and columns for so many small pictures: a little wider than high."""
     wide = columns or max(1, round((count * 1.3) ** 0.5))

@@ -68,7 +68,8 @@ class Split:
     """The evaluation step in two: values affine in the weights, and what becomes of them.
 
     affine  from columns and weights to those values
-    step    the rest: in their place the columns value/I/0, value/I/1, value/I/2 and the coordinates plane/a, plane/b
+    step    the rest: in their place the columns value/I/0, value/I/1, value/I/2 and the coordinates plane/a/DTYPE,
+             plane/b/DTYPE
     """
 
     affine: Graph
@@ -83,7 +84,9 @@ def split(task: Task, data: Mapping[str, Array]) -> Split | None:
     held = sum(3 * len(data["y"]) * ITEMSIZE[n.type.dtype] * math.prod(_row(n)) for n in frontier)
     if not frontier or held > MOST:
         return None
-    moved = {node: _on_plane(i, node.type) for i, node in enumerate(frontier)}
+    kinds = sorted({node.type.dtype for node in frontier})
+    place = {dtype: tuple(_coordinate(name, dtype) for name in ("a", "b")) for dtype in kinds}
+    moved = {node: _on_plane(i, node.type, *place[node.type.dtype]) for i, node in enumerate(frontier)}
     outputs = substitute(whole.graph.outputs, moved)
     inputs = tuple(n for n in topological(outputs) if n.op == "input")
     rest = Graph(inputs, outputs, whole.graph.output_names)
@@ -140,10 +143,14 @@ def _affine(node: Node, inputs: list[bool | None]) -> bool | None:
     return True if fits else None
 
 
-def _on_plane(number: int, type: TensorType) -> Node:
+def _coordinate(name: str, dtype: str) -> Tensor:
+    """The plane's a or b, as values of a dtype are multiplied by it."""
+    return Tensor(input_node(f"plane/{name}/{dtype}", TensorType(dtype, ())))
+
+
+def _on_plane(number: int, type: TensorType, a: Tensor, b: Tensor) -> Node:
     """The value at the plane's point, from three columns: value/I/0 + a value/I/1 + b value/I/2."""
     still, first, second = (Tensor(input_node(f"value/{number}/{k}", type)) for k in range(3))
-    a, b = (Tensor(input_node(f"plane/{name}", TensorType(type.dtype, ()))) for name in ("a", "b"))
     result: Tensor = ops.add(ops.add(still, ops.mul(a, first)), ops.mul(b, second))
     return result.node
 
@@ -209,7 +216,8 @@ def _states(step: Step, plane: Plane) -> Callable[[float, float], dict[str, Arra
     kind = {str(n.attrs["name"]): n.type.dtype for n in step.graph.inputs}
 
     def state(a: float, b: float) -> dict[str, Array]:
-        place = {n: np.asarray(v, kind[n]) for n, v in (("plane/a", a), ("plane/b", b)) if n in kind}
+        at = {"a": a, "b": b}
+        place = {n: np.asarray(at[n.split("/")[1]], dtype) for n, dtype in kind.items() if n.startswith("plane/")}
         return {**{f"param/{n}": w for n, w in rest.point(a, b).items()}, **place, **zero}
 
     return state

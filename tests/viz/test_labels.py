@@ -1,0 +1,82 @@
+"""No label of a picture lies on another or is cut off, however long names and numbers are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from schuss import nn, viz
+from tests.viz.support import blobs, class_run, fitted, image_run, stripes
+
+NAMES = ["Wide-brimmed hat", "Ankle boot", "Trouser"]
+
+
+def boxes(figure):
+    """(text, its place) of all that is drawn; ticks outside their axes are not."""
+    from matplotlib.text import Text
+
+    figure.draw_without_rendering()
+    renderer, hidden = figure.canvas.get_renderer(), outside(figure)
+    for artist in figure.findobj(Text):
+        if artist.get_visible() and artist.get_text().strip() and id(artist) not in hidden:
+            yield artist.get_text(), artist.get_window_extent(renderer)
+
+
+def outside(figure):
+    """The ids of the labels of such ticks."""
+    found = set()
+    axes = [*figure.axes, *(child for ax in figure.axes for child in ax.child_axes)]
+    for axis in (axis for ax in axes for axis in (ax.xaxis, ax.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        room = 1e-6 * (high - low)
+        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+            if not low - room <= tick.get_loc() <= high + room:
+                found |= {id(tick.label1), id(tick.label2)}
+    return found
+
+
+def faults(figure):
+    """What lies on something else or is cut off, in words."""
+    found = []
+    texts = list(boxes(figure))
+    for (s, a), (t, b) in combinations(texts, 2):
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 0.5 and min(a.y1, b.y1) - max(a.y0, b.y0) > 0.5:
+            found.append(f"{s!r} lies on {t!r}")
+    for text, box in texts:
+        if box.x0 < -0.5 or box.y0 < -0.5 or box.x1 > figure.bbox.width + 0.5 or box.y1 > figure.bbox.height + 0.5:
+            found.append(f"{text!r} is cut off")
+    return found
+
+
+class Wordy(nn.Module):
+    def __init__(self):
+        self.encoder_of_everything_there_is = nn.Sequential(nn.Linear(24, 40), nn.LeakyReLU(), nn.Linear(40, 14))
+
+    def forward(self, x):
+        return self.encoder_of_everything_there_is(x)
+
+
+def wordy():
+    x, y = blobs(48)
+    return viz.activations(fitted(Wordy(), (x, y), nn.CrossEntropyLoss(), epochs=1).model, x[:1])
+
+
+PICTURES = {
+    "history of many steps": lambda: viz.history(replace(viz.history_data(class_run()), steps_per_epoch=46_900.0)),
+    "confusion": lambda: viz.confusion(image_run().model, *stripes(), names=NAMES),
+    "mistakes": lambda: viz.mistakes(image_run().model, stripes()[0], (stripes()[1] + 1) % 3, names=NAMES),
+    "activations of long names": wordy,
+    "saliency": lambda: viz.saliency(image_run().model, stripes()[0][:6]),
+    "saliency of numbers": lambda: viz.saliency(class_run().model, 1e-7 * np.ones((6, 24), np.float32)),
+    "landscape": lambda: viz.landscape(class_run(), size=7).get_figure(),
+    "weights": lambda: viz.weights(image_run().model),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_label_lies_on_another(name):
+    picture = PICTURES[name]()
+    assert faults(picture if hasattr(picture, "savefig") else picture.get_figure()) == []
