@@ -37,12 +37,19 @@ def command(model: Path, data: str | None, port: int, opened: bool | None) -> in
 
 
 def data_of(network: object, given: str | None) -> object:
-    """The data set that was named, or the bundled one where the model's record says it was trained on that; or None."""
+    """The data set that was named, or the bundled one where the model's record says it was trained on that; or None.
+
+    DataError for a model of several inputs: a data set has one.
+    """
     from schuss.data import load_dataset
+    from schuss.errors import DataError
     from schuss.nn.holding import signature_of
 
     signature = signature_of(network)
     settings = (signature.record if signature is not None else {}).get("settings") or {}
     if given is None and settings.get("data") != "mnist":
         return None
+    if signature is not None and len(signature.inputs) > 1:
+        count = len(signature.inputs)
+        raise DataError(f"the model takes {count} inputs and a data set has one; leave --data out, or work from Python")
     return load_dataset(given or "mnist").labelled_as(signature.classes if signature is not None else None)

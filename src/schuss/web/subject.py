@@ -295,7 +295,10 @@ class Subject:
     def _row(self, values: Sequence[float] | Array) -> Array:
         given = np.asarray(values, np.float64)
         size = math.prod(self.shape)
-        if len(self.task.inputs) != 1 or given.shape != (size,):
+        inputs = len(self.task.inputs)
+        if inputs != 1:
+            raise UsageError(f"the model takes {inputs} inputs and the page gives one; call it from Python")
+        if given.shape != (size,):
             raise UsageError(f"x must be a list of {size} numbers, as in the data")
         if not np.isfinite(given).all():
             raise UsageError("x must hold finite numbers only")
