@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import xml.etree.ElementTree as ElementTree
@@ -396,6 +397,25 @@ def test_a_map_of_answers_is_saved_as_svg_and_as_numbers(small: Small, tab: Call
     viewer.set_content(svg.decode())
     shown = Image.open(io.BytesIO(viewer.locator("svg").screenshot())).convert("RGB")
     assert len(shown.getcolors(1 << 20) or []) > 500
+
+
+def test_each_group_of_parameters_has_its_rate_with_a_legend(tab: Callable[..., Tab], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((24, 3)).astype("f4"), np.arange(24) % 2
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    slow = optim.Group("0", name="body", lr=optim.Exponential(0.01, 0.9))
+    run = schuss.fit(model, (x, y), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(0.1, groups=[slow]), epochs=4,
+                     batch_size=8, record=1e-5)  # fmt: skip
+    with contextlib.closing(schuss.watch(run, open=False)) as watched:
+        page = tab(watched.address)
+        page("#rates-card").wait_for()
+        assert page("#rates-legend span").all_inner_texts() == ["Main", "body"]
+        keys = page.page.eval_on_selector_all("#rates-legend i", "all => all.map((i) => i.style.cssText)")
+        assert len(set(keys)) == 2
+        page.until("document.getElementById('rates-chart').querySelector('canvas').ariaLabel.includes('body 0.00')")
+        rates = columns_of(saved(page, "#rates-chart", "CSV", tmp_path))
+        at = [float(v) for name, v in zip(rates["line"], rates["learning rate"], strict=True) if name == "body"]
+        assert at == pytest.approx([m.rates["lr/body"] for m in run.path])
 
 
 def test_back_returns_to_the_view_before(small: Small, tab: Callable[..., Tab]) -> None:

@@ -84,7 +84,7 @@ export class LineChart {
 
   /** The points as they are, one a line. */
   csv() {
-    const rows = this.series.flatMap(({ name, points }) => points.map(([x, ...ys]) => [name, x, ...ys]));
+    const rows = this.series.flatMap(({ name, points }) => points.map(([x, y, low, high]) => [name, x, y, low, high]));
     return toCsv(["line", this.options.xName.toLowerCase(), this.options.name.toLowerCase(), "lowest", "highest"], rows);
   }
 

@@ -4,13 +4,14 @@ import { $, choice, h, settled, write } from "./dom.js";
 import { count, duration, isShare, metricName, metricValue, number, percent, steady } from "./format.js";
 import { shortcut } from "./keys.js";
 import { LineChart } from "./linechart.js";
-import { byEpoch, curve, last, mainMetric } from "./series.js";
+import { byEpoch, curve, groupName, last, mainMetric, rates } from "./series.js";
 import { known, on } from "./store.js";
 import { steer, steerable } from "./status.js";
 import { onShow, seen } from "./views.js";
 
 let lossChart;
 let metricChart;
+let ratesChart;
 let rateHeld = false; // while the slider is moved, the server's value does not move it back
 
 // -- tiles ---------------------------------------------------------------------------------------------
@@ -47,8 +48,14 @@ function metricTile() {
   } else {
     write($("tile-metric-name"), "Learning rate");
     write($("tile-metric"), number(known.run.lr, 3));
-    write($("tile-metric-sub"), " ");
+    write($("tile-metric-sub"), groupWords() || " ");
   }
+}
+
+/** The groups' rates now: head 0.01 · body 0.001; "" where there are none. */
+function groupWords() {
+  const groups = Object.entries(known.run.rates ?? {}).filter(([column]) => column !== "lr");
+  return groups.map(([column, value]) => `${groupName(column)} ${number(value, 3)}`).join(" · ");
 }
 
 /** R² is 1 at best: as many digits as tell it from that. */
@@ -102,12 +109,23 @@ function charts() {
   } else {
     write($("metric-title"), "Learning rate");
     metricChart.options.name = "Learning rate";
-    const series = [{ name: "Learning rate", colour: "cool", points: known.moments.map((m) => [m.epoch, m.lr]) }];
-    metricChart.set(series, marks, total);
+    metricChart.set(rates(known).slice(0, 1), marks, total);
   }
+  groupRates(marks, total);
 }
 
-/** Both charts show the same epochs. */
+/** The rate of each group of parameters, where the optimizer has groups. */
+function groupRates(marks, total) {
+  const series = rates(known);
+  $("rates-card").hidden = series.length < 2;
+  if (series.length < 2) return;
+  legend($("rates-legend"), series);
+  ratesChart.set(series, marks, total);
+  const now = series.map(({ name, points }) => `${name} ${number(points.at(-1)?.[1], 3)}`);
+  if (ratesChart.cursor === null) ratesChart.sketch.describe(`Learning rates over the epochs; now ${now.join(", ")}`);
+}
+
+/** The charts show the same epochs. */
 function alike(chart, zoom) {
   if (JSON.stringify(chart.zoom) !== JSON.stringify(zoom)) chart.show(zoom);
 }
@@ -153,6 +171,9 @@ function rate() {
   const what = { runs: ", by schedule", held: ", held", scaled: ", schedule × yours" }[known.run.schedule] ?? "";
   write($("rate-name"), `Learning rate${what}`);
   $("hold-label").hidden = !known.run.schedule;
+  const groups = groupWords();
+  $("rate-groups").hidden = !groups;
+  write($("rate-groups"), groups);
   if (!(lr > 0)) return;
   if (lr > 10 ** slider.max) slider.max = String(Math.ceil(Math.log10(lr))); // otherwise the range never moves
   write($("rate-low"), number(10 ** slider.min));
@@ -223,8 +244,9 @@ export function startRun() {
   const words = { x: (v) => `Epoch ${number(v, 3)}`, y: steady, empty };
   lossChart = new LineChart($("loss-chart"), "run", { name: "Loss", ...words });
   metricChart = new LineChart($("metric-chart"), "run", { name: "Accuracy", ...words, y: percent });
-  lossChart.options.zoomed = (zoom) => alike(metricChart, zoom);
-  metricChart.options.zoomed = (zoom) => alike(lossChart, zoom);
+  ratesChart = new LineChart($("rates-chart"), "run", { name: "Learning rate", ...words, y: (v) => number(v, 3) });
+  const all = [lossChart, metricChart, ratesChart];
+  for (const chart of all) chart.options.zoomed = (zoom) => all.forEach((other) => other !== chart && alike(other, zoom));
   const looks = () => {
     const smooth = Number($("smooth").value);
     write($("smooth-shown"), smooth ? smooth.toFixed(2) : "off");

@@ -24,6 +24,26 @@ export function curve(known, name) {
   return byEpoch(known, name);
 }
 
+const RATES = ["cool", "accent", "class-2", "muted"]; // colours of groups' rates, in turn
+
+/** The rate of each group of parameters, as lines over the epochs; one line where there are no groups. */
+export function rates(known) {
+  const names = Object.keys(known.run.rates ?? known.moments.at(-1)?.rates ?? {});
+  const recorded = names.length ? names : Object.keys(known.history).filter((n) => n === "lr" || n.startsWith("lr/"));
+  const columns = recorded.length ? recorded : ["lr"];
+  return columns.map((column, i) => ({
+    name: columns.length > 1 ? groupName(column) : "Learning rate",
+    colour: RATES[i % RATES.length],
+    dashed: i >= RATES.length,
+    points: known.moments.length
+      ? known.moments.map((m) => [m.epoch, m.rates?.[column] ?? (column === "lr" ? m.lr : null)])
+      : byEpoch(known, column),
+  }));
+}
+
+/** What a column's group is called: lr/head -> head. lr is the rate that the slider shows. */
+export const groupName = (column) => (column === "lr" ? "Main" : column.slice("lr/".length));
+
 /** One point an epoch; of a very long run only some epochs are known. */
 export const byEpoch = (known, name) =>
   (known.history[name] ?? []).map((value, i) => [known.history.epoch?.[i] ?? i + 1, value]);

@@ -17,7 +17,7 @@ export function palette() {
     const style = getComputedStyle(document.documentElement);
     const read = (name) => style.getPropertyValue(`--${name}`).trim();
     colours = Object.fromEntries(
-      ["bg", "card", "sunk", "line", "line-strong", "text", "muted", "faint", "accent", "cool", "grid"].map((n) => [
+      ["bg", "card", "sunk", "line", "line-strong", "text", "muted", "faint", "accent", "cool", "grid", "class-2"].map((n) => [
         n,
         read(n),
       ]),
