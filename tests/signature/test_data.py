@@ -343,3 +343,18 @@ def test_the_bundled_digits_say_what_they_are():
         warnings.simplefilter("error")
         assert load_mnist().scale == 1 / 255
     assert load_mnist().class_names == tuple("0123456789")
+
+
+def test_pictures_of_a_run_take_its_data_as_it_did_though_the_model_was_fitted_again():
+    """The newer signature scales; the older run's bytes were numbers."""
+    rng = np.random.default_rng(0)
+    flags, pixels = rng.integers(0, 2, (16, 3), dtype=np.uint8), rng.integers(2, 256, (16, 3), dtype=np.uint8)
+    y = (flags @ np.array([1.0, 2.0, 3.0]))[:, None]
+    model = nn.Sequential(nn.Linear(3, 1))
+    options = {"loss": nn.MSELoss(), "optimizer": optim.SGD(0.01), "backend": "reference", "epochs": 1}
+    older = schuss.fit(model, (flags, y), **options)
+    schuss.fit(model, (pixels, y), scale=1 / 255, **options)
+    layer = model[0]
+    expected = ((flags @ layer.weight.data.T + layer.bias.data - y) ** 2).mean()
+    found = schuss.viz.landscape_data(older, around="random", size=5, progress=False)
+    assert found.centre_loss == pytest.approx(expected, rel=1e-5)

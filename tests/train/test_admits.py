@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,8 +69,9 @@ def test_log_probabilities_may_be_learned():
     ],
 )
 def test_probabilities_in_place_of_logits_are_told_of(model, loss, y, layer):
-    with pytest.warns(UserWarning, match=rf"{type(loss).__name__} takes logits.*nn.{layer}\(\)"):
+    with pytest.warns(UserWarning, match=rf"{type(loss).__name__} takes logits.*nn.{layer}\(\)") as told:
         fit(model, (X, y), loss=loss, epochs=1, backend="reference")
+    assert "support.py" in {Path(w.filename).name for w in told}  # the line that calls schuss.fit
 
 
 def test_logits_are_not():

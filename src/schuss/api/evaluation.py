@@ -116,7 +116,7 @@ def _several_on(model: Any, signature: Signature, x: Any, y: Any, loss: Any) -> 
     if not targets:
         raise UsageError("the model's signature has no targets: fit it first")
     known |= {f"y{i}" if i else "y": t.type for i, t in enumerate(targets)}
-    forms = (_form_of(signature.inputs), _form_of(targets))
+    forms = (form_of(signature.inputs), form_of(targets))
     given = columns_of(x, y, model_dtype(model), like=known, forms=forms)
     if given.found.keys() != known.keys():
         counts = f"{len(signature.inputs)} inputs and {len(targets)} targets"
@@ -128,7 +128,8 @@ def _several_on(model: Any, signature: Signature, x: Any, y: Any, loss: Any) -> 
     return replace(task, others=tuple(t.type for t in others), form=form), given.found
 
 
-def _form_of(parts: Sequence[Input]) -> Form:
+def form_of(parts: Sequence[Input]) -> Form:
+    """How several inputs or targets are handed over: as a dict by their names, or a tuple."""
     return Form(tuple(p.name for p in parts)) if any(p.keyed for p in parts) else SEVERAL
 
 
@@ -145,9 +146,9 @@ def loss_of(model: Any, loss: Any = None) -> Any:
     """The loss given, or the one the model was trained with. UsageError if there is none."""
     signature = signature_of(model)
     known = loss if loss is not None else signature and signature.loss
-    if known is None or (isinstance(known, dict) and known.get("type") not in vars(nn)):
+    if known is None or (isinstance(known, dict) and known.get("type") not in nn.LOSSES):
         raise UsageError("the loss the model was trained with is not known: give loss=")
     return nn.loss_from_config(known) if isinstance(known, dict) else known
 
 
-__all__ = ["errors_of", "evaluate", "loss_of", "task_on"]
+__all__ = ["errors_of", "evaluate", "form_of", "loss_of", "task_on"]

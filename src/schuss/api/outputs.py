@@ -54,17 +54,17 @@ def outputs_of(model: Any, x: Any) -> Outputs:
     parts = []
     for i in range(0, len(xs[0]), ROWS):
         rows = [a[i : i + ROWS] for a in xs]
-        parts.append(_rows_of(model(*rows), len(rows[0])))
+        parts.append(single_result(model(*rows), len(rows[0])))
     raw = np.concatenate(parts).reshape(len(xs[0]), -1).astype(np.float64)
     kind, values = read(signature, raw)
     return Outputs(raw, values, kind)
 
 
-def _rows_of(result: Any, count: int) -> Array:
+def single_result(result: Any, count: int) -> Array:
     """A model's result as one array with a row for each of `count` examples. DataError for any other."""
     mend = "call the model from Python"
     if isinstance(result, (tuple, list, dict)):
-        raise DataError(f"the model gives {len(result)} results for each row, where one is read; {mend}")
+        raise DataError(f"the model gives a {type(result).__name__} of {len(result)}, where one array is read; {mend}")
     array = np.asarray(result)
     if array.ndim == 0 or len(array) != count:
         raise DataError(f"the model gives {list(array.shape)} for {count} rows, not a row for each; {mend}")
@@ -138,6 +138,8 @@ def fitted(signature: Signature | None, x: Array) -> Array:
         return x
     if len(signature.inputs) > 1:
         raise DataError(f"the model takes {len(signature.inputs)} inputs and only one is given; call it from Python")
+    if signature.inputs[0].keyed:
+        raise DataError(f"the model takes a dict of {signature.inputs[0].name}, not an array; call it from Python")
     row = signature.inputs[0].shape[1:]
     whole = [d for d in row if isinstance(d, int)]
     size = math.prod(whole)

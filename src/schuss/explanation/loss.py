@@ -15,6 +15,7 @@ from schuss.errors import ShapeError, TraceError, UsageError
 from schuss.explanation.steps import Array, Explanation
 from schuss.explanation.walk import explained
 from schuss.nn.walk import model_dtype
+from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.trace import Tensor, tracing
 from schuss.train.source import source_of
 
@@ -24,9 +25,9 @@ def explain_loss(
 ) -> Explanation:
     """explain for loss(model(x), y): the parameters under their own names, the result under the name "loss".
 
-    x        an array, or a tuple of them for a model of several inputs; integers are scaled where the model's
-             signature says so
-    y        the target
+    x        an array, a tuple of them for a model of several inputs, or a dict for one that takes it; integers are
+             scaled where the model's signature says so
+    y        the target, or several in a tuple or a dict
     weights  values by parameter name that stand in for the model's own, which stay as they are
 
     The model is not in training: dropout passes its input on. Raises what explain raises; UsageError for a weight the
@@ -35,12 +36,13 @@ def explain_loss(
     if tracing():
         raise TraceError("the graph of a loss shows numbers: call it on arrays, outside any traced function")
     parameters = parameters_of(model)
-    xs = x if isinstance(x, tuple) else (x,)
-    inputs = input_names(model, len(xs), set(parameters))
-    target = _free("y", {*parameters, *inputs})
     signature = nn.signature_of(model)
     y = source_of((x, y), classes=None if signature is None else signature.classes, owner="graph").y
-    leaves = [*parameters.items(), *zip(inputs, xs, strict=True), (target, y)]
+    inputs = input_names(model, x, set(parameters))
+    xs = list(x.values()) if isinstance(x, Mapping) else x if isinstance(x, tuple) else (x,)
+    form, ys = _targets(x, y)
+    targets = [_free(name, {*parameters, *inputs}) for name in form.labels("y", len(ys))]
+    leaves = [*parameters.items(), *zip(inputs, xs, strict=True), *zip(targets, ys, strict=True)]
     arrays = to_arrays(leaves)
     for name, value in (weights or {}).items():
         _replace(arrays, list(parameters), name, value)
@@ -50,15 +52,24 @@ def explain_loss(
         bound = {parameter: next(given) for parameter in parameters.values()}
         columns = [next(given) for _ in xs]
         with nn.bind(bound), nn.bind_scopes(model), nn.mode():
-            pred, truth, shown = model(*columns), next(given), arrays[-1]
+            pred = model(dict(zip(x, columns, strict=True))) if isinstance(x, Mapping) else model(*columns)
+            if form != ALONE:
+                return loss(pred, form.packed(list(given)))
+            truth, shown = next(given), arrays[-1]
             if signature is not None and signature.output is not None:
                 truth, shown = (signature.output.prepared(t, model_dtype(model)) for t in (truth, shown))
-            if isinstance(loss, nn.Loss):
-                loss.check(pred.type, shown, target)
+            if isinstance(loss, nn.Loss) and isinstance(pred, Tensor):
+                loss.check(pred.type, shown, targets[0])
             return loss(pred, truth)
 
     title = f"{type(model).__name__}({', '.join(inputs)})"
     return explained(title, loss, apply, leaves, arrays, result="loss")
+
+
+def _targets(x: Any, y: Any) -> tuple[Form, list[Any]]:
+    """The form of the targets, and each."""
+    rows = rows_of(x)
+    return (ALONE, [y]) if isinstance(y, tuple) and not are_several(y, rows) else taken_apart(y, "y", rows)
 
 
 def _replace(arrays: list[Array], names: Sequence[str], name: str, value: Any) -> None:
@@ -71,8 +82,11 @@ def _replace(arrays: list[Array], names: Sequence[str], name: str, value: Any) -
     arrays[names.index(name)] = new.astype(own.dtype, copy=False)
 
 
-def input_names(model: Any, count: int, taken: set[str]) -> list[str]:
-    """What the model calls its inputs; x, or x0, x1, ... where it names none."""
+def input_names(model: Any, x: Any, taken: set[str]) -> list[str]:
+    """What the model calls its inputs; x, or x0, x1, ... where it names none; of a dict its keys."""
+    if isinstance(x, Mapping):
+        return [_free(str(name), taken) for name in x]
+    count = len(x) if isinstance(x, tuple) else 1
     try:
         parameters = list(inspect.signature(getattr(model, "forward", model)).parameters.values())
     except (TypeError, ValueError):

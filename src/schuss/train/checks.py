@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from schuss import nn, ops
 from schuss.data import check_labels
-from schuss.errors import ShapeError
+from schuss.errors import ShapeError, warn
 from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph
@@ -114,10 +113,9 @@ def _check_predictions(task: Task, data: Mapping[str, Array]) -> None:
 
 
 def _warn_of_probabilities(loss: Any, function: str, layer: str) -> None:
-    warnings.warn(
+    warn(
         f"fit: the model's outputs are probabilities, as of a {function}, and {type(loss).__name__} takes logits and "
-        f"computes their {function} itself: leave the last nn.{layer}() out",
-        stacklevel=5,
+        f"computes their {function} itself: leave the last nn.{layer}() out"
     )
 
 

@@ -47,8 +47,9 @@ def activations_data(model: Any, x: Any) -> list[Activation]:
         if node.op not in ("input", "const") and node.scope and node.type.symbolic:
             last.pop(node.scope, None)
             last[node.scope] = node
-    if graph.outputs[0] not in last.values():
-        last["output"] = graph.outputs[0]
+    for i, result in enumerate(graph.outputs):
+        if result not in last.values():
+            last["output" if len(graph.outputs) == 1 else f"output {i}"] = result
     outputs = tuple(last.values())
     inputs = tuple(n for n in graph.inputs)
     run = native(Graph(inputs, outputs))

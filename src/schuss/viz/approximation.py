@@ -13,7 +13,7 @@ from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.viz import functions, style
 from schuss.viz.forward import Forward
-from schuss.viz.runs import as_run, final_weights, loss_name, moments_of, sample
+from schuss.viz.runs import as_run, check_single, final_weights, loss_name, moments_of, sample
 
 CHOSEN = 6  # moments of a picture
 MARGIN = 0.06  # of the data's extent, shown beyond it on each side
@@ -74,9 +74,11 @@ def approximation_data(
                   them), or their indices in run.path; None: 6, or the last weights alone of a run without a record
     target        the function to be learned, if it is known: called with arrays, one for each input
 
-    UsageError for more than two inputs, for moments of a run without a record and for a model without data.
+    UsageError for more than two inputs, for several targets or results, for moments of a run without a record and for a
+    model without data.
     """
     run = _run(run_or_model, data)
+    check_single(run.task, "approximation")
     x, y = _rows(run)
     chosen = _moments(run, moments)
     axes = tuple(_axis(column, points) for column in x.T)

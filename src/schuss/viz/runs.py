@@ -11,8 +11,10 @@ from schuss import nn
 from schuss.api.evaluation import task_on
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.nn.forward import forward, prepared_types
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
+from schuss.signature.form import ALONE
 from schuss.train.callbacks import Run
 from schuss.train.source import source_of
 from schuss.train.step import Task
@@ -61,6 +63,25 @@ def task_of(run: Any, picture: str) -> tuple[Task, Mapping[str, Array]]:
     if task is None or data is None:
         raise UsageError(f"{picture}: takes what fit returned; for a loaded model: viz.as_run(model, x, y)")
     return task, data
+
+
+def several(task: Task) -> str:
+    """What the task has several of, or by name, where pictures of functions and examples show one; "" for nothing."""
+    if any(i.keyed for i in task.inputs):
+        return f"takes a dict of {', '.join(i.name for i in task.inputs)}"
+    if task.form != ALONE:
+        return f"was trained on {len(task.targets)} targets"
+    graph, form = forward(task.model, prepared_types(task.model, task.inputs))
+    if form == ALONE:
+        return ""
+    return f"gives {len(graph.outputs)} results" if form.names is None else f"gives a dict of {', '.join(form.names)}"
+
+
+def check_single(task: Task, picture: str) -> None:
+    """UsageError unless the model's input, target and result are an array each, or the inputs a tuple."""
+    what = several(task)
+    if what:
+        raise UsageError(f"{picture}: the model {what}; the function is drawn of one array to one")
 
 
 def final_weights(run: Any) -> dict[str, Array]:

@@ -11,7 +11,7 @@ import numpy as np
 
 import schuss
 from schuss import nn
-from schuss.api.outputs import fitted, is_classifier
+from schuss.api.outputs import fitted, is_classifier, single_result
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
@@ -41,7 +41,7 @@ def _gradient(model: Any, x: Any, of: int | None) -> tuple[Array, Array]:
     given, rows = np.asarray(x), prepared(model, x)
     if rows.dtype.kind != "f":
         raise UsageError("saliency: the model's input holds integers that stand for no numbers (indices)")
-    raw = np.asarray(model(rows)).reshape(len(rows), -1)
+    raw = single_result(model(rows), len(rows)).reshape(len(rows), -1)
     which = _outputs(model, raw, of)
     chosen = np.zeros_like(raw)
     chosen[np.arange(len(rows)), which] = 1

@@ -262,7 +262,7 @@ class Percent:
 
 def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
-    from schuss.api.evaluation import loss_of
+    from schuss.api.evaluation import form_of, loss_of
     from schuss.api.outputs import is_classifier
     from schuss.nn.holding import signature_of
     from schuss.train.fit import accuracy
@@ -277,6 +277,9 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     assert signature.target is not None or not metrics
     target, scale = signature.target, signature.target_scale
     task = Task(model, loss_of(model), None, signature.inputs, target, target_scale=scale)  # type: ignore[arg-type]
+    if signature.targets:
+        first, *others = (t.type for t in signature.targets)
+        task = replace(task, target=first, others=tuple(others), form=form_of(signature.targets))
     if dataset is not None:
         train = as_run(model, dataset.x_train_flat, dataset.y_train)
         sets = {"train": train.data, "test": as_run(model, dataset.x_test_flat, dataset.y_test).data}

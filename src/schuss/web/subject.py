@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from schuss import nn
 from schuss.api.outputs import is_classifier, outputs_of
 from schuss.errors import UsageError
 from schuss.nn.holding import signature_of
+from schuss.signature.inputs import handed_over
 from schuss.train.callbacks import Run
 from schuss.train.record import Track
 from schuss.train.step import Task
@@ -74,6 +76,13 @@ class Subject:
             return None
         return max(self.outputs, 2)
 
+    @cached_property
+    def several(self) -> str:
+        """What the model has several of, where functions and errors are of one array: see schuss.viz.runs.several."""
+        from schuss.viz.runs import several
+
+        return several(self.task)
+
     @property
     def class_names(self) -> list[str] | None:
         """What the classes are called, in order; None where that is not known."""
@@ -110,7 +119,7 @@ class Subject:
     @property
     def image(self) -> tuple[int, int] | None:
         """Height and width, where a row is a square picture."""
-        if len(self.task.inputs) != 1:
+        if len(self.task.inputs) != 1 or self.several:
             return None
         if len(self.shape) == 2 and min(self.shape) >= 8:
             return self.shape[0], self.shape[1]
@@ -173,11 +182,14 @@ class Subject:
             raise UsageError(f"there is no set {name!r}; choose {have}" if have else "there are no data: give --data")
         if not 0 <= index < len(columns["y"]):
             raise UsageError(f"example {index}: the set {name} has {len(columns['y'])}, counted from 0")
-        xs = tuple(columns[f"x{i}"][index : index + 1] for i in range(len(self.task.inputs)))
-        return (xs[0] if len(xs) == 1 else xs), columns["y"][index : index + 1]
+        row = {name: column[index : index + 1] for name, column in columns.items()}
+        xs = handed_over(self.task.inputs, [row[f"x{i}"] for i in range(len(self.task.inputs))])
+        return (xs[0] if len(xs) == 1 else xs), self.task.form.packed([row[name] for name in self.task.targets])
 
     def sample(self, name: str, index: int) -> dict[str, Any]:
         """One example as it lies in the data: {"x": the numbers of its first input, "y": its target}."""
+        if self.several:
+            raise UsageError(f"the model {self.several}: an example is shown in the graph alone")
         x, y = self.example(name, index)
         row = x[0] if isinstance(x, tuple) else x
         return {"x": row.reshape(-1)[:VALUES], "y": y.reshape(-1)[:VALUES]}
@@ -187,7 +199,7 @@ class Subject:
 
         r2 is 1 - sum (y - pred)^2 / sum (y - mean y)^2, mae the mean of |y - pred|; None where they are not known.
         """
-        if self.classes is not None or any(k not in ("train", "test") for k in self.sets):
+        if self.classes is not None or self.several or any(k not in ("train", "test") for k in self.sets):
             return None
         found: dict[str, float | None] = {}
         with self.lock:
@@ -220,6 +232,8 @@ class Subject:
 
     def function(self) -> dict[str, Any]:
         """A curve, decision regions, or the shape of a picture to draw on."""
+        if self.several:
+            return {"kind": "none", "why": f"the model {self.several}; the function is drawn of one array to one"}
         with self.lock:
             size = math.prod(self.shape)
             if len(self.task.inputs) == 1 and self.task.inputs[0].is_float and size in (1, 2):
@@ -283,6 +297,8 @@ class Subject:
         """The outputs for one row, given as in the data or drawn from 0 to 255, and what each layer makes of it."""
         from schuss import viz
 
+        if self.several:
+            raise UsageError(f"the model {self.several}; call it from Python")
         with self.lock:
             self.refresh()
             x = self._drawing(values) if drawn else self._row(values)

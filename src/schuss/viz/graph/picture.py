@@ -100,7 +100,7 @@ def graph(
     gradient: the numbers of a small array, else its shape, mean and spread with a histogram. All numbers are those of
     schuss.explain, and so of schuss.grad.
 
-    x, y      an example or a batch; x is a tuple for a model of several inputs
+    x, y      an example or a batch; several inputs or targets are a tuple or a dict, as for fit
     loss      called with (pred, target); None: the loss the model was trained with
     collapse  True: each layer is one box; False: one box an operation everywhere, but that repeats stay folded in a
               graph of more than 1,000; "auto": by the size of the graph
@@ -123,7 +123,7 @@ def graph(
 
     x, y = arguments
     explanation = explain_loss(model, x, y, loss_of(model, loss), weights)
-    data = input_names(model, len(x) if isinstance(x, tuple) else 1, set(parameters))
+    data = input_names(model, x, set(parameters))
     return GraphPicture(explanation, data, choice)
 
 
