@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import schuss
+from schuss import nn
 from schuss.api.cache import Cache
 from schuss.errors import LoweringError, ShapeError, TraceError, UsageError
 
@@ -295,3 +296,11 @@ def test_an_op_without_a_lowering_is_named(monkeypatch):
     monkeypatch.setitem(registry.REGISTRY, "tanh", dataclasses.replace(registry.REGISTRY["tanh"], emit=None))
     with pytest.raises(LoweringError, match="tanh"):
         schuss.jit(schuss.tanh)(X)
+
+
+def test_a_parameter_as_the_result_is_read_at_each_call():
+    model = nn.Linear(2, 1)
+    weight = schuss.jit(lambda model: {"weight": model.weight})
+    for value in (1.0, 3.0):
+        model.weight.data = np.full((1, 2), value)
+        assert weight(model)["weight"].tolist() == [[value, value]]

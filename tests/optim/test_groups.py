@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import schuss
 from schuss import nn, optim
 from schuss.errors import UsageError
 
@@ -189,3 +190,24 @@ def test_config_round_trip() -> None:
     assert again.groups[0].name == "head"
     with pytest.raises(UsageError, match="modules and Parameters have no config"):
         optim.Adam(groups=[optim.Group(NET.head)]).config()
+
+
+def test_a_compiled_update_leaves_frozen_parameters_as_they_are() -> None:
+    model = nn.Linear(2, 1)
+    model.bias.requires_grad = False
+    opt, named = optim.SGD(0.5), nn.named_parameters(model)
+    grads = {name: np.ones(p.static_shape, "f4") for name, p in named.items()}
+    update, before = schuss.jit(opt.update), nn.state_dict(model)
+    for moved in (0.0, 0.5):  # frozen, then not any more
+        new, _ = update(named, grads, opt.init(named), 0)
+        np.testing.assert_array_equal(new["bias"], before["bias"] - np.float32(moved))
+        np.testing.assert_array_equal(new["weight"], before["weight"] - np.float32(0.5))
+        model.bias.requires_grad = True
+
+
+def test_a_compiled_update_reads_frozen_parameters_at_each_call() -> None:
+    frozen = {"a": nn.Parameter(np.ones(2), requires_grad=False), "b": nn.Parameter(np.ones(2))}
+    update, grads = schuss.jit(optim.SGD(0.5).update), {"a": np.ones(2, "f4"), "b": np.ones(2, "f4")}
+    for value in (1.0, 3.0):
+        frozen["a"].data = np.full(2, value)
+        assert update(frozen, grads, {}, 0)[0]["a"].tolist() == [value, value]

@@ -9,6 +9,7 @@ else (None, text, functions, settings) is *static*: it is handed through as it i
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -108,25 +109,44 @@ class Binding:
         self.models: list[Any] = []
         self.tensors: dict[nn.Parameter, Tensor] = {}
 
+    def frozen(self, parameter: nn.Parameter, tensor: Tensor) -> nn.Parameter:
+        """A frozen Parameter that stands for the tensor: each leaf has its own, where one is given twice, too."""
+        own = copy.copy(parameter)
+        self.tensors[own] = tensor
+        return own
+
     def call(self, function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> Any:
         """function(*args, **kwargs) with the parameters standing for their tensors."""
         with contextlib.ExitStack() as stack:
-            if self.models:
+            if self.tensors:
                 stack.enter_context(nn.bind(self.tensors))
             if len(self.models) == 1:
                 stack.enter_context(nn.bind_scopes(self.models[0]))
-            return function(*args, **kwargs)
+            return _unbound(function(*args, **kwargs))
+
+
+def _unbound(result: Any) -> Any:
+    """The result with the tensors that its Parameters stand for now: later they would be constants."""
+    leaves = [leaf for _, leaf in flatten(result)]
+    if not any(isinstance(leaf, nn.Parameter) for leaf in leaves):
+        return result
+    return rebuild(result, iter([Tensor(leaf.node) if isinstance(leaf, nn.Parameter) else leaf for leaf in leaves]))
 
 
 def rebuild(value: Any, leaves: Iterator[Any], numbers: bool = True, binding: Binding | None = None) -> Any:
     """value with its leaves replaced, in order.
 
     A model becomes a dict by parameter name, unless a binding is given: then it stays itself, and what
-    its parameters stand for is noted there.
+    its parameters stand for is noted there; a frozen Parameter outside a model stays a frozen one.
     """
     parts = branches(value)
     if parts is None:
-        return next(leaves) if is_leaf(value, numbers) else value
+        if not is_leaf(value, numbers):
+            return value
+        leaf = next(leaves)
+        if binding is None or not isinstance(value, nn.Parameter) or value.requires_grad:
+            return leaf
+        return binding.frozen(value, leaf)
     new = [rebuild(part, leaves, numbers, binding) for _, part in parts]
     if isinstance(value, dict):
         return dict(zip(value, new, strict=True))
