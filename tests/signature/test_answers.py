@@ -131,3 +131,31 @@ def test_several_inputs():
     model = fit(Two(), (X, z), NAMES, nn.CrossEntropyLoss())
     np.testing.assert_allclose(schuss.predict_proba(model, (X, z)), softmax(model(X, z)), rtol=1e-5)
     assert schuss.evaluate(model, ((X, z), NAMES))["accuracy"] == np.mean(schuss.predict(model, (X, z)) == NAMES)
+
+
+def test_rows_of_another_order_of_axes_are_refused():
+    """Sizes agree, and the numbers would land in other places."""
+    x = RNG.normal(size=(30, 4, 6)).astype("f4")
+    model = fit(nn.Sequential(nn.Flatten(), nn.Linear(24, 2)), x, LABELS[:30] % 2, nn.CrossEntropyLoss(), epochs=1)
+    said = schuss.predict(model, x)
+    for same in (x.reshape(30, 24), x[:, None], x[..., None]):
+        np.testing.assert_array_equal(schuss.predict(model, same), said)
+    for one in (x[0], x[0].ravel()):
+        np.testing.assert_array_equal(schuss.predict(model, one), said[:1])
+    for other in (x.transpose(0, 2, 1), x.reshape(30, 2, 12), x[0].T):
+        with pytest.raises(DataError, match=r"rows of shape \[4, 6\].*give rows as in training, or flat"):
+            schuss.predict(model, other)
+    with pytest.raises(DataError, match="as in training, or flat"):
+        schuss.evaluate(model, (x.transpose(0, 2, 1), LABELS[:30] % 2))
+
+
+def test_what_the_loss_leaves_out_evaluate_leaves_out():
+    y = LABELS.copy()
+    y[::3] = -100
+    model = fit(nn.Linear(4, 3), X, y, nn.CrossEntropyLoss(ignore_index=-100), epochs=1)
+    found = schuss.evaluate(model, (X, y), backend="reference")
+    kept = y != -100
+    assert found["accuracy"] == pytest.approx((schuss.predict(model, X)[kept] == y[kept]).mean())
+    assert found["loss"] == pytest.approx(of_sklearn.log_loss(y[kept], softmax(model(X[kept]))), rel=1e-4)
+    with pytest.raises(DataError, match="label 3"):
+        schuss.evaluate(model, (X, np.where(kept, y + 1, y)), backend="reference")

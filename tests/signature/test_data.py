@@ -358,3 +358,14 @@ def test_pictures_of_a_run_take_its_data_as_it_did_though_the_model_was_fitted_a
     expected = ((flags @ layer.weight.data.T + layer.bias.data - y) ** 2).mean()
     found = schuss.viz.landscape_data(older, around="random", size=5, progress=False)
     assert found.centre_loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2)])
+def test_bytes_beside_floats_are_refused(shape):
+    """Validation of bytes would be measured as numbers up to 255 by a model that learns from scaled floats."""
+    raw = np.random.default_rng(0).integers(0, 256, (12, *shape)).astype("u1")
+    x, y = (raw / 255).astype("f4"), np.arange(12) % 2
+    model, loss = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), nn.CrossEntropyLoss()
+    with pytest.raises(DataError, match="validation x: holds bytes, and the training float32; scale"):
+        fit(model, x, y, loss, validation=(raw, y))
+    assert "val_loss" in fit(model, x, y, loss, validation=((raw > 99).astype("u1"), y)).history

@@ -60,7 +60,7 @@ def evaluate(
     task, found = task_on(model, source.x, source.y, loss)
     labels = is_classifier(signature)
     if labels:
-        check_labels(found["y"], "y", max(width_of(task), 2))
+        _check_labels(task, found["y"])
     named = metrics_by_name(metrics, owner="evaluate")
     right = accuracy_for(task, found["y"]) if labels else None
     task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
@@ -71,6 +71,13 @@ def evaluate(
     xs = tuple(found[f"x{i}"] for i in range(len(task.inputs)))
     errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, found["y"])
     return {"loss": measured.pop("loss"), **errors, **measured}
+
+
+def _check_labels(task: Task, y: Array) -> None:
+    """DataError for labels that are none of the model's classes, nor the one its loss leaves out."""
+    ignored = getattr(task.loss, "ignore_index", None)
+    kept = y if ignored is None else np.where(y == ignored, 0, y)
+    check_labels(kept, "y", max(width_of(task), 2))
 
 
 def errors_of(raw: Array, y: Array) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +133,10 @@ def is_classifier(signature: Signature | None) -> bool:
 
 
 def fitted(signature: Signature | None, x: Array) -> Array:
-    """x with the shape of the model's input: rows flattened or unflattened where the sizes allow it."""
+    """x with the shape of the model's input: flat rows unfolded, rows flattened, axes of length 1 put in or left out.
+
+    DataError for rows of any other shape: rows of another order of axes are other rows, though the sizes agree.
+    """
     if signature is None or not signature.inputs:
         return x
     if len(signature.inputs) > 1:
@@ -143,17 +146,24 @@ def fitted(signature: Signature | None, x: Array) -> Array:
     row = signature.inputs[0].shape[1:]
     whole = [d for d in row if isinstance(d, int)]
     size = math.prod(whole)
-    if x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == size:
+    if x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == size and _alike(x.shape[1:], whole):
         x = x.reshape(len(x), *whole)
-    elif x.size == size and x.shape[1:] != row:  # one row, without the axis of examples
+    elif x.size == size and x.shape[1:] != row and _alike(x.shape, whole):  # one row, without the axis of examples
         x = x.reshape(1, *whole)
     if x.ndim == 0 or x.shape[1:] != row:
-        raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}")
+        mend = "give rows as in training, or flat"
+        raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}; {mend}")
     if signature.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
         if x.size and (x.min() < 0 or x.max() > 255):
             raise DataError("the model was trained on bytes; integers must lie between 0 and 255")
         x = x.astype(np.uint8)
     return x
+
+
+def _alike(given: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether rows of two shapes of one size hold their numbers in one order: one is flat, or only axes of length 1
+    differ."""
+    return min(len(given), len(wanted)) <= 1 or [d for d in given if d != 1] == [d for d in wanted if d != 1]
 
 
 def read(signature: Signature | None, raw: Array) -> tuple[str, Array]:

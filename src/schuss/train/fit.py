@@ -8,9 +8,11 @@ from numbers import Real
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from schuss import nn
-from schuss.data import Dataset, split_validation
-from schuss.errors import UsageError
+from schuss.data import Dataset, as_array, split_validation
+from schuss.errors import DataError, UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
@@ -183,9 +185,28 @@ def _held(given: Any, dtype: str, train: Columns, source: Source) -> dict[str, A
     like = {name: _row_type(array) for name, array in train.found.items()}
     x, y = source_of(tuple(given[:2]), classes=source.classes, what="validation y").pair
     held = columns_of(x, y, dtype, ("validation x", "validation y"), like, (train.x, train.y)).found
+    _check_bytes(x, y, train, like)
     if len(given) == 3:
         held["w"] = sample_weights(given[2], len(held["x0"]), "validation weights")
     return held
+
+
+def _check_bytes(x: Any, y: Any, train: Columns, like: Mapping[str, TensorType]) -> None:
+    """DataError for bytes above 1 where the training has floats, whose scale nobody knows: those of x, and images."""
+    for what, value, beside, form in (("x", x, y, train.x), ("y", y, x, train.y)):
+        types = [t for name, t in like.items() if name.startswith(what)]
+        known = dict(zip(form.names or range(len(types)), types, strict=True))
+        found, parts = taken_apart(value, what, rows_of(beside))
+        for name, part in zip(found.names or range(len(parts)), parts, strict=True):
+            array = as_array(part, f"validation {what}")
+            if array.dtype != np.uint8 or name not in known or not known[name].is_float:
+                continue
+            if array.max(initial=0) > 1 and (what == "x" or array.ndim >= 3):
+                dtype = known[name].dtype
+                raise DataError(
+                    f"validation {what}: holds bytes, and the training {dtype}; scale and convert both alike, "
+                    f"as with ({what} / 255).astype('{dtype}')"
+                )
 
 
 def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict[str, Array], dict[str, Array] | None]:
