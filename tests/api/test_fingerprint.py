@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import numpy as np
@@ -82,6 +83,67 @@ def test_a_change_in_much_data_is_seen(held, read, change):
     np.testing.assert_array_equal(model(X), np.zeros((2, 3)) + read(held))
     model(X)
     assert calls.cache_info(model).misses == 2
+
+
+class Scaled:
+    """An object with a method that a model may hold."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def act(self, x):
+        return x * self.table[0]
+
+
+class Acting(nn.Module):
+    def __init__(self, act):
+        self.first, self.act = nn.Linear(3, 3), act
+
+    def forward(self, x):
+        return self.act(self.first(x) * 0.0 + 1.0)
+
+
+def scale(x, table):
+    return x * table[0]
+
+
+@pytest.mark.parametrize("call", [lambda m: m, schuss.jit], ids=["call", "jit"])
+@pytest.mark.parametrize(
+    "hold", [lambda t: functools.partial(scale, table=t), lambda t: Scaled(t).act], ids=["partial", "method"]
+)
+def test_a_change_in_much_data_of_a_function_that_the_model_holds_is_seen(hold, call):
+    table = [1.0] * MANY
+    model = call(Acting(hold(table)))
+    np.testing.assert_array_equal(model(X), np.ones((2, 3)))
+    table[0] = 3.0
+    np.testing.assert_array_equal(model(X), np.full((2, 3), 3.0))
+
+
+@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: [e], lambda e: {"key": (e,)}], ids=["flat", "list", "dict"])
+@pytest.mark.parametrize(("before", "after"), [(1, 1.0), (1, True), (0.0, -0.0), (1.0, np.float64(1.0))])
+def test_equal_numbers_that_a_model_can_tell_apart_are_told_apart(before, after, wrap):
+    held = [wrap(before)] * MANY
+    key = fingerprint(held)
+    held[:] = [wrap(after)] * MANY
+    assert fingerprint(held) != key
+    held[:] = [wrap(before)] * MANY
+    assert fingerprint(held) == key
+
+
+def test_much_data_in_other_containers_is_told_apart():
+    held = [[1, 2]] * MANY
+    forms = [fingerprint(held)]
+    for change in ((1, 2), [1, 2, 3], [1], [1, [2]], {1: 2}):
+        held[3] = change
+        forms.append(fingerprint(held))
+    assert len(set(forms)) == len(forms)
+
+
+def test_much_data_may_hold_itself():
+    held = [1.0] * MANY
+    held[5] = held
+    assert fingerprint(held) == fingerprint(held)
+    assert nn.named_parameters(Held(held, len)).keys() == {"first.weight", "first.bias"}
 
 
 def test_a_parameter_put_into_much_data_is_found():

@@ -66,7 +66,7 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     arrays = to_arrays(leaves)
     names = [path for path, _ in leaves]
     form = (
-        fingerprint(model, looked=True),
+        fingerprint(model),
         is_inert(),
         now and (now.training, key is None),
         tuple((name, structure(arg, name, numbers=False)) for name, arg in given),

@@ -60,7 +60,7 @@ def structure(value: Any, path: str, numbers: bool = True) -> Key:
         return "*"
     parts = branches(value)
     if parts is not None and not isinstance(value, (dict, list, tuple)):
-        return fingerprint(value, looked=True)
+        return fingerprint(value)
     if parts is not None:
         return type(value), tuple((name, structure(part, path + name, numbers)) for name, part in parts)
     return static(value, path)
@@ -81,10 +81,8 @@ def static(value: Any, path: str) -> Key:
     return type(value), value
 
 
-def fingerprint(value: Any, looked: bool = False) -> Key:
+def fingerprint(value: Any) -> Key:
     """The settings and the structure of a model and all its parts: one row of tokens, parts after their owner.
-
-    looked: its parameters were looked for just now (see plain_form).
 
     A part met before is told by its number, so that sharing counts. A loop and not a recursion: a model may be nested
     as deep as it likes.
@@ -109,17 +107,17 @@ def fingerprint(value: Any, looked: bool = False) -> Key:
             tokens += ("shared", seen[id(part)])
         else:
             seen[id(part)] = len(seen)
-            token, inner = _compound(part, looked)
+            token, inner = _compound(part)
             tokens.append(token)
             todo += reversed(inner)
     return tuple(tokens)
 
 
-def _compound(value: Any, looked: bool) -> tuple[Key, Sequence[Any]]:
+def _compound(value: Any) -> tuple[Key, Sequence[Any]]:
     """Of an object with parts: its own token, which says how many parts follow, and these."""
     if isinstance(value, nn.Parameter):
         return ("parameter", tuple(value.shape), str(value.dtype), input_key(value)), ()
-    form = plain_form(value, looked)
+    form = plain_form(value)
     if form is not None:
         return (type(value), form), ()
     if isinstance(value, dict):

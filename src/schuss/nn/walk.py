@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from itertools import chain
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ _SCALARS = frozenset((type(None), bool, int, float, str, bytes))
 _CONTAINERS = frozenset((list, tuple, dict))
 _LARGE = 200  # entries from which on a container of plain values is compared as a whole
 _KEPT = 64
-_plain: dict[int, tuple[type, Any, Key]] = {}  # of containers by id: type, what it held, the key; kept in order of age
+_Level = tuple[list[Any], list[int], tuple[Any, ...]]
+_Levels = list[_Level]
+_plain: dict[int, tuple[Any, _Levels, Key]] = {}  # of containers by id: itself, what it held, the key; in order of age
 
 HELD, CALLED = "_schuss_signature", "_schuss_call"  # attributes of a model that schuss.nn.holding sets
 NOTE = "note"  # in what a parameter holds: where its numbers come from
@@ -62,55 +65,60 @@ def _worth_entering(value: Any) -> bool:
     return package not in sys.stdlib_module_names and package != "numpy"
 
 
-def plain_form(value: Any, looked: bool = False) -> Key | None:
+def plain_form(value: Any) -> Key | None:
     """What a large list, tuple or dict of numbers and text holds, as a key; None if it is small or holds anything else.
 
     A vocabulary or a history would be looked through at each call of its model, entry by entry: that takes a thousand
-    times as long as the call. So what it held is kept and compared, at the speed of C. looked: this thread has just
-    compared it, as it does when it looks for parameters.
+    times as long as the call. So its entries are kept and compared, at the speed of C, as objects: 1, 1.0 and True are
+    equal, and so are 0.0 and -0.0, but a model can tell them apart.
     """
     kind = type(value)
     if kind not in _CONTAINERS or len(value) < _LARGE:
         return None
     known = _plain.get(id(value))
-    if looked and known is not None and known[0] is kind:
-        return known[2]
-    now = (tuple(value), tuple(value.values())) if kind is dict else (tuple(value),)
-    if known is not None and known[0] is kind and _equal(known[1], now):
+    if known is not None and known[0] is value and _same(known[1]):
         return known[2]
     _plain.pop(id(value), None)
-    types = _types_in(value)
-    if types is None:
+    levels = _levels(value)
+    if levels is None:
         return None
-    form = repr(value), types  # numbers of one text are of one type each, or the types differ
-    nested = not types.isdisjoint(_CONTAINERS)  # then what lies inside can change: a copy of it is kept
     while len(_plain) >= _KEPT:
         _plain.pop(next(iter(_plain)), None)
-    _plain[id(value)] = kind, copy.deepcopy(now) if nested else now, form
+    form = repr(value), frozenset(type(e) for _, _, entries in levels for e in entries)  # one text, one type of number
+    _plain[id(value)] = value, levels, form
     return form
 
 
-def _equal(before: Any, now: Any) -> bool:
-    try:
-        return bool(before == now)  # what is the same object is not looked at
-    except Exception:  # an entry that cannot be compared, as an array
-        return False
-
-
-def _types_in(value: Any) -> frozenset[type] | None:
-    """The types of all entries; None if some are neither numbers nor text nor containers of such."""
-    found: set[type] = set()
-    todo = [value]
-    while todo:
-        part = todo.pop()
-        entries = [*part, *part.values()] if type(part) is dict else part
-        types = set(map(type, entries))
-        if not all(t in _SCALARS or t in _CONTAINERS or issubclass(t, np.number) for t in types):
+def _levels(value: Any) -> _Levels | None:
+    """Of each depth the containers, their lengths and all entries; None if some entries are neither numbers nor text
+    nor containers of such, or if a container lies at two depths, as one that is inside itself.
+    """
+    levels: list[_Level] = []
+    seen: set[int] = set()
+    containers = [value]
+    while containers:
+        ids = set(map(id, containers))
+        if not seen.isdisjoint(ids):
             return None
-        if not types.isdisjoint(_CONTAINERS):
-            todo += (e for e in entries if type(e) in _CONTAINERS)
-        found |= types
-    return frozenset(found)
+        seen |= ids
+        entries = tuple(_entries(containers))
+        if not all(t in _SCALARS or t in _CONTAINERS or issubclass(t, np.number) for t in set(map(type, entries))):
+            return None
+        levels.append((containers, list(map(len, containers)), entries))
+        containers = [e for e in entries if type(e) in _CONTAINERS]
+    return levels
+
+
+def _entries(containers: list[Any]) -> Iterator[Any]:
+    return chain.from_iterable([chain(c, c.values()) if type(c) is dict else c for c in containers])
+
+
+def _same(levels: _Levels) -> bool:
+    """Whether the entries of all depths are still the very same objects."""
+    return all(
+        list(map(len, containers)) == lengths and all(map(is_, entries, _entries(containers)))
+        for containers, lengths, entries in levels
+    )
 
 
 def _walk(model: Any) -> Iterator[tuple[str, Any]]:
