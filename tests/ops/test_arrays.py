@@ -395,3 +395,21 @@ def test_other_names_say_which_is_ours():
     with pytest.raises(AttributeError, match=r"has no attribute 'cat'; it is schuss\.concatenate"):
         _ = schuss.cat
     assert all(hasattr(schuss, ours) and not hasattr(schuss, name) for name, ours in schuss._ELSEWHERE.items())
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "int32", "int64", "float16"])
+@pytest.mark.parametrize("name", ["mean", "std", "var", "norm", "exp", "sqrt", "tanh", "sigmoid"])
+def test_narrow_numbers_are_computed_as_floats(name: str, dtype: str) -> None:
+    """numpy would compute bytes in float16, and a mean of them in bytes: sums run over at 256."""
+    x = np.array([[1, 0, 1], [100, 120, 90]]).astype(dtype)
+    found = getattr(schuss, name)(x)
+    wanted = getattr(schuss, name)(x.astype("f8"))
+    assert found.dtype in (np.float32, np.float64)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    if name in ("mean", "std", "var"):
+        np.testing.assert_allclose(found, getattr(np, name)(x.astype("f8")), rtol=1e-5)
+
+
+def test_a_share_of_hits_is_their_mean() -> None:
+    assert schuss.mean(np.array([1, 2, 3]) == np.array([1, 2, 4])) == pytest.approx(2 / 3)
+    assert schuss.mean(np.full(300, 200, np.uint8)) == 200.0

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import ShapeError, UsageError
-from schuss.ir.types import INTEGERS, Dim, Sym
+from schuss.ir.types import FLOATS, INTEGERS, Dim, Sym
 from schuss.ops import maps, reduce, views
 from schuss.ops.index import check_index, one_hot, take
 from schuss.ops.infer import dtype_name, normalize_axes, normalize_axis, show
@@ -349,6 +349,8 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     numpy's are norms of matrices.
     """
     x = value_of(x)
+    if str(x.dtype) not in FLOATS:  # squares of bytes run over
+        x = maps.cast(x, dtype="float64" if isinstance(x, np.ndarray) else "float32")
     axes = normalize_axes("norm", axis, len(x.shape))
     if ord not in (None, "fro") and len(axes) > 1:
         raise UsageError(f"norm: ord={ord!r} of {len(axes)} axes is a norm of matrices; name one axis, or flatten x")

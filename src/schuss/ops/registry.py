@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.errors import DTypeError, GraphError, ShapeError, UsageError
+from schuss.errors import DTypeError, GraphError, SchussError, ShapeError, UsageError
 from schuss.ir.types import TensorType
 
 
@@ -93,8 +93,27 @@ class Op:
             from schuss.ops.infer import normalize_axes
 
             normalize_axes(self.name, attrs["axis"], MOST_AXES)  # that they are numbers; numpy knows their range
+        if self.floating:
+            args = tuple(_as_floats(a) for a in args)
         with np.errstate(all="ignore"):
             return self.body(*args, **attrs)
+
+    @cached_property
+    def floating(self) -> bool:
+        """Whether its type rule takes floating numbers only, element by element or folded."""
+        if self.kind not in (Kind.MAP, Kind.REDUCE) or self.tensors is None:
+            return False
+        given = inspect.signature(self.body).parameters
+        attrs = {n: given[n].default for n in self.attrs if given[n].default is not inspect.Parameter.empty}
+
+        def takes(dtype: str) -> bool:
+            try:
+                self.infer(self.name, *[TensorType(dtype, (1,))] * (self.tensors or 0), **attrs)
+            except (SchussError, TypeError):
+                return False
+            return True
+
+        return takes("float64") and not takes("int64")
 
     @cached_property
     def tensors(self) -> int | None:
@@ -112,6 +131,15 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+def _as_floats(x: Any) -> Any:
+    """Whole numbers and bools as float64, half precision as float32: numpy would compute bytes and bools in float16,
+    and add them up in their own dtype."""
+    array = x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x) if isinstance(x, list) else None
+    if array is None or array.dtype in (np.float32, np.float64):
+        return x
+    return array.astype(np.float64) if array.dtype.kind in "iub" else array.astype(np.float32)
 
 
 REGISTRY: dict[str, Op] = {}
