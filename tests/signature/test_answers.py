@@ -159,3 +159,26 @@ def test_what_the_loss_leaves_out_evaluate_leaves_out():
     assert found["loss"] == pytest.approx(of_sklearn.log_loss(y[kept], softmax(model(X[kept]))), rel=1e-4)
     with pytest.raises(DataError, match="label 3"):
         schuss.evaluate(model, (X, np.where(kept, y + 1, y)), backend="reference")
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_probabilities_of_sequences_are_along_the_axis_of_the_classes(axis, tmp_path):
+    """Not over classes and positions together; [N, 3, 3] would take either axis."""
+    y = np.stack([LABELS, LABELS[::-1], LABELS], axis=1)
+    model = fit(nn.Sequential(nn.Linear(4, 9), Fold()), X, y, nn.CrossEntropyLoss(axis=axis), epochs=1)
+    e = np.exp(model(X).astype(np.float64))
+    schuss.save(model, tmp_path / "m")
+    for each in (model, schuss.load(tmp_path / "m")):
+        np.testing.assert_allclose(schuss.predict_proba(each, X), e / e.sum(axis=axis, keepdims=True), rtol=1e-5)
+
+
+class Fold(nn.Module):
+    def forward(self, x):
+        return schuss.reshape(x, shape=(x.shape[0], 3, 3))
+
+
+def test_logits_are_not_measured_as_numbers():
+    soft = np.eye(3, dtype="f4")[LABELS] * 0.7 + 0.1
+    model = fit(nn.Linear(4, 3), X, soft, nn.CrossEntropyLoss(), epochs=1)
+    assert schuss.evaluate(model, (X, soft), backend="reference").keys() == {"loss"}
+    assert "r2" in schuss.evaluate(model, (X, soft), loss=nn.MSELoss(), backend="reference")

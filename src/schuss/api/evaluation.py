@@ -66,7 +66,8 @@ def evaluate(
     task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     measured = Evaluation(task, executor(backend, threads), found)(weights)
-    if labels or found["y"].dtype.kind != "f" or task.form != ALONE or any(i.keyed for i in task.inputs):
+    of_classes = labels or (isinstance(task.loss, nn.Loss) and task.loss.admits.task != "numbers")
+    if of_classes or found["y"].dtype.kind != "f" or task.form != ALONE or any(i.keyed for i in task.inputs):
         return measured
     xs = tuple(found[f"x{i}"] for i in range(len(task.inputs)))
     errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, found["y"])

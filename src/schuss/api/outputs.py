@@ -12,6 +12,7 @@ import numpy as np
 from schuss import nn
 from schuss.data import as_array
 from schuss.errors import DataError, UsageError
+from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
@@ -25,7 +26,8 @@ ROWS = 4096  # computed at once, so that memory stays small
 
 @dataclass(frozen=True)
 class Outputs:
-    """raw: the model's outputs [N, k]; values: what is shown; kind: probabilities, scores or values (of a regression).
+    """raw: the model's outputs [N, k]; values: what is shown; kind: probabilities, scores or values (of a regression);
+    row: the shape of the model's outputs for one example, before they are laid flat.
 
     Probabilities are the softmax of logits (cross entropy), the exponential of log-probabilities (NLL) or the
     logits' sigmoids (binary cross entropy). A model trained to one-hot targets by another loss gives scores.
@@ -34,6 +36,7 @@ class Outputs:
     raw: Array
     values: Array
     kind: str
+    row: tuple[int, ...] = ()
 
     @property
     def classes(self) -> Array:
@@ -55,9 +58,10 @@ def outputs_of(model: Any, x: Any) -> Outputs:
     for i in range(0, len(xs[0]), ROWS):
         rows = [a[i : i + ROWS] for a in xs]
         parts.append(single_result(model(*rows), len(rows[0])))
-    raw = np.concatenate(parts).reshape(len(xs[0]), -1).astype(np.float64)
+    found = np.concatenate(parts)
+    raw = found.reshape(len(xs[0]), -1).astype(np.float64)
     kind, values = read(signature, raw)
-    return Outputs(raw, values, kind)
+    return Outputs(raw, values, kind, found.shape[1:])
 
 
 def single_result(result: Any, count: int) -> Array:
@@ -94,7 +98,8 @@ def predict(model: Any, x: Any) -> Array:
 def predict_proba(model: Any, x: Any) -> Array:
     """The probabilities of the classes for rows, [N, classes], in the order of the labels (`model.signature.classes`).
 
-    Of a model of one output, trained with BCEWithLogitsLoss, [N, 2]: of class 0 and of class 1. Arguments of predict.
+    Of a model of one output, trained with BCEWithLogitsLoss, [N, 2]: of class 0 and of class 1. Of sequences and images
+    in the shape of the model's outputs, [N, classes, ...] or as the loss's axis says. Arguments of predict.
 
         schuss.predict_proba(model, x_test).argmax(axis=1)
 
@@ -106,8 +111,21 @@ def predict_proba(model: Any, x: Any) -> Array:
         loss = "of your own" if name not in vars(nn) else f"nn.{name}"
         mend = "apply schuss.softmax(model(x), axis=1) or schuss.sigmoid(model(x)), whichever its outputs are meant for"
         raise UsageError(f"predict_proba: the model was trained with a loss {loss}, not for classes; {mend}")
+    if len(outputs.row) > 1 and name != "BCEWithLogitsLoss":
+        return _of_positions(signature, outputs)
     found = PROBABILITIES[name](outputs.raw)
     return np.concatenate([1 - found, found], axis=1) if found.shape[1] == 1 else found
+
+
+def _of_positions(signature: Signature | None, outputs: Outputs) -> Array:
+    """The probabilities of sequences and images, in the outputs' shape: along the axis of the classes, by the loss."""
+    target = None if signature is None else signature.target
+    if signature is None or target is None:
+        raise UsageError("predict_proba: the classes' axis is not known; apply schuss.softmax(model(x), axis=1)")
+    loss = nn.loss_from_config(signature.loss) if isinstance(signature.loss, dict) else signature.loss
+    raw = outputs.raw.reshape(-1, *outputs.row)
+    axis = loss.axis_of(TensorType("float64", (N, *outputs.row)), target)
+    return np.exp(raw) if isinstance(loss, nn.NLLLoss) else _softmax(raw, axis)
 
 
 def names_of(signature: Signature | None, labels: Array) -> Array:
@@ -181,9 +199,9 @@ def _loss_name(signature: Signature | None) -> str:
     return str(loss.get("type")) if isinstance(loss, dict) else type(loss).__name__
 
 
-def _softmax(raw: Array) -> Array:
-    e = np.exp(raw - raw.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+def _softmax(raw: Array, axis: int = 1) -> Array:
+    e = np.exp(raw - raw.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 PROBABILITIES: dict[str, Callable[[Array], Array]] = {

@@ -71,7 +71,7 @@ class _ClassLoss(Loss):
     ignore_index: int | None
     axis: int | None
 
-    def _axis(self, pred: TensorType, target: TensorType) -> int:
+    def axis_of(self, pred: TensorType, target: TensorType) -> int:
         """The axis of the classes. ShapeError where it is not the one the target leaves out, or could be two."""
         name, p, t = type(self).__name__, pred.shape, target.shape
         if self.axis is not None:
@@ -119,7 +119,7 @@ class _ClassLoss(Loss):
         pred, target = both(name, pred, target)
         if len(pred.shape) == 0:
             raise shape_error(f"{name}: pred must be [N,C] (examples, classes), got {type_of(pred)}")
-        axis = self._axis(type_of(pred), type_of(target))
+        axis = self.axis_of(type_of(pred), type_of(target))
         self._check_types(type_of(pred), type_of(target), axis)
         p, t = tuple(pred.shape), tuple(target.shape)
         order = (*(i for i in range(len(p)) if i != axis), axis)
@@ -136,7 +136,7 @@ class _ClassLoss(Loss):
     def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
         name, target = type(self).__name__, np.asarray(target)
         known = type_beside(pred, target)
-        axis = self._axis(pred, known)
+        axis = self.axis_of(pred, known)
         self._check_types(pred, known, axis)
         if self.takes_labels(pred, known):
             check_classes(name, target, pred.shape[axis], what, self.ignore_index)  # type: ignore[arg-type]
@@ -154,11 +154,11 @@ class _ClassLoss(Loss):
     def check_predictions(self, pred: Any, target: TensorType) -> None:
         """DataError for known predictions that are none that the loss is made for."""
         if self.admits.predictions == "log-probabilities":
-            check_log_probabilities(type(self).__name__, pred, self._axis(type_of(pred), target))
+            check_log_probabilities(type(self).__name__, pred, self.axis_of(type_of(pred), target))
 
     def are_probabilities(self, pred: Any, target: TensorType) -> bool:
         """Whether known predictions sum to 1, as a softmax's."""
-        total = np.sum(pred, axis=self._axis(type_of(pred), target), dtype=np.float64)
+        total = np.sum(pred, axis=self.axis_of(type_of(pred), target), dtype=np.float64)
         return bool((pred >= 0.0).all() and (np.abs(total - 1.0) < 1e-4).all())
 
     def accuracy(self, pred: Any, target: Any) -> Any:
