@@ -384,7 +384,7 @@ def test_a_state_dict_brings_no_signature_and_says_so(fitted, way):
     fresh(FLOATS)
     assert fresh.signature is None
     call = (lambda: way(fresh)(X)) if way is schuss.freeze else (lambda: way(fresh))
-    told(call, r"OfLayers: .* came by load_state_dict.*new\.signature")
+    told(call, r"OfLayers: .* came by load_state_dict.*set_signature")
 
 
 def test_layers_in_a_new_model_say_so(fitted):

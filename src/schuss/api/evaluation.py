@@ -17,7 +17,7 @@ from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
-from schuss.nn.holding import signature_of
+from schuss.nn.holding import graph_signature, signature_of
 from schuss.signature import Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
@@ -100,9 +100,10 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
 
     UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
     """
-    signature = signature_of(model) or Signature()
+    signature, acting = graph_signature(model)
     if signature.targets or any(i.keyed for i in signature.inputs):
-        return _several_on(model, signature, x, y, loss)
+        task, found = _several_on(model, signature, x, y, loss)
+        return replace(task, acting=acting), found
     inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
     for known_input, a in zip(signature.inputs, inputs, strict=False):
         known_input.look_at(str(a.dtype), a.ndim)
@@ -113,7 +114,8 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
     target = types.pop("y")
     known = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
     given = tuple(replace(i, type=t) for i, t in zip(known, types.values(), strict=True))
-    return Task(model, loss_of(model, loss), None, given, target, target_scale=signature.target_scale), found
+    scale = signature.target_scale
+    return Task(model, loss_of(model, loss), None, given, target, target_scale=scale, acting=acting), found
 
 
 def _several_on(model: Any, signature: Signature, x: Any, y: Any, loss: Any) -> tuple[Task, dict[str, Array]]:

@@ -14,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import inspect
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from schuss.errors import UsageError, warn
@@ -33,19 +35,30 @@ ACTS = "_schuss_acts"  # of a class or a `__call__` whose calls let signatures a
 # -- where it lies -----------------------------------------------------------------------------------------
 
 
+def unwrapped(model: Any) -> Any:
+    """The model itself, where it is under jit or freeze."""
+    while (inner := getattr(model, "__dict__", {}).get("__wrapped__")) is not None:
+        model = inner
+    return model
+
+
 def own_signature(model: Any) -> Signature | None:
-    """The signature the model itself keeps."""
+    """The signature the model itself keeps; of a model under jit or freeze, that model's."""
+    model = unwrapped(model)
     attributes = getattr(model, "__dict__", None)
     if isinstance(attributes, dict):
         shown = attributes.get("signature")
-        return shown if type(shown) is Signature else attributes.get(HELD)
+        if type(shown) is not Signature:
+            return attributes.get(HELD)
+        _let_act(model, shown)  # it may have been assigned, and nothing of it act yet
+        return shown
     place = _place(model)
     return None if place is None else place[0].held.get(place[1])
 
 
 def signature_of(model: Any) -> Signature | None:
     """The model's signature; of one without, the inputs of the first of its parts that has parameters."""
-    model = getattr(model, "__dict__", {}).get("__wrapped__", model)  # a model under jit or freeze
+    model = unwrapped(model)
     own = own_signature(model)
     if own is not None or isinstance(model, Parameter):
         return own
@@ -56,8 +69,21 @@ def signature_of(model: Any) -> Signature | None:
     return None
 
 
+def graph_signature(model: Any) -> tuple[Signature, bool]:
+    """What to prepare data by for the model's graph, and whether signatures act within that graph.
+
+    A model with a signature of its own gets prepared data, and nothing acts within. One without gets data as they are:
+    its parts prepare them where it calls these, which need not be at its inputs, nor alike in all of them.
+    """
+    signature = signature_of(model) or Signature()
+    if own_signature(model) is not None:
+        return signature, False
+    return replace(signature, inputs=tuple(replace(i, scale=None) for i in signature.inputs)), True
+
+
 def set_signature(model: Any, signature: Signature | None) -> None:
-    """Give the model a signature in place of its own; None takes it away."""
+    """Give the model, or the one under jit or freeze, a signature in place of its own; None takes it away."""
+    model = unwrapped(model)
     if signature is not None:
         note(model, None if signature.key is None else SCALED)
     attributes = getattr(model, "__dict__", None)
@@ -68,11 +94,16 @@ def set_signature(model: Any, signature: Signature | None) -> None:
         if type(attributes.get("signature")) is Signature:
             del attributes["signature"]
     else:
-        if signature.key is not None and not getattr(model, ACTS, False):
-            attributes[CALLED] = Intercepted(type(model))
+        _let_act(model, signature)
         attributes[HELD] = signature  # past a __setattr__ that forbids it, as frozen dataclasses have
         if type(attributes.get("signature")) is Signature or not hasattr(model, "signature"):
             attributes["signature"] = signature
+
+
+def _let_act(model: Any, signature: Signature) -> None:
+    """See to it that the signature in the object's `__dict__` acts when the object is called."""
+    if signature.key is not None and not getattr(model, ACTS, False) and CALLED not in model.__dict__:
+        model.__dict__[CALLED] = Intercepted(type(model))
 
 
 def _place(model: Any) -> tuple[Parameter, str] | None:
@@ -155,7 +186,8 @@ def looking_for_bytes(model: Any, args: Any) -> Iterator[Callable[[Any], None]]:
             note(model, None)
             warn(
                 f"{type(model).__name__}: it has no signature and takes bytes as they are, but its weights "
-                f"{notes[0]}; if they were trained on scaled bytes, give it that model's: new.signature = old.signature"
+                f"{notes[0]}; if they were trained on scaled bytes, give it that model's: "
+                "nn.set_signature(new, nn.signature_of(old))"
             )
 
     try:
@@ -193,6 +225,16 @@ class Intercepted:
         return Intercepted, (self.cls,)
 
 
+def positional(
+    call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Keyword arguments put in their positions where they have one."""
+    if not kwargs:
+        return args, kwargs
+    given = inspect.signature(call).bind(*args, **kwargs)
+    return given.args, given.kwargs
+
+
 def _intercept(cls: Any) -> None:
     call = cls.__call__
     if getattr(call, ACTS, False):
@@ -203,6 +245,7 @@ def _intercept(cls: Any) -> None:
         signature = acting(self)
         if signature is None:
             return call(self, *args, **kwargs)
+        args, kwargs = positional(functools.partial(call, self), args, kwargs)
         prepared = signature.prepared(args, model_dtype(self))
         with inert():
             return call(self, *prepared, **kwargs)

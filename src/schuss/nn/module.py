@@ -6,7 +6,6 @@ import contextlib
 import contextvars
 import functools
 import importlib
-import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.nn import walk
-from schuss.nn.holding import ACTS, Shown, acting, inert, is_inert, looking_for_bytes
+from schuss.nn.holding import ACTS, Shown, acting, inert, is_inert, looking_for_bytes, positional
 from schuss.nn.parameter import Array, Parameter
 from schuss.trace import Tensor, node_of, notice, scope, tracing
 
@@ -151,7 +150,7 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
     if running is not None and running[0] is module:  # super().__call__, or a call that calls itself
         return call(*args, **kwargs)
     if running is None and not tracing() and not _any_traced((args, kwargs)):
-        args, kwargs = _positional(call, args, kwargs)
+        args, kwargs = positional(call, args, kwargs)
         return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
     notice(module)
     with contextlib.ExitStack() as stack:
@@ -160,7 +159,7 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
         if signature is None and running is None and not is_inert():
             look = stack.enter_context(looking_for_bytes(module, args))
         if signature is not None:
-            args, kwargs = _positional(call, args, kwargs)
+            args, kwargs = positional(call, args, kwargs)
             args = signature.prepared(args, walk.model_dtype(module))
             stack.enter_context(inert())
         if _paths.get() is None:
@@ -194,16 +193,6 @@ def _any_traced(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_any_traced(v) for v in value)
     return isinstance(value, Tensor) or (not isinstance(value, type) and node_of(value) is not None)
-
-
-def _positional(
-    call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Keyword arguments put in their positions where they have one."""
-    if not kwargs:
-        return args, kwargs
-    given = inspect.signature(call).bind(*args, **kwargs)
-    return given.args, given.kwargs
 
 
 # -- training or not -----------------------------------------------------------------------------------

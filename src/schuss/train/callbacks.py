@@ -10,6 +10,7 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.signature import Signature
 from schuss.train.record import Curve, Moment, Track
 from schuss.train.step import Task
 
@@ -30,6 +31,7 @@ class State:
     key: Array
     arrays: Mapping[str, Array]
     position: Position
+    signature: Signature | None = None  # of the data it is trained on
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "options": replace(self.options, callbacks=(), control=None)}

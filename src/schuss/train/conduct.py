@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from schuss import nn
 from schuss.train.callbacks import Run
 from schuss.train.checkpoint import Checkpoint, check_place
 from schuss.train.interrupts import Interrupts
@@ -21,17 +22,27 @@ def checkpoint_of(trainer: Trainer, path: str | os.PathLike[str]) -> Checkpoint:
     return Checkpoint(path, settings(trainer), "use the same settings and data, or leave resume out")
 
 
+def ready(trainer: Trainer) -> Trainer:
+    """The trainer, after the last checks of its run. Only then the model gets the run's signature: one that is refused
+    changes nothing.
+    """
+    if trainer.options.checkpoint is not None:
+        kept = checkpoint_of(trainer, trainer.options.checkpoint)
+        check_place(kept.path, "the checkpoint")
+        kept.check_replaceable()
+    if trainer.signature is not None:
+        nn.set_signature(trainer.task.model, trainer.signature)
+    return trainer
+
+
 def conduct(trainer: Trainer) -> Run:
-    """The run, to its end.
+    """The run, ready, to its end.
 
     Ctrl-C stops it after the slice that is being computed: the model then has its weights, and the KeyboardInterrupt
     that is raised has the run so far as `run`. With a checkpoint SIGTERM does, too, before it takes its course.
     """
     place = trainer.options.checkpoint
     kept = None if place is None else checkpoint_of(trainer, place)
-    if kept:
-        check_place(kept.path, "the checkpoint")
-        kept.check_replaceable()
     signals = (signal.SIGINT, signal.SIGTERM) if kept else (signal.SIGINT,)
     with (
         Interrupts(signals, DEFAULTS) as interrupts,
@@ -58,4 +69,4 @@ def _interrupted(trainer: Trainer) -> KeyboardInterrupt:
     return error
 
 
-__all__ = ["checkpoint_of", "conduct"]
+__all__ = ["checkpoint_of", "conduct", "ready"]

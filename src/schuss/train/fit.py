@@ -22,7 +22,7 @@ from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signatur
 from schuss.signature.form import ALONE, rows_of, taken_apart
 from schuss.train.callbacks import Run
 from schuss.train.checks import accuracy, accuracy_for, check_fit
-from schuss.train.conduct import conduct
+from schuss.train.conduct import conduct, ready
 from schuss.train.control import Control
 from schuss.train.early_stop import EarlyStop
 from schuss.train.loop import Trainer
@@ -167,10 +167,10 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     signature = Signature(task.inputs, output, asked.loss, task.optimizer)
     if task.form != ALONE:
         signature = replace(signature, output=None, targets=_named(task))
-    nn.set_signature(model, signature)
-    trainer = Trainer(task, executor(asked.backend, asked.threads), asked, key, train, held)
+    on = executor(asked.backend, asked.threads)
+    trainer = Trainer(task, on, asked, key, train, held, signature=signature)
     take_up(trainer)
-    return trainer
+    return ready(trainer)
 
 
 def _named(task: Task) -> tuple[Input, ...]:

@@ -16,6 +16,7 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array, Executor
 from schuss.nn.walk import frozen_names
 from schuss.optim.base import LR_FACTOR
+from schuss.signature import Signature
 from schuss.train.callbacks import Run, State, as_callbacks, call
 from schuss.train.control import Control
 from schuss.train.diagnose import blown_up, finite, last_good
@@ -73,6 +74,7 @@ class Trainer:
         data: Mapping[str, Array],
         validation: Mapping[str, Array] | None,
         run: Run | None = None,
+        signature: Signature | None = None,
     ) -> None:
         self.task, self.key = task, key
         columns = [*task.sums[1:], *(f"val_{name}" for name in task.sums[1:] if validation is not None)]
@@ -90,7 +92,8 @@ class Trainer:
         self.data = dict(data)
         self.run = run or Run(task.model)
         self.run.task, self.run.data, self.run.validation = task, self.data, validation
-        signature = nn.signature_of(task.model)
+        self.signature = signature  # which the model gets when nothing can refuse the run any more
+        signature = signature or nn.signature_of(task.model)
         self.run.prepared = {} if signature is None else signature.in_words()
         self.parameters = nn.named_parameters(task.model)
         params = {name: p.data for name, p in self.parameters.items()}
@@ -174,7 +177,7 @@ class Trainer:
             self._settle()
             self.control.detach()
             self.publish(self.best if self._restores_best() else self.weights())
-            self.run.state = State(without_data(self.options), self.key, self.snapshot(), self.position)
+            self.run.state = State(without_data(self.options), self.key, self.snapshot(), self.position, self.signature)
             self._note_record()
         call(self.callbacks, "end", self.run)
         return self.run

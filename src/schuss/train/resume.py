@@ -17,7 +17,7 @@ from schuss.ir.executor import Array
 from schuss.nn.walk import frozen_names
 from schuss.train.callbacks import Run, State
 from schuss.train.checkpoint import misfit
-from schuss.train.conduct import checkpoint_of, conduct
+from schuss.train.conduct import checkpoint_of, conduct, ready
 from schuss.train.early_stop import EarlyStop
 from schuss.train.loop import Trainer
 from schuss.train.options import FREE, Options
@@ -38,10 +38,11 @@ def go_on(run: Run, epochs: int | None, changes: Mapping[str, Any]) -> Run:
     assert run.task is not None
     assert run.data is not None
     task = replace(run.task, optimizer=asked.optimizer, frozen=frozenset(frozen_names(run.model)))
-    trainer = Trainer(task, executor(asked.backend, asked.threads), asked, state.key, run.data, run.validation, run)
+    on, columns = executor(asked.backend, asked.threads), (run.data, run.validation)
+    trainer = Trainer(task, on, asked, state.key, *columns, run, state.signature)
     _take_up(trainer, state)
     run.stopped = None
-    return conduct(trainer)
+    return conduct(ready(trainer))
 
 
 def more(state: State, epochs: Any) -> int:

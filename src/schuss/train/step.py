@@ -7,6 +7,7 @@ key), x0, x1, ... and y and w (rows of the data), step (counts from 0 over the w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,7 @@ class Task:
     target_scale  what targets are multiplied by that are the input itself
     weighting     what the weights of examples are normalised over: the data, before the run, or each batch
     optimizer     in its groups the names of the model's parameters stand for whatever selected them
+    acting        whether the signatures of the model's parts act, as in a call of a model without one of its own
     others, form  the types of further targets, columns y1, ..., and how the loss gets all of them
     """
 
@@ -54,6 +56,7 @@ class Task:
     weighting: str = DATA
     others: tuple[TensorType, ...] = ()
     form: Form = ALONE
+    acting: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", as_inputs(self.inputs))
@@ -104,7 +107,7 @@ def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[A
     first, *others = [make(name, type) for name, type in task.targets.items()]
     weight = make("w", TensorType(dtype, (N,))) if task.weighted else None
     notice(task.model)
-    with inert():
+    with nullcontext() if task.acting else inert():
         pred = task.model(*handed_over(task.inputs, xs))
     first = Input("y", task.target, task.target_scale).prepared(first, dtype)
     return pred, task.form.packed([first, *others]), weight
