@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 import threading
 from typing import Any
 
@@ -228,3 +229,31 @@ def test_to_dtype() -> None:
     assert {str(v.dtype) for v in model.state_dict().values()} == {"float64"}
     with pytest.raises(UsageError, match="float16"):
         nn.to_dtype(model, "float16")
+
+
+def test_slots_of_a_class_are_looked_up_once_and_settings_are_not_entered() -> None:
+    class Slotted:
+        __slots__ = ("w",)
+
+        def __init__(self) -> None:
+            self.w = nn.Parameter(np.ones(2))
+
+    class Holder:
+        def __init__(self, settings: int) -> None:
+            self.part = Slotted()
+            self.__dict__.update({f"s{i}": i for i in range(settings)})
+
+    def run_in(model: object) -> list[str]:
+        names: list[str] = []
+        sys.setprofile(lambda frame, event, arg: names.append(frame.f_code.co_name) if event == "call" else None)
+        try:
+            assert list(nn.named_parameters(model)) == ["part.w"]
+        finally:
+            sys.setprofile(None)
+        return names
+
+    run_in(Holder(1))
+    few, many = run_in(Holder(1)), run_in(Holder(50))
+    assert many.count("_parts") == few.count("_parts") == 3
+    assert few.count("<genexpr>") == 0  # no walk over the class's bases
+    assert "attributes" in few

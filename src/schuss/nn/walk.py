@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import is_
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,6 +26,7 @@ _KEPT = 64
 _Level = tuple[list[Any], list[int], tuple[Any, ...]]
 _Levels = list[_Level]
 _plain: dict[int, tuple[Any, _Levels, Key]] = {}  # of containers by id: itself, what it held, the key; in order of age
+_slots_of: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 
 HELD, CALLED = "_schuss_signature", "_schuss_call"  # attributes of a model that schuss.nn.holding sets
 NOTE = "note"  # in what a parameter holds: where its numbers come from
@@ -34,33 +36,41 @@ LOADED = "came by load_state_dict, which brings arrays alone"
 def children(value: Any) -> Iterator[tuple[str, Any]]:
     """The named parts of a layer, list, tuple, dict or any other object of a user's class."""
     if hasattr(type(value), "named_children"):
-        yield from value.named_children()
-    elif isinstance(value, Mapping):
-        yield from ((str(k), v) for k, v in value.items())
-    elif isinstance(value, (list, tuple)):
-        yield from ((str(i), v) for i, v in enumerate(value))
-    else:
-        yield from attributes(value)
+        return iter(value.named_children())
+    if isinstance(value, (list, tuple)):
+        return ((str(i), v) for i, v in enumerate(value))
+    if isinstance(value, Mapping):
+        return ((str(k), v) for k, v in value.items())
+    return attributes(value)
 
 
 def attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """An object's attributes in the order in which they were set, but for its signature, which is no part of it."""
-    for name, part in getattr(value, "__dict__", {}).items():
-        if name != HELD and name != CALLED and type(part) is not Signature:
-            yield name, part
-    for cls in type(value).__mro__:
-        slots = cls.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else tuple(slots):
-            if not name.startswith("__") and hasattr(value, name):
-                yield name, getattr(value, name)
+    held = getattr(value, "__dict__", {}).items()
+    parts = [(k, v) for k, v in held if k != HELD and k != CALLED and type(v) is not Signature]
+    if hasattr(type(value), "__slots__"):
+        parts += [(name, getattr(value, name)) for name in _slots(type(value)) if hasattr(value, name)]
+    return iter(parts)
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    """The names in a class's slots, looked up once: a model is looked through at each call."""
+    known = _slots_of.get(cls)
+    if known is None:
+        slots = [c.__dict__.get("__slots__", ()) for c in cls.__mro__]
+        names = [name for part in slots for name in ((part,) if isinstance(part, str) else tuple(part))]
+        known = _slots_of[cls] = tuple(name for name in names if not name.startswith("__"))
+    return known
 
 
 def _worth_entering(value: Any) -> bool:
     """Containers, and objects of classes that are neither Python's own nor numpy's."""
-    if isinstance(value, (Mapping, list, tuple)):
+    if isinstance(value, (list, tuple)):
         return True
     if isinstance(value, (type, Tensor)):
         return False
+    if isinstance(value, Mapping):
+        return True
     package = type(value).__module__.partition(".")[0]
     return package not in sys.stdlib_module_names and package != "numpy"
 
@@ -124,7 +134,7 @@ def _same(levels: _Levels) -> bool:
 def _walk(model: Any) -> Iterator[tuple[str, Any]]:
     """Every part with its path, once per path; a part inside itself is left out. A loop: models can be deep."""
     yield "", model
-    todo = [("", id(model), _parts(model, first=True))]
+    todo = [("", id(model), _parts(model, first=True) or iter(()))]
     open_ids = {id(model)}
     while todo:
         path, owner, rest = todo[-1]
@@ -136,15 +146,18 @@ def _walk(model: Any) -> Iterator[tuple[str, Any]]:
         name, part = found
         inner = f"{path}.{name}" if path else name
         yield inner, part
-        if id(part) not in open_ids:
+        if type(part) in _SCALARS or id(part) in open_ids:
+            continue
+        parts = _parts(part)
+        if parts is not None:
             open_ids.add(id(part))
-            todo.append((inner, id(part), _parts(part)))
+            todo.append((inner, id(part), parts))
 
 
-def _parts(value: Any, first: bool = False) -> Iterator[tuple[str, Any]]:
+def _parts(value: Any, first: bool = False) -> Iterator[tuple[str, Any]] | None:
     """What to look through in a part: nothing in a parameter, in data, or in an object that is not a model's."""
     if isinstance(value, Parameter) or not (first or _worth_entering(value)) or plain_form(value) is not None:
-        return iter(())
+        return None
     return children(value)
 
 
