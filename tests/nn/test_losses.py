@@ -488,6 +488,24 @@ def test_weights_normalised_over_the_data() -> None:
         assert ones == pytest.approx(run(loss, pred, target), rel=1e-12)
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_sum_with_weights_stays_a_sum(normalised: bool) -> None:
+    w = RNG.random(6)
+    for loss, pred, target in ALL:
+        settings = loss.config()
+        make = nn.LOSSES[settings.pop("type")]
+        each = run(make(**{**settings, "reduction": "none"}), pred, target)
+        total = make(**{**settings, "reduction": "sum"})
+        want = (w[: len(target)] * each.reshape(len(target), -1).sum(1)).sum()
+        got = run(
+            lambda z, t, w, loss=total: nn.weighted(loss, z, t, w, normalised=normalised),
+            pred,
+            target,
+            w[: len(target)],
+        )
+        assert got == pytest.approx(want, rel=1e-12)
+
+
 def test_weighted_errors() -> None:
     def mine(z: Any, t: Any) -> Any:
         return ops.mean((z - t) * (z - t))

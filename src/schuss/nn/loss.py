@@ -96,6 +96,13 @@ class Loss(Configured):
             self._check_known(pred, target)
             return over_features(self.elements(*prepared))
 
+    def sum_of_example(self, pred: Any, target: Any) -> Any:
+        """The sum of each example's elements, [N]."""
+        with scope(type(self).__name__):
+            prepared = self.prepared(pred, target)
+            self._check_known(pred, target)
+            return over_features(self.elements(*prepared), ops.sum)
+
     def weight_of_examples(self, pred: Any, target: Any) -> Any:
         """What a weighted mean divides by the sum of, [N]; None for 1 each."""
         return None
@@ -121,9 +128,9 @@ def _ratio(loss: Loss, total: Any, weight: Any) -> Any:
     return total / ops.where(weight > 0.0, weight, 1.0)
 
 
-def over_features(each: Any) -> Any:
+def over_features(each: Any, reduce: Callable[..., Any] = ops.mean) -> Any:
     rank = len(each.shape)
-    return each if rank < 2 else ops.mean(each, axis=tuple(range(1, rank)))
+    return each if rank < 2 else reduce(each, axis=tuple(range(1, rank)))
 
 
 def check_reduction(loss: str, reduction: str) -> None:
@@ -171,6 +178,8 @@ def weighted(loss: Any, pred: Any, target: Any, weight: Any, *, normalised: bool
     place of its sum of weights: batches with more weight count more, and the mean of all batches is that of all data.
     fit weights so.
 
+    A loss with reduction="sum" is sum(w * l), with l the sum of the example's elements.
+
     With class weights of the loss's own the divisor is the sum of the products of both weights (normalised: of the
     loss's own). Where all weights are 0, so is the loss. UsageError for a loss without per_example (a plain function),
     ShapeError if w is not [N].
@@ -182,11 +191,14 @@ def weighted(loss: Any, pred: Any, target: Any, weight: Any, *, normalised: bool
             f"sample weights need the loss of each example, which {name} does not give; "
             f"add a method per_example(pred, target) that returns a vector [N]"
         )
-    each = per_example(pred, target)
+    summed = isinstance(loss, Loss) and getattr(loss, "reduction", "mean") == "sum"
+    each = loss.sum_of_example(pred, target) if summed else per_example(pred, target)
     weight = value_of(weight)
     if tuple(weight.shape) != tuple(each.shape):
         raise shape_error(f"weighted: weights {type_of(weight)} for losses {type_of(each)}")
     weight = ops.cast(weight, dtype=str(each.dtype))
+    if summed:
+        return ops.sum(weight * each)
     own: Callable[..., Any] | None = getattr(loss, "weight_of_examples", None)
     factor = None if own is None else own(pred, target)
     if normalised and factor is None:
