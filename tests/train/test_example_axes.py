@@ -38,7 +38,7 @@ def train(loss, y=Y, **options):
         lambda p, t: ((t - p) ** 2).mean(),
         lambda p, t: schuss.where(p > t, p, t).mean(),
         lambda p, t: schuss.maximum(2 * p, t).mean(),
-        lambda p, t: (p[:, 0] - p.sum(axis=1, keepdims=True)).mean(),
+        lambda p, t: (t - (p - p.mean(axis=1, keepdims=True))).mean(),
         lambda p, t: schuss.huber(p - t).mean(),
         lambda p, t: (schuss.abs(p) * (t > 0)).mean(),
     ],
@@ -75,10 +75,20 @@ def test_pairs_that_are_written_out_are_fine(loss):
     train(loss)
 
 
-def test_where_it_may_be_meant_it_is_said_once():
-    def pairs(p, t):
-        return ((p[:, 0] - t[:, None]) ** 2).mean()
+def distances(p, t):
+    t = t[:, None]
+    return ((p**2).sum(axis=1, keepdims=True) + (t**2).sum(axis=1) - 2 * p @ t.T).mean()
 
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        lambda p, t: ((p[:, 0] - t[:, None]) ** 2).mean(),
+        lambda p, t: (schuss.sqrt((p**2).sum(axis=1, keepdims=True)) - t).mean(),
+        distances,
+    ],
+)
+def test_where_it_may_be_meant_it_is_said_once(pairs):
     with pytest.warns(UserWarning, match="every example with every other; if that is not meant") as told:
         train(pairs, validation=(X, Y))
     assert [w.filename for w in told] == [__file__]

@@ -34,8 +34,9 @@ def one_example_axis(what: str, *given: Any) -> Iterator[None]:
     what   is traced, for the message: "the loss"
     given  the values it gets: tensors, or tuples, lists and dicts of them
 
-    [N,1] against [N] is a ShapeError; a warning, once a line, where the axis of length 1 was written there, as
-    x[:, None], and might be meant. Pairs that are written out, x[:, None] - y[None, :] or x[:, None] - x, are fine.
+    [N,1] against [N] is a ShapeError; a warning, once a line, where the axis of length 1 was written there, as x[:,
+    None] or x.sum(axis=1, keepdims=True), and might be meant. Pairs that are written out, x[:, None] - y[None, :]
+    or x[:, None] - x, are fine.
     """
     token = _watched.set(_Watched(what, frozenset(_nodes(given))))
     try:
@@ -69,13 +70,27 @@ def check_example_axes(
     shapes = " against ".join(show(n.type.shape) for n in of_examples)
     text = f"{name}: {shapes} in {watched.what} is {show(result.shape)}, every example with every other"
     mend = "bring them to one shape first, as pred[:, 0] or target[:, None]; for pairs write x[:, None] and y[None, :]"
-    if any(_origin(n, watched.given) is not n for n in of_examples if n.type.rank == result.rank):
+    if any(_is_written(n, watched.given) for n in of_examples if n.type.rank == result.rank):
         site = user_site() or Site("", 0)
         if site not in _told:  # a loss is traced several times
             _told.add(site)
             warnings.warn_explicit(f"{text}; if that is not meant, {mend}", UserWarning, site.file, site.line)
         return
     raise ShapeError(f"{text}; {mend}")
+
+
+def _is_written(node: Node, given: frozenset[Node]) -> bool:
+    """Whether the shape was written there: by a reshape, or by keepdims=True of a reduction, mapped since or not."""
+    if _origin(node, given) is not node:
+        return True
+    shape = node.type.shape
+    while node not in given and node.type.shape == shape:
+        if node.attrs.get("keepdims"):
+            return True
+        if len(node.inputs) != 1:
+            return False
+        node = node.inputs[0]
+    return False
 
 
 def _origin(node: Node, given: frozenset[Node], passed: tuple[str, ...] = RESHAPES) -> Node:
