@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from schuss import ops
 from schuss.errors import ShapeError, UsageError
 from schuss.exec import executor
+from schuss.exec.seams import fitting
 from schuss.ir import N, TensorType
 from schuss.ir.executor import Step
 from schuss.ir.graph import Graph
@@ -120,3 +123,23 @@ def test_functions_refuse_what_is_not_their_type(name):
     for x, y in ((X, X[:4]), (X, X[:, :3]), (X.astype("f8"), X), (X, X.astype("i2")), (X, X[0])):
         with pytest.raises(ShapeError, match="input"):
             f([x, y])
+
+
+def test_an_order_is_looked_at_where_steps_read_it(loop):
+    loop.bind({"x": X, "y": Y})
+    order = np.zeros(1000, np.int64)
+    order[-1] = 5
+    assert loop.run(order, 1, 0, 10, 0) == 10
+    with pytest.raises(UsageError, match="the order names row 5, there are 5"):
+        loop.run(order, 1, 990, 10, 10)
+
+
+def test_state_is_compared_without_names_of_dtypes():
+    """str(dtype) is Python code of numpy's, and state is loaded at each epoch."""
+    value, want, called = np.zeros((), np.float64), TensorType("float64", ()), []
+    sys.setprofile(lambda frame, event, arg: called.append(frame.f_code.co_filename) if event == "call" else None)
+    try:
+        fitting("total", value, want)
+    finally:
+        sys.setprofile(None)
+    assert not [name for name in called if name.endswith("_dtype.py")]

@@ -15,7 +15,7 @@ import pytest
 import schuss
 from schuss import nn
 from schuss.train import progress
-from schuss.train.loop import Progress
+from schuss.train.loop import Progress, Trainer
 
 from .support import blobs, fit, mlp, same_bits, weights
 
@@ -97,6 +97,18 @@ def test_bits_are_the_same(monkeypatch):
     fit(other, blobs(), epochs=3, progress=False)
     assert len(terminal.getvalue()) == before
     assert same_bits(weights(model), weights(other))
+
+
+def test_where_nobody_sees_it_nothing_is_made(monkeypatch):
+    made, progress_of = [], Trainer._progress
+    monkeypatch.setattr(Trainer, "_progress", lambda self: made.append(1) or progress_of(self))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    for shown in (False, True):
+        fit(mlp(4, 3), blobs(), epochs=2, progress=shown, backend="reference")
+    assert not made
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    fit(mlp(4, 3), blobs(), epochs=2, backend="reference")
+    assert made
 
 
 PRINTS = """

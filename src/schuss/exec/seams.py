@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.executor import Array, Step
-from schuss.ir.types import TensorType
+from schuss.ir.types import DTYPES, TensorType
+from schuss.passes.storage import LATER
+
+_DTYPE = {name: np.dtype(name) for name in DTYPES}  # to compare with: the name of an array's dtype takes microseconds
 
 
 def solid(array: Array) -> Array:
@@ -48,17 +51,19 @@ def resident(step: Step, columns: Mapping[str, Array]) -> tuple[dict[str, Array]
 def fitting(name: str, value: Array, want: TensorType) -> Array:
     """An array of the state. ShapeError if it has not the type."""
     array = np.asarray(value)
-    if str(array.dtype) != want.dtype or array.shape != want.shape:
+    if array.dtype != _DTYPE[want.dtype] or array.shape != want.shape:
         raise ShapeError(f"state {name}: expected {want}, got {array.dtype}{list(array.shape)}")
     return array
 
 
 def check_span(step: Step, bound: int | None, order: NDArray[np.int64], batch: int, first: int, steps: int) -> None:
-    """UsageError unless all that these steps read is there. bound: how many rows are; None before bind."""
+    """UsageError unless all that these steps read, or look ahead to, is there. bound: how many rows are; None before
+    bind. An order is run in slices, so that looking through all of it at each would take longer than many a step."""
     if step.columns and bound is None:
         raise UsageError("run: the step's columns are not bound yet")
     if batch < 1 or first < 0 or steps < 0 or (steps and (first + steps - 1) * batch >= len(order)):
         raise UsageError(f"run: {steps} steps of {batch} rows from step {first} on go beyond the order")
+    order = order[first * batch : (first + steps) * batch + LATER]
     # As unsigned numbers, negative ones are the largest: one look finds both ends.
     if bound is not None and step.columns and len(order) and int(order.view(np.uint64).max()) >= bound:
         wrong = order[(order < 0) | (order >= bound)][0]

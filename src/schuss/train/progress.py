@@ -23,6 +23,11 @@ class Bar:
         self._start = self._drawn = 0.0
         self._first: int | None = None
 
+    @property
+    def shown(self) -> bool:
+        """Whether anybody sees it."""
+        return self._line is not None
+
     def __enter__(self) -> Bar:
         self._drawn = time.perf_counter()
         return self

@@ -8,16 +8,18 @@ from importlib import import_module
 from typing import Any
 
 from schuss.train.loop import Progress, Trainer
+from schuss.train.progress import Bar
 
 
 @contextmanager
-def watched(trainer: Trainer, bar: Callable[[Progress], Any]) -> Iterator[Callable[[Progress], Any]]:
-    """What the trainer calls after each slice: the bar, and a note for the page where `watch` asks for one.
+def watched(trainer: Trainer, bar: Bar) -> Iterator[Callable[[Progress], Any] | None]:
+    """What the trainer calls after each slice: the bar, and a note for the page where `watch` asks for one; None where
+    nobody would see it.
 
     UsageError if what the page needs is not installed.
     """
     if not trainer.options.watch:
-        yield bar
+        yield bar if bar.shown else None
         return
     live = import_module("schuss.web.watch").begin(trainer)
 
