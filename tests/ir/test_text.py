@@ -73,7 +73,7 @@ HEAD = "schuss graph 1\ninput %0 x float32[N,4]\n"
         (HEAD + "const %1 float32[N] 1.0\noutput y %1\n", "needs no N"),
         (HEAD + "const %1 uint8[] 300\noutput y %1\n", "no uint8"),
         (HEAD + "const %1 complex64[] 1\n", "unknown dtype 'complex64'"),
-        (HEAD + "%1 = exp(%0) : float32[N,4] trailing\n", "line 3, column 29: unexpected"),
+        (HEAD + "%1 = exp(%0) : float32[N,4] trailing\n", "line 3, column 29: the line should end before"),
         (HEAD + "%1 = exp(%0 : float32[N,4]\n", "expected ','"),
         (HEAD + "%1 = reshape(%0, shape=((((((1,),),),),),)) : float32[N,4]\n", "nested too deep"),
         (HEAD + "output y %0\noutput y %0\n", "two outputs named 'y'"),

@@ -129,7 +129,7 @@ class _Reader:
         else:
             self._operation(line)
         if not line.ended():
-            line.fail(f"unexpected {line.text[line.at : line.at + 20]!r}")
+            line.fail(f"the line should end before {line.text[line.at : line.at + 20]!r}")
 
     def _operation(self, line: _Line) -> None:
         number = self._new(line)

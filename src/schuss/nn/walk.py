@@ -247,16 +247,16 @@ def state_dict(model: Any) -> dict[str, Array]:
 def load_state_dict(model: Any, state: Mapping[str, Any]) -> None:
     """Set a model's parameters from arrays by name, all or none of them.
 
-    A shared parameter may be given under any or all of its names. UsageError for a missing or unexpected
+    A shared parameter may be given under any or all of its names. UsageError for a missing or unknown
     name, ShapeError for a wrong shape.
     """
     names = parameter_names(model)
-    unexpected = [k for k in state if k not in names]
+    unknown = [k for k in state if k not in names]
     given = {id(names[k]) for k in state if k in names}
     missing = [k for k, p in named_parameters(model).items() if id(p) not in given]
-    if missing or unexpected:
+    if missing or unknown:
         parts = [f"missing {', '.join(missing)}"] * bool(missing)
-        parts += [f"unexpected {', '.join(unexpected)}"] * bool(unexpected)
+        parts += [f"{', '.join(unknown)} not in the model"] * bool(unknown)
         raise UsageError(f"load_state_dict: {'; '.join(parts)}; the model has {', '.join(names) or 'no parameters'}")
     arrays = {k: _checked(k, names[k], v) for k, v in state.items()}
     first: dict[int, str] = {}
