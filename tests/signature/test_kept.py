@@ -121,3 +121,19 @@ def test_a_signature_assigned_to_a_plain_object_acts():
     new.signature = nn.signature_of(old)
     assert nn.signature_of(new) is nn.signature_of(old)
     np.testing.assert_array_equal(new(X), old(X))
+
+
+def test_a_wrapper_from_a_file_is_not_scaled_twice_when_it_is_trained_on(tmp_path):
+    inner = network()
+    fit(inner, scale=1 / 25)
+    wrapper = Ensemble(inner)
+    schuss.save(wrapper, tmp_path / "m")
+    loaded = schuss.load(tmp_path / "m")
+    assert "the model scales integers itself" in repr(loaded.signature)
+    assert fit(loaded, rate=1e-9).last("loss") == pytest.approx(error(wrapper), rel=1e-4)
+    assert error(loaded) == pytest.approx(error(wrapper), rel=1e-4)
+    schuss.save(loaded, tmp_path / "m")
+    again = schuss.load(tmp_path / "m")
+    assert fit(Ensemble(again), rate=1e-9).last("loss") == pytest.approx(error(wrapper), rel=1e-4)
+    with pytest.raises(UsageError, match=r"the model scales x itself.*leave scale out"):
+        fit(again, scale=1 / 255)

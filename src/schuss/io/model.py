@@ -26,7 +26,7 @@ from schuss.ir.graph import Graph
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import Types, forward, forward_graph, model_dtype, prepared_types
-from schuss.nn.holding import own_signature
+from schuss.nn.holding import graph_signature, own_signature
 from schuss.nn.walk import freeze_names, frozen_names
 from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
@@ -69,7 +69,7 @@ def save(
     if inputs is not None:
         signature = replace(signature, inputs=by_scale(inputs, scale))
     elif own_signature(model) is None and nn.to_config(model) is None:  # what acts is in the model's graph
-        signature = replace(signature, inputs=tuple(replace(i, scale=None) for i in signature.inputs))
+        signature = replace(signature, inputs=graph_signature(model)[0].inputs)
     params = nn.state_dict(model)
     prepared = prepared_types(model, signature.inputs)
     within = own_signature(model) is None

@@ -78,7 +78,8 @@ def graph_signature(model: Any) -> tuple[Signature, bool]:
     signature = signature_of(model) or Signature()
     if own_signature(model) is not None:
         return signature, False
-    return replace(signature, inputs=tuple(replace(i, scale=None) for i in signature.inputs)), True
+    inputs = tuple(replace(i, scale=None, within=i.within or i.scale is not None) for i in signature.inputs)
+    return replace(signature, inputs=inputs), True
 
 
 def set_signature(model: Any, signature: Signature | None) -> None:

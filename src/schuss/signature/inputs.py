@@ -20,12 +20,14 @@ class Input:
     type   of the raw data, one batch: TensorType("uint8", (N, 28, 28))
     scale  what integers are multiplied by, and floats are not; None: they are taken as the numbers they are
     keyed  whether the model gets it in a dict, under its name
+    within whether the model itself multiplies integers, as one from a file that was saved around a fitted model
     """
 
     name: str
     type: TensorType
     scale: float | None = None
     keyed: bool = False
+    within: bool = False
 
     @property
     def dtype(self) -> str:
@@ -74,7 +76,7 @@ class Input:
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it."""
         written = {"name": self.name, "type": type_to_json(self.type), "scale": self.scale}
-        return {**written, "keyed": True} if self.keyed else written
+        return written | {name: True for name in ("keyed", "within") if getattr(self, name)}
 
     def __str__(self) -> str:
         return str(self.type)

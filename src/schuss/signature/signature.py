@@ -149,7 +149,7 @@ def input_in_words(given: Input) -> str:
     text = _type_in_words(given.type)
     if given.scale is not None:
         text += f": integers are multiplied by {scale_in_words(given.scale)}, floats are taken as they are"
-    return text
+    return text + ": the model scales integers itself" * given.within
 
 
 def scale_in_words(scale: float) -> str:

@@ -50,12 +50,15 @@ def _task(target: TensorType, description: Mapping[str, Any]) -> str:
 
 
 def _input(written: Any) -> Input:
-    fields = _fields(written, {"name", "type", "scale"}, "input", {"keyed": False})
+    fields = _fields(written, {"name", "type", "scale"}, "input", {"keyed": False, "within": False})
     if not isinstance(fields["name"], str) or len(fields["name"]) > LONGEST:
         raise ModelFileError("input: its name is no text")
     if not isinstance(fields["keyed"], bool):
         raise ModelFileError("input: whether it is keyed")
-    return Input(fields["name"], _type(fields["type"], "input"), _scale(fields["scale"]), fields["keyed"])
+    scale, within = _scale(fields["scale"]), fields["within"]
+    if not isinstance(within, bool) or (within and scale is not None):
+        raise ModelFileError("input: whether the model scales it itself")
+    return Input(fields["name"], _type(fields["type"], "input"), scale, fields["keyed"], within)
 
 
 def _output(written: Any) -> Output:

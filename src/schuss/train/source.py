@@ -17,7 +17,8 @@ from schuss.errors import DataError, SchussError, ShapeError, UsageError, warn
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype
-from schuss.signature import Input
+from schuss.nn.holding import signature_of
+from schuss.signature import Input, Signature
 from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.signature.indices import used_as_indices
 from schuss.signature.inputs import as_inputs, handed_over
@@ -187,10 +188,15 @@ def inputs_of(
 
     Bytes are multiplied by the scale, and integers where no input has bytes; without one, bytes that are images (rank 3
     and more, the examples' axis included, not all of them 0 or 1) by 1/255. What the model uses as indices is never
-    scaled.
+    scaled, and neither is what the model scales itself.
     """
     keyed = [Input(name, type, keyed=True) for name, type in zip(names or (), types, strict=False)]
     inputs = keyed or list(as_inputs(types))
+    before = signature_of(model) or Signature()
+    within = {i for i, (a, b) in enumerate(zip(before.inputs, inputs, strict=False)) if a.within and not b.is_float}
+    inputs = [replace(given, within=i in within) for i, given in enumerate(inputs)]
+    if within and scale not in (None, 1):
+        raise UsageError(f"fit: the model scales {inputs[min(within)].name} itself: leave scale out")
     chosen = scale if scale is not None else known
     bytes_ = [i for i, t in enumerate(types) if t.dtype == "uint8"]
     whole = [i for i, t in enumerate(types) if not t.is_float]
@@ -201,7 +207,7 @@ def inputs_of(
     if scale is not None and wanted and indices.issuperset(wanted):
         raise UsageError("fit: scale= has nothing to scale: the model uses the integers of x as indices; leave it out")
     for i in wanted:
-        if i in indices:
+        if i in indices or i in within:
             continue
         if chosen is not None:
             inputs[i] = replace(inputs[i], scale=float(chosen))
