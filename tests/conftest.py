@@ -6,8 +6,10 @@ Beside this file lie modules that several folders share: opcases, graphs.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -15,6 +17,10 @@ from typing import Any
 
 import pytest
 
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
+with contextlib.suppress(ValueError):  # not in the main thread
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 # In the environment and not by fixtures: many tests start processes of their own. Workers inherit it.
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if "SCHUSS_CACHE_DIR" not in os.environ:

@@ -69,7 +69,11 @@ def test_a_signal_before_the_handlers_stand(number: int, code: int):
     script = f"""
 import os, sys, schuss.cli as cli
 def early(name):
-    os.kill(os.getpid(), {int(number)})
+    class Named:
+        def __set_name__(self, owner, name):  # what it raises becomes a RuntimeError in Python 3.11
+            os.kill(os.getpid(), {int(number)})
+    class Made:
+        named = Named()
     raise AssertionError("goes on")
 cli.importlib.import_module = early
 sys.argv = ["schuss", "train", "mnist"]

@@ -40,9 +40,9 @@ class Tab:
             ),
         )
         self.page.on("pageerror", lambda e: self.errors.append(f"{e}\n{e.stack}"))
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.page.goto(f"{address}#{view}")
-        self.until("document.getElementById('run-title').textContent.trim() !== ''")
+        self.until("(document.getElementById('run-title')?.textContent ?? '').trim() !== ''")
 
     def __call__(self, selector: str) -> Any:
         """The element that a selector finds."""

@@ -132,11 +132,9 @@ def _tried(arguments: list[str] | None) -> int:
         code = schuss.main(arguments, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except (click.exceptions.Abort, KeyboardInterrupt):
-        say("stopped before anything was done that could be kept", err=True)
-        return 130
+        return _nothing_done(130)
     except Terminated:
-        say("stopped before anything was done that could be kept", err=True)
-        return 143
+        return _nothing_done(143)
     except click.ClickException as error:
         said = io.StringIO()
         error.show(said)
@@ -145,9 +143,17 @@ def _tried(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
+        cause = error.__cause__  # Python 3.11 wraps what a signal raises while a class is made in a RuntimeError
+        if isinstance(cause, (KeyboardInterrupt, Terminated)):
+            return _nothing_done(143 if isinstance(cause, Terminated) else 130)
         if os.environ.get("SCHUSS_DEBUG"):
             raise
         return _report(error)
+
+
+def _nothing_done(code: int) -> int:
+    say("stopped before anything was done that could be kept", err=True)
+    return code
 
 
 def _report(error: Exception) -> int:
