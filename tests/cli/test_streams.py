@@ -133,7 +133,9 @@ class Scalar(Two):
         return library.sum(self.layer(x))
 
 
-@pytest.mark.parametrize(("kind", "says"), [(Two, "gives 2 results for each row"), (Scalar, "gives [] for 4 rows")])
+@pytest.mark.parametrize(
+    ("kind", "says"), [(Two, "gives a tuple of 2, where one array is read"), (Scalar, "gives [] for 4 rows")]
+)
 def test_predict_of_a_model_whose_results_are_no_rows(schuss: Any, tmp_path: Path, kind: Any, says: str):
     path = tmp_path / "m.safetensors"
     library.save(kind(), path, inputs=[TensorType("float32", (N, 3))])

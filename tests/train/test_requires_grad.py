@@ -242,7 +242,8 @@ def test_calls_compile_nothing_anew_and_functions_that_ask_do():
     once = asks(model, X)
     model.requires_grad_(False)
     model(X), compiled(model, X)
-    assert (cache_info(model).misses, compiled.cache_info().misses) == misses
+    assert cache_info(model).misses == misses[0]
+    assert compiled.cache_info().misses == misses[1] + 1  # once: a compiled update leaves frozen parameters as they are
     assert asks(model, X) == 2 * once
     model.requires_grad_(True)
     assert asks(model, X) == once

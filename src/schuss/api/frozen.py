@@ -24,6 +24,8 @@ from schuss.trace import Tensor
 
 _ONLY_EVALUATION = "a frozen model computes in evaluation mode: in training mode call the model, or schuss.jit(model)"
 
+ARRAYS_ONLY = "a frozen model takes arrays only: train, save or trace the model it was made of"
+
 
 def freeze(model: Any) -> Frozen:
     """A function that computes what model(*inputs) computes now: later changes of the model do not reach it.
@@ -79,9 +81,9 @@ class Frozen:
     def _first(self, inputs: tuple[Any, ...]) -> Any:
         """A call of a new form, or on what is no array yet."""
         if not inputs:
-            raise UsageError("a frozen model takes at least one array")
+            raise UsageError(f"{ARRAYS_ONLY}; a call takes at least one array")
         if any(isinstance(x, Tensor) for x in inputs):
-            raise UsageError("a frozen model takes arrays only: train, save or trace the model it was made of")
+            raise UsageError(ARRAYS_ONLY)
         inputs = tuple(as_given_to_fit(self._model, inputs))
         leaves: list[Named] = list(parameters_of(self._model).items())
         owned = len(leaves)
