@@ -655,3 +655,10 @@ def test_data_are_not_called_a_damaged_model(tmp_path: Path):
     for name, what in {"d.npz": "npz", "d.npy": "numpy", "d.csv": "table", "folder": "folder"}.items():
         with pytest.raises(ModelFileError, match=rf"{what}.* no model file.*--data .*{name}"):
             load(tmp_path / name)
+
+
+def test_a_model_that_was_never_fitted_takes_its_inputs_from_its_first_layer(path):
+    """Also one with a function of its own in it, whose file holds the graph."""
+    model = nn.Sequential(nn.Linear(4, 3), lambda h: h * 2.0)
+    back = there_and_back(model, path)
+    assert np.array_equal(back(X), model(X))

@@ -69,7 +69,8 @@ def save(
     if inputs is not None:
         signature = replace(signature, inputs=by_scale(inputs, scale))
     elif own_signature(model) is None and nn.to_config(model) is None:  # what acts is in the model's graph
-        signature = replace(signature, inputs=graph_signature(model)[0].inputs)
+        acting = graph_signature(model)[0].inputs
+        signature = replace(signature, inputs=acting or signature.inputs)  # none where nothing in it was ever fitted
     params = nn.state_dict(model)
     prepared = prepared_types(model, signature.inputs)
     within = own_signature(model) is None
