@@ -64,7 +64,7 @@ def trained(threads):
     model = nn.Sequential(nn.Linear(60, 90), nn.GELU(), nn.Dropout(0.3), nn.LayerNorm(90), nn.Linear(90, 10))
     trainer = prepare(
         model, (x, rng.integers(0, 10, 300)), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(lr=1e-2), epochs=2,
-        batch_size=64, validation=0.2, seed=1, clip_norm=1.0, threads=threads,
+        batch_size=64, validation=0.2, seed=1, clip_norm=1.0, threads=threads, scale=1 / 255,
     )  # fmt: skip
     assert trainer.loop._threads == threads
     run = trainer.train()

@@ -25,6 +25,7 @@ def test_it_trains_at_once_and_the_model_stays(small: Small, tab: Callable[..., 
     page("#tab-run").click()
     assert page.text("#run-title") == "2-3-2"
     page("#tab-play").click()
+    page.until("!document.getElementById('play-pause').hidden")  # the network of the points trains by now
     page.page.keyboard.press("p")
     page("#play-pause[aria-label=Resume]").wait_for()
     inside = tab(small.page.address + "?of=play", "graph")  # the page of the playground itself
