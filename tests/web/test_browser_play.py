@@ -7,6 +7,8 @@ from collections.abc import Callable
 from tests.web.browser import Tab
 from tests.web.support import Small
 
+PLAYGROUND = "import(new URL('static/store.js', location.href).href)"  # what the page itself knows of it
+
 
 def place(page: Tab, x: float, y: float) -> None:
     """Click at a share of the playground's picture."""
@@ -25,7 +27,7 @@ def test_it_trains_at_once_and_the_model_stays(small: Small, tab: Callable[..., 
     page("#tab-run").click()
     assert page.text("#run-title") == "2-3-2"
     page("#tab-play").click()
-    page.until("!document.getElementById('play-pause').hidden")  # the network of the points trains by now
+    page.until(f"{PLAYGROUND}.then((m) => m.playground.known.hello?.label === 'points')")  # not the circle's any more
     page.page.keyboard.press("p")
     page("#play-pause[aria-label=Resume]").wait_for()
     inside = tab(small.page.address + "?of=play", "graph")  # the page of the playground itself
@@ -49,9 +51,7 @@ def test_points_are_seen_at_once_and_all_of_it_goes_with_them(small: Small, tab:
     page("#play-label [data-value='1']").click()
     place(page, 0.55, 0.6)
     page.until("Number(document.getElementById('play-epoch').textContent) > 0", 60)
-    axis = "new URL('static/store.js', location.href).href"
-    axes = f"import({axis}).then((m) => m.playground.known.fn?.axes.join())"
-    page.until(f"{axes}.then((a) => a === '-1.3,1.3,-1.3,1.3')")
+    page.until(f"{PLAYGROUND}.then((m) => m.playground.known.fn?.axes.join() === '-1.3,1.3,-1.3,1.3')")
     page("#play-clear").click()
     page.until("document.getElementById('play-epoch').textContent === '–'")
     assert small.page.site.playing is None
