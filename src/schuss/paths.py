@@ -116,13 +116,15 @@ def atomic_write(
     On any error the old file stands, the new one is removed, and the error (OSError, or the function's own) goes on.
     What killed writers left in the folder is removed.
 
-    private: the file is for the user alone whatever the umask and whatever was there, also in a link's place.
+    private: a cache's file. It is for the user alone whatever the umask and whatever was there, also in a link's place.
+    It can be made again, so nothing waits for the disk, and what killed writers left stays: see remove_left_over.
     """
     target = Path(path).absolute() if private else Path(os.path.realpath(path))
     old = None if private else _replaced(target)
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
-    remove_left_over(target.parent)
+    if not private:
+        remove_left_over(target.parent)
     # Not tempfile.mkstemp: its files are for the owner only, while a result should obey the umask.
     temporary, file = _begin(target.parent, 0o600 if private or old is not None else 0o666)
     try:
@@ -134,7 +136,8 @@ def atomic_write(
             file.flush()
             if private or old is not None:
                 _give(file.fileno(), None if private else old)
-            os.fsync(file.fileno())
+            if not private:
+                os.fsync(file.fileno())
             if os.name == "posix":  # while it is open and so marked as somebody's
                 os.replace(temporary, target)
         if os.name != "posix":
@@ -145,7 +148,8 @@ def atomic_write(
         raise
     finally:
         _writing.discard(temporary)
-    _sync_folder(target.parent)
+    if not private:
+        _sync_folder(target.parent)
 
 
 def _replaced(target: Path) -> os.stat_result | None:

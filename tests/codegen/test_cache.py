@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import subprocess
@@ -341,7 +340,7 @@ def test_a_full_disk_leaves_nothing(folder, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(paths.os, "fsync", full)
+    monkeypatch.setattr(paths.os, "replace", full)
     check()
     assert not list(folder.iterdir())
 
@@ -356,13 +355,17 @@ def test_the_cache_can_be_turned_off(folder, compiled, monkeypatch):
 
 def test_entries_used_longest_ago_go_first(folder, monkeypatch):
     monkeypatch.setattr(cache, "LIMIT", 1000)
-    names = [hashlib.sha256(bytes([i])).hexdigest() for i in range(4)]
+    names = [digit * 64 for digit in "1230"]
     for age, name in enumerate(names[:3]):
         cache.put(name, bytes(200))
         os.utime(folder / name, (1000 + age, 1000 + age))
     assert cache.get(names[0]) is not None  # used now
     monkeypatch.setattr(cache, "LIMIT", 900)
-    cache.put(names[3], bytes(200))
+    (folder / ".schuss-1-left.tmp").write_bytes(b"by a killed writer")
+    cache.put(names[2], bytes(200))
+    assert len(list(folder.iterdir())) == 4
+    os.utime(folder / names[2], (1002, 1002))
+    cache.put(names[3], bytes(200))  # one in 16 looks
     assert {p.name for p in folder.iterdir()} == {names[0], names[2], names[3]}
 
 
