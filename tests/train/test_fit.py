@@ -423,7 +423,7 @@ def test_class_weight_needs_classes():
 
 
 def test_a_plain_loss_cannot_be_weighted():
-    with pytest.raises(UsageError, match="per_example"):
+    with pytest.raises(UsageError, match="elements"):
         fit(nn.Linear(2, 1), line(), loss=lambda p, t: ((p - t) ** 2).mean(), sample_weight=np.ones(60))
 
 

@@ -188,7 +188,7 @@ def test_lists_of_inputs():
         ((X, {"a": {"b": NUMBER}}), {}, DataError, r"y\['a'\]: a dict has arrays by their names"),
         ((X, {0: NUMBER}), {}, DataError, "by their names"),
         ((X, (NUMBER, LABEL)), {"class_weight": "balanced"}, UsageError, "class_weight is for one target"),
-        ((X, (NUMBER, LABEL)), {"sample_weight": np.ones(48)}, UsageError, "add a method per_example"),
+        ((X, (NUMBER, LABEL)), {"sample_weight": np.ones(48)}, UsageError, "write it as a class"),
         ((X, {"a": NUMBER, "b": np.array(["u", "v"] * 24)}), {}, DataError, r"y\['b'\].*it is text"),
     ],
 )

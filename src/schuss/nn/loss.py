@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,6 +31,11 @@ def value_of(x: Any) -> Any:
     return x if isinstance(x, Tensor) else np.asarray(x)
 
 
+def as_given(x: Any) -> Any:
+    """value_of one, several as they are."""
+    return x if isinstance(x, (tuple, Mapping)) else value_of(x)
+
+
 def type_of(x: Any) -> TensorType:
     """dtype and shape of a tensor or array."""
     return TensorType(str(x.dtype), tuple(x.shape))
@@ -55,38 +60,47 @@ def several_outputs(pred: TensorType) -> bool:
 
 @dataclass(frozen=True)
 class Loss(Configured):
-    """Base of the losses: checks, reductions and scopes.
+    """Base of the losses: reductions, sample weights and scopes.
 
-    A subclass defines `elements(pred, target)`, the loss of each element ([N, ...] or [N]), and may say what it takes
-    in `admits`.
+    A loss of one's own defines `elements`, and may say what it takes in `admits`. It is called as a function is:
+
+        class Quantile(nn.Loss):
+            def elements(self, pred, target):
+                error = target - pred[:, 0]
+                return schuss.maximum(0.9 * error, -0.1 * error)
+
+        schuss.fit(model, (x, y), loss=Quantile(), sample_weight=w, ...)
     """
 
     admits: ClassVar[Admits] = Admits("numbers", "numbers")
 
     def elements(self, pred: Any, target: Any) -> Any:
+        """The loss of each element, to be defined: a floating tensor or array [N], or [N, ...], of which an example's
+        loss is the mean.
+
+        pred    what the model gives, as a function used as a loss gets it: [N, 1] of a model that ends with one output
+        target  y, in its own shape and dtype: [N] for y of N numbers, floats of the model's dtype, integers as they are
+
+        Where a model gives several, or y holds several, it is a tuple or a dict of them. Predictions [N, 1] and targets
+        [N] would make every example with every other, and fit refuses that: write pred[:, 0] or target[:, None].
+        """
         raise NotImplementedError
 
     def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
-        """Tensors or arrays of fitting shapes and one floating dtype."""
-        return match(type(self).__name__, pred, target)
+        """What `elements` gets: both as they are; lists and numbers as arrays."""
+        return as_given(pred), as_given(target)
 
     def takes_labels(self, pred: TensorType, target: TensorType) -> bool:
         """Whether a target of this type numbers one of an example's outputs, or, with one output, is no or yes."""
-        if target.is_float or target.dtype == "bool" or target.shape != pred.shape[:1]:
-            return False
-        return pred.rank == 2 if several_outputs(pred) else self.admits.task == "yes or no"
+        return False
 
     def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
         """DataError if numbers of a target are none that the loss is made for, beside predictions of a type."""
-        name, target = type(self).__name__, np.asarray(target)
-        if several_outputs(pred) and self.takes_labels(pred, type_beside(pred, target)):
-            check_classes(name, target, pred.shape[1], what)  # type: ignore[arg-type]
-        else:
-            check_range(name, self.admits, target, what)
+        check_range(type(self).__name__, self.admits, np.asarray(target), what)
 
     def _check_known(self, pred: Any, target: Any) -> None:
         """The numbers of arrays, which are known at the call."""
-        if not isinstance(target, Tensor):
+        if not isinstance(target, (Tensor, tuple, Mapping)):
             self.check(type_of(value_of(pred)), target)
 
     def per_example(self, pred: Any, target: Any) -> Any:
@@ -119,6 +133,26 @@ class Loss(Configured):
         with scope(type(self).__name__):
             weight = self.weight_of_examples(pred, target)
             return ops.mean(each) if weight is None else _ratio(self, ops.sum(each), ops.sum(weight))
+
+
+class ElementLoss(Loss):
+    """Base of the losses that compare each number of the predictions with one of the target: these are brought to one
+    shape and one floating dtype, and integer classes [N] beside pred [N, K] become one-hot rows."""
+
+    def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
+        return match(type(self).__name__, pred, target)
+
+    def takes_labels(self, pred: TensorType, target: TensorType) -> bool:
+        if target.is_float or target.dtype == "bool" or target.shape != pred.shape[:1]:
+            return False
+        return pred.rank == 2 if several_outputs(pred) else self.admits.task == "yes or no"
+
+    def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
+        name, target = type(self).__name__, np.asarray(target)
+        if several_outputs(pred) and self.takes_labels(pred, type_beside(pred, target)):
+            check_classes(name, target, pred.shape[1], what)  # type: ignore[arg-type]
+        else:
+            check_range(name, self.admits, target, what)
 
 
 def _ratio(loss: Loss, total: Any, weight: Any) -> Any:
@@ -181,15 +215,15 @@ def weighted(loss: Any, pred: Any, target: Any, weight: Any, *, normalised: bool
     A loss with reduction="sum" is sum(w * l), with l the sum of the example's elements.
 
     With class weights of the loss's own the divisor is the sum of the products of both weights (normalised: of the
-    loss's own). Where all weights are 0, so is the loss. UsageError for a loss without per_example (a plain function),
-    ShapeError if w is not [N].
+    loss's own). Where all weights are 0, so is the loss. UsageError for a plain function, ShapeError
+    if w is not [N].
     """
     per_example = getattr(loss, "per_example", None)
     if per_example is None:
         name = getattr(loss, "__name__", type(loss).__name__)
         raise UsageError(
-            f"sample weights need the loss of each example, which {name} does not give; "
-            f"add a method per_example(pred, target) that returns a vector [N]"
+            f"sample weights need the loss of each example, and {name} gives one number; write it as a class: class "
+            "Own(nn.Loss) with a method elements(self, pred, target) that returns it before its mean, and loss=Own()"
         )
     summed = isinstance(loss, Loss) and getattr(loss, "reduction", "mean") == "sum"
     each = loss.sum_of_example(pred, target) if summed else per_example(pred, target)

@@ -23,6 +23,7 @@ from schuss.nn.admits import Admits, check_classes, check_log_probabilities, che
 from schuss.nn.config import real
 from schuss.nn.layers import shape_error
 from schuss.nn.loss import (
+    ElementLoss,
     Loss,
     both,
     check_reduction,
@@ -302,7 +303,7 @@ class NLLLoss(_ClassLoss):
 
 
 @dataclass(frozen=True)
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(ElementLoss):
     """-t log p - (1 - t) log(1 - p), p = sigmoid(z); the mean of all elements.
 
     Computed as max(z, 0) - z*t + log1p(exp(-|z|)). z and t have one shape, t in [0, 1]; integer classes [N]
@@ -338,7 +339,7 @@ class BCEWithLogitsLoss(Loss):
 
 
 @dataclass(frozen=True)
-class MSELoss(Loss):
+class MSELoss(ElementLoss):
     """(pred - target)**2, the mean of all elements. Integer classes [N] with pred [N, K] become one-hot."""
 
     admits: ClassVar[Admits] = NUMBERS
@@ -353,7 +354,7 @@ class MSELoss(Loss):
 
 
 @dataclass(frozen=True)
-class L1Loss(Loss):
+class L1Loss(ElementLoss):
     """|pred - target|, the mean of all elements; slope 0 at 0. Integer classes [N] become one-hot."""
 
     admits: ClassVar[Admits] = NUMBERS
@@ -368,7 +369,7 @@ class L1Loss(Loss):
 
 
 @dataclass(frozen=True)
-class HuberLoss(Loss):
+class HuberLoss(ElementLoss):
     """d**2/2 where |d| <= delta, else delta * (|d| - delta/2), d = pred - target; the mean of all elements.
 
     Integer classes [N] with pred [N, K] become one-hot. UsageError unless delta > 0. Source: Huber (1964).
@@ -389,7 +390,7 @@ class HuberLoss(Loss):
 
 
 @dataclass(frozen=True)
-class SmoothL1Loss(Loss):
+class SmoothL1Loss(ElementLoss):
     """d**2 / (2 beta) where |d| < beta, else |d| - beta/2, d = pred - target: HuberLoss(beta) / beta.
 
     beta = 0 is L1Loss. UsageError for a negative beta. Source: Girshick, Fast R-CNN (2015).

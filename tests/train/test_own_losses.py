@@ -1,0 +1,105 @@
+"""A loss of the user's own, written as a function or as a class derived from nn.Loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import schuss
+from schuss import nn, optim
+from schuss.errors import ShapeError, UsageError
+
+from .support import fit, line, same_bits, weights
+
+X, Y = line(48)
+
+
+def quantile(pred, target):
+    error = target - pred[:, 0]
+    return schuss.maximum(0.9 * error, -0.1 * error)
+
+
+def product(pred, target):
+    return pred * target
+
+
+class Own(nn.Loss):
+    def __init__(self, of):
+        self.of, self.seen = of, []
+
+    def elements(self, pred, target):
+        self.seen.append((pred, target))
+        return self.of(pred, target)
+
+
+def both_ways(of, y, model=lambda: nn.Linear(2, 1)):
+    """The trained weights, and what was seen, by a function and by a class."""
+    inner, own = Own(of), Own(of)
+    for loss, used in ((lambda p, t: inner.elements(p, t).mean(), inner), (own, own)):
+        trained = model()
+        fit(trained, (X, y), loss=loss, backend="reference")
+        yield weights(trained), used.seen
+
+
+@pytest.mark.parametrize(
+    ("of", "y"),
+    [
+        (quantile, Y[:, 0]),
+        (quantile, (10 * Y[:, 0]).astype(np.int32)),
+        (product, Y),
+        (lambda p, t: schuss.abs(p - schuss.one_hot(t, classes=1, dtype="float32")), np.zeros(48, np.int64)),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_class_gets_what_a_function_gets(of, y):
+    (trained, seen), (same, as_class) = both_ways(of, y)
+    assert same_bits(trained, same)
+    assert [[str(a.type) for a in pair] for pair in seen] == [[str(a.type) for a in pair] for pair in as_class]
+
+
+def test_both_are_refused_where_examples_meet_each_other():
+    for ways in (Own(lambda p, t: (p - t) ** 2), lambda p, t: ((p - t) ** 2).mean()):
+        with pytest.raises(ShapeError, match="every example with every other"):
+            fit(nn.Linear(2, 1), (X, Y[:, 0]), loss=ways, backend="reference")
+
+
+def test_labels_are_left_to_a_loss_of_ones_own():
+    """Beside several outputs they are no one-hot rows, and need not be classes."""
+    hits = Own(lambda p, t: (p - schuss.cast(t, dtype="float32")[:, None]) ** 2)
+    run = fit(nn.Linear(2, 3), (X, np.arange(48)), loss=hits, epochs=1, backend="reference")
+    assert "accuracy" not in run.history
+    assert {str(t.type) for _, t in hits.seen} == {"int64[N]"}
+
+
+class Two(nn.Module):
+    def __init__(self):
+        self.a, self.b = nn.Linear(2, 1), nn.Linear(2, 3)
+
+    def forward(self, x):
+        return {"a": self.a(x), "b": self.b(x)}
+
+
+def test_several_come_in_their_form():
+    def of(pred, target):
+        return (pred["a"][:, 0] - target[0]) ** 2 + (pred["b"] - target[1]).mean(axis=1) ** 2
+
+    (trained, _), (same, _) = both_ways(of, (Y[:, 0], np.repeat(Y, 3, axis=1)), Two)
+    assert same_bits(trained, same)
+
+
+def test_weights_of_examples_need_a_class_and_the_message_is_right():
+    w = np.arange(48) % 2
+    with pytest.raises(UsageError, match=r"class Own\(nn.Loss\) with a method elements\(self, pred, target\)"):
+        fit(nn.Linear(2, 1), (X, Y), loss=lambda p, t: quantile(p, t[:, 0]).mean(), sample_weight=w)
+    model, half = nn.Linear(2, 1), nn.Linear(2, 1)
+    options = {"backend": "reference", "batch_size": 48, "optimizer": optim.SGD(lr=0.1)}
+    fit(model, (X, Y[:, 0]), loss=Own(quantile), sample_weight=w, **options)
+    fit(half, (X[1::2], Y[1::2, 0]), loss=Own(quantile), **options)
+    for name, value in weights(half).items():
+        np.testing.assert_allclose(weights(model)[name], value, rtol=1e-5)
+
+
+def test_arrays_give_arrays():
+    pred, target = np.array([[1.0], [3.0]]), [2.0, 2.0]
+    assert Own(quantile)(pred, target) == pytest.approx((0.9 + 0.1) / 2)
+    assert Own(quantile).per_example(pred, target) == pytest.approx([0.9, 0.1])
