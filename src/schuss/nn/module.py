@@ -17,7 +17,7 @@ from schuss.errors import UsageError
 from schuss.nn import walk
 from schuss.nn.holding import ACTS, Shown, acting, inert, is_inert, looking_for_bytes, positional
 from schuss.nn.parameter import Array, Parameter
-from schuss.trace import Tensor, node_of, notice, scope, tracing
+from schuss.trace import Tensor, node_of, note_predictions, notice, scope, tracing
 
 
 class Module:
@@ -173,6 +173,8 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
         result = call(*args, **kwargs)
         if look is not None:
             look(result)
+        if running is None:
+            note_predictions(result)
         return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ _watched: contextvars.ContextVar[_Watched | None] = contextvars.ContextVar("watc
 RESHAPES = ("reshape", "cast", "identity")
 PARTS = (*RESHAPES, "slice", "transpose")
 _told: set[Site] = set()  # the lines that were warned of
+_predicted: weakref.WeakSet[Node] = weakref.WeakSet()
+MEND = "bring them to one shape first, as pred[:, 0] or target[:, None]; for pairs write x[:, None] and y[None, :]"
 
 
 @contextlib.contextmanager
@@ -45,6 +48,15 @@ def one_example_axis(what: str, *given: Any) -> Iterator[None]:
         _watched.reset(token)
 
 
+def note_predictions(result: Any) -> None:
+    """Note what a model gives that is called in a traced function: tensors, or tuples, lists and dicts of them.
+
+    Where such a function is traced for its arguments' shapes (jit, grad), nothing but these tells predictions [32,1]
+    against targets [32] from 32 examples by 32 numbers: a warning, once a line.
+    """
+    _predicted.update(_nodes(result))
+
+
 def _nodes(value: Any) -> Iterator[Node]:
     if isinstance(value, (tuple, list, Mapping)):
         for part in value.values() if isinstance(value, Mapping) else value:
@@ -59,6 +71,8 @@ def check_example_axes(
     """Look at an operation that broadcasts its operands; see one_example_axis."""
     watched = _watched.get()
     if watched is None or result.shape.count(N) < 2:
+        if result.rank == 2 and result.shape[0] == result.shape[1] not in (1, N) and len(_predicted):
+            _check_predictions(name, nodes, result, user_site)
         return
     of_examples = [n for n in nodes if N in n.type.shape]
     places = {n.type.rank - n.type.shape.index(N) for n in of_examples}
@@ -69,14 +83,50 @@ def check_example_axes(
         return  # a value against itself, written x[:, None] - x
     shapes = " against ".join(show(n.type.shape) for n in of_examples)
     text = f"{name}: {shapes} in {watched.what} is {show(result.shape)}, every example with every other"
-    mend = "bring them to one shape first, as pred[:, 0] or target[:, None]; for pairs write x[:, None] and y[None, :]"
     if any(_is_written(n, watched.given) for n in of_examples if n.type.rank == result.rank):
-        site = user_site() or Site("", 0)
-        if site not in _told:  # a loss is traced several times
-            _told.add(site)
-            warnings.warn_explicit(f"{text}; if that is not meant, {mend}", UserWarning, site.file, site.line)
+        _tell(text, user_site)
         return
-    raise ShapeError(f"{text}; {mend}")
+    raise ShapeError(f"{text}; {MEND}")
+
+
+def _tell(text: str, user_site: Callable[[], Site | None]) -> None:
+    site = user_site() or Site("", 0)
+    if site not in _told:  # a function is traced several times
+        _told.add(site)
+        warnings.warn_explicit(f"{text}; if that is not meant, {MEND}", UserWarning, site.file, site.line)
+
+
+def _check_predictions(
+    name: str, nodes: Sequence[Node], result: TensorType, user_site: Callable[[], Site | None]
+) -> None:
+    """Look at an operation that makes a square of numbers; see note_predictions."""
+    n = result.shape[0]
+    columns, rows = ([x for x in nodes if x.type.shape == shape] for shape in ((n, 1), (n,)))
+    if not columns or not rows or any(x.type.shape == result.shape for x in nodes):
+        return
+    if len({_origin(x, frozenset(), PARTS) for x in (*columns, *rows)}) == 1:
+        return
+    of_columns, of_rows = (frozenset().union(*map(_sources, some)) for some in (columns, rows))
+    given = any(s in _predicted or s.op in ("input", "const") for s in of_columns)  # and their axis of 1 not written
+    if given and any(s in _predicted for s in of_columns | of_rows):
+        shapes = " against ".join(show(x.type.shape) for x in nodes if x.type.rank)
+        _tell(f"{name}: {shapes} is {show(result.shape)}, every example with every other", user_site)
+
+
+def _sources(node: Node) -> frozenset[Node]:
+    """What a value was computed from, example by example: predictions, data and results of other operations."""
+    found, seen, left = set(), {node}, [node]
+    while left:
+        node = left.pop()
+        parts = [] if node in _predicted or node.attrs.get("keepdims") else node.inputs
+        before = [x for x in parts if x.type.shape == node.type.shape]
+        if not before and node.type.rank == 1 and node.op in PARTS:
+            before = [x for x in parts if x.type.shape[:1] == node.type.shape]
+        left += [x for x in before if x not in seen]
+        seen.update(before)
+        if not before:
+            found.add(node)
+    return frozenset(found)
 
 
 def _is_written(node: Node, given: frozenset[Node]) -> bool:
@@ -100,4 +150,4 @@ def _origin(node: Node, given: frozenset[Node], passed: tuple[str, ...] = RESHAP
     return node
 
 
-__all__ = ["check_example_axes", "one_example_axis"]
+__all__ = ["check_example_axes", "note_predictions", "one_example_axis"]
