@@ -65,7 +65,7 @@ def to_arrays(leaves: Sequence[Named]) -> list[Array]:
             array = to_array(value, path)
             array = narrowed(array, weak, path) if array.dtype.kind == "f" else array
         elif model and array.dtype.kind == "f" and not isinstance(value, nn.Parameter):
-            array = narrowed(array, model, path)
+            array = narrowed(array, model, path, value)
         result.append(array)
     return result
 
@@ -86,7 +86,9 @@ def _strong(value: Any, path: str) -> Array | None:
 
 def as_given_to_fit(model: Any, args: Sequence[Any]) -> Sequence[Any]:
     """A call's arguments with lists of arrays as fit takes them: as rows of one array, or, for a model that was fitted
-    to several inputs, as these. Other lists stay: a model may take one."""
+    to several inputs, as these; and data frames with their columns in the order they had in fit. Other lists stay: a
+    model may take one."""
+    args = with_columns_in_order(model, args)
     if not any(isinstance(arg, list) for arg in args):
         return args
     signature = nn.signature_of(model)
@@ -96,6 +98,14 @@ def as_given_to_fit(model: Any, args: Sequence[Any]) -> Sequence[Any]:
         if ranks == [i.type.rank for i in known]:
             return list(args[0])
     return [_rows(arg, known[i].type.rank if i < len(known) else 2) for i, arg in enumerate(args)]
+
+
+def with_columns_in_order(model: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """A call's arguments, the columns of data frames in the order they had in fit. DataError for other columns."""
+    if all(type(arg) is np.ndarray for arg in args):
+        return args
+    signature = nn.signature_of(model)
+    return args if signature is None else signature.in_order(args)
 
 
 def _rows(arg: Any, rank: int) -> Any:

@@ -11,9 +11,10 @@ import numpy as np
 from schuss import nn
 from schuss.api.outputs import fitted, is_classifier, outputs_of, width_of
 from schuss.data import as_array, check_labels
-from schuss.data.columns import columns
+from schuss.data.columns import columns, numbers
 from schuss.errors import DataError, UsageError
 from schuss.exec import executor
+from schuss.frames import in_order
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
@@ -104,7 +105,9 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
     if signature.targets or any(i.keyed for i in signature.inputs):
         task, found = _several_on(model, signature, x, y, loss)
         return replace(task, acting=acting), found
-    inputs = [as_array(a, "x") for a in (x if isinstance(x, tuple) else (x,))]
+    xs = signature.in_order(x if isinstance(x, tuple) else (x,))
+    y = in_order(y, None if signature.output is None else signature.output.columns, "y")
+    inputs = [numbers(a, "x") for a in xs]
     for known_input, a in zip(signature.inputs, inputs, strict=False):
         known_input.look_at(str(a.dtype), a.ndim)
     if len(inputs) == 1 == len(signature.inputs):
@@ -120,14 +123,15 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
 
 def _several_on(model: Any, signature: Signature, x: Any, y: Any, loss: Any) -> tuple[Task, dict[str, Array]]:
     """task_on for a model that takes a dict, or was trained on several targets."""
-    known = {f"x{i}": part.type for i, part in enumerate(signature.inputs)}
-    output = () if signature.output is None else (Input("y", signature.output.type),)
-    targets = signature.targets or output
+    output = signature.output
+    targets = signature.targets or (() if output is None else (Input("y", output.type, columns=output.columns),))
     if not targets:
         raise UsageError("the model's signature has no targets: fit it first")
-    known |= {f"y{i}" if i else "y": t.type for i, t in enumerate(targets)}
+    parts = {f"x{i}": part for i, part in enumerate(signature.inputs)}
+    parts |= {f"y{i}" if i else "y": part for i, part in enumerate(targets)}
+    known, names = {n: p.type for n, p in parts.items()}, {n: p.columns for n, p in parts.items()}
     forms = (form_of(signature.inputs), form_of(targets))
-    given = columns_of(x, y, model_dtype(model), like=known, forms=forms)
+    given = columns_of(x, y, model_dtype(model), like=known, forms=forms, order=names)
     if given.found.keys() != known.keys():
         counts = f"{len(signature.inputs)} inputs and {len(targets)} targets"
         raise DataError(f"the model was trained on {counts}; give as many")

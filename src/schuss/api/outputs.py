@@ -48,10 +48,12 @@ def outputs_of(model: Any, x: Any) -> Outputs:
     """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none, or
     the model does not give each row one.
 
-    x  an array, or a tuple of them for a model of several inputs
+    x  an array or a data frame, or a tuple of them for a model of several inputs
     """
     signature = signature_of(model)
-    xs = x if isinstance(x, tuple) and len(x) > 1 else (fitted(signature, x[0] if isinstance(x, tuple) else x),)
+    xs: tuple[Any, ...] = x if isinstance(x, tuple) else (x,)
+    xs = tuple(as_array(a, "x") for a in (xs if signature is None else signature.in_order(xs)))
+    xs = xs if len(xs) > 1 else (fitted(signature, xs[0]),)
     if not len(xs[0]):
         raise DataError("there are no rows: give at least one example")
     parts = []
@@ -86,7 +88,7 @@ def predict(model: Any, x: Any) -> Array:
 
     DataError for rows that do not fit the model.
     """
-    signature, outputs = signature_of(model), outputs_of(model, _given(x))
+    signature, outputs = signature_of(model), outputs_of(model, x)
     if is_classifier(signature):
         assert signature is not None
         assert signature.output is not None
@@ -105,7 +107,7 @@ def predict_proba(model: Any, x: Any) -> Array:
 
     UsageError for a model whose loss does not say what probabilities are: of numbers, or with a loss of one's own.
     """
-    signature, outputs = signature_of(model), outputs_of(model, _given(x))
+    signature, outputs = signature_of(model), outputs_of(model, x)
     name = _loss_name(signature)
     if name not in PROBABILITIES:
         loss = "of your own" if name not in vars(nn) else f"nn.{name}"
@@ -133,10 +135,6 @@ def names_of(signature: Signature | None, labels: Array) -> Array:
     names = (None if signature is None else signature.classes) or ()
     most = int(labels.max(initial=-1)) + 1
     return np.array([*names, *map(str, range(len(names), most))])[labels]
-
-
-def _given(x: Any) -> Any:
-    return tuple(as_array(a, "x") for a in x) if isinstance(x, tuple) else as_array(x, "x")
 
 
 def width_of(task: Task) -> int:

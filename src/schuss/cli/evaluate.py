@@ -19,6 +19,7 @@ from schuss.signature import Signature
 
 Array = Any
 WIDEST = 30  # classes a confusion matrix is printed for
+ACROSS = 100  # characters of a line of it; with longer names it has their numbers
 
 
 @click.command("evaluate")
@@ -110,7 +111,7 @@ def _show(result: dict[str, Any]) -> None:
         say(f"{name:<{width}}{value}")
     if "classes" in result:
         _show_classes(result["classes"])
-        _show_confusion(result["confusion"])
+        _show_confusion(result["confusion"], [row["name"] for row in result["classes"]])
 
 
 def _show_classes(table: list[dict[str, Any]]) -> None:
@@ -121,13 +122,18 @@ def _show_classes(table: list[dict[str, Any]]) -> None:
         say(f"{row['name']:>{width}}  {row['examples']:>8}  {shares[0]:>9}  {shares[1]:>6}  {shares[2]:>6}")
 
 
-def _show_confusion(matrix: list[list[int]]) -> None:
+def _show_confusion(matrix: list[list[int]], names: list[str]) -> None:
+    """Rows and columns by the classes' names; columns of long names by their numbers, which the rows tell."""
     if len(matrix) > WIDEST:
         say(f"\n{len(matrix)} classes are too many for a confusion matrix here; --json has it")
         return
-    width = 2 + max(len(str(n)) for n in [len(matrix), *chain(*matrix)])
+    numbers = [str(c) for c in range(len(matrix))]
+    by_name = (len(matrix) + 1) * (2 + max(map(len, names))) <= ACROSS or names == numbers
+    columns = names if by_name else numbers
+    rows = names if by_name else [f"{c} {name}" for c, name in enumerate(names)]
+    head, width = max(5, *map(len, rows)), 2 + max(len(str(n)) for n in [*columns, *chain(*matrix)])
     say("\ntrue \\ predicted")
-    say(" " * 5 + "".join(f"{c:>{width}}" for c in range(len(matrix))))
-    for c, row in enumerate(matrix):
+    say(" " * head + "".join(f"{name:>{width}}" for name in columns))
+    for name, row in zip(rows, matrix, strict=True):
         cells = "".join(f"{n or '.':>{width}}" for n in row)
-        say(f"{c:>5}{cells}")
+        say(f"{name:>{head}}{cells}")

@@ -10,6 +10,7 @@ import click
 
 from schuss.cli.models import opened
 from schuss.cli.say import say
+from schuss.frames import listed
 from schuss.signature import Signature
 from schuss.signature.signature import scale_in_words
 
@@ -38,6 +39,7 @@ def command(model: Path, as_json: bool) -> None:
         "classes": signature.classes,
         "scale": next((i.scale for i in signature.inputs if i.scale is not None), None),
         "signature": signature.to_json(),
+        "columns": next((i.columns for i in signature.inputs if i.columns is not None), None),
         "parameters": sum(p.data.size for p in nn.named_parameters(network).values()),
         "layers": _layers(network, signature),
         "loss": signature.loss,
@@ -86,6 +88,8 @@ def _show(result: dict[str, Any]) -> None:
     say(f"{result['file']}  {result['bytes']:,} bytes, written by schuss {result['version']}")
     scale = "" if result["scale"] is None else f", times {scale_in_words(result['scale'])}"
     say(f"\ninput    {', '.join(result['inputs'])}{scale}")
+    if result["columns"]:
+        say(f"columns  {listed(result['columns'])}")
     if result["target"]:
         say(f"target   {result['target']}")
     if result["classes"]:

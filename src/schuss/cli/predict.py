@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -14,6 +15,7 @@ import numpy as np
 from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
 from schuss.cli.say import say
 from schuss.errors import DataError, UsageError
+from schuss.signature import Signature
 
 Array = Any
 SHOWN = 20  # rows on a terminal
@@ -42,7 +44,7 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
     outputs = outputs_of(network, x)
     result = _result(model, file, outputs, signature)
     if output is not None:
-        _write(output, result, outputs)
+        _write(output, result, outputs, signature)
         say(f"{len(outputs.values):,} predictions in {output}", err=True)
     if as_json:
         say(json.dumps(result))
@@ -94,7 +96,7 @@ def _result(model: Path, file: Path, outputs: Outputs, signature: Any) -> dict[s
     return {"model": str(model), "file": str(file), "kind": outputs.kind, "classes": names or None, "predictions": rows}
 
 
-def _write(output: Path, result: dict[str, Any], outputs: Outputs) -> None:
+def _write(output: Path, result: dict[str, Any], outputs: Outputs, signature: Signature | None) -> None:
     from schuss.paths import atomic_write
 
     kind = output.suffix.lower()
@@ -105,17 +107,28 @@ def _write(output: Path, result: dict[str, Any], outputs: Outputs) -> None:
         np.save(buffer, outputs.values, allow_pickle=False)
         atomic_write(output, buffer.getvalue())
     else:
-        atomic_write(output, _csv(result, outputs).encode())
+        atomic_write(output, _csv(result, outputs, signature).encode())
 
 
-def _csv(result: dict[str, Any], outputs: Outputs) -> str:
-    name = {"probabilities": "p", "scores": "score", "values": "value"}[outputs.kind]
+def _csv(result: dict[str, Any], outputs: Outputs, signature: Signature | None) -> str:
     classes = ["class"] if "class" in result["predictions"][0] else []
-    lines = [",".join(["row", *classes, *(f"{name}{i}" for i in range(outputs.values.shape[1]))])]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["row", *classes, *_headings(outputs, signature)])
     for row in result["predictions"]:
-        numbers = [repr(v) for v in row[outputs.kind]]
-        lines.append(",".join([str(row["row"]), *([row["name"]] if classes else []), *numbers]))
-    return "\n".join(lines) + "\n"
+        table.writerow([row["row"], *([row["name"]] if classes else []), *map(repr, row[outputs.kind])])
+    return text.getvalue()
+
+
+def _headings(outputs: Outputs, signature: Signature | None) -> list[str]:
+    """p_cat, p_dog where classes have names, price, age where the targets' columns have; else p0, p1 or value0."""
+    count = outputs.values.shape[1]
+    name = {"probabilities": "p", "scores": "score", "values": "value"}[outputs.kind]
+    known = None if signature is None else signature.classes
+    if known is not None and count in (1, len(known)):
+        return [f"{name}_{c}" for c in (known[-1:] if count == 1 else known)]  # one number is the second class's
+    columns = None if signature is None or signature.output is None else signature.output.columns
+    return list(columns) if columns is not None and len(columns) == count else [f"{name}{i}" for i in range(count)]
 
 
 def _show(result: dict[str, Any], outputs: Outputs) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from schuss.data.foreign import of_objects, plain
 from schuss.errors import DataError
+from schuss.frames import column_at
 
 Array = np.ndarray[Any, Any]
 
@@ -79,8 +80,11 @@ def _mend(value: Any) -> str:
     return "convert it to float32 or to integers"
 
 
-def check_finite(array: Array, what: str) -> None:
-    """Raises DataError naming the first NaN or infinite entry by row and column (of the flattened row)."""
+def check_finite(array: Array, what: str, frame: Any = None) -> None:
+    """Raises DataError naming the first NaN or infinite entry by row and column (of the flattened row).
+
+    frame  the data frame whose columns they are: then the column's name
+    """
     if array.dtype.kind != "f" or not array.size:
         return
     rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
@@ -90,7 +94,8 @@ def check_finite(array: Array, what: str) -> None:
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
             bad = rows[start + row, column]
-            raise DataError(f"{what}: {bad} at row {start + row}, column {column}; fill or drop such entries")
+            where = f"row {start + row}, {column_at(int(column), frame)}"
+            raise DataError(f"{what}: {bad} at {where}; fill or drop such entries")
 
 
 def check_labels(labels: Array, what: str, classes: int | None = None) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 
 from schuss.data.arrays import Array, as_array, check_finite
 from schuss.errors import DataError, ShapeError
+from schuss.frames import column_at, is_frame
 from schuss.ir.types import DTYPES, TensorType
 
 _KNOWN = frozenset(np.dtype(name) for name in DTYPES)
@@ -33,8 +34,8 @@ def whole(array: Array, what: str) -> Array:
     return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
 
 
-def narrowed(array: Array, dtype: str, what: str) -> Array:
-    """Floats in another floating dtype. DataError names the first that is beyond it."""
+def narrowed(array: Array, dtype: str, what: str, frame: Any = None) -> Array:
+    """Floats in another floating dtype. DataError names the first that is beyond it; frame: see check_finite."""
     try:
         with np.errstate(over="raise"):
             return array.astype(dtype, copy=False)
@@ -42,15 +43,23 @@ def narrowed(array: Array, dtype: str, what: str) -> Array:
         with np.errstate(over="ignore"):
             lost = np.isinf(array.astype(dtype)) & np.isfinite(array)
     row, *place = np.argwhere(lost)[0] if array.ndim else (0,)
-    column = f", column {np.ravel_multi_index(place, array.shape[1:])}" if place else ""
+    column = f", {column_at(int(np.ravel_multi_index(place, array.shape[1:])), frame)}" if place else ""
     mend = "scale the data, or convert the model with nn.to_dtype(model, 'float64')"
     raise DataError(f"{what}: {array[lost][0]:.3g} at row {row}{column} is beyond {dtype}; {mend}")
 
 
-def floating(array: Array, dtype: str, what: str) -> Array:
+def floating(array: Array, dtype: str, what: str, frame: Any = None) -> Array:
     """Numbers as finite floats of that dtype. DataError names the first that is none or does not fit."""
-    check_finite(array, what)
-    return narrowed(array, dtype, what)
+    check_finite(array, what, frame)
+    return narrowed(array, dtype, what, frame)
+
+
+def numbers(value: Any, what: str) -> Array:
+    """as_array; of a data frame finite numbers. DataError names the column that holds another."""
+    array = as_array(value, what)
+    if is_frame(value):
+        check_finite(array, what, value)
+    return array
 
 
 def column(value: Any, what: str, dtype: str, like: TensorType | None = None) -> Array:
@@ -64,17 +73,17 @@ def column(value: Any, what: str, dtype: str, like: TensorType | None = None) ->
     if array.ndim == 0:
         raise ShapeError(f"{what}: needs an axis of examples, got a single number")
     if like is not None and str(array.dtype) != like.dtype:
-        array = _turned(array, like.dtype, what)
+        array = _turned(array, like.dtype, what, value)
     elif array.dtype.kind == "f":
-        array = floating(array, dtype, what)
+        array = floating(array, dtype, what, value)
     return np.ascontiguousarray(whole(array, what) if array.dtype.kind in "biu" else array)
 
 
-def _turned(array: Array, dtype: str, what: str) -> Array:
+def _turned(array: Array, dtype: str, what: str, frame: Any) -> Array:
     """In the dtype a model was trained with, no value changed but by rounding to floats."""
     want = np.dtype(dtype)
     if want.kind == "f":
-        return floating(array, dtype, what)
+        return floating(array, dtype, what, frame)
     if array.dtype.kind == "f":
         mend = f"convert it with .astype('{dtype}')"
         raise DataError(f"{what}: is {array.dtype}, the model was trained on {dtype}; {mend}")

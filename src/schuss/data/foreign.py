@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DataError
+from schuss.frames import is_frame
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +26,7 @@ def plain(value: Any, what: str) -> Any:
         return _from_torch(value, what)
     if hasattr(value, "collect"):
         raise DataError(f"{what}: is a lazy data frame; call .collect() first")
-    if hasattr(value, "columns") and hasattr(value, "dtypes"):
+    if is_frame(value):
         return _from_frame(value, what)
     if hasattr(value, "dtype") and hasattr(value, "to_numpy"):
         return _column(value, what)

@@ -39,6 +39,8 @@ def explain_loss(
     signature = nn.signature_of(model)
     y = source_of((x, y), classes=None if signature is None else signature.classes, owner="graph").y
     inputs = input_names(model, x, set(parameters))
+    if signature is not None:
+        x = signature.in_order((x,))[0] if not isinstance(x, tuple) else signature.in_order(x)
     xs = list(x.values()) if isinstance(x, Mapping) else x if isinstance(x, tuple) else (x,)
     form, ys = _targets(x, y)
     targets = [_free(name, {*parameters, *inputs}) for name in form.labels("y", len(ys))]

@@ -103,7 +103,7 @@ def set_signature(model: Any, signature: Signature | None) -> None:
 
 def _let_act(model: Any, signature: Signature) -> None:
     """See to it that the signature in the object's `__dict__` acts when the object is called."""
-    if signature.key is not None and not getattr(model, ACTS, False) and CALLED not in model.__dict__:
+    if signature.acts and not getattr(model, ACTS, False) and CALLED not in model.__dict__:
         model.__dict__[CALLED] = Intercepted(type(model))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from schuss import ops
 from schuss.errors import warn
+from schuss.frames import in_order
 from schuss.ir.types import DTYPES, N, Shape, TensorType
 from schuss.trace import Tensor, scope
 
@@ -21,6 +22,7 @@ class Input:
     scale  what integers are multiplied by, and floats are not; None: they are taken as the numbers they are
     keyed  whether the model gets it in a dict, under its name
     within whether the model itself multiplies integers, as one from a file that was saved around a fitted model
+    columns the names of the data frame's columns that it was trained on; None: an array, or columns without names
     """
 
     name: str
@@ -28,6 +30,7 @@ class Input:
     scale: float | None = None
     keyed: bool = False
     within: bool = False
+    columns: tuple[str, ...] | None = None
 
     @property
     def dtype(self) -> str:
@@ -46,8 +49,13 @@ class Input:
         """What a compiled call depends on; None for an input that is taken as it is."""
         return self.scale
 
+    def in_order(self, x: Any) -> Any:
+        """A data frame with its columns in the order of the training; anything else as it is. DataError for others."""
+        return x if isinstance(x, (np.ndarray, Tensor)) else in_order(x, self.columns, self.name)
+
     def prepared(self, x: Any, dtype: str) -> Any:
         """Raw data, a tensor or an array, as the model of this dtype takes them: graph operations on tensors."""
+        x = self.in_order(x)
         if self.scale is None:
             self.look_at(str(getattr(x, "dtype", "")), getattr(x, "ndim", 0))
             return x
@@ -76,7 +84,8 @@ class Input:
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it."""
         written = {"name": self.name, "type": type_to_json(self.type), "scale": self.scale}
-        return written | {name: True for name in ("keyed", "within") if getattr(self, name)}
+        written |= {name: True for name in ("keyed", "within") if getattr(self, name)}
+        return written if self.columns is None else {**written, "columns": list(self.columns)}
 
     def __str__(self) -> str:
         return str(self.type)

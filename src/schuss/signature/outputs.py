@@ -18,6 +18,7 @@ class Output:
     classes  the names of the classes in the order of their labels; None where they have none
     named    whether the targets were these names, and not the labels: then predictions are names, too
     scale    what integer targets are multiplied by: those that are the input itself (an autoencoder's)
+    columns  the names of the columns, where the targets were a data frame of several
     """
 
     type: TensorType
@@ -25,6 +26,7 @@ class Output:
     classes: tuple[str, ...] | None = None
     scale: float | None = None
     named: bool = False
+    columns: tuple[str, ...] | None = None
 
     def prepared(self, y: Any, dtype: str) -> Any:
         """Targets as the model's loss takes them."""
@@ -34,4 +36,5 @@ class Output:
         """As a model file holds it."""
         classes = None if self.classes is None else list(self.classes)
         written = {"type": type_to_json(self.type), "task": self.task, "classes": classes, "scale": self.scale}
-        return {**written, "named": self.named}
+        written["named"] = self.named
+        return written if self.columns is None else {**written, "columns": list(self.columns)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
 
 from schuss.errors import printable
+from schuss.frames import listed
 from schuss.ir.types import N, TensorType
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
@@ -52,6 +53,11 @@ class Signature:
         """What integer targets are multiplied by, where they are the input itself."""
         return None if self.output is None else self.output.scale
 
+    def target_columns(self, type: TensorType) -> tuple[str, ...] | None:
+        """The names of the targets' columns, if they have names and targets of this type are as many."""
+        alike = self.output is not None and self.output.type.shape[1:] == type.shape[1:]
+        return self.output.columns if alike and self.output is not None else None
+
     @property
     def classes(self) -> tuple[str, ...] | None:
         """The names of the classes, if they have names."""
@@ -68,12 +74,28 @@ class Signature:
         keys = tuple(i.key for i in self.inputs)
         return keys if any(k is not None for k in keys) else None
 
+    @property
+    def acts(self) -> bool:
+        """Whether it does anything to data."""
+        return self.key is not None or any(i.columns is not None for i in self.inputs)
+
     def prepared(self, xs: Sequence[Any], dtype: str) -> tuple[Any, ...]:
         """Arguments of the model, tensors or arrays, as a model of this dtype takes them; others stay."""
+        return self._each(xs, lambda given, x: given.prepared(x, dtype))
+
+    def in_order(self, xs: Sequence[Any]) -> tuple[Any, ...]:
+        """Arguments of the model, the columns of data frames in the order of the training; others stay.
+
+        DataError for a frame with other columns.
+        """
+        return self._each(xs, lambda given, x: given.in_order(x))
+
+    def _each(self, xs: Sequence[Any], change: Callable[[Input, Any], Any]) -> tuple[Any, ...]:
+        """What becomes of each argument by the input it is, those of a dict by name."""
         if len(xs) == 1 and isinstance(xs[0], Mapping) and any(i.keyed for i in self.inputs):
             by_name = {i.name: i for i in self.inputs}
-            return ({k: by_name[k].prepared(x, dtype) if k in by_name else x for k, x in xs[0].items()},)
-        known = [i.prepared(x, dtype) for i, x in zip(self.inputs, xs, strict=False)]
+            return ({k: change(by_name[k], x) if k in by_name else x for k, x in xs[0].items()},)
+        known = [change(i, x) for i, x in zip(self.inputs, xs, strict=False)]
         return (*known, *xs[len(known) :])
 
     def of_inputs(self) -> Signature:
@@ -146,10 +168,15 @@ def settings_of(value: Any) -> Any:
 
 def input_in_words(given: Input) -> str:
     """uint8[N, 28, 28]: integers are multiplied by 1/255, floats taken as they are"""
-    text = _type_in_words(given.type)
+    text = _type_in_words(given.type) + columns_in_words(given.columns)
     if given.scale is not None:
         text += f": integers are multiplied by {scale_in_words(given.scale)}, floats are taken as they are"
     return text + ": the model scales integers itself" * given.within
+
+
+def columns_in_words(columns: Sequence[str] | None) -> str:
+    """(columns 'age', 'height', ...), or nothing."""
+    return "" if columns is None else f" (columns {listed(columns)})"
 
 
 def scale_in_words(scale: float) -> str:
@@ -159,7 +186,7 @@ def scale_in_words(scale: float) -> str:
 
 def output_in_words(output: Output) -> str:
     """int64[N]: labels of 3 classes (cat, dog, eel)"""
-    text = _type_in_words(output.type)
+    text = _type_in_words(output.type) + columns_in_words(output.columns)
     if output.classes is not None:
         names = ", ".join(output.classes[:SHOWN]) + ", ..." * (len(output.classes) > SHOWN)
         text += f": labels of {len(output.classes)} classes ({names})"

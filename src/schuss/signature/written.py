@@ -50,7 +50,7 @@ def _task(target: TensorType, description: Mapping[str, Any]) -> str:
 
 
 def _input(written: Any) -> Input:
-    fields = _fields(written, {"name", "type", "scale"}, "input", {"keyed": False, "within": False})
+    fields = _fields(written, {"name", "type", "scale"}, "input", {"keyed": False, "within": False, "columns": None})
     if not isinstance(fields["name"], str) or len(fields["name"]) > LONGEST:
         raise ModelFileError("input: its name is no text")
     if not isinstance(fields["keyed"], bool):
@@ -58,11 +58,12 @@ def _input(written: Any) -> Input:
     scale, within = _scale(fields["scale"]), fields["within"]
     if not isinstance(within, bool) or (within and scale is not None):
         raise ModelFileError("input: whether the model scales it itself")
-    return Input(fields["name"], _type(fields["type"], "input"), scale, fields["keyed"], within)
+    type = _type(fields["type"], "input")
+    return Input(fields["name"], type, scale, fields["keyed"], within, _columns(fields["columns"], type, "input"))
 
 
 def _output(written: Any) -> Output:
-    fields = _fields(written, {"type", "task", "classes", "scale", "named"}, "output")
+    fields = _fields(written, {"type", "task", "classes", "scale", "named"}, "output", {"columns": None})
     task, classes = fields["task"], fields["classes"]
     if task not in (None, CLASSIFICATION, REGRESSION):
         raise ModelFileError("output: its task is none that this version knows")
@@ -74,7 +75,18 @@ def _output(written: Any) -> Output:
     named = fields["named"]
     if not isinstance(named, bool) or (named and classes is None):
         raise ModelFileError("output: whether its targets were names")
-    return Output(_type(fields["type"], "output"), task, classes, _scale(fields["scale"]), named)
+    type = _type(fields["type"], "output")
+    return Output(type, task, classes, _scale(fields["scale"]), named, _columns(fields["columns"], type, "output"))
+
+
+def _columns(written: Any, type: TensorType, what: str) -> tuple[str, ...] | None:
+    """The names of a data frame's columns, one for each number of a row."""
+    if written is None:
+        return None
+    texts = isinstance(written, list) and all(isinstance(name, str) for name in written)
+    if not texts or type.shape[1:] != (len(written),):
+        raise ModelFileError(f"{what}: its columns are no names, one for each")
+    return tuple(written)
 
 
 def _fields(written: Any, names: set[str], what: str, optional: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from schuss.errors import DataError, UsageError
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
+from schuss.nn.holding import signature_of
 from schuss.nn.walk import frozen_names
 from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
@@ -30,7 +31,9 @@ from schuss.train.options import Data, Options, options
 from schuss.train.resume import take_up, with_total
 from schuss.train.source import (
     Columns,
+    Names,
     Source,
+    as_before,
     by_label,
     check_arguments,
     check_names,
@@ -39,6 +42,7 @@ from schuss.train.source import (
     inputs_of,
     is_the_input,
     source_of,
+    with_columns,
 )
 from schuss.train.step import Metric, Task
 from schuss.train.weights import sample_weights, weigh
@@ -78,7 +82,8 @@ def fit(
 
     model         a Module, or any object with `__call__` whose attributes hold layers and Parameters
     data          (x, y): arrays of N examples (numpy, DLPack, lists, data frames); x may be a tuple or dict of
-                  inputs, y labels, names of classes, numbers, or a tuple or dict of several targets. Or a
+                  inputs, y labels, names of classes, numbers, or a tuple or dict of several targets. The columns of a
+                  data frame are known by name from then on: the model takes frames with them in any order. Or a
                   schuss.data.Dataset: its training rows, flat if the model takes rows alone
     loss          called with (pred, target), gives a scalar tensor; schuss.nn's, or a function of yours
     optimizer     schuss.optim's, or any object with init and update
@@ -148,7 +153,8 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     dtype = next(iter(parameters.values())).dtype
     source = fitting(source_of(data), model) if isinstance(data, Dataset) else source_of(data)
     check_names(asked.loss, source)
-    given = columns_of(source.x, source.y, dtype)
+    before = signature_of(model) or Signature()
+    given = columns_of(*as_before(before, source.x, source.y), dtype)
     train = given.found
     if asked.sample_weight is not None:
         train["w"] = sample_weights(asked.sample_weight, len(train["x0"]))
@@ -163,28 +169,31 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     check_fit(task, train, held)
     labels = "accuracy" in task.metrics and task.target.rank == 1
     names, named = (source.classes, source.named) if labels else (None, False)
-    output = Output(task.target, CLASSIFICATION if labels else REGRESSION, names, task.target_scale, named)
+    columns = given.names["y"] or before.target_columns(task.target)
+    output = Output(task.target, CLASSIFICATION if labels else REGRESSION, names, task.target_scale, named, columns)
     signature = Signature(task.inputs, output, asked.loss, task.optimizer)
     if task.form != ALONE:
-        signature = replace(signature, output=None, targets=_named(task))
+        signature = replace(signature, output=None, targets=_named(task, given.names))
     on = executor(asked.backend, asked.threads)
     trainer = Trainer(task, on, asked, key, train, held, signature=signature)
     take_up(trainer)
     return ready(trainer)
 
 
-def _named(task: Task) -> tuple[Input, ...]:
+def _named(task: Task, columns: Names) -> tuple[Input, ...]:
     """Several targets with their names, or places."""
     keyed = task.form.names is not None
     names = task.form.names or tuple(map(str, range(len(task.targets))))
-    return tuple(Input(n, t, keyed=keyed) for n, t in zip(names, task.targets.values(), strict=True))
+    parts = zip(names, task.targets.items(), strict=True)
+    return tuple(Input(name, type, keyed=keyed, columns=columns.get(at)) for name, (at, type) in parts)
 
 
 def _held(given: Any, dtype: str, train: Columns, source: Source) -> dict[str, Array]:
     """The columns of validation data that are given: (x, y) or (x, y, weights)."""
     like = {name: _row_type(array) for name, array in train.found.items()}
     x, y = source_of(tuple(given[:2]), classes=source.classes, what="validation y").pair
-    held = columns_of(x, y, dtype, ("validation x", "validation y"), like, (train.x, train.y)).found
+    names = ("validation x", "validation y")
+    held = columns_of(x, y, dtype, names, like, (train.x, train.y), order=train.names).found
     _check_bytes(x, y, train, like)
     if len(given) == 3:
         held["w"] = sample_weights(given[2], len(held["x0"]), "validation weights")
@@ -220,6 +229,7 @@ def _task(model: Any, asked: Options, given: Columns, source: Source) -> Task:
     columns = given.found
     types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
     inputs = inputs_of(model, types, columns, asked.scale, source.scale, given.x.names)
+    inputs = with_columns(inputs, given.names, signature_of(model) or Signature())
     named = metrics_by_name(asked.metrics)
     target = _row_type(columns[given.targets[0]])
     frozen = frozenset(frozen_names(model))

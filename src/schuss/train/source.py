@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from schuss.data import Dataset, labels_of, names_in
 from schuss.data.columns import column, columns
 from schuss.data.dataset import IMAGES
 from schuss.errors import DataError, SchussError, ShapeError, UsageError, warn
+from schuss.frames import column_names, in_order
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype
@@ -23,6 +25,7 @@ from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.signature.indices import used_as_indices
 from schuss.signature.inputs import as_inputs, handed_over
 
+Names = Mapping[str, tuple[str, ...] | None]  # of the columns of data frames, by x0, x1, ..., y, y1, ...
 OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss)  # losses that names of classes are nothing for
 
 
@@ -78,6 +81,7 @@ class Columns:
     found: dict[str, Array]
     x: Form = ALONE
     y: Form = ALONE
+    names: Names = field(default_factory=dict)  # of the columns of data frames
 
     @property
     def targets(self) -> list[str]:
@@ -92,12 +96,14 @@ def columns_of(
     names: tuple[str, str] = ("x", "y"),
     like: Mapping[str, TensorType] | None = None,
     forms: tuple[Form, Form] | None = None,
+    order: Names | None = None,
 ) -> Columns:
     """x and y, each an array or several in a tuple or a dict, as columns; see schuss.data.columns.
 
     names  what messages call x and y
     like   types of the columns by name, where they are known
     forms  of the data they are to be like: a dict may have another order
+    order  names of the columns of data frames, in the order to have; None: as they come
 
     ShapeError for another form than is wanted; DataError as for columns.
     """
@@ -110,6 +116,9 @@ def columns_of(
         x_form, xs = _in_form(x_form, xs, forms[0], names[0])
         y_form, ys = _in_form(y_form, ys, forms[1], names[1])
     labels = y_form.labels(names[1], len(ys))
+    if order is not None:
+        xs = _ordered(xs, "x", x_form.labels(names[0], len(xs)), order)
+        ys = _ordered(ys, "y", labels, order)
     found = columns(xs, ys[0], dtype, (names[0], labels[0]), like)
     for i, more in enumerate(ys[1:], start=1):
         array = column(more, labels[i], dtype, (like or {}).get(f"y{i}"))
@@ -117,7 +126,45 @@ def columns_of(
         n = len(found["x0"])
         if len(array) != n:
             raise DataError(f"{names[0]} has {n} examples but {labels[i]} has {len(array)}; each needs one")
-    return Columns(found, x_form, y_form)
+    return Columns(found, x_form, y_form, _names_of(xs, ys))
+
+
+def _names_of(xs: Sequence[Any], ys: Sequence[Any]) -> Names:
+    """The names of the columns of data frames; a target of one column needs none."""
+    names = {f"x{i}": column_names(x) for i, x in enumerate(xs)}
+    targets = {_target(i): column_names(y) for i, y in enumerate(ys)}
+    return names | {at: held if held and len(held) > 1 else None for at, held in targets.items()}
+
+
+def _ordered(parts: Sequence[Any], letter: str, labels: Sequence[str], order: Names) -> list[Any]:
+    """The parts, the columns of data frames in the order of these names."""
+    places = [_target(i) if letter == "y" else f"x{i}" for i in range(len(parts))]
+    return [in_order(part, order.get(at), what) for part, at, what in zip(parts, places, labels, strict=True)]
+
+
+def _target(i: int) -> str:
+    return f"y{i}" if i else "y"
+
+
+def as_before(signature: Signature, x: Any, y: Any) -> tuple[Any, Any]:
+    """Data frames with their columns in the order a model was trained on before, whose weights go on; others stay."""
+    with suppress(DataError):
+        x = signature.in_order(x) if isinstance(x, tuple) else signature.in_order((x,))[0]
+    output = signature.output
+    with suppress(DataError):
+        y = y if output is None or output.columns is None else in_order(y, output.columns, "y")
+    return x, y
+
+
+def with_columns(inputs: Sequence[Input], names: Names, before: Signature) -> tuple[Input, ...]:
+    """The inputs with the names of their columns: those of data frames; of arrays those that the model knows."""
+    known = {i.name: i for i in before.inputs}
+    found = []
+    for at, given in enumerate(inputs):
+        old = known.get(given.name)
+        kept = old.columns if old is not None and old.shape[1:] == given.shape[1:] else None
+        found.append(replace(given, columns=names.get(f"x{at}") or kept))
+    return tuple(found)
 
 
 def check_arguments(model: Any, form: Form, count: int) -> None:
@@ -266,5 +313,5 @@ def by_label(weights: Any, classes: Sequence[str] | None) -> Any:
     return {place.get(k, k): v for k, v in weights.items()}
 
 
-__all__ = ["Columns", "Source", "by_label", "check_arguments", "check_names", "columns_of"]
-__all__ += ["inputs_of", "is_the_input", "source_of"]
+__all__ = ["Columns", "Source", "as_before", "by_label", "check_arguments", "check_names", "columns_of"]
+__all__ += ["inputs_of", "is_the_input", "source_of", "with_columns"]

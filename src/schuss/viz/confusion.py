@@ -30,7 +30,7 @@ def predicted(model: Any, x: Any, y: Any, picture: str) -> tuple[Any, Array]:
     if labels.dtype.kind not in "iub" or labels.ndim != 1:
         raise UsageError(f"{picture}: y must be integer labels [N], got {labels.dtype}{list(labels.shape)}")
     labels = labels.astype(np.int64)
-    outputs = outputs_of(model, as_array(x, "x"))
+    outputs = outputs_of(model, x)
     if len(outputs.raw) != len(labels):
         raise DataError(f"{picture}: x has {len(outputs.raw)} rows, y has {len(labels)}")
     check_labels(labels, "y", max(outputs.raw.shape[1], 2))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from schuss.api.outputs import fitted, read
-from schuss.data import check_finite
+from schuss.data import as_array, check_finite
 from schuss.errors import LoweringError
 from schuss.exec import executor
 from schuss.ir.executor import Array, Compiled
@@ -46,16 +47,23 @@ class Forward:
         return shown
 
 
-def prepared(model: object, x: Array) -> Array:
+def as_trained(model: object, x: Any) -> Array:
+    """Rows as an array; of a data frame with the columns in the order of the training."""
+    signature = signature_of(model) or Signature()
+    return as_array(signature.in_order((x,))[0], "x")
+
+
+def prepared(model: object, x: Any) -> Array:
     """Rows as the model computes with them: in the shape and dtype of its input, integers scaled as in its training.
 
     A single row without the axis of examples gets one. DataError for rows that do not fit, and for NaN or infinity.
     """
     signature, dtype = signature_of(model) or Signature(), model_dtype(model)
-    rows = fitted(signature, np.asarray(x))
+    (x,) = signature.in_order((x,))
+    rows = fitted(signature, as_array(x, "x"))
     if not signature.inputs and rows.ndim < 2:
         rows = rows[np.newaxis]
-    check_finite(rows, "x")
+    check_finite(rows, "x", x)
     if rows.dtype.kind == "f":
         return np.ascontiguousarray(rows, dtype)
     if signature.inputs and signature.inputs[0].scale is not None:

@@ -16,7 +16,7 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
 from schuss.viz import style
-from schuss.viz.forward import input_scale, prepared
+from schuss.viz.forward import as_trained, input_scale, prepared
 from schuss.viz.images import is_image, show_gray, show_signed
 
 ROWS = 6  # examples shown at most
@@ -29,8 +29,9 @@ def saliency_data(model: Any, x: Any, of: int | None = None) -> Array:
     x   rows as in training, or one row
     of  which output; None: of a classifier each row's largest, of a model of one output that one
 
-    Has x's shape, in the model's dtype; for bytes it is the change per grey level. Rows stand alone: by schuss.grad of
-    the sum over rows. UsageError if `of` is out of range, or has to be given.
+    Has x's shape, the columns of a data frame in the order of the training, in the model's dtype; for bytes it is the
+    change per grey level. Rows stand alone: by schuss.grad of the sum over rows. UsageError if `of` is out of range, or
+    has to be given.
     """
     return _gradient(model, x, of)[0]
 
@@ -38,7 +39,7 @@ def saliency_data(model: Any, x: Any, of: int | None = None) -> Array:
 def _gradient(model: Any, x: Any, of: int | None) -> tuple[Array, Array]:
     """The gradient, and the output of each row it is of."""
     nn.initialize(model)
-    given, rows = np.asarray(x), prepared(model, x)
+    given, rows = as_trained(model, x), prepared(model, x)
     if rows.dtype.kind != "f":
         raise UsageError("saliency: the model's input holds integers that stand for no numbers (indices)")
     raw = single_result(model(rows), len(rows)).reshape(len(rows), -1)
@@ -81,7 +82,8 @@ def saliency(
     style.pyplot()
     gradient, which = _gradient(model, x, of)
     signature = signature_of(model)
-    rows = fitted(signature, np.asarray(x)) if signature else np.atleast_2d(np.asarray(x))
+    rows = as_trained(model, x)
+    rows = fitted(signature, rows) if signature else np.atleast_2d(rows)
     gradient = gradient.reshape(rows.shape)[:ROWS]
     rows = rows[:ROWS]
     size = is_image(model, int(np.prod(rows.shape[1:])), shape)
