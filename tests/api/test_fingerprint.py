@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import gc
 import sys
+from collections import UserDict
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ import pytest
 import schuss
 from schuss import nn
 from schuss.api import calls
-from schuss.api.fingerprint import fingerprint
+from schuss.api import fingerprint as fingerprints
+from schuss.api.fingerprint import fingerprint, look
 
 X = np.ones((2, 3), np.float32)
 MANY = 1000
@@ -201,3 +204,97 @@ def test_a_jitted_layer_in_a_model_compiles_once():
     model.layers[0](X[:1])
     np.testing.assert_array_equal(model(X), first)
     assert calls.cache_info(model)[:2] == (1, 1)
+
+
+def test_a_call_looks_through_its_model_once():
+    model = nn.Sequential(nn.Linear(3, 4), schuss.tanh, nn.Linear(4, 1))
+    jitted = schuss.jit(model)
+    for call in (model, jitted):
+        call(X)
+    assert python_calls(lambda: model(X)) < 250  # 365 with a walk for the parameters and one for the form
+    assert python_calls(lambda: jitted(X)) < 320  # 478
+
+
+class Named(nn.Module):
+    """Parts under names that are not its attributes'."""
+
+    def __init__(self):
+        self.parts, self.names = [nn.Linear(3, 3), nn.Linear(3, 3)], ["a", "b"]
+
+    def named_children(self):
+        return iter(zip(self.names, self.parts, strict=True))
+
+    def forward(self, x):
+        return self.parts[0](x) - self.parts[1](x)
+
+
+class Computed(Named):
+    """Parts that it takes from elsewhere."""
+
+    def __init__(self, elsewhere):
+        self.elsewhere = elsewhere
+
+    def named_children(self):
+        return iter(self.elsewhere().items())
+
+    def forward(self, x):
+        return next(iter(self.elsewhere().values()))(x)
+
+
+def renamed(model):
+    model.names = ["c", "b"]
+
+
+def exchanged(model):
+    model.parts = model.parts[::-1]
+
+
+CHANGES = {
+    "a name": (Named, renamed),
+    "an attribute's name": (lambda: Held({}, len), lambda m: vars(m).update({f"y{len(vars(m))}": nn.Linear(3, 3)})),
+    "the order": (Named, exchanged),
+    "a key": (lambda: Held({"a": nn.Linear(3, 3)}, lambda f: 1.0), lambda m: m.held.update(b=m.held.popitem()[1])),
+    "a share": (lambda: Held([nn.Linear(3, 3)] * 2, lambda f: 1.0), lambda m: m.held.__setitem__(0, nn.Linear(3, 3))),
+    "a mapping": (lambda: Held(UserDict(a=nn.Linear(3, 3)), len), lambda m: m.held.update(b=nn.Linear(3, 3))),
+    "a layer": (lambda: nn.Sequential(nn.Linear(3, 3)), lambda m: m.layers.append(nn.Linear(3, 3))),
+}
+
+
+@pytest.mark.parametrize("make, change", CHANGES.values(), ids=CHANGES)
+def test_the_names_that_a_call_finds_are_those_of_now(make, change):
+    model = make()
+    for _ in range(2):
+        model(X)
+        assert list(look(model)[1].items()) == list(nn.named_parameters(model).items())
+        change(model)
+    assert list(look(model)[1].items()) == list(nn.named_parameters(model).items())
+
+
+def test_parts_that_are_no_attributes_are_found():
+    held = {"a": nn.Linear(3, 3)}
+    model = Computed(lambda: held)
+    first = model(X)
+    held["a"].weight.data = held["a"].weight.data * 2
+    assert not np.array_equal(model(X), first)
+    held["a"] = nn.Linear(3, 2)
+    assert model(X).shape == (2, 2)
+    assert list(look(model)[1]) == ["a.weight", "a.bias"]
+
+
+def test_a_function_with_parameters_of_its_own_is_looked_through():
+    def f(x):
+        return x @ f.table
+
+    f.table = nn.Parameter(np.ones((3, 2), np.float32))
+    assert list(look(f)[1]) == ["table"]
+    f.table, f.other = None, f.table
+    assert list(look(f)[1]) == ["other"]
+
+
+def test_what_is_known_of_a_model_goes_with_it():
+    before, model = len(fingerprints._known), nn.Linear(3, 1)
+    model(X)
+    assert len(fingerprints._known) == before + 1
+    del model
+    gc.collect()
+    assert len(fingerprints._known) <= before

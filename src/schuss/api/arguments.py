@@ -18,7 +18,8 @@ docs/dtypes.md has both tables.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -39,43 +40,41 @@ Array = NDArray[Any]
 _NAMES = {np.dtype(name): name for name in DTYPES}  # str(dtype) is slow
 
 
-def float_dtype(dtypes: Sequence[str]) -> str | None:
+def float_dtype(dtypes: Iterable[np.dtype[Any]]) -> str | None:
     """The widest floating dtype among them, if any."""
-    floats = [d for d in dtypes if d in ("float32", "float64")]
+    floats = [_NAMES[d] for d in dtypes if d.kind == "f"]
     return promote_dtypes(floats) if floats else None
 
 
 def to_array(value: Any, what: str) -> Array:
     """An array of one of schuss's dtypes. DataError for what is no array of real numbers."""
+    if type(value) is np.ndarray and value.dtype in _NAMES:
+        return value
     array = as_array(value, what)
-    if array.dtype in _NAMES:
-        return array
-    return whole(array, what)
+    return array if array.dtype in _NAMES else whole(array, what)
 
 
 def to_arrays(leaves: Sequence[Named]) -> list[Array]:
     """The leaves as arrays, by the table above."""
-    model = float_dtype([v.dtype for _, v in leaves if isinstance(v, nn.Parameter)])
-    arrays = [_strong(value, path) for path, value in leaves]
-    given = float_dtype([_NAMES[a.dtype] for a in arrays if a is not None])
-    weak = model or given or "float32"
-    result = []
-    for (path, value), array in zip(leaves, arrays, strict=True):
+    owned = [isinstance(value, nn.Parameter) for _, value in leaves]
+    strong = [value.data if mine else _strong(value, path) for mine, (path, value) in zip(owned, leaves, strict=True)]
+    model = float_dtype({a.dtype for a in compress(strong, owned) if a is not None})
+    weak = model or float_dtype({a.dtype for a in strong if a is not None}) or "float32"
+    arrays = []
+    for (path, value), array, mine in zip(leaves, strong, owned, strict=True):
         if array is None:
             array = to_array(value, path)
             array = narrowed(array, weak, path) if array.dtype.kind == "f" else array
-        elif model and array.dtype.kind == "f" and not isinstance(value, nn.Parameter):
+        elif model and not mine and array.dtype.kind == "f":
             array = narrowed(array, model, path, value)
-        result.append(array)
-    return result
+        arrays.append(array)
+    return arrays
 
 
 def _strong(value: Any, path: str) -> Array | None:
     """The array of a leaf that brings its own dtype; None for Python numbers."""
     if is_number(value) or is_number_list(value):
         return None
-    if isinstance(value, nn.Parameter):
-        return np.asarray(value.data)
     if isinstance(value, Tensor):
         raise TraceError(
             f"{path}: {value.type} is kept from a finished trace and has no value; "

@@ -10,14 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from schuss import nn
-from schuss.api.arguments import array_type, as_given_to_fit, to_arrays
+from schuss.api.arguments import Array, as_given_to_fit, to_arrays
 from schuss.api.cache import Cache, CacheInfo
-from schuss.api.fingerprint import fingerprint, structure
-from schuss.api.pytree import Named, flatten, parameters_of
+from schuss.api.fingerprint import look, take_apart
+from schuss.api.pytree import Named, flatten
 from schuss.api.run import Call, Function, Program, apply_model, backend, in_mode, settled_call
 from schuss.errors import LoweringError
 from schuss.forks import renew
-from schuss.ir.types import N, TensorType
+from schuss.ir.types import N, Shape, TensorType
 from schuss.nn.holding import is_inert
 
 MAXSIZE = 16
@@ -57,31 +57,27 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     args = as_given_to_fit(model, args)
     now = nn.chosen_mode()
     key, step = (None, None) if now is None else (now.key, now.step_of_call())
-    call = Call((key, step, model, *args), dict(kwargs), numbers=())
-    leaves: list[Named] = [*flatten(key, "key"), *flatten(step, "step"), *parameters_of(model).items()]
+    leaves: list[Named] = [] if now is None else [*flatten(key, "key"), *flatten(step, "step")]
+    form, found = look(model)
+    leaves += found.items()
     owned = len(leaves)
-    given = [*((f"x{i}", arg) for i, arg in enumerate(args)), *kwargs.items()]
-    for name, arg in given:
-        leaves += flatten(arg, name, numbers=False)
+    given = [*[(f"x{i}", arg) for i, arg in enumerate(args)], *kwargs.items()]
+    forms = tuple([(name, take_apart(arg, name, leaves, numbers=False)) for name, arg in given])
     arrays = to_arrays(leaves)
-    names = [path for path, _ in leaves]
-    form = (
-        fingerprint(model),
-        is_inert(),
-        now and (now.training, key is None),
-        tuple((name, structure(arg, name, numbers=False)) for name, arg in given),
-    )
+    whole = form, is_inert(), now and (now.training, key is None), forms
     cache = _cache_of(model)
-    function = partial(in_mode, apply_model, now is not None and now.training)
 
-    def program(types: list[TensorType], concrete: bool) -> Program:
-        key = form, tuple((t.dtype, t.shape) for t in types)
-        return cache.get(key, lambda: _compile(function, call, types, names, concrete))
+    def program(concrete: bool) -> Program:
+        return cache.get((whole, _shapes(arrays, owned, concrete)), partial(make, concrete))
 
-    types = [array_type(a) for a in arrays]
-    symbolic = _symbolic(types, owned)
-    found = _CONCRETE if symbolic is None else program(symbolic, concrete=False)
-    return (program(types, concrete=True) if found is _CONCRETE else found)(arrays)
+    def make(concrete: bool) -> Program:
+        call = Call((key, step, model, *args), dict(kwargs), numbers=())
+        function = partial(in_mode, apply_model, now is not None and now.training)
+        types = [TensorType(str(dtype), shape) for dtype, shape in _shapes(arrays, owned, concrete)]
+        return _compile(function, call, types, [path for path, _ in leaves], concrete)
+
+    ready = program(concrete=False) if _of_one_length(arrays, owned) else _CONCRETE
+    return (program(concrete=True) if ready is _CONCRETE else ready)(arrays)
 
 
 def cache_info(model: Any) -> CacheInfo:
@@ -89,12 +85,16 @@ def cache_info(model: Any) -> CacheInfo:
     return _cache_of(model).info()
 
 
-def _symbolic(types: list[TensorType], owned: int) -> list[TensorType] | None:
-    """The types with N for the inputs' leading axis (parameters come before them); None if lengths differ."""
-    data = [t for t in types[owned:] if t.shape]
-    if len({t.shape[0] for t in data}) != 1:
-        return None
-    return [TensorType(t.dtype, (N, *t.shape[1:])) if i >= owned and t.shape else t for i, t in enumerate(types)]
+def _of_one_length(arrays: list[Array], owned: int) -> bool:
+    """Whether the inputs' leading axes, which come after the parameters, have one length: then it is N."""
+    return len({a.shape[0] for a in arrays[owned:] if a.ndim}) == 1
+
+
+def _shapes(arrays: list[Array], owned: int, concrete: bool) -> tuple[tuple[Any, Shape], ...]:
+    """dtypes and shapes, with N for the inputs' leading axis unless concrete."""
+    return tuple(
+        [(a.dtype, a.shape if concrete or i < owned or not a.ndim else (N, *a.shape[1:])) for i, a in enumerate(arrays)]
+    )
 
 
 def _compile(function: Function, call: Call, types: list[TensorType], names: list[str], concrete: bool) -> Program:

@@ -8,10 +8,11 @@ looked at. Of a signature counts what it does to the inputs.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -19,11 +20,11 @@ import numpy as np
 
 from schuss import nn
 from schuss.api.cache import Cache
-from schuss.api.pytree import branches, is_leaf
+from schuss.api.pytree import Named, branches, is_leaf, may_be_model
 from schuss.errors import UsageError
 from schuss.ir.graph import Graph, Node
 from schuss.nn.holding import input_key
-from schuss.nn.walk import attributes, plain_form
+from schuss.nn.walk import attributes, children, plain_form, worth_entering
 from schuss.trace import Tensor
 
 Key = Hashable
@@ -31,6 +32,7 @@ Key = Hashable
 _HASHED_BYTES = 1 << 20  # larger arrays that a model holds are compared by identity
 _NOT_ENTERED = sys.stdlib_module_names | {"numpy"}  # as nn looks for parameters
 _BY_VALUE = frozenset((type(None), bool, int, str, bytes))
+_BY_ATTRIBUTES = (None, nn.Module.named_children, nn.Sequential.named_children)  # children are found in the attributes
 _BY_IDENTITY = (FunctionType, BuiltinFunctionType, type, ModuleType, Graph, Node, Cache)
 
 
@@ -54,15 +56,69 @@ class Same:
         return mine is not None and mine is other.get()
 
 
-def structure(value: Any, path: str, numbers: bool = True) -> Key:
-    """The form of an argument: its branches, its models, its static values. Leaves count by place only."""
+class Form:
+    """A fingerprint whose hash is computed once: it is the key of several tables."""
+
+    __slots__ = ("_hash", "tokens")
+
+    def __init__(self, tokens: tuple[Any, ...]) -> None:
+        self.tokens, self._hash = tokens, hash(tokens)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Form) and self.tokens == other.tokens
+
+
+_Known = tuple[weakref.ref[Any], Form, list[tuple[str, int]]]
+_known: dict[int, _Known] = {}  # by id: the model, its form, and its parameters' names with their numbers in the walk
+
+
+def look(model: Any) -> tuple[Form, dict[str, nn.Parameter]]:
+    """The form of a model and its parameters by name, fresh ones drawn (seed 0), in one walk.
+
+    The walk meets every parameter. What each is called depends on the form alone, so the names are kept with it, and
+    found anew when it changes.
+    """
+    tokens, met = _walk(model)
+    known = _known.get(id(model))
+    if known is not None and known[0]() is model and known[1].tokens == tokens:
+        form, found = known[1], {name: met[i] for name, i in known[2]}
+    else:
+        form, found = Form(tokens), nn.named_parameters(model)
+        _keep(model, form, found, met)
+    for parameter in met:
+        if parameter.fresh:
+            nn.initialize(model, 0)
+            break
+    return form, found
+
+
+def _keep(model: Any, form: Form, found: dict[str, nn.Parameter], met: list[nn.Parameter]) -> None:
+    """Keep the names with the form. Not those in a function's attributes and the like, which the form does not tell."""
+    key, number = id(model), {id(parameter): i for i, parameter in enumerate(met)}
+    if worth_entering(model) and all(id(parameter) in number for parameter in found.values()):
+        with contextlib.suppress(TypeError):  # an object without weak references
+            names = [(name, number[id(parameter)]) for name, parameter in found.items()]
+            _known[key] = weakref.ref(model, lambda _: _known.pop(key, None)), form, names
+
+
+def take_apart(value: Any, path: str, leaves: list[Named], numbers: bool = True) -> Key:
+    """The form of an argument: its branches, its models, its static values. Leaves count by place only; with their
+    paths they are added to the list, as schuss.api.pytree.flatten gives them.
+    """
     if is_leaf(value, numbers):
+        leaves.append((path, value))
         return "*"
-    parts = branches(value)
-    if parts is not None and not isinstance(value, (dict, list, tuple)):
-        return fingerprint(value)
-    if parts is not None:
-        return type(value), tuple((name, structure(part, path + name, numbers)) for name, part in parts)
+    if isinstance(value, (dict, list, tuple)):
+        parts = branches(value) or ()
+        return type(value), tuple([(name, take_apart(part, path + name, leaves, numbers)) for name, part in parts])
+    if may_be_model(value):
+        form, found = look(value)
+        if found:
+            leaves += [(f"{path}.{name}", parameter) for name, parameter in found.items()]
+            return form
     return static(value, path)
 
 
@@ -84,10 +140,19 @@ def static(value: Any, path: str) -> Key:
 def fingerprint(value: Any) -> Key:
     """The settings and the structure of a model and all its parts: one row of tokens, parts after their owner.
 
-    A part met before is told by its number, so that sharing counts. A loop and not a recursion: a model may be nested
-    as deep as it likes.
+    A part met before is told by its number, so that sharing counts.
+    """
+    return _walk(value)[0]
+
+
+def _walk(value: Any) -> tuple[tuple[Any, ...], list[nn.Parameter]]:
+    """The tokens, and every parameter in the order in which they tell of it.
+
+    A loop and not a recursion: a model may be nested as deep as it likes. It enters whatever nn looks through for
+    parameters, and more.
     """
     tokens: list[Any] = []
+    met: list[nn.Parameter] = []
     seen: dict[int, int] = {}
     todo = [value]
     while todo:
@@ -97,6 +162,8 @@ def fingerprint(value: Any) -> Key:
             tokens += (kind, part)
         elif kind is float:
             tokens += (kind, part.hex())
+        elif kind is FunctionType:
+            tokens.append(weakref.ref(part))
         elif isinstance(part, (np.ndarray, np.generic)):
             tokens.append(_array(np.asarray(part), part))
         elif isinstance(part, Tensor) and not isinstance(part, nn.Parameter):
@@ -107,31 +174,40 @@ def fingerprint(value: Any) -> Key:
             tokens += ("shared", seen[id(part)])
         else:
             seen[id(part)] = len(seen)
-            token, inner = _compound(part)
-            tokens.append(token)
-            todo += reversed(inner)
-    return tuple(tokens)
+            if isinstance(part, nn.Parameter):
+                met.append(part)
+                form = part.type
+                tokens.append(("parameter", form.shape, form.dtype, input_key(part) if part.held else None))
+            else:
+                token, inner = _compound(part)
+                tokens.append(token)
+                todo += reversed(inner)
+    return tuple(tokens), met
 
 
 def _compound(value: Any) -> tuple[Key, Sequence[Any]]:
     """Of an object with parts: its own token, which says how many parts follow, and these."""
-    if isinstance(value, nn.Parameter):
-        return ("parameter", tuple(value.shape), str(value.dtype), input_key(value)), ()
-    form = plain_form(value)
-    if form is not None:
-        return (type(value), form), ()
-    if isinstance(value, dict):
-        return (dict, len(value)), [part for item in value.items() for part in item]
-    if isinstance(value, (list, tuple)):
-        return (type(value), len(value)), value
+    kind = type(value)
+    if isinstance(value, (dict, list, tuple)) and not hasattr(kind, "named_children"):
+        form = plain_form(value)
+        if form is not None:
+            return (kind, form), ()
+        if isinstance(value, dict):
+            return (dict, tuple(map(str, value))), [part for item in value.items() for part in item]
+        return (kind, len(value)), value
     if isinstance(value, MethodType):
         return Same(value.__func__), (value.__self__,)
     if isinstance(value, functools.partial):
         return functools.partial, (value.func, value.args, value.keywords)
-    if type(value).__module__.partition(".")[0] in _NOT_ENTERED:
+    parts: Any = ()
+    if kind.__module__.partition(".")[0] not in _NOT_ENTERED:
+        parts = attributes(value)
+    elif not isinstance(value, Mapping):
         return Same(value), ()
-    parts = list(attributes(value))
-    return (type(value), tuple(name for name, _ in parts), input_key(value)), [part for _, part in parts]
+    if getattr(kind, "named_children", None) not in _BY_ATTRIBUTES or isinstance(value, Mapping):
+        parts = [*parts, *children(value)]  # what nn finds there may be no attribute
+    names, inner = zip(*parts, strict=True) if parts else ((), ())
+    return (kind, names, input_key(value)), inner
 
 
 def _array(array: np.ndarray[Any, Any], value: Any) -> Key:

@@ -10,7 +10,7 @@ from typing import Any
 from schuss import nn
 from schuss.api.arguments import argument_names, array_type, to_arrays, with_columns_in_order
 from schuss.api.cache import Cache, CacheInfo
-from schuss.api.fingerprint import static, structure
+from schuss.api.fingerprint import static, take_apart
 from schuss.api.pytree import Named
 from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call, in_mode
 from schuss.nn.holding import Shown
@@ -85,12 +85,13 @@ class Jitted:
         return self._names[count]
 
     def _run(self, f: Function, call: Call, names: list[str], training: bool | None) -> Any:
-        leaves = call.named(names)
+        leaves: list[Named] = []
+        form = _form(call, names, leaves)
         arrays = to_arrays(leaves)
-        types = [array_type(a) for a in arrays]
-        key = (training, _form(call), tuple((t.dtype, t.shape) for t in types))
+        key = (training, form, tuple([(a.dtype, a.shape) for a in arrays]))
 
         def make() -> Traced:
+            types = [array_type(a) for a in arrays]
             with noting_frozen() as asked:
                 program = compile_call(f, call, types, [path for path, _ in leaves], backend(self._backend), kept=True)
                 return program, _frozen(leaves) if asked() else None
@@ -117,12 +118,13 @@ def _frozen(leaves: list[Named]) -> tuple[bool, ...]:
     return tuple(not leaf.requires_grad for _, leaf in leaves if isinstance(leaf, nn.Parameter))
 
 
-def _form(call: Call) -> Hashable:
+def _form(call: Call, names: list[str], leaves: list[Named]) -> Hashable:
+    """What a trace of the call depends on; the leaves are added to the list, as call.named gives them."""
     parts = [
-        static(arg, f"argument {i}") if i in call.static else structure(arg, f"argument {i}")
-        for i, arg in enumerate(call.args)
+        static(arg, name) if i in call.static else take_apart(arg, name, leaves)
+        for i, (name, arg) in enumerate(zip(names, call.args, strict=True))
     ]
-    return tuple(parts), tuple((k, structure(v, k)) for k, v in call.kwargs.items())
+    return tuple(parts), tuple([(k, take_apart(v, k, leaves)) for k, v in call.kwargs.items()])
 
 
 __all__ = ["CacheInfo", "Jitted", "jit"]

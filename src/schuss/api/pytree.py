@@ -58,14 +58,16 @@ def is_leaf(value: Any, numbers: bool) -> bool:
     return isinstance(value, (Tensor, Hole)) or is_array(value) or is_number_list(value)
 
 
-def _may_hold(value: Any) -> bool:
-    """Whether an object can have attributes of a user's."""
+def may_be_model(value: Any) -> bool:
+    """Whether an object can hold parameters: it has attributes of a user's, and is no number, text or tensor."""
+    if isinstance(value, (Tensor, *_PLAIN)) or is_number(value):
+        return False
     return hasattr(value, "__dict__") or hasattr(type(value), "__slots__")
 
 
 def parameters_of(value: Any) -> dict[str, nn.Parameter]:
     """The parameters of a model by name, fresh ones drawn (seed 0); empty for anything else."""
-    if isinstance(value, (Tensor, *_PLAIN)) or is_number(value) or not _may_hold(value):
+    if not may_be_model(value):
         return {}
     found = nn.named_parameters(value)
     if any(parameter.fresh for parameter in found.values()):

@@ -36,6 +36,8 @@ def whole(array: Array, what: str) -> Array:
 
 def narrowed(array: Array, dtype: str, what: str, frame: Any = None) -> Array:
     """Floats in another floating dtype. DataError names the first that is beyond it; frame: see check_finite."""
+    if array.dtype == dtype:
+        return array
     try:
         with np.errstate(over="raise"):
             return array.astype(dtype, copy=False)

@@ -45,7 +45,7 @@ class Module:
 
     def named_children(self) -> Iterator[tuple[str, Any]]:
         """The parts a path goes through: the attributes."""
-        return walk.attributes(self)
+        return iter(walk.attributes(self))
 
     def named_parameters(self) -> dict[str, Parameter]:
         """See schuss.nn.named_parameters."""
@@ -149,7 +149,7 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
     running = _running.get()
     if running is not None and running[0] is module:  # super().__call__, or a call that calls itself
         return call(*args, **kwargs)
-    if running is None and not tracing() and not _any_traced((args, kwargs)):
+    if running is None and not tracing() and not (_any_traced(args) or (kwargs and _any_traced(kwargs))):
         args, kwargs = positional(call, args, kwargs)
         return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
     notice(module)
@@ -190,6 +190,8 @@ def _label(module: Module, path: str | None, outer: str) -> str:
 
 
 def _any_traced(value: Any) -> bool:
+    if type(value) is np.ndarray:
+        return False
     if isinstance(value, Mapping):
         return any(_any_traced(v) for v in value.values())
     if isinstance(value, (list, tuple)):

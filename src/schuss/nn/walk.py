@@ -41,16 +41,16 @@ def children(value: Any) -> Iterator[tuple[str, Any]]:
         return ((str(i), v) for i, v in enumerate(value))
     if isinstance(value, Mapping):
         return ((str(k), v) for k, v in value.items())
-    return attributes(value)
+    return iter(attributes(value))
 
 
-def attributes(value: Any) -> Iterator[tuple[str, Any]]:
+def attributes(value: Any) -> list[tuple[str, Any]]:
     """An object's attributes in the order in which they were set, but for its signature, which is no part of it."""
     held = getattr(value, "__dict__", {}).items()
     parts = [(k, v) for k, v in held if k != HELD and k != CALLED and type(v) is not Signature]
     if hasattr(type(value), "__slots__"):
         parts += [(name, getattr(value, name)) for name in _slots(type(value)) if hasattr(value, name)]
-    return iter(parts)
+    return parts
 
 
 def _slots(cls: type) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def _slots(cls: type) -> tuple[str, ...]:
     return known
 
 
-def _worth_entering(value: Any) -> bool:
+def worth_entering(value: Any) -> bool:
     """Containers, and objects of classes that are neither Python's own nor numpy's."""
     if isinstance(value, (list, tuple)):
         return True
@@ -156,7 +156,7 @@ def _walk(model: Any) -> Iterator[tuple[str, Any]]:
 
 def _parts(value: Any, first: bool = False) -> Iterator[tuple[str, Any]] | None:
     """What to look through in a part: nothing in a parameter, in data, or in an object that is not a model's."""
-    if isinstance(value, Parameter) or not (first or _worth_entering(value)) or plain_form(value) is not None:
+    if isinstance(value, Parameter) or not (first or worth_entering(value)) or plain_form(value) is not None:
         return None
     return children(value)
 
