@@ -135,7 +135,7 @@ def test_a_run_that_stopped_early_does_not_go_on(tmp_path):
     """Killed between the last epoch's checkpoint and the model file, it is not trained further."""
     path = tmp_path / "model.safetensors"
     x, y = blobs(30)
-    options = {"validation": (x, (y + 1) % 3), "epochs": 30}
+    options = {"validation": (x, (y + 1) % 3), "epochs": 30, "optimizer": optim.Adam(0.02)}
     first = trainer_of(**options)
     first.train(saved=Checkpoint(beside(path), {**SETTINGS, "epochs": 30}).hook(first))
     assert first.run.stopped == "no better for 3 epochs"

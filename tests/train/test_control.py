@@ -344,7 +344,7 @@ def test_a_rate_of_zero_stands_still_and_another_goes_on(single_steps):
 
 
 def test_where_a_schedule_is_at_zero_no_rate_can_be_set(single_steps):
-    schedule = optim.Cosine(0.1, steps=5)
+    schedule = optim.MultiStep(0.1, [5], gamma=5e-324)
     trainer = steered(10, lambda c: c.set_rate(0.1, hold=False), optimizer=optim.SGD(lr=schedule), epochs=1)
     assert trainer.run.changes == [{"step": 10, "epoch": 10 / STEPS, "what": "lr", "from": 0.0, "to": 0.0}]
     assert trainer.arrays["opt/lr_factor"] == 1

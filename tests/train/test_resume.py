@@ -157,6 +157,11 @@ def test_a_schedule_that_ends_before_is_refused(schedule, tmp_path):
     run = fit(network(), 2, optimizer=adam, checkpoint=file)
     before = run.epochs, history(run), weights(run.model)
     said = rf"the schedule {name} has 10 steps, and 3 epochs take 15; give an optimizer with a longer schedule"
+    for begin in (fit, lambda model, epochs, **given: prepare(model, blobs(111), epochs=epochs, **options(**given))):
+        model = network()
+        with pytest.raises(UsageError, match=said):
+            begin(model, 3, optimizer=adam)
+        assert nn.signature_of(model) is None
     with pytest.raises(UsageError, match=said):
         run.resume(1)
     with pytest.raises(UsageError, match=said):
@@ -177,9 +182,27 @@ def test_schedules_inside_others_count_too():
         optim.Adam(groups=[optim.Group("0.*", lr=inner)]),
         optim.Adam(groups=[optim.Group("0.*", lr=optim.Warmup(inner, 1))]),
     ):
+        with pytest.raises(UsageError, match=r"has [56] steps, and 2 epochs take 10"):
+            fit(network(), 2, optimizer=optimizer)
         run = fit(network(), 1, optimizer=optimizer)
         with pytest.raises(UsageError, match=r"has [56] steps, and 2 epochs take 10"):
             run.resume(1)
+
+
+def test_a_function_of_the_users_that_falls_below_0_is_refused():
+    falls = lambda step: 0.02 - step * 0.005  # noqa: E731
+    assert fit(network(), 1, optimizer=optim.SGD(falls)).epochs == 1
+    for optimizer in (optim.SGD(falls), optim.SGD(0.1, groups=[optim.Group("0", lr=falls)])):
+        with pytest.raises(UsageError, match=r"lr is -0\.025 at step 9, the last of 2 epochs: .*maximum\(rate, 0\.0\)"):
+            fit(network(), 2, optimizer=optimizer)
+
+
+def test_a_schedule_that_no_learned_parameter_has_may_end():
+    model = network()
+    model[0].requires_grad_(False)
+    ended = optim.Cosine(0.02, 1)
+    assert fit(model, 1, optimizer=optim.Adam(groups=[optim.Group("0", lr=ended)])).epochs == 1
+    assert fit(network(), 1, optimizer=optim.Adam(ended, groups=[optim.Group("*", lr=0.01)])).epochs == 1
 
 
 def test_plateaus_and_groups_go_on_as_one_run():
@@ -193,19 +216,14 @@ def test_plateaus_and_groups_go_on_as_one_run():
 
 
 def test_schedules_without_end_go_on():
-    for schedule in (0.01, optim.Step(0.01, 3), optim.Exponential(0.01, 0.9), optim.Warmup(0.01, 99), lambda t: 0.01):
+    without = (
+        optim.Step(0.01, 3), optim.Exponential(0.01, 0.9), optim.Warmup(0.01, 99), lambda t: 0.01,
+        optim.Cosine(0.01, 3, min_lr=0.001), optim.Warmup(optim.Cosine(0.01, 3, min_lr=0.001), 2),
+        optim.CosineWarmRestarts(0.01, 3),
+    )  # fmt: skip
+    for schedule in (0.01, *without):
         run = fit(network(), 1, optimizer=optim.SGD(lr=schedule))
         assert run.resume(1).epochs == 2
-
-
-def test_a_run_beyond_its_schedule_from_the_start_may_be_finished(tmp_path):
-    """What fit allowed it to begin, a resumed run may do."""
-    file = tmp_path / "run.ckpt"
-    adam = optim.Adam(lr=optim.Cosine(0.02, STEPS))
-    straight = fit(network(), 4, optimizer=adam)
-    with pytest.raises(ZeroDivisionError):
-        fit(network(), 4, optimizer=adam, checkpoint=file, callbacks=[lambda run: 1 / (run.epochs - 2)])
-    assert_same(fit(network(), 4, optimizer=adam, resume=file), straight)
 
 
 def test_an_optimizer_of_another_kind_is_refused():
@@ -304,12 +322,13 @@ def test_early_stop_by_another_metric():
 
 def test_early_stop_wants_more_than_min_delta():
     best = schuss.EarlyStop(patience=2, min_delta=10.0)
-    run = fit(network(), 9, early_stop=best)
+    adam = optim.Adam(0.02)
+    run = fit(network(), 9, early_stop=best, optimizer=adam)
     assert (run.epochs, run.best) == (3, 1), "no loss is better by 10 than the first"
     same = {"same": lambda pred, target: pred.mean() * 0.0 + 1.0}
     for mode in ("min", "max"):
         stop = schuss.EarlyStop(metric="same", patience=1, mode=mode)
-        assert fit(network(), 9, metrics=same, early_stop=stop).epochs == 2
+        assert fit(network(), 9, metrics=same, early_stop=stop, optimizer=adam).epochs == 2
 
 
 @pytest.mark.parametrize(

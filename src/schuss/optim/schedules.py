@@ -22,7 +22,7 @@ class Schedule(Configured):
 
     @property
     def length(self) -> int | None:
-        """The steps it is laid out for, after which the rate stays as it is; None for one without end."""
+        """The steps after which nothing is left of the rate: no run may have more. None for one that goes on."""
         return None
 
     def __call__(self, step: Any) -> Any:
@@ -138,6 +138,7 @@ class Exponential(Schedule):
 class Cosine(Schedule):
     """min_lr + (lr - min_lr) * (1 + cos(pi * t / steps)) / 2, and min_lr from step `steps` on.
 
+    A run of more steps is refused unless min_lr is above 0.
     Source: Loshchilov and Hutter, SGDR (ICLR 2017), without restarts.
     """
 
@@ -152,8 +153,8 @@ class Cosine(Schedule):
             raise UsageError(f"Cosine: min_lr must be between 0 and lr, got {self.min_lr!r}")
 
     @property
-    def length(self) -> int:
-        return self.steps
+    def length(self) -> int | None:
+        return None if self.min_lr else self.steps
 
     def at(self, t: Any) -> Any:
         return _cosine(self.lr, self.min_lr, ops.minimum(t / self.steps, 1.0))
@@ -200,7 +201,7 @@ class OneCycle(Schedule):
     """From max_lr / div_factor up to max_lr, down to max_lr / div_factor / final_div_factor, by half cosines.
 
     The rise ends at step pct_start * steps - 1, the fall at steps - 1, as in PyTorch's OneCycleLR; then the
-    rate stays. Source: Smith and Topin, Super-convergence (2018).
+    rate stays, and a run of more steps is refused. Source: Smith and Topin, Super-convergence (2018).
     """
 
     max_lr: float

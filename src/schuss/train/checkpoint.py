@@ -22,7 +22,7 @@ from schuss.io.tensors import read_sealed, read_tensors, write_tensors
 from schuss.optim.base import STEERING
 from schuss.paths import check_writable
 from schuss.train.loop import Position, Trainer
-from schuss.train.settings import check_length, check_settings
+from schuss.train.settings import check_settings
 from schuss.train.weights import DATA
 from schuss.version import __version__
 
@@ -100,7 +100,6 @@ class Checkpoint:
         position = _position(meta.get("position"))
         if position is None or position.step > trainer.steps:
             raise ModelFileError(f"{self.path}: has no sound position; remove it to start afresh")
-        check_length(trainer, int(held.get("epochs", 0)) if isinstance(held, dict) else 0)
         trainer.restore(arrays, position)
         trainer.curve.restore(meta.get("curve"))
         return True

@@ -100,7 +100,7 @@ class Trainer:
         made = training(task)
         state, self.step = made.state, made.step
         self.rates = Rates(task.optimizer, made.learned, state)
-        self.rates.check(columns)
+        self.rates.check(columns, options.epochs, options.epochs * self.steps)
         self.control = options.control or Control()
         self.control.attach(self.rates.why_fixed)
         every = interval(options.record or options.watch)

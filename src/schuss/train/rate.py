@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from schuss import optim
+from schuss.errors import UsageError
 from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array
 from schuss.ir.types import TensorType
@@ -31,25 +31,6 @@ def schedule_of(optimizer: Any) -> Callable[[int], float | None]:
         return float(run_graph(graph, [np.asarray(step, np.int64)])[graph.outputs[0]])
 
     return at
-
-
-def schedules_in(optimizer: Any) -> list[Schedule]:
-    """The schedules among an optimizer's settings, however deep; what a schedule contains is its own affair."""
-    found: list[Schedule] = []
-    waiting = [optimizer]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Schedule):
-            found.append(value)
-        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            waiting += vars(value).values()
-        elif isinstance(value, (tuple, list)):
-            waiting += value
-        elif isinstance(value, Mapping):
-            waiting += value.values()
-        elif isinstance(value, optim.Group):
-            waiting += value.settings.values()
-    return found
 
 
 @dataclass(frozen=True)
@@ -132,11 +113,18 @@ class Rates:
         """Whether holding the rate is something else than changing it: whether there is a schedule."""
         return hold and any(callable(rate.given) for rate in self._rates)
 
-    def check(self, columns: Collection[str]) -> None:
-        """UsageError if a schedule needs a column that the history will not have."""
+    def check(self, columns: Collection[str], epochs: int, steps: int) -> None:
+        """Before a run of so many epochs and steps. UsageError if a schedule needs a column that the history will not
+        have, leaves nothing of the rate before the last step, or ends below 0."""
         for rate in self._rates:
             if isinstance(rate.given, Schedule):
                 rate.given.check(columns)
+                _check_length(rate.given, epochs, steps)
+            elif callable(rate.given) and (rate.scheduled(steps - 1) or 0.0) < 0.0:
+                raise UsageError(
+                    f"optimizer: lr is {rate.scheduled(steps - 1):.3g} at step {steps - 1}, the last of {epochs} "
+                    "epochs: a rate below 0 climbs; keep it from falling further, as with schuss.maximum(rate, 0.0)"
+                )
 
     def after_epoch(
         self, history: Mapping[str, Sequence[float]], step: int, arrays: Mapping[str, Array]
@@ -153,4 +141,13 @@ class Rates:
         return made
 
 
-__all__ = ["Rates", "schedule_of", "schedules_in"]
+def _check_length(schedule: Schedule, epochs: int, steps: int) -> None:
+    if schedule.length is not None and steps > schedule.length:
+        raise UsageError(
+            f"optimizer: the schedule {type(schedule).__name__} has {schedule.length} steps, and {epochs} epochs take "
+            f"{steps}; give an optimizer with a longer schedule ({steps} steps, counted from the run's first) or "
+            "another one, or train fewer epochs"
+        )
+
+
+__all__ = ["Rates", "schedule_of"]

@@ -21,7 +21,7 @@ from schuss.train.conduct import checkpoint_of, conduct, ready
 from schuss.train.early_stop import EarlyStop
 from schuss.train.loop import Trainer
 from schuss.train.options import FREE, Options
-from schuss.train.settings import check_length, check_settings, settings, settings_of
+from schuss.train.settings import check_settings, settings, settings_of
 
 REPLACEABLE = (FREE - {"epochs", "resume"}) | {"optimizer", "early_stop"}
 
@@ -98,7 +98,6 @@ def _take_up(trainer: Trainer, state: State) -> None:
             f"resume: the run's state is not one of {type(trainer.task.optimizer).__name__} ({name} differs); give the "
             "optimizer it had, perhaps with other settings, or begin a new run by fit"
         )
-    check_length(trainer, state.options.epochs)
     position = copy.deepcopy(state.position)
     if _measure(state.options.early_stop) != _measure(trainer.options.early_stop):  # the best by it is not known yet
         arrays = {n: v for n, v in arrays.items() if not n.startswith("best/")}

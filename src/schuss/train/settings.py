@@ -14,7 +14,6 @@ from schuss.errors import SchussError, UsageError
 from schuss.ir.executor import Array
 from schuss.train.loop import Trainer
 from schuss.train.options import ABOUT, BEFORE, FREE, Options
-from schuss.train.rate import schedules_in
 from schuss.train.step import Task
 
 COLUMNS = ("validation", "sample_weight", "class_weight")  # told by the columns they make
@@ -101,18 +100,6 @@ def check_settings(wanted: Mapping[str, Any], found: Any, where: str, mend: str,
         raise UsageError(f"cannot resume {where}: {listed}{more}; {mend}")
 
 
-def check_length(trainer: Trainer, before: int) -> None:
-    """UsageError where a run that is prolonged, from so many epochs, leaves a schedule of fixed length behind."""
-    epochs = trainer.options.epochs
-    steps = epochs * trainer.steps
-    for schedule in schedules_in(trainer.task.optimizer) if epochs > before else ():
-        if schedule.length is not None and steps > schedule.length:
-            raise UsageError(
-                f"resume: the schedule {type(schedule).__name__} has {schedule.length} steps, and {epochs} epochs take "
-                f"{steps}; give an optimizer with a longer schedule (its steps count from the run's first) or another"
-            )
-
-
 def _today(name: str, held: Any) -> Any:
     """A configuration with the settings that came since it was written, which have defaults that change nothing."""
     rebuild = {"model": nn.from_config, "loss": nn.loss_from_config, "optimizer": optim.from_config}.get(name)
@@ -130,4 +117,4 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-__all__ = ["check_length", "check_settings", "described", "settings", "settings_of"]
+__all__ = ["check_settings", "described", "settings", "settings_of"]
