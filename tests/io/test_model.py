@@ -439,6 +439,8 @@ OUTPUTS = [
     ("scale", 0, "sound scale"),
     ("named", True, "sound output: whether"),
     ("named", 1, "sound output: whether"),
+    ("kind", "object", "sound output: the dtype"),
+    ("kind", ["bool"], "sound output: the dtype"),
     ("more", 3, "sound output"),
 ]
 

@@ -182,3 +182,97 @@ def test_logits_are_not_measured_as_numbers():
     model = fit(nn.Linear(4, 3), X, soft, nn.CrossEntropyLoss(), epochs=1)
     assert schuss.evaluate(model, (X, soft), backend="reference").keys() == {"loss"}
     assert "r2" in schuss.evaluate(model, (X, soft), loss=nn.MSELoss(), backend="reference")
+
+
+YES = X[:, 0] > 0
+
+
+@pytest.mark.parametrize(
+    "y",
+    [YES, YES.astype("f4"), YES.astype("f8"), YES.astype("u1"), YES[:, None], YES[:, None].astype("f8"),
+     YES[:, None].astype("i8"), YES.tolist()],
+)  # fmt: skip
+def test_yes_and_no_are_labels_whatever_their_type(y, tmp_path):
+    """predict gives what was learned, in its shape and dtype, so that both can be compared."""
+    model = nn.Linear(4, 1)
+    options = {"optimizer": optim.Adam(0.05), "epochs": 5, "validation": (X, y), "backend": "reference"}
+    run = schuss.fit(model, (X, y), loss=nn.BCEWithLogitsLoss(), **options)
+    schuss.save(model, tmp_path / "m")
+    given = np.asarray(y)
+    right = ((model(X)[:, 0] > 0) == YES).mean()
+    for each in (model, schuss.load(tmp_path / "m")):
+        said = schuss.predict(each, X)
+        assert (said.dtype, said.shape) == (given.dtype, given.shape)
+        assert (said == given).mean() == right
+        assert schuss.evaluate(each, (X, y), backend="reference").keys() == {"loss", "accuracy"}
+        np.testing.assert_array_equal(schuss.predict_proba(each, X).argmax(axis=1) == 1, said.reshape(-1) == 1)
+    assert run.last("accuracy") > 0.5
+    assert run.last("val_accuracy") == pytest.approx(right)
+    assert schuss.evaluate(model, (X, y), backend="reference")["accuracy"] == pytest.approx(right)
+    assert model.signature.output.task == "classification"
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_soft_yes_and_no_stay_numbers(held):
+    soft = YES * np.float32(0.4) + np.float32(0.3)
+    model, hard = nn.Linear(4, 1), YES.astype("f4")
+    options = {"validation": (X, soft if held else hard), "backend": "reference"}
+    run = schuss.fit(model, (X, hard if held else soft), loss=nn.BCEWithLogitsLoss(), optimizer=optim.SGD(), **options)
+    assert "accuracy" not in run.history
+    assert model.signature.output.task == "regression"
+    np.testing.assert_allclose(schuss.predict(model, X), model(X)[:, 0], rtol=1e-6)
+
+
+def test_a_hard_question_measured_on_soft_answers_is_a_loss():
+    model = fit(nn.Linear(4, 1), X, YES.astype("f4"), nn.BCEWithLogitsLoss(), epochs=1)
+    assert schuss.evaluate(model, (X, YES * 0.5), backend="reference").keys() == {"loss"}
+    as_bool = fit(nn.Linear(4, 1), X, YES, nn.BCEWithLogitsLoss(), epochs=1)
+    found = schuss.evaluate(as_bool, (X, YES.astype("f4")), backend="reference")
+    assert found["accuracy"] == pytest.approx((schuss.predict(as_bool, X) == YES).mean())
+
+
+@pytest.mark.parametrize("kind", ["bool", "i2", "u1", "i8"])
+@pytest.mark.parametrize("column", [False, True])
+def test_labels_keep_their_type(kind, column):
+    y = (YES[:, None] if column else YES).astype(kind)
+    model = fit(nn.Linear(4, 2), X, y, nn.CrossEntropyLoss(), epochs=1)
+    said = schuss.predict(model, X)
+    assert (said.dtype, said.shape) == (y.dtype, y.shape)
+    assert schuss.evaluate(model, (X, y), backend="reference")["accuracy"] == pytest.approx((said == y).mean())
+    assert schuss.predict_proba(model, X).shape == (90, 2)
+    names = np.array(["no", "yes"])[y.astype(int)]
+    assert schuss.predict(fit(nn.Linear(4, 2), X, names, nn.CrossEntropyLoss(), epochs=1), X).shape == y.shape
+
+
+def test_a_type_without_room_for_the_classes_is_not_kept():
+    model = fit(nn.Linear(4, 3), X, YES, nn.CrossEntropyLoss(), epochs=1)
+    assert schuss.predict(model, X).dtype == np.int64
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_sequences_are_answered_by_their_classes(axis, tmp_path):
+    y = np.stack([LABELS, LABELS[::-1], LABELS], axis=1).astype("i4")
+    names = np.array(["cat", "dog", "eel"])[y]
+    for given in (y, names):
+        model = fit(nn.Sequential(nn.Linear(4, 9), Fold()), X, given, nn.CrossEntropyLoss(axis=axis), epochs=1)
+        schuss.save(model, tmp_path / "m")
+        for each in (model, schuss.load(tmp_path / "m")):
+            said = schuss.predict(each, X)
+            assert (said.shape, said.dtype.kind) == (given.shape, given.dtype.kind)
+            np.testing.assert_array_equal(said == given, model(X).argmax(axis=axis) == y)
+            found = schuss.evaluate(each, (X, given), backend="reference")
+            assert found["accuracy"] == pytest.approx((said == given).mean())
+
+
+def test_a_metric_called_accuracy_makes_no_classes():
+    def near(pred, target):
+        return schuss.abs(pred[:, 0] - target) < 0.1
+
+    model = fit(nn.Linear(4, 1), X, X[:, 0], nn.MSELoss(), epochs=1, metrics={"accuracy": near})
+    np.testing.assert_allclose(schuss.predict(model, X), model(X)[:, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [nn.BCEWithLogitsLoss(), nn.MSELoss()])
+def test_labels_that_become_rows_are_told_of(loss):
+    run = schuss.fit(nn.Linear(4, 3), (X, LABELS), loss=loss, optimizer=optim.SGD(), backend="reference")
+    assert f"one-hot rows with the 3 outputs by {type(loss).__name__}" in run.prepared["target"]

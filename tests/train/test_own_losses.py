@@ -103,3 +103,40 @@ def test_arrays_give_arrays():
     pred, target = np.array([[1.0], [3.0]]), [2.0, 2.0]
     assert Own(quantile)(pred, target) == pytest.approx((0.9 + 0.1) / 2)
     assert Own(quantile).per_example(pred, target) == pytest.approx([0.9, 0.1])
+
+
+class Slope(nn.Module):
+    """A function u of one number and its derivative, as two columns or as a tuple."""
+
+    def __init__(self, together):
+        self.body, self.together = nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)), together
+
+    def forward(self, x):
+        found = self.body(x), schuss.grad(lambda z: self.body(z).sum())(x)
+        return schuss.concatenate(list(found), axis=1) if self.together else found
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("as_class", [True, False])
+def test_what_compares_other_numbers_is_evaluated(together, as_class, tmp_path):
+    """A loss of u + u' is no comparison of outputs with targets: errors of these are not defined, the loss is."""
+    x, y = X[:, :1], Y[:, 0]
+
+    def of(pred, target):
+        u, slope = (pred[:, 0], pred[:, 1]) if together else (pred[0][:, 0], pred[1][:, 0])
+        return (u + slope - target) ** 2
+
+    def equation(pred, target):
+        return of(pred, target).mean()
+
+    loss, model = Own(of) if as_class else equation, Slope(together)
+    fit(model, (x, y), loss=loss, backend="reference")
+    u, slope = np.asarray(model(x)).T if together else (part[:, 0] for part in model(x))
+    found = schuss.evaluate(model, (x, y), backend="reference")
+    assert found == {"loss": pytest.approx(((u + slope - y) ** 2).mean(), rel=1e-5)}
+    schuss.save(model, tmp_path / "m")
+    loaded = schuss.load(tmp_path / "m")
+    name = "Own" if as_class else "equation"
+    with pytest.raises(UsageError, match=f"trained with {name}, a loss of your own that is not kept: give loss="):
+        schuss.evaluate(loaded, (x, y))
+    assert schuss.evaluate(loaded, (x, y), loss=loss, backend="reference") == pytest.approx(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import fitted, is_classifier, outputs_of, width_of
+from schuss.api.outputs import fitted, outputs_of, width_of
 from schuss.data import as_array, check_labels
 from schuss.data.columns import columns, numbers
-from schuss.errors import DataError, UsageError
+from schuss.errors import DataError, UsageError, printable
 from schuss.exec import executor
 from schuss.frames import in_order
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import graph_signature, signature_of
-from schuss.signature import Input, Signature
+from schuss.signature import CLASSIFICATION, Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
-from schuss.train.checks import accuracy_for
+from schuss.train.checks import accuracy_for, predictions
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name
 from schuss.train.source import columns_of, source_of
@@ -48,8 +49,8 @@ def evaluate(
     loss     called with (pred, target); None: the loss the model was trained with
     metrics  functions of (pred, target) that give one value an example or a scalar
 
-    The result has "loss"; of a classifier "accuracy", a share; of a model of numbers "mean_absolute_error",
-    "root_mean_squared_error" and, where the targets differ, "r2"; and the metrics by name.
+    The result has "loss"; of a classifier "accuracy", a share; of a model that gives as many numbers as targets have
+    "mean_absolute_error", "root_mean_squared_error" and, where the targets differ, "r2"; and the metrics by name.
 
         schuss.evaluate(model, (x_test, y_test))["accuracy"]
 
@@ -59,20 +60,32 @@ def evaluate(
     signature = signature_of(model) or Signature()
     source = source_of(data, "test", classes=signature.classes, owner="evaluate")
     task, found = task_on(model, source.x, source.y, loss)
-    labels = is_classifier(signature)
-    if labels:
+    labels = signature.output is not None and signature.output.task == CLASSIFICATION
+    right = accuracy_for(task, found["y"]) if labels else None
+    if signature.has_labels and (right is None or found["y"].dtype.kind in "iu"):
         _check_labels(task, found["y"])
     named = metrics_by_name(metrics, owner="evaluate")
-    right = accuracy_for(task, found["y"]) if labels else None
     task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     measured = Evaluation(task, executor(backend, threads), found)(weights)
     of_classes = labels or (isinstance(task.loss, nn.Loss) and task.loss.admits.task != "numbers")
     if of_classes or found["y"].dtype.kind != "f" or task.form != ALONE or any(i.keyed for i in task.inputs):
         return measured
+    if not _comparable(task):  # to a loss of one's own
+        return measured
     xs = tuple(found[f"x{i}"] for i in range(len(task.inputs)))
     errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, found["y"])
     return {"loss": measured.pop("loss"), **errors, **measured}
+
+
+def _comparable(task: Task) -> bool:
+    """Whether the model gives as many numbers for an example as the target has."""
+    pred = predictions(task)
+    return pred is not None and pred.rank > 0 and _size(pred) == _size(task.target)
+
+
+def _size(type: TensorType) -> int:
+    return math.prod(d for d in type.shape[1:] if isinstance(d, int))
 
 
 def _check_labels(task: Task, y: Array) -> None:
@@ -160,8 +173,11 @@ def loss_of(model: Any, loss: Any = None) -> Any:
     """The loss given, or the one the model was trained with. UsageError if there is none."""
     signature = signature_of(model)
     known = loss if loss is not None else signature and signature.loss
-    if known is None or (isinstance(known, dict) and known.get("type") not in nn.LOSSES):
+    if known is None:
         raise UsageError("the loss the model was trained with is not known: give loss=")
+    if isinstance(known, dict) and known.get("type") not in nn.LOSSES:
+        name = printable(str(known.get("type")))
+        raise UsageError(f"the model was trained with {name}, a loss of your own that is not kept: give loss=")
     return nn.loss_from_config(known) if isinstance(known, dict) else known
 
 

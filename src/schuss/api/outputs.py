@@ -15,12 +15,13 @@ from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
-from schuss.signature import Signature
+from schuss.signature import CLASSIFICATION, Signature
 
 if TYPE_CHECKING:
     from schuss.train.step import Task
 
 Array = Any
+OF_CLASSES = ("CrossEntropyLoss", "NLLLoss")
 ROWS = 4096  # computed at once, so that memory stays small
 
 
@@ -78,8 +79,9 @@ def single_result(result: Any, count: int) -> Array:
 
 
 def predict(model: Any, x: Any) -> Array:
-    """What a model says of rows: of a classifier the class of each, [N], by name if it was trained on names, else by
-    number; of a model of numbers its outputs, [N] if it was trained on targets [N], else [N, k].
+    """What a model says of rows: of a classifier the class of each in the shape and dtype of the labels it was trained
+    on, names as names; [N, T] of sequences. Of a model of numbers, and of one trained on probabilities or on several
+    yes or no an example, its outputs: [N] if it was trained on targets [N], else [N, k].
 
     model  fitted or loaded; its signature says what becomes of x
     x      rows as in training, or a tuple of them for a model of several inputs
@@ -89,10 +91,12 @@ def predict(model: Any, x: Any) -> Array:
     DataError for rows that do not fit the model.
     """
     signature, outputs = signature_of(model), outputs_of(model, x)
-    if is_classifier(signature):
-        assert signature is not None
-        assert signature.output is not None
-        return names_of(signature, outputs.classes) if signature.output.named else outputs.classes
+    said = None if signature is None else signature.output
+    if said is not None and (said.of_examples or (said.task == CLASSIFICATION and _loss_name(signature) in OF_CLASSES)):
+        classes, count = (outputs.classes, outputs.values.shape[1]) if said.of_examples else _places(signature, outputs)
+        if said.of_examples and said.type.rank == 2:
+            classes = classes[:, None]
+        return names_of(signature, classes) if said.named else _in_kind(classes, count, said.kind)
     flat = signature is not None and signature.target is not None and signature.target.rank == 1
     return outputs.raw[:, 0] if flat and outputs.raw.shape[1] == 1 else outputs.raw
 
@@ -121,13 +125,32 @@ def predict_proba(model: Any, x: Any) -> Array:
 
 def _of_positions(signature: Signature | None, outputs: Outputs) -> Array:
     """The probabilities of sequences and images, in the outputs' shape: along the axis of the classes, by the loss."""
+    raw, axis = _along_classes(signature, outputs)
+    return np.exp(raw) if _loss_name(signature) == "NLLLoss" else _softmax(raw, axis)
+
+
+def _places(signature: Signature | None, outputs: Outputs) -> tuple[Array, int]:
+    """The class of each position of sequences and images, and how many classes there are."""
+    raw, axis = _along_classes(signature, outputs)
+    return raw.argmax(axis=axis), raw.shape[axis]
+
+
+def _in_kind(classes: Array, count: int, kind: str | None) -> Array:
+    """Labels in the dtype they were given in, if it has a number for each class."""
+    dtype = np.dtype(kind or "int64")
+    most = np.iinfo(dtype).max if dtype.kind in "iu" else {"b": 1, "f": 1 << 24}[dtype.kind]
+    return classes.astype(dtype if count - 1 <= most else np.int64)
+
+
+def _along_classes(signature: Signature | None, outputs: Outputs) -> tuple[Array, int]:
+    """The outputs of sequences and images in their shape, and the axis of the classes. UsageError without a loss of
+    classes."""
     target = None if signature is None else signature.target
-    if signature is None or target is None:
-        raise UsageError("predict_proba: the classes' axis is not known; apply schuss.softmax(model(x), axis=1)")
+    if signature is None or target is None or _loss_name(signature) not in OF_CLASSES:
+        raise UsageError("predict: the axis of the classes is not known; apply np.argmax(model(x), axis=1)")
     loss = nn.loss_from_config(signature.loss) if isinstance(signature.loss, dict) else signature.loss
-    raw = outputs.raw.reshape(-1, *outputs.row)
     axis = loss.axis_of(TensorType("float64", (N, *outputs.row)), target)
-    return np.exp(raw) if isinstance(loss, nn.NLLLoss) else _softmax(raw, axis)
+    return outputs.raw.reshape(-1, *outputs.row), axis
 
 
 def names_of(signature: Signature | None, labels: Array) -> Array:
@@ -144,7 +167,7 @@ def width_of(task: Task) -> int:
 
 
 def is_classifier(signature: Signature | None) -> bool:
-    """Whether the model was trained on labels."""
+    """Whether the model was trained on labels, one an example."""
     return signature is not None and signature.is_classifier
 
 

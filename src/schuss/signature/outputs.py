@@ -9,6 +9,7 @@ from schuss.ir.types import TensorType
 from schuss.signature.inputs import Input, type_to_json
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
+KINDS = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Output:
     named    whether the targets were these names, and not the labels: then predictions are names, too
     scale    what integer targets are multiplied by: those that are the input itself (an autoencoder's)
     columns  the names of the columns, where the targets were a data frame of several
+    kind     numpy's dtype of the labels as they were given, which predictions have, too; None: int64
     """
 
     type: TensorType
@@ -27,6 +29,12 @@ class Output:
     scale: float | None = None
     named: bool = False
     columns: tuple[str, ...] | None = None
+    kind: str | None = None
+
+    @property
+    def of_examples(self) -> bool:
+        """Whether the targets are labels, one an example: [N] or [N, 1]."""
+        return self.task == CLASSIFICATION and all(d == 1 for d in self.type.shape[1:2]) and self.type.rank <= 2
 
     def prepared(self, y: Any, dtype: str) -> Any:
         """Targets as the model's loss takes them."""
@@ -36,5 +44,5 @@ class Output:
         """As a model file holds it."""
         classes = None if self.classes is None else list(self.classes)
         written = {"type": type_to_json(self.type), "task": self.task, "classes": classes, "scale": self.scale}
-        written["named"] = self.named
+        written |= {"named": self.named, **({} if self.kind is None else {"kind": self.kind})}
         return written if self.columns is None else {**written, "columns": list(self.columns)}

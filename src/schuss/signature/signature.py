@@ -65,8 +65,13 @@ class Signature:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether it was trained on labels."""
-        return self.output is not None and self.output.task == CLASSIFICATION
+        """Whether it was trained on labels, one an example, [N] or [N, 1]."""
+        return self.output is not None and self.output.of_examples
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it was trained on integers [N] that number the classes."""
+        return self.is_classifier and self.target is not None and self.target.rank == 1 and not self.target.is_float
 
     @property
     def key(self) -> Hashable:

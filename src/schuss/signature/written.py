@@ -9,7 +9,7 @@ from typing import Any
 from schuss.errors import ModelFileError
 from schuss.ir.types import TensorType
 from schuss.signature.inputs import Input, by_scale, type_from_json
-from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
+from schuss.signature.outputs import CLASSIFICATION, KINDS, REGRESSION, Output
 from schuss.signature.signature import Signature
 
 LONGEST = 200  # characters of a name
@@ -63,7 +63,7 @@ def _input(written: Any) -> Input:
 
 
 def _output(written: Any) -> Output:
-    fields = _fields(written, {"type", "task", "classes", "scale", "named"}, "output", {"columns": None})
+    fields = _fields(written, {"type", "task", "classes", "scale", "named"}, "output", {"columns": None, "kind": None})
     task, classes = fields["task"], fields["classes"]
     if task not in (None, CLASSIFICATION, REGRESSION):
         raise ModelFileError("output: its task is none that this version knows")
@@ -75,8 +75,12 @@ def _output(written: Any) -> Output:
     named = fields["named"]
     if not isinstance(named, bool) or (named and classes is None):
         raise ModelFileError("output: whether its targets were names")
+    kind = fields["kind"]
+    if kind is not None and kind not in KINDS:
+        raise ModelFileError("output: the dtype of its labels")
     type = _type(fields["type"], "output")
-    return Output(type, task, classes, _scale(fields["scale"]), named, _columns(fields["columns"], type, "output"))
+    columns = _columns(fields["columns"], type, "output")
+    return Output(type, task, classes, _scale(fields["scale"]), named, columns, kind)
 
 
 def _columns(written: Any, type: TensorType, what: str) -> tuple[str, ...] | None:

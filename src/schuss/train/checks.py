@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from schuss.ir.executor import Array
 from schuss.ir.graph import Graph
 from schuss.ir.types import TensorType
 from schuss.nn.forward import forward_graph, model_dtype, prepared_types
+from schuss.nn.loss import ElementLoss
 from schuss.signature import Input
 from schuss.signature.form import ALONE
 from schuss.train.step import Task
@@ -23,7 +24,12 @@ LOOKED_AT = 8  # examples whose predictions are looked at
 
 
 def accuracy(pred: Any, target: Any) -> Any:
-    """1 for each example whose largest output (or, with one output, whose sign) is its label's, else 0. [N]"""
+    """1 for each example whose largest output (or, with one output, whose sign) is its label's, else 0. [N]
+
+    target  labels [N], or [N, 1], integers or floats that are
+    """
+    if target.ndim > 1:
+        target = ops.reshape(target, shape=target.shape[:1])
     if pred.ndim == 2 and pred.shape[1] > 1:
         chosen = ops.argmax(pred, axis=1)
     else:
@@ -31,26 +37,44 @@ def accuracy(pred: Any, target: Any) -> Any:
     return ops.cast(ops.equal(chosen, ops.cast(target, dtype="int64")), dtype=pred.dtype)
 
 
-def accuracy_for(task: Task, y: Array) -> Any:
-    """The accuracy that goes with the task; None where its targets are no labels.
+def accuracy_for(task: Task, y: Array, held: Array | None = None) -> Any:
+    """The accuracy that goes with the task on targets y, and those held out; None where they are no labels.
 
-    Labels are what the loss takes for labels; to a loss of the user's integers [N] that lie within the outputs.
+    Labels are what the loss takes for labels: for one that asks yes or no, numbers that are all 0 or 1, one an example;
+    to a loss of the user's, integers [N] that lie within the outputs.
     """
-    target = task.target
-    if task.form != ALONE:
+    loss, target, pred = task.loss, task.target, predictions(task) if task.form == ALONE else None
+    if pred is None or target.rank == 0:
         return None
-    if target.is_float or target.rank == 0:
-        return None
-    pred = predictions(task)
-    if pred is None:
-        return None
-    ours = isinstance(task.loss, nn.Loss) and task.loss.admits is not nn.Loss.admits
-    if (ours and target.rank > 1) or getattr(task.loss, "ignore_index", None) is not None:
-        return task.loss.accuracy if hasattr(task.loss, "accuracy") and task.loss.takes_labels(pred, target) else None
-    if target.rank != 1:
-        return None
-    labels = task.loss.takes_labels(pred, target) if ours else bool(y.min() >= 0 and y.max() < (outputs(pred) or 2))
-    return accuracy if labels else None
+    if not _is_ours(loss):
+        within = target.rank == 1 and not target.is_float and y.min() >= 0 and y.max() < (outputs(pred) or 2)
+        return accuracy if within else None
+    if not loss.takes_labels(pred, target):
+        return accuracy if _are_yes_or_no(task, pred, [y] if held is None else [y, held]) else None
+    simple = target.rank == 1 and getattr(loss, "ignore_index", None) is None
+    return accuracy if simple else getattr(loss, "accuracy", None)
+
+
+def _is_ours(loss: Any) -> bool:
+    return isinstance(loss, nn.Loss) and loss.admits is not nn.Loss.admits
+
+
+def _are_yes_or_no(task: Task, pred: TensorType, ys: Sequence[Array]) -> bool:
+    """Whether targets are one 0 or 1 an example, to a loss that asks this of one output."""
+    if task.loss.admits.task != "yes or no" or task.target_scale is not None:
+        return False
+    single = all(d == 1 for t in (pred, task.target) for d in t.shape[1:]) and task.target.rank <= 2
+    return single and all(bool(((y == 0) | (y == 1)).all()) for y in ys)
+
+
+def one_hot_in_words(task: Task) -> str:
+    """What is said of labels that a loss of numbers takes as rows of 0 and 1; "" where there are none."""
+    pred = predictions(task) if task.form == ALONE else None
+    if pred is None or outputs(pred) is None or not isinstance(task.loss, ElementLoss):
+        return ""
+    if not task.loss.takes_labels(pred, task.target):
+        return ""
+    return f", compared as one-hot rows with the {outputs(pred)} outputs by {type(task.loss).__name__}"
 
 
 def predictions(task: Task) -> TensorType | None:
@@ -94,7 +118,7 @@ def check_fit(task: Task, data: Mapping[str, Array], held: Mapping[str, Array] |
 def _check_targets(task: Task, pred: TensorType, y: Array, what: str) -> None:
     if isinstance(task.loss, nn.Loss):
         task.loss.check(pred, y, what)
-    elif task.metrics.get("accuracy") is accuracy:
+    if task.metrics.get("accuracy") is accuracy and not _is_ours(task.loss):
         check_labels(y, what, outputs(pred) or 2)
 
 
@@ -135,4 +159,4 @@ def _first_predictions(task: Task, graph: Graph, data: Mapping[str, Array]) -> A
     return np.asarray(values[graph.outputs[0]])
 
 
-__all__ = ["accuracy", "accuracy_for", "check_fit", "outputs", "predictions"]
+__all__ = ["accuracy", "accuracy_for", "check_fit", "one_hot_in_words", "outputs", "predictions"]

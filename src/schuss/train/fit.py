@@ -22,7 +22,7 @@ from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
 from schuss.signature.form import ALONE, rows_of, taken_apart
 from schuss.train.callbacks import Run
-from schuss.train.checks import accuracy, accuracy_for, check_fit
+from schuss.train.checks import accuracy, accuracy_for, check_fit, one_hot_in_words
 from schuss.train.conduct import conduct, ready
 from schuss.train.control import Control
 from schuss.train.early_stop import EarlyStop
@@ -166,18 +166,29 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     weigh(train, held, class_weight, dtype, asked.weighting, getattr(asked.loss, "ignore_index", None))
     check_arguments(model, given.x, sum(name.startswith("x") for name in train))
     task = _task(model, asked, replace(given, found=train), source)
+    right = accuracy_for(task, train["y"], None if held is None else held["y"])
+    if right is not None:
+        task = replace(task, metrics={"accuracy": right, **task.metrics})
     check_fit(task, train, held)
-    labels = "accuracy" in task.metrics and task.target.rank == 1
-    names, named = (source.classes, source.named) if labels else (None, False)
     columns = given.names["y"] or before.target_columns(task.target)
-    output = Output(task.target, CLASSIFICATION if labels else REGRESSION, names, task.target_scale, named, columns)
+    output = _output(task, source, right is not None, columns)
     signature = Signature(task.inputs, output, asked.loss, task.optimizer)
     if task.form != ALONE:
         signature = replace(signature, output=None, targets=_named(task, given.names))
     on = executor(asked.backend, asked.threads)
     trainer = Trainer(task, on, asked, key, train, held, signature=signature)
+    if told := one_hot_in_words(task):
+        trainer.run.prepared["target"] += told
     take_up(trainer)
     return ready(trainer)
+
+
+def _output(task: Task, source: Source, labels: bool, columns: tuple[str, ...] | None) -> Output:
+    """What a model with one target learns to say."""
+    if not labels:
+        return Output(task.target, REGRESSION, scale=task.target_scale, columns=columns)
+    kind = None if source.named else str(as_array(source.y, "y").dtype)
+    return Output(task.target, CLASSIFICATION, source.classes, task.target_scale, source.named, columns, kind)
 
 
 def _named(task: Task, columns: Names) -> tuple[Input, ...]:
@@ -238,9 +249,7 @@ def _task(model: Any, asked: Options, given: Columns, source: Source) -> Task:
     more = tuple(_row_type(columns[name]) for name in given.targets[1:])
     task = replace(task, others=more, form=given.y)
     scales = [i.scale for i, x in zip(inputs, xs, strict=True) if is_the_input(x, source.y)]
-    task = replace(task, weighting=asked.weighting, target_scale=next(iter(scales), None))
-    right = accuracy_for(task, columns["y"])
-    return task if right is None else replace(task, metrics={"accuracy": right, **named})
+    return replace(task, weighting=asked.weighting, target_scale=next(iter(scales), None))
 
 
 def metrics_by_name(given: Any, owner: str = "fit") -> dict[str, Metric]:

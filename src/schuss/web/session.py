@@ -263,7 +263,6 @@ class Percent:
 def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
     from schuss.api.evaluation import form_of, loss_of
-    from schuss.api.outputs import is_classifier
     from schuss.nn.holding import signature_of
     from schuss.train.fit import accuracy
     from schuss.train.step import Task
@@ -273,7 +272,7 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     if signature is None:
         raise UsageError(f"{label}: what the model was trained on is not known")
     sets: dict[str, Any] = {"train": None, "test": None}
-    metrics = {"accuracy": accuracy} if is_classifier(signature) else {}
+    metrics = {"accuracy": accuracy} if signature.has_labels else {}
     assert signature.target is not None or not metrics
     target, scale = signature.target, signature.target_scale
     task = Task(model, loss_of(model), None, signature.inputs, target, target_scale=scale)  # type: ignore[arg-type]

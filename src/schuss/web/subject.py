@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import is_classifier, outputs_of
+from schuss.api.outputs import outputs_of
 from schuss.errors import UsageError
 from schuss.nn.holding import signature_of
 from schuss.signature.inputs import handed_over
@@ -71,8 +71,10 @@ class Subject:
     @property
     def classes(self) -> int | None:
         """How many classes; None for numbers."""
-        signature = signature_of(self.model)
-        if not ("accuracy" in self.task.metrics or is_classifier(signature)):
+        signature, target = signature_of(self.model), self.task.target
+        if target.is_float or target.shape[1:] == (1,):  # labels as well, but not those the page counts by
+            return None
+        if not ("accuracy" in self.task.metrics or (signature is not None and signature.has_labels)):
             return None
         return max(self.outputs, 2)
 
