@@ -221,6 +221,7 @@ def test_rows_of_bytes_are_numbers_unless_a_scale_is_given(schuss: Any, tmp_path
     assert re.search(
         r"^Warning: fit: x holds bytes up to 2\d\d in rows of 5, taken as the numbers", done.err, re.MULTILINE
     )
+    assert "give --scale 1/255 (images" in done.err
     assert done.err.count("\n") == 1
 
 

@@ -4,6 +4,7 @@ import io
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,13 @@ def test_not_numbers(tmp_path: Path, array: np.ndarray, message: str) -> None:
     path = zipped(tmp_path / "d.npz", npy(array, allow_pickle=True))
     with pytest.raises(DataError, match=message):
         read_npz(path, ("a",))
+
+
+@pytest.mark.parametrize("dtype, message", [(object, "save names as text, with .astype"), ("S3", "save names with")])
+def test_names_that_are_no_text(tmp_path: Path, dtype: Any, message: str) -> None:
+    path = zipped(tmp_path / "d.npz", npy(np.array(["cat", "dog"], dtype), allow_pickle=True))
+    with pytest.raises(DataError, match=message):
+        read_npz(path, ("a",), text=("a",))
 
 
 @pytest.mark.parametrize(

@@ -406,6 +406,22 @@ def test_images_of_bytes_for_a_model_of_floats_are_told_of():
     model(images.astype(np.int64))
 
 
+@pytest.mark.parametrize("way", [lambda m: m, nn.Sequential, schuss.freeze])
+def test_rows_of_bytes_for_a_model_of_floats_from_0_to_1_are_told_of(way, tmp_path):
+    schuss.save(fit_floats(sequential(), FLOATS), tmp_path / "m")
+    model = schuss.load(tmp_path / "m")
+    model = way(model)
+    told(lambda: model(X), r"x: the model was trained on float32 from 0 to 1 and gets bytes up to 25\d.*scale=1/255")
+    with pytest.warns(UserWarning, match="gets bytes up to"):
+        schuss.evaluate(nn.holding.unwrapped(model), (X, Y), loss=nn.MSELoss(), backend="reference")
+    way(fit_floats(sequential(), FLOATS * 2))(X)  # numbers that bytes may be, too
+
+
+def fit_floats(model, x):
+    schuss.fit(model, (x, Y), loss=nn.MSELoss(), optimizer=optim.SGD(lr=0.01), backend="reference")
+    return model
+
+
 def test_there_is_nothing_to_say_of_codes_and_floats(tmp_path):
     table = nn.Sequential(nn.Embedding(256, 2), nn.Linear(2, 1))
     table.load_state_dict(table.state_dict())
@@ -414,6 +430,7 @@ def test_there_is_nothing_to_say_of_codes_and_floats(tmp_path):
     model.load_state_dict(model.state_dict())
     model(FLOATS)
     schuss.fit(model, (FLOATS, Y), loss=nn.MSELoss(), optimizer=optim.SGD(), backend="reference")
-    model(X)
+    flags = (X > 127).astype(np.uint8)
+    model(flags)
     schuss.save(model, tmp_path / "m")
-    schuss.load(tmp_path / "m")(X)
+    schuss.load(tmp_path / "m")(flags)

@@ -68,6 +68,9 @@ def test_rows_of_bytes_are_numbers_and_the_user_is_told():
         fit(nn.Linear(12, 1), PIXELS, BRIGHT / 2)
     assert len(caught) == 1
     assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="x holds bytes"):
+        fit(model := nn.Linear(12, 1), PIXELS, BRIGHT / 2)
+    fit(model, PIXELS[:40], BRIGHT[:40] / 2)  # once for a model
     for given in (1 / 255, 1, 0.5):
         model = nn.Linear(12, 1)
         fit(model, PIXELS, BRIGHT / 2, scale=given)  # warnings are errors here

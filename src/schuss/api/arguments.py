@@ -31,6 +31,7 @@ from schuss.data.arrays import as_array
 from schuss.data.columns import narrowed, whole
 from schuss.errors import TraceError
 from schuss.ir.types import DTYPES, TensorType
+from schuss.nn.holding import is_inert
 from schuss.ops.infer import promote_dtypes
 from schuss.ops.registry import Op
 from schuss.trace import Tensor
@@ -105,6 +106,14 @@ def with_columns_in_order(model: Any, args: Sequence[Any]) -> Sequence[Any]:
         return args
     signature = nn.signature_of(model)
     return args if signature is None else signature.in_order(args)
+
+
+def look_at_numbers(model: Any, args: Sequence[Any]) -> None:
+    """Warn of rows of bytes for a model that was trained on scaled floats: for a form's first call, it takes time."""
+    signature = None if is_inert() else nn.signature_of(model)
+    for known, arg in zip(() if signature is None else signature.inputs, args, strict=False):
+        if isinstance(arg, np.ndarray) and arg.ndim == 2:  # of images the trace tells
+            known.look_at(arg)
 
 
 def _rows(arg: Any, rank: int) -> Any:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schuss import nn
-from schuss.api.arguments import Array, as_given_to_fit, to_arrays
+from schuss.api.arguments import Array, as_given_to_fit, look_at_numbers, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import look, take_apart
 from schuss.api.pytree import Named, flatten
@@ -71,6 +71,7 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
         return cache.get((whole, _shapes(arrays, owned, concrete)), partial(make, concrete))
 
     def make(concrete: bool) -> Program:
+        look_at_numbers(model, args)
         call = Call((key, step, model, *args), dict(kwargs), numbers=())
         function = partial(in_mode, apply_model, now is not None and now.training)
         types = [TensorType(str(dtype), shape) for dtype, shape in _shapes(arrays, owned, concrete)]

@@ -122,7 +122,7 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
     y = in_order(y, None if signature.output is None else signature.output.columns, "y")
     inputs = [numbers(a, "x") for a in xs]
     for known_input, a in zip(signature.inputs, inputs, strict=False):
-        known_input.look_at(str(a.dtype), a.ndim)
+        known_input.look_at(a)
     if len(inputs) == 1 == len(signature.inputs):
         inputs = [fitted(signature, inputs[0])]
     found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.arguments import Array, array_type, as_given_to_fit, to_arrays
+from schuss.api.arguments import Array, array_type, as_given_to_fit, look_at_numbers, to_arrays
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.api.run import Call, apply_model, backend, settled_call
 from schuss.errors import LoweringError, UsageError
@@ -95,6 +95,7 @@ class Frozen:
             raise UsageError("a frozen model takes arrays whose leading axis is the example axis")
         key = tuple((a.dtype, a.shape[1:]) for a in given)
         if key not in self._known:
+            look_at_numbers(self._model, inputs)
             types = [array_type(a) for a in arrays[:owned]]
             types += [TensorType(array_type(a).dtype, (N, *a.shape[1:])) for a in given]
             self._known[key] = self._compile(Call((self._model, *inputs), {}, numbers=()), types, leaves)

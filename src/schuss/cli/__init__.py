@@ -7,6 +7,7 @@ import errno
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     if alone:
         _open_streams()
         signal.signal(signal.SIGTERM, _terminated)  # until a command has its own way to stop
-        warnings.showwarning = _warn  # type: ignore[assignment]  # takes what the original takes
+        warnings.showwarning = _warned  # type: ignore[assignment]  # takes what it needs
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -99,9 +100,15 @@ class Terminated(BaseException):
     """SIGTERM, before the command could say what is to be kept."""
 
 
-def _warn(message: Warning | str, *rest: Any) -> None:
+def _warned(message: Warning | str, *_: Any) -> None:
     with contextlib.suppress(OSError):
-        say(f"Warning: {' '.join(str(message).split())}", err=True)
+        say(f"Warning: {_in_options(str(message))}", err=True)
+
+
+def _in_options(text: str) -> str:
+    """A message on one line; what fit calls scale=1/255 is --scale 1/255 here."""
+    text = " ".join(text.split())
+    return re.sub(r"\bscale=([\d/.]*)", r"--scale \1", text).replace("  ", " ") if text.startswith("fit: ") else text
 
 
 def _end(code: int, alone: bool) -> None:
@@ -121,10 +128,6 @@ def _run(arguments: list[str] | None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _warned  # type: ignore[assignment]  # takes what it needs
         return _tried(arguments)
-
-
-def _warned(message: Any, *_: Any) -> None:
-    say(f"Warning: {' '.join(str(message).split())}", err=True)
 
 
 def _tried(arguments: list[str] | None) -> int:
@@ -171,5 +174,5 @@ def _report(error: Exception) -> int:
         text = f"not enough memory: {error}"
     else:
         text = f"{type(error).__name__}: {error} (not foreseen; SCHUSS_DEBUG=1 shows where)"
-    say(f"Error: {' '.join(text.split())}", err=True)
+    say(f"Error: {_in_options(text)}", err=True)
     return 2 if isinstance(error, UsageError) else 1

@@ -117,9 +117,12 @@ def _read_header(file: IO[bytes], what: str, text: bool) -> tuple[tuple[int, ...
         reason = " ".join(str(error).split())[:100]
         raise DataError(f"{what}: damaged npy header ({reason}); save the file again") from None
     if dtype.hasobject:
-        raise DataError(f"{what}: holds Python objects, which are never loaded; save it as numbers")
+        names = "save names as text, with .astype(str), which is a dtype such as <U10, and" if text else "save"
+        mend = f"{names} numbers with .astype('float32')"
+        raise DataError(f"{what}: holds Python objects, which are never loaded; {mend}")
     if dtype.kind not in ("biufcU" if text else "biufc") or dtype.itemsize == 0:
-        raise DataError(f"{what}: dtype {dtype} is not supported; save it as float32 or integers")
+        mend = "save names with .astype(str)" if text and dtype.kind == "S" else "save it as float32 or integers"
+        raise DataError(f"{what}: dtype {dtype} is not supported; {mend}")
     if any(size < 0 for size in shape) or len(shape) > 8:
         raise DataError(f"{what}: impossible shape {shape}; save the file again")
     return shape, fortran, dtype

@@ -23,6 +23,7 @@ class Input:
     keyed  whether the model gets it in a dict, under its name
     within whether the model itself multiplies integers, as one from a file that was saved around a fitted model
     columns the names of the data frame's columns that it was trained on; None: an array, or columns without names
+    unit   whether it was trained on rows of floats from 0 to 1, as scaled bytes are
     """
 
     name: str
@@ -31,6 +32,7 @@ class Input:
     keyed: bool = False
     within: bool = False
     columns: tuple[str, ...] | None = None
+    unit: bool = False
 
     @property
     def dtype(self) -> str:
@@ -57,7 +59,7 @@ class Input:
         """Raw data, a tensor or an array, as the model of this dtype takes them: graph operations on tensors."""
         x = self.in_order(x)
         if self.scale is None:
-            self.look_at(str(getattr(x, "dtype", "")), getattr(x, "ndim", 0))
+            self.look_at(x)
             return x
         if not isinstance(x, Tensor):
             array = np.asarray(x)
@@ -69,9 +71,19 @@ class Input:
         with scope("input"):
             return ops.cast(x, dtype=dtype) * self.scale
 
-    def look_at(self, dtype: str, rank: int) -> None:
-        """Warn of images of bytes for a model that was trained on floats, which the user has scaled, most likely."""
-        if self.is_float and dtype == "uint8" and rank >= 3:
+    def look_at(self, x: Any) -> None:
+        """Warn of bytes for a model that was trained on floats, which the user has scaled, most likely: of images, and
+        of rows with numbers above 1 where it was trained on none. The numbers of a tensor are not known.
+        """
+        if not self.is_float or str(getattr(x, "dtype", "")) != "uint8":
+            return
+        if self.unit and isinstance(x, np.ndarray) and x.ndim == 2 and x.max(initial=0) > 1:
+            warn(
+                f"{self.name}: the model was trained on {self.dtype} from 0 to 1 and gets bytes up to {x.max()}, taken "
+                f"as they are; scale them as in training, pixels with (x / 255).astype('{self.dtype}'), or train on "
+                "bytes with fit(..., scale=1/255)"
+            )
+        if x.ndim >= 3:
             warn(
                 f"{self.name}: the model was trained on {self.dtype} and gets images of bytes, taken as they are; "
                 f"scale them as in training, or, if they are numbers, convert them with .astype('{self.dtype}')"
@@ -84,7 +96,7 @@ class Input:
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it."""
         written = {"name": self.name, "type": type_to_json(self.type), "scale": self.scale}
-        written |= {name: True for name in ("keyed", "within") if getattr(self, name)}
+        written |= {name: True for name in ("keyed", "within", "unit") if getattr(self, name)}
         return written if self.columns is None else {**written, "columns": list(self.columns)}
 
     def __str__(self) -> str:

@@ -50,16 +50,18 @@ def _task(target: TensorType, description: Mapping[str, Any]) -> str:
 
 
 def _input(written: Any) -> Input:
-    fields = _fields(written, {"name", "type", "scale"}, "input", {"keyed": False, "within": False, "columns": None})
+    optional = {"keyed": False, "within": False, "columns": None, "unit": False}
+    fields = _fields(written, {"name", "type", "scale"}, "input", optional)
     if not isinstance(fields["name"], str) or len(fields["name"]) > LONGEST:
         raise ModelFileError("input: its name is no text")
-    if not isinstance(fields["keyed"], bool):
-        raise ModelFileError("input: whether it is keyed")
+    if not isinstance(fields["keyed"], bool) or not isinstance(fields["unit"], bool):
+        raise ModelFileError("input: whether it is keyed, or from 0 to 1")
     scale, within = _scale(fields["scale"]), fields["within"]
     if not isinstance(within, bool) or (within and scale is not None):
         raise ModelFileError("input: whether the model scales it itself")
     type = _type(fields["type"], "input")
-    return Input(fields["name"], type, scale, fields["keyed"], within, _columns(fields["columns"], type, "input"))
+    columns = _columns(fields["columns"], type, "input")
+    return Input(fields["name"], type, scale, fields["keyed"], within, columns, fields["unit"])
 
 
 def _output(written: Any) -> Output:

@@ -38,11 +38,11 @@ from schuss.train.source import (
     check_arguments,
     check_names,
     columns_of,
+    described,
     fitting,
     inputs_of,
     is_the_input,
     source_of,
-    with_columns,
 )
 from schuss.train.step import Metric, Task
 from schuss.train.weights import sample_weights, weigh
@@ -240,7 +240,7 @@ def _task(model: Any, asked: Options, given: Columns, source: Source) -> Task:
     columns = given.found
     types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
     inputs = inputs_of(model, types, columns, asked.scale, source.scale, given.x.names)
-    inputs = with_columns(inputs, given.names, signature_of(model) or Signature())
+    inputs = described(inputs, given, signature_of(model) or Signature())
     named = metrics_by_name(asked.metrics)
     target = _row_type(columns[given.targets[0]])
     frozen = frozenset(frozen_names(model))

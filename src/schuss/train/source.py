@@ -26,6 +26,7 @@ from schuss.signature.indices import used_as_indices
 from schuss.signature.inputs import as_inputs, handed_over
 
 Names = Mapping[str, tuple[str, ...] | None]  # of the columns of data frames, by x0, x1, ..., y, y1, ...
+LOOKED_AT = 1024  # rows that say whether floats lie from 0 to 1
 OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss)  # losses that names of classes are nothing for
 
 
@@ -156,14 +157,18 @@ def as_before(signature: Signature, x: Any, y: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def with_columns(inputs: Sequence[Input], names: Names, before: Signature) -> tuple[Input, ...]:
-    """The inputs with the names of their columns: those of data frames; of arrays those that the model knows."""
+def described(inputs: Sequence[Input], given: Columns, before: Signature) -> tuple[Input, ...]:
+    """The inputs with the names of their columns, those of data frames, of arrays those that the model knows; and
+    whether their floats lie from 0 to 1.
+    """
     known = {i.name: i for i in before.inputs}
     found = []
-    for at, given in enumerate(inputs):
-        old = known.get(given.name)
-        kept = old.columns if old is not None and old.shape[1:] == given.shape[1:] else None
-        found.append(replace(given, columns=names.get(f"x{at}") or kept))
+    for at, part in enumerate(inputs):
+        old = known.get(part.name)
+        kept = old.columns if old is not None and old.shape[1:] == part.shape[1:] else None
+        some = given.found[f"x{at}"][:LOOKED_AT]
+        unit = part.is_float and some.ndim == 2 and bool(some.min(initial=0) >= 0 and some.max(initial=0) <= 1)
+        found.append(replace(part, columns=given.names.get(f"x{at}") or kept, unit=unit))
     return tuple(found)
 
 
@@ -244,6 +249,7 @@ def inputs_of(
     inputs = [replace(given, within=i in within) for i, given in enumerate(inputs)]
     if within and scale not in (None, 1):
         raise UsageError(f"fit: the model scales {inputs[min(within)].name} itself: leave scale out")
+    told = [i.type for i in before.inputs if i.scale is None]  # once for a model
     chosen = scale if scale is not None else known
     bytes_ = [i for i, t in enumerate(types) if t.dtype == "uint8"]
     whole = [i for i, t in enumerate(types) if not t.is_float]
@@ -262,7 +268,7 @@ def inputs_of(
             continue  # flags, one-hot columns or planes of them
         elif types[i].rank >= 3:
             inputs[i] = replace(inputs[i], scale=IMAGES)
-        elif types[i].rank == 2:
+        elif types[i].rank == 2 and types[i] not in told:
             _warn_of_bytes(inputs[i].name, columns[f"x{i}"])
     return tuple(inputs)
 
@@ -313,5 +319,5 @@ def by_label(weights: Any, classes: Sequence[str] | None) -> Any:
     return {place.get(k, k): v for k, v in weights.items()}
 
 
-__all__ = ["Columns", "Source", "as_before", "by_label", "check_arguments", "check_names", "columns_of"]
-__all__ += ["inputs_of", "is_the_input", "source_of", "with_columns"]
+__all__ = ["Columns", "Source", "as_before", "by_label", "check_arguments", "check_names"]
+__all__ += ["columns_of", "described", "inputs_of", "is_the_input", "source_of"]
