@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import gc
-import sys
 from collections import UserDict
 
 import numpy as np
 import pytest
+from counting import python_calls
 
 import schuss
 from schuss import nn
@@ -28,22 +28,6 @@ class Held(nn.Module):
 
     def forward(self, x):
         return self.first(x) * 0.0 + self.read(self.held)
-
-
-def python_calls(f):
-    """The number of Python functions that run in f()."""
-    count = 0
-
-    def note(frame, event, arg):
-        nonlocal count
-        count += event == "call"
-
-    sys.setprofile(note)
-    try:
-        f()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 LARGE = {

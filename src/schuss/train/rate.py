@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,11 @@ class _Rate:
     given: Any
     scheduled: Callable[[int], float | None]
 
-    @property
+    @cached_property
     def factor(self) -> str:
         return f"opt/{scalar_name(LR_FACTOR, self.group)}"
 
-    @property
+    @cached_property
     def held(self) -> str:
         return f"opt/{scalar_name(LR_HELD, self.group)}"
 
@@ -132,7 +133,8 @@ class Rates:
         """The arrays that schedules change after an epoch, whose last step is given. What is held by hand stays."""
         made: dict[str, Array] = {}
         for rate in self._rates:
-            asked, before = getattr(rate.given, "after_epoch", None), rate.at(step, arrays)
+            asked = getattr(rate.given, "after_epoch", None)
+            before = None if asked is None else rate.at(step, arrays)
             if asked is None or not before or arrays.get(rate.held) or rate.factor not in self._state:
                 continue
             after = float(asked(history, before))

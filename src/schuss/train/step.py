@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ class Task:
         """The types of the inputs' columns and of y, by name."""
         return {**{f"x{i}": x.type for i, x in enumerate(self.inputs)}, **self.targets}
 
-    @property
+    @cached_property
     def sums(self) -> tuple[str, ...]:
         return ("count", "loss", *self.metrics)
 
