@@ -123,6 +123,21 @@ def test_a_signature_assigned_to_a_plain_object_acts():
     np.testing.assert_array_equal(new(X), old(X))
 
 
+def test_bytes_before_an_assigned_signature_was_ever_seen_are_not_taken_silently():
+    class Bare(Plain):
+        def __call__(self, x):
+            return self.layer(x.reshape(-1, 6))
+
+    old, new = Plain(), Bare()
+    fit(old)
+    vars(new)["layer"] = copy.deepcopy(old.layer)
+    vars(new)["signature"] = nn.signature_of(old)
+    with pytest.warns(UserWarning, match=r"takes bytes as they are.*nn.set_signature"):
+        new(X)
+    nn.set_signature(new, nn.signature_of(old))
+    np.testing.assert_array_equal(new(X), old(X))
+
+
 def test_a_wrapper_from_a_file_is_not_scaled_twice_when_it_is_trained_on(tmp_path):
     inner = network()
     fit(inner, scale=1 / 25)

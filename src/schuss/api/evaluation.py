@@ -109,12 +109,16 @@ def errors_of(raw: Array, y: Array) -> dict[str, float]:
     return {**found, "r2": 1.0 - squares / spread} if spread else found
 
 
-def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[str, Array]]:
+def task_on(
+    model: Any, x: Any, y: Any, loss: Any = None, known: Signature | None = None
+) -> tuple[Task, dict[str, Array]]:
     """The model's task on data of these types, and the data's columns x0, x1, ... and y.
+
+    known: the signature of the run whose task it is; None: the model's.
 
     UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
     """
-    signature, acting = graph_signature(model)
+    signature, acting = graph_signature(model) if known is None else (known, False)
     if signature.targets or any(i.keyed for i in signature.inputs):
         task, found = _several_on(model, signature, x, y, loss)
         return replace(task, acting=acting), found
@@ -128,8 +132,8 @@ def task_on(model: Any, x: Any, y: Any, loss: Any = None) -> tuple[Task, dict[st
     found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))
     types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in found.items()}
     target = types.pop("y")
-    known = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
-    given = tuple(replace(i, type=t) for i, t in zip(known, types.values(), strict=True))
+    parts = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
+    given = tuple(replace(i, type=t) for i, t in zip(parts, types.values(), strict=True))
     scale = signature.target_scale
     return Task(model, loss_of(model, loss), None, given, target, target_scale=scale, acting=acting), found
 

@@ -162,7 +162,7 @@ def names_of(signature: Signature | None, labels: Array) -> Array:
 
 def width_of(task: Task) -> int:
     """How many numbers the model gives for an example, in its first output."""
-    graph = forward_graph(task.model, prepared_types(task.model, task.inputs))
+    graph = forward_graph(task.model, prepared_types(task.model, task.inputs), acting=task.acting)
     return math.prod(d for d in graph.outputs[0].type.shape[1:] if isinstance(d, int))
 
 

@@ -15,6 +15,7 @@ from schuss.ir.types import N, Sym, static_size
 from schuss.nn.forward import RANDOM, Types, forward_graph
 from schuss.nn.module import Mode, Module, current_mode
 from schuss.ops.registry import lookup
+from schuss.signature.inputs import PREPARING
 from schuss.trace import Tensor, as_tensor, scope, settled
 
 HALF = 1 << 31  # streams from here on are the second half of random_normal's
@@ -79,6 +80,7 @@ class GraphModel(Module):
         values = {node: own[node] if node in own else self._value(graph, node, now) for node in graph.inputs}
         rows = next((x.shape[0] for node, x in own.items() if node.type.shape[:1] == (N,)), N)
         key = next((node for node in graph.inputs if node.attrs["name"] == "key"), None)
+        bare: set[Node] = set()  # floats where the graph scales integers, which lets them be
         first = now.next_stream(_streams(graph, key)) if key is not None else 0
         for node in graph.nodes:
             if node in values:
@@ -89,6 +91,13 @@ class GraphModel(Module):
             attrs = {k: _bound(v, rows) if k == "shape" else v for k, v in node.attrs.items()}
             if _draws(node, key):
                 attrs["stream"] += first
+            raw = (
+                next((i for i in node.inputs if i in bare or _is_bare(i, values[i])), None) if _prepares(node) else None
+            )
+            if raw is not None:
+                values[node] = as_tensor(values[raw]).astype(node.type.dtype)
+                bare.add(node)
+                continue
             with scope(node.scope):
                 values[node] = lookup(node.op)(*(values[i] for i in node.inputs), **attrs)
         return [values[o] for o in graph.outputs]
@@ -108,6 +117,16 @@ class GraphModel(Module):
 def _own(graph: Graph) -> list[Node]:
     """The inputs that a caller gives."""
     return [i for i in graph.inputs if not i.attrs["name"].startswith("param/") and i.attrs["name"] not in RANDOM]
+
+
+def _prepares(node: Node) -> bool:
+    """Whether the node belongs to what scales the integers of an input."""
+    return node.scope.rpartition("/")[2] == PREPARING
+
+
+def _is_bare(node: Node, value: Any) -> bool:
+    """Whether floats stand for the graph's integers."""
+    return not node.type.is_float and bool(as_tensor(value).is_float)
 
 
 def _draws(node: Node, key: Node | None) -> bool:

@@ -31,24 +31,29 @@ def prepared_types(model: Any, inputs: Sequence[Input]) -> Types:
     return handed_over(inputs, types)[0] if any(i.keyed for i in inputs) else types
 
 
-def forward_graph(model: Any, inputs: Types, training: bool = False, acting: bool = False) -> Graph:
+def forward_graph(
+    model: Any, inputs: Types, training: bool = False, acting: bool = False, raw: Sequence[Input] = ()
+) -> Graph:
     """The graph from x0, x1, ... and param/NAME to the model's results y0, ..., in evaluation mode.
 
     Types by name are those of a model that takes one dict. The types are those of prepared data: no signature acts,
     unless those within the model are to. In training mode the random key and the step are inputs too, by these names,
-    if the model draws numbers.
+    if the model draws numbers. raw: what prepares the inputs, where the types are those of data as they are.
     """
-    return forward(model, inputs, training, acting)[0]
+    return forward(model, inputs, training, acting, raw)[0]
 
 
-def forward(model: Any, inputs: Types, training: bool = False, acting: bool = False) -> tuple[Graph, Form]:
+def forward(
+    model: Any, inputs: Types, training: bool = False, acting: bool = False, raw: Sequence[Input] = ()
+) -> tuple[Graph, Form]:
     """forward_graph, and the form of the model's result."""
     named = named_parameters(model)
     params = {name: Tensor(input_node(f"param/{name}", p.type)) for name, p in named.items()}
     xs = [
         Tensor(input_node(f"x{i}", t)) for i, t in enumerate(inputs.values() if isinstance(inputs, Mapping) else inputs)
     ]
-    args: tuple[Any, ...] = (dict(zip(inputs, xs, strict=True)),) if isinstance(inputs, Mapping) else tuple(xs)
+    ready = [i.prepared(x, model_dtype(model)) for i, x in zip(raw, xs, strict=True)] if raw else xs
+    args: tuple[Any, ...] = (dict(zip(inputs, ready, strict=True)),) if isinstance(inputs, Mapping) else tuple(ready)
     key, step = (Tensor(input_node(name, type)) for name, type in RANDOM.items())
     chosen = mode(True, key, step) if training else mode()
     with (

@@ -2,7 +2,8 @@
 
 A signature lies on the model itself, so that whatever copies the model carries it: in the object's `__dict__`, under a
 name of schuss's own; of an object that has none (`__slots__`) on its first parameter. `model.signature` shows it,
-unless the model uses that name itself.
+unless the model uses that name itself. Assigned to a plain object it acts once something of schuss's has looked at the
+object; a call before that takes bytes as they are, and says so. `set_signature` acts at once.
 
 It acts once: at the outermost model with a signature that is called, on arrays or in a traced function alike. Whatever
 that model calls gets data that are prepared already; there signatures are inert, and so they are in `fit`, which

@@ -14,6 +14,9 @@ from schuss.frames import in_order
 from schuss.ir.types import DTYPES, N, Shape, TensorType
 from schuss.trace import Tensor, scope
 
+PREPARING = "input"
+"""The scope of the operations that prepare an input, below that of whatever keeps the signature."""
+
 
 @dataclass(frozen=True)
 class Input:
@@ -68,7 +71,7 @@ class Input:
             return ops.cast(array, dtype=dtype) * np.dtype(dtype).type(self.scale)
         if x.is_float:
             return x
-        with scope("input"):
+        with scope(PREPARING):
             return ops.cast(x, dtype=dtype) * self.scale
 
     def look_at(self, x: Any) -> None:

@@ -84,7 +84,7 @@ def predictions(task: Task) -> TensorType | None:
 
 
 def _forward(task: Task) -> Graph:
-    return forward_graph(task.model, prepared_types(task.model, task.inputs))
+    return forward_graph(task.model, prepared_types(task.model, task.inputs), acting=task.acting)
 
 
 def outputs(pred: TensorType) -> int | None:

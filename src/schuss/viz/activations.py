@@ -8,15 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import read
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import N, TensorType
-from schuss.nn.forward import forward_graph
-from schuss.nn.holding import signature_of
+from schuss.signature.inputs import PREPARING
 from schuss.viz import style
-from schuss.viz.forward import native, prepared
+from schuss.viz.forward import Forward, native, weights_in
 from schuss.viz.images import is_image, show_gray, show_signed
 
 FEW = 16  # units are shown as bars, more as an image
@@ -40,22 +37,26 @@ def activations_data(model: Any, x: Any) -> list[Activation]:
     DataError for rows that do not fit the model.
     """
     nn.initialize(model)
-    rows = prepared(model, x)
-    graph = forward_graph(model, (TensorType(str(rows.dtype), (N, *rows.shape[1:])),))
+    forward = Forward(model)
+    rows = forward.rows(x)
+    graph = forward.graph(rows)
     last: dict[str, Node] = {}
     for node in graph.nodes:
-        if node.op not in ("input", "const") and node.scope and node.type.symbolic:
+        if node.op not in ("input", "const") and _layer(node.scope) and node.type.symbolic:
             last.pop(node.scope, None)
             last[node.scope] = node
     for i, result in enumerate(graph.outputs):
         if result not in last.values():
             last["output" if len(graph.outputs) == 1 else f"output {i}"] = result
     outputs = tuple(last.values())
-    inputs = tuple(n for n in graph.inputs)
-    run = native(Graph(inputs, outputs))
-    state = {f"param/{n}": p.data for n, p in nn.named_parameters(model).items()}
-    found = run([rows if n == "x0" else state[n] for n in graph.input_names])
+    weights = weights_in(graph, {n: p.data for n, p in nn.named_parameters(model).items()})
+    found = native(Graph(graph.inputs, outputs))([rows, *weights])
     return [Activation(name, np.asarray(v)) for name, v in zip(last, found, strict=True)]
+
+
+def _layer(scope: str) -> bool:
+    """Whether the scope is a layer's: not that of preparing an input."""
+    return scope.rpartition("/")[2] not in ("", PREPARING)
 
 
 def activations(model: Any, x: Any, *, shape: tuple[int, int] | None = None, figure: Any = None) -> Any:
@@ -69,8 +70,9 @@ def activations(model: Any, x: Any, *, shape: tuple[int, int] | None = None, fig
     """
     style.pyplot()
     layers = activations_data(model, x)
-    row = prepared(model, x)[0]
-    kind, shown = read(signature_of(model), np.asarray(layers[-1].values[:1], np.float64).reshape(1, -1))
+    forward = Forward(model)
+    row = forward.rows(x)[0]
+    kind, shown = forward.shown(np.asarray(layers[-1].values[:1], np.float64).reshape(1, -1))
     panels: list[tuple[str, Array]] = [(name, values[0]) for name, values in layers]
     if kind == "probabilities":
         panels.append(("probabilities", shown[0]))

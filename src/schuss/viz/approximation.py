@@ -12,8 +12,8 @@ import numpy as np
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.viz import functions, style
-from schuss.viz.forward import Forward
-from schuss.viz.runs import as_run, check_single, final_weights, loss_name, moments_of, sample
+from schuss.viz.forward import Forward, native, weights_in
+from schuss.viz.runs import as_run, check_single, final_weights, loss_name, moments_of, sample, with_data
 
 CHOSEN = 6  # moments of a picture
 MARGIN = 0.06  # of the data's extent, shown beyond it on each side
@@ -83,16 +83,25 @@ def approximation_data(
     chosen = _moments(run, moments)
     axes = tuple(_axis(column, points) for column in x.T)
     mesh = np.stack([m.ravel() for m in np.meshgrid(*axes)], axis=1)
-    forward = Forward(run.model, run.task.inputs[0].shape[1:])
-    rows = mesh.reshape(len(mesh), *run.task.inputs[0].shape[1:])
-    found = [forward(weights, rows) for weights, _, _ in chosen]
+    kind, found = _functions(run, mesh, [weights for weights, _, _ in chosen])
     shape = tuple(len(a) for a in reversed(axes))
     predictions = np.stack(found).reshape(len(found), *shape, -1)
     wanted = None
     if target is not None:
         wanted = np.asarray(target(*mesh.T), np.float64).reshape(*shape, -1)
     epochs, losses = [e for _, e, _ in chosen], [v for _, _, v in chosen]
-    return Approximation(axes, predictions, forward.kind, wanted, x, y, epochs, losses, loss_name(run.task))
+    return Approximation(axes, predictions, kind, wanted, x, y, epochs, losses, loss_name(run.task))
+
+
+def _functions(run: Any, mesh: Array, weights: Sequence[Mapping[str, Array]]) -> tuple[str, list[Array]]:
+    """What is shown of the run's model at points [n, inputs] with each of the weights, and its kind."""
+    forward, given = Forward.of_run(run), run.task.inputs[0]
+    graph = forward.of_numbers(np.empty((0, *given.shape[1:]), given.dtype))
+    rows = np.ascontiguousarray(mesh.reshape(len(mesh), *given.shape[1:]), graph.inputs[0].type.dtype)
+    compute = native(graph)
+    raw = [np.asarray(compute([rows, *weights_in(graph, w)])[0], np.float64).reshape(len(rows), -1) for w in weights]
+    shown = [forward.shown(values) for values in raw]
+    return shown[0][0], [values for _, values in shown]
 
 
 def _run(given: Any, data: Any) -> Any:
@@ -101,9 +110,9 @@ def _run(given: Any, data: Any) -> Any:
     if data is not None:
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise UsageError(f"approximation: data must be a pair (x, y), got {type(data).__name__}")
-        fresh = as_run(given.model if is_run else given, *data, loss=given.task.loss if is_run else None)
-        fresh.path = given.path if is_run else []
-        return fresh
+        if is_run and given.task is not None:
+            return with_data(given, *data)
+        return as_run(given.model if is_run else given, *data)
     if not is_run or getattr(given, "task", None) is None or getattr(given, "data", None) is None:
         raise UsageError("approximation: a model by itself has no data: give data=(x, y)")
     return given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,20 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     run.task, run.data = task_on(model, source.x, source.y, loss)
     run.track = signature.track
     return run
+
+
+def signature_kept(run: Any) -> Signature | None:
+    """The signature of a run of this process, whatever its model was fitted to since; None if the run has none."""
+    state = getattr(run, "state", None)
+    return None if state is None else state.signature
+
+
+def with_data(run: Any, x: Any, y: Any) -> Run:
+    """The run, with other data in the place of its own."""
+    known = signature_kept(run)
+    source = source_of((x, y), classes=None if known is None else known.classes)
+    task, data = task_on(run.model, source.x, source.y, run.task.loss, known)
+    return replace(run, task=task, data=data)
 
 
 def loss_name(task: Task) -> str:
@@ -71,7 +86,7 @@ def several(task: Task) -> str:
         return f"takes a dict of {', '.join(i.name for i in task.inputs)}"
     if task.form != ALONE:
         return f"was trained on {len(task.targets)} targets"
-    graph, form = forward(task.model, prepared_types(task.model, task.inputs))
+    graph, form = forward(task.model, prepared_types(task.model, task.inputs), acting=task.acting)
     if form == ALONE:
         return ""
     return f"gives {len(graph.outputs)} results" if form.names is None else f"gives a dict of {', '.join(form.names)}"

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-import schuss
 from schuss import nn
 from schuss.api.outputs import fitted, is_classifier, single_result
+from schuss.backprop import backprop
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.ir.graph import Graph, input_node
 from schuss.nn.holding import signature_of
+from schuss.trace import Tensor
 from schuss.viz import style
-from schuss.viz.forward import as_trained, input_scale, prepared
+from schuss.viz.forward import Forward, as_trained, native, weights_in
 from schuss.viz.images import is_image, show_gray, show_signed
 
 ROWS = 6  # examples shown at most
@@ -30,8 +32,7 @@ def saliency_data(model: Any, x: Any, of: int | None = None) -> Array:
     of  which output; None: of a classifier each row's largest, of a model of one output that one
 
     Has x's shape, the columns of a data frame in the order of the training, in the model's dtype; for bytes it is the
-    change per grey level. Rows stand alone: by schuss.grad of the sum over rows. UsageError if `of` is out of range, or
-    has to be given.
+    change per grey level. Rows stand alone. UsageError if `of` is out of range, or has to be given.
     """
     return _gradient(model, x, of)[0]
 
@@ -39,19 +40,19 @@ def saliency_data(model: Any, x: Any, of: int | None = None) -> Array:
 def _gradient(model: Any, x: Any, of: int | None) -> tuple[Array, Array]:
     """The gradient, and the output of each row it is of."""
     nn.initialize(model)
-    given, rows = as_trained(model, x), prepared(model, x)
-    if rows.dtype.kind != "f":
-        raise UsageError("saliency: the model's input holds integers that stand for no numbers (indices)")
-    raw = single_result(model(rows), len(rows)).reshape(len(rows), -1)
-    which = _outputs(model, raw, of)
+    forward = Forward(model)
+    rows = forward.rows(x)
+    graph = forward.of_numbers(rows)
+    raw = single_result(model(rows), len(rows))
+    which = _outputs(model, raw.reshape(len(raw), -1), of)
     chosen = np.zeros_like(raw)
-    chosen[np.arange(len(rows)), which] = 1
-
-    def value(at: Any) -> Any:
-        return (model(at).reshape(chosen.shape) * chosen).sum()
-
-    found = np.asarray(schuss.grad(value)(rows)) * raw.dtype.type(input_scale(model, given))
-    return found.reshape(given.shape), which
+    chosen.reshape(len(raw), -1)[np.arange(len(raw)), which] = 1
+    row, result = graph.inputs[0], graph.outputs[0]
+    seed = input_node("seed", result.type)
+    (slope,) = backprop(Tensor(result), [Tensor(row)], Tensor(seed))
+    weights = weights_in(graph, {n: p.data for n, p in nn.named_parameters(model).items()})
+    found = native(Graph((*graph.inputs, seed), (slope.node,)))([rows.astype(row.type.dtype), *weights, chosen])[0]
+    return np.asarray(found).reshape(as_trained(model, x).shape), which
 
 
 def _outputs(model: Any, raw: Array, of: int | None) -> Array:

@@ -20,6 +20,7 @@ from schuss import nn
 from schuss.api.outputs import outputs_of
 from schuss.errors import UsageError
 from schuss.nn.holding import signature_of
+from schuss.signature import Signature
 from schuss.signature.inputs import handed_over
 from schuss.train.callbacks import Run
 from schuss.train.record import Track
@@ -44,6 +45,7 @@ class Subject:
     snapshot     gives the newest weights and their step
     target       the function itself where it is known (x [N] -> y [N]), to draw beside the network's
     axes         x0, x1, y0, y1 of the function's picture; None: those of the data
+    signature    of the run, whatever the model was fitted to since; None: the model's
     """
 
     def __init__(
@@ -54,8 +56,11 @@ class Subject:
         snapshot: Callable[[], Snapshot],
         target: Callable[[Array], Array] | None = None,
         axes: Sequence[float] | None = None,
+        signature: Signature | None = None,
     ) -> None:
         self.model = copy.deepcopy(task.model)
+        if signature is not None:
+            nn.set_signature(self.model, signature)
         self.task = replace(task, model=self.model)
         self.sets: dict[str, Columns] = {k: v for k, v in (("train", train), ("test", test)) if v is not None}
         self.snapshot, self.target = snapshot, target
@@ -109,7 +114,7 @@ class Subject:
             from schuss.nn.forward import forward_graph, prepared_types
 
             types = prepared_types(self.model, self.task.inputs)
-            shape = forward_graph(self.model, types).outputs[0].type.shape[1:]
+            shape = forward_graph(self.model, types, acting=self.task.acting).outputs[0].type.shape[1:]
             known = self._outputs = math.prod(d for d in shape if isinstance(d, int))
         return known
 

@@ -17,6 +17,7 @@ from schuss.exec.loop import NativeLoop
 from schuss.train.callbacks import Run
 from schuss.train.loop import Progress, Trainer
 from schuss.viz.plane import principal
+from schuss.viz.runs import signature_kept
 from schuss.web import check_installed
 from schuss.web.live import Live, moment_event
 from schuss.web.mountain import spread
@@ -131,7 +132,9 @@ class Finished(Session):
         if run.task is None or run.data is None:
             raise UsageError("watch: this run knows no data; give (x, y) as data")
         weights = {name: np.array(p.data) for name, p in nn.named_parameters(run.model).items()}
-        subject = Subject(run.task, run.data, run.validation, lambda: (run.steps, weights))
+        subject = Subject(
+            run.task, run.data, run.validation, lambda: (run.steps, weights), signature=signature_kept(run)
+        )
         seconds = sum(run.history.get("seconds", ()))
         super().__init__(subject, "from Python", {**run.record(), "seconds": seconds})
         self._run = run
