@@ -88,6 +88,8 @@ def _transfer(printed: str) -> None:
 
 def _vae(printed: str) -> None:
     assert float(re.search(r"reconstruction ([\d.]+)", printed)[1]) < 0.1
+    spread = [float(s) for s in re.findall(r"^at .*spread ([\d.]+)$", printed, re.MULTILINE)]
+    assert spread[3] > 2 * max(spread[:2])  # far from the data
 
 
 CLAIMS: dict[str, Callable[[str], None]] = {
