@@ -276,3 +276,22 @@ def test_a_metric_called_accuracy_makes_no_classes():
 def test_labels_that_become_rows_are_told_of(loss):
     run = schuss.fit(nn.Linear(4, 3), (X, LABELS), loss=loss, optimizer=optim.SGD(), backend="reference")
     assert f"one-hot rows with the 3 outputs by {type(loss).__name__}" in run.prepared["target"]
+
+
+@pytest.mark.parametrize("kind", ["bool", "f4", "i8"])
+def test_several_yes_or_no_an_example(kind, tmp_path):
+    y = (X[:, :3] > 0).astype(kind)
+    model = fit(nn.Linear(4, 3), X, y, nn.BCEWithLogitsLoss())
+    schuss.save(model, tmp_path / "m")
+    for each in (model, schuss.load(tmp_path / "m")):
+        said = schuss.predict(each, X)
+        assert (said.dtype, said.shape) == (y.dtype, y.shape)
+        np.testing.assert_array_equal(said == 1, model(X) > 0)
+        np.testing.assert_allclose(schuss.predict_proba(each, X), 1 / (1 + np.exp(-model(X))), rtol=1e-5)
+        assert schuss.evaluate(each, (X, y), backend="reference").keys() == {"loss"}
+
+
+def test_what_is_the_input_is_no_label():
+    flags = (X > 0).astype("f4")
+    model = fit(nn.Linear(4, 4), flags, flags, nn.BCEWithLogitsLoss(), epochs=1)
+    np.testing.assert_allclose(schuss.predict(model, flags), model(flags), rtol=1e-6)

@@ -80,8 +80,8 @@ def single_result(result: Any, count: int) -> Array:
 
 def predict(model: Any, x: Any) -> Array:
     """What a model says of rows: of a classifier the class of each in the shape and dtype of the labels it was trained
-    on, names as names; [N, T] of sequences. Of a model of numbers, and of one trained on probabilities or on several
-    yes or no an example, its outputs: [N] if it was trained on targets [N], else [N, k].
+    on, names as names: [N, T] of sequences, [N, k] of several yes or no an example. Of a model of numbers, and of one
+    trained on probabilities, its outputs: [N] if it was trained on targets [N], else [N, k].
 
     model  fitted or loaded; its signature says what becomes of x
     x      rows as in training, or a tuple of them for a model of several inputs
@@ -91,12 +91,10 @@ def predict(model: Any, x: Any) -> Array:
     DataError for rows that do not fit the model.
     """
     signature, outputs = signature_of(model), outputs_of(model, x)
-    said = None if signature is None else signature.output
-    if said is not None and (said.of_examples or (said.task == CLASSIFICATION and _loss_name(signature) in OF_CLASSES)):
-        classes, count = (outputs.classes, outputs.values.shape[1]) if said.of_examples else _places(signature, outputs)
-        if said.of_examples and said.type.rank == 2:
-            classes = classes[:, None]
-        return names_of(signature, classes) if said.named else _in_kind(classes, count, said.kind)
+    chosen = None if signature is None else _chosen(signature, outputs)
+    if chosen is not None and signature is not None and signature.output is not None:
+        named, kind = signature.output.named, signature.output.kind
+        return names_of(signature, chosen[0]) if named else _in_kind(*chosen, kind)
     flat = signature is not None and signature.target is not None and signature.target.rank == 1
     return outputs.raw[:, 0] if flat and outputs.raw.shape[1] == 1 else outputs.raw
 
@@ -129,10 +127,20 @@ def _of_positions(signature: Signature | None, outputs: Outputs) -> Array:
     return np.exp(raw) if _loss_name(signature) == "NLLLoss" else _softmax(raw, axis)
 
 
-def _places(signature: Signature | None, outputs: Outputs) -> tuple[Array, int]:
-    """The class of each position of sequences and images, and how many classes there are."""
-    raw, axis = _along_classes(signature, outputs)
-    return raw.argmax(axis=axis), raw.shape[axis]
+def _chosen(signature: Signature, outputs: Outputs) -> tuple[Array, int] | None:
+    """The labels that a model chooses which was trained on labels, in their shape, and how many classes there are."""
+    said, loss = signature.output, _loss_name(signature)
+    if said is None or said.task != CLASSIFICATION:
+        return None
+    if said.of_examples:
+        classes = outputs.classes
+        return classes[:, None] if said.type.rank == 2 else classes, outputs.values.shape[1]
+    if loss in OF_CLASSES:
+        raw, axis = _along_classes(signature, outputs)
+        return raw.argmax(axis=axis), raw.shape[axis]
+    if loss == "BCEWithLogitsLoss":
+        return (outputs.raw > 0).reshape(-1, *outputs.row), 2
+    return None
 
 
 def _in_kind(classes: Array, count: int, kind: str | None) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,14 +43,18 @@ def accuracy_for(task: Task, y: Array, held: Array | None = None) -> Any:
     Labels are what the loss takes for labels: for one that asks yes or no, numbers that are all 0 or 1, one an example;
     to a loss of the user's, integers [N] that lie within the outputs.
     """
-    loss, target, pred = task.loss, task.target, predictions(task) if task.form == ALONE else None
-    if pred is None or target.rank == 0:
+    loss, target = task.loss, task.target
+    if task.form != ALONE or target.rank == 0 or (target.is_float and not _asks_yes_or_no(loss)):
+        return None
+    pred = predictions(task)
+    if pred is None:
         return None
     if not _is_ours(loss):
-        within = target.rank == 1 and not target.is_float and y.min() >= 0 and y.max() < (outputs(pred) or 2)
+        within = target.rank == 1 and y.min() >= 0 and y.max() < (outputs(pred) or 2)
         return accuracy if within else None
     if not loss.takes_labels(pred, target):
-        return accuracy if _are_yes_or_no(task, pred, [y] if held is None else [y, held]) else None
+        one = target.rank <= 2 and all(d == 1 for t in (pred, target) for d in t.shape[1:])
+        return accuracy if one and _are_yes_or_no(task, y, held) else None
     simple = target.rank == 1 and getattr(loss, "ignore_index", None) is None
     return accuracy if simple else getattr(loss, "accuracy", None)
 
@@ -59,12 +63,24 @@ def _is_ours(loss: Any) -> bool:
     return isinstance(loss, nn.Loss) and loss.admits is not nn.Loss.admits
 
 
-def _are_yes_or_no(task: Task, pred: TensorType, ys: Sequence[Array]) -> bool:
-    """Whether targets are one 0 or 1 an example, to a loss that asks this of one output."""
-    if task.loss.admits.task != "yes or no" or task.target_scale is not None:
+def _asks_yes_or_no(loss: Any) -> bool:
+    return _is_ours(loss) and loss.admits.task == "yes or no"
+
+
+def _are_yes_or_no(task: Task, y: Array, held: Array | None) -> bool:
+    """Whether all targets are 0 or 1, to a loss that asks this; not those that are the input, scaled with it."""
+    if not _asks_yes_or_no(task.loss) or task.target_scale is not None:
         return False
-    single = all(d == 1 for t in (pred, task.target) for d in t.shape[1:]) and task.target.rank <= 2
-    return single and all(bool(((y == 0) | (y == 1)).all()) for y in ys)
+    return all(bool(((each == 0) | (each == 1)).all()) for each in (y, held) if each is not None)
+
+
+def are_several_labels(task: Task, y: Array, held: Array | None = None) -> bool:
+    """Whether targets are several yes or no an example, one for each output. They have no accuracy_for: one could count
+    examples or answers."""
+    if task.form != ALONE or not _are_yes_or_no(task, y, held):
+        return False
+    pred = predictions(task)
+    return pred is not None and pred.shape == task.target.shape
 
 
 def one_hot_in_words(task: Task) -> str:
@@ -159,4 +175,4 @@ def _first_predictions(task: Task, graph: Graph, data: Mapping[str, Array]) -> A
     return np.asarray(values[graph.outputs[0]])
 
 
-__all__ = ["accuracy", "accuracy_for", "check_fit", "one_hot_in_words", "outputs", "predictions"]
+__all__ = ["accuracy", "accuracy_for", "are_several_labels", "check_fit", "one_hot_in_words", "outputs", "predictions"]

@@ -22,7 +22,7 @@ from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
 from schuss.signature.form import ALONE, rows_of, taken_apart
 from schuss.train.callbacks import Run
-from schuss.train.checks import accuracy, accuracy_for, check_fit, one_hot_in_words
+from schuss.train.checks import accuracy, accuracy_for, are_several_labels, check_fit, one_hot_in_words
 from schuss.train.conduct import conduct, ready
 from schuss.train.control import Control
 from schuss.train.early_stop import EarlyStop
@@ -166,12 +166,14 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     weigh(train, held, class_weight, dtype, asked.weighting, getattr(asked.loss, "ignore_index", None))
     check_arguments(model, given.x, sum(name.startswith("x") for name in train))
     task = _task(model, asked, replace(given, found=train), source)
-    right = accuracy_for(task, train["y"], None if held is None else held["y"])
+    ys = (train["y"], None if held is None else held["y"])
+    right = accuracy_for(task, *ys)
     if right is not None:
         task = replace(task, metrics={"accuracy": right, **task.metrics})
     check_fit(task, train, held)
     columns = given.names["y"] or before.target_columns(task.target)
-    output = _output(task, source, right is not None, columns)
+    labels = right is not None or (are_several_labels(task, *ys) and not is_the_input(source.x, source.y))
+    output = _output(task, source, labels, columns)
     signature = Signature(task.inputs, output, asked.loss, task.optimizer)
     if task.form != ALONE:
         signature = replace(signature, output=None, targets=_named(task, given.names))
