@@ -68,11 +68,20 @@ class Updater:
             return
         params = {name: self._parameters[name].data for name in learned}
         grads = {name: gradients[name] for name in learned}
+        missed = self._missed(learned)
         new, state = self._update(params, grads, self.state, np.int64(self.steps))
         for name, value in new.items():
             self._parameters[name].data = value
-        self.state = self.state | state
+        self.state = self.state | state | missed
         self.steps += 1
+
+    def _missed(self, learned: list[str]) -> dict[str, Array]:
+        """The optimizer's counts for parameters that have no part in the next step."""
+        if not isinstance(self.optimizer, Optimizer):
+            return {}
+        others = {n: p for n, p in self._parameters.items() if n not in self._frozen}
+        found = self.optimizer.skipped(others, others.keys() - set(learned), self.state)
+        return {name: np.asarray(value) for name, value in found.items()}
 
     def epoch(self, **metrics: float) -> None:
         """After an epoch: tell schedules that look at metrics, as optim.ReduceLROnPlateau: updater.epoch(loss=0.3)."""

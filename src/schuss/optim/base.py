@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol, Self
 
@@ -27,6 +27,8 @@ Slots = dict[str, Any]
 LR_FACTOR, LR_HELD = "lr_factor", "lr_held"
 STEERING = {LR_FACTOR: 1.0, LR_HELD: 0.0}
 """Scalars of the state through which a run's rate is steered, with their first values: lr * lr_factor + lr_held."""
+MISSED = "missed"
+"""missed/PARAMETER in the state: the steps that were done without a parameter, which do not count for it."""
 
 
 class Updates(Protocol):
@@ -54,6 +56,10 @@ class Optimizer(Configured):
 
     Two more float64 scalars are there for whoever steers a run from outside; no step changes them. The rate is
     lr * lr_factor + lr_held: 1 and 0 at first, which change no bit; a rate that is held has 0 and the rate.
+
+    t counts a parameter's own steps, as in PyTorch: one that was frozen or had no gradient at some
+    step has its count of these in the state, missed/PARAMETER (float64), and own_SCALAR/PARAMETER in place of the
+    shared scalars. Schedules go by the step of all.
     """
 
     lr: Rate
@@ -130,41 +136,71 @@ class Optimizer(Configured):
                 state |= {f"{slot}/{n}": np.full(params[n].shape, first, params[n].dtype) for n in names}
         return state
 
+    def counts_apart(self, params: Mapping[str, Any], late: Collection[str]) -> dict[str, Array]:
+        """More of a first state, for those of the params that will begin after other steps: their counts."""
+        state: dict[str, Array] = {}
+        for _, optimizer, names in self.parts(params):
+            for name in names if optimizer.slots() else ():
+                if name in late:
+                    state[f"{MISSED}/{name}"] = np.zeros(())
+                    state |= {_own(scalar, name): np.ones(()) for scalar in self.shared_scalars}
+        return state
+
+    def skipped(self, params: Mapping[str, Any], without: Collection[str], state: Mapping[str, Any]) -> dict[str, Any]:
+        """What a step without some of the params makes of the state before it: these are counted apart from then on."""
+        new: dict[str, Any] = {}
+        for key, optimizer, names in self.parts(params) if without else ():
+            for name in names if optimizer.slots() else ():
+                if name in without:
+                    new[f"{MISSED}/{name}"] = state.get(f"{MISSED}/{name}", np.zeros(())) + 1.0
+                    shared = {s: _given(state, scalar_name(s, key), "state") for s in self.shared_scalars}
+                    new |= {_own(s, name): state.get(_own(s, name), value) for s, value in shared.items()}
+        return new
+
     def update(
         self, params: Mapping[str, Any], grads: Mapping[str, Any], state: Mapping[str, Any], step: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """New parameters and new state. step is an int64 scalar that counts from 0; lr_factor and lr_held may be left
-        out. A frozen Parameter and one whose gradient is None are left as they are, with their state. Outside a trace
-        the new values of Parameters are arrays: nn.load_state_dict(model, new) sets them.
+        out. A frozen Parameter and one whose gradient is None are left as they are, with their state, which counts the
+        steps they missed. Outside a trace the new values of Parameters are arrays: nn.load_state_dict(model, new) sets
+        them.
 
         UsageError for a parameter without a gradient or without state.
         """
         new_params, new_state = {name: _value(w) for name, w in params.items()}, dict(state)
+        without = {n for n, w in params.items() if _is_frozen(w) or _given(grads, n, "gradient") is None}
+        new_state |= self.skipped(params, without, state)
         for key, optimizer, names in self.parts(params):
-            learned = [n for n in names if not _is_frozen(params[n]) and _given(grads, n, "gradient") is not None]
-            scalars = optimizer._step_scalars(key, state, new_state, step)
+            scalars = optimizer._step_scalars(key, "", state, new_state, step)
             as_dtype: dict[str, dict[str, Scalar]] = {}
-            for name in learned:
+            for name in [n for n in names if n not in without]:
                 w = new_params[name]
                 dtype = str(w.dtype)
                 if dtype not in as_dtype:
-                    as_dtype[dtype] = {k: cast_scalar(v, dtype) for k, v in scalars.items()}
+                    as_dtype[dtype] = _cast_all(scalars, dtype)
+                apart = f"{MISSED}/{name}" in state
+                own = _cast_all(optimizer._step_scalars(key, name, state, new_state, step), dtype) if apart else None
                 slots = {slot: _given(state, f"{slot}/{name}", "state") for slot in optimizer.slots()}
-                new_params[name], slots = optimizer.one(w, grads[name], slots, as_dtype[dtype])
+                new_params[name], slots = optimizer.one(w, grads[name], slots, own or as_dtype[dtype])
                 new_state.update({f"{slot}/{name}": value for slot, value in slots.items()})
         return new_params, new_state
 
-    def _step_scalars(self, key: str, state: Mapping[str, Any], new: dict[str, Any], step: Any) -> dict[str, Scalar]:
-        """A group's coefficients of this step; what it shares goes into the new state."""
-        shared = {name: _given(state, scalar_name(name, key), "state") for name in self.shared_scalars}
+    def _step_scalars(
+        self, key: str, apart: str, state: Mapping[str, Any], new: dict[str, Any], step: Any
+    ) -> dict[str, Scalar]:
+        """A group's coefficients of this step, or those of a parameter that is counted apart; what it shares goes into
+        the new state."""
+        named = {name: _own(name, apart) if apart else scalar_name(name, key) for name in self.shared_scalars}
+        shared = {name: _given(state, stored, "state") for name, stored in named.items()}
         lr = rate_at(self.lr, step)
         factor, held = (state.get(scalar_name(name, key)) for name in (LR_FACTOR, LR_HELD))
         if factor is not None:
             lr = factor * (lr if isinstance(lr, (int, float)) else ops.cast(lr, dtype="float64"))
         if held is not None:
             lr = lr + held
-        scalars = self.scalars(ops.cast(step, dtype="float64") + 1.0, lr, shared)
-        new.update({scalar_name(name, key): value for name, value in shared.items()})
+        t = ops.cast(step, dtype="float64") + 1.0
+        scalars = self.scalars(t - state[f"{MISSED}/{apart}"] if apart else t, lr, shared)
+        new.update({stored: shared[name] for name, stored in named.items()})
         return scalars
 
     def config(self) -> dict[str, Any]:
@@ -176,6 +212,17 @@ class Optimizer(Configured):
 def scalar_name(scalar: str, group: str) -> str:
     """A group's scalar in the state; "" is the group of the parameters in none."""
     return f"{scalar}/{group}" if group else scalar
+
+
+def counted_apart(arrays: Iterable[str]) -> set[str]:
+    """The parameters whose steps are counted apart, by the names of a run's arrays."""
+    before = f"opt/{MISSED}/"
+    return {name.removeprefix(before) for name in arrays if name.startswith(before)}
+
+
+def _own(scalar: str, parameter: str) -> str:
+    """A shared scalar of a parameter that is counted apart."""
+    return f"own_{scalar}/{parameter}"
 
 
 def _is_frozen(w: Any) -> bool:
@@ -204,6 +251,10 @@ def rate_at(lr: Rate, step: Any) -> Scalar:
 def cast_scalar(value: Scalar, dtype: str) -> Scalar:
     """A coefficient in the parameter's dtype; Python numbers take the dtype they meet."""
     return value if isinstance(value, (int, float)) else ops.cast(value, dtype=dtype)
+
+
+def _cast_all(scalars: Mapping[str, Scalar], dtype: str) -> dict[str, Scalar]:
+    return {name: cast_scalar(value, dtype) for name, value in scalars.items()}
 
 
 def decayed(g: Any, w: Any, weight_decay: float) -> Any:

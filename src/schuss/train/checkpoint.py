@@ -19,7 +19,7 @@ import numpy as np
 
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_sealed, read_tensors, write_tensors
-from schuss.optim.base import STEERING
+from schuss.optim.base import STEERING, counted_apart
 from schuss.paths import check_writable
 from schuss.train.loop import Position, Trainer
 from schuss.train.settings import check_settings
@@ -94,6 +94,7 @@ class Checkpoint:
         for scalar, first in STEERING.items():  # files written before the rate could be changed, or held, have none
             if f"opt/{scalar}" in trainer.arrays:
                 arrays.setdefault(f"opt/{scalar}", np.full((), first))
+        trainer.count_apart(counted_apart(arrays))
         name = misfit(trainer, arrays)
         if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")

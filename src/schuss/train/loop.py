@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import numpy as np
 from schuss import nn
 from schuss.data import Orders
 from schuss.errors import UsageError
-from schuss.ir.executor import Array, Executor
+from schuss.ir.executor import Array, Executor, Loop
 from schuss.nn.walk import frozen_names
+from schuss.optim import Optimizer
 from schuss.optim.base import LR_FACTOR
 from schuss.signature import Signature
 from schuss.train.callbacks import Run, State, as_callbacks, call
@@ -96,10 +98,9 @@ class Trainer:
         signature = signature or nn.signature_of(task.model)
         self.run.prepared = {} if signature is None else signature.in_words()
         self.parameters = nn.named_parameters(task.model)
-        params = {name: p.data for name, p in self.parameters.items()}
-        made = training(task)
-        state, self.step = made.state, made.step
-        self.rates = Rates(task.optimizer, made.learned, state)
+        self._executor = executor
+        state, learned = self._make_step()
+        self.rates = Rates(task.optimizer, learned, state)
         self.rates.check(columns, options.epochs, options.epochs * self.steps)
         self.control = options.control or Control()
         self.control.attach(self.rates.why_fixed)
@@ -112,15 +113,35 @@ class Trainer:
         names = ("loss", *(n for n in task.sums if n not in ("count", "loss")))
         before = self.run.curve  # of a run that goes on
         self.curve = self.run.curve = before if before is not None and before.names == names else Curve(names)
-        self.loop = executor.loop(self.step, self.batch)
-        self.loop.bind(data)
-        first = {f"param/{n}": v for n, v in params.items()} | {f"opt/{n}": v for n, v in state.items()}
-        self.arrays: dict[str, Array] = first | self._no_sums() | {"key": key}
         self.evaluation = None if validation is None else Evaluation(_measured(task, validation), executor, validation)
         self._earlier = 0.0  # seconds of the epochs that have ended
         self._mark = self._taken = 0.0  # when seconds were last counted; when the snapshot was taken
         self._apart = SNAPSHOT  # seconds to the next one
         self._back = (0, self.arrays)  # the snapshot, and its step of the epoch
+
+    def _make_step(self) -> tuple[dict[str, Array], tuple[str, ...]]:
+        """The step and the first arrays of the task; the optimizer's state, and what is learned."""
+        made = training(self.task)
+        self.step = made.step
+        first = {f"param/{name}": p.data for name, p in self.parameters.items()}
+        first |= {f"opt/{name}": v for name, v in made.state.items()}
+        self.arrays: dict[str, Array] = first | self._no_sums() | {"key": self.key}
+        return made.state, made.learned
+
+    @cached_property
+    def loop(self) -> Loop:
+        """The compiled step with its data; compiled when it is asked for, since resuming may change the step."""
+        made = self._executor.loop(self.step, self.batch)
+        made.bind(self.data)
+        return made
+
+    def count_apart(self, late: Iterable[str]) -> None:
+        """Have the optimizer count the steps of these parameters apart: they were unfrozen during the run."""
+        names = frozenset(late)
+        if names != self.task.late and isinstance(self.task.optimizer, Optimizer):
+            self.task = self.run.task = replace(self.task, late=names)
+            self._make_step()
+            vars(self).pop("loop", None)
 
     # -- the state as a whole, for checkpoints ---------------------------------------------------
 

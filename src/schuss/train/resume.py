@@ -11,10 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from schuss.errors import UsageError
+import numpy as np
+
+from schuss.errors import UsageError, warn
 from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.nn.walk import frozen_names
+from schuss.optim import Optimizer
+from schuss.optim.base import MISSED, counted_apart
 from schuss.train.callbacks import Run, State
 from schuss.train.checkpoint import misfit
 from schuss.train.conduct import checkpoint_of, conduct, ready
@@ -91,7 +95,7 @@ def _take_up_run(trainer: Trainer, run: Run) -> None:
 
 
 def _take_up(trainer: Trainer, state: State) -> None:
-    arrays = _with_frozen(trainer, state.arrays)
+    arrays = _with_frozen(trainer, state)
     name = misfit(trainer, arrays)
     if name:
         raise UsageError(
@@ -108,20 +112,39 @@ def _take_up(trainer: Trainer, state: State) -> None:
         warnings.warn(f"resume: the run had ended ({ended}); resume(epochs, early_stop=None) goes on", stacklevel=5)
 
 
-def _with_frozen(trainer: Trainer, arrays: Mapping[str, Array]) -> dict[str, Array]:
+def _with_frozen(trainer: Trainer, state: State) -> dict[str, Array]:
     """The arrays without the optimizer's state of parameters that are frozen since, and with a first state of those
-    that are not any more."""
+    that are not any more, whose steps the optimizer counts apart from then on."""
+    arrays, steps = dict(state.arrays), state.position.counter
+    had, has = _by_parameter(trainer, arrays), _by_parameter(trainer, trainer.arrays)
+    if not had or not has:  # an optimizer without a state for each parameter
+        return arrays
+    for name in (n for parameter in had.keys() - has.keys() for n in had[parameter]):
+        del arrays[name]
+    fresh = has.keys() - had.keys()
+    trainer.count_apart({*counted_apart(arrays), *(fresh if steps else ())})
+    has = _by_parameter(trainer, trainer.arrays)
+    arrays |= {name: trainer.arrays[name] for parameter in fresh for name in has[parameter]}
+    arrays |= {n: np.full((), float(steps)) for n in (f"opt/{MISSED}/{p}" for p in fresh) if n in arrays}
+    if steps and fresh and not isinstance(trainer.task.optimizer, Optimizer):
+        warn(
+            f"resume: to {', '.join(sorted(fresh))}, unfrozen since, {type(trainer.task.optimizer).__name__} gives the "
+            "step of the whole run; an optimizer derived from schuss.optim.Optimizer counts their own"
+        )
+    return arrays
 
-    def learned(names: Iterable[str]) -> set[str]:
-        return {p for p in trainer.parameters if any(n.startswith("opt/") and n.endswith(f"/{p}") for n in names)}
 
-    before, now = learned(arrays), learned(trainer.arrays)
-    if not before or not now:  # an optimizer without a state for each parameter
-        return dict(arrays)
-    gone = tuple(f"/{name}" for name in before - now)
-    fresh = tuple(f"/{name}" for name in now - before)
-    kept = {n: v for n, v in arrays.items() if not (n.startswith("opt/") and n.endswith(gone))}
-    return kept | {n: v for n, v in trainer.arrays.items() if n.startswith("opt/") and n.endswith(fresh)}
+def _by_parameter(trainer: Trainer, arrays: Iterable[str]) -> dict[str, list[str]]:
+    """The names of the optimizer's state for each parameter that has some; scalars of groups are none, whatever the
+    group's name is."""
+    found: dict[str, list[str]] = {}
+    optimizer = trainer.task.optimizer
+    scalars = set(optimizer.init({})) if isinstance(optimizer, Optimizer) else set()
+    for name in (n for n in arrays if n.startswith("opt/") and n.removeprefix("opt/") not in scalars):
+        owner = next((p for p in trainer.parameters if name.endswith(f"/{p}")), None)
+        if owner is not None:
+            found.setdefault(owner, []).append(name)
+    return found
 
 
 def _measure(stop: EarlyStop | int | None) -> tuple[str | None, str | None]:

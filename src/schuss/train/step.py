@@ -42,6 +42,7 @@ class Task:
     optimizer     in its groups the names of the model's parameters stand for whatever selected them
     acting        whether the signatures of the model's parts act, as in a call of a model without one of its own
     others, form  the types of further targets, columns y1, ..., and how the loss gets all of them
+    late          parameters that were unfrozen during the run: schuss's optimizers count their steps apart
     """
 
     model: Any
@@ -58,6 +59,7 @@ class Task:
     others: tuple[TensorType, ...] = ()
     form: Form = ALONE
     acting: bool = False
+    late: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", as_inputs(self.inputs))
@@ -194,6 +196,8 @@ def training(task: Task) -> Training:
     learned = {name: params[name] for name in grads}
     _check_learned(open_to, learned)
     first = task.optimizer.init({name: named[name].data for name in learned})
+    if task.late and isinstance(task.optimizer, Optimizer):
+        first = first | task.optimizer.counts_apart({name: named[name].data for name in learned}, task.late)
     state = {name: np.asarray(v) for name, v in first.items()}
     kept = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in state.items()}
     notice(task.optimizer)
