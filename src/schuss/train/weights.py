@@ -74,7 +74,7 @@ def _example_weights(
 def class_table(given: Any, y: Array, kept: Array) -> Array:
     """A weight for each class up to the largest label."""
     if y.dtype.kind not in "iu" or y.ndim != 1:
-        raise UsageError("fit: class_weight needs integer labels [N]")
+        raise UsageError("fit: class_weight needs integer labels [N]: y.astype(int), and of a column y[:, 0]")
     if y.min() < 0:
         raise DataError(f"y: label {y.min()} at row {y.argmin()} is negative; labels count from 0")
     counts = np.bincount(y[kept].astype(np.int64), minlength=int(y.max()) + 1)
