@@ -72,3 +72,18 @@ def test_columns(schuss: Any, tmp_path: Path) -> None:
     library.save(model, tmp_path / "m")
     assert list(written(schuss, tmp_path / "m", tmp_path)[0]) == ["row", "price", "rent"]
     assert "columns  'age', 'height', 'weight'\n" in schuss("info", tmp_path / "m").out
+
+
+def test_tables_and_folders_get_their_mend(schuss: Any, tmp_path: Path) -> None:
+    """The command reads no tables; a table is not taken for a picture."""
+    model = fitted(3, LABELS, nn.CrossEntropyLoss(), tmp_path)
+    table = tmp_path / "iris.csv"
+    table.write_text("length,kind\n1.5,cat\n")
+    for arguments in (("train", table), ("evaluate", model, table), ("predict", model, table)):
+        told = schuss(*arguments).error
+        assert "iris.csv: is a table, and no table is read here" in told
+        assert "numpy.savez('iris.npz', x" in told
+    assert "is a folder; give a picture, an .npy" in schuss("predict", model, tmp_path).error
+    assert "no model file; a model comes first" in schuss("evaluate", table, model).error
+    np.save(tmp_path / "x.npy", np.array(CLASSES))
+    assert "it is text: number its values" in schuss("predict", model, tmp_path / "x.npy").error

@@ -145,6 +145,6 @@ def test_neither_folder_nor_npz(tmp_path: Path) -> None:
         load_dataset(tmp_path / "nothing")
     with pytest.raises(DataError, match="no such file"):
         load_dataset(tmp_path / "nothing.npz")
-    (tmp_path / "d.csv").write_text("1,2")
-    with pytest.raises(DataError, match=r"d\.csv: is neither mnist, a folder of idx files"):
-        load_dataset(tmp_path / "d.csv")
+    (tmp_path / "d.bin").write_text("1,2")
+    with pytest.raises(DataError, match=r"d\.bin: is neither mnist, a folder of idx files"):
+        load_dataset(tmp_path / "d.bin")

@@ -32,6 +32,7 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
     FILE is a picture of a digit (PNG, JPEG; any size, dark on light or light on dark), an .npy array of rows, or an
     .npz with x (or x_test, or one array alone).
     """
+    from schuss.data.load import refuse_table
     from schuss.io.model import load
     from schuss.nn.holding import signature_of
 
@@ -40,6 +41,9 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
     network = load(model)
     signature = signature_of(network)
     suffix = file.suffix.lower()
+    refuse_table(file, "x=...")
+    if file.is_dir():
+        raise DataError(f"{file}: is a folder; give a picture, an .npy or an .npz")
     x = _rows(file) if suffix in (".npy", ".npz") else _picture(file, signature)
     outputs = outputs_of(network, x)
     result = _result(model, file, outputs, signature)

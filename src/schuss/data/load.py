@@ -18,6 +18,7 @@ _IDX_STEMS = {
     "x_test": ("t10k-images", 3),
     "y_test": ("t10k-labels", 1),
 }
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".feather", ".json")
 _FOLDERS = "a folder of idx files, a folder of pictures"
 
 
@@ -40,9 +41,19 @@ def load_dataset(spec: str | Path) -> Dataset:
         return _load_folder(path)
     if path.suffix.lower() == ".npz":
         return _load_npz(path)
+    refuse_table(path, "x_train=..., y_train=..., x_test=..., y_test=...")
     if path.exists():
         raise DataError(f"{path}: is neither mnist, {_FOLDERS} nor an .npz file (numpy.savez makes one)")
     raise DataError(f"{path}: no such file or folder; give mnist, {_FOLDERS} or an .npz file")
+
+
+def refuse_table(path: Path, arrays: str) -> None:
+    """DataError for a table, which is read elsewhere and saved as these arrays."""
+    if path.suffix.lower() in _TABLES and path.exists():
+        raise DataError(
+            f"{path}: is a table, and no table is read here; save its columns, after pandas.read_csv, by "
+            f"numpy.savez('{path.stem}.npz', {arrays})"
+        )
 
 
 def _load_folder(folder: Path) -> Dataset:

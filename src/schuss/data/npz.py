@@ -121,7 +121,9 @@ def _read_header(file: IO[bytes], what: str, text: bool) -> tuple[tuple[int, ...
         mend = f"{names} numbers with .astype('float32')"
         raise DataError(f"{what}: holds Python objects, which are never loaded; {mend}")
     if dtype.kind not in ("biufcU" if text else "biufc") or dtype.itemsize == 0:
-        mend = "save names with .astype(str)" if text and dtype.kind == "S" else "save it as float32 or integers"
+        mend = "save it as float32 or integers"
+        if dtype.kind in "SU":
+            mend = "save names with .astype(str)" if text else "it is text: number its values, as np.unique does"
         raise DataError(f"{what}: dtype {dtype} is not supported; {mend}")
     if any(size < 0 for size in shape) or len(shape) > 8:
         raise DataError(f"{what}: impossible shape {shape}; save the file again")

@@ -151,13 +151,14 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
 
 
 DATA = {b"PK\x03\x04": "a zip or npz archive", b"\x93NUM": "a numpy array", b"\x1f\x8b": "a compressed file"}
+AFTER = "a model comes first (train --out makes one), data go after it or as --data"
 DATA |= {b"\x00\x00\x08": "an idx file", b"\x89PNG": "a picture"}
 
 
 def _refuse_data(path: str | os.PathLike[str]) -> None:
     """ModelFileError for a data set where a model is expected, which would be called a damaged model."""
     if os.path.isdir(path):
-        raise ModelFileError(f"{path}: is a folder, no model file; a folder of data goes with a model: --data {path}")
+        raise ModelFileError(f"{path}: is a folder, no model file; {AFTER} {path}")
     if not os.path.isfile(path):
         return  # a pipe would be waited for: what reads the file says what is wrong
     with open(path, "rb") as file:
@@ -168,7 +169,7 @@ def _refuse_data(path: str | os.PathLike[str]) -> None:
     if what is None and str(path).endswith((".csv", ".parquet")):
         what = "a table"
     if what is not None:
-        raise ModelFileError(f"{path}: is data ({what}), no model file; data go with a model: --data {path}")
+        raise ModelFileError(f"{path}: is data ({what}), no model file; {AFTER} {path}")
 
 
 def _first_layer(model: Any) -> Signature:
