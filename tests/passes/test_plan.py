@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from schuss import ops
 from schuss.backprop import backprop
+from schuss.exec import executor
 from schuss.ir import Graph, N, TensorType, input_node
-from schuss.passes import division, memory, storage
+from schuss.passes import division, fusion, memory, storage
 from schuss.passes import materialize as module
-from schuss.passes.fusion import Form, group, is_rowwise
+from schuss.passes.fusion import MOST_MAPS, Form, group, is_rowwise
 from schuss.passes.layout import choose_layout
 from schuss.passes.materialize import materialize
 from schuss.passes.memory import plan
@@ -297,3 +298,31 @@ def test_row_independence(function, expected):
 def test_work_counts_products():
     graph = trace(lambda x, w: x @ w, [TensorType(F, (N, 8)), TensorType(F, (8, 4))])
     assert work(graph, 10) == 2 * 10 * 8 * 4
+
+
+@pytest.mark.parametrize(("count", "kernels"), [(MOST_MAPS, 1), (MOST_MAPS + 1, 2), (1000, -(-1000 // MOST_MAPS))])
+def test_a_long_chain_of_maps_is_divided_among_kernels(count, kernels):
+    def chain(x):
+        for i in range(count):
+            x = ops.sin(x) if i % 2 else ops.cos(x)
+        return x
+
+    groups = group(trace(chain, [TensorType(F, (N, 3))]))
+    assert [g.form for g in groups] == [Form.MAP] * kernels
+    assert sum(len(g.maps) for g in groups) == count
+    assert all(g.stores == [g.maps[-1]] for g in groups)
+
+
+def test_values_do_not_change_where_a_chain_is_divided(monkeypatch):
+    def chain(x, w):
+        h = x @ w
+        for i in range(20):
+            h = ops.tanh(h) * (1.0 + i / 8) + x
+        return h, ops.sum(h * h, axis=1), ops.softmax(h, axis=1)
+
+    x, w = (np.random.default_rng(i).standard_normal(shape).astype(F) for i, shape in enumerate([(5, 6), (6, 6)]))
+    whole = executor("native").compile(trace(chain, [TensorType(F, (N, 6)), TensorType(F, (6, 6))]))([x, w])
+    monkeypatch.setattr(fusion, "MOST_MAPS", 7)
+    parts = executor("native").compile(trace(chain, [TensorType(F, (N, 6)), TensorType(F, (6, 6))]))([x, w])
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(a, b)

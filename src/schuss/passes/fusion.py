@@ -53,6 +53,10 @@ class Group:
         return [(n, o) for n in self.nodes for o in n.inputs if o not in inside]
 
 
+MOST_MAPS = (
+    128  # in one kernel: LLVM's scheduler and register allocator take the square of a block's length. A kernel of
+)
+# 300 takes 0.5 s to compile, one of 900 takes 4 s, and Ctrl-C waits for it. No layer or optimizer comes near it.
 MAP_LIKE = (Kind.MAP, Kind.SHAPE, Kind.RANDOM)
 
 
@@ -199,7 +203,9 @@ def _folded(node: Node) -> bool:
 
 
 def _can_join(group: Group, space: Shape) -> bool:
-    """Not a group that folds the first axis: its loop over the examples is not that of a map."""
+    """Not a group that folds the first axis: its loop over the examples is not that of a map. Nor one that is full."""
+    if len(group.maps) >= MOST_MAPS:
+        return False
     if any(0 in f.attrs["axis"] for f in group.folds) or (group.folds and _scattered(space)):
         return False
     return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
