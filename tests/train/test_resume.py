@@ -114,11 +114,45 @@ def test_a_run_holds_neither_the_one_it_went_on_from_nor_data_twice():
     assert second.state.options.validation is None
 
 
-def test_weights_that_were_changed_meanwhile_do_not_count():
-    straight, run = fit(network(), 7), fit(network(), 3)
-    for parameter in nn.named_parameters(run.model).values():
-        parameter.data = np.zeros_like(parameter.data)
-    assert_same(run.resume(4), straight)
+@pytest.mark.parametrize("how", ["set", "in place", "state_dict"])
+def test_weights_that_were_set_meanwhile_are_trained_on(how):
+    """All of those in the model, also where it had the best and not the last; the optimizer's state is the run's."""
+    x, y = blobs(60)
+    spoiled = {"data": (x, y), "validation": (x, (y + 1) % 3), "early_stop": 9, "optimizer": optim.SGD(lr=0.1)}
+    run = fit(network(), 2, **spoiled)
+    assert run.best == 1
+    wanted, first = weights(run.model), run.model[0].weight
+    wanted["0.weight"] = np.full(first.shape, 7, "f4")
+    if how == "set":
+        first.data = wanted["0.weight"]
+    elif how == "in place":
+        first.data[:] = 7
+    else:
+        nn.load_state_dict(run.model, wanted)
+    again = fit(run.model, 1, resume=run, **{**spoiled, "optimizer": optim.SGD(lr=1e-30)})
+    assert same_bits({n: again.state.arrays[f"param/{n}"] for n in wanted}, wanted)
+    run.resume(1, optimizer=optim.SGD(lr=1e-30))
+    assert same_bits({n: run.state.arrays[f"param/{n}"] for n in wanted}, wanted)
+    assert run.best == 3, "the best of other weights does not come back"
+
+
+def test_weights_that_a_callback_sets_are_trained_on():
+    class Clips(schuss.train.callbacks.Callback):
+        def begin(self, run):
+            run.model[0].weight.data = np.zeros((2, 2))
+
+        def epoch(self, run):
+            run.model[0].weight.data[:] = run.epochs
+
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    settings = {"loss": nn.MSELoss(), "optimizer": optim.SGD(1e-30), "epochs": 3}
+    for backend in ("native", "reference"):
+        run = schuss.fit(model, line(), callbacks=[Clips()], backend=backend, **settings)
+        assert (model[0].weight.data == 3).all()
+        assert (run.state.arrays["param/0.weight"] == 3).all()
+    seen = []
+    schuss.fit(model, line(), callbacks=[lambda run: seen.append(model[0].weight.data.copy()) and None], **settings)
+    assert (np.array(seen) == 3).all()
 
 
 def test_an_epoch_of_what_a_stopped_run_has_not_done():

@@ -83,6 +83,9 @@ class Run:
         the optimizer's state, schedule, order of rows, dropout and history have the same bits. The model gets the
         weights; this run goes on, and is returned. None: the epochs that a run that was stopped has not done.
 
+        Weights that were set in the model since, by hand or by another fit, are what it goes on from; a parameter that
+        was unfrozen since counts its own steps (schuss.optim).
+
         changes: optimizer, early_stop, callbacks, threads, record, control, checkpoint or progress in place of those of
         `fit`. The steps of a schedule count from the run's first.
 
@@ -126,7 +129,7 @@ class Callback:
         """Before the first step."""
 
     def epoch(self, run: Run) -> Any:
-        """After each epoch; the model has the weights of that moment."""
+        """After each epoch; the model has the weights of that moment, and those it has then are trained on."""
 
     def end(self, run: Run) -> Any:
         """After the last step, also of a run that was stopped."""

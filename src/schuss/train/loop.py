@@ -182,12 +182,11 @@ class Trainer:
         try:
             if self.recorder is not None:
                 self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays), self.batch)
-            halted = call(self.callbacks, "begin", self.run)
+            halted = self._call("begin")
             while not halted and self.position.epoch < self.options.epochs and self.run.stopped is None:
                 self._epoch(progress, stop, saved)
                 if self.run.stopped is None:
-                    halted = call(self.callbacks, "epoch", self.run)
-                    self._check_frozen()
+                    halted = self._call("epoch")
                     self.run.stopped = "a callback asked to" if halted else self._waited_long_enough()
                     saved(True)
             self._record_moment()
@@ -228,9 +227,19 @@ class Trainer:
                 self.task.model, replace(signature, optimizer=self.task.optimizer, record=self.run.record() | asked)
             )
 
+    def _call(self, hook: str) -> bool:
+        """Show the callbacks the weights, and go on from those that they leave in the model. True: to stop."""
+        if not self.callbacks:
+            return False
+        self.publish(self.weights())
+        halted = call(self.callbacks, hook, self.run)
+        self._check_frozen()
+        self._steer(edited(self.parameters, self.weights()))
+        return halted
+
     def _check_frozen(self) -> None:
         """UsageError where a callback froze or unfroze parameters: what is learned is compiled into the step."""
-        if self.callbacks and set(frozen_names(self.task.model)) != self.task.frozen:
+        if set(frozen_names(self.task.model)) != self.task.frozen:
             raise UsageError(
                 "fit: a callback changed requires_grad, which acts when a run begins; return True from the callback to "
                 "end the run, change it then, and go on by run.resume"
@@ -438,8 +447,6 @@ class Trainer:
         at.epoch += 1
         at.step = 0
         self.run.epochs, self.run.best = at.epoch, at.best_epoch
-        if self.callbacks:
-            self.publish(self.weights())
 
     def _remember_best(self, row: Mapping[str, Any]) -> None:
         at, stop = self.position, self.early_stop
@@ -464,9 +471,16 @@ class Trainer:
         raise blown_up(self.step, {**self.arrays, **columns}, base + number, where, self.data)
 
 
+def edited(parameters: Mapping[str, Any], weights: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays param/NAME of a model's parameters that are not these weights any more: set by somebody."""
+    return {
+        f"param/{name}": p.data.copy() for name, p in parameters.items() if not np.array_equal(p.data, weights[name])
+    }
+
+
 def _measured(task: Task, validation: Mapping[str, Array]) -> Task:
     """The task on validation data, which may have weights where the training data have none."""
     return replace(task, weighted="w" in validation)
 
 
-__all__ = ["Evaluation", "Position", "Progress", "Trainer"]
+__all__ = ["Evaluation", "Position", "Progress", "Trainer", "edited"]

@@ -23,7 +23,7 @@ from schuss.train.callbacks import Run, State
 from schuss.train.checkpoint import misfit
 from schuss.train.conduct import checkpoint_of, conduct, ready
 from schuss.train.early_stop import EarlyStop
-from schuss.train.loop import Trainer
+from schuss.train.loop import Trainer, edited
 from schuss.train.options import FREE, Options
 from schuss.train.settings import check_settings, settings, settings_of
 
@@ -44,7 +44,7 @@ def go_on(run: Run, epochs: int | None, changes: Mapping[str, Any]) -> Run:
     task = replace(run.task, optimizer=asked.optimizer, frozen=frozenset(frozen_names(run.model)))
     on, columns = executor(asked.backend, asked.threads), (run.data, run.validation)
     trainer = Trainer(task, on, asked, state.key, *columns, run, state.signature)
-    _take_up(trainer, state)
+    _take_up(trainer, state, run.model)
     run.stopped = None
     return conduct(ready(trainer))
 
@@ -90,12 +90,15 @@ def _take_up_run(trainer: Trainer, run: Run) -> None:
     check_settings(
         settings(trainer), found, "the run", "use the same, or leave resume out", REPLACEABLE | {"epochs", "frozen"}
     )
-    _take_up(trainer, state)
+    _take_up(trainer, state, run.model)
     trainer.run.path[:] = run.path
 
 
-def _take_up(trainer: Trainer, state: State) -> None:
+def _take_up(trainer: Trainer, state: State, model: Any) -> None:
     arrays = _with_frozen(trainer, state)
+    changed = edited(trainer.parameters, _left(state)) if trainer.task.model is model else {}
+    if changed:  # by hand or by another training: the weights in the model are what is trained
+        arrays |= {f"param/{name}": p.data.copy() for name, p in trainer.parameters.items()}
     name = misfit(trainer, arrays)
     if name:
         raise UsageError(
@@ -103,13 +106,20 @@ def _take_up(trainer: Trainer, state: State) -> None:
             "optimizer it had, perhaps with other settings, or begin a new run by fit"
         )
     position = copy.deepcopy(state.position)
-    if _measure(state.options.early_stop) != _measure(trainer.options.early_stop):  # the best by it is not known yet
+    if changed or _measure(state.options.early_stop) != _measure(trainer.options.early_stop):  # the best is not known
         arrays = {n: v for n, v in arrays.items() if not n.startswith("best/")}
         position.best_loss, position.best_epoch, position.waited = math.inf, None, 0
     trainer.restore(arrays, position)
     ended = trainer.ended_early()
     if ended:
         warnings.warn(f"resume: the run had ended ({ended}); resume(epochs, early_stop=None) goes on", stacklevel=5)
+
+
+def _left(state: State) -> dict[str, Array]:
+    """The weights that a run left in its model: the last ones, or the best where early_stop restored them."""
+    best = state.options.early_stop is not None and any(name.startswith("best/") for name in state.arrays)
+    kind = "best/" if best else "param/"
+    return {name.removeprefix(kind): value for name, value in state.arrays.items() if name.startswith(kind)}
 
 
 def _with_frozen(trainer: Trainer, state: State) -> dict[str, Array]:
