@@ -32,7 +32,7 @@ def test_nothing_outside_is_touched(what: str, tmp_path: Path) -> None:
 
 def test_nothing_outside_is_touched_by_random_graphs(tmp_path: Path) -> None:
     """Small ones, 25 in a program, each for two numbers of rows and on both sides."""
-    run(tmp_path, "graphs", 0, 300, 3, "quick")
+    run(tmp_path, "graphs", 0, 100, 3, "quick")
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from schuss.io.tensors import parse_json, read_file, write_tensors
 from schuss.ir import N, TensorType
 from schuss.nn.forward import forward_graph
 from schuss.ops.check import parse_graph
+from tests.thinned import sampled
 
 HEAD = "schuss graph 1\ninput %0 x float32[N,4]\n"
 X = np.ones((3, 4), "f4")
@@ -135,15 +136,15 @@ def peak(work):
         tracemalloc.stop()
 
 
-MEGABYTES = 6 << 20
+MEGABYTES = 4 << 20
 
 
-@pytest.mark.parametrize("piece", ["[],", "{},", '"a",', '{"a":1},', "[[]],"])
+@pytest.mark.parametrize("piece", sampled(['"a",', '{"a":1},', "[[]],"], ["[],", "{},"]))
 def test_json_that_would_take_many_times_its_length_is_refused(piece):
     text = f'{{"a": [{piece * (MEGABYTES // len(piece))}0]}}'
 
     def work():
-        with pytest.raises(ModelFileError, match=r"its values would take \d+ MB of memory, out of proportion to 6 MB"):
+        with pytest.raises(ModelFileError, match=r"its values would take \d+ MB of memory, out of proportion to 4 MB"):
             parse_json(text, "here")
 
     assert peak(work) < 3 * MEGABYTES
@@ -165,8 +166,8 @@ def test_tensors_of_no_size_are_not_made_by_the_million(path):
 
 
 def test_a_constant_takes_no_memory_that_its_text_does_not(path):
-    values = ", ".join(["12"] * 300_000)
-    text = f"schuss graph 1\nconst %0 int64[300000] {values}\noutput y %0\n"
+    values = ", ".join(["12"] * 30_000)
+    text = f"schuss graph 1\nconst %0 int64[30000] {values}\noutput y %0\n"
     assert peak(lambda: parse_graph(text)) < 6 * len(text)
     with pytest.raises(GraphError, match="needs 281474976710656 values, got 1"):
         parse_graph(f"schuss graph 1\nconst %0 float32[{2**48}] 1\noutput y %0\n")

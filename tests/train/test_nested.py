@@ -46,8 +46,9 @@ def trained_by_jax(state, order):
             f = jax.grad(f)
         return ((found - Y[:, 0]) ** 2).mean()
 
+    gradient = jax.jit(jax.grad(loss))
     for _ in range(STEPS):
-        w = [a - 0.05 * g for a, g in zip(w, jax.grad(loss)(w), strict=True)]
+        w = [a - 0.05 * g for a, g in zip(w, gradient(w), strict=True)]
     return dict(zip(state, w, strict=True))
 
 
@@ -137,7 +138,7 @@ def test_a_penalty_on_gradients():
         return own + (at_x**2).sum() + sum((g**2).sum() for g in at_w.values())
 
     found = nn.state_dict(model)
-    for name, g in jax.grad(loss)({k: jnp.asarray(v) for k, v in state.items()}).items():
+    for name, g in jax.jit(jax.grad(loss))({k: jnp.asarray(v) for k, v in state.items()}).items():
         np.testing.assert_allclose(found[name], state[name] - 0.05 * g, rtol=1e-4, atol=1e-6)
 
 
