@@ -39,7 +39,7 @@ OURS, THEIRS = with_lib(loss, schuss), with_lib(loss, jnp)
 def test_gradient_is_jax_s(argnums):
     value, gradient = schuss.value_and_grad(OURS, argnums)(W, B, X)
     theirs = argnums if isinstance(argnums, int) else tuple(argnums)
-    expected_value, expected = jax.value_and_grad(THEIRS, theirs)(W, B, X)
+    expected_value, expected = jax.jit(jax.value_and_grad(THEIRS, theirs))(W, B, X)
     np.testing.assert_allclose(value, expected_value, rtol=1e-12)
     assert isinstance(gradient, tuple) == (not isinstance(argnums, int))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), gradient, expected)
@@ -60,9 +60,9 @@ def OURS_at(w):
 def test_jacobian_and_hessian_are_jax_s():
     ours = schuss.jacobian(with_lib(mlp, schuss))(W, B, X)
     assert ours.shape == (4, 2, 3, 2)
-    np.testing.assert_allclose(ours, jax.jacobian(with_lib(mlp, jnp))(W, B, X), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(ours, jax.jit(jax.jacobian(with_lib(mlp, jnp)))(W, B, X), rtol=1e-10, atol=1e-12)
     hessian = schuss.jacobian(schuss.grad(OURS))(W, B, X)
-    np.testing.assert_allclose(hessian, jax.hessian(THEIRS)(W, B, X), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(hessian, jax.jit(jax.hessian(THEIRS))(W, B, X), rtol=1e-9, atol=1e-12)
 
 
 def test_jacobian_inside_a_trace_is_the_same():
@@ -184,7 +184,7 @@ def test_gradient_of_a_model(net):
         h = jnp.maximum(h, 0.1 * h)
         return ((h @ p["second.weight"].T + p["second.bias"] - y) ** 2).mean()
 
-    expected_value, expected = jax.value_and_grad(plain)(net.state_dict())
+    expected_value, expected = jax.jit(jax.value_and_grad(plain))(net.state_dict())
     np.testing.assert_allclose(value, expected_value, rtol=1e-6)
     for name in gradient:
         np.testing.assert_allclose(gradient[name], expected[name], rtol=1e-5, atol=1e-6)

@@ -41,48 +41,49 @@ def test_every_operation_has_samples_and_bad_inputs():
         assert REGISTRY[name].rule, name
 
 
-def every_call(name):
-    """Attributes and arrays of every sample, in both floating dtypes."""
-    return [
-        (sample.attrs, sample.arrays(seed(name, i), floating))
-        for i, sample in enumerate(CASES[name].samples)
-        for floating in (("float32", "float64") if sample.floating else ("float64",))
-    ]
+def every_call(name, floating):
+    """Attributes and arrays of every sample, in a floating dtype."""
+    return [(sample.attrs, sample.arrays(seed(name, i), floating)) for i, sample in enumerate(CASES[name].samples)]
 
 
 # -- values -----------------------------------------------------------------------------------------
 
 
-def oracle_values(name, calls):
-    """The oracle's results in float64, and its results on absolute values where those are what rounding is measured by.
+def oracle_values(name):
+    """A function that gives the oracle's results for all samples in float64, and its results on absolute values where
+    those are what rounding is measured by.
 
-    One jax program for all the calls: a compilation costs more than everything else.
+    One jax program for all the samples: a compilation costs more than everything else.
     """
     case = CASES[name]
 
     def values(groups):
-        return [case.oracle(*g, **attrs) for (attrs, _), g in zip(calls, groups, strict=True)]
+        return [case.oracle(*g, **sample.attrs) for sample, g in zip(case.samples, groups, strict=True)]
 
-    groups = [[a.astype("float64") if a.dtype == np.float32 else a for a in arrays] for _, arrays in calls]
-    if REGISTRY[name].kind is Kind.RANDOM:  # Python's integers
-        return values(groups), [None] * len(groups)
-    with jax.enable_x64(True):
-        program = jax.jit(values)
-        found = [np.asarray(v) for v in program(groups)]
-        scales = program([[np.abs(a) for a in g] for g in groups]) if case.summed else [None] * len(groups)
-    return found, [None if s is None else np.asarray(s) for s in scales]
+    program = values if REGISTRY[name].kind is Kind.RANDOM else jax.jit(values)  # those: Python's integers
+
+    def found(calls):
+        groups = [[a.astype("float64") if a.dtype == np.float32 else a for a in arrays] for _, arrays in calls]
+        with jax.enable_x64(True):
+            results = program(groups)
+            scales = program([[np.abs(a) for a in g] for g in groups]) if case.summed else [None] * len(groups)
+        return [np.asarray(v) for v in results], [None if s is None else np.asarray(s) for s in scales]
+
+    return found
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_value_is_the_oracles(name):
     """The oracle computes in float64; the reference may be off by the rounding of its own dtype."""
-    calls = every_call(name)
+    oracle = oracle_values(name)
     exact = REGISTRY[name].kind in (Kind.VIEW, Kind.RANDOM)
-    for (attrs, arrays), expected, scale in zip(calls, *oracle_values(name, calls), strict=True):
-        (found,) = reference(call(name, attrs), *arrays)
-        if found.dtype == np.float32:
-            expected = expected.astype(found.dtype)
-        assert_close(found, expected, 0 if exact else CASES[name].oracle_ulps, scale)
+    for floating in ("float32", "float64"):
+        calls = every_call(name, floating)
+        for (attrs, arrays), expected, scale in zip(calls, *oracle(calls), strict=True):
+            (found,) = reference(call(name, attrs), *arrays)
+            if found.dtype == np.float32:
+                expected = expected.astype(found.dtype)
+            assert_close(found, expected, 0 if exact else CASES[name].oracle_ulps, scale)
 
 
 def test_calls_on_arrays_are_the_bodies():
@@ -192,7 +193,8 @@ def compare(name, attrs, arrays, found, expected):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_native_is_the_reference(name):
-    calls = every_call(name)
+    calls = every_call(name, "float64")
+    calls += [c for s, c in zip(CASES[name].samples, every_call(name, "float32"), strict=True) if s.floating]
     for (attrs, arrays), found, expected in zip(calls, *native(name, calls), strict=True):
         compare(name, attrs, arrays, found, expected)
 

@@ -159,7 +159,7 @@ def test_a_jacobian_of_weights_in_a_loss():
         slope = jax.vmap(jax.grad(lambda v: jnp.tanh(v) ** 2))(w["weight"][0])
         return ((pred - Y.astype("f4")) ** 2).mean() + (slope**2).sum()
 
-    for name, g in jax.grad(same)({k: jnp.asarray(v) for k, v in before.items()}).items():
+    for name, g in jax.jit(jax.grad(same))({k: jnp.asarray(v) for k, v in before.items()}).items():
         np.testing.assert_allclose(nn.state_dict(model)[name], before[name] - 0.1 * g, rtol=1e-5, atol=1e-6)
 
 
