@@ -6,7 +6,8 @@ A fence may say more after its language:
 - ``python caption="..."`` is the text under the block's pictures;
 - ``python card`` keeps a picture's own colours on a white card, for pictures with text on coloured ground.
 
-The build fails where a block fails, and where a page would load anything from elsewhere.
+The build fails where a block fails, where what a page says of its results is not true (claims), and where a page would
+load anything from elsewhere.
 
 Files that a page's code writes and the page shows (``![](fit.gif)``) or links become files of the site.
 """
@@ -19,6 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import claims
 import pages
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
@@ -42,7 +44,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     with tempfile.TemporaryDirectory() as folder:
         try:
             results = pages.run(markdown, Path(source).stem, Path(folder))
-        except pages.PageError as error:
+            claims.check(source, "".join(result.printed for result in results))
+        except (pages.PageError, AssertionError) as error:
             raise PluginError(f"{source}: {error}") from error
         for target in LINK.findall(markdown):
             made = Path(folder) / target
