@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +17,7 @@ pytest.importorskip("uvicorn", reason="the page needs the extra: pip install 'sc
 from schuss.data.dataset import Dataset
 from schuss.web.server import Page
 from schuss.web.session import view
-from tests.web.browser import ARGUMENTS, DESKTOP, PHONE, Tab, chromium_path, command
+from tests.web.browser import ARGUMENTS, DESKTOP, PHONE, Tab, Trained, chromium_path, command
 from tests.web.support import Client, Small, digits_like, fitted
 
 
@@ -67,11 +70,29 @@ def tab(browser: Any) -> Iterator[Callable[..., Tab]]:
 
 
 @pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `schuss train mnist --watch` with a small network that learns for as long as the tests take."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     options = ("--hidden", "32,16", "--epochs", "5000", "--schedule", "constant", "--threads", "1", "--quiet")
-    with command("train", "mnist", "--watch", *options, where=tmp_path_factory.mktemp("run")) as address:
-        yield address
+    with command("train", "mnist", "--watch", *options, where=tmp_path_factory.mktemp("run")) as made:
+        yield made
+
+
+@pytest.fixture
+def training(trained: Trained) -> Iterator[str]:
+    """The address of `schuss train mnist --watch` with a small network that learns for as long as its tests take:
+    meanwhile the process stands still."""
+    trained.process.send_signal(signal.SIGCONT)
+    yield trained.address
+    trained.process.send_signal(signal.SIGSTOP)
+
+
+@pytest.fixture
+def paused(training: str) -> Iterator[str]:
+    """The same address, for tests of what a run in training looks like, which need not wait for its steps."""
+    parts = urlsplit(training)
+    client = Client(SimpleNamespace(port=parts.port, token=parts.path.strip("/")))
+    client.post("control", {"do": "pause"})
+    yield training
+    client.post("control", {"do": "resume"})
 
 
 @pytest.fixture(scope="module")

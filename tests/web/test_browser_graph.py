@@ -10,6 +10,7 @@ import pytest
 
 from schuss import nn
 from schuss.viz.graph import picture
+from tests.thinned import sampled
 from tests.web.browser import Tab
 from tests.web.support import Small, deep
 
@@ -196,16 +197,16 @@ def test_without_data_the_graph_says_what_is_missing(small: Small, tab: Callable
     assert not page("#graph-example").is_visible()
 
 
-def test_a_finished_run_has_no_switch_for_what_is_live(small: Small, training: str, tab: Callable[..., Tab]) -> None:
-    for address, there in ((small.page.address, False), (training, True)):
+def test_a_finished_run_has_no_switch_for_what_is_live(small: Small, paused: str, tab: Callable[..., Tab]) -> None:
+    for address, there in ((small.page.address, False), (paused, True)):
         page = tab(address, "graph")
         page("#picture svg .layer, #picture svg .op").first.wait_for()
         assert page("#graph-example .switch").is_visible() == there
 
 
-def test_the_graphs_letters_can_be_read_on_a_phone(training: str, tab: Callable[..., Tab]) -> None:
+def test_the_graphs_letters_can_be_read_on_a_phone(paused: str, tab: Callable[..., Tab]) -> None:
     """From the start; what does not fit is reached by moving the picture."""
-    page = tab(training, "graph", phone=True)
+    page = tab(paused, "graph", phone=True)
     page("#picture svg .layer").first.wait_for()
     smallest, wide, room = page.page.evaluate(
         """() => {
@@ -221,9 +222,10 @@ def test_the_graphs_letters_can_be_read_on_a_phone(training: str, tab: Callable[
     assert page.page.evaluate("document.querySelector('#picture svg').getBoundingClientRect().width") <= room
 
 
-def test_a_graph_of_2000_operations_stays_usable(tab: Callable[..., Tab]) -> None:
-    """Folded, and opened as far as it goes; an operation's panel opens, and stepping moves on."""
-    served = deep(500)
+@pytest.mark.parametrize("layers", sampled([120], [500]))
+def test_a_graph_of_many_operations_stays_usable(tab: Callable[..., Tab], layers: int) -> None:
+    """Four to a layer. Folded, and opened as far as it goes; a panel opens, and stepping moves on."""
+    served = deep(layers)
     try:
         page = tab(served.address, "graph")
         page("#picture svg .layer").first.wait_for()
