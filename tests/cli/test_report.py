@@ -64,6 +64,8 @@ class Page(HTMLParser):
             assert bright != dim
             for svg in (bright, dim):
                 assert ElementTree.fromstring(svg).tag.endswith("svg")
+            texts = [re.findall(rb'<g [^>]*transform="(translate[^"]*)"', svg) for svg in (bright, dim)]
+            assert texts[0] == texts[1]  # one layout
         links = {str(a["href"])[1:] for tag, a in self.tags if tag == "a"}
         assert links <= {a["id"] for tag, a in self.tags if tag == "section"}
         return len(light)

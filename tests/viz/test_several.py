@@ -90,6 +90,26 @@ def test_the_graph_is_of_all_targets(case):
     assert float(np.asarray(loss_now)) == pytest.approx(measured(case), rel=1e-5)
 
 
+def test_targets_of_the_graph_have_the_dtypes_of_the_training():
+    model = Two()
+    nn.initialize(model)
+    wanted = np.asarray(viz.graph(model, X, (NUMBER, LABEL), loss=both).explanation.steps[-1].value)
+    given = NUMBER.astype(np.float64), LABEL.astype(bool)
+    found = np.asarray(viz.graph(model, X, given, loss=both).explanation.steps[-1].value)
+    assert found.dtype == wanted.dtype
+    assert found == wanted
+
+
+def test_targets_of_another_task_are_refused_in_a_line():
+    asked = {"optimizer": optim.Adam(0.01), "epochs": 1, "backend": "reference", "progress": False}
+    model = schuss.fit(nn.Sequential(nn.Linear(2, 2)), (X, LABEL), loss=nn.CrossEntropyLoss(), **asked).model
+    for y, words in ((LABEL + 5, "label 5 at row|label 6 at row"), (X[:, 0], "must be integer class numbers")):
+        with pytest.raises(SchussError, match=words):
+            viz.as_run(model, X, y)
+    with pytest.raises(DataError, match=r"takes rows of shape \[2\]"):
+        viz.as_run(model, np.ones((16, 3), "f4"), LABEL)
+
+
 def test_the_function_is_refused_in_a_line(case):
     run, x, y, _, why = case
     for draw in (lambda: viz.approximation(run), lambda: viz.approximation(run.model, (x, y))):

@@ -90,6 +90,16 @@ def test_what_fit_returned_can_be_looked_at(capsys: pytest.CaptureFixture[str]):
             schuss.watch(wrong)
 
 
+def test_a_model_that_was_not_fitted_has_a_page_with_data_and_a_loss():
+    model = Own()
+    with pytest.raises(UsageError, match=r"watch: the model was not fitted.*viz.as_run\(model, x, y, loss=.*data="):
+        schuss.watch(model)
+    nn.initialize(model)
+    page = schuss.watch(schuss.viz.as_run(model, X, np.sin(3 * X), loss=own_loss))
+    assert Client(page._page).get("function")["kind"] == "curve"
+    page.close()
+
+
 def test_a_notebook_shows_it_in_a_frame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     shown: list[Any] = []
     shell = SimpleNamespace(kernel=object())

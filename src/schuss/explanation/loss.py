@@ -46,6 +46,7 @@ def explain_loss(
     targets = [_free(name, {*parameters, *inputs}) for name in form.labels("y", len(ys))]
     leaves = [*parameters.items(), *zip(inputs, xs, strict=True), *zip(targets, ys, strict=True)]
     arrays = to_arrays(leaves)
+    arrays[-len(ys) :] = [_as_in_training(a, model_dtype(model)) for a in arrays[-len(ys) :]]
     for name, value in (weights or {}).items():
         _replace(arrays, list(parameters), name, value)
 
@@ -66,6 +67,11 @@ def explain_loss(
 
     title = f"{type(model).__name__}({', '.join(inputs)})"
     return explained(title, loss, apply, leaves, arrays, result="loss")
+
+
+def _as_in_training(y: Array, dtype: str) -> Array:
+    """A target in the dtype that fit gives it: floats in the model's, truth values as labels."""
+    return y.astype(dtype if y.dtype.kind == "f" else np.int64) if y.dtype.kind in "fb" else y
 
 
 def _targets(x: Any, y: Any) -> tuple[Form, list[Any]]:

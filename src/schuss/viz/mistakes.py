@@ -95,6 +95,7 @@ def mistakes(
         true, said = (style.short(words[c] if c < len(words) else c, LONGEST) for c in (mistake.true, mistake.said))
         show_gray(style.picture_axes(ax, f"true {true}", size=size), rows[mistake.index].reshape(side))
         share = f"{chr(10) if long else ' '}({mistake.confidence * 100:.0f} %)" if probable else ""
+        ax.xaxis.set(visible=True, ticks=[])
         ax.set_xlabel(f"said {said}{share}", fontsize=size, labelpad=3)
     for ax in axes[len(shown) :]:
         ax.remove()

@@ -28,14 +28,24 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     x     an array of rows, or a tuple of them for several inputs
     loss  called with (pred, target); None: the loss the model was trained with
 
-    UsageError if the loss is not known, DataError for x and y of different lengths or without numbers.
+    UsageError if the loss is not known, DataError for x and y of different lengths or without numbers, or of another
+    task than the model's.
     """
     signature = signature_of(model) or Signature()
     run = Run(model, dict(signature.record.get("history") or {}), signature.record.get("epochs") or 0)
     source = source_of((x, y), classes=signature.classes)
     run.task, run.data = task_on(model, source.x, source.y, loss)
+    _check_targets(run.task, run.data["y"])
     run.track = signature.track
     return run
+
+
+def _check_targets(task: Task, y: Array) -> None:
+    """The error of schuss's own loss for targets it does not admit, as labels beyond the model's outputs."""
+    if isinstance(task.loss, nn.Loss) and task.form == ALONE and task.target_scale is None:
+        graph, form = forward(task.model, prepared_types(task.model, task.inputs), acting=task.acting)
+        if form == ALONE:
+            task.loss.check(graph.outputs[0].type, y, "y")
 
 
 def signature_kept(run: Any) -> Signature | None:

@@ -30,6 +30,13 @@ def pyplot(into_files: bool = False) -> Any:
     return plt
 
 
+def svg_canvas(figure: Any) -> Any:
+    """A canvas of the figure whose print_svg(file, ...) lays it out and draws it in one pass."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    return FigureCanvasSVG(figure)
+
+
 def new_axes(ax: Any, size: tuple[float, float], layout: str = "constrained", **projection: Any) -> Any:
     """The axes given, or a new figure's, its size in inches. layout: "compressed" for axes of fixed aspect."""
     plt = pyplot()
@@ -104,10 +111,11 @@ def plain(ax: Any) -> Any:
 
 def picture_axes(ax: Any, title: str = "", size: float = SMALL) -> Any:
     """Axes that show an image: no ticks, a thin frame, a title."""
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.xaxis.set_visible(False)  # and not only without ticks, whose places a layout would look for
+    ax.yaxis.set_visible(False)
     for spine in ax.spines.values():
         spine.set_linewidth(0.5)
+        spine.set_in_layout(False)
     if title:
         ax.set_title(title, fontsize=size, pad=3)
     return ax

@@ -124,20 +124,32 @@ class Report:
 
     def _drawn(self, draw: Callable[[], Any], what: str) -> str:
         """A picture in light and dark. draw() gives axes or a figure; it is called once for each."""
-        light, dark = (self._svg(draw, colours) for colours in (LIGHT, DARK))
+        light, figure = self._svg(draw, LIGHT)
+        dark, other = self._svg(draw, DARK, figure)
+        self._plt.close(figure)
+        self._plt.close(other)
         alt = html.escape(what, quote=True)
         source = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{dark}">'
         return f'<picture>{source}<img src="{light}" alt="{alt}"></picture>'
 
-    def _svg(self, draw: Callable[[], Any], colours: Mapping[str, Any]) -> str:
+    def _svg(self, draw: Callable[[], Any], colours: Mapping[str, Any], laid_out: Any = None) -> tuple[str, Any]:
+        """The address of a picture, and its figure. laid_out: one of the same parts, whose layout it gets.
+
+        Laying out is what takes longest. `savefig` draws once to find the layout and once more; the canvas does both
+        at once.
+        """
+        from schuss.viz.style import svg_canvas
+
         with self._plt.rc_context({**SHAPE, **colours}):
             made = draw()
             figure = made if hasattr(made, "savefig") else made.get_figure()
+            if laid_out is not None:
+                _lay_out_as(figure, laid_out)
+            figure.set_facecolor(colours["figure.facecolor"])
+            figure.set_dpi(72)  # of SVG
             file = io.BytesIO()
-            ground = colours["figure.facecolor"]
-            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, facecolor=ground)
-            self._plt.close(figure)
-        return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
+            svg_canvas(figure).print_svg(file, metadata={"Date": None, "Creator": None})
+        return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}", figure
 
     def _history(self) -> Section | None:
         from schuss import viz
@@ -243,6 +255,15 @@ class Report:
         head = "".join(f"<th>{name}</th>" for name in ("parameter", "shape", "numbers", "mean", "spread"))
         body = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         return Section("Parameters", "Every array that was learned.", body)
+
+
+def _lay_out_as(figure: Any, other: Any) -> None:
+    """Give a figure the layout that another of the same parts has found."""
+    figure.set_layout_engine("none")
+    for mine, found in zip(figure.axes, other.axes, strict=True):
+        mine.set_position(found.get_position(original=True))
+    for mine, found in zip(figure.texts, other.texts, strict=True):
+        mine.set(position=found.get_position(), verticalalignment=found.get_verticalalignment())
 
 
 def _settings(config: Any) -> str:

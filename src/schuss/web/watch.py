@@ -81,8 +81,9 @@ def watch(run: Any, *, data: Any = None, port: int = 0, open: bool | None = None
     port  0: any that is free
     open  open the browser; None: on a desktop's terminal
 
-    The page of a run that already has one (`fit(..., watch=True)`) is that one. UsageError for anything else, for a
-    port that is taken, and if schuss[web] is not installed.
+    A model that was not fitted goes in as `viz.as_run(model, x, y, loss=...)`. The page of a run that already has one
+    (`fit(..., watch=True)`) is that one. UsageError for anything else, for a port that is taken, and if schuss[web] is
+    not installed.
     """
     check_installed()
     if isinstance(run, Run) and data is None:
@@ -169,6 +170,12 @@ def _of_model(model: Any, data: Any) -> Session:
     from schuss.viz.runs import as_run
     from schuss.web.session import view
 
+    known = nn.signature_of(model)
+    if known is None or known.loss is None:
+        raise UsageError(
+            "watch: the model was not fitted, so what it learns is not known: fit it, or watch "
+            "viz.as_run(model, x, y, loss=...); with a fitted model data=(x, y)"
+        )
     session = view(model, "from Python")
     if data is None:
         return session
