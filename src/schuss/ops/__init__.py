@@ -4,32 +4,23 @@ Called with arrays an op computes by numpy; called with traced tensors it makes 
 """
 
 from schuss.ops.arrays import (
-    arange,
     argmax,
     argmin,
     clip,
     concatenate,
     cumsum,
     expand_dims,
-    full,
-    full_like,
+    flip,
     norm,
-    ones,
-    ones_like,
     pad,
     prod,
     repeat,
-    sort,
     squeeze,
     stack,
     sum,
     swapaxes,
-    take_along_axis,
     tile,
-    topk,
     unsqueeze,
-    zeros,
-    zeros_like,
 )
 from schuss.ops.composites import (
     binary_cross_entropy_with_logits,
@@ -54,6 +45,7 @@ from schuss.ops.composites import (
 )
 from schuss.ops.contract import matmul, swap_last
 from schuss.ops.einsums import einsum
+from schuss.ops.filled import arange, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from schuss.ops.index import check_index, one_hot, scatter_add, take
 from schuss.ops.maps import (
     abs,
@@ -95,11 +87,12 @@ from schuss.ops.maps import (
     tanh,
     where,
 )
+from schuss.ops.order import argsort, sort, take_along_axis, topk
 from schuss.ops.random import random_bits, random_uniform
 from schuss.ops.reduce import count, max, mean, min
 from schuss.ops.registry import REGISTRY, Kind, Op, lookup, op
-from schuss.ops.sorting import argsort
 from schuss.ops.views import broadcast_to, reshape, slice_axis, transpose
+from schuss.ops.whole import all, any, isfinite, isinf, isnan, round
 
 __all__ = [
     "REGISTRY",
@@ -107,6 +100,8 @@ __all__ = [
     "Op",
     "abs",
     "add",
+    "all",
+    "any",
     "arange",
     "argmax",
     "argmin",
@@ -128,6 +123,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "flip",
     "floor",
     "floor_divide",
     "full",
@@ -137,10 +133,14 @@ __all__ = [
     "greater_equal",
     "huber",
     "identity",
+    "isfinite",
+    "isinf",
+    "isnan",
     "layer_norm",
     "leaky_relu",
     "less",
     "less_equal",
+    "linspace",
     "log",
     "log1p",
     "log_sigmoid",
@@ -176,6 +176,7 @@ __all__ = [
     "remainder",
     "repeat",
     "reshape",
+    "round",
     "rsqrt",
     "scatter_add",
     "selu",

@@ -14,22 +14,17 @@ import numpy as np
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.types import FLOATS, INTEGERS, Dim, Sym
 from schuss.ops import maps, reduce, views
-from schuss.ops.index import check_index, one_hot, take
-from schuss.ops.infer import dtype_name, normalize_axes, normalize_axis, show
+from schuss.ops.filled import ones_like
+from schuss.ops.index import take
+from schuss.ops.infer import normalize_axes, normalize_axis, show
 from schuss.ops.reduce import Axis
-from schuss.ops.registry import also
-from schuss.ops.sorting import argsort
+from schuss.ops.registry import also, value_of
 from schuss.ops.views import broadcast_to, reshape, slice_axis, transpose
 
 MODES = ("edge", "reflect", "symmetric", "wrap")  # of pad, beside "constant"
 
 
-def value_of(x: Any) -> Any:
-    """A tensor, or an array for anything else."""
-    return x if hasattr(x, "shape") else np.asarray(x)
-
-
-def _flat(name: str, x: Any, axis: int | None) -> tuple[Any, int]:
+def flat(name: str, x: Any, axis: int | None) -> tuple[Any, int]:
     """(x, axis), or without an axis x as a vector, and its axis, as numpy does."""
     x = value_of(x)
     if axis is not None:
@@ -39,7 +34,7 @@ def _flat(name: str, x: Any, axis: int | None) -> tuple[Any, int]:
     return (x if len(x.shape) == 1 else reshape(x, shape=(-1,))), 0
 
 
-def _length(name: str, x: Any, axis: int) -> int:
+def length_of(name: str, x: Any, axis: int) -> int:
     length = x.shape[axis]
     if isinstance(length, Sym):
         raise ShapeError(f"{name}: the example axis {length} of {show(x.shape)} has no known length")
@@ -64,7 +59,7 @@ def concatenate(xs: Any, *more: Any, axis: int | None = 0) -> Any:
     else:
         parts = [xs, *more]
     if axis is None:
-        parts, axis = [_flat("concatenate", x, None)[0] for x in parts], 0
+        parts, axis = [flat("concatenate", x, None)[0] for x in parts], 0
     return views.join(*(value_of(x) for x in parts), axis=axis)
 
 
@@ -108,7 +103,7 @@ def pad(
             x = views.pad_axis(x, axis=at, before=first, after=last, value=constant_values)
         elif mode in MODES:
             known: Any = mode
-            x = take(x, np.pad(np.arange(_length("pad", x, at)), (first, last), mode=known), axis=at)
+            x = take(x, np.pad(np.arange(length_of("pad", x, at)), (first, last), mode=known), axis=at)
         else:
             raise UsageError(f"pad: mode must be one of constant, {', '.join(MODES)}, got {mode!r}")
     return x
@@ -134,6 +129,8 @@ def _pad_widths(given: Any, rank: int) -> list[tuple[int, int]]:
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     """x limited to [low, high]; None is no limit. The limits may be tensors; a slope goes to what is returned."""
     x = value_of(x)
+    if str(x.dtype) == "bool":  # whole numbers, as numpy clips them
+        x = maps.cast(x, dtype="int64")
     plain = [b is None or isinstance(b, (int, float, np.number)) for b in (low, high)]
     if all(plain) and str(x.dtype).startswith("float"):
         return maps.clip_to(x, low=-math.inf if low is None else low, high=math.inf if high is None else high)
@@ -145,7 +142,7 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
 @also()
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Index of the first largest element along an axis, or without one of x as a vector; a NaN counts as largest."""
-    x, at = _flat("argmax", x, axis)
+    x, at = flat("argmax", x, axis)
     return reduce.argmax_along(x, axis=at, keepdims=keepdims)
 
 
@@ -197,6 +194,16 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, axes=tuple(order))
 
 
+@also()
+def flip(x: Any, axis: Axis = None) -> Any:
+    """x with its entries in reverse order along the axes; None is all of them. Never the example axis."""
+    x = value_of(x)
+    for at in normalize_axes("flip", axis, len(x.shape)):
+        length = length_of("flip", x, at)
+        x = take(x, np.arange(length)[::-1], axis=at) if length > 1 else x
+    return x
+
+
 @also(dims="reps")
 def tile(x: Any, reps: int | Sequence[int]) -> Any:
     """x so many times along each axis: tile([a, b], 2) is [a, b, a, b]. New axes come first."""
@@ -211,9 +218,9 @@ def tile(x: Any, reps: int | Sequence[int]) -> Any:
 @also()
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
     """Each entry so many times in a row: repeat([a, b], 2) is [a, a, b, b]; without an axis x as a vector."""
-    x, at = _flat("repeat", x, axis)
+    x, at = flat("repeat", x, axis)
     if not isinstance(repeats, (int, np.integer)):
-        return take(x, np.repeat(np.arange(_length("repeat", x, at)), repeats), axis=at)
+        return take(x, np.repeat(np.arange(length_of("repeat", x, at)), repeats), axis=at)
     times = [int(repeats) if a == at else 1 for a in range(len(x.shape))]
     return _stretched("repeat", x, [(d, t) for t, d in zip(times, x.shape, strict=True)], x.shape, times)
 
@@ -232,66 +239,6 @@ def _stretched(name: str, x: Any, pairs: list[Any], shape: Sequence[Dim], times:
             wide += [first, second]
     whole = tuple(d if isinstance(d, Sym) else d * t for d, t in zip(shape, times, strict=True))
     return reshape(broadcast_to(reshape(x, shape=tuple(narrow)), shape=tuple(wide)), shape=whole)
-
-
-# -- new arrays -------------------------------------------------------------------------------------
-
-
-@also(fill_value="value")
-def full_like(x: Any, value: Any, dtype: Any = None) -> Any:
-    """The value in the shape of x, and of its dtype if none is given."""
-    x = value_of(x)
-    filling = maps.cast(value_of(value), dtype=str(x.dtype) if dtype is None else dtype_name("full_like", dtype))
-    build = getattr(type(x), "__schuss_op__", None) or getattr(type(filling), "__schuss_op__", None)
-    if build is None:
-        return np.full(x.shape, filling)
-    return build(broadcast_to, (filling,), {"shape": tuple(x.shape)})
-
-
-@also()
-def zeros_like(x: Any, dtype: Any = None) -> Any:
-    """Zeros in the shape of x."""
-    return full_like(x, 0, dtype)
-
-
-@also()
-def ones_like(x: Any, dtype: Any = None) -> Any:
-    """Ones in the shape of x."""
-    return full_like(x, 1, dtype)
-
-
-@also(fill_value="value", size="shape")
-def full(shape: Any, value: Any, dtype: Any = None) -> Any:
-    """The value in a shape of known lengths: numpy's, with numpy's dtypes."""
-    dims = (shape,) if isinstance(shape, (int, np.integer, Sym)) else tuple(shape)
-    if any(isinstance(d, Sym) for d in dims):
-        raise ShapeError(f"full: the example axis of {show(dims)} has no known length; use full_like(x, value)")
-    if hasattr(type(value), "__schuss_op__"):
-        filled = broadcast_to(value, shape=dims)
-        return filled if dtype is None else maps.cast(filled, dtype=dtype)
-    return np.full(dims, value, None if dtype is None else dtype_name("full", dtype))
-
-
-@also(size="shape")
-def zeros(shape: Any, dtype: Any = "float64") -> Any:
-    """Zeros; an array, which takes the dtype of the tensors that it meets."""
-    return full(shape, 0, dtype)
-
-
-@also(size="shape")
-def ones(shape: Any, dtype: Any = "float64") -> Any:
-    """Ones; an array, which takes the dtype of the tensors that it meets."""
-    return full(shape, 1, dtype)
-
-
-@also(end="stop")
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:
-    """start, start + step, ... before stop; with one number, 0, 1, ... before it. numpy's array, with numpy's dtype."""
-    start, stop = (0, start) if stop is None else (start, stop)
-    if any(isinstance(v, Sym) or hasattr(type(v), "__schuss_op__") for v in (start, stop, step)):
-        raise ShapeError("arange: takes numbers; a traced number, or the number of examples, is not known yet")
-    known: Any = None if dtype is None else dtype_name("arange", dtype)
-    return np.arange(start, stop, step, dtype=known)
 
 
 # -- sums and products ------------------------------------------------------------------------------
@@ -314,8 +261,8 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
 
     In log2 n rounds of sums of what is 1, 2, 4, ... places apart.
     """
-    x, at = _flat("cumsum", x, axis)
-    x, length, apart = _wide(x), _length("cumsum", x, at), 1
+    x, at = flat("cumsum", x, axis)
+    x, length, apart = _wide(x), length_of("cumsum", x, at), 1
     while apart < length:
         earlier = slice_axis(x, axis=at, start=0, stop=length - apart)
         x = x + views.pad_axis(earlier, axis=at, before=apart)
@@ -329,7 +276,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     x = _wide(value_of(x))
     axes = normalize_axes("prod", axis, len(x.shape))
     for at in axes:
-        length = _length("prod", x, at)
+        length = length_of("prod", x, at)
         if length == 0:
             return ones_like(reduce.sum(x, axis=axes, keepdims=keepdims))
         while length > 1:
@@ -371,39 +318,3 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     total = reduce.sum(maps.pow(size, float(ord)), **over)
     empty = maps.equal(total, 0.0)
     return maps.where(empty, 0.0, maps.pow(maps.where(empty, 1.0, total), 1.0 / ord))
-
-
-# -- order ------------------------------------------------------------------------------------------
-
-
-@also()
-def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
-    """y[..., j] = x[..., index[..., j]], the axis being the last here; negative indices count from the end.
-
-    By a choice and a sum for each j, so it takes len(x) * len(index) steps. IndexRangeError for an index out of range.
-    """
-    x, index = value_of(x), value_of(index)
-    at = normalize_axis("take_along_axis", axis, len(x.shape))
-    length = _length("take_along_axis", x, at)
-    counted = check_index(swapaxes(index, at, -1), size=length, negative=True, by="take_along_axis")
-    chosen = one_hot(counted, classes=length, dtype="bool", mode="zero")
-    entries = expand_dims(swapaxes(x, at, -1), -2)
-    return swapaxes(reduce.sum(maps.where(chosen, entries, 0), axis=-1), at, -1)
-
-
-@also()
-def sort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
-    """x in order along the axis, or without one as a vector; NaN counts as largest. Equal entries keep their order."""
-    x, at = _flat("sort", x, axis)
-    return take_along_axis(x, argsort(x, axis=at, descending=descending), axis=at)
-
-
-@also()
-def topk(x: Any, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Any, Any]:
-    """(values, indices) of the k largest entries along the axis, or the smallest, in order."""
-    x, at = _flat("topk", x, axis)
-    length = _length("topk", x, at)
-    if not 0 < k <= length:
-        raise ShapeError(f"topk: k must be from 1 to {length}, the length of axis {at} of {show(x.shape)}, got {k}")
-    index = slice_axis(argsort(x, axis=at, descending=largest), axis=at, start=0, stop=int(k))
-    return take_along_axis(x, index, axis=at), index

@@ -23,7 +23,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     Two tensors at a time, from the left, by a matrix product where their axes allow it. ShapeError for a name of two
     lengths, and for what is no such text.
     """
-    from schuss.ops.arrays import value_of
+    from schuss.ops.registry import value_of
 
     tensors = [value_of(x) for x in operands]
     terms, result = _parsed(subscripts, [len(x.shape) for x in tensors])

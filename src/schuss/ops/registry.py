@@ -164,6 +164,11 @@ def renamed(name: str, given: dict[str, Any], names: Mapping[str, str] = PYTORCH
     return given
 
 
+def value_of(x: Any) -> Any:
+    """A tensor, or an array for anything else."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
 def also(**names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A function that also takes its options under PyTorch's names, and under these: theirs="ours"."""
     known = PYTORCH | names

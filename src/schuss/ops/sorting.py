@@ -29,8 +29,8 @@ def _argsort_type(name: str, x: TensorType, *, axis: int, descending: bool) -> T
     grad=lambda g, y, x, axis, descending: (None,),
     rule="none",
 )
-def argsort(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
-    """Indices that put x in order along the axis; equal entries keep theirs. NaN counts as largest"""
+def argsort_along(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
+    """argsort of one axis, as a node: indices that put x in order; equal entries keep theirs. NaN counts as largest"""
     x = np.asarray(x)
     if not descending:
         return np.argsort(x, axis=axis, kind="stable")

@@ -361,7 +361,7 @@ def _matmul(x: Any, y: Any) -> Tensor:
 
 
 def _getitem(x: Tensor, index: tuple[Any, ...]) -> Tensor:
-    """Basic indexing: integers, slices with positive steps, None, ..., and one integer tensor."""
+    """Basic indexing: integers, slices, None, ..., and one integer tensor."""
     given = sum(1 for i in index if i is not None and i is not Ellipsis)
     if given > x.ndim:
         raise ShapeError(f"index: {given} indices for a tensor of {x.ndim} axes (line: {user_site()})")
@@ -418,8 +418,11 @@ def _cut(x: Tensor, axis: int, item: slice) -> Tensor:
     if item == slice(None):
         return x
     if isinstance(length, Sym):
-        raise ShapeError(f"index: cannot slice the example axis of {x.type} (line: {user_site()})")
+        mend = "take the rows before, as model(x[:1]), or weigh them: schuss.where(chosen, x, 0)"
+        raise ShapeError(f"index: cannot slice the example axis of {x.type}; {mend} (line: {user_site()})")
     start, stop, step = item.indices(length)
-    if step < 1:
-        raise ShapeError(f"index: step {step} is not positive (line: {user_site()})")
+    if step < 0:  # the same entries from the other end, turned
+        taken = range(start, stop, step)[::-1]
+        first, last = (taken.start, taken[-1] + 1) if taken else (0, 0)
+        return ops.flip(ops.slice_axis(x, axis=axis, start=first, stop=last, step=-step), axis=axis)
     return ops.slice_axis(x, axis=axis, start=start, stop=max(start, stop), step=step)
