@@ -125,7 +125,9 @@ class _Routes:
         return answer(await self._computed(lambda: _numbers(self.site.graph(of, *question, numbers=True), name)))
 
     async def function(self, request: Request) -> Response:
-        """The function, where it can be drawn."""
+        """The function, where it can be drawn; a playground that has ended meanwhile has none, which is no error."""
+        if _of(request) == PLAY and self.site.playing is None:
+            return answer({"kind": "none", "why": "the playground is not open"})
         return answer(await self._computed(self._session(request).subject.function))
 
     async def example(self, request: Request) -> Response:
