@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +11,12 @@ import click
 
 from schuss.cli.choices import ACTIVATIONS, LAID_OUT, LOSSES, OPTIMIZERS, RATES_OF_0_1_0, SCHEDULES
 from schuss.cli.completion import data_names
+from schuss.cli.kinds import PositiveNumber, of_fit, sizes
 from schuss.cli.pages import page_options
+from schuss.cli.results import describe, show
 from schuss.cli.say import say
 from schuss.train.interrupts import Interrupts
-from schuss.train.options import ABOUT, FREE, Choice, Positive, Whole
+from schuss.train.options import ABOUT, FREE
 
 if TYPE_CHECKING:
     from schuss.cli.watch import Watched
@@ -32,64 +33,26 @@ NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free 
 }  # fmt: skip
 
 
-def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    """128,64"""
-    if value.strip().lower() in ("", "none"):
-        return ()
-    try:
-        sizes = tuple(int(v) for v in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 128,64") from None
-    if any(s < 1 for s in sizes):
-        raise click.BadParameter(f"{value!r}: every layer needs at least 1 unit")
-    return sizes
-
-
-class _PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        over, _, under = str(value).partition("/")  # 1/255
-        try:
-            number = float(over) / float(under or 1)
-        except (TypeError, ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not 0 < number < float("inf"):
-            self.fail(f"{value} must be positive", param, ctx)
-        return number
-
-
-def _of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
-    """The type and range of an option that fit has, too."""
-    kind = ABOUT[name].kind
-    if isinstance(kind, Whole):
-        return click.IntRange(kind.low, kind.high)
-    if isinstance(kind, Choice):
-        return click.Choice(kind.names)
-    assert isinstance(kind, Positive)
-    return _PositiveNumber()
-
-
 @click.command("train")
 @click.argument("data", shell_complete=data_names)
 @click.option(
     "--hidden",
     default=HIDDEN,
     show_default=True,
-    callback=_sizes,
+    callback=sizes,
     help="Units of each hidden layer; none for no hidden layer.",
 )
 @click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
 @click.option("--loss", type=click.Choice(list(LOSSES)), help="Default: cross_entropy for classes, mse for numbers.")
 @click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
-@click.option("--lr", type=_PositiveNumber(), help="Learning rate; by default one that suits the optimizer.")
+@click.option("--lr", type=PositiveNumber(), help="Learning rate; by default one that suits the optimizer.")
 @click.option("--schedule", type=click.Choice(SCHEDULES), default="one_cycle", show_default=True)
 @click.option("--warmup", type=click.IntRange(min=0), default=0, help="Steps over which the rate rises from 0 first.")
 @click.option("--weight-decay", type=click.FloatRange(min=0), default=0.0, show_default=True)
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=DROPOUT, show_default=True)
-@click.option("--clip-norm", type=_of_fit("clip_norm"), help="Limit on the norm of all gradients together.")
-@click.option("--epochs", type=_of_fit("epochs"), default=EPOCHS, show_default=True, help="In total, resumed ones too.")
-@click.option("--batch-size", type=_of_fit("batch_size"), default=BATCH, show_default=True)
+@click.option("--clip-norm", type=of_fit("clip_norm"), help="Limit on the norm of all gradients together.")
+@click.option("--epochs", type=of_fit("epochs"), default=EPOCHS, show_default=True, help="In total, resumed ones too.")
+@click.option("--batch-size", type=of_fit("batch_size"), default=BATCH, show_default=True)
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
@@ -97,16 +60,16 @@ def _of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
     help="Share of the training data to hold out.",
 )
 @click.option(
-    "--early-stop", type=_of_fit("early_stop"), help="Stop after so many epochs without improvement; keep the best."
+    "--early-stop", type=of_fit("early_stop"), help="Stop after so many epochs without improvement; keep the best."
 )
 @click.option(
     "--init", "law", default="default", show_default=True, help="Law of the first weights, as kaiming_normal."
 )
-@click.option("--scale", type=_of_fit("scale"), help="What bytes are multiplied by; by default images, by 1/255.")
-@click.option("--seed", type=_of_fit("seed"), default=ABOUT["seed"].default, show_default=True)
-@click.option("--threads", type=_of_fit("threads"), help="Default: the cores this process may use.")
+@click.option("--scale", type=of_fit("scale"), help="What bytes are multiplied by; by default images, by 1/255.")
+@click.option("--seed", type=of_fit("seed"), default=ABOUT["seed"].default, show_default=True)
+@click.option("--threads", type=of_fit("threads"), help="Default: the cores this process may use.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
-@click.option("--backend", type=_of_fit("backend"), default=ABOUT["backend"].default, show_default=True)
+@click.option("--backend", type=of_fit("backend"), default=ABOUT["backend"].default, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the model (.safetensors).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside --out, if there is one.")
 @click.option("--keep-path", is_flag=True, help="Keep the descent's path in --out, for its landscape: thrice the size.")
@@ -156,7 +119,7 @@ class TrainCommand:
             self._resolve(dataset)
             finished = self._finished(dataset)
             if finished is not None:
-                self._print(finished)
+                show(finished, self.options["as_json"])
                 return 0
             trainer = self.prepare(dataset)
             self._note_threads(trainer.loop)
@@ -191,7 +154,7 @@ class TrainCommand:
                 self._say_stopped(trainer, checkpoint, bool(self.options["early_stop"] and trainer.best))
             elif checkpoint is not None:
                 checkpoint.remove()
-        self._print(result)
+        show(result, self.options["as_json"])
         return self.watched.stay(self.interrupts.caught is not None) if self.watched else 0
 
     # -- what is trained ---------------------------------------------------------------------------
@@ -304,7 +267,7 @@ class TrainCommand:
         measured = test(weights)
         examples = (trainer.position.counter - first) / max(trainer.steps, 1) * trainer.rows
         return {
-            "model": _describe(trainer.task.model),
+            "model": describe(trainer.task.model),
             "parameters": sum(v.size for v in weights.values()),
             "data": dataset.name,
             "epochs": run.epochs,
@@ -413,43 +376,9 @@ class TrainCommand:
             with suppress(OSError):  # nobody reads it: no reason to lose the run
                 say(text, err=True)
 
-    def _print(self, result: dict[str, Any]) -> None:
-        if self.options["as_json"]:
-            say(json.dumps(result))
-            return
-        accuracy = result.get("test_accuracy")
-        speed = f"{result.get('examples_per_second') or 0:,} examples/s"
-        epochs = f"{result['epochs']} epoch{'' if result['epochs'] == 1 else 's'}"
-        rows = [
-            ("model", f"{result['model']}, {result['parameters']:,} parameters"),
-            (
-                "trained",
-                f"{epochs} in {result['seconds']:.2f} s, {speed}",
-            ),
-        ]
-        if result["train_loss"] is not None:  # none if the run was stopped in its first epoch
-            rows.append(("train loss", f"{result['train_loss']:.4f}"))
-        rows.append(("test loss", f"{result['test_loss']:.4f}"))
-        if accuracy is not None:
-            rows.append(("test accuracy", f"{accuracy * 100:.2f} %"))
-        if result.get("stopped"):
-            rows.append(("stopped", result["stopped"]))
-        if result.get("out"):
-            rows.append(("saved", result["out"]))
-        for name, value in rows:
-            say(f"{name:<14} {value}")
-
 
 def _default_loss(dataset: Dataset) -> str:
     return "mse" if dataset.classes is None else "cross_entropy"
-
-
-def _describe(model: Any) -> str:
-    """784-256-128-10"""
-    from schuss import nn
-
-    linear = [m for m in model if isinstance(m, nn.Linear)]
-    return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))
 
 
 def _scale_of_0_1_0(dataset: Dataset) -> float | None:

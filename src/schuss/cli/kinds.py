@@ -1,0 +1,49 @@
+"""What the values of train's options are, in the form and range that fit has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from schuss.train.options import ABOUT, Choice, Positive, Whole
+
+
+def sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """128,64"""
+    if value.strip().lower() in ("", "none"):
+        return ()
+    try:
+        found = tuple(int(v) for v in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 128,64") from None
+    if any(size < 1 for size in found):
+        raise click.BadParameter(f"{value!r}: every layer needs at least 1 unit")
+    return found
+
+
+class PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """3e-3 or 1/255."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        over, _, under = str(value).partition("/")  # 1/255
+        try:
+            number = float(over) / float(under or 1)
+        except (TypeError, ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not 0 < number < float("inf"):
+            self.fail(f"{value} must be positive", param, ctx)
+        return number
+
+
+def of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
+    """The type and range of an option that fit has, too."""
+    kind = ABOUT[name].kind
+    if isinstance(kind, Whole):
+        return click.IntRange(kind.low, kind.high)
+    if isinstance(kind, Choice):
+        return click.Choice(kind.names)
+    assert isinstance(kind, Positive)
+    return PositiveNumber()
