@@ -329,3 +329,14 @@ def test_an_op_without_a_rule(monkeypatch):
     monkeypatch.setitem(registry.REGISTRY, "tanh", dataclasses.replace(registry.REGISTRY["tanh"], grad=None))
     with pytest.raises(GradientError, match=r"tanh has no gradient rule.*test_gradients.py:\d+"):
         schuss.grad(schuss.tanh)(1.0)
+
+
+def test_the_slope_of_std_at_equal_numbers_is_0_as_torchs():
+    import torch
+
+    x = np.array([[2.0, 2.0, 2.0], [1.0, 2.0, 4.0]], "f4")
+    theirs = torch.tensor(x, requires_grad=True)
+    torch.std(theirs, dim=1, correction=0).sum().backward()
+    found = schuss.grad(lambda a: schuss.std(a, axis=1).sum())(x)
+    np.testing.assert_allclose(found, theirs.grad.numpy(), rtol=1e-5, atol=1e-7)
+    assert (found[0] == 0).all()

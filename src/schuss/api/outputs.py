@@ -111,6 +111,11 @@ def predict_proba(model: Any, x: Any) -> Array:
     """
     signature, outputs = signature_of(model), outputs_of(model, x)
     name = _loss_name(signature)
+    if signature is None or signature.loss is None:
+        raise UsageError(
+            "predict_proba: the model does not know its loss, since it was not fitted; fit it, or apply "
+            "schuss.softmax(model(x), axis=1) or schuss.sigmoid(model(x))"
+        )
     if name not in PROBABILITIES:
         loss = "of your own" if name not in vars(nn) else f"nn.{name}"
         mend = "apply schuss.softmax(model(x), axis=1) or schuss.sigmoid(model(x)), whichever its outputs are meant for"

@@ -64,8 +64,10 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False, correction: float = 0
 
 @also(ddof="correction")
 def std(x: Any, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
-    """Square root of var(x); its gradient is not finite where var(x) = 0."""
-    return sqrt(var(x, axis=axis, keepdims=keepdims, correction=correction))
+    """Square root of var(x). The slope where var(x) = 0 is 0, as PyTorch's is."""
+    spread = var(x, axis=axis, keepdims=keepdims, correction=correction)
+    none = spread == 0.0
+    return where(none, 0.0, sqrt(where(none, 1.0, spread)))
 
 
 @also()

@@ -184,7 +184,12 @@ def check_arguments(model: Any, form: Form, count: int) -> None:
         parameters.bind(*[None] * given)
     except TypeError:
         what = "is a dict, which is one argument" if form.names is not None else f"is {given} array{'s' * (given != 1)}"
-        mend = "several inputs are a tuple, x=(a, b), and rows one array: np.stack(x)"
+        several = form.names is None and given > 1
+        mend = (
+            f"give it forward(self, {', '.join('abcdefgh'[:given])}), or rows as one array: np.stack(x)"
+            if several
+            else "several inputs are a tuple, x=(a, b), and rows one array: np.stack(x)"
+        )
         raise UsageError(f"fit: x {what}, and the model takes {parameters}; {mend}") from None
 
 
