@@ -16,6 +16,7 @@ from schuss import nn, optim
 from schuss.cli.models import opened
 from schuss.data import load_dataset
 from schuss.errors import UsageError
+from tests.thinned import sampled
 
 DRAWS = importlib.util.find_spec("matplotlib") is not None
 RNG = np.random.default_rng(0)
@@ -228,7 +229,7 @@ def test_pictures_of_two_inputs_are_without_data(schuss: Any, saved: dict[str, S
 
 
 @pytest.mark.skipif(not DRAWS, reason="pictures need matplotlib: pip install 'schuss[viz]'")
-@pytest.mark.parametrize("name", ["plain", "pinn"])
+@pytest.mark.parametrize("name", sampled(["pinn"], ["plain"]))
 def test_report(schuss: Any, saved: dict[str, Saved], name: str, tmp_path: Path):
     """A gradient begins with a number that is broadcast: in the graph that is a view of no input."""
     done = schuss("report", saved[name].model, "--data", saved[name].data, "-o", tmp_path / "report.html")

@@ -11,6 +11,7 @@ import pytest
 from schuss import nn, ops, optim
 from schuss.optim.base import STEERING
 from schuss.train.fit import prepare
+from tests.thinned import thinned
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "SGD": {"momentum": 0.9, "dampening": 0.5, "weight_decay": 0.01},
@@ -59,7 +60,7 @@ def trained(optimizer: Any, dtype: str = "float64", backend: str = "reference", 
     return trainer
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS[:7], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("optimizer", thinned(OPTIMIZERS[:7], by=3), ids=lambda o: type(o).__name__)
 def test_at_one_it_changes_no_bit_in_native_code(optimizer: Any) -> None:
     test_at_one_it_changes_no_bit(optimizer, "float32", "native")
 

@@ -143,13 +143,13 @@ def test_text_keeps_everything(graph, rows):
     check_text(graph, inputs_for(graph, rows))
 
 
-@FEW
+@settings(FEW, max_examples=16)
 @given(graphs(), ROWS)
 def test_native_is_the_reference_on_any_number_of_threads(graph, rows):
     check_native(graph, inputs_for(graph, rows))
 
 
-@settings(FEW, max_examples=15)
+@settings(FEW, max_examples=10)
 @given(graphs("float32"), ROWS)
 def test_native_is_the_reference_in_float32(graph, rows):
     check_native(graph, inputs_for(graph, rows))
