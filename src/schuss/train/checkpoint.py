@@ -95,6 +95,8 @@ class Checkpoint:
             if f"opt/{scalar}" in trainer.arrays:
                 arrays.setdefault(f"opt/{scalar}", np.full((), first))
         trainer.count_apart(counted_apart(arrays))
+        if "schuss" not in meta:  # version 0.1.0 measured no accuracy of targets 0 and 1 that are floats
+            trainer.measure_only(n.removeprefix("sum/") for n in arrays if n.startswith("sum/"))
         name = misfit(trainer, arrays)
         if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")

@@ -110,14 +110,20 @@ class Trainer:
             own = every == EVERY  # an interval of ours, not of the user's
             total = options.epochs * self.steps if own else 0
             self.recorder = Recorder(every, self.run.path, SHARE if own else math.inf, total)
-        names = ("loss", *(n for n in task.sums if n not in ("count", "loss")))
-        before = self.run.curve  # of a run that goes on
-        self.curve = self.run.curve = before if before is not None and before.names == names else Curve(names)
-        self.evaluation = None if validation is None else Evaluation(_measured(task, validation), executor, validation)
+        self._measure()
         self._earlier = 0.0  # seconds of the epochs that have ended
         self._mark = self._taken = 0.0  # when seconds were last counted; when the snapshot was taken
         self._apart = SNAPSHOT  # seconds to the next one
         self._back = (0, self.arrays)  # the snapshot, and its step of the epoch
+
+    def _measure(self) -> None:
+        """Where the task's metrics go, and what measures them on the validation data."""
+        names = ("loss", *(n for n in self.task.sums if n not in ("count", "loss")))
+        before = self.run.curve  # of a run that goes on
+        self.curve = self.run.curve = before if before is not None and before.names == names else Curve(names)
+        held, self.evaluation = self.run.validation, None
+        if held is not None:
+            self.evaluation = Evaluation(_measured(self.task, held), self._executor, held)
 
     def _make_step(self) -> tuple[dict[str, Array], tuple[str, ...]]:
         """The step and the first arrays of the task; the optimizer's state, and what is learned."""
@@ -141,6 +147,16 @@ class Trainer:
         if names != self.task.late and isinstance(self.task.optimizer, Optimizer):
             self.task = self.run.task = replace(self.task, late=names)
             self._make_step()
+            vars(self).pop("loop", None)
+
+    def measure_only(self, names: Iterable[str]) -> None:
+        """Go on without metrics that a run did not have before."""
+        known = {*names}
+        metrics = {name: metric for name, metric in self.task.metrics.items() if name in known}
+        if metrics != self.task.metrics:
+            self.task = self.run.task = replace(self.task, metrics=metrics)
+            self._make_step()
+            self._measure()
             vars(self).pop("loop", None)
 
     # -- the state as a whole, for checkpoints ---------------------------------------------------
