@@ -219,11 +219,10 @@ def test_a_pause_keeps_a_snapshot_of_its_step():
     """Whoever looks at a paused run sees its last step."""
     control = schuss.Control()
     control.step(7)
-    fresh = []
-    with InThread(trainer_of(control, record=True), saved=fresh.append) as at:
-        wait_until(lambda: at.trainer.run.path[-1:] and at.trainer.run.path[-1].step == 7)
+    trainer, fresh = trainer_of(control, record=True), []
+    with InThread(trainer, saved=lambda ended: fresh.append((trainer.run.steps, ended))) as at:
+        wait_until(lambda: fresh[-1:] == [(7, False)])  # the last thing a pause does: the moment is recorded before
         assert at.steps == 7
-        assert fresh == [False]
         seen = at.trainer.weights()
         assert same_bits(seen, at.trainer.run.path[-1].weights)
         assert at.trainer.run.path[-1].step == 7
