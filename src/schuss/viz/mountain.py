@@ -99,15 +99,15 @@ def surface(land: Landscape, ax: Any) -> None:
     ax.set_zticks(at, labels=names)
     ax.set_zlim(heights.levels[0], heights.levels[-1])
     first, second = (name.replace(" (", "\n(").replace(", ", ",\n") for name in axis_names(land))
-    ax.set_xlabel(first, labelpad=14, fontsize=9)
-    ax.set_ylabel(second, labelpad=14, fontsize=9)
-    ax.set_zlabel(land.loss_name, labelpad=6, fontsize=9)
+    ax.set_xlabel(first, labelpad=18, fontsize=9)
+    ax.set_ylabel(second, labelpad=18, fontsize=9)
+    ax.set_zlabel(land.loss_name, labelpad=12, fontsize=9)
     ax.tick_params(labelsize=8)
     ax.grid(False)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_pane_color((0.5, 0.5, 0.5, 0.08))
     ax.view_init(ELEVATION, _azimuth(land, z))
-    ax.set_box_aspect((1, 1, 0.72), zoom=1.0)
+    ax.set_box_aspect((1, 1, 0.72), zoom=0.93)
     if len(land.path):
         ax.legend(loc="upper left", fontsize=8, framealpha=0.75)
 
