@@ -30,6 +30,11 @@ def test_it_trains_at_once_and_the_model_stays(small: Small, tab: Callable[..., 
     page.until(f"{PLAYGROUND}.then((m) => m.playground.known.hello?.label === 'points')")  # not the circle's any more
     page.page.keyboard.press("p")
     page("#play-pause[aria-label=Resume]").wait_for()
+    page("#play-data [data-value=circle]").click()
+    page.until(f"{PLAYGROUND}.then((m) => m.playground.known.hello?.label === 'circle')")
+    page("#play-pause[aria-label=Resume]").wait_for()  # the pause holds
+    page("#play-again").click()
+    page("#play-pause[aria-label=Pause]").wait_for()
     inside = tab(small.page.address + "?of=play", "graph")  # the page of the playground itself
     inside("#picture svg .op").first.wait_for()
     inside.page.wait_for_timeout(300)

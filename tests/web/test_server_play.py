@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from schuss.errors import UsageError
+from schuss.web import play
 from schuss.web.play import ACTIVATIONS, OPTIMIZERS, Play, Settings, network, playground
 from schuss.web.server import Page
 from schuss.web.toys import CURVES, PLANES, toy
@@ -168,6 +169,26 @@ def test_it_learns_what_it_is_given(page: Page, client: Client):
     time.sleep(0.3)
     for x, y, label in points:
         assert int(np.argmax(client.post("predict?of=play", {"x": [x, y]})["y"])) == label
+    client.post("play", {"data": None})
+
+
+def test_a_pause_holds_for_the_network_that_comes_next(page: Page, client: Client, monkeypatch: pytest.MonkeyPatch):
+    """Also a pause that is asked for while the next network is being compiled, as here."""
+    client.post("play", {"data": "xor", "layers": [4]})
+    real = play.playground
+
+    def made(message: dict[str, Any]) -> Play:
+        next_one = real(message)
+        client.post("control?of=play", {"do": "pause"})
+        return next_one
+
+    monkeypatch.setattr(play, "playground", made)
+    client.post("play", {"data": "circle", "layers": [4]})
+    assert client.until("hello", of="play")["state"]["paused"]
+    client.post("control?of=play", {"do": "step", "value": 1})
+    trainer = page.site.playing.trainer
+    wait(lambda: trainer.run.steps == 1)
+    assert trainer.run.path[0].step == 0
     client.post("play", {"data": None})
 
 

@@ -71,7 +71,7 @@ class Site:
         return picture
 
     def play(self, message: dict[str, Any]) -> None:
-        """Start a playground in place of the one there is; without data end that one."""
+        """Start a playground in place of the one there is, paused if that is; without data end that one."""
         from schuss.web.play import playground
 
         if message.get("data", "") is None:
@@ -79,6 +79,8 @@ class Site:
             self.hub.send({"type": "gone", "of": PLAY})
             return
         session = playground(message)  # complains before anything is stopped
+        if self.playing is not None and self.playing.steering.paused:  # also since this one was asked for
+            session.steering.pause()
         self._end_playing()
         self.playing = session
         self._connect(session, PLAY)

@@ -9,6 +9,7 @@ import { FunctionPlot } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
 import { legend } from "./run.js";
 import { byEpoch, curve, mainMetric } from "./series.js";
+import { steer } from "./status.js";
 import { known, OF, on, playground } from "./store.js";
 import { thumbnail } from "./thumbnails.js";
 import { onShow, seen } from "./views.js";
@@ -92,6 +93,12 @@ const train = oneAtATime(async () => {
     write($("play-note"), error.message);
   }
 });
+
+/** Train from the start: a pause, which other changes leave, ends. */
+async function again() {
+  if (mine.run.paused) await steer("resume", undefined, "play");
+  train();
+}
 
 const idle = () => training() && !asked; // beside a run in training it trains only when asked to
 const soon = settled(() => (idle() ? null : train()), 200);
@@ -357,7 +364,7 @@ export function startPlay() {
   startStage();
   knobs();
   show();
-  $("play-again").addEventListener("click", train);
+  $("play-again").addEventListener("click", again);
   $("play-clear").addEventListener("click", clear);
   $("play-leave").addEventListener("click", leave);
   playground.on("hello", hello);
