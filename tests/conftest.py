@@ -45,6 +45,9 @@ SMOKE = (
     "tests/passes/test_simplify.py",
     "tests/train/test_fit.py",
 )
+# Folders whose tests are of what is done with native code: there it is made without LLVM's own work (tests/quick.py).
+# Those that test the code itself have it as it is, and so has all that is slow or a process of its own.
+QUICK = ("tests/api", "tests/signature", "tests/train", "tests/viz")
 ROOT = Path(__file__).parents[1]
 
 
@@ -59,6 +62,15 @@ def pytest_xdist_auto_num_workers(config: Any) -> int:
     chosen = [Path(str(a).split("::")[0]) for a in config.args]
     narrow = all(path.suffix == ".py" for path in chosen) and len(chosen) < 4
     return 0 if narrow else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.fixture(autouse=True)
+def _compiled_quickly(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See QUICK."""
+    if "slow" not in request.keywords and any(request.path.is_relative_to(ROOT / folder) for folder in QUICK):
+        from tests.quick import compile_quickly
+
+        compile_quickly(monkeypatch)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

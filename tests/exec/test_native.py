@@ -27,6 +27,7 @@ from schuss.ir.executor import Step
 from schuss.passes import division, materialize
 from schuss.passes.cost import Sharing
 from schuss.trace import Tensor, as_tensor, trace
+from tests.quick import compile_quickly
 from tests.thinned import sampled, thinned
 
 F = "float32"
@@ -263,6 +264,15 @@ def test_same_bits_for_any_thread_count_and_any_slicing():
     runs.append(run(NativeExecutor(2), step, state, data, slices=((0, 1), (1, 4), (5, 2))))
     for other in runs[1:]:
         assert all(other[n].tobytes() == runs[0][n].tobytes() for n in runs[0])
+
+
+def test_code_made_without_llvms_own_work_has_the_same_bits(monkeypatch):
+    """As tests of what is done with it take it (tests/quick.py)."""
+    step, state, data = mlp_step()
+    whole = run(NativeExecutor(1), step, state, data)
+    compile_quickly(monkeypatch)
+    quick = run(NativeExecutor(1), step, state, data)
+    assert all(quick[name].tobytes() == whole[name].tobytes() for name in whole)
 
 
 def test_a_loss_that_is_not_finite_stops_the_loop_within_the_step():
