@@ -211,3 +211,18 @@ def test_many_threads_at_once():
     for t in threads:
         t.join(60)
     assert not wrong
+
+
+@pytest.mark.parametrize("executor", [ReferenceExecutor, NativeExecutor])
+def test_a_largest_of_no_examples_is_refused_by_both(executor):
+    """numpy has no maximum of nothing; native code would give what lay in memory. A mean of nothing is NaN in both."""
+    x = np.zeros((0, 3), np.float32)
+
+    def run(f):
+        return executor().compile(trace(f, [TensorType("float32", (N, 3))]))([x])[0]
+
+    for f in (lambda x: ops.max(x, axis=0), lambda x: ops.argmax(x, axis=0), lambda x: x - ops.min(x)):
+        with pytest.raises(ShapeError, match=r"no examples were given: .*axis 0 of float32\[0,3\] is empty"):
+            run(f)
+    assert np.isnan(run(ops.mean))
+    assert run(lambda x: ops.max(x, axis=1)).shape == (0,)

@@ -17,6 +17,13 @@ ALIKE = {
     **{f"{n} {a}": (lambda m, x, n=n, a=a: getattr(m, n)(x, axis=a)) for n in ("any", "all") for a in (None, 0, 1)},
     "turned": lambda m, x: x[::-1, 3:0:-2],
     "nothing": lambda m, x: x[0:2:-1],
+    "dot of vectors": lambda m, x: m.dot(x[2], x[2]),
+    "dot of a matrix and a vector": lambda m, x: m.dot(x[::2], x[2]),
+    "dot of a vector and a matrix": lambda m, x: m.dot(x[0, :2], x[::2, 3:]),
+    "dot of matrices": lambda m, x: m.dot(x[:1], x[2:].T),
+    "dot of a number": lambda m, x: m.dot(x[0, 0], x[2]),
+    "split in three": lambda m, x: m.split(x, 3)[1],
+    "split at places": lambda m, x: m.concatenate(m.split(x, [1, 3, 2, -1], axis=1)[::-1], axis=1),
     "argsort of all": lambda m, x: m.argsort(x, axis=None),
 }
 
@@ -45,3 +52,14 @@ def test_the_slope_of_a_reversed_tensor_is_reversed():
 def test_examples_are_not_sliced():
     with pytest.raises(ShapeError, match=r"cannot slice the example axis .*model\(x\[:1\]\)"):
         forward_graph(lambda x: x[:1, 0], [TensorType("float32", (N, 5))])
+
+
+def test_what_is_given_loosely_names_the_mend():
+    x = np.ones((2, 6), np.float32)
+    for f in (lambda x: schuss.reshape(x, 3, 4), schuss.jit(lambda x: schuss.reshape(x, 3, 4))):
+        with pytest.raises(ShapeError, match=r"takes 1 tensor, got 3; give the numbers as one tuple: shape=\(3, 4\)"):
+            f(x)
+    with pytest.raises(ShapeError, match="no 4 parts of one length"):
+        schuss.split(x, 4, axis=1)
+    with pytest.raises(ShapeError, match=r"use schuss\.matmul"):
+        schuss.dot(x[None], x.T)

@@ -15,7 +15,7 @@ from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.ir.executor import Array, Compiled, Step
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import N, Sym, bind
-from schuss.ops.registry import lookup
+from schuss.ops.registry import Kind, lookup
 
 
 def example_count(graph: Graph, arrays: Sequence[Array]) -> int:
@@ -33,7 +33,22 @@ def example_count(graph: Graph, arrays: Sequence[Array]) -> int:
                 n = size
             elif dim != size:
                 raise ShapeError(f"input {name}: expected {want}, got {array.dtype}{list(array.shape)}")
+    if n == 0:
+        _check_folds_of_none(graph)
     return 0 if n is None else n
+
+
+def _check_folds_of_none(graph: Graph) -> None:
+    """ShapeError where a reduction over the examples has no value without any, as a maximum."""
+    for node in graph.nodes:
+        op = None if node.op in ("input", "const") else lookup(node.op)
+        if op is not None and op.kind is Kind.REDUCE:
+            types = [replace(i.type, shape=bind(i.type.shape, 0)) for i in node.inputs]
+            try:
+                op.infer(node.op, *types, **node.attrs)
+            except ShapeError as error:
+                line = f" (line: {node.site})" if node.site is not None else ""
+                raise ShapeError(f"no examples were given: {error}{line}") from None
 
 
 def evaluate(node: Node, args: Sequence[Array], n: int) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.types import FLOATS, INTEGERS, Dim, Sym
 from schuss.ops import maps, reduce, views
+from schuss.ops.contract import matmul
 from schuss.ops.filled import ones_like
 from schuss.ops.index import take
 from schuss.ops.infer import normalize_axes, normalize_axis, show
@@ -71,6 +72,28 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     parts = [value_of(x) for x in xs]
     at = normalize_axis("stack", axis, len(parts[0].shape) + 1)
     return views.join(*(expand_dims(x, at) for x in parts), axis=at)
+
+
+@also()
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """The parts of x along an axis.
+
+    indices_or_sections  a number of parts of one length, or the places where parts begin, as [3, 5]
+
+    ShapeError if the axis has no such number of parts, or is the example axis.
+    """
+    x = value_of(x)
+    at = normalize_axis("split", axis, len(x.shape))
+    length = length_of("split", x, at)
+    if isinstance(indices_or_sections, (int, np.integer)):
+        count = int(indices_or_sections)
+        if count < 1 or length % count:
+            raise ShapeError(f"split: axis {at} of {show(x.shape)} has no {count} parts of one length; give places")
+        places = [k * length // count for k in range(1, count)]
+    else:
+        places = [slice(int(p)).indices(length)[1] for p in indices_or_sections]
+    ends = zip([0, *places], [*places, length], strict=True)
+    return [slice_axis(x, axis=at, start=first, stop=max(first, last), step=1) for first, last in ends]
 
 
 @also(value="constant_values")
@@ -242,6 +265,24 @@ def _stretched(name: str, x: Any, pairs: list[Any], shape: Sequence[Dim], times:
 
 
 # -- sums and products ------------------------------------------------------------------------------
+
+
+@also()
+def dot(x: Any, y: Any) -> Any:
+    """The sum of products of two vectors, the product of a matrix and a vector or matrix, or x * y if one is a number.
+
+    ShapeError for more than two axes, where numpy and PyTorch differ.
+    """
+    x, y = value_of(x), value_of(y)
+    ranks = (len(x.shape), len(y.shape))
+    if 0 in ranks:
+        return maps.mul(x, y)
+    if max(ranks) > 2:
+        raise ShapeError(f"dot: takes at most two axes, got {show(x.shape)} and {show(y.shape)}; use schuss.matmul")
+    left = x if ranks[0] == 2 else expand_dims(x, 0)
+    right = y if ranks[1] == 2 else expand_dims(y, 1)
+    ones = tuple(at for at, rank in enumerate(ranks) if rank == 1)
+    return squeeze(matmul(left, right), axis=ones) if ones else matmul(left, right)
 
 
 def _wide(x: Any) -> Any:

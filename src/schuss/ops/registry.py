@@ -78,6 +78,15 @@ class Op:
     attrs: tuple[str, ...] = ()
     __doc__: str | None = None
 
+    def miscounted(self, args: Sequence[Any]) -> ShapeError:
+        """The error for another number of tensors than it takes."""
+        wanted = self.tensors
+        text = f"{self.name}: takes {wanted} tensor{'s' * (wanted != 1)}, got {len(args)}"
+        loose = args[wanted or 0 :]
+        if len(self.attrs) == 1 and loose and all(isinstance(a, (int, np.integer)) for a in loose):
+            text += f"; give the numbers as one tuple: {self.attrs[0]}=({', '.join(map(str, loose))})"
+        return ShapeError(text)
+
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         args, attrs = self._named(args, renamed(self.name, attrs))
         for arg in args:
@@ -88,7 +97,7 @@ class Op:
         if unknown:
             raise ShapeError(f"{self.name}: unknown option {unknown}; it takes {', '.join(self.attrs) or 'none'}")
         if self.tensors not in (None, len(args)):
-            raise ShapeError(f"{self.name}: takes {self.tensors} tensor{'s' * (self.tensors != 1)}, got {len(args)}")
+            raise self.miscounted(args)
         if "axis" in attrs:
             from schuss.ops.infer import normalize_axes
 

@@ -147,9 +147,8 @@ def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
         if unknown:
             known = ", ".join(op.attrs) or "none"
             raise ShapeError(f"{op.name}: unknown option {', '.join(sorted(unknown))}; it takes {known}")
-        wanted = op.tensors
-        if wanted not in (None, len(args)):
-            raise ShapeError(f"{op.name}: takes {wanted} tensor{'s' * (wanted != 1)}, got {len(args)}")
+        if op.tensors not in (None, len(args)):
+            raise op.miscounted(args)
         nodes = _promoted(op, _as_nodes(op, args))
         types = [n.type for n in nodes]
         full = op.settle(op.name, *types, **{**_default_attrs(op), **attrs})
