@@ -365,7 +365,13 @@ def columns_of(csv: bytes) -> dict[str, list[str]]:
 def test_pictures_and_their_numbers_can_be_saved(small: Small, tab: Callable[..., Tab], tmp_path: Path) -> None:
     page = tab(small.page.address)
     page.until("document.getElementById('loss-legend').textContent !== ''")
-    assert saved(page, "#loss-chart", "PNG", tmp_path).startswith(b"\x89PNG")
+    chart = Image.open(io.BytesIO(saved(page, "#loss-chart", "PNG", tmp_path)))
+    seen = page("#loss-chart canvas").bounding_box()
+    assert chart.format == "PNG"
+    assert chart.width == seen["width"]
+    assert chart.height > seen["height"], "no room for what the lines mean"
+    svg = ElementTree.fromstring(saved(page, "#loss-chart", "SVG", tmp_path))
+    assert [e.text for e in svg.iter("{http://www.w3.org/2000/svg}text")][0] == "Training"
     chart = columns_of(saved(page, "#loss-chart", "CSV", tmp_path))
     assert list(chart) == ["line", "epoch", "loss", "lowest", "highest"]
     assert chart["line"][0] == "Training"
@@ -391,8 +397,10 @@ def test_a_map_of_answers_is_saved_as_svg_and_as_numbers(small: Small, tab: Call
     root = ElementTree.fromstring(svg)
     words = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
     picture = page("#function-stage canvas").bounding_box()
-    assert (float(root.get("width", 0)), float(root.get("height", 0))) == (picture["width"], picture["height"])
-    assert len(words) >= 6  # the ticks of both axes
+    assert float(root.get("width", 0)) == picture["width"]
+    assert float(root.get("height", 0)) > picture["height"]
+    assert words[:2] == ["class 0", "class 1"]  # what the colours mean
+    assert len(words) >= 8  # the ticks of both axes
     assert svg.count(b"<image") == 1
     viewer = page.page.context.new_page()  # the file by itself, without the page
     viewer.set_content(svg.decode())

@@ -1,27 +1,32 @@
 // A canvas as large as its host, sharp on any screen, painted at most once a frame and only while it is seen.
 
 import { h } from "./dom.js";
+import { withLegend } from "./legend.js";
 import { give, saveButtons, savePng } from "./save.js";
 import { svgOf } from "./svg.js";
 import { onTheme, palette } from "./theme.js";
 import { onShow, seen } from "./views.js";
 
+const sharpness = () => Math.min(devicePixelRatio || 1, 2.5); // pixels of a canvas for each of CSS's
+
 export class Sketch {
   /**
    * paint(context, width, height, palette) draws everything, in CSS pixels.
-   * label: what the picture is called; csv(): its numbers as the text of a CSV file.
+   * label: what the picture is called; csv(): its numbers as the text of a CSV file; keys(): those of its legend,
+   * which the page shows beside it and a saved picture above it.
    */
-  constructor(host, view, paint, { label = "", interactive = false, csv = null } = {}) {
+  constructor(host, view, paint, { label = "", interactive = false, csv = null, keys = () => [] } = {}) {
     this.host = host;
     this.view = view;
     this.paint = paint;
+    this.keys = keys;
     this.canvas = h("canvas", { role: "img", "aria-label": label, tabindex: interactive ? 0 : null });
     host.append(this.canvas);
     this.context = this.canvas.getContext("2d");
     host.append(
       saveButtons({
-        PNG: () => savePng(label, this.canvas, palette().card),
-        SVG: () => give(label, "svg", svgOf(this.paint, this.width, this.height, palette())),
+        PNG: () => savePng(label, ...this.whole(), sharpness()),
+        SVG: () => give(label, "svg", svgOf(...this.whole())),
         ...(csv && { CSV: () => give(label, "csv", csv()) }),
       }),
     );
@@ -30,6 +35,12 @@ export class Sketch {
     new ResizeObserver(() => this.redraw()).observe(host);
     onTheme(() => this.redraw());
     onShow(view, () => this.redraw());
+  }
+
+  /** The picture with its legend, as it is saved: paint, width, height, palette. */
+  whole() {
+    const [paint, height] = withLegend(this.keys(), this.paint, this.width, this.height, palette());
+    return [paint, this.width, height, palette()];
   }
 
   describe(text) {
@@ -48,7 +59,7 @@ export class Sketch {
   draw() {
     const { clientWidth: width, clientHeight: height } = this.host;
     if (!width || !height) return;
-    const ratio = Math.min(devicePixelRatio || 1, 2.5);
+    const ratio = sharpness();
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);
       this.canvas.height = Math.round(height * ratio);

@@ -5,11 +5,12 @@ import { $, h, settled, toast, write } from "./dom.js";
 import { Examples } from "./examples.js";
 import { number, percent } from "./format.js";
 import { shortcut } from "./keys.js";
+import { legend } from "./legend.js";
 import { Pad, pictureOf } from "./pad.js";
-import { FunctionPlot, legendOf } from "./plot.js";
+import { FunctionPlot } from "./plot.js";
 import { getJson, oneAtATime, post } from "./requests.js";
 import { className, known, on } from "./store.js";
-import { onTheme, palette } from "./theme.js";
+import { onTheme } from "./theme.js";
 import { onShow, seen } from "./views.js";
 
 const EVERY = 1000; // milliseconds between looks at a function that learns
@@ -59,10 +60,7 @@ function take(found) {
 
 function draw(found) {
   plot.set(found);
-  const keys = legendOf(found, palette().dark, className).map(([words, colour, dashed]) =>
-    h("span", {}, h("i", { style: `--key: ${colour}`, class: dashed ? "dashed" : null }), words),
-  );
-  $("function-legend").replaceChildren(...keys);
+  legend($("function-legend"), plot.keys());
 }
 
 /** While the run goes on, what is shown learns. */
@@ -219,7 +217,7 @@ export function startFunction() {
   on("hello", () => {
     kind = null; // another network: what was drawn is not its function
     plot.set(null);
-    $("function-legend").replaceChildren();
+    legend($("function-legend"), []);
     $("pad-examples").replaceChildren();
     pad.clear();
     step = -1;

@@ -36,6 +36,7 @@ export class LineChart {
       label: options.name,
       interactive: true,
       csv: () => this.csv(),
+      keys: () => this.series.map(({ name, colour, dashed }) => ({ name, colour, dashed })),
     });
     this.tip = h("div", { class: "tip", hidden: true });
     this.reset = h("button", { type: "button", class: "reset", hidden: true, onclick: () => this.show(null) }, "Show all");

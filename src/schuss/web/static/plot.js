@@ -7,6 +7,7 @@ import { contour, raster, refined, sample } from "./field.js";
 import { number, percent } from "./format.js";
 import { toCsv } from "./save.js";
 import { linear, span } from "./scales.js";
+import { palette } from "./theme.js";
 
 const EDGE = { left: 44, right: 16, top: 16, bottom: 30 };
 
@@ -18,6 +19,7 @@ export class FunctionPlot {
     this.sketch = new Sketch(host, view, (...args) => this.paint(...args), {
       label: "The network's function",
       csv: () => this.csv(),
+      keys: () => this.keys(),
     });
     this.name = (label) => `class ${label}`;
     this.tip = h("div", { class: "tip", hidden: true });
@@ -70,6 +72,18 @@ export class FunctionPlot {
     const grids = planes ?? [z];
     const rows = y.flatMap((down, r) => x.map((across, c) => [across, down, ...grids.map((grid) => grid[r][c])]));
     return toCsv(["x", "y", ...names], rows);
+  }
+
+  /** What its colours mean. */
+  keys() {
+    const { found } = this;
+    if (!found || found.empty) return [];
+    if (found.kind === "curve") {
+      const target = found.target ? [{ name: "Target", colour: "faint", dashed: true }] : [];
+      return [{ name: "Network", colour: "accent" }, ...target, { name: "Data", colour: "cool" }];
+    }
+    const { dark } = palette();
+    return Array.from({ length: found.classes ?? 0 }, (_, i) => ({ name: this.name(i), colour: classColour(i, dark) }));
   }
 
   set(found) {
@@ -273,15 +287,6 @@ function regionsOf(planes, dark) {
   );
   const colour = ([k, share]) => colours[k].map((v, i) => v * (0.12 + 0.38 * share) + ground[i] * (0.88 - 0.38 * share));
   return { fine: fine[0], lead, raster: raster(best, colour) };
-}
-
-/** What the colours of a picture mean: [[words, CSS colour, dashed]]. */
-export function legendOf(found, dark, name) {
-  if (found.kind === "curve") {
-    const target = found.target ? [["Target", "var(--faint)", true]] : [];
-    return [["Network", "var(--accent)"], ...target, ["Data", "var(--cool)"]];
-  }
-  return Array.from({ length: found.classes ?? 0 }, (_, i) => [name(i), classColour(i, dark)]);
 }
 
 function bounds(found) {

@@ -3,6 +3,7 @@
 import { $, choice, h, settled, write } from "./dom.js";
 import { count, duration, isShare, metricName, metricValue, number, percent, steady } from "./format.js";
 import { shortcut } from "./keys.js";
+import { legend } from "./legend.js";
 import { LineChart } from "./linechart.js";
 import { byEpoch, curve, groupName, last, mainMetric, rates } from "./series.js";
 import { known, on } from "./store.js";
@@ -80,17 +81,6 @@ function speed() {
 }
 
 // -- charts --------------------------------------------------------------------------------------------
-
-export function legend(host, series) {
-  const words = series.map((s) => s.name).join();
-  if (host.dataset.words === words) return;
-  host.dataset.words = words;
-  host.replaceChildren(
-    ...series.map((s) =>
-      h("span", {}, h("i", { style: `--key: var(--${s.colour})`, class: s.dashed ? "dashed" : null }), s.name),
-    ),
-  );
-}
 
 function charts() {
   if (!seen("run")) return;

@@ -22,14 +22,15 @@ export function saveButtons(kinds) {
   return h("div", { class: "saves" }, ...Object.entries(kinds).map(button));
 }
 
-/** A canvas on its ground as PNG. */
-export function savePng(name, canvas, ground) {
+/** What paint(context, width, height, palette) draws, on its ground as PNG, with so many pixels for each of CSS's. */
+export function savePng(name, paint, width, height, palette, ratio) {
   const copy = document.createElement("canvas");
-  [copy.width, copy.height] = [canvas.width, canvas.height];
+  [copy.width, copy.height] = [Math.round(width * ratio), Math.round(height * ratio)];
   const context = copy.getContext("2d");
-  context.fillStyle = ground;
+  context.fillStyle = palette.card;
   context.fillRect(0, 0, copy.width, copy.height);
-  context.drawImage(canvas, 0, 0);
+  context.scale(ratio, ratio);
+  paint(context, width, height, palette);
   copy.toBlob((blob) => blob && give(name, "png", blob), "image/png");
 }
 
