@@ -47,6 +47,20 @@ def test_evaluate_agrees_with_scikit_learn(schuss: Any, model: Path, npz: Path, 
         assert row["examples"] == examples[c]
 
 
+def test_yes_and_no_as_floats_are_counted_as_labels_are(schuss: Any, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3)).astype(np.float32)
+    y = (x[:, :1] > 0).astype(np.float32)
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    model = library.nn.Linear(3, 1)
+    given = {"loss": library.nn.BCEWithLogitsLoss(), "optimizer": library.optim.Adam(lr=0.05), "epochs": 5}
+    library.fit(model, (x, y), backend="reference", **given)
+    library.save(model, tmp_path / "m")
+    result = schuss("evaluate", tmp_path / "m", tmp_path / "d.npz", "--json").json
+    assert result["confusion"] == confusion_matrix(y, np.asarray(model(x)) > 0).tolist()
+    assert result["accuracy"] == pytest.approx(library.evaluate(model, (x, y), backend="reference")["accuracy"])
+
+
 def test_evaluate_as_text(schuss: Any, model: Path, npz: Path):
     text = schuss("evaluate", model, npz).out
     for part in ("accuracy", "precision", "true \\ predicted", "128 test examples"):

@@ -7,9 +7,10 @@ import pytest
 from sklearn import metrics as of_sklearn
 
 import schuss
-from schuss import nn, optim
+from schuss import nn, optim, viz
 from schuss.data import Dataset
 from schuss.errors import DataError, UsageError
+from schuss.web.session import view
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 4)).astype("f4")
@@ -187,6 +188,16 @@ def test_logits_are_not_measured_as_numbers():
 YES = X[:, 0] > 0
 
 
+def assert_counted_on_the_page(model, y):
+    """The page counts the same labels."""
+    session = view(model, "m", Dataset(X, y, X, y, "yes or no", None if y.dtype.kind == "f" else 2, (4,)))
+    about = session.hello()
+    assert (about["task"], about["classes"]) == ("classes", 2)
+    assert "accuracy" in session.subject.task.metrics
+    one = session.subject.predict(X[0].tolist())["y"]
+    np.testing.assert_allclose(one, schuss.predict_proba(model, X[:1])[0], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "y",
     [YES, YES.astype("f4"), YES.astype("f8"), YES.astype("u1"), YES[:, None], YES[:, None].astype("f8"),
@@ -206,6 +217,10 @@ def test_yes_and_no_are_labels_whatever_their_type(y, tmp_path):
         assert (said == given).mean() == right
         assert schuss.evaluate(each, (X, y), backend="reference").keys() == {"loss", "accuracy"}
         np.testing.assert_array_equal(schuss.predict_proba(each, X).argmax(axis=1) == 1, said.reshape(-1) == 1)
+        counts = viz.confusion_data(each, X, y)
+        assert np.trace(counts) / counts.sum() == pytest.approx(right)
+        assert len(viz.mistakes_data(each, X, y)) == counts.sum() - np.trace(counts)
+        assert_counted_on_the_page(each, given)
     assert run.last("accuracy") > 0.5
     assert run.last("val_accuracy") == pytest.approx(right)
     assert schuss.evaluate(model, (X, y), backend="reference")["accuracy"] == pytest.approx(right)

@@ -160,7 +160,7 @@ def test_labels_and_rows_are_checked():
     run, (x, y) = class_run(), blobs()
     for picture in (viz.confusion, viz.mistakes):
         options = {"shape": (4, 6)} if picture is viz.mistakes else {}
-        with pytest.raises(UsageError, match="integer labels"):
+        with pytest.raises(UsageError, match="y must be labels"):
             picture(run.model, x, y.astype(float), **options)
         with pytest.raises(DataError, match="has 240 rows, y has 10"):
             picture(run.model, x, y[:10], **options)

@@ -346,6 +346,22 @@ def test_the_map_of_answers_is_read_and_its_axis_seen(small: Small, tab: Callabl
     assert sum(float(line.split(": ")[1].removesuffix(" %")) for line in lines[1:]) == pytest.approx(100, abs=0.2)
 
 
+def test_several_targets_are_no_function_to_ask(tab: Callable[..., Tab]) -> None:
+    """It is said in the view, with no empty fields and no refused request."""
+    x = np.linspace(-1, 1, 30, dtype=np.float32).reshape(10, 3)
+    model = nn.Linear(3, 1)
+    run = schuss.fit(
+        model, (x, (x[:, :1], x[:, 1:2])), loss=lambda p, y: ((p - y[0]) ** 2 + (p - y[1]) ** 2).mean(),
+        optimizer=optim.SGD(lr=0.1), epochs=2, backend="reference", record=True,
+    )  # fmt: skip
+    page = schuss.watch(run, open=False)
+    shown = tab(page.address, "function")
+    shown("#function-none").wait_for()
+    assert "was trained on 2 targets" in shown.text("#function-none")
+    assert shown("#function-numbers").is_hidden()
+    page.close()
+
+
 def saved(page: Tab, host: str, kind: str, folder: Path) -> bytes:
     """What a picture's button gives."""
     page(host).hover()
@@ -371,7 +387,7 @@ def test_pictures_and_their_numbers_can_be_saved(small: Small, tab: Callable[...
     assert chart.width == seen["width"]
     assert chart.height > seen["height"], "no room for what the lines mean"
     svg = ElementTree.fromstring(saved(page, "#loss-chart", "SVG", tmp_path))
-    assert [e.text for e in svg.iter("{http://www.w3.org/2000/svg}text")][0] == "Training"
+    assert next(svg.iter("{http://www.w3.org/2000/svg}text")).text == "Training"
     chart = columns_of(saved(page, "#loss-chart", "CSV", tmp_path))
     assert list(chart) == ["line", "epoch", "loss", "lowest", "highest"]
     assert chart["line"][0] == "Training"

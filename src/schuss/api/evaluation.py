@@ -62,7 +62,8 @@ def evaluate(
     task, found = task_on(model, source.x, source.y, loss)
     labels = signature.output is not None and signature.output.task == CLASSIFICATION
     right = accuracy_for(task, found["y"]) if labels else None
-    if signature.has_labels and (right is None or found["y"].dtype.kind in "iu"):
+    of_integers = signature.is_classifier and signature.target is not None and not signature.target.is_float
+    if signature.is_classifier and (found["y"].dtype.kind in "iu" or (of_integers and right is None)):
         _check_labels(task, found["y"])
     named = metrics_by_name(metrics, owner="evaluate")
     task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
@@ -92,7 +93,7 @@ def _check_labels(task: Task, y: Array) -> None:
     """DataError for labels that are none of the model's classes, nor the one its loss leaves out."""
     ignored = getattr(task.loss, "ignore_index", None)
     kept = y if ignored is None else np.where(y == ignored, 0, y)
-    check_labels(kept, "y", max(width_of(task), 2))
+    check_labels(kept.reshape(-1) if kept.shape[1:] == (1,) else kept, "y", max(width_of(task), 2))
 
 
 def errors_of(raw: Array, y: Array) -> dict[str, float]:

@@ -44,6 +44,13 @@ class Outputs:
         """The chosen class of each row."""
         return self.values.argmax(axis=1) if self.values.shape[1] > 1 else (self.raw[:, 0] > 0).astype(np.int64)
 
+    @property
+    def shares(self) -> Array:
+        """The values with a column for each class: of one probability that of class 0, too."""
+        if self.values.shape[1] > 1 or self.kind != "probabilities":
+            return self.values
+        return np.concatenate([1 - self.values, self.values], axis=1)
+
 
 def outputs_of(model: Any, x: Any) -> Outputs:
     """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none, or
@@ -182,6 +189,17 @@ def width_of(task: Task) -> int:
 def is_classifier(signature: Signature | None) -> bool:
     """Whether the model was trained on labels, one an example."""
     return signature is not None and signature.is_classifier
+
+
+def labels_among(y: Array) -> Array | None:
+    """Targets that are labels, one an example, as int64 [N]; None for any other. Labels are integers or bools [N] or
+    [N, 1], and floats that are all 0 or 1, the answers to yes or no.
+    """
+    if y.ndim not in (1, 2) or y.shape[1:] not in ((), (1,)):
+        return None
+    if y.dtype.kind not in "iub" and not (y.dtype.kind == "f" and ((y == 0) | (y == 1)).all()):
+        return None
+    return y.reshape(-1).astype(np.int64)
 
 
 def fitted(signature: Signature | None, x: Array) -> Array:

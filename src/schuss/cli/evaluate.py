@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from schuss.api.evaluation import errors_of
-from schuss.api.outputs import Outputs, names_of, outputs_of
+from schuss.api.outputs import Outputs, is_classifier, labels_among, names_of, outputs_of
 from schuss.cli.completion import data_names
 from schuss.cli.say import say
 from schuss.errors import DataError
@@ -39,15 +39,15 @@ def command(model: Path, data: str, as_json: bool) -> None:
     network = load(model)
     signature = signature_of(network)
     dataset = load_dataset(data).labelled_as(signature.classes if signature else None)
-    labels = signature is not None and signature.has_labels
-    if labels != (dataset.classes is not None):
-        trained, given = ("classes", "numbers") if labels else ("numbers", "classes")
+    y = dataset.y_test
+    labels = labels_among(y) if is_classifier(signature) else None
+    if labels is None and (is_classifier(signature) or dataset.classes is not None):
+        trained, given = ("classes", "numbers") if is_classifier(signature) else ("numbers", "classes")
         raise DataError(f"{model} was trained on {trained}, and {data} has {given} as targets")
     outputs = outputs_of(network, dataset.x_test_flat)
-    y = dataset.y_test
     result: dict[str, Any] = {"model": str(model), "data": dataset.name, "examples": len(y)}
     result["loss"] = _loss(signature.loss if signature else None, outputs.raw, y)
-    result |= _of_numbers(outputs, y) if dataset.classes is None else _of_classes(outputs, y, signature)
+    result |= _of_numbers(outputs, y) if labels is None else _of_classes(outputs, labels, signature)
     if as_json:
         say(json.dumps(result))
     else:

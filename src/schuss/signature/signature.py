@@ -69,11 +69,6 @@ class Signature:
         return self.output is not None and self.output.of_examples
 
     @property
-    def has_labels(self) -> bool:
-        """Whether it was trained on integers [N] that number the classes."""
-        return self.is_classifier and self.target is not None and self.target.rank == 1 and not self.target.is_float
-
-    @property
     def key(self) -> Hashable:
         """What compiled calls depend on; None where inputs are taken as they are."""
         keys = tuple(i.key for i in self.inputs)

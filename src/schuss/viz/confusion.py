@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.api.outputs import names_of, outputs_of
+from schuss.api.outputs import labels_among, names_of, outputs_of
 from schuss.data import as_array, check_labels
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
@@ -26,10 +26,11 @@ def classes_of(model: Any) -> tuple[str, ...] | None:
 def predicted(model: Any, x: Any, y: Any, picture: str) -> tuple[Any, Array]:
     """The model's outputs and the labels, checked. UsageError without classes, DataError if they do not fit."""
     y = source_of((x, y), classes=classes_of(model), owner=picture).y
-    labels = as_array(y, "y")
-    if labels.dtype.kind not in "iub" or labels.ndim != 1:
-        raise UsageError(f"{picture}: y must be integer labels [N], got {labels.dtype}{list(labels.shape)}")
-    labels = labels.astype(np.int64)
+    given = as_array(y, "y")
+    labels = labels_among(given)
+    if labels is None:
+        mend = "integers [N] or [N, 1], or floats that are 0 or 1"
+        raise UsageError(f"{picture}: y must be labels, {mend}; got {given.dtype}{list(given.shape)}")
     outputs = outputs_of(model, x)
     if len(outputs.raw) != len(labels):
         raise DataError(f"{picture}: x has {len(outputs.raw)} rows, y has {len(labels)}")

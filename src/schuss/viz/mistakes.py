@@ -40,8 +40,8 @@ def mistakes_data(model: Any, x: Any, y: Any) -> list[Mistake]:
     UsageError if y holds no labels; DataError if rows do not fit the model or labels its outputs.
     """
     outputs, labels = predicted(model, x, y, "mistakes")
-    values = outputs.values
-    if values.shape[1] == 1:
+    values = outputs.shares
+    if values.shape[1] == 1:  # a score
         values = np.concatenate([1 - values, values], axis=1)
     said = outputs.classes
     wrong = np.flatnonzero(said != labels)

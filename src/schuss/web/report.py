@@ -67,8 +67,8 @@ class Report:
         self.model, self.label, self.dataset, self.progress = model, label, dataset, progress
         self.signature: Signature = signature_of(model) or Signature()
         self.run: Any = self._as_run()
-        history = self.signature.record.get("history")
-        self.classes = dataset.classes if dataset is not None and (not history or "accuracy" in history) else None
+        labelled = dataset is not None and self.signature.is_classifier
+        self.classes = (dataset.classes or 2) if labelled else None  # floats that are labels say yes or no
 
     def _as_run(self) -> Any:
         from schuss.train.callbacks import Run

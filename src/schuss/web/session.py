@@ -264,7 +264,7 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
     from schuss.api.evaluation import form_of, loss_of
     from schuss.nn.holding import signature_of
-    from schuss.train.fit import accuracy
+    from schuss.train.checks import accuracy_for
     from schuss.train.step import Task
     from schuss.viz.runs import as_run
 
@@ -272,8 +272,6 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     if signature is None:
         raise UsageError(f"{label}: what the model was trained on is not known")
     sets: dict[str, Any] = {"train": None, "test": None}
-    metrics = {"accuracy": accuracy} if signature.has_labels else {}
-    assert signature.target is not None or not metrics
     target, scale = signature.target, signature.target_scale
     task = Task(model, loss_of(model), None, signature.inputs, target, target_scale=scale)  # type: ignore[arg-type]
     if signature.targets:
@@ -283,7 +281,9 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
         train = as_run(model, dataset.x_train_flat, dataset.y_train)
         sets = {"train": train.data, "test": as_run(model, dataset.x_test_flat, dataset.y_test).data}
         task = train.task or task  # of the types these data have
-    task = replace(task, metrics=metrics)
+        assert train.data is not None
+        right = accuracy_for(task, train.data["y"]) if signature.is_classifier else None
+        task = replace(task, metrics={} if right is None else {"accuracy": right})
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
     if dataset is not None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import outputs_of
+from schuss.api.outputs import is_classifier, outputs_of
 from schuss.errors import UsageError
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
@@ -76,12 +76,7 @@ class Subject:
     @property
     def classes(self) -> int | None:
         """How many classes; None for numbers."""
-        signature, target = signature_of(self.model), self.task.target
-        if target.is_float or target.shape[1:] == (1,):  # labels as well, but not those the page counts by
-            return None
-        if not ("accuracy" in self.task.metrics or (signature is not None and signature.has_labels)):
-            return None
-        return max(self.outputs, 2)
+        return max(self.outputs, 2) if is_classifier(signature_of(self.model)) else None
 
     @cached_property
     def several(self) -> str:
@@ -238,7 +233,7 @@ class Subject:
             return self._graph[1].drawn(**choice)
 
     def function(self) -> dict[str, Any]:
-        """A curve, decision regions, or the shape of a picture to draw on."""
+        """A curve, decision regions, the shape of a picture to draw on, or that it answers rows of numbers."""
         if self.several:
             return {"kind": "none", "why": f"the model {self.several}; the function is drawn of one array to one"}
         with self.lock:
@@ -249,7 +244,8 @@ class Subject:
                 return {"step": step, "axes": axes, **(self._curve(axes) if size == 1 else self._regions(axes))}
             if self.image is not None:
                 return {"kind": "image", "shape": list(self.image)}
-        return {"kind": "none", "why": "the function is drawn for 1 or 2 inputs, and for square pictures"}
+        kind = "numbers" if len(self.task.inputs) == 1 else "none"  # whose answer to a row of numbers can be asked
+        return {"kind": kind, "why": "the function is drawn for 1 or 2 inputs, and for square pictures"}
 
     def axes(self) -> list[float]:
         """The range of the data with a margin: x and y; the same for the whole run, so that nothing jumps."""
@@ -313,7 +309,7 @@ class Subject:
                 {"name": name, "shape": list(np.shape(a)[1:]), "values": np.ravel(a)[:VALUES]}
                 for name, a in viz.activations_data(self.model, x)
             ]
-            return {"y": outputs_of(self.model, x).values[0], "layers": layers, **({"x": x.ravel()} if drawn else {})}
+            return {"y": outputs_of(self.model, x).shares[0], "layers": layers, **({"x": x.ravel()} if drawn else {})}
 
     def _row(self, values: Sequence[float] | Array) -> Array:
         given = np.asarray(values, np.float64)

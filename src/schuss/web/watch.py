@@ -165,8 +165,6 @@ class Finished(Session):
 
 
 def _of_model(model: Any, data: Any) -> Session:
-    from dataclasses import replace
-
     from schuss.viz.runs import as_run
     from schuss.web.session import view
 
@@ -182,8 +180,7 @@ def _of_model(model: Any, data: Any) -> Session:
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise UsageError(f"watch: data must be a pair (x, y), got {type(data).__name__}")
     made = as_run(model, *data)
-    task = replace(made.task or session.subject.task, metrics=session.subject.task.metrics)
-    subject = Subject(task, made.data, None, session.subject.snapshot)
+    subject = Subject(made.task or session.subject.task, made.data, None, session.subject.snapshot)
     found = Session(subject, session.label, session.record)
     found.begin_quality()
     return found

@@ -45,7 +45,7 @@ const load = oneAtATime(async () => {
 
 function take(found) {
   const inputs = known.hello.inputs?.length === 1 ? known.hello.inputs[0].reduce((a, b) => a * b, 1) : 0;
-  kind = found.kind === "none" && inputs > 0 && inputs <= FIELDS ? "numbers" : found.kind;
+  kind = found.kind === "numbers" && inputs > FIELDS ? "none" : found.kind;
   step = known.run.step ?? 0;
   write($("function-about"), about[kind]);
   $("function-plot").hidden = kind !== "curve" && kind !== "regions";
