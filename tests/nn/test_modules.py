@@ -257,6 +257,17 @@ def test_sequential_refuses_what_cannot_be_called() -> None:
         nn.Sequential(3)
 
 
+def test_what_other_libraries_switch_and_set_in_place_names_the_way_here() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    with pytest.raises(UsageError, match=r"build another: layers = list\(m\); layers\[1\] = \.\.\.; m = nn\.Seq"):
+        model[1] = nn.Tanh()
+    for part in (model, model[0]):
+        with pytest.raises(UsageError, match=r"train\(\): .* `with nn\.mode\(training=True, key=0\):`"):
+            part.train()
+        with pytest.raises(UsageError, match=r"eval\(\): .* leave eval\(\) out"):
+            part.eval()
+
+
 def test_functions_are_layers_too() -> None:
     def twice(x: Tensor) -> Tensor:
         return x * 2.0

@@ -102,6 +102,8 @@ def test_no_probabilities(of_numbers):
     own = fit(nn.Linear(4, 3), X, LABELS, lambda p, t: 2.0 * nn.CrossEntropyLoss()(p, t))
     with pytest.raises(UsageError, match="a loss of your own"):
         schuss.predict_proba(own, X)
+    with pytest.raises(UsageError, match=r"does not know its loss, since it was not fitted; fit it, or apply"):
+        schuss.predict_proba(nn.Linear(X.shape[1], 2), X)
     with pytest.raises(UsageError, match="give loss="):
         schuss.evaluate(nn.Linear(4, 1), (X, X[:, 0]))
     found = schuss.evaluate(nn.Linear(4, 1), (X, X[:, :1]), loss=nn.MSELoss(), backend="reference")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 import schuss
@@ -207,3 +209,22 @@ def test_weights_with_a_loss_that_gives_them():
 
     run = fit(Two(), (X, (NUMBER, LABEL)), loss=Both(), sample_weight=np.ones(48), epochs=1, backend="reference")
     assert np.isfinite(run.last("loss"))
+
+
+def test_a_tuple_for_a_model_of_one_argument_and_names_among_several_targets_name_the_mend() -> None:
+    with pytest.raises(UsageError, match=r"x is 2 arrays, and the model takes \(x.*; give it forward\(self, a, b\)"):
+        fit(nn.Linear(4, 1), ((X, X), NUMBER[:, None]), loss=nn.MSELoss())
+    names = np.array(["cat", "dog"])[LABEL]
+    mend = r"number its values: labels = np\.unique\(values, return_inverse=True\)\[1\]"
+    for given, what in (
+        ((NUMBER, names), r"y\[1\]"),
+        ((list(NUMBER), list(names)), r"y\[1\]"),
+        ((names, NUMBER), r"y\[0\]"),
+        ((list(names), NUMBER), r"y\[0\]"),
+        ({"n": NUMBER, "l": names}, r"y\['l'\]"),
+        ({"n": NUMBER, "l": list(names)}, r"y\['l'\]"),
+        ({"n": NUMBER, "l": pd.Series(names)}, r"y\['l'\]"),
+        ({"n": NUMBER, "l": pl.Series(names)}, r"y\['l'\]"),
+    ):
+        with pytest.raises(DataError, match=f"{what}.* text.*{mend}"):
+            fit(Two(), (X, given), loss=lambda p, t: p[0].mean())

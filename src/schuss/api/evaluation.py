@@ -20,6 +20,7 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import graph_signature, signature_of
+from schuss.nn.walk import model_of
 from schuss.signature import CLASSIFICATION, Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
@@ -44,7 +45,7 @@ def evaluate(
 ) -> dict[str, float]:
     """The mean loss and the metrics of a model on data, not in training.
 
-    model    fitted or loaded; its signature says what becomes of the data
+    model    fitted or loaded, or fit's run; its signature says what becomes of the data
     data     (x, y) as for fit, names of classes included; of a schuss.data.Dataset the test rows
     loss     called with (pred, target); None: the loss the model was trained with
     metrics  functions of (pred, target) that give one value an example or a scalar
@@ -56,6 +57,7 @@ def evaluate(
 
     Raises UsageError if the loss is not known, DataError or ShapeError for data that do not fit the model.
     """
+    model = model_of(model)
     nn.initialize(model)
     signature = signature_of(model) or Signature()
     source = source_of(data, "test", classes=signature.classes, owner="evaluate")

@@ -18,7 +18,7 @@ from schuss.ir.rewrite import substitute
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import Shown
 from schuss.nn.module import chosen_mode
-from schuss.nn.walk import initialize
+from schuss.nn.walk import initialize, model_of
 from schuss.passes.build import literal
 from schuss.trace import Tensor
 
@@ -50,6 +50,7 @@ class Frozen:
     signature = Shown()
 
     def __init__(self, model: Any) -> None:
+        model = model_of(model)
         if not callable(model):
             raise UsageError(f"freeze takes a model, got {type(model).__name__}")
         now = chosen_mode()

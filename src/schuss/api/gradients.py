@@ -20,6 +20,7 @@ from schuss.api.run import Call, backend, compile_call, evaluate
 from schuss.backprop import backprop
 from schuss.errors import DTypeError, GradientError, UsageError
 from schuss.ir.types import Sym, static_size
+from schuss.nn.walk import model_of
 from schuss.trace import Tensor, as_tensor, tracing
 
 Argnums = int | Sequence[int]
@@ -59,6 +60,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     Raises GradientError if f's value is not a floating scalar (use jacobian) or an op on the way has no
     rule, DTypeError if an argument to differentiate holds integers, UsageError if argnums is out of range.
     """
+    f = model_of(f)
 
     def traced(*args: Any, **kwargs: Any) -> Any:
         variables = Variables(f, args, argnums)
@@ -79,6 +81,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     of their arrays, each of the form of the argument. Arguments and errors are those of value_and_grad,
     but the result may have any static shape. One walk backwards for each element of the result.
     """
+    f = model_of(f)
 
     def traced(*args: Any, **kwargs: Any) -> Any:
         rows = _Rows(f, args, kwargs, argnums)

@@ -15,6 +15,7 @@ from schuss.api.pytree import Named
 from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call, in_mode
 from schuss.nn.holding import Shown
 from schuss.nn.parameter import noting_frozen
+from schuss.nn.walk import model_of
 from schuss.trace import tracing
 
 MAXSIZE = 64
@@ -52,7 +53,7 @@ class Jitted:
     signature = Shown()
 
     def __init__(self, f: Function, static_argnums: int | Iterable[int], backend: str) -> None:
-        self.__wrapped__ = f
+        self.__wrapped__ = f = model_of(f)
         self._static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self._backend = backend
         self._cache: Cache[Traced] = Cache(MAXSIZE)

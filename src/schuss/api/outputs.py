@@ -15,6 +15,7 @@ from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
+from schuss.nn.walk import model_of
 from schuss.signature import CLASSIFICATION, Signature
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def outputs_of(model: Any, x: Any) -> Outputs:
 
     x  an array or a data frame, or a tuple of them for a model of several inputs
     """
-    signature = signature_of(model)
+    signature, model = signature_of(model), model_of(model)
     xs: tuple[Any, ...] = x if isinstance(x, tuple) else (x,)
     xs = tuple(as_array(a, "x") for a in (xs if signature is None else signature.in_order(xs)))
     xs = xs if len(xs) > 1 else (fitted(signature, xs[0]),)
@@ -90,7 +91,7 @@ def predict(model: Any, x: Any) -> Array:
     on, names as names: [N, T] of sequences, [N, k] of several yes or no an example. Of a model of numbers, and of one
     trained on probabilities, its outputs: [N] if it was trained on targets [N], else [N, k].
 
-    model  fitted or loaded; its signature says what becomes of x
+    model  fitted or loaded, or fit's run; its signature says what becomes of x
     x      rows as in training, or a tuple of them for a model of several inputs
 
         schuss.predict(model, x_test)  # array(['cat', 'dog', ...])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.data.foreign import of_objects, plain
+from schuss.data.foreign import NUMBERED, of_objects, plain
 from schuss.errors import DataError
 from schuss.frames import column_at
 
@@ -45,8 +45,7 @@ def as_array(value: Any, what: str) -> Array:
     if dtype.kind == "c":
         raise DataError(f"{what}: complex numbers ({dtype}) are not supported; pass real and imaginary parts")
     if dtype.kind in "US":
-        mend = "number its values, as np.unique(x, return_inverse=True) does"
-        raise DataError(f"{what}: dtype {dtype} is not supported: it is text; {mend}")
+        raise DataError(f"{what}: dtype {dtype} is not supported: it is text; {NUMBERED}")
     if dtype.names:
         raise DataError(f"{what}: has named fields ({', '.join(dtype.names)}); stack them as columns of one dtype")
     if dtype.kind in "mM":

@@ -15,6 +15,7 @@ from schuss.frames import is_frame
 
 Array = np.ndarray[Any, Any]
 
+NUMBERED = "number its values: labels = np.unique(values, return_inverse=True)[1]"  # what to do about text
 _NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 
 
@@ -123,7 +124,7 @@ def _mend(dtype: str) -> str:
     if dtype.startswith(("category", "categorical", "enum")):
         return "categories; use their codes with nn.Embedding, or a column of 0 and 1 for each (pandas.get_dummies)"
     if dtype.startswith(("str", "utf8", "large_string")):
-        return "text; number its values (np.unique(column, return_inverse=True)), or drop it"
+        return f"text; {NUMBERED}, or drop it"
     if dtype.startswith(("date", "time", "duration", "period", "<m8", "timedelta")):
         return "dates or times; turn them into numbers, as days since the first"
     return ""
@@ -161,5 +162,5 @@ def _described(value: Any) -> tuple[str, str]:
     if isinstance(value, np.ndarray):
         return f"an array of shape {list(value.shape)}", "pass rows of equal length"
     if isinstance(value, str):
-        return f"the text {value[:30]!r}", "number its values, as np.unique(x, return_inverse=True) does"
+        return f"the text {value[:30]!r}", NUMBERED
     return f"a {name}", "convert it to float32 or to integers"

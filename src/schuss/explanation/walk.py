@@ -14,6 +14,7 @@ from schuss.errors import TraceError
 from schuss.explanation.names import expression, name_nodes, rule_of
 from schuss.explanation.steps import Array, Explanation, Flow, Step
 from schuss.ir.graph import Graph, Node
+from schuss.nn.walk import model_of
 from schuss.ops.registry import Kind, lookup
 from schuss.trace import Tensor, as_tensor, made_for, noted, trace, tracing
 
@@ -38,6 +39,7 @@ def explain(f: Callable[..., Any], *args: Any, largest: int = 32, **kwargs: Any)
     """
     if tracing():
         raise TraceError("explain shows numbers: call it on arrays, outside any traced function")
+    f = model_of(f)
     names = argument_names(getattr(f, "forward", f), len(args))
     title = f"{function_name(f)}({', '.join([*names, *kwargs])})"
     if parameters_of(f):

@@ -27,7 +27,7 @@ from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import Types, forward, forward_graph, model_dtype, prepared_types
 from schuss.nn.holding import graph_signature, own_signature
-from schuss.nn.walk import freeze_names, frozen_names
+from schuss.nn.walk import freeze_names, frozen_names, model_of
 from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
 from schuss.signature.signature import settings_of
@@ -50,7 +50,7 @@ def save(
     optimizer: Any = None,
     track: Track | None = None,
 ) -> None:
-    """Write a model of any class to a file, whole or not at all.
+    """Write a model of any class, or that of fit's run, to a file, whole or not at all.
 
     inputs  the types of the model's inputs, as TensorType("float32", (N, 784)); if not given, those of its
             signature, or of its first Linear
@@ -64,6 +64,7 @@ def save(
 
     Raises UsageError if the inputs are not known, OSError if the file cannot be written (an old one stays).
     """
+    model = model_of(model)
     nn.initialize(model)
     signature = nn.signature_of(model) or (_first_layer(model) if inputs is None else Signature())
     if inputs is not None:
@@ -138,6 +139,11 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
     """The tensors and the description in a model file, the file's form checked."""
     _refuse_data(path)
     tensors, description, checksum = read_sealed(path)
+    if "position" in description:
+        raise ModelFileError(
+            f"{path}: is the checkpoint of a run, not a model; go on with the run, which gives the model: schuss train "
+            "... --out MODEL --resume, or fit(..., resume=path) and schuss.save"
+        )
     version = description.get("format")
     if not isinstance(version, int) or version < 1:
         raise ModelFileError(f"{path}: the model's description has no format number")

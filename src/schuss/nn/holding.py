@@ -22,7 +22,7 @@ from typing import Any
 
 from schuss.errors import UsageError, warn
 from schuss.nn.parameter import Parameter
-from schuss.nn.walk import CALLED, HELD, NOTE, children, model_dtype, named_parameters
+from schuss.nn.walk import CALLED, HELD, NOTE, children, model_dtype, model_of, named_parameters
 from schuss.signature import Signature
 from schuss.signature.indices import reaching_an_index
 from schuss.trace import Tensor
@@ -37,7 +37,8 @@ ACTS = "_schuss_acts"  # of a class or a `__call__` whose calls let signatures a
 
 
 def unwrapped(model: Any) -> Any:
-    """The model itself, where it is under jit or freeze."""
+    """The model itself, where it is under jit or freeze, or that of a run."""
+    model = model_of(model)
     while (inner := getattr(model, "__dict__", {}).get("__wrapped__")) is not None:
         model = inner
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from schuss import ops
 from schuss.errors import ShapeError, UsageError
@@ -284,6 +284,12 @@ class Sequential(Layer):
         if own is not None and part.layers and index.indices(len(self.layers))[::2] == (0, 1):
             set_signature(part, own.of_inputs())  # it takes the same data
         return part
+
+    def __setitem__(self, index: Any, layer: Any) -> NoReturn:
+        raise UsageError(
+            f"Sequential: layers are not set in place; build another: layers = list(m); layers[{index}] = ...; "
+            "m = nn.Sequential(*layers)"
+        )
 
     def config(self) -> dict[str, Any]:
         return {"type": "Sequential", "layers": [layer.config() for layer in self.layers]}

@@ -9,7 +9,7 @@ import importlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -84,6 +84,20 @@ class Module:
     def predict_proba(self, x: Any) -> Array:
         """See schuss.predict_proba."""
         return importlib.import_module("schuss.api.outputs").predict_proba(self, x)
+
+    def train(self, mode: bool = True) -> NoReturn:
+        """There is no such switch, as PyTorch has it: raises UsageError that says how training mode is chosen."""
+        raise UsageError(
+            "train(): a model has no mode of its own; schuss.fit trains in training mode by itself, and calls compute "
+            "in it within `with nn.mode(training=True, key=0):`; leave train() out"
+        )
+
+    def eval(self) -> NoReturn:
+        """There is no such switch, as PyTorch has it: raises UsageError that says so."""
+        raise UsageError(
+            "eval(): a model has no mode of its own; calls compute in evaluation mode unless "
+            "nn.mode(training=True) says otherwise; leave eval() out"
+        )
 
     def __repr__(self) -> str:
         parts = [f"({k}): {v!r}" for k, v in self.named_children() if isinstance(v, Module)]

@@ -33,6 +33,17 @@ NOTE = "note"  # in what a parameter holds: where its numbers come from
 LOADED = "came by load_state_dict, which brings arrays alone"
 
 
+class Trained:
+    """Base of what holds a trained model as `model`: of the run that fit returns."""
+
+    model: Any
+
+
+def model_of(given: Any) -> Any:
+    """The model itself, where a run of fit is given in its place."""
+    return given.model if isinstance(given, Trained) else given
+
+
 def children(value: Any) -> Iterator[tuple[str, Any]]:
     """The named parts of a layer, list, tuple, dict or any other object of a user's class."""
     if hasattr(type(value), "named_children"):
@@ -163,7 +174,7 @@ def _parts(value: Any, first: bool = False) -> Iterator[tuple[str, Any]] | None:
 
 def parameter_names(model: Any) -> dict[str, Parameter]:
     """Every name of every parameter: a shared one has several."""
-    return {path: part for path, part in _walk(model) if isinstance(part, Parameter)}
+    return {path: part for path, part in _walk(model_of(model)) if isinstance(part, Parameter)}
 
 
 def named_parameters(model: Any) -> dict[str, Parameter]:

@@ -272,7 +272,8 @@ def check_rate(owner: str, lr: Any) -> None:
     if callable(lr):
         return
     if not 0.0 < real(lr) < math.inf:
-        raise UsageError(f"{owner}: lr must be a positive number or a schedule, got {lr!r}")
+        mend = "; to keep parameters as they are, freeze them: part.requires_grad_(False)" if real(lr) == 0 else ""
+        raise UsageError(f"{owner}: lr must be a positive number or a schedule, got {lr!r}{mend}")
 
 
 def check_not_negative(owner: str, **values: float) -> None:

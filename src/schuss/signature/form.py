@@ -64,7 +64,7 @@ def are_several(parts: Sequence[Any], rows: int | None) -> bool:
     """Whether a tuple of targets is several, and not one array of numbers: arrays, or lists of one for each example."""
     if all(map(_has_rows, parts)):
         return True
-    return len(parts) != rows and all(isinstance(p, (list, tuple)) and len(p) == rows for p in parts)
+    return len(parts) != rows and all(_has_rows(p) or (isinstance(p, (list, tuple)) and len(p) == rows) for p in parts)
 
 
 def rows_of(value: Any) -> int | None:

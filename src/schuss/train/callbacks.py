@@ -10,6 +10,7 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.nn.walk import Trained
 from schuss.signature import Signature
 from schuss.train.record import Curve, Moment, Track
 from schuss.train.step import Task
@@ -41,7 +42,7 @@ class State:
 
 
 @dataclass
-class Run:
+class Run(Trained):
     """What fit returns, and what callbacks are given while it goes on.
 
     history   one list for each column (epoch, loss, accuracy, val_loss, ..., lr, seconds), one entry an epoch

@@ -82,7 +82,9 @@ class Checkpoint:
             return False
         arrays, meta = read_tensors(self.path)
         if "position" not in meta:
-            raise ModelFileError(f"{self.path}: is a model, not a checkpoint; schuss.load reads it")
+            raise ModelFileError(
+                f"{self.path}: is a model, not a checkpoint; schuss.load reads it, and fit goes on from its weights"
+            )
         held = comparable(meta.get("settings"))
         check_settings(self.settings, held, str(self.path), self._mend)
         check(held)

@@ -16,6 +16,7 @@ from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype
 from schuss.nn.holding import graph_signature, signature_of
+from schuss.nn.walk import model_of
 from schuss.ops.registry import lookup
 from schuss.signature import Input, Signature
 from schuss.signature.indices import reaching_an_index
@@ -33,6 +34,7 @@ class Forward:
     def __init__(
         self, model: object, inputs: Sequence[Input] | None = None, acting: bool = False, known: Signature | None = None
     ) -> None:
+        model = model_of(model)
         signature, acts = graph_signature(model)
         self.model, self.signature = model, known or signature_of(model) or Signature()
         self._inputs, self._acting = (signature.inputs, acts) if inputs is None else (tuple(inputs), acting)

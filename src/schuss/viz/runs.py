@@ -14,6 +14,7 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.nn.forward import forward, prepared_types
 from schuss.nn.holding import signature_of
+from schuss.nn.walk import model_of
 from schuss.signature import Signature
 from schuss.signature.form import ALONE
 from schuss.train.callbacks import Run
@@ -31,6 +32,7 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     UsageError if the loss is not known, DataError for x and y of different lengths or without numbers, or of another
     task than the model's.
     """
+    model = model_of(model)
     signature = signature_of(model) or Signature()
     run = Run(model, dict(signature.record.get("history") or {}), signature.record.get("epochs") or 0)
     source = source_of((x, y), classes=signature.classes)

@@ -16,6 +16,7 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, input_node
 from schuss.nn.holding import signature_of
+from schuss.nn.walk import model_of
 from schuss.trace import Tensor
 from schuss.viz import style
 from schuss.viz.forward import Forward, as_trained, native, weights_in
@@ -39,6 +40,7 @@ def saliency_data(model: Any, x: Any, of: int | None = None) -> Array:
 
 def _gradient(model: Any, x: Any, of: int | None) -> tuple[Array, Array]:
     """The gradient, and the output of each row it is of."""
+    model = model_of(model)
     nn.initialize(model)
     forward = Forward(model)
     rows = forward.rows(x)

@@ -14,6 +14,7 @@ from schuss.api.pytree import parameters_of
 from schuss.errors import UsageError
 from schuss.explanation import Explanation, explain
 from schuss.explanation.loss import explain_loss, input_names
+from schuss.nn.walk import model_of
 from schuss.paths import atomic_write
 from schuss.viz.graph.groups import choose, grouped
 from schuss.viz.graph.network import Network
@@ -111,6 +112,7 @@ def graph(
     UsageError if the model's loss is not known, and what schuss.explain raises.
     """
     choice = _choice(collapse, open, closed)
+    model = model_of(model)
     parameters = parameters_of(model)
     if not parameters and loss is None:
         if weights is not None:
