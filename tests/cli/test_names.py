@@ -63,6 +63,18 @@ def test_one_number_is_that_of_the_second_class(schuss: Any, tmp_path: Path) -> 
         assert (float(row["p_yes"]) > 0.5) == (row["class"] == "yes")
 
 
+def test_names_are_for_models_that_know_them(schuss: Any, tmp_path: Path) -> None:
+    names = np.array(CLASSES)[LABELS]
+    np.savez(tmp_path / "named.npz", x_train=X, y_train=names, x_test=X, y_test=names)
+    labels = fitted(3, LABELS, nn.CrossEntropyLoss(), tmp_path)
+    for arguments in (
+        ("evaluate", labels, tmp_path / "named.npz"),
+        ("report", labels, "--data", tmp_path / "named.npz"),
+    ):
+        told = schuss(*arguments).error
+        assert "named holds names of classes, and the model was trained on labels without names: give labels" in told
+
+
 def test_columns(schuss: Any, tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     x = pd.DataFrame(X, columns=["age", "height", "weight"])

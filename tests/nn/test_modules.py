@@ -262,9 +262,9 @@ def test_what_other_libraries_switch_and_set_in_place_names_the_way_here() -> No
     with pytest.raises(UsageError, match=r"build another: layers = list\(m\); layers\[1\] = \.\.\.; m = nn\.Seq"):
         model[1] = nn.Tanh()
     for part in (model, model[0]):
-        with pytest.raises(UsageError, match=r"train\(\): .* `with nn\.mode\(training=True, key=0\):`"):
+        with pytest.raises(UsageError, match=r"train: .* `with nn\.mode\(training=True, key=0\):`"):
             part.train()
-        with pytest.raises(UsageError, match=r"eval\(\): .* leave eval\(\) out"):
+        with pytest.raises(UsageError, match=r"eval: .* leave the call out"):
             part.eval()
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import schuss
 from schuss import nn, optim, viz
-from schuss.errors import DataError, SchussError, UsageError
+from schuss.data import Dataset
+from schuss.errors import DataError, SchussError, ShapeError, UsageError
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((16, 2)).astype("f4")
@@ -108,6 +109,34 @@ def test_targets_of_another_task_are_refused_in_a_line():
             viz.as_run(model, X, y)
     with pytest.raises(DataError, match=r"takes rows of shape \[2\]"):
         viz.as_run(model, np.ones((16, 3), "f4"), LABEL)
+    numbers = schuss.fit(nn.Sequential(nn.Linear(2, 1)), (X, X[:, :1]), loss=nn.MSELoss(), **asked).model
+    with pytest.raises(ShapeError, match=r"pred float32\[N,1\] and target float32\[N,2\] must have one shape"):
+        viz.as_run(numbers, X, X)
+
+
+def test_names_of_classes_are_for_models_that_know_them():
+    """Which of a model's labels a name stands for must be known; numbers are not compared with names' labels."""
+    asked = {"optimizer": optim.Adam(0.01), "epochs": 1, "backend": "reference", "progress": False}
+    names = np.array(["a", "b"])[LABEL]
+    labels = schuss.fit(nn.Sequential(nn.Linear(2, 2)), (X, LABEL), loss=nn.CrossEntropyLoss(), **asked).model
+    numbers = schuss.fit(nn.Sequential(nn.Linear(2, 2)), (X, X), loss=nn.MSELoss(), **asked).model
+    for model, words in ((labels, "labels without names: give labels as in training"), (numbers, "numbers")):
+        for measure in (
+            lambda model=model: schuss.evaluate(model, (X, names)),
+            lambda model=model: viz.as_run(model, X, names),
+            lambda model=model: viz.confusion_data(model, X, names),
+            lambda model=model: viz.graph(model, X[:2], names[:2]),
+        ):
+            with pytest.raises(DataError, match=f"y holds names of classes, and the model was trained on {words}$"):
+                measure()
+
+
+def test_a_data_set_with_names_of_its_own_order_is_measured_by_the_models():
+    asked = {"optimizer": optim.Adam(0.1), "epochs": 1, "backend": "reference", "progress": False}
+    names = np.array(["a", "b"])[LABEL]
+    model = schuss.fit(nn.Sequential(nn.Linear(2, 2)), (X, names), loss=nn.CrossEntropyLoss(), **asked).model
+    data = Dataset(X, names, X, names, "own", 2, (2,), class_names=("b", "a"))
+    assert schuss.evaluate(model, data) == schuss.evaluate(model, (X, names))
 
 
 def test_the_function_is_refused_in_a_line(case):

@@ -27,7 +27,7 @@ from schuss.signature.inputs import as_inputs
 from schuss.train.checks import accuracy_for, predictions
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name
-from schuss.train.source import columns_of, source_of
+from schuss.train.source import columns_of, source_for
 from schuss.train.step import Metric, Task
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def evaluate(
     model = model_of(model)
     nn.initialize(model)
     signature = signature_of(model) or Signature()
-    source = source_of(data, "test", classes=signature.classes, owner="evaluate")
+    source = source_for(signature, data, "test", "evaluate")
     task, found = task_on(model, source.x, source.y, loss)
     labels = signature.output is not None and signature.output.task == CLASSIFICATION
     right = accuracy_for(task, found["y"]) if labels else None

@@ -13,6 +13,7 @@ import numpy as np
 from schuss.api.evaluation import errors_of
 from schuss.api.outputs import Outputs, is_classifier, labels_among, names_of, outputs_of
 from schuss.cli.completion import data_names
+from schuss.cli.models import labelled
 from schuss.cli.say import say
 from schuss.errors import DataError
 from schuss.signature import Signature
@@ -38,7 +39,7 @@ def command(model: Path, data: str, as_json: bool) -> None:
 
     network = load(model)
     signature = signature_of(network)
-    dataset = load_dataset(data).labelled_as(signature.classes if signature else None)
+    dataset = labelled(load_dataset(data), signature)
     y = dataset.y_test
     labels = labels_among(y) if is_classifier(signature) else None
     if labels is None and (is_classifier(signature) or dataset.classes is not None):

@@ -1,11 +1,24 @@
-"""A model file, for the commands that show the record of its training."""
+"""A model file, for the commands that read it, and data for the model."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schuss.cli.say import say
+
+if TYPE_CHECKING:
+    from schuss.data import Dataset
+    from schuss.signature import Signature
+
+
+def labelled(dataset: Dataset, signature: Signature | None) -> Dataset:
+    """The data set with the labels that the model with this signature knows. DataError for names it does not know."""
+    from schuss.train.source import check_knows_names
+
+    if dataset.class_names is not None:
+        check_knows_names(signature, dataset.name)
+    return dataset.labelled_as(None if signature is None else signature.classes)
 
 
 def opened(path: Path) -> Any:

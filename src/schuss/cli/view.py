@@ -52,4 +52,4 @@ def data_of(network: object, given: str | None) -> object:
     if signature is not None and len(signature.inputs) > 1:
         count = len(signature.inputs)
         raise DataError(f"the model takes {count} inputs and a data set has one; leave --data out, or work from Python")
-    return load_dataset(given or "mnist").labelled_as(signature.classes if signature is not None else None)
+    return models.labelled(load_dataset(given or "mnist"), signature)

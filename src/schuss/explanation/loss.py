@@ -17,7 +17,7 @@ from schuss.explanation.walk import explained
 from schuss.nn.walk import model_dtype
 from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.trace import Tensor, tracing
-from schuss.train.source import source_of
+from schuss.train.source import source_for
 
 
 def explain_loss(
@@ -37,7 +37,7 @@ def explain_loss(
         raise TraceError("the graph of a loss shows numbers: call it on arrays, outside any traced function")
     parameters = parameters_of(model)
     signature = nn.signature_of(model)
-    y = source_of((x, y), classes=None if signature is None else signature.classes, owner="graph").y
+    y = source_for(signature, (x, y), owner="graph").y
     inputs = input_names(model, x, set(parameters))
     if signature is not None:
         x = signature.in_order((x,))[0] if not isinstance(x, tuple) else signature.in_order(x)

@@ -88,15 +88,15 @@ class Module:
     def train(self, mode: bool = True) -> NoReturn:
         """There is no such switch, as PyTorch has it: raises UsageError that says how training mode is chosen."""
         raise UsageError(
-            "train(): a model has no mode of its own; schuss.fit trains in training mode by itself, and calls compute "
-            "in it within `with nn.mode(training=True, key=0):`; leave train() out"
+            "train: a model has no mode of its own; schuss.fit trains in training mode by itself, and calls compute "
+            "in it within `with nn.mode(training=True, key=0):`; leave the call out"
         )
 
     def eval(self) -> NoReturn:
         """There is no such switch, as PyTorch has it: raises UsageError that says so."""
         raise UsageError(
-            "eval(): a model has no mode of its own; calls compute in evaluation mode unless "
-            "nn.mode(training=True) says otherwise; leave eval() out"
+            "eval: a model has no mode of its own; calls compute in evaluation mode unless "
+            "nn.mode(training=True) says otherwise; leave the call out"
         )
 
     def __repr__(self) -> str:

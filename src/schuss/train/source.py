@@ -20,7 +20,7 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype
 from schuss.nn.holding import signature_of
-from schuss.signature import Input, Signature
+from schuss.signature import CLASSIFICATION, Input, Signature
 from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.signature.indices import used_as_indices
 from schuss.signature.inputs import as_inputs, handed_over
@@ -63,7 +63,7 @@ def source_of(
             data = data.labelled_as(classes)
             y = data.y_train if part == "train" else data.y_test
             return Source(x, y, data.scale, data.class_names)
-        labels, known = labels_of(names, data.class_names or classes, what)
+        labels, known = labels_of(names, classes or data.class_names, what)
         return Source(x, labels, data.scale, known, named=True)
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise UsageError(f"{owner}: data must be a pair (x, y) or a schuss.data.Dataset, got {type(data).__name__}")
@@ -73,6 +73,23 @@ def source_of(
         return Source(x, y)
     labels, known = labels_of(names, classes, what)
     return Source(x, labels, None, known, named=True)
+
+
+def source_for(signature: Signature | None, data: Any, part: str = "train", owner: str = "fit") -> Source:
+    """source_of for a model that is trained. DataError for names of classes where it knows none."""
+    source = source_of(data, part, None if signature is None else signature.classes, owner=owner)
+    if source.named:
+        check_knows_names(signature, f"{owner}: y")
+    return source
+
+
+def check_knows_names(signature: Signature | None, what: str) -> None:
+    """DataError for targets, called `what`, that are names of classes, where the model was trained on others: which
+    label a name stands for is not known."""
+    output = None if signature is None else signature.output
+    if output is not None and output.classes is None:
+        known = "labels without names: give labels as in training" if output.task == CLASSIFICATION else "numbers"
+        raise DataError(f"{what} holds names of classes, and the model was trained on {known}")
 
 
 @dataclass(frozen=True)
@@ -324,5 +341,5 @@ def by_label(weights: Any, classes: Sequence[str] | None) -> Any:
     return {place.get(k, k): v for k, v in weights.items()}
 
 
-__all__ = ["Columns", "Source", "as_before", "by_label", "check_arguments", "check_names"]
-__all__ += ["columns_of", "described", "inputs_of", "is_the_input", "source_of"]
+__all__ = ["Columns", "Source", "as_before", "by_label", "check_arguments", "check_knows_names", "check_names"]
+__all__ += ["columns_of", "described", "inputs_of", "is_the_input", "source_for", "source_of"]

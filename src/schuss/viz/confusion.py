@@ -11,7 +11,7 @@ from schuss.data import as_array, check_labels
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
-from schuss.train.source import source_of
+from schuss.train.source import source_for
 from schuss.viz import style
 
 WRITTEN = 20  # classes whose counts are written into the cells
@@ -25,7 +25,7 @@ def classes_of(model: Any) -> tuple[str, ...] | None:
 
 def predicted(model: Any, x: Any, y: Any, picture: str) -> tuple[Any, Array]:
     """The model's outputs and the labels, checked. UsageError without classes, DataError if they do not fit."""
-    y = source_of((x, y), classes=classes_of(model), owner=picture).y
+    y = source_for(signature_of(model), (x, y), owner=picture).y
     given = as_array(y, "y")
     labels = labels_among(given)
     if labels is None:

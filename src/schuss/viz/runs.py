@@ -18,8 +18,8 @@ from schuss.nn.walk import model_of
 from schuss.signature import Signature
 from schuss.signature.form import ALONE
 from schuss.train.callbacks import Run
-from schuss.train.source import source_of
-from schuss.train.step import Task
+from schuss.train.source import source_for
+from schuss.train.step import Task, evaluation_step
 
 
 def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
@@ -35,9 +35,10 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
     model = model_of(model)
     signature = signature_of(model) or Signature()
     run = Run(model, dict(signature.record.get("history") or {}), signature.record.get("epochs") or 0)
-    source = source_of((x, y), classes=signature.classes)
+    source = source_for(signature, (x, y), owner="as_run")
     run.task, run.data = task_on(model, source.x, source.y, loss)
     _check_targets(run.task, run.data["y"])
+    evaluation_step(run.task)  # the loss takes targets of their shape
     run.track = signature.track
     return run
 
@@ -59,7 +60,7 @@ def signature_kept(run: Any) -> Signature | None:
 def with_data(run: Any, x: Any, y: Any) -> Run:
     """The run, with other data in the place of its own."""
     known = signature_kept(run)
-    source = source_of((x, y), classes=None if known is None else known.classes)
+    source = source_for(known, (x, y), owner="approximation")
     task, data = task_on(run.model, source.x, source.y, run.task.loss, known)
     return replace(run, task=task, data=data)
 
