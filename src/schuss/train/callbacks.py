@@ -16,8 +16,8 @@ from schuss.train.record import Curve, Moment, Track
 from schuss.train.step import Task
 
 if TYPE_CHECKING:
-    from schuss.train.loop import Position
     from schuss.train.options import Options
+    from schuss.train.position import Position
 
 RECORDED = ("history", "epochs", "stopped", "best", "changes", "prepared")  # what a model file holds
 

@@ -21,7 +21,8 @@ from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_sealed, read_tensors, write_tensors
 from schuss.optim.base import STEERING, counted_apart
 from schuss.paths import check_writable
-from schuss.train.loop import Position, Trainer
+from schuss.train.loop import Trainer
+from schuss.train.position import Position
 from schuss.train.settings import check_settings
 from schuss.train.weights import DATA
 from schuss.version import __version__

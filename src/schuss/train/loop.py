@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.early_stop import early_stop
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.options import Options, without_data
+from schuss.train.position import Position, Progress
 from schuss.train.rate import Rates
 from schuss.train.record import EVERY, SHARE, Curve, Moment, Recorder, interval
 from schuss.train.step import Task, training
@@ -34,34 +35,6 @@ SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is 
 SNAPSHOT_SHARE, SNAPSHOT_MOST = 0.02, 10.0  # and this share of the time goes into them, unless they come too rarely
 LOOK = 0.05  # seconds between two looks at the world while the run is paused
 FACTOR = f"opt/{LR_FACTOR}"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is, for whoever shows it."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    examples: int
-    means: Mapping[str, float]
-    rates: Mapping[str, float | None] = field(default_factory=dict)  # of the last step: lr, and lr/NAME of each group
-
-
-@dataclass
-class Position:
-    """Everything beside the arrays that a checkpoint must hold to go on bit for bit."""
-
-    epoch: int = 0
-    step: int = 0  # within the epoch
-    counter: int = 0  # over the whole run
-    history: dict[str, list[Any]] = field(default_factory=dict)
-    best_loss: float = math.inf  # or the score of another metric: less is better
-    best_epoch: int | None = None
-    waited: int = 0  # epochs since the best
-    epoch_seconds: float = 0.0
-    changes: list[dict[str, Any]] = field(default_factory=list)  # made by hand
 
 
 class Trainer:
@@ -499,4 +472,4 @@ def _measured(task: Task, validation: Mapping[str, Array]) -> Task:
     return replace(task, weighted="w" in validation)
 
 
-__all__ = ["Evaluation", "Position", "Progress", "Trainer", "edited"]
+__all__ = ["Evaluation", "Trainer", "edited"]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from schuss.train.loop import Progress
+from schuss.train.position import Progress
 
 REDRAW = 0.1  # seconds; a run that is over before shows nothing
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from schuss.train.loop import Progress, Trainer
+from schuss.train.loop import Trainer
+from schuss.train.position import Progress
 from schuss.train.progress import Bar
 
 

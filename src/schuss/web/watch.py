@@ -15,7 +15,8 @@ from schuss import nn
 from schuss.errors import UsageError
 from schuss.exec.loop import NativeLoop
 from schuss.train.callbacks import Run
-from schuss.train.loop import Progress, Trainer
+from schuss.train.loop import Trainer
+from schuss.train.position import Progress
 from schuss.viz.plane import principal
 from schuss.viz.runs import signature_kept
 from schuss.web import check_installed
