@@ -44,6 +44,13 @@ def test_it_trains_at_once_and_the_model_stays(small: Small, tab: Callable[..., 
     page.until("document.getElementById('play-epoch').textContent === '–'")
 
 
+def test_a_phone_shows_it_without_empty_room(small: Small, tab: Callable[..., Tab]) -> None:
+    """The map is square and as wide as the screen allows: the stage is no higher."""
+    page = tab(small.page.address, "play", phone=True)
+    assert page("#play-stage").bounding_box()["height"] <= 350
+    page("#play-leave").click()
+
+
 def test_points_are_seen_at_once_and_all_of_it_goes_with_them(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address, "play")
     page.until("Number(document.getElementById('play-epoch').textContent) > 0", 60)

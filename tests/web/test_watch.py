@@ -76,6 +76,7 @@ def test_what_fit_returned_can_be_looked_at(capsys: pytest.CaptureFixture[str]):
         assert (hello["mode"], hello["rows"], hello["rows_test"], hello["epochs"]) == ("view", 48, 16, 40)
         assert len(hello["path"]) == len(run.path) == len(hello["moments"])
         assert hello["history"]["loss"] == run.history["loss"]
+        assert hello["state"]["metrics"] == {}, "the loss of the rows held out is no metric of its own"
         assert repr(page) == f"page at {page.address}"
         assert capsys.readouterr().err == f"page at {page.address}\n"
     finally:

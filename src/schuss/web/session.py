@@ -131,8 +131,8 @@ class Session:
         """Where the run is."""
         history, epochs = self.history(), self.record.get("epochs") or 0
         last = {name: column[-1] for name, column in history.items() if column}
-        other = ("epoch", "loss", "lr", "seconds")
-        shown = {k: v for k, v in last.items() if k not in other and not k.startswith("lr/")}
+        other = ("epoch", "loss", "lr", "seconds", "gradient_norm")
+        shown = {k: v for k, v in last.items() if k not in other and not k.startswith(("lr/", "val_"))}
         return {
             "running": False,
             "paused": False,
