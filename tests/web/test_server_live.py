@@ -190,7 +190,7 @@ def test_a_rate_set_by_hand_is_held_or_scales_the_schedule(training: Any):
     assert run.live.state()["lr"] == pytest.approx(0.002)
     run.client.post("control", {"do": "scale", "value": 0.004})
     wait(lambda: run.live.state()["schedule"] == "scaled")
-    assert run.live.state()["lr"] > 0.004
+    wait(lambda: run.live.state()["lr"] > 0.004)  # it rises from there with the steps that follow
     assert [c.get("held") for c in run.trainer.run.changes] == [True, None]
 
 
