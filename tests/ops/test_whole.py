@@ -12,6 +12,7 @@ from schuss.nn.forward import forward_graph
 
 X = np.array([[-2.5, -1.5, -0.5, 0.5, 1.5], [2.5, 0.3, np.nan, np.inf, -np.inf], [0, 0, -0.0, 1e9, 7]], np.float32)
 BITS = X > 0
+WHOLE = np.arange(9).reshape(3, 3) % 5
 ALIKE = {
     **{name: (lambda m, x, name=name: getattr(m, name)(x)) for name in ("round", "isnan", "isinf", "isfinite", "flip")},
     **{f"{n} {a}": (lambda m, x, n=n, a=a: getattr(m, n)(x, axis=a)) for n in ("any", "all") for a in (None, 0, 1)},
@@ -21,6 +22,7 @@ ALIKE = {
     "dot of a matrix and a vector": lambda m, x: m.dot(x[::2], x[2]),
     "dot of a vector and a matrix": lambda m, x: m.dot(x[0, :2], x[::2, 3:]),
     "dot of matrices": lambda m, x: m.dot(x[:1], x[2:].T),
+    "dot of whole numbers": lambda m, x: m.dot(m.sort(WHOLE), WHOLE[0]),
     "dot of a number": lambda m, x: m.dot(x[0, 0], x[2]),
     "split in three": lambda m, x: m.split(x, 3)[1],
     "split at places": lambda m, x: m.concatenate(m.split(x, [1, 3, 2, -1], axis=1)[::-1], axis=1),

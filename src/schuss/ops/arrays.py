@@ -282,7 +282,11 @@ def dot(x: Any, y: Any) -> Any:
     left = x if ranks[0] == 2 else expand_dims(x, 0)
     right = y if ranks[1] == 2 else expand_dims(y, 1)
     ones = tuple(at for at, rank in enumerate(ranks) if rank == 1)
-    return squeeze(matmul(left, right), axis=ones) if ones else matmul(left, right)
+    if str(x.dtype) in FLOATS or str(y.dtype) in FLOATS:
+        product = matmul(left, right)
+    else:
+        product = sum(maps.mul(expand_dims(left, 2), expand_dims(right, 0)), axis=1)
+    return squeeze(product, axis=ones) if ones else product
 
 
 def _wide(x: Any) -> Any:

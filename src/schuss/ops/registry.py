@@ -84,7 +84,7 @@ class Op:
         text = f"{self.name}: takes {wanted} tensor{'s' * (wanted != 1)}, got {len(args)}"
         loose = args[wanted or 0 :]
         if len(self.attrs) == 1 and loose and all(isinstance(a, (int, np.integer)) for a in loose):
-            text += f"; give the numbers as one tuple: {self.attrs[0]}=({', '.join(map(str, loose))})"
+            text += f"; give the numbers as one tuple: {self.attrs[0]}={tuple(map(int, loose))}"
         return ShapeError(text)
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:

@@ -93,14 +93,16 @@ def _of_numbers(graph: Graph, dtype: str) -> Graph:
     if first.type.is_float:
         return graph
     new: dict[Node, Node] = {first: input_node("x0", TensorType(dtype, first.type.shape))}
-    try:
-        if first in reaching_an_index([first], graph.outputs):
-            raise UsageError("indices")
-        for node in graph.nodes:
-            if node not in new:
+    if first in reaching_an_index([first], graph.outputs):
+        raise UsageError("the model's input holds integers that stand for no numbers (indices)")
+    for node in graph.nodes:
+        if node not in new:
+            try:
                 new[node] = _again(node, [new[i] for i in node.inputs])
-    except SchussError:
-        raise UsageError("the model's input holds integers that stand for no numbers (indices)") from None
+            except SchussError as error:
+                raise UsageError(
+                    f"the model's input holds integers with which it does what no floats can: {error}"
+                ) from None
     return Graph((new[first], *others), tuple(new[o] for o in graph.outputs), graph.output_names)
 
 
