@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,31 @@ def test_to_an_optimizer_of_ones_own_it_is_said() -> None:
     model[0].requires_grad_(True)
     with pytest.warns(UserWarning, match="to 0.bias, 0.weight, unfrozen since, Own gives the step of the whole run"):
         run.resume(1)
+
+
+def test_to_one_with_slots_and_an_update_of_its_own_it_is_said() -> None:
+    """Derived from schuss.optim.Optimizer: only the base's update counts the steps of each parameter."""
+
+    @dataclass(frozen=True)
+    class Own(optim.Optimizer):
+        def slots(self) -> dict[str, float]:
+            return {"m": 0.0}
+
+        def update(self, params: Any, grads: Any, state: Any, step: Any) -> Any:
+            moments = {f"m/{n}": state[f"m/{n}"] * 0.9 + g for n, g in grads.items()}
+            return {n: w - moments[f"m/{n}"] * 0.01 for n, w in params.items()}, {
+                n: moments.get(n, v) for n, v in state.items()
+            }
+
+    model = net()
+    model[0].requires_grad_(False)
+    run = fit(model, Own(0.01), 2)
+    before = weights(model)["0.weight"].copy()
+    model[0].requires_grad_(True)
+    with pytest.warns(UserWarning, match="to 0.bias, 0.weight, unfrozen since, Own gives the step of the whole run"):
+        run.resume(1)
+    assert not any("missed" in name for name in run.state.arrays)
+    assert (weights(model)["0.weight"] != before).any()
 
 
 @pytest.mark.parametrize("ours, theirs", PAIRS, ids=IDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,6 +212,11 @@ class Optimizer(Configured):
 def scalar_name(scalar: str, group: str) -> str:
     """A group's scalar in the state; "" is the group of the parameters in none."""
     return f"{scalar}/{group}" if group else scalar
+
+
+def counts_own_steps(optimizer: Any) -> TypeGuard[Optimizer]:
+    """Whether it counts the steps of each parameter: the update of this base class does, one of the user's may not."""
+    return isinstance(optimizer, Optimizer) and type(optimizer).update is Optimizer.update
 
 
 def counted_apart(arrays: Iterable[str]) -> set[str]:

@@ -130,7 +130,10 @@ class Callback:
         """Before the first step."""
 
     def epoch(self, run: Run) -> Any:
-        """After each epoch; the model has the weights of that moment, and those it has then are trained on."""
+        """After each epoch; the model has the weights of that moment, and those it has then are trained on.
+
+        Numbers may be set (parameter.data = array), finite ones. UsageError out of fit for parameters that are frozen,
+        converted, replaced, added or removed: these act when a run begins."""
 
     def end(self, run: Run) -> Any:
         """After the last step, also of a run that was stopped."""
@@ -165,6 +168,12 @@ def call(callbacks: Iterable[Any], hook: str, run: Run) -> bool:
     """Call the hook of each; whether one of them asked to stop."""
     answers = [getattr(c, hook)(run) for c in callbacks if hasattr(c, hook)]
     return any(_is_true(answer) for answer in answers)
+
+
+def name_of(callback: Any) -> str:
+    """A callback as messages call it: the function's name, or the class's."""
+    given = callback.epoch if isinstance(callback, _Function) else callback
+    return str(getattr(given, "__name__", type(given).__name__))
 
 
 def _is_true(answer: Any) -> bool:

@@ -13,16 +13,14 @@ import numpy as np
 
 from schuss import nn
 from schuss.data import Orders
-from schuss.errors import UsageError
 from schuss.ir.executor import Array, Executor, Loop
-from schuss.nn.walk import frozen_names
-from schuss.optim import Optimizer
-from schuss.optim.base import LR_FACTOR
+from schuss.optim.base import LR_FACTOR, counts_own_steps
 from schuss.signature import Signature
-from schuss.train.callbacks import Run, State, as_callbacks, call
+from schuss.train.callbacks import Run, State, as_callbacks, call, name_of
 from schuss.train.control import Control
 from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.early_stop import early_stop
+from schuss.train.edits import check_untouched, edited
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.options import Options, without_data
 from schuss.train.position import Position, Progress
@@ -117,7 +115,7 @@ class Trainer:
     def count_apart(self, late: Iterable[str]) -> None:
         """Have the optimizer count the steps of these parameters apart: they were unfrozen during the run."""
         names = frozenset(late)
-        if names != self.task.late and isinstance(self.task.optimizer, Optimizer):
+        if names != self.task.late and counts_own_steps(self.task.optimizer):
             self.task = self.run.task = replace(self.task, late=names)
             self._make_step()
             vars(self).pop("loop", None)
@@ -221,18 +219,12 @@ class Trainer:
         if not self.callbacks:
             return False
         self.publish(self.weights())
-        halted = call(self.callbacks, hook, self.run)
-        self._check_frozen()
-        self._steer(edited(self.parameters, self.weights()))
+        halted = False
+        for callback in (c for c in self.callbacks if hasattr(c, hook)):
+            halted |= call((callback,), hook, self.run)
+            check_untouched(self.task.model, self.parameters, self.weights(), self.task.frozen)
+            self._steer(edited(self.parameters, self.weights(), f"fit: the callback {name_of(callback)}"))
         return halted
-
-    def _check_frozen(self) -> None:
-        """UsageError where a callback froze or unfroze parameters: what is learned is compiled into the step."""
-        if set(frozen_names(self.task.model)) != self.task.frozen:
-            raise UsageError(
-                "fit: a callback changed requires_grad, which acts when a run begins; return True from the callback to "
-                "end the run, change it then, and go on by run.resume"
-            )
 
     def _settle(self) -> None:
         """Where an exception came within an epoch, the position of the last snapshot."""
@@ -460,16 +452,9 @@ class Trainer:
         raise blown_up(self.step, {**self.arrays, **columns}, base + number, where, self.data)
 
 
-def edited(parameters: Mapping[str, Any], weights: Mapping[str, Array]) -> dict[str, Array]:
-    """The arrays param/NAME of a model's parameters that are not these weights any more: set by somebody."""
-    return {
-        f"param/{name}": p.data.copy() for name, p in parameters.items() if not np.array_equal(p.data, weights[name])
-    }
-
-
 def _measured(task: Task, validation: Mapping[str, Array]) -> Task:
     """The task on validation data, which may have weights where the training data have none."""
     return replace(task, weighted="w" in validation)
 
 
-__all__ = ["Evaluation", "Trainer", "edited"]
+__all__ = ["Evaluation", "Trainer"]

@@ -18,12 +18,13 @@ from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.nn.walk import frozen_names
 from schuss.optim import Optimizer
-from schuss.optim.base import MISSED, counted_apart
+from schuss.optim.base import MISSED, counted_apart, counts_own_steps
 from schuss.train.callbacks import Run, State
 from schuss.train.checkpoint import misfit
 from schuss.train.conduct import checkpoint_of, conduct, ready
 from schuss.train.early_stop import EarlyStop
-from schuss.train.loop import Trainer, edited
+from schuss.train.edits import check_resumable, edited
+from schuss.train.loop import Trainer
 from schuss.train.options import FREE, Options
 from schuss.train.settings import check_settings, settings, settings_of
 
@@ -41,6 +42,7 @@ def go_on(run: Run, epochs: int | None, changes: Mapping[str, Any]) -> Run:
     asked = replace(asked, epochs=asked.epochs if epochs is None else more(state, epochs))
     assert run.task is not None
     assert run.data is not None
+    check_resumable(run.model, state.arrays)
     task = replace(run.task, optimizer=asked.optimizer, frozen=frozenset(frozen_names(run.model)))
     on, columns = executor(asked.backend, asked.threads), (run.data, run.validation)
     trainer = Trainer(task, on, asked, state.key, *columns, run, state.signature)
@@ -90,13 +92,14 @@ def _take_up_run(trainer: Trainer, run: Run) -> None:
     check_settings(
         settings(trainer), found, "the run", "use the same, or leave resume out", REPLACEABLE | {"epochs", "frozen"}
     )
+    check_resumable(trainer.task.model, state.arrays)
     _take_up(trainer, state, run.model)
     trainer.run.path[:] = run.path
 
 
 def _take_up(trainer: Trainer, state: State, model: Any) -> None:
     arrays = _with_frozen(trainer, state)
-    changed = edited(trainer.parameters, _left(state)) if trainer.task.model is model else {}
+    changed = edited(trainer.parameters, _left(state), "resume: somebody") if trainer.task.model is model else {}
     if changed:  # by hand or by another training: the weights in the model are what is trained
         arrays |= {f"param/{name}": p.data.copy() for name, p in trainer.parameters.items()}
     name = misfit(trainer, arrays)
@@ -136,10 +139,10 @@ def _with_frozen(trainer: Trainer, state: State) -> dict[str, Array]:
     has = _by_parameter(trainer, trainer.arrays)
     arrays |= {name: trainer.arrays[name] for parameter in fresh for name in has[parameter]}
     arrays |= {n: np.full((), float(steps)) for n in (f"opt/{MISSED}/{p}" for p in fresh) if n in arrays}
-    if steps and fresh and not isinstance(trainer.task.optimizer, Optimizer):
+    if steps and fresh and not counts_own_steps(trainer.task.optimizer):
         warn(
             f"resume: to {', '.join(sorted(fresh))}, unfrozen since, {type(trainer.task.optimizer).__name__} gives the "
-            "step of the whole run; an optimizer derived from schuss.optim.Optimizer counts their own"
+            "step of the whole run; the update of schuss.optim.Optimizer counts their own"
         )
     return arrays
 

@@ -23,6 +23,7 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.holding import inert
 from schuss.nn.losses import weighted
 from schuss.optim import Optimizer, clip_grad_norm
+from schuss.optim.base import counts_own_steps
 from schuss.signature import Input
 from schuss.signature.form import ALONE, Form
 from schuss.signature.inputs import as_inputs, handed_over
@@ -196,7 +197,7 @@ def training(task: Task) -> Training:
     learned = {name: params[name] for name in grads}
     _check_learned(open_to, learned)
     first = task.optimizer.init({name: named[name].data for name in learned})
-    if task.late and isinstance(task.optimizer, Optimizer):
+    if task.late and counts_own_steps(task.optimizer):
         first = first | task.optimizer.counts_apart({name: named[name].data for name in learned}, task.late)
     state = {name: np.asarray(v) for name, v in first.items()}
     kept = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in state.items()}
