@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics as of_sklearn
 
@@ -312,3 +313,78 @@ def test_what_is_the_input_is_no_label():
     flags = (X > 0).astype("f4")
     model = fit(nn.Linear(4, 4), flags, flags, nn.BCEWithLogitsLoss(), epochs=1)
     np.testing.assert_allclose(schuss.predict(model, flags), model(flags), rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("ask", [schuss.predict, schuss.predict_proba, lambda m, x: m.predict(x)])
+def test_rows_without_an_answer_get_none(of_names, ask, bad):
+    x = X[:3].copy()
+    x[1, 2] = bad
+    with pytest.raises(DataError, match=rf"x: {bad} at row 1, column 2; fill or drop"):
+        ask(of_names, x)
+    frame = pd.DataFrame(X[:60], columns=list("abcd"))
+    model = fit(nn.Linear(4, 3), frame, LABELS[:60], nn.CrossEntropyLoss(), epochs=1)
+    with pytest.raises(DataError, match=rf"x: {bad} at row 1, column 'c'; fill or drop"):
+        ask(model, pd.DataFrame(x, columns=list("abcd"))[list("dcba")])
+    assert not np.isfinite(of_names(x)[1]).all()  # a call computes with what it gets
+
+
+def test_a_row_of_several_inputs_names_its_input():
+    model = fit(Both(), (X, X[:, :1]), LABELS, nn.CrossEntropyLoss(), epochs=1)
+    with pytest.raises(DataError, match=r"x\[1\]: nan at row 0, column 0"):
+        model.predict((X[:2], np.full((2, 1), np.nan, "f4")))
+
+
+class Both(nn.Module):
+    def __init__(self):
+        self.first, self.second = nn.Linear(4, 3), nn.Linear(1, 3)
+
+    def forward(self, a, b):
+        return self.first(a) + self.second(b)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, np.int8, np.uint8, bool])
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.HuberLoss(), lambda p, y: schuss.mean(abs(p[:, 0] - y))])
+def test_whole_numbers_are_measured_as_numbers(kind, loss):
+    y = np.round(3 + X[:, 0]).clip(0).astype(kind)
+    trained = y + 5 if kind is not bool else y.astype("f4")  # beyond a label of one output
+    model = fit(nn.Linear(4, 1), X, trained, loss, epochs=1)
+    found = schuss.evaluate(model, (X, y), backend="reference")
+    pred, truth = model(X)[:, 0].astype("f8"), y.astype("f8")
+    assert found["mean_absolute_error"] == pytest.approx(of_sklearn.mean_absolute_error(truth, pred))
+    assert found["r2"] == pytest.approx(of_sklearn.r2_score(truth, pred))
+
+
+def test_bytes_that_are_input_and_target_are_measured_in_the_models_scale():
+    images = RNG.integers(0, 256, (60, 2, 2), dtype=np.uint8)
+    model = fit(nn.Sequential(nn.Flatten(), nn.Linear(4, 4), Square()), images, images, nn.MSELoss(), epochs=1)
+    found = schuss.evaluate(model, (images, images), backend="reference")
+    assert found["root_mean_squared_error"] == pytest.approx(np.sqrt(found["loss"]), rel=1e-5)
+
+
+class Square(nn.Module):
+    def forward(self, x):
+        return schuss.reshape(x, (x.shape[0], 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [([nn.Linear(4, 1)], r"is a list; chain layers by nn.Sequential"), ((nn.Linear(4, 1),), "is a tuple; chain layers"),
+     ("m.model", r"is a str; schuss.load\(path\)"), (None, "is a NoneType; give an nn.Module")],
+)  # fmt: skip
+def test_what_is_no_model_is_refused(model, words, tmp_path):
+    asks = [
+        lambda: fit(model, X, X[:, 0], nn.MSELoss()),
+        lambda: schuss.evaluate(model, (X, X[:, 0]), loss=nn.MSELoss()),
+        lambda: schuss.predict(model, X),
+    ]
+    for ask in asks:
+        with pytest.raises(UsageError, match=f"the model cannot be called, it {words}"):
+            ask()
+
+
+def test_save_names_the_order_of_its_arguments(of_names):
+    with pytest.raises(
+        UsageError, match=r"save: the model comes first, then the file: schuss.save\(model, 'a.model'\)"
+    ):
+        schuss.save("a.model", of_names)

@@ -20,14 +20,14 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import graph_signature, signature_of
-from schuss.nn.walk import model_of
-from schuss.signature import CLASSIFICATION, Input, Signature
+from schuss.nn.walk import callable_model
+from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
 from schuss.train.checks import accuracy_for, predictions
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name
-from schuss.train.source import columns_of, source_for
+from schuss.train.source import OF_NUMBERS, columns_of, source_for
 from schuss.train.step import Metric, Task
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ def evaluate(
     metrics  functions of (pred, target) that give one value an example or a scalar
 
     The result has "loss"; of a classifier "accuracy", a share; of a model that gives as many numbers as targets have
-    "mean_absolute_error", "root_mean_squared_error" and, where the targets differ, "r2"; and the metrics by name.
+    "mean_absolute_error", "root_mean_squared_error" and, where the targets differ, "r2", integers and bools measured as
+    floats; and the metrics by name. With several numbers an example these are of all numbers together: r2 is
+    1 - sum (y - pred)^2 / sum (y - mean of y's column)^2, scikit-learn's r2_score(multioutput="variance_weighted").
 
         schuss.evaluate(model, (x_test, y_test))["accuracy"]
 
     Raises UsageError if the loss is not known, DataError or ShapeError for data that do not fit the model.
     """
-    model = model_of(model)
+    model = callable_model(model, "evaluate")
     nn.initialize(model)
     signature = signature_of(model) or Signature()
     source = source_for(signature, data, "test", "evaluate")
@@ -71,14 +73,24 @@ def evaluate(
     task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     measured = Evaluation(task, executor(backend, threads), found)(weights)
-    of_classes = labels or (isinstance(task.loss, nn.Loss) and task.loss.admits.task != "numbers")
-    if of_classes or found["y"].dtype.kind != "f" or task.form != ALONE or any(i.keyed for i in task.inputs):
-        return measured
-    if not _comparable(task):  # to a loss of one's own
+    if labels or not _are_numbers(task, signature):
         return measured
     xs = tuple(found[f"x{i}"] for i in range(len(task.inputs)))
-    errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, found["y"])
+    y = Input("y", task.target, task.target_scale).prepared(found["y"], model_dtype(model))
+    errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, y)
     return {"loss": measured.pop("loss"), **errors, **measured}
+
+
+def _are_numbers(task: Task, signature: Signature) -> bool:
+    """Whether outputs and targets are numbers of one meaning. Integers are if the loss compares numbers, or the model
+    was trained on such."""
+    if task.form != ALONE or any(i.keyed for i in task.inputs):
+        return False
+    if isinstance(task.loss, nn.Loss) and task.loss.admits.task != "numbers":
+        return False
+    trained = signature.output is not None and signature.output.task == REGRESSION
+    known = task.target.is_float or isinstance(task.loss, OF_NUMBERS) or trained
+    return known and _comparable(task)  # to a loss of one's own they may be anything
 
 
 def _comparable(task: Task) -> bool:

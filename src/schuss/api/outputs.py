@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from schuss import nn
-from schuss.data import as_array
+from schuss.data import as_array, check_finite
 from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
-from schuss.nn.walk import model_of
+from schuss.nn.walk import callable_model
 from schuss.signature import CLASSIFICATION, Signature
 
 if TYPE_CHECKING:
@@ -53,18 +53,21 @@ class Outputs:
         return np.concatenate([1 - self.values, self.values], axis=1)
 
 
-def outputs_of(model: Any, x: Any) -> Outputs:
-    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model or there are none, or
-    the model does not give each row one.
+def outputs_of(model: Any, x: Any, owner: str = "predict") -> Outputs:
+    """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model, hold NaN or infinity or
+    there are none, or the model does not give each row one.
 
     x  an array or a data frame, or a tuple of them for a model of several inputs
     """
-    signature, model = signature_of(model), model_of(model)
-    xs: tuple[Any, ...] = x if isinstance(x, tuple) else (x,)
-    xs = tuple(as_array(a, "x") for a in (xs if signature is None else signature.in_order(xs)))
+    signature, model = signature_of(model), callable_model(model, owner)
+    given: tuple[Any, ...] = x if isinstance(x, tuple) else (x,)
+    given = given if signature is None else signature.in_order(given)
+    xs = tuple(as_array(a, "x") for a in given)
     xs = xs if len(xs) > 1 else (fitted(signature, xs[0]),)
     if not len(xs[0]):
         raise DataError("there are no rows: give at least one example")
+    for i, (array, frame) in enumerate(zip(xs, given, strict=True)):
+        check_finite(array, "x" if len(xs) == 1 else f"x[{i}]", frame)
     parts = []
     for i in range(0, len(xs[0]), ROWS):
         rows = [a[i : i + ROWS] for a in xs]
@@ -96,7 +99,7 @@ def predict(model: Any, x: Any) -> Array:
 
         schuss.predict(model, x_test)  # array(['cat', 'dog', ...])
 
-    DataError for rows that do not fit the model.
+    DataError for rows that do not fit the model, and for NaN and infinity, by row and column; model(x) takes these.
     """
     signature, outputs = signature_of(model), outputs_of(model, x)
     chosen = None if signature is None else _chosen(signature, outputs)
@@ -108,16 +111,18 @@ def predict(model: Any, x: Any) -> Array:
 
 
 def predict_proba(model: Any, x: Any) -> Array:
-    """The probabilities of the classes for rows, [N, classes], in the order of the labels (`model.signature.classes`).
+    """The probabilities of the classes for rows, [N, classes]: of labels in the order 0, 1, ..., of names in that of
+    `model.signature.classes`, which is None for labels.
 
     Of a model of one output, trained with BCEWithLogitsLoss, [N, 2]: of class 0 and of class 1. Of sequences and images
     in the shape of the model's outputs, [N, classes, ...] or as the loss's axis says. Arguments of predict.
 
         schuss.predict_proba(model, x_test).argmax(axis=1)
 
-    UsageError for a model whose loss does not say what probabilities are: of numbers, or with a loss of one's own.
+    DataError as predict. UsageError for a model whose loss does not say what probabilities are: of numbers, or with a
+    loss of one's own.
     """
-    signature, outputs = signature_of(model), outputs_of(model, x)
+    signature, outputs = signature_of(model), outputs_of(model, x, "predict_proba")
     name = _loss_name(signature)
     if signature is None or signature.loss is None:
         raise UsageError(

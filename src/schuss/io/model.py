@@ -27,7 +27,7 @@ from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import Types, forward, forward_graph, model_dtype, prepared_types
 from schuss.nn.holding import graph_signature, own_signature
-from schuss.nn.walk import freeze_names, frozen_names, model_of
+from schuss.nn.walk import callable_model, freeze_names, frozen_names
 from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
 from schuss.signature.signature import settings_of
@@ -64,7 +64,9 @@ def save(
 
     Raises UsageError if the inputs are not known, OSError if the file cannot be written (an old one stays).
     """
-    model = model_of(model)
+    if isinstance(model, (str, os.PathLike)):
+        raise UsageError(f"save: the model comes first, then the file: schuss.save(model, {os.fspath(model)!r})")
+    model = callable_model(model, "save")
     nn.initialize(model)
     signature = nn.signature_of(model) or (_first_layer(model) if inputs is None else Signature())
     if inputs is not None:

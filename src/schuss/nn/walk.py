@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -42,6 +43,19 @@ class Trained:
 def model_of(given: Any) -> Any:
     """The model itself, where a run of fit is given in its place."""
     return given.model if isinstance(given, Trained) else given
+
+
+def callable_model(given: Any, owner: str) -> Any:
+    """model_of. UsageError for what cannot be called, as a list of layers."""
+    model = model_of(given)
+    if not callable(model):
+        mend = "give an nn.Module or another object with __call__(self, x)"
+        if isinstance(model, (list, tuple)):
+            mend = "chain layers by nn.Sequential(*layers)"
+        elif isinstance(model, (str, os.PathLike)):
+            mend = "schuss.load(path) gives the model of a file"
+        raise UsageError(f"{owner}: the model cannot be called, it is a {type(model).__name__}; {mend}")
+    return model
 
 
 def children(value: Any) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from schuss.exec import executor
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import signature_of
-from schuss.nn.walk import Trained, frozen_names
+from schuss.nn.walk import Trained, callable_model, frozen_names
 from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
 from schuss.signature.form import ALONE, rows_of, taken_apart
@@ -149,7 +149,7 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
         raise UsageError(
             "fit: got a run in place of a model: run.resume(epochs) goes on with it, fit(run.model, ...) begins another"
         )
-    parameters = nn.named_parameters(model)
+    parameters = nn.named_parameters(callable_model(model, "fit"))
     if not parameters:
         raise UsageError("fit: the model has no parameters to learn")
     nn.initialize(model, asked.seed)
