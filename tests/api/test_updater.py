@@ -101,3 +101,35 @@ def test_mistakes():
         at_work.step(gradients(model))
     with pytest.raises(UsageError, match="has no parameters"):
         schuss.Updater(nn.Tanh(), optim.SGD())
+
+
+def test_what_is_no_gradient_of_the_model_is_refused():
+    model = net()
+    at_work, right = updater(model, optim.SGD(0.1)), gradients(model)
+    before = nn.state_dict(model)
+    for wrong, message in (
+        ({**right, "2.weight": np.ones((), np.float32)}, r"gradient of 2\.weight is \[\] and the parameter \[1, 5\]"),
+        ({**right, "2.bias": np.ones((1, 1), np.float32)}, r"is \[1, 1\] and the parameter \[1\]"),
+        ({**right, "3.bias": np.ones(1, np.float32)}, r"no parameter 3\.bias"),
+        (list(right.values()), "a dict of gradients, got list"),
+        (None, "got NoneType"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            at_work.step(wrong)
+    assert all(np.array_equal(w, nn.state_dict(model)[n]) for n, w in before.items())
+
+
+GROUPED = optim.Adam(0.1, groups=[optim.Group("2", lr=optim.OneCycle(0.1, steps=2))])
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD(optim.Cosine(0.1, steps=2)), GROUPED], ids=["one", "of a group"])
+def test_no_step_beyond_the_end_of_a_schedule(optimizer):
+    model = net()
+    at_work = updater(model, optimizer)
+    for _ in range(2):
+        at_work.step(gradients(model))
+    with pytest.raises(UsageError, match="has 2 steps, which are done"):
+        at_work.step(gradients(model))
+    at_work = updater(model, optim.SGD(optim.Cosine(0.1, steps=1, min_lr=0.01)))
+    for _ in range(3):
+        at_work.step(gradients(model))

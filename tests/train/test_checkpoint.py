@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import random
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 import schuss
-from schuss import nn, optim, paths
+from schuss import nn, ops, optim, paths
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
 from schuss.train import checkpoint as checkpoints
@@ -286,6 +288,70 @@ def test_a_checkpoint_of_another_model(saved):
                     batch_size=20, validation=None, seed=0)  # fmt: skip
     with pytest.raises(ModelFileError, match=r"model\.safetensors\.ckpt: does not fit this run \(param/0\.weight"):
         Checkpoint(beside(saved), SETTINGS).resume(other)
+
+
+def _off(k: float, power: int = 2) -> Any:
+    """A loss."""
+    return lambda pred, y: ops.mean(abs(pred[:, 0] - y) ** power * k)
+
+
+class Held(nn.Loss):
+    """A loss with a number that is no plain attribute."""
+
+    def __init__(self, k: float) -> None:
+        self.inner = [k]
+
+    def __call__(self, pred: Any, target: Any) -> Any:
+        return _off(self.inner[0])(pred, target)
+
+
+def _layer(f: Any) -> Any:
+    return f
+
+
+def _rate(lr: float) -> Any:
+    return lambda step: lr / (1.0 + step)
+
+
+def _metric(k: float) -> Any:
+    return lambda pred, y: k * ops.abs(pred[:, 0] - y)
+
+
+@pytest.mark.parametrize(
+    ("begun", "change"),
+    [
+        ({"loss": _off(1.0)}, {"loss": _off(1.0, power=1)}),
+        ({"loss": functools.partial(_off(1.0).__call__)}, {"loss": functools.partial(_off(0.5).__call__)}),
+        ({"loss": Held(1.0)}, {"loss": Held(0.5)}),
+        ({}, {"optimizer": optim.SGD(lr=_rate(0.2))}),
+        ({}, {"metrics": {"mae": _metric(2)}}),
+        ({}, {"model": nn.Sequential(nn.Linear(4, 1), _layer(ops.sin))}),
+    ],
+    ids=["function", "partial", "class", "schedule", "metric", "layer"],
+)
+def test_functions_of_ones_own_are_compared_by_what_they_compute(begun, change, tmp_path):
+    x = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
+    given = {
+        "model": nn.Sequential(nn.Linear(4, 1), _layer(ops.tanh)),
+        "loss": _off(1.0),
+        "optimizer": optim.SGD(lr=_rate(0.1)),
+        "metrics": {"mae": _metric(1)},
+        **begun,
+    }
+
+    def run(epochs: int, **changed: Any) -> Any:
+        model, *_ = (asked := {**given, **changed}).values()
+        rest = {name: value for name, value in asked.items() if name != "model"}
+        return schuss.fit(
+            model, (x, x[:, 1]), **rest, epochs=epochs, backend="reference", checkpoint=tmp_path / "c",
+            resume=tmp_path / "c", progress=False,
+        )  # fmt: skip
+
+    run(2)
+    assert run(3).epochs == 3
+    with pytest.raises(UsageError, match="computes something else than in the run that was stopped; use the same"):
+        run(4, **change)
+    assert run(4).epochs == 4
 
 
 def test_every_cut_is_found(saved):

@@ -54,11 +54,10 @@ class Updater:
     def step(self, gradients: Mapping[str, Any]) -> None:
         """One update, from gradients by parameter name as schuss.grad gives them for a model; None leaves one as it is.
 
-        UsageError for gradients that are not those of the model, or a parameter unfrozen since the Updater was made.
+        UsageError for gradients that are not those of the model, in names or shapes, for a parameter unfrozen since the
+        Updater was made, and for a step beyond the end of a schedule, whose rate would stay 0.
         """
-        missing = [name for name in self._parameters if name not in gradients]
-        if missing:
-            raise UsageError(f"step: there is no gradient of {missing[0]}; give those of schuss.grad for this model")
+        self._check(gradients)
         frozen = set(frozen_names(self.model))
         if self._frozen - frozen:
             names = ", ".join(sorted(self._frozen - frozen))
@@ -74,6 +73,29 @@ class Updater:
             self._parameters[name].data = value
         self.state = self.state | state | missed
         self.steps += 1
+
+    def _check(self, gradients: Mapping[str, Any]) -> None:
+        """UsageError where the next step cannot be what is meant."""
+        hint = "give those of schuss.grad for this model, by name"
+        if not isinstance(gradients, Mapping):
+            raise UsageError(f"step: takes a dict of gradients, got {type(gradients).__name__}; {hint}")
+        if missing := [name for name in self._parameters if name not in gradients]:
+            raise UsageError(f"step: there is no gradient of {missing[0]}; {hint}")
+        for name, parameter in self._parameters.items():
+            given = gradients[name]
+            if given is not None and np.shape(given) != parameter.data.shape:
+                raise UsageError(
+                    f"step: the gradient of {name} is {list(np.shape(given))} and the parameter "
+                    f"{list(parameter.data.shape)}; {hint}"
+                )
+        if unknown := [name for name in gradients if name not in self._parameters]:
+            raise UsageError(f"step: the model has no parameter {unknown[0]}; {hint}")
+        if self._rates.end is not None and self.steps >= self._rates.end[1]:
+            schedule, steps = self._rates.end
+            raise UsageError(
+                f"step: the schedule {schedule} has {steps} steps, which are done, and its rate stays 0 from here; "
+                "give the optimizer a longer one"
+            )
 
     def _missed(self, learned: list[str]) -> dict[str, Array]:
         """The optimizer's counts for parameters that have no part in the next step."""

@@ -292,7 +292,7 @@ class Sequential(Layer):
         )
 
     def config(self) -> dict[str, Any]:
-        return {"type": "Sequential", "layers": [layer.config() for layer in self.layers]}
+        return {"type": "Sequential", "layers": [plain(layer) for layer in self.layers]}
 
     def __repr__(self) -> str:
         return Module.__repr__(self)

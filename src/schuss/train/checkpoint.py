@@ -19,11 +19,12 @@ import numpy as np
 
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_sealed, read_tensors, write_tensors
+from schuss.ir.executor import Step
 from schuss.optim.base import STEERING, counted_apart
 from schuss.paths import check_writable
 from schuss.train.loop import Trainer
 from schuss.train.position import Position
-from schuss.train.settings import check_settings
+from schuss.train.settings import check_settings, computed
 from schuss.train.weights import DATA
 from schuss.version import __version__
 
@@ -45,13 +46,21 @@ class Checkpoint:
         self.settings = dict(settings)
         self._mend = mend
         self._written = 0.0
+        self._known: tuple[Step | None, str] = (None, "")
 
     def save(self, trainer: Trainer) -> None:
         """Write the trainer's last snapshot. OSError if it cannot be written; an old checkpoint stays."""
         position, curve = asdict(trainer.position), trainer.curve.columns()
-        meta = {"schuss": __version__, "settings": self.settings, "position": position, "curve": curve}
+        meta = {"schuss": __version__, "settings": self.settings, "position": position, "curve": curve,
+                "step": self._computed(trainer)}  # fmt: skip
         write_tensors(self.path, trainer.snapshot(), meta)
         self._written = time.monotonic()
+
+    def _computed(self, trainer: Trainer) -> str:
+        """A checksum of the step's graph."""
+        if self._known[0] is not trainer.step:
+            self._known = (trainer.step, computed(trainer.step.graph))
+        return self._known[1]
 
     def hook(self, trainer: Trainer) -> Callable[[bool], None]:
         """To be called with whether an epoch has ended: saves then, and every few seconds."""
@@ -101,6 +110,12 @@ class Checkpoint:
         if "schuss" not in meta:  # version 0.1.0 measured no accuracy of targets 0 and 1 that are floats
             trainer.measure_only(n.removeprefix("sum/") for n in arrays if n.startswith("sum/"))
         name = misfit(trainer, arrays)
+        # Functions of the user's own are compared by what they compute. Another version may compute the same otherwise.
+        if not name and meta.get("schuss") == __version__ and meta.get("step") != self._computed(trainer):
+            raise UsageError(
+                f"cannot resume {self.path}: the model, the loss, a metric, the optimizer or its schedule computes "
+                f"something else than in the run that was stopped; {self._mend}"
+            )
         if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
         position = _position(meta.get("position"))

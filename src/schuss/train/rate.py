@@ -110,6 +110,12 @@ class Rates:
             made |= rate.steered(value, hold, step)
         return {name: value for name, value in made.items() if name in self._state}
 
+    @cached_property
+    def end(self) -> tuple[str, int] | None:
+        """The schedule that ends first, and after how many steps nothing of its rate is left; None if none does."""
+        ends = [(type(r.given).__name__, r.given.length) for r in self._rates if isinstance(r.given, Schedule)]
+        return min(((name, n) for name, n in ends if n is not None), key=lambda e: e[1], default=None)
+
     def holds(self, hold: bool) -> bool:
         """Whether holding the rate is something else than changing it: whether there is a schedule."""
         return hold and any(callable(rate.given) for rate in self._rates)

@@ -12,6 +12,7 @@ import numpy as np
 from schuss import nn, optim
 from schuss.errors import SchussError, UsageError
 from schuss.ir.executor import Array
+from schuss.ir.graph import Graph, Node, topological
 from schuss.train.loop import Trainer
 from schuss.train.options import ABOUT, BEFORE, FREE, Options
 from schuss.train.step import Task
@@ -39,6 +40,20 @@ def settings_of(
     }
     kept = [name for name in ABOUT if name == "epochs" or (name not in FREE and name not in COLUMNS)]
     return {name: described(getattr(asked, name)) for name in kept} | resolved
+
+
+def computed(graph: Graph) -> str:
+    """A checksum of what a step computes: of every operation, with the values of its constants."""
+    number: dict[Node, int] = {}
+    found = hashlib.blake2b(digest_size=16)
+    for node in topological([*graph.inputs, *graph.outputs]):
+        attrs = {n: _checksum(v) if isinstance(v, np.ndarray) else repr(v) for n, v in sorted(node.attrs.items())}
+        found.update(f"{node.op} {[number[i] for i in node.inputs]} {node.type} {attrs}\n".encode())
+        number[node] = len(number)
+    found.update(
+        str([(name, number[node]) for name, node in zip(graph.output_names, graph.outputs, strict=True)]).encode()
+    )
+    return found.hexdigest()
 
 
 def described(value: Any) -> Any:
@@ -117,4 +132,4 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-__all__ = ["check_settings", "described", "settings", "settings_of"]
+__all__ = ["check_settings", "computed", "described", "settings", "settings_of"]
