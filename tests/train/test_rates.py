@@ -166,3 +166,65 @@ def test_a_schedule_of_ones_own_may_act_after_an_epoch():
     trainer = trainer_of(optim.SGD(Halved()))
     trainer.train()
     assert trainer.run.history["lr"] == [0.1, 0.05, 0.025]
+
+
+def below(t: Any) -> Any:
+    return 0.02 - t * 0.001
+
+
+class Falls(optim.Schedule):
+    def at(self, t: Any) -> Any:
+        return 0.02 - t * 0.001
+
+
+class Dips(optim.Schedule):
+    """Below 0 in the middle of an epoch only, and made for one step: a vector of them does not go through."""
+
+    def at(self, t: Any) -> Any:
+        return schuss.reshape(schuss.abs(t - 35.0) - 4.0, shape=())
+
+
+class Rises(optim.Schedule):
+    def at(self, t: Any) -> Any:
+        return t * 0.001 - 0.029
+
+
+class Bounces(optim.Schedule):
+    def at(self, t: Any) -> Any:
+        return t * 0.0 + 0.01
+
+    def after_epoch(self, history: Any, rate: float) -> float:
+        return -rate
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        Falls(),
+        optim.Warmup(Falls(), 3),
+        optim.Warmup(below, 3),
+        Dips(),
+        below,
+    ],
+    ids=["own", "own in warmup", "function in warmup", "one step at a time", "function"],
+)
+def test_no_rate_below_0_at_any_step(rate: Any) -> None:
+    with pytest.raises(UsageError, match=r"optimizer: lr is -\S+ at step \d+ of 90: a rate below 0 climbs"):
+        trainer_of(optim.SGD(rate))
+    with pytest.raises(UsageError, match=r"optimizer: lr/2 is -\S+ at step \d+ of 90: a rate below 0 climbs"):
+        trainer_of(optim.Adam(0.1, groups=[optim.Group("2", lr=rate)]))
+
+
+def test_only_the_steps_that_are_to_be_done_count() -> None:
+    """A rate that was below 0 in the past of a run, and one that is held by hand."""
+    run = trainer_of(optim.SGD(0.001), epochs=1).train()
+    assert run.resume(1, optimizer=optim.SGD(Rises())).history["lr"][-1] == pytest.approx(0.03)
+    held = trainer_of(optim.SGD(lambda t: 0.02 - t * 0.0002))
+    held.rates.check_sign(0, 1000, held.rates.set(0.01, True, 0, held.arrays))
+    with pytest.raises(UsageError, match=r"lr is -0\.0002 at step 101 of 1000"):
+        held.rates.check_sign(0, 1000, held.arrays)
+
+
+def test_a_schedule_that_goes_below_0_after_an_epoch() -> None:
+    with pytest.raises(UsageError, match=r"the schedule Bounces makes the rate -0\.01 after an epoch"):
+        trainer_of(optim.SGD(Bounces())).train()

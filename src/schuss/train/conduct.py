@@ -30,6 +30,7 @@ def ready(trainer: Trainer) -> Trainer:
         kept = checkpoint_of(trainer, trainer.options.checkpoint)
         check_place(kept.path, "the checkpoint")
         kept.check_replaceable()
+    trainer.rates.check_sign(trainer.position.counter, trainer.options.epochs * trainer.steps, trainer.arrays)
     _ = trainer.loop  # compiled, and its data looked at
     if trainer.signature is not None:
         nn.set_signature(trainer.task.model, trainer.signature)

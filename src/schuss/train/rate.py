@@ -34,6 +34,22 @@ def schedule_of(optimizer: Any) -> Callable[[int], float | None]:
     return at
 
 
+LOOKED_AT = 10_000  # steps of a schedule, at most, before a run: they cost a millisecond, in one evaluation
+ONE_BY_ONE = 100  # of a function that takes one step at a time
+
+
+def _perhaps_below_0(given: Callable[[Any], Any], first: int, steps: int) -> Array:
+    """Steps from first to before `steps` at which a schedule is below 0, by a look at many of them at once; of one that
+    cannot be asked so, some evenly spread."""
+    at = np.unique(np.linspace(first, steps - 1, min(steps - first, LOOKED_AT)).astype(np.int64))
+    try:
+        graph = trace(given, [TensorType("int64", at.shape)])
+        rates = np.broadcast_to(run_graph(graph, [at])[graph.outputs[0]], at.shape)
+    except Exception:  # a function of the user's, made for one step
+        return at[np.unique(np.linspace(0, len(at) - 1, ONE_BY_ONE).astype(np.int64))]
+    return at[rates < 0.0][:ONE_BY_ONE]
+
+
 @dataclass(frozen=True)
 class _Rate:
     """A group's: the schedule or number it has, and the arrays through which it is steered."""
@@ -122,16 +138,24 @@ class Rates:
 
     def check(self, columns: Collection[str], epochs: int, steps: int) -> None:
         """Before a run of so many epochs and steps. UsageError if a schedule needs a column that the history will not
-        have, leaves nothing of the rate before the last step, or ends below 0."""
+        have, or leaves nothing of the rate before the last step."""
         for rate in self._rates:
             if isinstance(rate.given, Schedule):
                 rate.given.check(columns)
                 _check_length(rate.given, epochs, steps)
-            elif callable(rate.given) and (rate.scheduled(steps - 1) or 0.0) < 0.0:
-                raise UsageError(
-                    f"optimizer: lr is {rate.scheduled(steps - 1):.3g} at step {steps - 1}, the last of {epochs} "
-                    "epochs: a rate below 0 climbs; keep it from falling further, as with schuss.maximum(rate, 0.0)"
-                )
+
+    def check_sign(self, first: int, steps: int, arrays: Mapping[str, Array]) -> None:
+        """Before a run from the step `first` to so many in total. UsageError if a rate is below 0 at one of them; of
+        more than 10,000 it looks at so many."""
+        for rate in (each for each in self._rates if callable(each.given) and first < steps):
+            for step in _perhaps_below_0(rate.given, first, steps).tolist():
+                lr = rate.at(step, arrays) or 0.0
+                if lr < 0.0:
+                    column = f"lr/{rate.group}" if rate.group else "lr"
+                    raise UsageError(
+                        f"optimizer: {column} is {lr:.3g} at step {step} of {steps}: a rate below 0 climbs; keep it "
+                        "from falling so far, as with schuss.maximum(rate, 0.0)"
+                    )
 
     def after_epoch(
         self, history: Mapping[str, Sequence[float]], step: int, arrays: Mapping[str, Array]
@@ -144,6 +168,11 @@ class Rates:
             if asked is None or not before or arrays.get(rate.held) or rate.factor not in self._state:
                 continue
             after = float(asked(history, before))
+            if after < 0.0:
+                raise UsageError(
+                    f"optimizer: the schedule {type(rate.given).__name__} makes the rate {after:.3g} after an epoch, "
+                    "and a rate below 0 climbs; give at least 0 from after_epoch"
+                )
             if after != before and math.isfinite(after):
                 made[rate.factor] = np.asarray(float(arrays[rate.factor]) * (after / before))
         return made

@@ -47,8 +47,9 @@ def go_on(run: Run, epochs: int | None, changes: Mapping[str, Any]) -> Run:
     on, columns = executor(asked.backend, asked.threads), (run.data, run.validation)
     trainer = Trainer(task, on, asked, state.key, *columns, run, state.signature)
     _take_up(trainer, state, run.model)
+    ready(trainer)
     run.stopped = None
-    return conduct(ready(trainer))
+    return conduct(trainer)
 
 
 def more(state: State, epochs: Any) -> int:
