@@ -310,9 +310,13 @@ def test_several_yes_or_no_an_example(kind, tmp_path):
 
 
 def test_what_is_the_input_is_no_label():
+    """By value: an array, a copy of it and a list of its numbers are one."""
     flags = (X > 0).astype("f4")
-    model = fit(nn.Linear(4, 4), flags, flags, nn.BCEWithLogitsLoss(), epochs=1)
-    np.testing.assert_allclose(schuss.predict(model, flags), model(flags), rtol=1e-6)
+    for y in (flags, flags.copy(), flags.astype("f8"), flags.tolist()):
+        model = fit(nn.Linear(4, 4), flags, y, nn.BCEWithLogitsLoss(), epochs=1)
+        np.testing.assert_allclose(schuss.predict(model, flags), model(flags), rtol=1e-6)
+    model = fit(nn.Linear(4, 4), flags, 1 - flags, nn.BCEWithLogitsLoss(), epochs=1)
+    assert set(np.unique(schuss.predict(model, flags))) <= {0, 1}
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

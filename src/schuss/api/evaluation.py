@@ -20,11 +20,12 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import graph_signature, signature_of
+from schuss.nn.loss import ElementLoss
 from schuss.nn.walk import callable_model
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
-from schuss.train.checks import accuracy_for, predictions
+from schuss.train.checks import Forward, accuracy_for
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name
 from schuss.train.source import OF_NUMBERS, columns_of, source_for
@@ -65,7 +66,7 @@ def evaluate(
     source = source_for(signature, data, "test", "evaluate")
     task, found = task_on(model, source.x, source.y, loss)
     labels = signature.output is not None and signature.output.task == CLASSIFICATION
-    right = accuracy_for(task, found["y"]) if labels else None
+    right = accuracy_for(task, Forward(task), found["y"]) if labels else None
     of_integers = signature.is_classifier and signature.target is not None and not signature.target.is_float
     if signature.is_classifier and (found["y"].dtype.kind in "iu" or (of_integers and right is None)):
         _check_labels(task, found["y"])
@@ -95,7 +96,9 @@ def _are_numbers(task: Task, signature: Signature) -> bool:
 
 def _comparable(task: Task) -> bool:
     """Whether the model gives as many numbers for an example as the target has."""
-    pred = predictions(task)
+    if isinstance(task.loss, ElementLoss) and task.target.is_float:  # it has compared them
+        return True
+    pred = Forward(task).predictions
     return pred is not None and pred.rank > 0 and _size(pred) == _size(task.target)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,23 @@ from schuss.train.step import Task
 LOOKED_AT = 8  # examples whose predictions are looked at
 
 
+class Forward:
+    """A model's forward pass on a task's inputs, traced when it is asked for, and once."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    @cached_property
+    def graph(self) -> Graph:
+        task = self._task
+        return forward_graph(task.model, prepared_types(task.model, task.inputs), acting=task.acting)
+
+    @property
+    def predictions(self) -> TensorType | None:
+        """The type of the model's predictions; None where it gives several."""
+        return self.graph.outputs[0].type if len(self.graph.outputs) == 1 else None
+
+
 def accuracy(pred: Any, target: Any) -> Any:
     """1 for each example whose largest output (or, with one output, whose sign) is its label's, else 0. [N]
 
@@ -37,7 +55,7 @@ def accuracy(pred: Any, target: Any) -> Any:
     return ops.cast(ops.equal(chosen, ops.cast(target, dtype="int64")), dtype=pred.dtype)
 
 
-def accuracy_for(task: Task, y: Array, held: Array | None = None) -> Any:
+def accuracy_for(task: Task, forward: Forward, y: Array, held: Array | None = None) -> Any:
     """The accuracy that goes with the task on targets y, and those held out; None where they are no labels.
 
     Labels are what the loss takes for labels: for one that asks yes or no, numbers that are all 0 or 1, one an example;
@@ -46,7 +64,7 @@ def accuracy_for(task: Task, y: Array, held: Array | None = None) -> Any:
     loss, target = task.loss, task.target
     if task.form != ALONE or target.rank == 0 or (target.is_float and not _asks_yes_or_no(loss)):
         return None
-    pred = predictions(task)
+    pred = forward.predictions
     if pred is None:
         return None
     if not _is_ours(loss):
@@ -74,33 +92,23 @@ def _are_yes_or_no(task: Task, y: Array, held: Array | None) -> bool:
     return all(bool(((each == 0) | (each == 1)).all()) for each in (y, held) if each is not None)
 
 
-def are_several_labels(task: Task, y: Array, held: Array | None = None) -> bool:
+def are_several_labels(task: Task, forward: Forward, y: Array, held: Array | None = None) -> bool:
     """Whether targets are several yes or no an example, one for each output. They have no accuracy_for: one could count
     examples or answers."""
     if task.form != ALONE or not _are_yes_or_no(task, y, held):
         return False
-    pred = predictions(task)
+    pred = forward.predictions
     return pred is not None and pred.shape == task.target.shape
 
 
-def one_hot_in_words(task: Task) -> str:
+def one_hot_in_words(task: Task, forward: Forward) -> str:
     """What is said of labels that a loss of numbers takes as rows of 0 and 1; "" where there are none."""
-    pred = predictions(task) if task.form == ALONE else None
-    if pred is None or outputs(pred) is None or not isinstance(task.loss, ElementLoss):
+    if task.form != ALONE or not isinstance(task.loss, ElementLoss):
         return ""
-    if not task.loss.takes_labels(pred, task.target):
+    pred = forward.predictions
+    if pred is None or outputs(pred) is None or not task.loss.takes_labels(pred, task.target):
         return ""
     return f", compared as one-hot rows with the {outputs(pred)} outputs by {type(task.loss).__name__}"
-
-
-def predictions(task: Task) -> TensorType | None:
-    """The type of the model's predictions; None where it gives several."""
-    graph = _forward(task)
-    return graph.outputs[0].type if len(graph.outputs) == 1 else None
-
-
-def _forward(task: Task) -> Graph:
-    return forward_graph(task.model, prepared_types(task.model, task.inputs), acting=task.acting)
 
 
 def outputs(pred: TensorType) -> int | None:
@@ -108,9 +116,9 @@ def outputs(pred: TensorType) -> int | None:
     return pred.shape[1] if pred.rank == 2 and isinstance(pred.shape[1], int) and pred.shape[1] > 1 else None
 
 
-def check_fit(task: Task, data: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
+def check_fit(task: Task, forward: Forward, data: Mapping[str, Array], held: Mapping[str, Array] | None) -> None:
     """Targets and first predictions against what the loss admits; validation rows shaped as training rows."""
-    pred = predictions(task) if task.form == ALONE else None
+    pred = forward.predictions if task.form == ALONE else None
     for what, rows in (("y", data), ("validation y", held)):
         if rows is None:
             continue
@@ -128,7 +136,7 @@ def check_fit(task: Task, data: Mapping[str, Array], held: Mapping[str, Array] |
             target = Input("y", task.target, task.target_scale).prepared(rows["y"], model_dtype(task.model))
             _check_targets(task, pred, target, what)
     if pred is not None:
-        _check_predictions(task, data)
+        _check_predictions(task, forward.graph, data)
 
 
 def _check_targets(task: Task, pred: TensorType, y: Array, what: str) -> None:
@@ -138,10 +146,10 @@ def _check_targets(task: Task, pred: TensorType, y: Array, what: str) -> None:
         check_labels(y, what, outputs(pred) or 2)
 
 
-def _check_predictions(task: Task, data: Mapping[str, Array]) -> None:
+def _check_predictions(task: Task, graph: Graph, data: Mapping[str, Array]) -> None:
     """What the model makes of the first examples: log-probabilities where they are wanted, no probabilities where
     logits are."""
-    loss, graph = task.loss, _forward(task)
+    loss = task.loss
     if hasattr(loss, "check_predictions"):
         first = _first_predictions(task, graph, data)
         target = TensorType(str(data["y"].dtype), (len(first), *data["y"].shape[1:]))
@@ -175,4 +183,4 @@ def _first_predictions(task: Task, graph: Graph, data: Mapping[str, Array]) -> A
     return np.asarray(values[graph.outputs[0]])
 
 
-__all__ = ["accuracy", "accuracy_for", "are_several_labels", "check_fit", "one_hot_in_words", "outputs", "predictions"]
+__all__ = ["Forward", "accuracy", "accuracy_for", "are_several_labels", "check_fit", "one_hot_in_words", "outputs"]

@@ -22,7 +22,7 @@ from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
 from schuss.signature.form import ALONE, rows_of, taken_apart
 from schuss.train.callbacks import Run
-from schuss.train.checks import accuracy, accuracy_for, are_several_labels, check_fit, one_hot_in_words
+from schuss.train.checks import Forward, accuracy, accuracy_for, are_several_labels, check_fit, one_hot_in_words
 from schuss.train.conduct import conduct, ready
 from schuss.train.control import Control
 from schuss.train.early_stop import EarlyStop
@@ -171,19 +171,20 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     check_arguments(model, given.x, sum(name.startswith("x") for name in train))
     task = _task(model, asked, replace(given, found=train), source)
     ys = (train["y"], None if held is None else held["y"])
-    right = accuracy_for(task, *ys)
+    forward = Forward(task)
+    right = accuracy_for(task, forward, *ys)
     if right is not None:
         task = replace(task, metrics={"accuracy": right, **task.metrics})
-    check_fit(task, train, held)
+    check_fit(task, forward, train, held)
     columns = given.names["y"] or before.target_columns(task.target)
-    labels = right is not None or (are_several_labels(task, *ys) and not is_the_input(source.x, source.y))
+    labels = right is not None or (are_several_labels(task, forward, *ys) and not _has_the_input(train))
     output = _output(task, source, labels, columns)
     signature = Signature(task.inputs, output, asked.loss, task.optimizer)
     if task.form != ALONE:
         signature = replace(signature, output=None, targets=_named(task, given.names))
     on = executor(asked.backend, asked.threads)
     trainer = Trainer(task, on, asked, key, train, held, signature=signature)
-    if told := one_hot_in_words(task):
+    if told := one_hot_in_words(task, forward):
         trainer.run.prepared["target"] += told
     take_up(trainer)
     return ready(trainer)
@@ -195,6 +196,12 @@ def _output(task: Task, source: Source, labels: bool, columns: tuple[str, ...] |
         return Output(task.target, REGRESSION, scale=task.target_scale, columns=columns)
     kind = None if source.named else str(as_array(source.y, "y").dtype)
     return Output(task.target, CLASSIFICATION, source.classes, task.target_scale, source.named, columns, kind)
+
+
+def _has_the_input(columns: Mapping[str, Array]) -> bool:
+    """Whether the targets are one of the inputs, by value: a copy is the input, too."""
+    y = columns["y"]
+    return any(a.dtype == y.dtype and np.array_equal(a, y) for name, a in columns.items() if name.startswith("x"))
 
 
 def _named(task: Task, columns: Names) -> tuple[Input, ...]:

@@ -264,7 +264,7 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
     from schuss.api.evaluation import form_of, loss_of
     from schuss.nn.holding import signature_of
-    from schuss.train.checks import accuracy_for
+    from schuss.train.checks import Forward, accuracy_for
     from schuss.train.step import Task
     from schuss.viz.runs import as_run
 
@@ -282,7 +282,7 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
         sets = {"train": train.data, "test": as_run(model, dataset.x_test_flat, dataset.y_test).data}
         task = train.task or task  # of the types these data have
         assert train.data is not None
-        right = accuracy_for(task, train.data["y"]) if signature.is_classifier else None
+        right = accuracy_for(task, Forward(task), train.data["y"]) if signature.is_classifier else None
         task = replace(task, metrics={} if right is None else {"accuracy": right})
     weights = {name: p.data for name, p in nn.named_parameters(model).items()}
     subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
