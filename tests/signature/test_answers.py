@@ -53,7 +53,7 @@ def test_a_classifier_answers_by_name(of_names, tmp_path):
     assert found.keys() == {"loss", "accuracy"}
     assert found["accuracy"] == pytest.approx(of_sklearn.accuracy_score(NAMES, said))
     assert found["loss"] == pytest.approx(of_sklearn.log_loss(NAMES, softmax(z)), rel=1e-4)
-    assert schuss.evaluate(of_names, (X, LABELS), backend="reference") == found
+    assert schuss.evaluate(of_names, (X, np.take(of_names.signature.classes, LABELS)), backend="reference") == found
     with pytest.raises(DataError, match="'ant' at row 0 is none of the classes cat, dog, eel"):
         schuss.evaluate(of_names, (X[:1], ["ant"]))
 
@@ -392,3 +392,28 @@ def test_save_names_the_order_of_its_arguments(of_names):
         UsageError, match=r"save: the model comes first, then the file: schuss.save\(model, 'a.model'\)"
     ):
         schuss.save("a.model", of_names)
+
+
+def test_labels_and_names_of_classes_are_not_mixed():
+    """Which name a label stands for is known in the data alone: the order of the alphabet would turn these around."""
+    x = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
+    labels = (x[:, 0] > 0).astype(np.int64)
+    names = np.where(labels, "a yes", "z no")
+
+    def fitted(y, **more):
+        asked = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.Adam(0.1), "epochs": 1, "backend": "reference"}
+        return schuss.fit(nn.Sequential(nn.Linear(3, 2)), (x, y), progress=False, **asked, **more).model
+
+    by_name, by_label = fitted(names), fitted(labels)
+    for y in (labels, labels == 1, labels.tolist()):
+        with pytest.raises(
+            DataError, match=r"holds labels, and the training names of classes \('a yes', 'z no'\): give"
+        ):
+            schuss.evaluate(by_name, (x, y))
+    with pytest.raises(DataError, match="y holds names of classes, and the model was trained on labels without names"):
+        schuss.evaluate(by_label, (x, names))
+    with pytest.raises(DataError, match="validation y holds labels, and the training names of classes"):
+        fitted(names, validation=(x, labels))
+    with pytest.raises(DataError, match="validation y holds names of classes, and the training labels without names"):
+        fitted(labels, validation=(x, names))
+    assert schuss.evaluate(by_name, (x, names))["accuracy"] == np.mean(schuss.predict(by_name, x) == names)

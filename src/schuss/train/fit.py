@@ -35,6 +35,7 @@ from schuss.train.source import (
     Source,
     as_before,
     by_label,
+    check_are_names,
     check_arguments,
     check_names,
     columns_of,
@@ -215,7 +216,12 @@ def _named(task: Task, columns: Names) -> tuple[Input, ...]:
 def _held(given: Any, dtype: str, train: Columns, source: Source) -> dict[str, Array]:
     """The columns of validation data that are given: (x, y) or (x, y, weights)."""
     like = {name: _row_type(array) for name, array in train.found.items()}
-    x, y = source_of(tuple(given[:2]), classes=source.classes, what="validation y").pair
+    found = source_of(tuple(given[:2]), classes=source.classes, what="validation y")
+    if found.named and source.classes is None:
+        raise DataError("validation y holds names of classes, and the training labels without names: give both alike")
+    if source.named and not found.named:
+        check_are_names(found.y, source.classes or (), "validation y")
+    x, y = found.pair
     names = ("validation x", "validation y")
     held = columns_of(x, y, dtype, names, like, (train.x, train.y), order=train.names).found
     _check_bytes(x, y, train, like)

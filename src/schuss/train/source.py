@@ -76,11 +76,24 @@ def source_of(
 
 
 def source_for(signature: Signature | None, data: Any, part: str = "train", owner: str = "fit") -> Source:
-    """source_of for a model that is trained. DataError for names of classes where it knows none."""
+    """source_of for a model that is trained. DataError for names of classes where it knows none, or labels where it
+    knows names."""
     source = source_of(data, part, None if signature is None else signature.classes, owner=owner)
+    output = None if signature is None else signature.output
     if source.named:
         check_knows_names(signature, f"{owner}: y")
+    elif output is not None and output.named and source.classes is None:
+        check_are_names(source.y, output.classes or (), f"{owner}: y")
     return source
+
+
+def check_are_names(y: Any, classes: Sequence[str], what: str) -> None:
+    """DataError for labels where the training had names of classes: which name a label stands for is not known."""
+    if getattr(np.asarray(y) if isinstance(y, list) else y, "dtype", np.dtype(object)).kind in "biu":
+        raise DataError(
+            f"{what} holds labels, and the training names of classes ({', '.join(map(repr, classes[:3]))}"
+            f"{', ...' if len(classes) > 3 else ''}): give names; of labels in this order np.take(names, labels)"
+        )
 
 
 def check_knows_names(signature: Signature | None, what: str) -> None:
@@ -341,5 +354,5 @@ def by_label(weights: Any, classes: Sequence[str] | None) -> Any:
     return {place.get(k, k): v for k, v in weights.items()}
 
 
-__all__ = ["Columns", "Source", "as_before", "by_label", "check_arguments", "check_knows_names", "check_names"]
-__all__ += ["columns_of", "described", "inputs_of", "is_the_input", "source_for", "source_of"]
+__all__ = ["Columns", "Source", "as_before", "by_label", "check_are_names", "check_arguments", "check_knows_names"]
+__all__ += ["check_names", "columns_of", "described", "inputs_of", "is_the_input", "source_for", "source_of"]
