@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,12 @@ def test_a_loss_that_blows_up(schuss: Any, npz: Path, tmp_path: Path):
     assert str(out) in done.error
     kept = schuss("evaluate", out, npz, "--json")
     assert kept.code == 0, kept.err
+
+
+def test_a_warmup_longer_than_the_run(schuss: Any, npz: Path):
+    done = schuss("train", npz, "--epochs", 1, "--schedule", "cosine", "--warmup", 999)
+    assert done.code == 2
+    assert re.search(r"--warmup 999: the run has \d+ steps, and none would be left at the full rate", done.err)
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "info", "graph"])

@@ -417,3 +417,11 @@ def test_labels_and_names_of_classes_are_not_mixed():
     with pytest.raises(DataError, match="validation y holds names of classes, and the training labels without names"):
         fitted(labels, validation=(x, names))
     assert schuss.evaluate(by_name, (x, names))["accuracy"] == np.mean(schuss.predict(by_name, x) == names)
+
+
+def test_labels_are_refused_where_probabilities_were_learned():
+    model = fit(nn.Linear(4, 3), X, np.eye(3, dtype="f4")[LABELS], nn.CrossEntropyLoss(), epochs=1)
+    for y, mend in ((LABELS, r"np.eye\(3\)\[y\]"), (LABELS > 0, r"np.eye\(3\)\[y.astype\(int\)\]")):
+        with pytest.raises(DataError, match=rf"y: holds labels, .* probabilities float32\[N,3\].*{mend}"):
+            schuss.evaluate(model, (X, y))
+    assert schuss.evaluate(model, (X, np.eye(3)[LABELS]), backend="reference")["loss"] > 0

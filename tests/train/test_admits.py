@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import schuss
 from schuss import nn, optim
-from schuss.errors import SchussError
+from schuss.errors import DataError, SchussError
 from schuss.io.tensors import write_tensors
 from schuss.train.checkpoint import Checkpoint
 from schuss.train.fit import prepare
@@ -129,3 +130,47 @@ def test_a_checkpoint_of_0_1_0_with_weights_means_the_rule_of_then(tmp_path):
     with pytest.raises(SchussError, match='give weighting="batch" to go on'):
         Checkpoint(path, {}).resume(trainer("data"))
     assert Checkpoint(path, {}).resume(trainer("batch"))
+
+
+@pytest.mark.parametrize(
+    ("y", "mend"),
+    [
+        ([-1, 1, 1, -1], r"\(y \+ 1\) // 2 of -1 and 1"),
+        ([-1, 0, 1, -1], r"np.unique\(y, return_inverse=True\)\[1\], or leave rows of no class out by .*=-1\)"),
+        ([-1, -1, -1, -1], r"leave rows of no class out by CrossEntropyLoss\(ignore_index=-1\)"),
+    ],
+)
+def test_negative_labels_may_be_classes(y, mend):
+    x = np.ones((4, 2), "f4")
+    with pytest.raises(DataError, match=f"label -1 at row 0 is negative; labels count from 0: .*{mend}"):
+        schuss.fit(nn.Linear(2, 3), (x, np.array(y)), loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(0.1), epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("turn", "mend"),
+    [
+        (lambda x: x / 255, "give the bytes of 0 to 255 as in training, not divided by 255"),
+        (lambda x: x / 2, "give whole numbers as in training"),
+        (lambda x: x * 1.0, r"convert it with .astype\('uint8'\)"),
+    ],
+)
+def test_floats_beside_bytes_are_told_a_mend_that_keeps_them(turn, mend):
+    x, y = np.arange(1, 33, dtype=np.uint8).reshape(8, 2, 2), np.arange(8) % 2
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    given = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.SGD(0.1), "epochs": 1, "validation": (turn(x), y)}
+    with pytest.raises(DataError, match=f"validation x: is float64, the model was trained on uint8; {mend}"):
+        schuss.fit(model, (x, y), **given)
+
+
+@pytest.mark.parametrize("kind", ["f4", "i8", "u1", "?"])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_weights_take_labels_in_every_form_the_loss_takes(kind, shape):
+    x, y = np.linspace(-1, 1, 16, dtype="f4").reshape(8, 2), np.arange(8) // 5
+    weight = np.array([0.5, 2.0])[y]
+    given = {"loss": nn.BCEWithLogitsLoss(), "optimizer": optim.SGD(0.1), "epochs": 1, "backend": "reference"}
+    found = []
+    for options in ({"class_weight": {0: 0.5, 1: 2.0}}, {"sample_weight": weight.reshape(shape)}):
+        run = schuss.fit(nn.Linear(2, 1), (x, y.astype(kind).reshape(shape)), **given, **options)
+        found.append(run.history["loss"])
+    plain = schuss.fit(nn.Linear(2, 1), (x, y), **given, class_weight={0: 0.5, 1: 2.0})
+    assert found[0] == found[1] == plain.history["loss"]

@@ -310,7 +310,7 @@ def test_class_weights_do_not_touch_validation():
     ("options", "error", "message"),
     [
         ({"sample_weight": np.ones(7)}, ShapeError, "sample_weight"),
-        ({"sample_weight": np.ones((30, 1))}, ShapeError, "sample_weight"),
+        ({"sample_weight": np.ones((30, 2))}, ShapeError, "sample_weight"),
         ({"sample_weight": -np.ones(30)}, DataError, "sample_weight: weights must not be negative"),
         ({"sample_weight": np.zeros(30)}, DataError, "all zero"),
         ({"sample_weight": np.full(30, np.nan)}, DataError, "sample_weight: nan at row 0"),
@@ -418,7 +418,7 @@ def test_class_weights_beside_ignored_labels():
 
 
 def test_class_weight_needs_classes():
-    with pytest.raises(UsageError, match="class_weight needs integer labels"):
+    with pytest.raises(UsageError, match="class_weight needs labels, one an example"):
         fit(nn.Linear(2, 1), line(), loss=nn.MSELoss(), class_weight=[1, 2])
 
 
@@ -739,7 +739,7 @@ def test_an_optimizer_that_loses_things(update, message):
 def test_a_loss_that_is_no_scalar():
     with pytest.raises(GradientError, match=r"must return a floating scalar, got float32\[N,1\]; reduce it with mean"):
         fit(nn.Linear(2, 1), line(), loss=lambda p, t: p - t)
-    with pytest.raises(GradientError, match="got float"):
+    with pytest.raises(GradientError, match="computed from pred and target .*, got a float"):
         fit(nn.Linear(2, 1), line(), loss=lambda p, t: 1.0)
 
 

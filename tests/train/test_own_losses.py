@@ -7,7 +7,7 @@ import pytest
 
 import schuss
 from schuss import nn, optim
-from schuss.errors import ShapeError, UsageError
+from schuss.errors import GradientError, ShapeError, UsageError
 
 from .support import fit, line, same_bits, weights
 
@@ -140,3 +140,34 @@ def test_what_compares_other_numbers_is_evaluated(together, as_class, tmp_path):
     with pytest.raises(UsageError, match=f"trained with {name}, a loss of your own that is not kept: give loss="):
         schuss.evaluate(loaded, (x, y))
     assert schuss.evaluate(loaded, (x, y), loss=loss, backend="reference") == pytest.approx(found)
+
+
+class Undefined(nn.Loss):
+    pass
+
+
+class Number(nn.Loss):
+    def elements(self, pred, target):
+        return 1.0
+
+
+class Nothing(nn.Loss):
+    def elements(self, pred, target):
+        pred[:, 0] - target
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (Undefined(), r"Undefined: has no elements: define elements\(self, pred, target\)"),
+        (Number(), "Number: elements must return a tensor computed from pred and target .*, got a float"),
+        (Nothing(), "Nothing: elements must return .*, got None: is a return missing"),
+        (lambda p, y: 1.0, "the loss must return a tensor computed from pred and target .*, got a float"),
+        (lambda p, y: np.float32(1), "the loss must return a tensor computed from .*, got a float32"),
+        (lambda p, y: None, "the loss must return a tensor computed from .*, got None: is a return missing"),
+    ],
+)
+def test_a_loss_that_computes_nothing_is_told_what_it_must(loss, words):
+    x = np.ones((6, 2), "f4")
+    with pytest.raises((UsageError, GradientError), match=words):
+        schuss.fit(nn.Linear(2, 1), (x, x[:, 0]), loss=loss, optimizer=optim.SGD(0.1), epochs=1, backend="reference")

@@ -228,3 +228,26 @@ def test_only_the_steps_that_are_to_be_done_count() -> None:
 def test_a_schedule_that_goes_below_0_after_an_epoch() -> None:
     with pytest.raises(UsageError, match=r"the schedule Bounces makes the rate -0\.01 after an epoch"):
         trainer_of(optim.SGD(Bounces())).train()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rise"),
+    [
+        (optim.Warmup(0.1, 90), 90),
+        (optim.Warmup(optim.Cosine(0.1, 10), 500), 500),
+        (optim.Warmup(optim.Warmup(0.1, 60), 39), 99),
+    ],
+)
+def test_a_rate_that_never_reaches_its_height_is_told_of(schedule, rise):
+    assert schedule.rise == rise
+    numbers = [schedule(t) for t in range(rise + 1)]
+    assert numbers[-1] == pytest.approx(0.1) == max(numbers)
+    assert numbers[-2] < 0.1
+    with pytest.warns(UserWarning, match=f"rises over {rise} steps and the run has 90: it ends at "):
+        trainer_of(optim.Adam(schedule))
+
+
+def test_a_rate_that_reaches_its_height_in_the_last_step_is_not_told_of():
+    for schedule in (optim.Warmup(0.1, 89), optim.Warmup(optim.Cosine(0.1, 10), 80)):
+        assert schedule.rise < 90
+        trainer_of(optim.Adam(schedule))

@@ -251,7 +251,7 @@ def test_plateaus_and_groups_go_on_as_one_run():
 
 def test_schedules_without_end_go_on():
     without = (
-        optim.Step(0.01, 3), optim.Exponential(0.01, 0.9), optim.Warmup(0.01, 99), lambda t: 0.01,
+        optim.Step(0.01, 3), optim.Exponential(0.01, 0.9), optim.Warmup(0.01, 4), lambda t: 0.01,
         optim.Cosine(0.01, 3, min_lr=0.001), optim.Warmup(optim.Cosine(0.01, 3, min_lr=0.001), 2),
         optim.CosineWarmRestarts(0.01, 3),
     )  # fmt: skip

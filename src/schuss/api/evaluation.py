@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import fitted, outputs_of, width_of
+from schuss.api.outputs import OF_CLASSES, fitted, loss_name, outputs_of, width_of
 from schuss.data import as_array, check_labels
 from schuss.data.columns import columns, numbers
 from schuss.errors import DataError, UsageError, printable
@@ -147,6 +147,7 @@ def task_on(
         known_input.look_at(a)
     if len(inputs) == 1 == len(signature.inputs):
         inputs = [fitted(signature, inputs[0])]
+    _check_rows(signature, y)
     found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))
     types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in found.items()}
     target = types.pop("y")
@@ -154,6 +155,18 @@ def task_on(
     given = tuple(replace(i, type=t) for i, t in zip(parts, types.values(), strict=True))
     scale = signature.target_scale
     return Task(model, loss_of(model, loss), None, given, target, target_scale=scale, acting=acting), found
+
+
+def _check_rows(signature: Signature, y: Any) -> None:
+    """DataError for labels where a model of classes was trained on rows of probabilities."""
+    known, given = signature.target, as_array(y, "y")
+    of_classes = loss_name(signature) in OF_CLASSES
+    if of_classes and known is not None and known.is_float and given.dtype.kind in "iub" and given.ndim < known.rank:
+        labels = "y.astype(int)" if given.dtype.kind == "b" else "y"
+        raise DataError(
+            f"y: holds labels, and the model was trained on probabilities {known}: give rows of them, as "
+            f"np.eye({known.shape[-1]})[{labels}]"
+        )
 
 
 def _several_on(model: Any, signature: Signature, x: Any, y: Any, loss: Any) -> tuple[Task, dict[str, Array]]:

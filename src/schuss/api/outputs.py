@@ -123,7 +123,7 @@ def predict_proba(model: Any, x: Any) -> Array:
     loss of one's own.
     """
     signature, outputs = signature_of(model), outputs_of(model, x, "predict_proba")
-    name = _loss_name(signature)
+    name = loss_name(signature)
     if signature is None or signature.loss is None:
         raise UsageError(
             "predict_proba: the model does not know its loss, since it was not fitted; fit it, or apply "
@@ -142,12 +142,12 @@ def predict_proba(model: Any, x: Any) -> Array:
 def _of_positions(signature: Signature | None, outputs: Outputs) -> Array:
     """The probabilities of sequences and images, in the outputs' shape: along the axis of the classes, by the loss."""
     raw, axis = _along_classes(signature, outputs)
-    return np.exp(raw) if _loss_name(signature) == "NLLLoss" else _softmax(raw, axis)
+    return np.exp(raw) if loss_name(signature) == "NLLLoss" else _softmax(raw, axis)
 
 
 def _chosen(signature: Signature, outputs: Outputs) -> tuple[Array, int] | None:
     """The labels that a model chooses which was trained on labels, in their shape, and how many classes there are."""
-    said, loss = signature.output, _loss_name(signature)
+    said, loss = signature.output, loss_name(signature)
     if said is None or said.task != CLASSIFICATION:
         return None
     if said.of_examples:
@@ -172,7 +172,7 @@ def _along_classes(signature: Signature | None, outputs: Outputs) -> tuple[Array
     """The outputs of sequences and images in their shape, and the axis of the classes. UsageError without a loss of
     classes."""
     target = None if signature is None else signature.target
-    if signature is None or target is None or _loss_name(signature) not in OF_CLASSES:
+    if signature is None or target is None or loss_name(signature) not in OF_CLASSES:
         raise UsageError("predict: the axis of the classes is not known; apply np.argmax(model(x), axis=1)")
     loss = nn.loss_from_config(signature.loss) if isinstance(signature.loss, dict) else signature.loss
     axis = loss.axis_of(TensorType("float64", (N, *outputs.row)), target)
@@ -244,7 +244,7 @@ def _alike(given: Sequence[int], wanted: Sequence[int]) -> bool:
 
 def read(signature: Signature | None, raw: Array) -> tuple[str, Array]:
     """The kind of raw outputs [N, k] and the values to show for them; see Outputs."""
-    name = _loss_name(signature)
+    name = loss_name(signature)
     if not is_classifier(signature):
         return "values", raw
     if name in PROBABILITIES:
@@ -252,7 +252,7 @@ def read(signature: Signature | None, raw: Array) -> tuple[str, Array]:
     return "scores", raw
 
 
-def _loss_name(signature: Signature | None) -> str:
+def loss_name(signature: Signature | None) -> str:
     loss = (signature.loss or {}) if signature is not None else {}
     return str(loss.get("type")) if isinstance(loss, dict) else type(loss).__name__
 

@@ -163,6 +163,7 @@ class TrainCommand:
         """Model, loss, optimizer and data, put together."""
         from schuss import Control, nn, optim
         from schuss.cli.choices import network, schedule
+        from schuss.errors import UsageError
         from schuss.train.fit import prepare
 
         o = self.options
@@ -172,7 +173,13 @@ class TrainCommand:
         model = nn.to_dtype(network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
         rows = len(x) - round(len(x) * o["validation"])
         kind, settings, _ = OPTIMIZERS[o["optimizer"]]
-        lr = schedule(o["schedule"], o["lr"], o["warmup"], o["epochs"] * -(-rows // o["batch_size"]))
+        steps = o["epochs"] * -(-rows // o["batch_size"])
+        if o["warmup"] >= steps:
+            raise UsageError(
+                f"--warmup {o['warmup']}: the run has {steps} steps, and none would be left at the full rate; give "
+                "fewer, or more --epochs"
+            )
+        lr = schedule(o["schedule"], o["lr"], o["warmup"], steps)
         make: Any = optim.OPTIMIZERS[kind]
         optimizer = make(lr=lr, weight_decay=o["weight_decay"], **settings)
         shared = {name: o[name] for name in OF_FIT}

@@ -88,6 +88,10 @@ def _turned(array: Array, dtype: str, what: str, frame: Any) -> Array:
         return floating(array, dtype, what, frame)
     if array.dtype.kind == "f":
         mend = f"convert it with .astype('{dtype}')"
+        if want == np.uint8 and array.max(initial=0) <= 1:  # bytes once, perhaps, whose whole range would become 0
+            mend = "give the bytes of 0 to 255 as in training, not divided by 255"
+        elif (array != np.trunc(array)).any():
+            mend = "give whole numbers as in training"
         raise DataError(f"{what}: is {array.dtype}, the model was trained on {dtype}; {mend}")
     low, high = (0, 1) if want.kind == "b" else (np.iinfo(want).min, np.iinfo(want).max)
     if array.size and not low <= int(array.min()) <= int(array.max()) <= high:

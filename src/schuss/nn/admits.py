@@ -68,12 +68,20 @@ def check_classes(loss: str, target: Array, outputs: int, what: str, ignore: int
     label = low if low < 0 else int(target[wrong].max())
     at = _first(wrong & (target == label))
     if label < 0:
-        mend = "labels count from 0; drop such rows"
-        if loss in ("CrossEntropyLoss", "NLLLoss"):
-            mend += f", or leave them out by {loss}(ignore_index={label})"
+        mend = "labels count from 0: " + _counted_from_0(loss, target, label)
         raise located(DataError, f"{loss}: {what}: label {label}{_place(at)} is negative; {mend}")
     mend = f"end the model with {label + 1} outputs, or number the classes from 0: np.unique(y, return_inverse=True)"
     raise located(DataError, f"{loss}: {what}: label {label}{_place(at)} is not below the {outputs} classes; {mend}")
+
+
+def _counted_from_0(loss: str, target: Array, label: int) -> str:
+    """What to do about negative labels: the two of yes and no are classes, others are, or mark what has none."""
+    if np.isin(target, (-1, 1)).all() and (target == 1).any():
+        return "(y + 1) // 2 of -1 and 1"
+    renumber = "number the classes by np.unique(y, return_inverse=True)[1]"
+    if loss in ("CrossEntropyLoss", "NLLLoss"):
+        return f"{renumber}, or leave rows of no class out by {loss}(ignore_index={label})"
+    return f"{renumber}, or drop rows of no class"
 
 
 def check_range(loss: str, admits: Admits, target: Array, what: str) -> None:

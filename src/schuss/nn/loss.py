@@ -24,11 +24,17 @@ from schuss.trace import Tensor, scope
 from schuss.trace.build import user_site
 
 REDUCTIONS = ("mean", "sum", "none")
+COMPUTED = "a tensor computed from pred and target by operators and functions of schuss"
 
 
 def value_of(x: Any) -> Any:
     """A tensor, or an array for anything else."""
     return x if isinstance(x, Tensor) else np.asarray(x)
+
+
+def shown(value: Any) -> str:
+    """What messages call a result that is no tensor."""
+    return "None: is a return missing?" if value is None else f"a {type(value).__name__}"
 
 
 def as_given(x: Any) -> Any:
@@ -84,7 +90,16 @@ class Loss(Configured):
         Where a model gives several, or y holds several, it is a tuple or a dict of them. Predictions [N, 1] and targets
         [N] would make every example with every other, and fit refuses that: write pred[:, 0] or target[:, None].
         """
-        raise NotImplementedError
+        name = type(self).__name__
+        raise UsageError(
+            f"{name}: has no elements: define elements(self, pred, target), which returns each example's loss, [N]"
+        )
+
+    def _each(self, prepared: tuple[Any, Any]) -> Any:
+        each = self.elements(*prepared)
+        if not hasattr(each, "shape"):
+            raise UsageError(f"{type(self).__name__}: elements must return {COMPUTED}, got {shown(each)}")
+        return each
 
     def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
         """What `elements` gets: both as they are; lists and numbers as arrays."""
@@ -108,14 +123,14 @@ class Loss(Configured):
         with scope(type(self).__name__):
             prepared = self.prepared(pred, target)
             self._check_known(pred, target)
-            return over_features(self.elements(*prepared))
+            return over_features(self._each(prepared))
 
     def sum_of_example(self, pred: Any, target: Any) -> Any:
         """The sum of each example's elements, [N]."""
         with scope(type(self).__name__):
             prepared = self.prepared(pred, target)
             self._check_known(pred, target)
-            return over_features(self.elements(*prepared), ops.sum)
+            return over_features(self._each(prepared), ops.sum)
 
     def weight_of_examples(self, pred: Any, target: Any) -> Any:
         """What a weighted mean divides by the sum of, [N]; None for 1 each."""
@@ -127,7 +142,7 @@ class Loss(Configured):
             with scope(type(self).__name__):
                 prepared = self.prepared(pred, target)
                 self._check_known(pred, target)
-                each = self.elements(*prepared)
+                each = self._each(prepared)
                 return ops.sum(each) if reduction == "sum" else each
         each = self.per_example(pred, target)
         with scope(type(self).__name__):

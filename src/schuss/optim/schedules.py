@@ -25,6 +25,11 @@ class Schedule(Configured):
         """The steps after which nothing is left of the rate: no run may have more. None for one that goes on."""
         return None
 
+    @property
+    def rise(self) -> int:
+        """The steps of a warmup: a run of no more never reaches the rate that was asked for."""
+        return 0
+
     def __call__(self, step: Any) -> Any:
         return self.at(ops.cast(step, dtype="float64"))
 
@@ -252,6 +257,10 @@ class Warmup(Schedule):
     def length(self) -> int | None:
         inner = getattr(self.inner, "length", None)
         return None if inner is None else self.steps + int(inner)
+
+    @property
+    def rise(self) -> int:
+        return self.steps + int(getattr(self.inner, "rise", 0))
 
     def at(self, t: Any) -> Any:
         since = ops.cast(ops.maximum(t - float(self.steps), 0.0), dtype="int64")

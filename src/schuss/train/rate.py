@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from schuss import optim
-from schuss.errors import UsageError
+from schuss.errors import UsageError, warn
 from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array
 from schuss.ir.types import TensorType
@@ -138,11 +138,12 @@ class Rates:
 
     def check(self, columns: Collection[str], epochs: int, steps: int) -> None:
         """Before a run of so many epochs and steps. UsageError if a schedule needs a column that the history will not
-        have, or leaves nothing of the rate before the last step."""
+        have, or leaves nothing of the rate before the last step. A UserWarning if it rises to the end."""
         for rate in self._rates:
             if isinstance(rate.given, Schedule):
                 rate.given.check(columns)
                 _check_length(rate.given, epochs, steps)
+                _warn_of_rise(rate, rate.given.rise, steps)
 
     def check_sign(self, first: int, steps: int, arrays: Mapping[str, Array]) -> None:
         """Before a run from the step `first` to so many in total. UsageError if a rate is below 0 at one of them; of
@@ -184,6 +185,15 @@ def _check_length(schedule: Schedule, epochs: int, steps: int) -> None:
             f"optimizer: the schedule {type(schedule).__name__} has {schedule.length} steps, and {epochs} epochs take "
             f"{steps}; give an optimizer with a longer schedule ({steps} steps, counted from the run's first) or "
             "another one, or train fewer epochs"
+        )
+
+
+def _warn_of_rise(rate: _Rate, rise: int, steps: int) -> None:
+    """Of a rate that is still rising when the run ends: resumed, it may go on."""
+    if rise >= steps:
+        warn(
+            f"optimizer: the rate of {type(rate.given).__name__} rises over {rise} steps and the run has {steps}: it "
+            f"ends at {rate.scheduled(steps - 1):.3g}, below its height; give fewer steps or train more epochs"
         )
 
 

@@ -21,7 +21,7 @@ from schuss.ir.executor import Array, Step
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import inert
-from schuss.nn.losses import weighted
+from schuss.nn.loss import COMPUTED, shown, weighted
 from schuss.optim import Optimizer, clip_grad_norm
 from schuss.optim.base import counts_own_steps
 from schuss.signature import Input
@@ -125,8 +125,9 @@ def _loss(task: Task, pred: Any, target: Any, weight: Any) -> Tensor:
         else:
             value = weighted(task.loss, pred, target, weight, normalised=task.weighting == DATA)
     if not isinstance(value, Tensor) or value.shape != () or not value.is_float:
-        got = value.type if isinstance(value, Tensor) else type(value).__name__
-        raise GradientError(f"the loss must return a floating scalar, got {got}; reduce it with mean()")
+        if not isinstance(value, Tensor):
+            raise GradientError(f"the loss must return {COMPUTED}, got {shown(value)}")
+        raise GradientError(f"the loss must return a floating scalar, got {value.type}; reduce it with mean()")
     return value
 
 

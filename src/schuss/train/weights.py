@@ -17,6 +17,7 @@ DATA, BATCH = "data", "batch"  # what the weights are normalised over
 def sample_weights(given: Any, rows: int, what: str = "sample_weight") -> Array:
     """The weights of so many examples as they are given, float64. DataError or ShapeError for what are none."""
     weight = as_array(given, what).astype(np.float64)
+    weight = weight[:, 0] if weight.ndim == 2 and weight.shape[1] == 1 else weight
     if weight.shape != (rows,):
         raise ShapeError(f"{what}: needs one number an example, {rows} in all, got shape {list(weight.shape)}")
     check_finite(weight, what)
@@ -51,7 +52,7 @@ def weigh(
 def _example_weights(
     columns: Mapping[str, Array], classes: Any, dtype: str, rule: str, ignored: int | None, what: str
 ) -> Array:
-    y = columns["y"]
+    y = _labels(columns["y"])
     kept = np.ones(len(y), bool) if ignored is None or y.dtype.kind not in "iu" or y.ndim > 1 else y != ignored
     weight = np.ones(len(y), np.float64 if rule == DATA else dtype)
     if "w" in columns:
@@ -71,10 +72,16 @@ def _example_weights(
     return weight.astype(dtype)
 
 
+def _labels(y: Array) -> Array:
+    """Targets that may be labels as [N], whole floats of 0 and 1 as integers; others as they are."""
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    return y.astype(np.int64) if y.dtype.kind == "f" and ((y == 0) | (y == 1)).all() else y
+
+
 def class_table(given: Any, y: Array, kept: Array) -> Array:
     """A weight for each class up to the largest label."""
     if y.dtype.kind not in "iu" or y.ndim != 1:
-        raise UsageError("fit: class_weight needs integer labels [N]: y.astype(int), and of a column y[:, 0]")
+        raise UsageError("fit: class_weight needs labels, one an example: integers, or floats of 0 and 1 alone")
     if y.min() < 0:
         raise DataError(f"y: label {y.min()} at row {y.argmin()} is negative; labels count from 0")
     counts = np.bincount(y[kept].astype(np.int64), minlength=int(y.max()) + 1)
