@@ -739,7 +739,7 @@ def test_an_optimizer_that_loses_things(update, message):
 def test_a_loss_that_is_no_scalar():
     with pytest.raises(GradientError, match=r"must return a floating scalar, got float32\[N,1\]; reduce it with mean"):
         fit(nn.Linear(2, 1), line(), loss=lambda p, t: p - t)
-    with pytest.raises(GradientError, match="computed from pred and target .*, got a float"):
+    with pytest.raises(GradientError, match=r"computed from pred and target .*, got a float"):
         fit(nn.Linear(2, 1), line(), loss=lambda p, t: 1.0)
 
 
