@@ -81,14 +81,15 @@ def test_the_stream_tells_how_the_run_goes(training: Any):
     seen: dict[str, list[dict[str, Any]]] = {}
     for event in client.events(20):
         seen.setdefault(event["type"], []).append(event)
-        if len(seen.get("state", ())) >= 4 and len(seen.get("moment", ())) >= 8 and "path" in seen:
+        told_of = all(kind in seen for kind in ("path", "epoch"))
+        if len(seen.get("state", ())) >= 4 and len(seen.get("moment", ())) >= 8 and told_of:
             break
     hello = seen["hello"][0]
     assert (hello["mode"], hello["controls"], hello["label"]) == ("train", True, "pictures")
     assert (hello["rows"], hello["rows_test"], hello["epochs"]) == (96, 9, ENDLESS)
     steps = [m["step"] for m in seen["moment"]]  # the first ones may be in the hello as well
     assert steps == sorted(set(steps))
-    assert steps[-1] > hello["moments"][-1]["step"]
+    assert steps[-1] > max((m["step"] for m in hello["moments"]), default=-1)
     told = [m["loss"] for m in hello["moments"] + seen["moment"]]
     losses = [loss for loss in told if loss is not None]  # the moment before the first step has none
     assert len(losses) >= len(told) - 1
@@ -105,7 +106,7 @@ def test_the_stream_tells_how_the_run_goes(training: Any):
     rows = seen["epoch"]
     epochs = [r["epoch"] for r in rows]  # hundreds pass between two looks: some of them are told
     assert epochs == sorted(set(epochs))
-    assert len(hello["history"]["epoch"]) <= 500
+    assert len(hello["history"].get("epoch", [])) <= 500  # none where the page opens within the first epoch
     assert all(len(point) == 3 for point in seen["path"][-1]["path"])
 
 
