@@ -239,3 +239,21 @@ def test_a_number_that_is_none_is_named_by_its_column(frame):
     large = X.astype("f8")
     large[3, 2] = 1e300
     assert "at row 3, column 'weight' is beyond float32" in refused(model, frame(large, NAMES))
+
+
+@both
+@pytest.mark.parametrize("derivative", [schuss.grad, schuss.value_and_grad, schuss.jacobian])
+def test_gradients_refuse_another_order(frame, derivative):
+    """The gradient has the order of its argument: neither the model's nor the frame's would be seen to be it."""
+
+    class Total(Layers):
+        def forward(self, x):
+            return self.out(x).sum(axis=1)
+
+    model = fit(Total(), frame(X, NAMES), Y[:, 0])
+    one = derivative(schuss.jit(model) if derivative is schuss.jacobian else model)
+    row = X[:1]
+    if derivative is schuss.jacobian:
+        np.testing.assert_array_equal(one(frame(row, NAMES)), one(row))
+    with pytest.raises(DataError, match=r"another order than in fit; give frame\[\['age', 'height', 'weight'\]\]"):
+        derivative(model)(frame(row[:, [2, 0, 1]], MIXED))

@@ -18,7 +18,7 @@ docs/dtypes.md has both tables.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
@@ -29,7 +29,8 @@ from schuss import nn
 from schuss.api.pytree import Named, is_array, is_number, is_number_list
 from schuss.data.arrays import as_array
 from schuss.data.columns import narrowed, whole
-from schuss.errors import TraceError
+from schuss.errors import DataError, TraceError
+from schuss.frames import column_names
 from schuss.ir.types import DTYPES, TensorType
 from schuss.nn.holding import is_inert
 from schuss.ops.infer import promote_dtypes
@@ -106,6 +107,18 @@ def with_columns_in_order(model: Any, args: Sequence[Any]) -> Sequence[Any]:
         return args
     signature = nn.signature_of(model)
     return args if signature is None else signature.in_order(args)
+
+
+def check_column_order(model: Any, args: Sequence[Any]) -> None:
+    """DataError for data frames whose columns are in another order than in fit: a gradient has its argument's order, so
+    that they are not put in order here."""
+    for given, wanted in zip(args, with_columns_in_order(model, args), strict=True):
+        parts = [(given[k], wanted[k]) for k in given] if isinstance(given, Mapping) else [(given, wanted)]
+        for held, fitted in parts:
+            names = column_names(fitted)
+            if names is not None and column_names(held) != names:
+                mend = f"give frame[{list(names)}], whose order the gradient has too"
+                raise DataError(f"the data frame's columns are in another order than in fit; {mend}")
 
 
 def look_at_numbers(model: Any, args: Sequence[Any]) -> None:

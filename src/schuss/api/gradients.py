@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn, ops
-from schuss.api.arguments import argument_names, array_type, function_name, to_arrays
+from schuss.api.arguments import argument_names, array_type, check_column_order, function_name, to_arrays
 from schuss.api.pytree import Binding, fill, flatten, rebuild, split, statics
 from schuss.api.run import Call, backend, compile_call, evaluate
 from schuss.backprop import backprop
@@ -58,7 +58,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     traced afresh at each call and runs by numpy; wrap it in schuss.jit for native code.
 
     Raises GradientError if f's value is not a floating scalar (use jacobian) or an op on the way has no
-    rule, DTypeError if an argument to differentiate holds integers, UsageError if argnums is out of range.
+    rule, DTypeError if an argument to differentiate holds integers, UsageError if argnums is out of range,
+    DataError if f is a model and a data frame has its columns in another order than in fit.
     """
     f = model_of(f)
 
@@ -93,6 +94,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     def run(*args: Any, **kwargs: Any) -> Any:
         if tracing():
             return traced(*args, **kwargs)
+        check_column_order(f, args)
         return _jacobian_of_arrays(f, args, kwargs, argnums)
 
     return run
@@ -105,6 +107,7 @@ def _on_arrays(f: Function, argnums: Argnums, traced: Function) -> Function:
     def run(*args: Any, **kwargs: Any) -> Any:
         if tracing():
             return traced(*args, **kwargs)
+        check_column_order(f, args)
         call = Call(args, kwargs, numbers=_positions(f, argnums, len(args)))
         return evaluate(traced, call, backend("reference"), names_from=f)
 
