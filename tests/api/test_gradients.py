@@ -340,3 +340,8 @@ def test_the_slope_of_std_at_equal_numbers_is_0_as_torchs():
     found = schuss.grad(lambda a: schuss.std(a, axis=1).sum())(x)
     np.testing.assert_allclose(found, theirs.grad.numpy(), rtol=1e-5, atol=1e-7)
     assert (found[0] == 0).all()
+
+
+def test_a_compiled_jacobian_of_a_single_entry():
+    found = schuss.jit(schuss.jacobian(lambda v: v[:1] * 2))(np.ones(3, np.float32))
+    np.testing.assert_array_equal(found, [[2, 0, 0]])

@@ -425,3 +425,23 @@ def test_labels_are_refused_where_probabilities_were_learned():
         with pytest.raises(DataError, match=rf"y: holds labels, .* probabilities float32\[N,3\].*{mend}"):
             schuss.evaluate(model, (X, y))
     assert schuss.evaluate(model, (X, np.eye(3)[LABELS]), backend="reference")["loss"] > 0
+
+
+def test_a_model_of_a_dict_answers_and_names_what_it_takes():
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.a, self.b = nn.Linear(4, 1), nn.Linear(4, 1)
+
+        def forward(self, x):
+            return self.a(x["u"]) - self.b(x["v"])
+
+    model, given = Both(), {"u": X, "v": X[::-1].copy()}
+    fit(model, given, X[:, :1], nn.MSELoss())
+    for x in (given, dict(reversed(given.items()))):
+        np.testing.assert_allclose(schuss.predict(model, x), model(given), rtol=1e-5, atol=1e-6)
+    for x, message in (({"u": X}, "a dict of u, and the model takes one of u, v"), ({**given, "w": X}, "of u, v, w")):
+        with pytest.raises(DataError, match=message):
+            schuss.predict(model, x)
+    plain = fit(nn.Linear(4, 1), X, X[:, :1], nn.MSELoss())
+    with pytest.raises(DataError, match="x is a dict, and the model takes none"):
+        schuss.predict(plain, given)

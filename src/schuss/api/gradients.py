@@ -248,7 +248,7 @@ def _floating(f: Function, tensor: Tensor) -> Tensor:
 def _stack(rows: Sequence[Tensor], like: Tensor) -> Tensor:
     if not rows:
         return as_tensor(np.zeros((0, *like.shape), like.dtype))
-    return ops.concatenate(*(r.reshape((1, *r.shape)) for r in rows), axis=0)
+    return ops.concatenate([r.reshape((1, *r.shape)) for r in rows], axis=0)
 
 
 def _jacobian_of_arrays(f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums) -> Any:

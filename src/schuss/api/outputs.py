@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import callable_model
-from schuss.signature import CLASSIFICATION, Signature
+from schuss.signature import CLASSIFICATION, Input, Signature
 
 if TYPE_CHECKING:
     from schuss.train.step import Task
@@ -53,17 +53,30 @@ class Outputs:
         return np.concatenate([1 - self.values, self.values], axis=1)
 
 
+def _check_keys(keys: Sequence[str], inputs: Sequence[Input]) -> None:
+    """DataError for a dict where the model takes no dict, or one of other names."""
+    wanted = [known.name for known in inputs if known.keyed]
+    if inputs and not wanted:
+        raise DataError("x is a dict, and the model takes none: give an array, or a tuple of arrays")
+    if wanted and sorted(keys) != sorted(wanted):
+        raise DataError(f"x is a dict of {', '.join(keys)}, and the model takes one of {', '.join(wanted)}")
+
+
 def outputs_of(model: Any, x: Any, owner: str = "predict") -> Outputs:
     """The model's outputs for rows of x, in pieces. DataError if the rows do not fit the model, hold NaN or infinity or
     there are none, or the model does not give each row one.
 
-    x  an array or a data frame, or a tuple of them for a model of several inputs
+    x  an array or a data frame, or a tuple or a dict of them for a model of several inputs
     """
     signature, model = signature_of(model), callable_model(model, owner)
     given: tuple[Any, ...] = x if isinstance(x, tuple) else (x,)
     given = given if signature is None else signature.in_order(given)
+    keys = tuple(given[0]) if len(given) == 1 and isinstance(given[0], Mapping) else ()
+    if keys:
+        _check_keys(keys, () if signature is None else signature.inputs)
+        given = tuple(given[0][key] for key in keys)
     xs = tuple(as_array(a, "x") for a in given)
-    xs = xs if len(xs) > 1 else (fitted(signature, xs[0]),)
+    xs = xs if keys or len(xs) > 1 else (fitted(signature, xs[0]),)
     if not len(xs[0]):
         raise DataError("there are no rows: give at least one example")
     for i, (array, frame) in enumerate(zip(xs, given, strict=True)):
@@ -71,7 +84,8 @@ def outputs_of(model: Any, x: Any, owner: str = "predict") -> Outputs:
     parts = []
     for i in range(0, len(xs[0]), ROWS):
         rows = [a[i : i + ROWS] for a in xs]
-        parts.append(single_result(model(*rows), len(rows[0])))
+        result = model(dict(zip(keys, rows, strict=True))) if keys else model(*rows)
+        parts.append(single_result(result, len(rows[0])))
     found = np.concatenate(parts)
     raw = found.reshape(len(xs[0]), -1).astype(np.float64)
     kind, values = read(signature, raw)
