@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import schuss
 from schuss import nn, optim
 
 from .support import same_bits, weights
+
+try:
+    import torch
+except ImportError:  # the oracle of most of these tests, and no dependency of the suite
+    torch = None
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 4)).astype("f4")
@@ -35,6 +39,8 @@ def net() -> Any:
 
 
 def theirs_of(model: Any) -> Any:
+    if torch is None:
+        pytest.skip("could not import 'torch'")
     made = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1))
     made.load_state_dict({name: torch.tensor(w) for name, w in nn.state_dict(model).items()})
     return made
@@ -187,3 +193,21 @@ def test_without_a_gradient_at_some_steps(ours: Any, theirs: Any) -> None:
         their_step(other, stepping)
     assert_close(model, other)
     assert_close(copied, other)
+
+
+@pytest.mark.parametrize("optimizer", [optim.Adam(0.01), optim.NAdam(0.01), optim.AdamW(0.01, weight_decay=0.0)])
+def test_the_first_step_after_unfreezing_is_a_first_step(optimizer: Any) -> None:
+    """Without PyTorch: it has the size that it has in a run of its own, which for Adam is the rate."""
+    model, alone = net(), net()
+    model[0].requires_grad_(False)
+    run = fit(model, optimizer, 30)
+    for mine, other in zip(nn.named_parameters(alone).values(), nn.named_parameters(model).values(), strict=True):
+        mine.data = other.data.copy()
+    before = nn.state_dict(model)["0.weight"]
+    model[0].requires_grad_(True)
+    run.resume(1)
+    fit(alone, optimizer, 1)
+    step = nn.state_dict(model)["0.weight"] - before
+    np.testing.assert_allclose(step, nn.state_dict(alone)["0.weight"] - before, rtol=1e-3, atol=1e-6)
+    if type(optimizer) is not optim.NAdam:
+        np.testing.assert_allclose(np.abs(step), 0.01, rtol=1e-2)
