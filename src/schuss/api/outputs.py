@@ -211,17 +211,6 @@ def is_classifier(signature: Signature | None) -> bool:
     return signature is not None and signature.is_classifier
 
 
-def labels_among(y: Array) -> Array | None:
-    """Targets that are labels, one an example, as int64 [N]; None for any other. Labels are integers or bools [N] or
-    [N, 1], and floats that are all 0 or 1, the answers to yes or no.
-    """
-    if y.ndim not in (1, 2) or y.shape[1:] not in ((), (1,)):
-        return None
-    if y.dtype.kind not in "iub" and not (y.dtype.kind == "f" and ((y == 0) | (y == 1)).all()):
-        return None
-    return y.reshape(-1).astype(np.int64)
-
-
 def fitted(signature: Signature | None, x: Array) -> Array:
     """x with the shape of the model's input: flat rows unfolded, rows flattened, axes of length 1 put in or left out.
 

@@ -11,10 +11,11 @@ import click
 import numpy as np
 
 from schuss.api.evaluation import errors_of
-from schuss.api.outputs import Outputs, is_classifier, labels_among, names_of, outputs_of
+from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
 from schuss.cli.completion import data_names
 from schuss.cli.models import labelled
 from schuss.cli.say import say
+from schuss.data import labels_among
 from schuss.errors import DataError
 from schuss.signature import Signature
 

@@ -1,6 +1,6 @@
 """Data: arrays from what users hold, data sets from files, the bundled MNIST, the order of batches."""
 
-from schuss.data.arrays import as_array, check_finite, check_labels
+from schuss.data.arrays import are_yes_or_no, as_array, check_finite, check_labels, labels_among
 from schuss.data.batching import Orders, epoch_order, split_validation
 from schuss.data.bundled import load_mnist
 from schuss.data.dataset import Dataset
@@ -10,10 +10,12 @@ from schuss.data.load import load_dataset
 __all__ = [
     "Dataset",
     "Orders",
+    "are_yes_or_no",
     "as_array",
     "check_finite",
     "check_labels",
     "epoch_order",
+    "labels_among",
     "labels_of",
     "load_dataset",
     "load_mnist",

@@ -97,6 +97,22 @@ def check_finite(array: Array, what: str, frame: Any = None) -> None:
             raise DataError(f"{what}: {bad} at {where}; fill or drop such entries")
 
 
+def are_yes_or_no(y: Array) -> bool:
+    """Whether all numbers are 0 or 1."""
+    return bool(((y == 0) | (y == 1)).all())
+
+
+def labels_among(y: Array) -> Array | None:
+    """Targets that are labels, one an example, as int64 [N]; None for any other. Labels are integers or bools [N] or
+    [N, 1], and floats that are all 0 or 1, the answers to yes or no.
+    """
+    if y.ndim not in (1, 2) or y.shape[1:] not in ((), (1,)):
+        return None
+    if y.dtype.kind not in "iub" and not are_yes_or_no(y):
+        return None
+    return y.reshape(-1).astype(np.int64)
+
+
 def check_labels(labels: Array, what: str, classes: int | None = None) -> int:
     """The number of classes: the largest label + 1, or `classes` if given, which every label must be below.
 

@@ -110,14 +110,14 @@ class Checkpoint:
         if "schuss" not in meta:  # version 0.1.0 measured no accuracy of targets 0 and 1 that are floats
             trainer.measure_only(n.removeprefix("sum/") for n in arrays if n.startswith("sum/"))
         name = misfit(trainer, arrays)
+        if name:
+            raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
         # Functions of the user's own are compared by what they compute. Another version may compute the same otherwise.
-        if not name and meta.get("schuss") == __version__ and meta.get("step") != self._computed(trainer):
+        if meta.get("schuss") == __version__ and meta.get("step") != self._computed(trainer):
             raise UsageError(
                 f"cannot resume {self.path}: the model, the loss, a metric, the optimizer or its schedule computes "
                 f"something else than in the run that was stopped; {self._mend}"
             )
-        if name:
-            raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
         position = _position(meta.get("position"))
         if position is None or position.step > trainer.steps:
             raise ModelFileError(f"{self.path}: has no sound position; remove it to start afresh")

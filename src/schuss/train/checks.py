@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn, ops
-from schuss.data import check_labels
+from schuss.data import are_yes_or_no, check_labels
 from schuss.errors import ShapeError, warn
 from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array
@@ -89,7 +89,7 @@ def _are_yes_or_no(task: Task, y: Array, held: Array | None) -> bool:
     """Whether all targets are 0 or 1, to a loss that asks this; not those that are the input, scaled with it."""
     if not _asks_yes_or_no(task.loss) or task.target_scale is not None:
         return False
-    return all(bool(((each == 0) | (each == 1)).all()) for each in (y, held) if each is not None)
+    return all(are_yes_or_no(each) for each in (y, held) if each is not None)
 
 
 def are_several_labels(task: Task, forward: Forward, y: Array, held: Array | None = None) -> bool:

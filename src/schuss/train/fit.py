@@ -33,13 +33,13 @@ from schuss.train.source import (
     Columns,
     Names,
     Source,
+    annotated,
     as_before,
     by_label,
     check_are_names,
     check_arguments,
     check_names,
     columns_of,
-    described,
     fitting,
     inputs_of,
     is_the_input,
@@ -259,7 +259,7 @@ def _task(model: Any, asked: Options, given: Columns, source: Source) -> Task:
     columns = given.found
     types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
     inputs = inputs_of(model, types, columns, asked.scale, source.scale, given.x.names)
-    inputs = described(inputs, given, signature_of(model) or Signature())
+    inputs = annotated(inputs, given, signature_of(model) or Signature())
     named = metrics_by_name(asked.metrics)
     target = _row_type(columns[given.targets[0]])
     frozen = frozenset(frozen_names(model))

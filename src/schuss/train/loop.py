@@ -116,19 +116,21 @@ class Trainer:
         """Have the optimizer count the steps of these parameters apart: they were unfrozen during the run."""
         names = frozenset(late)
         if names != self.task.late and counts_own_steps(self.task.optimizer):
-            self.task = self.run.task = replace(self.task, late=names)
-            self._make_step()
-            vars(self).pop("loop", None)
+            self._change_task(late=names)
 
     def measure_only(self, names: Iterable[str]) -> None:
         """Go on without metrics that a run did not have before."""
         known = {*names}
         metrics = {name: metric for name, metric in self.task.metrics.items() if name in known}
         if metrics != self.task.metrics:
-            self.task = self.run.task = replace(self.task, metrics=metrics)
-            self._make_step()
+            self._change_task(metrics=metrics)
             self._measure()
-            vars(self).pop("loop", None)
+
+    def _change_task(self, **changes: Any) -> None:
+        """Another step, before the run goes on; the one that is compiled, if any, is dropped."""
+        self.task = self.run.task = replace(self.task, **changes)
+        self._make_step()
+        vars(self).pop("loop", None)
 
     # -- the state as a whole, for checkpoints ---------------------------------------------------
 

@@ -187,7 +187,7 @@ def as_before(signature: Signature, x: Any, y: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def described(inputs: Sequence[Input], given: Columns, before: Signature) -> tuple[Input, ...]:
+def annotated(inputs: Sequence[Input], given: Columns, before: Signature) -> tuple[Input, ...]:
     """The inputs with the names of their columns, those of data frames, of arrays those that the model knows; and
     whether their floats lie from 0 to 1.
     """
@@ -354,5 +354,5 @@ def by_label(weights: Any, classes: Sequence[str] | None) -> Any:
     return {place.get(k, k): v for k, v in weights.items()}
 
 
-__all__ = ["Columns", "Source", "as_before", "by_label", "check_are_names", "check_arguments", "check_knows_names"]
-__all__ += ["check_names", "columns_of", "described", "inputs_of", "is_the_input", "source_for", "source_of"]
+__all__ = ["Columns", "Source", "annotated", "as_before", "by_label", "check_are_names", "check_arguments"]
+__all__ += ["check_knows_names", "check_names", "columns_of", "inputs_of", "is_the_input", "source_for", "source_of"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.data import as_array, check_finite
+from schuss.data import as_array, check_finite, labels_among
 from schuss.errors import DataError, ShapeError, UsageError
 from schuss.ir.executor import Array
 
@@ -52,7 +52,8 @@ def weigh(
 def _example_weights(
     columns: Mapping[str, Array], classes: Any, dtype: str, rule: str, ignored: int | None, what: str
 ) -> Array:
-    y = _labels(columns["y"])
+    labels = labels_among(columns["y"])
+    y = columns["y"] if labels is None else labels
     kept = np.ones(len(y), bool) if ignored is None or y.dtype.kind not in "iu" or y.ndim > 1 else y != ignored
     weight = np.ones(len(y), np.float64 if rule == DATA else dtype)
     if "w" in columns:
@@ -70,12 +71,6 @@ def _example_weights(
     if rule == DATA:
         weight /= mean
     return weight.astype(dtype)
-
-
-def _labels(y: Array) -> Array:
-    """Targets that may be labels as [N], whole floats of 0 and 1 as integers; others as they are."""
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    return y.astype(np.int64) if y.dtype.kind == "f" and ((y == 0) | (y == 1)).all() else y
 
 
 def class_table(given: Any, y: Array, kept: Array) -> Array:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from schuss.api.outputs import labels_among, names_of, outputs_of
-from schuss.data import as_array, check_labels
+from schuss.api.outputs import names_of, outputs_of
+from schuss.data import as_array, check_labels, labels_among
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
