@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schuss.data import arrays as module
-from schuss.data import as_array, check_finite, check_labels
+from schuss.data import as_array, check_finite, check_labels, labels_among
 from schuss.errors import DataError
 
 
@@ -119,3 +119,14 @@ def test_check_labels() -> None:
             check_labels(labels, "y")
     with pytest.raises(DataError, match="label 7 at row 0 is not below the 7 classes"):
         check_labels(np.array([7]), "y", 7)
+
+
+def test_labels_one_an_example_are_known_in_any_form():
+    """For class_weight, the command and pictures alike; several an example and other numbers are none."""
+    labels = np.array([0, 1, 1, 0])
+    for y in (labels, labels == 1, labels.astype("u1"), labels.astype("f4"), labels[:, None], labels[:, None] * 1.0):
+        found = labels_among(y)
+        assert found.dtype == np.int64
+        np.testing.assert_array_equal(found, labels)
+    for y in (labels * 0.5, labels[:, None] * [1, 0], labels.reshape(2, 2), labels[:, None, None]):
+        assert labels_among(y) is None
