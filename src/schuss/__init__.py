@@ -9,9 +9,11 @@ The operations of schuss.ops are functions here too: schuss.exp, schuss.where, s
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from schuss import dispatch
 from schuss.version import __version__
 
 _MODULES = ("errors", "nn", "ops", "optim")
@@ -35,6 +37,15 @@ _HOME = {
     "value_and_grad": "schuss.api",
     "watch": "schuss.web.watch",
 }
+_FILLED = (  # what a lower layer calls and a higher one does
+    (dispatch.CALL_ON_ARRAYS, "schuss.api.calls"),
+    (dispatch.PREDICT, "schuss.api.outputs"),
+    (dispatch.PREDICT_PROBA, "schuss.api.outputs"),
+    (dispatch.RESUME, "schuss.train.resume"),
+    (dispatch.BEGIN_PAGE, "schuss.web.watch"),
+)
+for _slot, _home in _FILLED:
+    _slot.load = partial(import_module, _home)
 _ELSEWHERE = {  # names of numpy and PyTorch
     "absolute": "abs",
     "cat": "concatenate",

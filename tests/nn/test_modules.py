@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from schuss import nn, ops
+from schuss.dispatch import CALL_ON_ARRAYS
 from schuss.errors import UsageError
 from schuss.ir.types import N, TensorType
-from schuss.nn import module
 from schuss.trace import Tensor, trace
 
 from .support import graph_of, run
@@ -99,7 +99,7 @@ def test_forward_or_call_is_needed() -> None:
 
 def test_arrays_go_to_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr(module, "call_on_arrays", lambda *a: calls.append(a) or "result")
+    monkeypatch.setattr(CALL_ON_ARRAYS, "function", lambda *a: calls.append(a) or "result")
     model = Residual()
     x = np.zeros((2, 4))
     assert model(x, y=x) == "result"

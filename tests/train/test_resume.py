@@ -17,8 +17,8 @@ from schuss import nn, optim
 from schuss.errors import ModelFileError, NonFiniteError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
 from schuss.train import loop
-from schuss.train.callbacks import Run
 from schuss.train.fit import prepare
+from schuss.train.run import Run
 
 from .support import blobs, line, mlp, same_bits, weights
 

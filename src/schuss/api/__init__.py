@@ -4,8 +4,5 @@ from schuss.api.calls import call_on_arrays
 from schuss.api.frozen import Frozen, freeze
 from schuss.api.gradients import grad, jacobian, value_and_grad
 from schuss.api.jitted import Jitted, jit
-from schuss.nn import module
-
-module.call_on_arrays = call_on_arrays
 
 __all__ = ["Frozen", "Jitted", "call_on_arrays", "freeze", "grad", "jacobian", "jit", "value_and_grad"]

@@ -15,6 +15,7 @@ from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import look, take_apart
 from schuss.api.pytree import Named, flatten
 from schuss.api.run import Call, Function, Program, apply_model, backend, in_mode, settled_call
+from schuss.dispatch import CALL_ON_ARRAYS
 from schuss.errors import LoweringError
 from schuss.forks import renew
 from schuss.ir.types import N, Shape, TensorType
@@ -42,6 +43,7 @@ class _Guard:
 _guard = _Guard()
 
 
+@CALL_ON_ARRAYS.fill
 def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = NO_KWARGS) -> Any:
     """model(*args, **kwargs) for arrays (numpy, DLPack, array interface, lists): new arrays.
 

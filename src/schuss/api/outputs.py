@@ -11,6 +11,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.data import as_array, check_finite
+from schuss.dispatch import PREDICT, PREDICT_PROBA
 from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
@@ -103,6 +104,7 @@ def single_result(result: Any, count: int) -> Array:
     return array
 
 
+@PREDICT.fill
 def predict(model: Any, x: Any) -> Array:
     """What a model says of rows: of a classifier the class of each in the shape and dtype of the labels it was trained
     on, names as names: [N, T] of sequences, [N, k] of several yes or no an example. Of a model of numbers, and of one
@@ -124,6 +126,7 @@ def predict(model: Any, x: Any) -> Array:
     return outputs.raw[:, 0] if flat and outputs.raw.shape[1] == 1 else outputs.raw
 
 
+@PREDICT_PROBA.fill
 def predict_proba(model: Any, x: Any) -> Array:
     """The probabilities of the classes for rows, [N, classes]: of labels in the order 0, 1, ..., of names in that of
     `model.signature.classes`, which is None for labels.

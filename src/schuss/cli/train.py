@@ -21,8 +21,8 @@ from schuss.train.options import ABOUT, FREE
 if TYPE_CHECKING:
     from schuss.cli.watch import Watched
     from schuss.data import Dataset
-    from schuss.train.callbacks import Run
     from schuss.train.loop import Trainer
+    from schuss.train.run import Run
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3

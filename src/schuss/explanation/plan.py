@@ -8,7 +8,7 @@ from schuss.errors import UsageError
 from schuss.exec.native import NativeExecutor
 from schuss.explanation.kernels import plan_json, plan_text
 from schuss.ir.executor import Step
-from schuss.train.callbacks import Run
+from schuss.train.run import Run
 from schuss.train.step import training
 
 VIEWS = {"plan": ("text", "json"), "llvm": ("text",), "asm": ("text",)}  # and their forms

@@ -11,8 +11,8 @@ from schuss.api.pytree import Named, is_number, parameters_of
 from schuss.api.run import Call, apply_model, backend
 from schuss.backprop import backprop, between
 from schuss.errors import TraceError
+from schuss.explanation.explanation import Array, Explanation, Flow, Step
 from schuss.explanation.names import expression, name_nodes, rule_of
-from schuss.explanation.steps import Array, Explanation, Flow, Step
 from schuss.ir.graph import Graph, Node
 from schuss.nn.walk import model_of
 from schuss.ops.registry import Kind, lookup

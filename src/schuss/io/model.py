@@ -31,9 +31,9 @@ from schuss.nn.walk import callable_model, freeze_names, frozen_names
 from schuss.signature import Signature
 from schuss.signature.inputs import by_scale
 from schuss.signature.signature import settings_of
+from schuss.signature.track import Track
 from schuss.signature.written import from_first_format, from_json
 from schuss.trace import settled
-from schuss.train.record import Track
 from schuss.version import __version__
 
 FORMAT = 3  # 1 and, with a path, 2: of version 0.1.0, without the signature as such

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-import importlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
+from schuss.dispatch import CALL_ON_ARRAYS, PREDICT, PREDICT_PROBA
 from schuss.errors import UsageError
 from schuss.nn import walk
 from schuss.nn.holding import ACTS, Shown, acting, inert, is_inert, looking_for_bytes, positional
@@ -79,11 +79,13 @@ class Module:
 
     def predict(self, x: Any) -> Array:
         """See schuss.predict."""
-        return importlib.import_module("schuss.api.outputs").predict(self, x)
+        found: Array = PREDICT(self, x)
+        return found
 
     def predict_proba(self, x: Any) -> Array:
         """See schuss.predict_proba."""
-        return importlib.import_module("schuss.api.outputs").predict_proba(self, x)
+        found: Array = PREDICT_PROBA(self, x)
+        return found
 
     def train(self, mode: bool = True) -> NoReturn:
         """There is no such switch, as PyTorch has it: raises UsageError that says how training mode is chosen."""
@@ -122,20 +124,6 @@ def named_modules(model: Any) -> dict[str, Any]:
 # -- calling -----------------------------------------------------------------------------------------
 
 
-def _load_api(*args: Any) -> Any:
-    """What the hook is at first: the first call on arrays loads schuss.api, which puts its own in its place.
-
-    By name, since the model side does not import the machine side.
-    """
-    importlib.import_module("schuss.api")
-    assert call_on_arrays is not _load_api
-    return call_on_arrays(*args)
-
-
-call_on_arrays: Callable[..., Any] = _load_api
-"""call_on_arrays(model, args) computes a model on arrays. Keyword arguments that have no place among the
-positional ones come as a third argument, a dict."""
-
 _running: contextvars.ContextVar[tuple[Module, str] | None] = contextvars.ContextVar("running", default=None)
 _paths: contextvars.ContextVar[Mapping[int, str] | None] = contextvars.ContextVar("paths", default=None)
 
@@ -165,6 +153,7 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
         return call(*args, **kwargs)
     if running is None and not tracing() and not (_any_traced(args) or (kwargs and _any_traced(kwargs))):
         args, kwargs = positional(call, args, kwargs)
+        call_on_arrays = CALL_ON_ARRAYS.function
         return call_on_arrays(module, args, kwargs) if kwargs else call_on_arrays(module, args)
     notice(module)
     with contextlib.ExitStack() as stack:

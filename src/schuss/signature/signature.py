@@ -14,6 +14,7 @@ from schuss.frames import listed
 from schuss.ir.types import N, TensorType
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
+from schuss.signature.track import Track
 
 SHOWN = 10  # names of classes that are printed
 
@@ -27,7 +28,7 @@ class Signature:
     loss, optimizer the objects, or their settings as a file holds them
     record          what is known of the training, fit for JSON
     left_out        what a file's record says that no run could have written, in a line; "" for nothing
-    track           the run's path in a plane (schuss.train.record.Track), if the file keeps it
+    track           the run's path in a plane (schuss.signature.track.Track), if the file keeps it
     targets         where it was trained on several targets: each; then there is no output
 
     It never changes: `fit` gives the model a new one. Copies of a model share it. In another process or a file loss and
@@ -40,7 +41,7 @@ class Signature:
     optimizer: Any = None
     record: Mapping[str, Any] = field(default_factory=dict)
     left_out: str = ""
-    track: Any = None
+    track: Track | None = None
     targets: tuple[Input, ...] = ()
 
     @property

@@ -6,11 +6,11 @@ import os
 import signal
 
 from schuss import nn
-from schuss.train.callbacks import Run
 from schuss.train.checkpoint import Checkpoint, check_place
 from schuss.train.interrupts import Interrupts
 from schuss.train.loop import Trainer
 from schuss.train.progress import Bar
+from schuss.train.run import Run
 from schuss.train.settings import settings
 from schuss.train.watching import watched
 

@@ -21,7 +21,6 @@ from schuss.nn.walk import Trained, callable_model, frozen_names
 from schuss.ops.philox import key_from_seed
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
 from schuss.signature.form import ALONE, rows_of, taken_apart
-from schuss.train.callbacks import Run
 from schuss.train.checks import Forward, accuracy, accuracy_for, are_several_labels, check_fit, one_hot_in_words
 from schuss.train.conduct import conduct, ready
 from schuss.train.control import Control
@@ -29,6 +28,7 @@ from schuss.train.early_stop import EarlyStop
 from schuss.train.loop import Trainer
 from schuss.train.options import Data, Options, options
 from schuss.train.resume import take_up, with_total
+from schuss.train.run import Run
 from schuss.train.source import (
     Columns,
     Names,

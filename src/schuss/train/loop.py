@@ -16,7 +16,7 @@ from schuss.data import Orders
 from schuss.ir.executor import Array, Executor, Loop
 from schuss.optim.base import LR_FACTOR, counts_own_steps
 from schuss.signature import Signature
-from schuss.train.callbacks import Run, State, as_callbacks, call, name_of
+from schuss.train.callbacks import as_callbacks, call, name_of
 from schuss.train.control import Control
 from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.early_stop import early_stop
@@ -26,6 +26,7 @@ from schuss.train.options import Options, without_data
 from schuss.train.position import Position, Progress
 from schuss.train.rate import Rates
 from schuss.train.record import EVERY, SHARE, Curve, Moment, Recorder, interval
+from schuss.train.run import Run, State
 from schuss.train.step import Task, training
 
 SLICE = 0.08  # seconds of native work between two looks at the world

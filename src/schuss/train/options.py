@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from schuss.errors import UsageError
 
 if TYPE_CHECKING:
-    from schuss.train.callbacks import Run
+    from schuss.nn.walk import Trained
     from schuss.train.control import Control
     from schuss.train.early_stop import EarlyStop
     from schuss.train.step import Metric
@@ -126,9 +126,9 @@ def _file(value: Any) -> str | None:
 
 
 def _resume(value: Any) -> str | None:
-    from schuss.train.callbacks import Run
+    from schuss.nn.walk import Trained
 
-    return None if isinstance(value, Run) or _file(value) is None else "must be a run or the name of a checkpoint"
+    return None if isinstance(value, Trained) or _file(value) is None else "must be a run or the name of a checkpoint"
 
 
 def _record(value: Any) -> str | None:
@@ -202,7 +202,7 @@ class Options:
     record: bool | float = field(default=False, metadata=_has(_record, free=True))
     control: Control | None = field(default=None, metadata=_has(_control, free=True))
     checkpoint: str | PathLike[str] | None = field(default=None, metadata=_has(_file, free=True, before=None))
-    resume: Run | str | PathLike[str] | None = field(default=None, metadata=_has(_resume, free=True, before=None))
+    resume: Trained | str | PathLike[str] | None = field(default=None, metadata=_has(_resume, free=True, before=None))
     progress: bool = field(default=True, metadata=_has(Flag(), free=True, before=False))
     watch: bool = field(default=False, metadata=_has(Flag(), free=True, before=False))
 

@@ -47,23 +47,6 @@ class Moment:
     rates: dict[str, float | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Track:
-    """A run's path in a plane through its last weights: last + a * directions[0] + b * directions[1]. A model file can
-    keep it, where all the weights of the path would be too many.
-
-    directions  two sets of weights, by parameter name
-    at          [moments, 2]: a and b of the plane's nearest point to each moment's weights
-    loss        [moments]: at these weights themselves
-    shares      of the weights' variance along each direction
-    """
-
-    directions: tuple[dict[str, Array], dict[str, Array]]
-    at: Array
-    loss: Array
-    shares: tuple[float, float]
-
-
 def interval(record: bool | float) -> float | None:
     """Seconds between moments for what `fit` was given as record, None for no record."""
     if isinstance(record, (bool, np.bool_)):
@@ -292,4 +275,4 @@ def _means(sums: Mapping[str, float]) -> tuple[float, dict[str, float]]:
     return sums.get("loss", math.nan) / count, metrics
 
 
-__all__ = ["Curve", "Moment", "Recorder", "Track"]
+__all__ = ["Curve", "Moment", "Recorder"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,24 +12,26 @@ from typing import Any
 
 import numpy as np
 
+from schuss.dispatch import RESUME
 from schuss.errors import UsageError, warn
 from schuss.exec import executor
 from schuss.ir.executor import Array
-from schuss.nn.walk import frozen_names
+from schuss.nn.walk import Trained, frozen_names
 from schuss.optim import Optimizer
 from schuss.optim.base import MISSED, counted_apart, counts_own_steps
-from schuss.train.callbacks import Run, State
 from schuss.train.checkpoint import misfit
 from schuss.train.conduct import checkpoint_of, conduct, ready
 from schuss.train.early_stop import EarlyStop
 from schuss.train.edits import check_resumable, edited
 from schuss.train.loop import Trainer
 from schuss.train.options import FREE, Options
+from schuss.train.run import Run, State
 from schuss.train.settings import check_settings, settings, settings_of
 
 REPLACEABLE = (FREE - {"epochs", "resume"}) | {"optimizer", "early_stop"}
 
 
+@RESUME.fill
 def go_on(run: Run, epochs: int | None, changes: Mapping[str, Any]) -> Run:
     """What Run.resume does."""
     state = _state(run)
@@ -73,7 +74,8 @@ def take_up(trainer: Trainer) -> None:
     source = trainer.options.resume
     if source is None:
         return
-    if isinstance(source, Run):
+    if isinstance(source, Trained):
+        assert isinstance(source, Run)
         _take_up_run(trainer, source)
         return
     checkpoint = checkpoint_of(trainer, source)
@@ -116,7 +118,7 @@ def _take_up(trainer: Trainer, state: State, model: Any) -> None:
     trainer.restore(arrays, position)
     ended = trainer.ended_early()
     if ended:
-        warnings.warn(f"resume: the run had ended ({ended}); resume(epochs, early_stop=None) goes on", stacklevel=5)
+        warn(f"resume: the run had ended ({ended}); resume(epochs, early_stop=None) goes on")
 
 
 def _left(state: State) -> dict[str, Array]:

@@ -1,12 +1,12 @@
-"""The page beside a run of `fit`. It lies above this package, and is loaded by its name when it is asked for."""
+"""The page beside a run of `fit`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
+from schuss.dispatch import BEGIN_PAGE
 from schuss.train.loop import Trainer
 from schuss.train.position import Progress
 from schuss.train.progress import Bar
@@ -22,7 +22,7 @@ def watched(trainer: Trainer, bar: Bar) -> Iterator[Callable[[Progress], Any] | 
     if not trainer.options.watch:
         yield bar if bar.shown else None
         return
-    live = import_module("schuss.web.watch").begin(trainer)
+    live = BEGIN_PAGE(trainer)
 
     def both(at: Progress) -> None:
         live.progress(at)

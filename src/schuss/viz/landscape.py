@@ -15,8 +15,8 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.signature.track import Track
 from schuss.train.evaluate import losses
-from schuss.train.record import Track
 from schuss.train.step import Task
 from schuss.viz import mountain, style
 from schuss.viz.plane import Plane, mean_of, principal, random_plane

@@ -17,7 +17,7 @@ from schuss.nn.holding import signature_of
 from schuss.nn.walk import model_of
 from schuss.signature import Signature
 from schuss.signature.form import ALONE
-from schuss.train.callbacks import Run
+from schuss.train.run import Run
 from schuss.train.source import source_for
 from schuss.train.step import Task, evaluation_step
 

@@ -60,11 +60,11 @@ class Live(Session):
         subject = Subject(trainer.task, trainer.data, test or validation, self._snapshot, target, axes)
         subject.name = label
         super().__init__(subject, label)
-        self.mountain = Mountain(self)
+        self.ended = threading.Event()
+        self.mountain = Mountain(self, lambda: trainer.run.path, lambda: control.paused, self.ended)
         self._progress: Progress | None = None
         self._started = False
         self._finished = False
-        self.ended = threading.Event()
         self._speeds: deque[tuple[float, int]] = deque(maxlen=WINDOW)
         self._sent = (-1, 0, 0, -1.0)  # the last moment's step, epochs, changes and the curve's step that readers know
         self._next_function, self._drawn_before = 0.0, False

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from schuss import nn
+from schuss.train.record import Moment
 from schuss.viz.plane import Plane, principal
+from schuss.web.session import Session
 from schuss.web.worker import behind
-
-if TYPE_CHECKING:
-    from schuss.web.live import Live
 
 SHARE = 0.01  # of the run's time may go into surfaces,
 PATH_SHARE = 0.004  # and into putting the path on its plane
@@ -27,21 +26,32 @@ FIRST = 0.2  # seconds of the first surface, before one has been measured
 class Mountain:
     """The path and the surface of a live run, in a thread of its own that gives way to the training's.
 
-    path  [a, b, loss] for each recorded moment
+    session  whose readers see them
+    moments  gives what the run has recorded so far
+    paused   says whether the training waits
+    ended    is set when the run has ended
+    path     [a, b, loss] for each recorded moment
     """
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(
+        self,
+        session: Session,
+        moments: Callable[[], Sequence[Moment]],
+        paused: Callable[[], bool],
+        ended: threading.Event,
+    ) -> None:
+        self._session, self._moments, self._paused, self._ended = session, moments, paused, ended
         self.path: list[list[float]] = []
         self._plane: Plane | None = None
         self._new_plane: Plane | None = None  # of a surface, not in use yet
+        self._has_surface = False
         self._knots = 0
         self._known: dict[int, list[float]] = {}  # step -> point on the plane in use
         self._spent = 0.0  # seconds of computing so far
         self._cost = FIRST  # seconds of the last surface
         self._rest = WAIT  # seconds until the path is looked at again
         self._drawn = -1  # the step of the last surface
-        size = sum(p.data.size for p in nn.named_parameters(live.subject.model).values())
+        size = sum(p.data.size for p in nn.named_parameters(session.subject.model).values())
         self.rows = int(min(max(WORK / (60 * size), ROWS[0]), ROWS[1]))
         self._thread = threading.Thread(target=self._work, name="schuss-page-mountain", daemon=True)
 
@@ -52,29 +62,29 @@ class Mountain:
     def use(self, found: Any, run: Any) -> None:
         """From now on the path lies on this surface's plane. From any thread."""
         origin = {name: p.data for name, p in nn.named_parameters(run.model).items()}
-        self._new_plane = Plane(origin, found.directions)
+        self._new_plane, self._has_surface = Plane(origin, found.directions), True
 
     def _work(self) -> None:
         behind()
         start = time.perf_counter()
-        while not self._live.ended.wait(self._rest):
-            self._live.guarded(self._follow, "following the path")
+        while not self._ended.wait(self._rest):
+            self._session.guarded(self._follow, "following the path")
             allowed = (time.perf_counter() - start) * SHARE
-            if self._live.steering.paused or allowed >= self._spent + self._cost:
-                self._live.guarded(self._surface, "the coarse surface")
-        self._live.guarded(self._follow, "following the path")
-        self._live.guarded(self._surface, "the coarse surface")
+            if self._paused() or allowed >= self._spent + self._cost:
+                self._session.guarded(self._surface, "the coarse surface")
+        self._session.guarded(self._follow, "following the path")
+        self._session.guarded(self._surface, "the coarse surface")
 
     def _follow(self) -> None:
         """Put the new moments on the plane, which is laid anew when their number has doubled."""
-        path = list(self._live.trainer.run.path)
+        path = list(self._moments())
         if len(path) < 3:
             return
         began = time.thread_time()
         new_plane, self._new_plane = self._new_plane, None
         if new_plane is not None:
             self._plane, self._known = new_plane, {}
-        elif self._plane is None or (self._live.landscape is None and len(path) >= 2 * self._knots):
+        elif self._plane is None or (not self._has_surface and len(path) >= 2 * self._knots):
             chosen = spread(path, KNOTS)
             self._plane = principal(chosen[-1].weights, [m.weights for m in chosen], 0)
             self._knots, self._known = len(path), {}
@@ -87,21 +97,20 @@ class Mountain:
         self._known = {step: point for step, point in self._known.items() if step in kept}
         self.path = [self._known[m.step] for m in path]
         self._rest = max(WAIT, (time.thread_time() - began) / PATH_SHARE)
-        self._live.send({"type": "path", "path": self.path})
+        self._session.send({"type": "path", "path": self.path})
 
     def _surface(self) -> None:
         """The coarse surface around the path so far. A fine one that was asked for stays until there is more path."""
         from schuss import viz
 
-        live = self._live
-        path = list(live.trainer.run.path)
+        path = list(self._moments())
         if len(path) < 3 or path[-1].step == self._drawn:
             return
         began, self._drawn = time.thread_time(), path[-1].step
         try:
-            run = live.subject.as_run(spread(path, KNOTS))
+            run = self._session.subject.as_run(spread(path, KNOTS))
             found = viz.landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
-            live.show_landscape(found, run, fine=False)
+            self._session.show_landscape(found, run, fine=False)
         finally:  # one that failed took its time too
             self._cost = time.thread_time() - began
             self._spent += self._cost

@@ -6,7 +6,6 @@ import base64
 import html
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from schuss.errors import SchussError, UsageError
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
 from schuss.version import __version__
-from schuss.web.report_page import page
+from schuss.web.report_page import Section, page
 from schuss.web.subject import describe
 
 Array = Any
@@ -34,20 +33,6 @@ SHAPE = {"svg.fonttype": "path", "font.size": 10, "figure.dpi": 100, "svg.hashsa
 FEW_ROWS = 6  # of the saliency picture
 CONFUSED = 30  # classes a confusion matrix is drawn for
 SURFACE, SURFACE_ROWS = 31, 2000
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with its text; body is HTML."""
-
-    title: str
-    text: str
-    body: str
-
-    @property
-    def anchor(self) -> str:
-        """What links to it."""
-        return self.title.lower().replace(" ", "-")
 
 
 class Report:
@@ -71,7 +56,7 @@ class Report:
         self.classes = (dataset.classes or 2) if labelled else None  # floats that are labels say yes or no
 
     def _as_run(self) -> Any:
-        from schuss.train.callbacks import Run
+        from schuss.train.run import Run
         from schuss.viz.runs import as_run
 
         if self.dataset is None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from schuss.web.report import Section
+from dataclasses import dataclass
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 CSS = """
@@ -51,6 +48,20 @@ footer { padding: 1.5rem 1.25rem 3rem; color: var(--faint); }
   @page { margin: 15mm; }
 }
 """.strip()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its text; body is HTML."""
+
+    title: str
+    text: str
+    body: str
+
+    @property
+    def anchor(self) -> str:
+        """What links to it."""
+        return self.title.lower().replace(" ", "-")
 
 
 def page(label: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section], version: str) -> str:

@@ -22,8 +22,8 @@ from schuss.errors import UsageError
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
 from schuss.signature.inputs import handed_over
-from schuss.train.callbacks import Run
-from schuss.train.record import Track
+from schuss.signature.track import Track
+from schuss.train.run import Run
 from schuss.train.step import Task
 
 Array = Any

@@ -12,11 +12,12 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from schuss import nn
+from schuss.dispatch import BEGIN_PAGE
 from schuss.errors import UsageError
 from schuss.exec.loop import NativeLoop
-from schuss.train.callbacks import Run
 from schuss.train.loop import Trainer
 from schuss.train.position import Progress
+from schuss.train.run import Run
 from schuss.viz.plane import principal
 from schuss.viz.runs import signature_kept
 from schuss.web import check_installed
@@ -101,6 +102,7 @@ def watch(run: Any, *, data: Any = None, port: int = 0, open: bool | None = None
     return page
 
 
+@BEGIN_PAGE.fill
 def begin(trainer: Trainer) -> Beside:
     """The page beside a trainer's run, open from now on."""
     check_installed()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schuss.explanation.steps import Array, Flow, Step
+from schuss.explanation.explanation import Array, Flow, Step
 from schuss.viz.graph.formulas import of_layer
 from schuss.viz.graph.groups import Group
 from schuss.viz.graph.network import Network

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from schuss.explanation.explanation import Step
 from schuss.explanation.names import assigned
-from schuss.explanation.steps import Step
 from schuss.viz.graph.network import Network, source_line
 
 SMALL = 30  # operations: all shown

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.explanation.steps import Array, Explanation, Flow, Step
+from schuss.explanation.explanation import Array, Explanation, Flow, Step
 from schuss.viz.graph.summary import Summary
 
 VIEWS = ("transpose", "reshape", "broadcast_to", "slice")
