@@ -375,6 +375,45 @@ def _random_uniform(key: Any, step: Any, *, shape: tuple[int, ...], stream: int,
     return ((_random_bits(key, step, shape=shape, stream=stream) >> 8) / 2**24).astype(dtype)
 
 
+def _dot_general(x: Any, y: Any, *, contract: Any, batch: Any) -> Any:
+    def front(axes: Any, rank: int) -> list[int]:
+        return [a % rank for a in axes]
+
+    (cx, cy), (bx, by) = ((front(p[0], x.ndim), front(p[1], y.ndim)) for p in (contract, batch))
+    return jax.lax.dot_general(x, y, ((cx, cy), (bx, by)))
+
+
+def _windows(x: Any, *, axis: int, size: int, stride: int, dilation: int) -> Any:
+    x = jnp.asarray(x)
+    places = (x.shape[axis] - (size - 1) * dilation - 1) // stride + 1
+    at = np.arange(places)[:, None] * stride + np.arange(size) * dilation
+    return jnp.take(x, at, axis=axis)
+
+
+def _overlap_add(x: Any, *, axis: int, length: int, stride: int, dilation: int) -> Any:
+    axis %= x.ndim
+    x = jnp.moveaxis(jnp.asarray(x), (axis, axis + 1), (0, 1))
+    at = np.arange(x.shape[0])[:, None] * stride + np.arange(x.shape[1]) * dilation
+    return jnp.moveaxis(jnp.zeros((length, *x.shape[2:]), x.dtype).at[at].add(x), 0, axis)
+
+
+def _extremum(function: Callable[..., Any]) -> Callable[..., Any]:
+    """jax's, which shares a tie's gradient; with ties="first" its sign apart, the function of argmax."""
+
+    def oracle(x: Any, *, axis: Any, keepdims: bool, ties: str = "share") -> Any:
+        if ties == "share":
+            return function(x, axis=axis, keepdims=keepdims)
+        places = (jnp.argmax if function is jnp.max else jnp.argmin)(x, axis=axis, keepdims=True)
+        found = jnp.take_along_axis(x, places, axis=axis)
+        return found if keepdims else jnp.squeeze(found, axis)
+
+    return oracle
+
+
+def dots(a: tuple[int, ...], b: tuple[int, ...], contract: Any, batch: Any = ((), ()), rows: Any = ()) -> Sample:
+    return Sample((Arg(a), Arg(b)), {"contract": contract, "batch": batch}, rows)
+
+
 # -- the table ------------------------------------------------------------------------------------------
 
 KEY_ARG, STEP_ARG = Arg((2,), words, "uint32"), Arg((), long_step, "int64")
@@ -515,15 +554,30 @@ CASES: dict[str, OpCase] = {
         summed=True,
     ),
     "max": OpCase(
-        jnp.max,
-        (*reductions(distinct, empty=False), one((5, 9), small_integers, "int32", axis=1, keepdims=False)),
+        _extremum(jnp.max),
+        (
+            *reductions(distinct, empty=False),
+            one((9, 5), distinct, axis=1, keepdims=False, ties="first"),
+            one((2, 3, 4), distinct, axis=1, keepdims=True, ties="first"),
+            one((5, 9), small_integers, "int32", axis=1, keepdims=False),
+        ),
         (EMPTY, NO_AXIS, Bad((B3,), DTypeError, "needs numbers")),
         zero_sign=False,
     ),
     "min": OpCase(
-        jnp.min,
-        (*reductions(distinct, empty=False), one((5, 9), small_integers, "int64", axis=0, keepdims=True)),
-        (EMPTY, NO_AXIS, Bad((B3,), DTypeError, "needs numbers")),
+        _extremum(jnp.min),
+        (
+            *reductions(distinct, empty=False),
+            one((9, 5), distinct, axis=1, keepdims=False, ties="first"),
+            one((5, 9), small_integers, "int64", axis=0, keepdims=True),
+        ),
+        (
+            EMPTY,
+            NO_AXIS,
+            Bad((B3,), DTypeError, "needs numbers"),
+            Bad((X,), UsageError, "ties must be 'share' or 'first', got 'last'", {"ties": "last"}),
+            Bad((X,), ShapeError, "ties='first' needs axes of known length", {"ties": "first"}),
+        ),
         zero_sign=False,
     ),
     "mean": OpCase(jnp.mean, reductions(real, empty=True), (FLOATS_ONLY, NO_AXIS), summed=True),
@@ -684,6 +738,92 @@ CASES: dict[str, OpCase] = {
         ),
         summed=True,
         specials=False,
+    ),
+    "dot_general": OpCase(
+        _dot_general,
+        (
+            dots((3, 17), (17, 7), ((1,), (0,))),
+            dots((5,), (5,), ((0,), (0,))),
+            dots((3,), (4,), ((), ())),
+            dots((3, 17), (7, 17), ((-1,), (-1,))),
+            dots((2, 3, 4), (4, 5, 2), ((2,), (0,)), ((0,), (2,))),
+            dots((2, 3, 4, 5), (5, 3, 6), ((3, 1), (0, 1))),
+            dots((2, 3, 4, 5), (5, 6, 3), ((1, 3), (2, 0))),
+            dots((2, 3, 4), (3, 2, 4), ((), ()), ((0, 2), (1, 2))),
+            dots((2, 3), (2, 3), ((), ()), ((0, 1), (0, 1))),
+            dots((2, 3, 0), (0, 4), ((2,), (0,))),
+            dots((4, 9, 3), (3, 5, 18), ((2,), (0,)), rows=(0,)),
+            dots((6, 9, 3), (6, 18, 3), ((2,), (2,)), ((0,), (0,)), rows=(0, 1)),
+            dots((6, 9, 3), (6, 9, 5), ((0, 1), (0, 1)), rows=(0, 1)),
+            dots((6, 4), (6, 5), ((), ()), ((0,), (0,)), rows=(0, 1)),
+        ),
+        (
+            Bad(
+                (X, t("float32", 3, 4)),
+                ShapeError,
+                "axis 1 of float32[N,4] and axis 0 of float32[3,4] differ in length",
+                {"contract": ((1,), (0,))},
+            ),
+            Bad((F3, F3), ShapeError, "contract must be a pair of lists of axes", {"contract": (0, 0)}),
+            Bad((F3, F3), ShapeError, "contract names 1 axes of float32[3] and 0", {"contract": ((0,), ())}),
+            Bad((F3, F3), ShapeError, "axis 1 is out of range", {"contract": ((1,), (0,))}),
+            Bad(
+                (X, X),
+                ShapeError,
+                "an axis of float32[N,4] is named twice",
+                {"contract": ((1,), (1,)), "batch": ((1,), (1,))},
+            ),
+            Bad((I3, I3), DTypeError, "needs one floating dtype", {"contract": ((0,), (0,))}),
+        ),
+        summed=True,
+        specials=False,
+    ),
+    # windows
+    "window": OpCase(
+        _windows,
+        (
+            one((7,), axis=0, size=3, stride=1, dilation=1),
+            one((3, 17), axis=1, size=3, stride=2, dilation=1),
+            one((3, 17), axis=-1, size=4, stride=3, dilation=2),
+            one((2, 9, 4), axis=1, size=1, stride=4, dilation=5),
+            one((2, 6, 4), axis=1, size=2, stride=2, dilation=1),
+            one((0, 5), rows=False, axis=1, size=5, stride=1, dilation=1),
+            one((3, 17), bytes_, "uint8", axis=1, size=2, stride=1, dilation=3),
+        ),
+        (
+            Bad(
+                (X,),
+                ShapeError,
+                "a window over 5 entries is longer than axis 1 of float32[N,4]",
+                {"axis": 1, "size": 5},
+            ),
+            Bad((X,), ShapeError, "no window slides along the example axis N", {"axis": 0, "size": 1}),
+            Bad(
+                (F3,),
+                ShapeError,
+                "stride must be a whole number of at least 1, got 0",
+                {"axis": 0, "size": 1, "stride": 0},
+            ),
+        ),
+    ),
+    "overlap_add": OpCase(
+        _overlap_add,
+        (
+            one((5, 3), rows=False, axis=0, length=7, stride=1, dilation=1),
+            one((3, 8, 3), axis=1, length=17, stride=2, dilation=1),
+            one((3, 4, 4), axis=-2, length=17, stride=3, dilation=2),
+            one((2, 3, 2, 4), axis=1, length=6, stride=2, dilation=1),
+            one((2, 3, 1, 4), axis=1, length=9, stride=4, dilation=3),
+            one((0, 1, 5), rows=False, axis=1, length=5, stride=1, dilation=1),
+            one((3, 4, 2), small_integers, "int64", axis=1, length=9, stride=1, dilation=3),
+        ),
+        (
+            Bad((X,), ShapeError, "needs two axes, places and entries of a window", {"axis": 1, "length": 5}),
+            Bad((t("float32", N, 3, 3),), ShapeError, "length must be at least 5", {"axis": 1, "length": 4}),
+            Bad((X,), ShapeError, "no window slides along the example axis", {"axis": 0, "length": 9}),
+            Bad((t("float32", 0, 3),), ShapeError, "axis 0 of float32[0,3] is empty", {"axis": 0, "length": 3}),
+        ),
+        summed=True,
     ),
     # order
     "argsort": OpCase(

@@ -16,6 +16,7 @@ from schuss.codegen.terms import Axis, Term, emit_bound, nest
 from schuss.errors import LoweringError
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym
+from schuss.ops.contract import free_axes
 
 
 def emit_single(kernel: Kernel, node: Node) -> None:
@@ -161,6 +162,51 @@ def _scatter_add(kernel: Kernel, node: Node) -> None:
         store(k, terms[2], place, total)
 
 
+def _overlap_add(kernel: Kernel, node: Node) -> None:
+    """Zeros, then each window's entries added where they came from: one place of all windows after the other."""
+    (x,) = node.inputs
+    axis, stride, dilation = (node.attrs[name] for name in ("axis", "stride", "dilation"))
+    source, target = kernel.read(x, x.type.rank), kernel.write(node)
+    b, k = kernel.b, kernel.lanes(1)
+    with nest(b, _axes(kernel, node.type.shape, [target]), [target], [I64(0)], None) as at:
+        store(k, target, at[0], k.constant(0, node.type.dtype))
+    here = target.strides[axis]
+    strides = (*target.strides[:axis], here * stride, here * dilation, *target.strides[axis + 1 :])
+    terms = [source, replace(target, strides=strides)]
+    axes = _axes(kernel, x.type.shape, terms)
+    axes.insert(0, axes.pop(axis + 1))
+    with nest(b, axes, terms, [I64(0)] * 2, None) as at:
+        store(k, target, at[1], k.add(load(k, target, at[1], 0), load(k, source, at[0], 0)))
+
+
+def _dot_general(kernel: Kernel, node: Node) -> None:
+    """One sum after the other."""
+    x, y = node.inputs
+    (cx, cy), (bx, by) = node.attrs["contract"], node.attrs["batch"]
+    left, right, target = kernel.read(x, x.type.rank), kernel.read(y, y.type.rank), kernel.write(node)
+    fx, fy = free_axes(x.type.rank, cx, bx), free_axes(y.type.rank, cy, by)
+    none = [None] * len(fx), [None] * len(fy)
+    b, k = kernel.b, kernel.lanes(1)
+
+    def along(axes: Sequence[int | None], term: Term) -> tuple[int, ...]:
+        return tuple(0 if a is None else term.strides[a] for a in axes)
+
+    outer = [
+        replace(left, strides=along((*bx, *fx, *none[1]), left)),
+        replace(right, strides=along((*by, *none[0], *fy), right)),
+        target,
+    ]
+    inner = [replace(left, strides=along(cx, left)), replace(right, strides=along(cy, right))]
+    total = entry_alloca(b, k.type(node.type.dtype))
+    with nest(b, _axes(kernel, node.type.shape, outer), outer, [I64(0)] * 3, None) as at:
+        b.store(k.constant(0, node.type.dtype).llvm, total)
+        depth = [x.type.shape[a] for a in cx]
+        with nest(b, _axes(kernel, depth, inner), inner, at[:2], None) as here:
+            so_far = Value(b.load(total, typ=k.type(node.type.dtype)), node.type.dtype)
+            b.store(k.fma(load(k, left, here[0], 0), load(k, right, here[1], 0), so_far).llvm, total)
+        store(k, target, at[2], Value(b.load(total, typ=k.type(node.type.dtype)), node.type.dtype))
+
+
 def _argmax(kernel: Kernel, node: Node) -> None:
     """Keep the first largest; once it is NaN it stays."""
     (x,) = node.inputs
@@ -238,6 +284,8 @@ _RULES: dict[str, Callable[[Kernel, Node], None]] = {
     "check_index": _check_index,
     "take": _take,
     "scatter_add": _scatter_add,
+    "overlap_add": _overlap_add,
+    "dot_general": _dot_general,
     "argmax": _argmax,
     "argsort": _argsort,
 }

@@ -45,7 +45,7 @@ from schuss.ops.composites import (
     std,
     var,
 )
-from schuss.ops.contract import matmul, swap_last
+from schuss.ops.contract import dot_general, matmul, swap_last
 from schuss.ops.einsums import einsum
 from schuss.ops.filled import arange, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from schuss.ops.index import check_index, one_hot, scatter_add, take
@@ -95,6 +95,7 @@ from schuss.ops.reduce import count, max, mean, min
 from schuss.ops.registry import REGISTRY, Kind, Op, lookup, op
 from schuss.ops.views import broadcast_to, reshape, slice_axis, transpose
 from schuss.ops.whole import all, any, isfinite, isinf, isnan, round
+from schuss.ops.window import overlap_add, window
 
 __all__ = [
     "REGISTRY",
@@ -119,6 +120,7 @@ __all__ = [
     "cumsum",
     "div",
     "dot",
+    "dot_general",
     "einsum",
     "elu",
     "equal",
@@ -168,6 +170,7 @@ __all__ = [
     "ones",
     "ones_like",
     "op",
+    "overlap_add",
     "pad",
     "pick",
     "pow",
@@ -211,6 +214,7 @@ __all__ = [
     "unsqueeze",
     "var",
     "where",
+    "window",
     "zeros",
     "zeros_like",
 ]

@@ -53,7 +53,7 @@ def _check_arity(op: Op, given: int) -> None:
 
 
 def _check_attrs(op: Op, attrs: Mapping[str, Any]) -> None:
-    wanted = _signature(op)[2]
+    wanted = [(name, kind) for name, kind in _signature(op)[2] if name not in op.later or name in attrs]
     if attrs.keys() != {name for name, _ in wanted}:
         names = ", ".join(name for name, _ in wanted) or "none"
         raise GraphError(f"{op.name}: has the attributes {', '.join(sorted(attrs)) or 'none'}; it takes {names}")
@@ -95,6 +95,11 @@ def _check_settled(op: Op, attrs: Mapping[str, Any], types: list[TensorType], re
     """Attributes in a node are in their final form, so that no executor needs to work them out again."""
     if "shape" in attrs and attrs["shape"] != result.shape:
         raise GraphError(f"{op.name}: attribute shape {attrs['shape']} is not the result's, {result.shape}")
+    for name, default in op.later.items():
+        if name in attrs and attrs[name] == default:
+            raise GraphError(f"{op.name}: {name} has its default, which a node leaves out")
+    if op.kind is Kind.CONTRACT and attrs and op.settle(op.name, *types, **attrs) != dict(attrs):
+        raise GraphError(f"{op.name}: its axes {dict(attrs)} are not counted from the front")
     if "axis" not in attrs:
         return
     axis = attrs["axis"]

@@ -1,4 +1,10 @@
-"""Reductions. `axis` is an int, a tuple or None (all axes); in a node it is a sorted tuple of axes."""
+"""Reductions. `axis` is an int, a tuple or None (all axes); in a node it is a sorted tuple of axes.
+
+Where several elements are the largest, or the smallest, `ties` says which of them has the gradient: "share" gives
+each an even part, as jax.numpy.max and torch.amax do; "first" gives all of it to the first in row-major order, as max
+pooling does in both: after a ReLU most ties are zeros, and a part for each would blur which input a window chose. In a
+node `ties` stands only where it is "first".
+"""
 
 from __future__ import annotations
 
@@ -7,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from schuss.errors import DTypeError, ShapeError
-from schuss.ir.types import TensorType
+from schuss.errors import DTypeError, ShapeError, UsageError
+from schuss.ir.types import Sym, TensorType
 from schuss.ops.infer import dtype_name, normalize_axes, reduced_shape, settle_axes
-from schuss.ops.maps import cast, equal, where
+from schuss.ops.maps import cast, equal, logical_and, neg, where
 from schuss.ops.registry import Kind, op, require_float
 from schuss.ops.views import broadcast_to, reshape
 
@@ -29,8 +35,12 @@ def _sum_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> Tensor
     return _reduce_type(name, x, axis=axis, keepdims=keepdims)
 
 
-def _extremum_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> TensorType:
+def _extremum_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool, ties: str = "share") -> TensorType:
+    if ties not in ("share", "first"):
+        raise UsageError(f"{name}: ties must be 'share' or 'first', got {ties!r}")
     for a in normalize_axes(name, axis, x.rank):
+        if ties == "first" and isinstance(x.shape[a], Sym):
+            raise ShapeError(f"{name}: ties='first' needs axes of known length, and axis {a} of {x} is the examples'")
         if x.shape[a] == 0:
             raise ShapeError(f"{name}: axis {a} of {x} is empty and has no extremum")
     return _sum_type(name, x, axis=axis, keepdims=keepdims)
@@ -65,10 +75,30 @@ def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
 
 
-def _extremum_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> tuple[Any]:
+def _shared(g: Any, y: Any, x: Any, axis: Any) -> tuple[Any]:
+    """g shared evenly among the elements equal to the extremum y."""
     chosen = equal(x, _kept(y, x, axis))
     ties = sum(cast(chosen, dtype=g.dtype), axis=axis, keepdims=True)
     return (where(chosen, _kept(g, x, axis) / ties, 0.0),)
+
+
+def _to_first(g: Any, x: Any, axis: Any, extremum: Any, sign: int) -> tuple[Any]:
+    """g to the first of the elements: along the last axis the first of its row, along the others the first row."""
+    chosen, rest = None, x
+    for at in reversed(axis):
+        first = argmax_along(rest if sign > 0 else neg(rest), axis=at, keepdims=True)
+        here = equal(first, np.arange(x.shape[at]).reshape([-1 if a == at else 1 for a in range(len(x.shape))]))
+        chosen = here if chosen is None else logical_and(chosen, here)
+        rest = extremum(rest, axis=at, keepdims=True) if at != axis[0] else rest
+    return (where(chosen, _kept(g, x, axis), 0.0) if axis else g,)
+
+
+def _max_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ties: str = "share") -> tuple[Any]:
+    return _shared(g, y, x, axis) if ties == "share" else _to_first(g, x, axis, max, 1)
+
+
+def _min_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ties: str = "share") -> tuple[Any]:
+    return _shared(g, y, x, axis) if ties == "share" else _to_first(g, x, axis, min, -1)
 
 
 @op(
@@ -76,11 +106,12 @@ def _extremum_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> tuple[A
     kind=REDUCE,
     infer=_extremum_type,
     settle=settle_axes,
-    grad=_extremum_grad,
-    rule="dx = g at the largest, shared evenly by ties",
+    later=("ties",),
+    grad=_max_grad,
+    rule="dx = g at the largest; ties share it evenly, or the first has it",
 )
-def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Largest over the axes; NaN if any is NaN"""
+def max(x: Any, *, axis: Axis = None, keepdims: bool = False, ties: str = "share") -> Any:
+    """Largest over the axes; NaN if any is NaN. ties: the gradient's, "share" or "first" """
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
@@ -89,11 +120,12 @@ def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     kind=REDUCE,
     infer=_extremum_type,
     settle=settle_axes,
-    grad=_extremum_grad,
-    rule="dx = g at the smallest, shared evenly by ties",
+    later=("ties",),
+    grad=_min_grad,
+    rule="dx = g at the smallest; ties share it evenly, or the first has it",
 )
-def min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Smallest over the axes; NaN if any is NaN"""
+def min(x: Any, *, axis: Axis = None, keepdims: bool = False, ties: str = "share") -> Any:
+    """Smallest over the axes; NaN if any is NaN. ties: the gradient's, "share" or "first" """
     return np.min(x, axis=axis, keepdims=keepdims)
 
 

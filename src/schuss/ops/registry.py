@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, wraps
 from typing import Any
@@ -64,6 +64,8 @@ class Op:
     settle(name, *types, **attrs)       the attributes in the one form they have in a node
     grad(g, y, *inputs, **attrs)        each input's gradient, None for none; not summed over broadcasts
     emit(b, *values, **attrs)           one element's value, by a builder (schuss.codegen.lanes)
+    later                               attributes that came later than the op, with their defaults: a node has them
+                                        only where they differ, so that older files and what is made of them stay
     """
 
     name: str
@@ -76,6 +78,7 @@ class Op:
     promote: Promote = Promote.NONE
     settle: Settle = _as_given
     attrs: tuple[str, ...] = ()
+    later: Mapping[str, Any] = field(default_factory=dict)
     __doc__: str | None = None
 
     def miscounted(self, args: Sequence[Any]) -> ShapeError:
@@ -208,6 +211,7 @@ def op(
     rule: str = "",
     promote: Promote | None = None,
     settle: Settle = _as_given,
+    later: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare a primitive; see Op. A MAP op without a type rule takes numbers of one dtype and keeps it."""
     from schuss.ops.infer import number_map
@@ -219,7 +223,8 @@ def op(
         if rule_of_type is None:
             raise GraphError(f"op {name}: a {kind.value} op needs infer=, its type rule")
         promoted = promote or (Promote.SAME if kind is Kind.MAP else Promote.NONE)
-        record = Op(name, kind, body, rule_of_type, grad, emit, rule, promoted, settle, attrs, body.__doc__)
+        came = {p.name: p.default for p in parameters if p.name in later}
+        record = Op(name, kind, body, rule_of_type, grad, emit, rule, promoted, settle, attrs, came, body.__doc__)
         if name in REGISTRY:
             raise GraphError(f"op {name} is declared twice")
         REGISTRY[name] = record

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym
+from schuss.ops.registry import Kind
+from schuss.passes.build import kind
 from schuss.passes.division import ONE
 from schuss.passes.fusion import Group, base_of, is_free
 from schuss.passes.memory import Plan
 from schuss.passes.stages import crossing
 from schuss.passes.storage import ITEMSIZE
+from schuss.passes.work import contracted
 
 # What the estimate of sharing takes a core to do, in operations, bytes and seconds; measured on Zen 4 and Zen 5.
 FLOPS = 100e9
@@ -72,10 +75,10 @@ def cost(group: Group, n: int) -> Cost:
     space = _size(group.space, n)
     flops = space * (len(group.maps) + len(group.folds))
     depth = ""
-    if group.anchor is not None and group.anchor.op == "matmul":
-        k = _size(group.anchor.inputs[0].type.shape[-1:], n)
-        flops += 2 * space * k
-        depth = f" over {_dims(group.anchor.inputs[0].type.shape[-1:])}"
+    if group.anchor is not None and kind(group.anchor) is Kind.CONTRACT:
+        k = contracted(group.anchor)
+        flops += 2 * space * _size(k, n)
+        depth = f" over {_dims(k)}"
     elif group.anchor is not None:
         flops += _size(group.anchor.inputs[0].type.shape, n)
     read = {base_of(o): o for _, o in group.operands if not is_free(base_of(o))}

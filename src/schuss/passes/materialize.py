@@ -52,7 +52,7 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
             return with_inputs(
                 node, (copy(key) if gathered(key) else key, copy(step) if crosswise(step, node) else step)
             )
-        if kind(node) in _WHOLE:
+        if kind(node) in _WHOLE or kind(node) is Kind.CONTRACT:
             return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
         if is_map(node):
             return with_inputs(node, tuple(copy(i) if crosswise(i, node) else i for i in node.inputs))

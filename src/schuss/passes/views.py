@@ -66,6 +66,14 @@ def _slice(node: Node, v: View) -> View:
     return replace(v, offset=v.offset + start * v.strides[axis], strides=strides)
 
 
+def _window(node: Node, v: View) -> View:
+    axis, stride, dilation = (node.attrs[name] for name in ("axis", "stride", "dilation"))
+    here = v.strides[axis]
+    rows = v.rows + 1 if v.rows is not None and v.rows > axis else v.rows
+    strides = (*v.strides[:axis], here * stride, here * dilation, *v.strides[axis + 1 :])
+    return replace(v, strides=strides, rows=rows)
+
+
 def _reshape(node: Node, v: View) -> View | None:
     old, new = node.inputs[0].type.shape, node.type.shape
     if v.rows not in (None, 0):
@@ -79,6 +87,7 @@ _RULES: dict[str, Callable[[Node, View], View | None]] = {
     "transpose": _transpose,
     "broadcast_to": _broadcast,
     "slice": _slice,
+    "window": _window,
     "reshape": _reshape,
 }
 

@@ -12,13 +12,19 @@ def work(graph: Graph, n: int) -> float:
     """Floating-point operations of one run with n examples: 2 m k n a product, one an element otherwise."""
     total = 0.0
     for node in graph.nodes:
-        if node.op == "matmul":
-            total += 2 * _size(node.type.shape, n) * _size(node.inputs[0].type.shape[-1:], n)
+        if kind(node) is Kind.CONTRACT:
+            total += 2 * _size(node.type.shape, n) * _size(contracted(node), n)
         elif kind(node) in (Kind.MAP, Kind.RANDOM):
             total += _size(node.type.shape, n)
         elif kind(node) is Kind.REDUCE:
             total += _size(node.inputs[0].type.shape, n)
     return total
+
+
+def contracted(node: Node) -> Shape:
+    """The axes along which a product sums."""
+    shape = node.inputs[0].type.shape
+    return tuple(shape[a] for a in node.attrs["contract"][0]) if "contract" in node.attrs else shape[-1:]
 
 
 def _size(shape: Shape, n: int) -> float:

@@ -152,6 +152,7 @@ def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
         nodes = _promoted(op, _as_nodes(op, args))
         types = [n.type for n in nodes]
         full = op.settle(op.name, *types, **{**_default_attrs(op), **attrs})
+        full = {k: v for k, v in full.items() if k not in op.later or v != op.later[k]} if op.later else full
         result = op.infer(op.name, *types, **full)
         if op.kind is Kind.MAP and len(nodes) > 1:
             check_example_axes(op.name, nodes, result, user_site)
