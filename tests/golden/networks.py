@@ -1,7 +1,7 @@
 """Trainings of networks that are no chain of dense layers: the second half of the golden record.
 
 Embeddings, several inputs, joins, slices, products with batch axes, derivatives within the loss, and what else a graph
-can hold. No training hangs on how a tie's gradient is shared.
+can hold; and sizes at which products are computed in blocks. No training hangs on how a tie's gradient is shared.
 """
 
 from __future__ import annotations
@@ -331,6 +331,17 @@ class Pooled(nn.Module):
         return self.last(h.reshape((-1, 54)))
 
 
+class Long(nn.Module):
+    """Sums, norms and largest values of rows longer than a vector, of an odd length."""
+
+    def __init__(self) -> None:
+        self.first, self.norm, self.last = nn.Linear(45, 77), nn.LayerNorm(77), nn.Linear(77, 45)
+
+    def forward(self, x: Any) -> Any:
+        h = ops.tanh(self.norm(self.first(x)))
+        return self.last(h * ops.softmax(h, axis=1)) * ops.max(h, axis=1, keepdims=True) + h.sum(axis=1, keepdims=True)
+
+
 def both() -> Any:
     """Two inputs, the second of bytes."""
     x, y = classes()
@@ -366,6 +377,9 @@ def cases(case: Callable[..., Any]) -> dict[str, Any]:
         "segments": case(Segments, classes, ce),
         "the largest of a group": case(Winner, classes, ce),
         "reductions over several axes": case(Folded, classes, ce),
+        "long rows": case(Long, lambda: classes(count=45, features=45), ce),
+        "large matrices": case(lambda: dense(6, 400, 400, 3), classes, ce, batch_size=8, epochs=1),
+        "long sums": case(lambda: dense(600, 16, 3), lambda: classes(1300, 600), ce, batch_size=1100, epochs=1),
         "attention": case(Attention, classes, ce),
         "attention, in heads, with dropout": case(lambda: Attention(2, 8, 0.1), classes, ce),
         "dropouts": case(Dropped, classes, ce, epochs=3),
