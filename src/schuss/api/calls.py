@@ -14,10 +14,10 @@ from schuss.api.arguments import Array, as_given_to_fit, look_at_numbers, to_arr
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import look, take_apart
 from schuss.api.pytree import Named, flatten
-from schuss.api.run import Call, Function, Program, apply_model, backend, in_mode, settled_call
+from schuss.api.run import Call, Function, Program, apply_model, in_mode, settled_call
 from schuss.dispatch import CALL_ON_ARRAYS
-from schuss.errors import LoweringError
 from schuss.forks import renew
+from schuss.ir.executors import compiled
 from schuss.ir.types import N, Shape, TensorType
 from schuss.nn.holding import is_inert
 
@@ -107,10 +107,7 @@ def _compile(function: Function, call: Call, types: list[TensorType], names: lis
         if concrete:
             raise
         return _CONCRETE  # the concrete trace that follows works, or says with real numbers what is wrong
-    try:
-        return Program(backend("native").compile(graph), template)
-    except LoweringError:
-        return Program(backend("reference").compile(graph), template)
+    return Program(compiled(graph), template)
 
 
 def _cache_of(model: Any) -> Cache[Program]:

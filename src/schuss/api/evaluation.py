@@ -14,9 +14,9 @@ from schuss.api.outputs import OF_CLASSES, fitted, loss_name, outputs_of, width_
 from schuss.data import as_array, check_labels
 from schuss.data.columns import columns, numbers
 from schuss.errors import DataError, UsageError, printable
-from schuss.exec import executor
 from schuss.frames import in_order
 from schuss.ir.executor import Array
+from schuss.ir.executors import executor
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import graph_signature, signature_of

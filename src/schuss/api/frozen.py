@@ -9,10 +9,11 @@ import numpy as np
 from schuss import nn
 from schuss.api.arguments import Array, array_type, as_given_to_fit, look_at_numbers, to_arrays
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
-from schuss.api.run import Call, apply_model, backend, settled_call
-from schuss.errors import LoweringError, UsageError
+from schuss.api.run import Call, apply_model, settled_call
+from schuss.errors import UsageError
 from schuss.exec.function import NativeFunction
 from schuss.ir.executor import Compiled
+from schuss.ir.executors import compiled
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ir.rewrite import substitute
 from schuss.ir.types import N, TensorType
@@ -75,8 +76,8 @@ class Frozen:
         key = tuple((x.dtype, x.shape[1:]) for x in inputs if type(x) is np.ndarray and x.ndim)
         known = self._known.get(key) if len(key) == len(inputs) else None
         if known is not None:
-            compiled, template = known
-            return fill(template, compiled(inputs))
+            run, template = known
+            return fill(template, run(inputs))
         return self._first(inputs)
 
     def _first(self, inputs: tuple[Any, ...]) -> Any:
@@ -100,14 +101,14 @@ class Frozen:
             types = [array_type(a) for a in arrays[:owned]]
             types += [TensorType(array_type(a).dtype, (N, *a.shape[1:])) for a in given]
             self._known[key] = self._compile(Call((self._model, *inputs), {}, numbers=()), types, leaves)
-        compiled, template = self._known[key]
-        self._prepare_one_row(given, compiled, template)
-        return fill(template, compiled(given))
+        run, template = self._known[key]
+        self._prepare_one_row(given, run, template)
+        return fill(template, run(given))
 
-    def _prepare_one_row(self, given: list[Array], compiled: Compiled, template: Any) -> None:
+    def _prepare_one_row(self, given: list[Array], run: Compiled, template: Any) -> None:
         """A model from one array to one array gets a way of its own for a single row."""
-        if len(given) == 1 and isinstance(compiled, NativeFunction) and isinstance(template, Hole):
-            one_row = compiled.one_row()
+        if len(given) == 1 and isinstance(run, NativeFunction) and isinstance(template, Hole):
+            one_row = run.one_row()
             if one_row is not None:
                 self._quick = ((1, *given[0].shape[1:]), given[0].dtype, one_row)
 
@@ -115,10 +116,7 @@ class Frozen:
         with nn.mode():
             graph, template = settled_call(apply_model, call, types, [path for path, _ in leaves])
         graph = self._with_weights(graph)
-        try:
-            return backend("native").compile(graph), template
-        except LoweringError:
-            return backend("reference").compile(graph), template
+        return compiled(graph), template
 
     def _with_weights(self, graph: Graph) -> Graph:
         """The graph with the weights in it as constants."""

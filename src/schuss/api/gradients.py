@@ -16,9 +16,10 @@ import numpy as np
 from schuss import nn, ops
 from schuss.api.arguments import argument_names, array_type, check_column_order, function_name, to_arrays
 from schuss.api.pytree import Binding, fill, flatten, rebuild, split, statics
-from schuss.api.run import Call, backend, compile_call, evaluate
+from schuss.api.run import Call, compile_call, evaluate
 from schuss.backprop import backprop
 from schuss.errors import DTypeError, GradientError, UsageError
+from schuss.ir.executors import executor
 from schuss.ir.types import Sym, static_size
 from schuss.nn.walk import model_of
 from schuss.trace import Tensor, as_tensor, tracing
@@ -109,7 +110,7 @@ def _on_arrays(f: Function, argnums: Argnums, traced: Function) -> Function:
             return traced(*args, **kwargs)
         check_column_order(f, args)
         call = Call(args, kwargs, numbers=_positions(f, argnums, len(args)))
-        return evaluate(traced, call, backend("reference"), names_from=f)
+        return evaluate(traced, call, executor("reference"), names_from=f)
 
     return run
 
@@ -265,7 +266,7 @@ def _jacobian_of_arrays(f: Function, args: Sequence[Any], kwargs: dict[str, Any]
     leaves = call.named(["index", *argument_names(f, len(args))])
     arrays = to_arrays(leaves)
     types = [array_type(a) for a in arrays]
-    program = compile_call(one_row, call, types, [path for path, _ in leaves], backend("reference"))
+    program = compile_call(one_row, call, types, [path for path, _ in leaves], executor("reference"))
     assert rows is not None
     found = [program([np.asarray(i), *arrays[1:]]) for i in range(rows.count)]
     columns = [

@@ -12,10 +12,12 @@ from schuss.api.arguments import argument_names, array_type, to_arrays, with_col
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import static, take_apart
 from schuss.api.pytree import Named
-from schuss.api.run import Call, Function, Program, apply_model, backend, compile_call, in_mode
+from schuss.api.run import Call, Function, Program, apply_model, compile_call, in_mode
+from schuss.ir.executors import executor
 from schuss.nn.holding import Shown
 from schuss.nn.parameter import noting_frozen
 from schuss.nn.walk import model_of
+from schuss.tables import EXECUTORS
 from schuss.trace import tracing
 
 MAXSIZE = 64
@@ -39,7 +41,7 @@ def jit(f: Function, *, static_argnums: int | Iterable[int] = (), backend: str =
     Inside another traced function f is simply traced with it, so jit, grad and jacobian nest in any order.
     Models in f are called in evaluation mode, or in the mode that nn.mode sets around the call.
 
-    backend  "native", or "reference" (numpy)
+    backend  an executor: "native", or "reference" (numpy)
 
     Raises TraceError for Python control flow on a traced value (names the line), LoweringError for an op
     without a lowering (names the op), UsageError for an argument that is neither array nor hashable.
@@ -55,7 +57,7 @@ class Jitted:
     def __init__(self, f: Function, static_argnums: int | Iterable[int], backend: str) -> None:
         self.__wrapped__ = f = model_of(f)
         self._static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-        self._backend = backend
+        self._backend = EXECUTORS.known(backend)
         self._cache: Cache[Traced] = Cache(MAXSIZE)
         self._names: dict[int, list[str]] = {}
         self._of_model = bool(nn.named_parameters(f))
@@ -94,7 +96,7 @@ class Jitted:
         def make() -> Traced:
             types = [array_type(a) for a in arrays]
             with noting_frozen() as asked:
-                program = compile_call(f, call, types, [path for path, _ in leaves], backend(self._backend), kept=True)
+                program = compile_call(f, call, types, [path for path, _ in leaves], executor(self._backend), kept=True)
                 return program, _frozen(leaves) if asked() else None
 
         program, frozen = self._cache.get(key, make)

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from schuss import nn
 from schuss.api.arguments import Array, argument_names, array_type, to_arrays
 from schuss.api.pytree import Binding, Named, fill, flatten, rebuild, split
-from schuss.exec import executor
 from schuss.ir.executor import Compiled, Executor
 from schuss.ir.graph import Graph
 from schuss.ir.types import TensorType
 from schuss.trace import Tensor, as_tensor, notice, settled, trace
 
 Function = Callable[..., Any]
-
-
-@cache
-def backend(name: str) -> Executor:
-    """The executor of that name, one for the process."""
-    return executor(name)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import click
 
-from schuss.train.options import ABOUT, Choice, Positive, Whole
+from schuss.train.options import ABOUT, Choice, Positive, Registered, Whole
 
 
 def sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -38,6 +40,18 @@ class PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic in n
         return number
 
 
+class OneOf(click.Choice):  # type: ignore[type-arg]
+    """One of the names that a table has when it is asked: one may be registered after the command is declared."""
+
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self._names = names
+        self.case_sensitive = True
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(self._names())
+
+
 def of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
     """The type and range of an option that fit has, too."""
     kind = ABOUT[name].kind
@@ -45,5 +59,7 @@ def of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
         return click.IntRange(kind.low, kind.high)
     if isinstance(kind, Choice):
         return click.Choice(kind.names)
+    if isinstance(kind, Registered):
+        return OneOf(partial(iter, kind.table))
     assert isinstance(kind, Positive)
     return PositiveNumber()

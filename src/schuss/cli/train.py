@@ -264,8 +264,8 @@ class TrainCommand:
 
     def _result(self, dataset: Dataset, trainer: Trainer, run: Run, seconds: float, first: int) -> dict[str, Any]:
         from schuss import nn
-        from schuss.exec import executor
         from schuss.exec.threads import available_cores
+        from schuss.ir.executors import executor
         from schuss.train.evaluate import Evaluation
 
         o = self.options

@@ -82,6 +82,9 @@ class ReferenceExecutor:
 
     name = "reference"
 
+    def __init__(self, threads: int | None = None) -> None:
+        """threads is what executors take; numpy's are its own."""
+
     def compile(self, graph: Graph) -> Compiled:
         def run(arrays: Sequence[Array]) -> list[Array]:
             values = run_graph(graph, arrays)

@@ -8,11 +8,12 @@ from typing import Any
 from schuss.api.arguments import argument_names, array_type, function_name, to_arrays, with_columns_in_order
 from schuss.api.gradients import floating_scalar
 from schuss.api.pytree import Named, is_number, parameters_of
-from schuss.api.run import Call, apply_model, backend
+from schuss.api.run import Call, apply_model
 from schuss.backprop import backprop, between
 from schuss.errors import TraceError
 from schuss.explanation.explanation import Array, Explanation, Flow, Step
 from schuss.explanation.names import expression, name_nodes, rule_of
+from schuss.ir.executors import executor
 from schuss.ir.graph import Graph, Node
 from schuss.nn.walk import model_of
 from schuss.ops.registry import Kind, lookup
@@ -81,7 +82,7 @@ class _Run:
             return self.wanted
 
         graph = trace(everything, [array_type(a) for a in arrays], names)
-        found = backend("reference").compile(graph)(arrays)
+        found = executor("reference").compile(graph)(arrays)
         self.arrays: dict[Node, Array] = dict(zip((t.node for t in self.wanted), found, strict=True))
         self.forward = Graph(graph.inputs, (self.loss.node,))
         for node in self.forward.inputs:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.errors import LoweringError
-from schuss.exec import executor
 from schuss.ir.executor import Array, Executor
+from schuss.ir.executors import on_able
 from schuss.train.step import Task, evaluation_step, gradient_step
 
-T = TypeVar("T")
 MAX_EVALUATION_BATCH = 1024
 
 
@@ -59,7 +57,7 @@ def losses(
     threads   None: the cores this process may use
     progress  called after each with (done, how many there are; None if points has no length)
     """
-    evaluation = _native(lambda on: Evaluation(replace(task, metrics={}), on, data), threads)
+    evaluation = on_able(lambda on: Evaluation(replace(task, metrics={}), on, data), threads)
     total = len(points) if isinstance(points, Sized) else None
     found = []
     for weights in points:
@@ -80,7 +78,7 @@ def gradient_norms(
     """
     rows = len(data["y"])
     batch = min(MAX_EVALUATION_BATCH, max(rows, 1))
-    loop = _native(lambda on: on.loop(gradient_step(task), batch), threads)
+    loop = on_able(lambda on: on.loop(gradient_step(task), batch), threads)
     loop.bind(data)
     order = np.arange(rows)
     found = []
@@ -91,14 +89,6 @@ def gradient_norms(
         squares = (np.square(loop.peek(name), dtype=np.float64).sum() for name in zeros)
         found.append(math.sqrt(sum(squares)) / (rows or math.nan))
     return np.array(found, np.float64)
-
-
-def _native(make: Callable[[Executor], T], threads: int | None) -> T:
-    """What is made on the native executor, or on the reference where an operation has no native code."""
-    try:
-        return make(executor("native", threads))
-    except LoweringError:
-        return make(executor("reference"))
 
 
 def gradient_norm(task: Task, weights: Mapping[str, Array], data: Mapping[str, Array]) -> float:

@@ -13,8 +13,8 @@ import numpy as np
 from schuss import nn
 from schuss.data import Dataset, as_array, split_validation
 from schuss.errors import DataError, UsageError
-from schuss.exec import executor
 from schuss.ir.executor import Array
+from schuss.ir.executors import executor
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import Trained, callable_model, frozen_names

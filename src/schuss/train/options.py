@@ -14,6 +14,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from schuss.errors import UsageError
+from schuss.registry import Registry
+from schuss.tables import EXECUTORS
 
 if TYPE_CHECKING:
     from schuss.nn.walk import Trained
@@ -68,6 +70,17 @@ class Flag:
     def __call__(self, value: Any) -> str | None:
         numpys = type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")
         return None if numpys or isinstance(value, bool) else "must be True or False"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A name that a table has."""
+
+    table: Registry[Any]
+
+    def __call__(self, value: Any) -> str | None:
+        known = isinstance(value, str) and value in self.table
+        return None if known else f"must be one of {', '.join(self.table)}"
 
 
 @dataclass(frozen=True)
@@ -198,7 +211,7 @@ class Options:
     shuffle: bool = field(default=True, metadata=_has(Flag()))
     scale: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
     threads: int | None = field(default=None, metadata=_has(Whole(or_none=True), free=True))
-    backend: str = field(default="native", metadata=_has(Choice(("native", "reference"))))
+    backend: str = field(default="native", metadata=_has(Registered(EXECUTORS)))
     record: bool | float = field(default=False, metadata=_has(_record, free=True))
     control: Control | None = field(default=None, metadata=_has(_control, free=True))
     checkpoint: str | PathLike[str] | None = field(default=None, metadata=_has(_file, free=True, before=None))
@@ -253,6 +266,7 @@ __all__ = [
     "Flag",
     "Options",
     "Positive",
+    "Registered",
     "Whole",
     "options",
     "without_data",

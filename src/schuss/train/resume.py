@@ -14,8 +14,8 @@ import numpy as np
 
 from schuss.dispatch import RESUME
 from schuss.errors import UsageError, warn
-from schuss.exec import executor
 from schuss.ir.executor import Array
+from schuss.ir.executors import executor
 from schuss.nn.walk import Trained, frozen_names
 from schuss.optim import Optimizer
 from schuss.optim.base import MISSED, counted_apart, counts_own_steps

@@ -10,10 +10,11 @@ import numpy as np
 from schuss import nn
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.ir.executors import compiled
 from schuss.ir.graph import Graph, Node
 from schuss.signature.inputs import PREPARING
 from schuss.viz import style
-from schuss.viz.forward import Forward, native, weights_in
+from schuss.viz.forward import Forward, weights_in
 from schuss.viz.images import is_image, show_gray, show_signed
 
 FEW = 16  # units are shown as bars, more as an image
@@ -50,7 +51,7 @@ def activations_data(model: Any, x: Any) -> list[Activation]:
             last["output" if len(graph.outputs) == 1 else f"output {i}"] = result
     outputs = tuple(last.values())
     weights = weights_in(graph, {n: p.data for n, p in nn.named_parameters(model).items()})
-    found = native(Graph(graph.inputs, outputs))([rows, *weights])
+    found = compiled(Graph(graph.inputs, outputs))([rows, *weights])
     return [Activation(name, np.asarray(v)) for name, v in zip(last, found, strict=True)]
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
+from schuss.ir.executors import compiled
 from schuss.viz import functions, style
-from schuss.viz.forward import Forward, native, weights_in
+from schuss.viz.forward import Forward, weights_in
 from schuss.viz.runs import as_run, check_single, final_weights, loss_name, moments_of, sample, with_data
 
 CHOSEN = 6  # moments of a picture
@@ -98,7 +99,7 @@ def _functions(run: Any, mesh: Array, weights: Sequence[Mapping[str, Array]]) ->
     forward, given = Forward.of_run(run), run.task.inputs[0]
     graph = forward.of_numbers(np.empty((0, *given.shape[1:]), given.dtype))
     rows = np.ascontiguousarray(mesh.reshape(len(mesh), *given.shape[1:]), graph.inputs[0].type.dtype)
-    compute = native(graph)
+    compute = compiled(graph)
     raw = [np.asarray(compute([rows, *weights_in(graph, w)])[0], np.float64).reshape(len(rows), -1) for w in weights]
     shown = [forward.shown(values) for values in raw]
     return shown[0][0], [values for _, values in shown]

@@ -9,9 +9,8 @@ import numpy as np
 
 from schuss.api.outputs import fitted, read
 from schuss.data import as_array, check_finite
-from schuss.errors import LoweringError, SchussError, UsageError
-from schuss.exec import executor
-from schuss.ir.executor import Array, Compiled
+from schuss.errors import SchussError, UsageError
+from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.types import DTYPES, N, TensorType
 from schuss.nn.forward import forward_graph, model_dtype
@@ -114,11 +113,3 @@ def _again(node: Node, inputs: Sequence[Node]) -> Node:
         return inputs[0]
     with made_for(node):
         return apply(lookup(node.op), inputs, dict(node.attrs))
-
-
-def native(graph: Graph, threads: int | None = None) -> Compiled:
-    """The graph as machine code, or by numpy for an operation without a lowering."""
-    try:
-        return executor("native", threads).compile(graph)
-    except LoweringError:
-        return executor("reference").compile(graph)

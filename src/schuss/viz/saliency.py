@@ -14,12 +14,13 @@ from schuss.api.outputs import fitted, is_classifier, single_result
 from schuss.backprop import backprop
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.ir.executors import compiled
 from schuss.ir.graph import Graph, input_node
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import model_of
 from schuss.trace import Tensor
 from schuss.viz import style
-from schuss.viz.forward import Forward, as_trained, native, weights_in
+from schuss.viz.forward import Forward, as_trained, weights_in
 from schuss.viz.images import is_image, show_gray, show_signed
 
 ROWS = 6  # examples shown at most
@@ -53,7 +54,7 @@ def _gradient(model: Any, x: Any, of: int | None) -> tuple[Array, Array]:
     seed = input_node("seed", result.type)
     (slope,) = backprop(Tensor(result), [Tensor(row)], Tensor(seed))
     weights = weights_in(graph, {n: p.data for n, p in nn.named_parameters(model).items()})
-    found = native(Graph((*graph.inputs, seed), (slope.node,)))([rows.astype(row.type.dtype), *weights, chosen])[0]
+    found = compiled(Graph((*graph.inputs, seed), (slope.node,)))([rows.astype(row.type.dtype), *weights, chosen])[0]
     return np.asarray(found).reshape(as_trained(model, x).shape), which
 
 

@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from schuss import ops
-from schuss.errors import LoweringError
-from schuss.exec import executor
 from schuss.exec.threads import available_cores, run_team
 from schuss.ir.executor import Array, Loop, Step
+from schuss.ir.executors import compiled, on_able
 from schuss.ir.graph import Graph, Node, input_node, topological
 from schuss.ir.rewrite import substitute
 from schuss.ir.types import Sym, TensorType
@@ -28,7 +27,6 @@ from schuss.passes.storage import ITEMSIZE
 from schuss.passes.work import work
 from schuss.trace import Tensor
 from schuss.train.step import Task, evaluation_step
-from schuss.viz.forward import native
 from schuss.viz.plane import Plane, Weights
 from schuss.viz.progress import Report, counted
 
@@ -157,11 +155,11 @@ def _on_plane(number: int, type: TensorType, a: Tensor, b: Tensor) -> Node:
 
 def _columns(plane: Plane, data: Mapping[str, Array], affine: Graph, threads: int | None) -> dict[str, Array]:
     """The affine values at the origin, and how they change along each direction."""
-    compiled = native(affine, threads)
+    compute = compiled(affine, threads)
 
     def at(weights: Weights) -> list[Array]:
         names = affine.input_names
-        return compiled([weights[n.removeprefix("param/")] if n.startswith("param/") else data[n] for n in names])
+        return compute([weights[n.removeprefix("param/")] if n.startswith("param/") else data[n] for n in names])
 
     nothing = at({n: np.zeros_like(w) for n, w in plane.origin.items()})
     found = {f"value/{i}/0": v for i, v in enumerate(at(plane.origin))}
@@ -225,7 +223,4 @@ def _states(step: Step, plane: Plane) -> Callable[[float, float], dict[str, Arra
 
 def _loop(step: Step, batch: int) -> Loop:
     """For one thread: points are shared out, not rows."""
-    try:
-        return executor("native", 1).loop(step, batch)
-    except LoweringError:
-        return executor("reference").loop(step, batch)
+    return on_able(lambda on: on.loop(step, batch), 1)

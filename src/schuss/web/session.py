@@ -95,7 +95,7 @@ class Session:
         """
 
         def work() -> None:
-            from schuss.exec import executor
+            from schuss.ir.executors import executor
             from schuss.train.evaluate import Evaluation
             from schuss.viz.runs import final_weights
 

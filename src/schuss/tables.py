@@ -1,0 +1,94 @@
+"""What there is, a row each. A row is text, loaded when it is first used: the command's help needs the names alone.
+
+From outside the package `register` does it, as in @EXECUTORS.register("slow"). CONTRIBUTING.md has a recipe for each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from schuss.registry import Classes, Registry, at
+
+EXECUTORS: Final[Registry[Any]] = Registry(
+    "backend",
+    {
+        "native": "schuss.exec.native:NativeExecutor",
+        "reference": "schuss.exec.reference:ReferenceExecutor",
+    },
+)
+"""Classes with the protocol schuss.ir.executor.Executor, called with threads=."""
+
+LAYERS: Final[Classes[Any]] = Classes(
+    "layer",
+    {
+        "Linear": at("schuss.nn.layers"),
+        "Sequential": at("schuss.nn.layers"),
+        "Flatten": at("schuss.nn.layers"),
+        "Dropout": at("schuss.nn.layers"),
+        "LayerNorm": at("schuss.nn.layers"),
+        "Embedding": at("schuss.nn.layers"),
+        "Sigmoid": at("schuss.nn.activations", sigmoid={}),
+        "Tanh": at("schuss.nn.activations", tanh={}),
+        "ReLU": at("schuss.nn.activations", relu={}),
+        "LeakyReLU": at("schuss.nn.activations", leaky_relu={}),
+        "ELU": at("schuss.nn.activations", elu={}),
+        "SELU": at("schuss.nn.activations", selu={}),
+        "GELU": at("schuss.nn.activations", gelu={}),
+        "SiLU": at("schuss.nn.activations", silu={}),
+        "Mish": at("schuss.nn.activations", mish={}),
+        "Softplus": at("schuss.nn.activations", softplus={}),
+        "Softmax": at("schuss.nn.activations"),
+        "LogSoftmax": at("schuss.nn.activations"),
+        "Identity": at("schuss.nn.layers", identity={}),
+    },
+)
+"""Classes derived from schuss.nn.Layer. Activations have presets: what --activation and the playground offer."""
+
+LOSSES: Final[Classes[Any]] = Classes(
+    "loss",
+    {
+        "CrossEntropyLoss": at("schuss.nn.losses", cross_entropy={}),
+        "MSELoss": at("schuss.nn.losses", mse={}),
+        "L1Loss": at("schuss.nn.losses", mae={}),
+        "HuberLoss": at("schuss.nn.losses", huber={}),
+        "SmoothL1Loss": at("schuss.nn.losses"),
+        "BCEWithLogitsLoss": at("schuss.nn.losses", bce={}),
+        "NLLLoss": at("schuss.nn.losses"),
+    },
+)
+"""Classes derived from schuss.nn.Loss."""
+
+OPTIMIZERS: Final[Classes[Any]] = Classes(
+    "optimizer",
+    {
+        "SGD": at(
+            "schuss.optim.sgd",
+            sgd={"lr": 1e-1},
+            momentum={"lr": 1e-2, "momentum": 0.9},
+            nesterov={"lr": 1e-2, "momentum": 0.9, "nesterov": True},
+        ),
+        "RMSprop": at("schuss.optim.rmsprop", rmsprop={"lr": 1e-3}),
+        "Adagrad": at("schuss.optim.adagrad", adagrad={"lr": 1e-2}),
+        "Adam": at("schuss.optim.adam", adam={"lr": 3e-3}),  # chosen on validation data (docs/defaults.md)
+        "AdamW": at("schuss.optim.adam", adamw={"lr": 1e-3}),
+        "NAdam": at("schuss.optim.adam", nadam={"lr": 1e-3}),
+        "Lion": at("schuss.optim.lion", lion={"lr": 1e-4}),
+    },
+)
+"""Classes derived from schuss.optim.Optimizer. The presets' rates are those of the command."""
+
+SCHEDULES: Final[Classes[Any]] = Classes(
+    "schedule",
+    {
+        "Constant": at("schuss.optim.schedules"),
+        "Step": at("schuss.optim.schedules"),
+        "MultiStep": at("schuss.optim.schedules"),
+        "Exponential": at("schuss.optim.schedules"),
+        "Cosine": at("schuss.optim.schedules"),
+        "CosineWarmRestarts": at("schuss.optim.schedules"),
+        "OneCycle": at("schuss.optim.schedules"),
+        "ReduceLROnPlateau": at("schuss.optim.plateau"),
+        "Warmup": at("schuss.optim.schedules"),
+    },
+)
+"""Classes derived from schuss.optim.Schedule."""
