@@ -20,7 +20,7 @@ class Registry(Mapping[str, T], Generic[T]):
         @EXECUTORS.register("slow")
         class SlowExecutor: ...
 
-    `remove` takes a row out again. Two rows have two names, but a class that is defined again (a cell of a notebook that
+    `remove` takes a row out again. Two rows have two names, but a class that is defined again (a notebook's cell that
     runs twice) takes the place of the old one.
     """
 
@@ -66,9 +66,8 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _add(self, name: str, value: Any) -> None:
         if name in self._rows and _home(self[name]) != _home(value):
-            raise UsageError(
-                f"{self.kind} {name!r} is there already ({'.'.join(_home(self[name]))}): take another name"
-            )
+            there = ".".join(_home(self[name]))
+            raise UsageError(f"{self.kind} {name!r} is there already, {there}: take another name")
         self._rows[name] = value
 
 

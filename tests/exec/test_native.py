@@ -18,12 +18,13 @@ from schuss.backprop import backprop
 from schuss.codegen import deep
 from schuss.codegen.target import host_target
 from schuss.errors import ShapeError, UsageError
-from schuss.exec import executor, function
+from schuss.exec import function
 from schuss.exec import loop as loops
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
+from schuss.ir.executors import executor
 from schuss.passes import division, materialize
 from schuss.passes.cost import Sharing
 from schuss.trace import Tensor, as_tensor, trace

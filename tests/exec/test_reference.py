@@ -9,11 +9,11 @@ import pytest
 
 from schuss import ops
 from schuss.errors import ShapeError
-from schuss.exec import executor
 from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor, example_count, run_graph
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
+from schuss.ir.executors import executor
 from schuss.trace import Tensor, trace
 
 F = "float32"

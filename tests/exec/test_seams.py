@@ -9,10 +9,10 @@ import pytest
 
 from schuss import ops
 from schuss.errors import ShapeError, UsageError
-from schuss.exec import executor
 from schuss.exec.seams import fitting
 from schuss.ir import N, TensorType
 from schuss.ir.executor import Step
+from schuss.ir.executors import executor
 from schuss.ir.graph import Graph
 from schuss.trace import trace
 

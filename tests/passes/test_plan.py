@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from schuss import ops
 from schuss.backprop import backprop
-from schuss.exec import executor
 from schuss.ir import Graph, N, TensorType, input_node
+from schuss.ir.executors import executor
 from schuss.passes import division, fusion, memory, storage
 from schuss.passes import materialize as module
 from schuss.passes.fusion import MOST_MAPS, Form, group, is_rowwise

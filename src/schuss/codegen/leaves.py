@@ -10,7 +10,7 @@ from schuss.codegen.kernel import Kernel, load
 from schuss.codegen.lanes import ELEMENTS, I64, Lanes, Value
 from schuss.codegen.philox import philox_word
 from schuss.codegen.terms import Term
-from schuss.errors import LoweringError
+from schuss.ir.executors import cannot
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym
 from schuss.ops.registry import Kind, lookup
@@ -134,7 +134,7 @@ def emit(k: Lanes, node: Node, args: list[Value]) -> Value:
     """The op's own emit rule. LoweringError names an op without one."""
     op = lookup(node.op)
     if op.emit is None:
-        raise LoweringError(f"{op.name} has no native lowering (line: {node.site}); use backend='reference'")
+        raise cannot("native", op.name, node.site)
     value = op.emit(k, *args, **node.attrs)
     assert isinstance(value, Value)
     return value

@@ -13,7 +13,7 @@ from schuss.codegen.kernel import Kernel, load, store
 from schuss.codegen.lanes import I64, Value
 from schuss.codegen.loops import entry_alloca, for_range, if_then
 from schuss.codegen.terms import Axis, Term, emit_bound, nest
-from schuss.errors import LoweringError
+from schuss.ir.executors import cannot
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym
 from schuss.ops.contract import free_axes
@@ -23,7 +23,7 @@ def emit_single(kernel: Kernel, node: Node) -> None:
     """The loops of one node. LoweringError names an op without a lowering."""
     rule = _RULES.get(node.op)
     if rule is None:
-        raise LoweringError(f"{node.op} has no native lowering (line: {node.site}); use backend='reference'")
+        raise cannot("native", node.op, node.site)
     rule(kernel, node)
 
 

@@ -43,6 +43,5 @@ def compiled(graph: Graph, threads: int | None = None) -> Compiled:
 def cannot(executor: str, operation: str, site: Site | None) -> LoweringError:
     """The error of an executor that has no code for an operation."""
     where = "" if site is None else f" (line: {site})"
-    return LoweringError(
-        f"the {executor} executor has no code for {operation}{where}; use backend={COMPLETE!r}, which has"
-    )
+    mend = f"use backend={COMPLETE!r}, which carries out all"
+    return LoweringError(f"the {executor} executor has no code for {operation}{where}; {mend}")
