@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 
 import jax
@@ -16,7 +17,7 @@ from schuss.exec.native import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.types import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind
-from schuss.trace import trace
+from schuss.trace import Tensor, building, trace
 
 EVERY = sorted(CASES)
 DIFFERENTIABLE = [name for name in EVERY if CASES[name].differentiable]
@@ -38,7 +39,31 @@ def test_every_operation_has_samples_and_bad_inputs():
     for name, case in CASES.items():
         assert case.samples, name
         assert case.bad, name
-        assert REGISTRY[name].rule, name
+
+
+def inputs_of(record, count):
+    """The names of the inputs of a call, as the body has them; the one for any number stands for each."""
+    given = [p.name for p in inspect.signature(record.body).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    return [*given, *given[-1:] * count][:count]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_rule_in_words_for_each_input_that_can_be_differentiated(name):
+    """It can where it takes floats and floats come out; the rule is 0 where `grad` gives nothing."""
+    record, flows = REGISTRY[name], {}
+    for attrs, arrays in every_call(name, "float64"):
+        graph = trace(call(name, attrs), [type_of(a) for a in arrays])
+        (result,) = graph.outputs
+        tensors = [Tensor(node) for node in result.inputs]
+        with building():
+            parts = record.grad(Tensor(result), Tensor(result), *tensors, **result.attrs)
+        for letter, x, part in zip(inputs_of(record, len(tensors)), tensors, parts, strict=True):
+            if x.is_float and result.type.is_float:
+                flows[letter] = flows.get(letter, False) or part is not None
+    assert dict(record.rule).keys() == flows.keys()
+    for letter, text in record.rule.items():
+        assert text, letter
+        assert (text != "0") == flows[letter], (letter, text)
 
 
 def every_call(name, floating):

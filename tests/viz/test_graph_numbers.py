@@ -92,7 +92,7 @@ def test_the_json():
         "op",
         "layer",
         "expression",
-        "rule",
+        "rules",
         "line",
         "reads",
         "value",

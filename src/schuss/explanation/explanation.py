@@ -36,16 +36,14 @@ class Flow:
                moves elements (a matrix product, a reshape)
     product    incoming times local, in the input's shape
     summed     axes of incoming times local that were summed, because the input was stretched along them
-    how        the product in words, where it is not incoming times local
-    position   which of the operation's inputs it is
+    rule       the operation's gradient rule for this input, with the names of its step: incoming * y
     """
 
     to: str
     local: Array | None
     product: Array
     summed: tuple[int, ...] = ()
-    how: str = ""
-    position: int = 0
+    rule: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +52,7 @@ class Step:
 
     name        the user's own variable where there is one, else the layer's path or t1, t2, ...
     expression  what it computes, as x @ W1
-    rule        the gradient rule of its operation, with the names of this step in it
+    rules       its gradient rule for each input that can be differentiated: d loss/d x = incoming * y
     value       its value
     incoming    the gradient of the result with respect to it; None if none comes here
     came_from   the steps whose products add up to the incoming gradient
@@ -66,7 +64,7 @@ class Step:
     name: str
     op: str
     expression: str
-    rule: str
+    rules: tuple[str, ...]
     value: Array
     incoming: Array | None
     came_from: tuple[str, ...]
@@ -74,6 +72,11 @@ class Step:
     site: Site | None
     scope: str
     inputs: tuple[str | None, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """The rules in a line; "none" where nothing can be handed back."""
+        return "; ".join(self.rules) or "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +239,9 @@ def _backward(e: Explanation) -> Iterator[str]:
 def _step(step: Step, e: Explanation) -> Iterator[str]:
     assert step.incoming is not None
     yield f"  {_equation(step)}"
-    yield f"    rule      {step.rule}"
+    label = "    rule      "
+    fits = len(step.rule) <= WIDTH
+    yield label + (step.rule if fits else f"\n{' ' * len(label)}".join(step.rules))
     yield _line(f"    incoming  {_d(e.result, step.name)}{_sum_of(step.came_from)}", step.incoming, e)
     for flow in step.flows:
         yield from _flow(flow, step.incoming, e)
@@ -249,7 +254,7 @@ def _sum_of(sources: tuple[str, ...]) -> str:
 def _flow(flow: Flow, incoming: Array, e: Explanation) -> Iterator[str]:
     label = f"    to {flow.to}: "
     if flow.local is None:
-        yield _line(f"{label}{flow.how}", flow.product, e)
+        yield _line(f"{label}{flow.rule}", flow.product, e)
         return
     local = _uniform(flow.local)
     if flow.local.size == 1 or (local is not None and flow.product.size == 1 and incoming.size == 1):

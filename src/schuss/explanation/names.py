@@ -127,34 +127,34 @@ def _options(node: Node) -> Sequence[str]:
     return shown
 
 
-def rule_of(node: Node, names: Mapping[Node, str], result: str) -> str:
-    """The gradient rule of the node's operation with this node's names in it.
+def rules_of(node: Node, names: Mapping[Node, str]) -> list[str]:
+    """What the node's operation hands back to each input, with this node's names in it: "incoming * y * (1 - y)".
 
-    A rule is written with g for the incoming gradient and the letters of the record's grad function for
-    the result and the inputs, as dx = g * y * (1 - y).
+    Empty for an input that cannot be differentiated. A record's rule is written with g for the incoming gradient, the
+    name that its grad function has for the result, and those of the inputs.
     """
+    if not node.type.is_float:
+        return [""] * len(node.inputs)
     record = lookup(node.op)
-    if record.grad is None:
-        return "none"
-    letters = _letters(record)
-    words = {"g": "incoming"}
-    for letter, other in zip(letters, (node, *node.inputs), strict=False):
-        words[letter] = names[other]
-        if other is not node:
-            words[f"d{letter}"] = f"d {result}/d {names[other]}"
-    return re.sub(
-        r"\b([a-z]+)\b('?)",
-        lambda word: words.get(word[1], word[1]) + ("ᵀ" if word[2] else ""),
-        record.rule,
-    )
+    result, inputs = _letters(record)
+    known = list(zip([*inputs, *inputs[-1:] * len(node.inputs)], node.inputs, strict=False))
+    words = {"g": "incoming", result: names[node], **{letter: names[other] for letter, other in known}}
+    unnamed = f"incoming, by the gradient rule of {node.op}"
+    return [_worded(record.rule.get(letter, unnamed), words) if i.type.is_float else "" for letter, i in known]
+
+
+def _worded(rule: str, words: Mapping[str, str]) -> str:
+    return re.sub(r"\b([a-z]+)\b('?)", lambda word: words.get(word[1], word[1]) + ("ᵀ" if word[2] else ""), rule)
+
+
+def equation(result: str, name: str, rule: str) -> str:
+    """d loss/d x = incoming * y"""
+    return f"d {result}/d {name} = {rule}"
 
 
 @cache
-def _letters(record: Op) -> list[str]:
-    """The letters a record's rule uses for the result and the inputs: those of its grad function."""
-    assert record.grad is not None
-    parameters = list(inspect.signature(record.grad).parameters.values())
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        given = inspect.signature(record.body).parameters.values()
-        return ["", *(p.name for p in given if p.kind is not p.KEYWORD_ONLY)]
-    return [p.name for p in parameters[1:] if p.name not in record.attrs]
+def _letters(record: Op) -> tuple[str, list[str]]:
+    """The letters a record's rule uses for the result, as its grad function does, and for the inputs."""
+    given = inspect.signature(record.body).parameters.values()
+    own = list(inspect.signature(record.grad).parameters) if record.grad is not None else []
+    return own[1] if own else "", [p.name for p in given if p.kind is not p.KEYWORD_ONLY]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schuss.explanation.names import expression, name_nodes, rule_of
+from schuss.explanation.names import equation, expression, name_nodes, rules_of
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ops.registry import lookup
 
@@ -102,8 +102,11 @@ def _item(
 ) -> Item:
     rules: list[str] = []
     if part == "forward" and lookup(node.op).grad is not None and (loss is None or node in gradients):
-        flows_to = {names[i] for i in node.inputs if (i in gradients if loss is not None else i.op != "const")}
-        written = rule_of(node, names, "loss").split("; ")
-        rules = [r for r in written if r.partition(" = ")[0].removeprefix("d loss/d ") in flows_to]
+        told = zip(node.inputs, rules_of(node, names), strict=True)
+        rules = [
+            equation("loss", names[i], rule)
+            for i, rule in told
+            if rule and (i in gradients if loss is not None else i.op != "const")
+        ]
     gradient_of = of.get(node, "") if part == "backward" else ""
     return Item(node, names[node], part, node.scope, expression(node, names), tuple(rules), gradient_of)

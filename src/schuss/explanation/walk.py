@@ -12,7 +12,7 @@ from schuss.api.run import Call, apply_model
 from schuss.backprop import backprop, between
 from schuss.errors import TraceError
 from schuss.explanation.explanation import Array, Explanation, Flow, Step
-from schuss.explanation.names import expression, name_nodes, rule_of
+from schuss.explanation.names import equation, expression, name_nodes, rules_of
 from schuss.ir.executors import executor
 from schuss.ir.graph import Graph, Node
 from schuss.nn.walk import model_of
@@ -134,16 +134,16 @@ class _Run:
         return sorted(self.forward.nodes, key=place.__getitem__) if known else self.forward.nodes
 
     def _step(self, node: Node, names: dict[Node, str], sources: dict[Node, list[str]]) -> Step:
-        incoming = self.incoming.get(node)
+        incoming, rules = self.incoming.get(node), rules_of(node, names)
         return Step(
             names[node],
             node.op,
             expression(node, names),
-            rule_of(node, names, names[self.loss.node]),
+            tuple(equation(names[self.loss.node], names[i], r) for i, r in zip(node.inputs, rules, strict=True) if r),
             self.arrays[node],
             None if incoming is None else self.arrays[incoming.node],
             tuple(sources.get(node, ())),
-            self._flows(node, names) if incoming is not None else (),
+            self._flows(node, names, rules) if incoming is not None else (),
             node.site,
             node.scope,
             tuple(None if i.op == "const" and not i.type.rank else names[i] for i in node.inputs),
@@ -158,7 +158,7 @@ class _Run:
                     found.setdefault(child, []).append(names[user])
         return found
 
-    def _flows(self, node: Node, names: dict[Node, str]) -> tuple[Flow, ...]:
+    def _flows(self, node: Node, names: dict[Node, str], rules: Sequence[str]) -> tuple[Flow, ...]:
         flows = []
         for i, (child, product, local) in enumerate(
             zip(node.inputs, self.products[node], self.locals[node], strict=True)
@@ -172,8 +172,7 @@ class _Run:
                     numbers,
                     self.arrays[product.node],
                     () if numbers is None else _stretched(child.type.shape, numbers.shape),
-                    _in_words(node, i, names) if numbers is None else "",
-                    i,
+                    rules[i],
                 )
             )
         return tuple(flows)
@@ -194,15 +193,3 @@ def _stretched(shape: Sequence[Any], full: Sequence[int]) -> tuple[int, ...]:
     """The axes of `full` that broadcasting from `shape` stretched or put in front."""
     extra = len(full) - len(shape)
     return (*range(extra), *(i + extra for i, d in enumerate(shape) if d == 1 and full[i + extra] != 1))
-
-
-def _in_words(node: Node, position: int, names: dict[Node, str]) -> str:
-    """How the product comes about where elements are mixed or moved."""
-    if node.op == "matmul":
-        left, right = (names[i] for i in node.inputs)
-        return f"incoming @ {_transposed(right)}" if position == 0 else f"{_transposed(left)} @ incoming"
-    return f"incoming, by the rule of {node.op}"
-
-
-def _transposed(name: str) -> str:
-    return name[:-1] if name.endswith("ᵀ") else f"{name}ᵀ"

@@ -37,7 +37,7 @@ def swap_last(x: Any) -> Any:
     infer=_matmul_type,
     promote=Promote.SAME,
     grad=lambda g, z, x, y: (g @ swap_last(y), swap_last(x) @ g),
-    rule="dx = g @ y'; dy = x' @ g",
+    rule={"x": "g @ y'", "y": "x' @ g"},
 )
 def matmul(x: Any, y: Any) -> Any:
     """z[..., i, j] = sum over k of x[..., i, k] * y[..., k, j]; leading axes broadcast"""
@@ -119,7 +119,7 @@ def _put_back(z: Any, axes: tuple[int, ...]) -> Any:
     promote=Promote.SAME,
     settle=_settle_dot,
     grad=_dot_grad,
-    rule="dx = g contracted with y over y's free axes; dy = x contracted with g over x's free axes",
+    rule={"x": "g contracted with y over the free axes of y", "y": "x contracted with g over the free axes of x"},
 )
 def dot_general(x: Any, y: Any, *, contract: Any, batch: Any = ((), ())) -> Any:
     """The sum over the contracted axes of products, for each place of the batch axes and of either operand's others.

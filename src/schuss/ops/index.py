@@ -45,7 +45,6 @@ def _check_type(name: str, index: TensorType, *, size: int, negative: bool, by: 
     kind=INDEX,
     infer=_check_type,
     grad=lambda g, y, i, size, negative, by: (None,),
-    rule="none",
 )
 def check_index(index: Any, *, size: int, negative: bool = False, by: str = "check_index") -> Any:
     """The indices, of which each is in 0 .. size-1, or with `negative` from -size on and then counted from the front.
@@ -112,7 +111,7 @@ def _take_grad(g: Any, y: Any, x: Any, index: Any, axis: int) -> tuple[Any, None
     kind=INDEX,
     infer=_take_type,
     grad=_take_grad,
-    rule="dx = scatter_add of g to the places taken from",
+    rule={"x": "scatter_add of g to the places taken from"},
 )
 def take_clamped(x: Any, index: Any, *, axis: int = 0) -> Any:
     """take with mode "clip", as a node"""
@@ -132,7 +131,7 @@ def _scatter_grad(g: Any, y: Any, x: Any, index: Any, axis: int, size: int) -> t
     return take_clamped(g, index, axis=axis), None
 
 
-@op("scatter_add", kind=INDEX, infer=_scatter_type, grad=_scatter_grad, rule="dx = take of g at the indices")
+@op("scatter_add", kind=INDEX, infer=_scatter_type, grad=_scatter_grad, rule={"x": "take of g at the indices"})
 def scatter_add_clamped(x: Any, index: Any, *, axis: int = 0, size: int) -> Any:
     """scatter_add with mode "clip", as a node"""
     x, index = np.asarray(x), np.asarray(index)
@@ -157,7 +156,6 @@ def _one_hot_type(name: str, index: TensorType, *, classes: int, dtype: str) -> 
     infer=_one_hot_type,
     settle=settle_dtype,
     grad=lambda g, y, i, classes, dtype: (None,),
-    rule="none",
 )
 def one_hot_or_zeros(index: Any, *, classes: int, dtype: str = "float32") -> Any:
     """one_hot with mode "zero", as a node"""

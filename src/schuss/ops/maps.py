@@ -23,13 +23,13 @@ SQRT_PI = math.sqrt(math.pi)
 # -- arithmetic ---------------------------------------------------------------------------------
 
 
-@op("add", kind=MAP, emit=lambda b, x, y: b.add(x, y), grad=lambda g, z, x, y: (g, g), rule="dx = g; dy = g")
+@op("add", kind=MAP, emit=lambda b, x, y: b.add(x, y), grad=lambda g, z, x, y: (g, g), rule={"x": "g", "y": "g"})
 def add(x: Any, y: Any) -> Any:
     """x + y"""
     return np.add(x, y)
 
 
-@op("sub", kind=MAP, emit=lambda b, x, y: b.sub(x, y), grad=lambda g, z, x, y: (g, -g), rule="dx = g; dy = -g")
+@op("sub", kind=MAP, emit=lambda b, x, y: b.sub(x, y), grad=lambda g, z, x, y: (g, -g), rule={"x": "g", "y": "-g"})
 def sub(x: Any, y: Any) -> Any:
     """x - y"""
     return np.subtract(x, y)
@@ -40,7 +40,7 @@ def sub(x: Any, y: Any) -> Any:
     kind=MAP,
     emit=lambda b, x, y: b.mul(x, y),
     grad=lambda g, z, x, y: (g * y, g * x),
-    rule="dx = g * y; dy = g * x",
+    rule={"x": "g * y", "y": "g * x"},
 )
 def mul(x: Any, y: Any) -> Any:
     """x * y"""
@@ -59,7 +59,7 @@ def _div_grad(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
     promote=Promote.FLOAT,
     emit=lambda b, x, y: b.div(x, y),
     grad=_div_grad,
-    rule="dx = g / y; dy = -g * z / y",
+    rule={"x": "g / y", "y": "-g * z / y"},
 )
 def div(x: Any, y: Any) -> Any:
     """x / y"""
@@ -71,7 +71,7 @@ def div(x: Any, y: Any) -> Any:
     kind=MAP,
     emit=lambda b, x, y: b.remainder(x, y),
     grad=lambda g, z, x, y: (g, -g * floor_divide(x, y)),
-    rule="dx = g; dy = -g * floor(x / y)",
+    rule={"x": "g", "y": "-g * floor(x / y)"},
 )
 def remainder(x: Any, y: Any) -> Any:
     """x - floor(x / y) * y, of y's sign, exact (Python's %); of whole numbers 0 where y = 0"""
@@ -83,14 +83,14 @@ def remainder(x: Any, y: Any) -> Any:
     kind=MAP,
     emit=lambda b, x, y: b.floor_divide(x, y),
     grad=lambda g, z, x, y: (None, None),
-    rule="dx = 0; dy = 0",
+    rule={"x": "0", "y": "0"},
 )
 def floor_divide(x: Any, y: Any) -> Any:
     """Largest whole number not above x / y (Python's //); of whole numbers 0 where y = 0"""
     return np.floor_divide(x, y)
 
 
-@op("neg", kind=MAP, emit=lambda b, x: b.neg(x), grad=lambda g, y, x: (-g,), rule="dx = -g")
+@op("neg", kind=MAP, emit=lambda b, x: b.neg(x), grad=lambda g, y, x: (-g,), rule={"x": "-g"})
 def neg(x: Any) -> Any:
     """-x"""
     return np.negative(x)
@@ -111,7 +111,7 @@ def _pow_grad(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
     infer=float_map,
     emit=lambda b, x, y: b.pow(x, y),
     grad=_pow_grad,
-    rule="dx = g * y * x**(y-1); dy = g * z * log x (0 where x <= 0)",
+    rule={"x": "g * y * x**(y-1)", "y": "g * z * log x (0 where x <= 0)"},
 )
 def pow(x: Any, y: Any) -> Any:
     """x ** y, with the special cases of IEEE 754-2019"""
@@ -127,7 +127,7 @@ def pow(x: Any, y: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.exp(x),
     grad=lambda g, y, x: (g * y,),
-    rule="dx = g * y",
+    rule={"x": "g * y"},
 )
 def exp(x: Any) -> Any:
     """e ** x"""
@@ -140,7 +140,7 @@ def exp(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.expm1(x),
     grad=lambda g, y, x: (g * (y + 1.0),),
-    rule="dx = g * (y + 1)",
+    rule={"x": "g * (y + 1)"},
 )
 def expm1(x: Any) -> Any:
     """e ** x - 1, exact near 0"""
@@ -153,7 +153,7 @@ def expm1(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.log(x),
     grad=lambda g, y, x: (g / x,),
-    rule="dx = g / x",
+    rule={"x": "g / x"},
 )
 def log(x: Any) -> Any:
     """Natural logarithm"""
@@ -166,7 +166,7 @@ def log(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.log1p(x),
     grad=lambda g, y, x: (g / (1.0 + x),),
-    rule="dx = g / (1 + x)",
+    rule={"x": "g / (1 + x)"},
 )
 def log1p(x: Any) -> Any:
     """log(1 + x), exact near 0"""
@@ -182,7 +182,7 @@ def log1p(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.sqrt(x),
     grad=lambda g, y, x: (g * 0.5 / y,),
-    rule="dx = g / (2 y)",
+    rule={"x": "g / (2 y)"},
 )
 def sqrt(x: Any) -> Any:
     """Square root, correctly rounded"""
@@ -195,7 +195,7 @@ def sqrt(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.rsqrt(x),
     grad=lambda g, y, x: (g * -0.5 * y / x,),
-    rule="dx = -g * y / (2 x)",
+    rule={"x": "-g * y / (2 x)"},
 )
 def rsqrt(x: Any) -> Any:
     """1 / sqrt(x)"""
@@ -212,7 +212,7 @@ def rsqrt(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.sin(x),
     grad=lambda g, y, x: (g * cos(x),),
-    rule="dx = g * cos x",
+    rule={"x": "g * cos x"},
 )
 def sin(x: Any) -> Any:
     """Sine of x in radians; native code gives NaN where |x| >= 2**30"""
@@ -225,7 +225,7 @@ def sin(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.cos(x),
     grad=lambda g, y, x: (-g * sin(x),),
-    rule="dx = -g * sin x",
+    rule={"x": "-g * sin x"},
 )
 def cos(x: Any) -> Any:
     """Cosine of x in radians; native code gives NaN where |x| >= 2**30"""
@@ -238,7 +238,7 @@ def cos(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.tanh(x),
     grad=lambda g, y, x: (g * (1.0 - y * y),),
-    rule="dx = g * (1 - y*y)",
+    rule={"x": "g * (1 - y*y)"},
 )
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent"""
@@ -251,7 +251,7 @@ def tanh(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.sigmoid(x),
     grad=lambda g, y, x: (g * (y * (1.0 - y)),),
-    rule="dx = g * y * (1 - y)",
+    rule={"x": "g * y * (1 - y)"},
 )
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow at either end"""
@@ -267,7 +267,7 @@ def sigmoid(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.erf(x),
     grad=lambda g, y, x: (g * (2.0 / SQRT_PI) * exp(-x * x),),
-    rule="dx = g * 2/sqrt(pi) * exp(-x*x)",
+    rule={"x": "g * 2/sqrt(pi) * exp(-x*x)"},
 )
 def erf(x: Any) -> Any:
     """Error function 2/sqrt(pi) * integral of exp(-t*t) from 0 to x"""
@@ -284,14 +284,14 @@ def erf(x: Any) -> Any:
     kind=MAP,
     emit=lambda b, x: b.abs(x),
     grad=lambda g, y, x: (g * sign(x),),
-    rule="dx = g * sign x (0 at 0)",
+    rule={"x": "g * sign x (0 at 0)"},
 )
 def abs(x: Any) -> Any:
     """|x|; the subgradient at 0 is 0"""
     return np.abs(x)
 
 
-@op("sign", kind=MAP, emit=lambda b, x: b.sign(x), grad=lambda g, y, x: (None,), rule="dx = 0")
+@op("sign", kind=MAP, emit=lambda b, x: b.sign(x), grad=lambda g, y, x: (None,), rule={"x": "0"})
 def sign(x: Any) -> Any:
     """-1, 0 or 1; NaN stays NaN"""
     return np.sign(x)
@@ -303,7 +303,7 @@ def sign(x: Any) -> Any:
     infer=float_map,
     emit=lambda b, x: b.floor(x),
     grad=lambda g, y, x: (None,),
-    rule="dx = 0",
+    rule={"x": "0"},
 )
 def floor(x: Any) -> Any:
     """Largest integer not above x"""
@@ -320,7 +320,7 @@ def _extremum_grad(wins: Any, g: Any, x: Any, y: Any) -> tuple[Any, Any]:
     kind=MAP,
     emit=lambda b, x, y: b.maximum(x, y),
     grad=lambda g, z, x, y: _extremum_grad(greater, g, x, y),
-    rule="dx = g where x > y, g/2 where x = y, else 0; dy likewise",
+    rule={"x": "g where x > y, g/2 where x = y, else 0", "y": "g where y > x, g/2 where x = y, else 0"},
 )
 def maximum(x: Any, y: Any) -> Any:
     """The larger; NaN if either is NaN; ties share the gradient evenly"""
@@ -332,7 +332,7 @@ def maximum(x: Any, y: Any) -> Any:
     kind=MAP,
     emit=lambda b, x, y: b.minimum(x, y),
     grad=lambda g, z, x, y: _extremum_grad(less, g, x, y),
-    rule="dx = g where x < y, g/2 where x = y, else 0; dy likewise",
+    rule={"x": "g where x < y, g/2 where x = y, else 0", "y": "g where y < x, g/2 where x = y, else 0"},
 )
 def minimum(x: Any, y: Any) -> Any:
     """The smaller; NaN if either is NaN; ties share the gradient evenly"""
@@ -344,7 +344,7 @@ def minimum(x: Any, y: Any) -> Any:
     kind=MAP,
     emit=lambda b, x: b.relu(x),
     grad=lambda g, y, x: (where(y > 0, g, 0.0),),
-    rule="dx = g where y > 0, else 0",
+    rule={"x": "g where y > 0, else 0"},
 )
 def relu(x: Any) -> Any:
     """max(x, 0); the subgradient at 0 is 0"""
@@ -365,7 +365,7 @@ def _clip_type(name: str, x: TensorType, *, low: float, high: float) -> TensorTy
     settle=lambda name, x, *, low, high: {"low": float(low), "high": float(high)},
     emit=lambda b, x, low, high: b.minimum(b.maximum(x, b.const(low, x)), b.const(high, x)),
     grad=lambda g, y, x, low, high: (where(equal(x, y), g, 0.0),),
-    rule="dx = g where low <= x <= high, else 0",
+    rule={"x": "g where low <= x <= high, else 0"},
 )
 def clip_to(x: Any, *, low: float, high: float) -> Any:
     """clip of floats to two numbers, as a node"""
@@ -386,7 +386,6 @@ def _no_grad(g: Any, z: Any, *inputs: Any, **_: Any) -> tuple[None, ...]:
     infer=comparison,
     emit=lambda b, x, y: b.compare("==", x, y),
     grad=_no_grad,
-    rule="none",
 )
 def equal(x: Any, y: Any) -> Any:
     """x == y"""
@@ -399,14 +398,13 @@ def equal(x: Any, y: Any) -> Any:
     infer=comparison,
     emit=lambda b, x, y: b.compare("!=", x, y),
     grad=_no_grad,
-    rule="none",
 )
 def not_equal(x: Any, y: Any) -> Any:
     """x != y"""
     return np.not_equal(x, y)
 
 
-@op("less", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("<", x, y), grad=_no_grad, rule="none")
+@op("less", kind=MAP, infer=comparison, emit=lambda b, x, y: b.compare("<", x, y), grad=_no_grad)
 def less(x: Any, y: Any) -> Any:
     """x < y"""
     return np.less(x, y)
@@ -418,7 +416,6 @@ def less(x: Any, y: Any) -> Any:
     infer=comparison,
     emit=lambda b, x, y: b.compare("<=", x, y),
     grad=_no_grad,
-    rule="none",
 )
 def less_equal(x: Any, y: Any) -> Any:
     """x <= y"""
@@ -431,7 +428,6 @@ def less_equal(x: Any, y: Any) -> Any:
     infer=comparison,
     emit=lambda b, x, y: b.compare(">", x, y),
     grad=_no_grad,
-    rule="none",
 )
 def greater(x: Any, y: Any) -> Any:
     """x > y"""
@@ -444,7 +440,6 @@ def greater(x: Any, y: Any) -> Any:
     infer=comparison,
     emit=lambda b, x, y: b.compare(">=", x, y),
     grad=_no_grad,
-    rule="none",
 )
 def greater_equal(x: Any, y: Any) -> Any:
     """x >= y"""
@@ -464,7 +459,6 @@ def _logical(name: str, *inputs: TensorType, **_: object) -> TensorType:
     infer=_logical,
     emit=lambda b, x, y: b.logical_and(x, y),
     grad=_no_grad,
-    rule="none",
 )
 def logical_and(x: Any, y: Any) -> Any:
     """x and y, of bools"""
@@ -477,14 +471,13 @@ def logical_and(x: Any, y: Any) -> Any:
     infer=_logical,
     emit=lambda b, x, y: b.logical_or(x, y),
     grad=_no_grad,
-    rule="none",
 )
 def logical_or(x: Any, y: Any) -> Any:
     """x or y, of bools"""
     return np.logical_or(x, y)
 
 
-@op("logical_not", kind=MAP, infer=_logical, emit=lambda b, x: b.logical_not(x), grad=_no_grad, rule="none")
+@op("logical_not", kind=MAP, infer=_logical, emit=lambda b, x: b.logical_not(x), grad=_no_grad)
 def logical_not(x: Any) -> Any:
     """not x, of a bool"""
     return np.logical_not(x)
@@ -505,7 +498,7 @@ def _where_type(name: str, cond: TensorType, x: TensorType, y: TensorType) -> Te
     promote=Promote.CHOICES,
     emit=lambda b, c, x, y: b.select(c, x, y),
     grad=lambda g, z, c, x, y: (None, where(c, g, 0.0), where(c, 0.0, g)),
-    rule="dx = g where c, else 0; dy = 0 where c, else g",
+    rule={"x": "g where cond, else 0", "y": "g where not cond, else 0"},
 )
 def where(cond: Any, x: Any, y: Any) -> Any:
     """x where cond holds, else y"""
@@ -520,20 +513,20 @@ def where(cond: Any, x: Any, y: Any) -> Any:
     promote=Promote.NONE,
     emit=lambda b, x, dtype: b.cast(x, dtype),
     grad=lambda g, y, x, dtype: (cast(g, dtype=x.dtype),),
-    rule="dx = g cast back (none from or to integers)",
+    rule={"x": "g cast back (none from or to integers)"},
 )
 def cast(x: Any, *, dtype: str) -> Any:
     """x in another dtype; floats become integers by truncation"""
     return np.asarray(x).astype(dtype)
 
 
-@op("stop_gradient", kind=MAP, infer=map_type, emit=lambda b, x: x, grad=_no_grad, rule="dx = 0")
+@op("stop_gradient", kind=MAP, infer=map_type, emit=lambda b, x: x, grad=_no_grad, rule={"x": "0"})
 def stop_gradient(x: Any) -> Any:
     """x, taken as a constant by the chain rule"""
     return np.asarray(x)
 
 
-@op("identity", kind=MAP, infer=map_type, emit=lambda b, x: x, grad=lambda g, y, x: (g,), rule="dx = g")
+@op("identity", kind=MAP, infer=map_type, emit=lambda b, x: x, grad=lambda g, y, x: (g,), rule={"x": "g"})
 def identity(x: Any) -> Any:
     """x, as a node of its own"""
     return np.asarray(x)

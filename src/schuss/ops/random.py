@@ -34,7 +34,6 @@ def _bits_type(name: str, key: TensorType, step: TensorType, *, shape: Sequence[
     kind=Kind.RANDOM,
     infer=_bits_type,
     grad=lambda g, y, k, s, shape, stream: (None, None),
-    rule="none",
 )
 def random_bits(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0) -> Any:
     """32 random bits an element; element i (row-major) is word i % 4 of the block of counter (i // 4, step, stream)"""
@@ -57,7 +56,6 @@ def _uniform_type(
     kind=Kind.RANDOM,
     infer=_uniform_type,
     grad=lambda g, y, k, s, shape, stream, dtype: (None, None),
-    rule="none",
 )
 def random_uniform(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0, dtype: str = "float32") -> Any:
     """Uniform on [0, 1): the upper 24 of random_bits' 32 bits times 2**-24, exact in either dtype"""

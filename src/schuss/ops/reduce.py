@@ -67,7 +67,7 @@ def _expand(g: Any, x: Any, axis: Any) -> Any:
     infer=_sum_type,
     settle=settle_axes,
     grad=lambda g, y, x, axis, keepdims: (_expand(g, x, axis),),
-    rule="dx = g at every summed element",
+    rule={"x": "g at every summed element"},
 )
 def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sum over the axes; 0 over nothing"""
@@ -108,7 +108,7 @@ def _min_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ties: str = "sh
     settle=settle_axes,
     later=("ties",),
     grad=_max_grad,
-    rule="dx = g at the largest; ties share it evenly, or the first has it",
+    rule={"x": "g at the largest; ties share it evenly, or the first has it"},
 )
 def max(x: Any, *, axis: Axis = None, keepdims: bool = False, ties: str = "share") -> Any:
     """Largest over the axes; NaN if any is NaN. ties: the gradient's, "share" or "first" """
@@ -122,7 +122,7 @@ def max(x: Any, *, axis: Axis = None, keepdims: bool = False, ties: str = "share
     settle=settle_axes,
     later=("ties",),
     grad=_min_grad,
-    rule="dx = g at the smallest; ties share it evenly, or the first has it",
+    rule={"x": "g at the smallest; ties share it evenly, or the first has it"},
 )
 def min(x: Any, *, axis: Axis = None, keepdims: bool = False, ties: str = "share") -> Any:
     """Smallest over the axes; NaN if any is NaN. ties: the gradient's, "share" or "first" """
@@ -139,7 +139,7 @@ def _mean_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> tuple[Any]:
     infer=_mean_type,
     settle=settle_axes,
     grad=_mean_grad,
-    rule="dx = g / count at every averaged element",
+    rule={"x": "g / count at every averaged element"},
 )
 def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sum over the axes divided by the number of elements summed; NaN over nothing"""
@@ -162,7 +162,6 @@ def _argmax_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> Ten
     infer=_argmax_type,
     settle=settle_axes,
     grad=lambda g, y, x, axis, keepdims: (None,),
-    rule="none",
 )
 def argmax_along(x: Any, *, axis: Axis = -1, keepdims: bool = False) -> Any:
     """argmax of one axis, as a node: index of the first largest element along one axis; a NaN counts as largest"""
@@ -184,7 +183,7 @@ def _settle_count(name: str, x: TensorType, *, axis: Axis, dtype: str) -> dict[s
     infer=_count_type,
     settle=_settle_count,
     grad=lambda g, y, x, axis, dtype: (None,),
-    rule="none",
+    rule={"x": "0"},
 )
 def count(x: Any, *, axis: Axis = None, dtype: str = "float32") -> Any:
     """Number of elements along the axes: how a rule divides by the length of the example axis"""

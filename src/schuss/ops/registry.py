@@ -1,6 +1,6 @@
 """One op, one record: its meaning in numpy, its type rule, its gradient rule, what it emits.
 
-    @op("tanh", kind=Kind.MAP, rule="dx = g * (1 - y*y)",
+    @op("tanh", kind=Kind.MAP, rule={"x": "g * (1 - y*y)"},
         emit=lambda b, x: b.tanh(x), grad=lambda g, y, x: (g * (1 - y * y),))
     def tanh(x):
         return np.tanh(x)
@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, wraps
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,8 @@ class Op:
     emit(b, *values, **attrs)           one element's value, by a builder (schuss.codegen.lanes)
     later                               attributes that came later than the op, with their defaults: a node has them
                                         only where they differ, so that older files and what is made of them stay
+    rule                                grad in words, for each input that can be differentiated, by its name in the
+                                        body: {"x": "g / y"}, with g, y and the inputs as grad and body call them
     """
 
     name: str
@@ -74,7 +77,7 @@ class Op:
     infer: Infer
     grad: Grad | None = None
     emit: Callable[..., Any] | None = None
-    rule: str = ""
+    rule: Mapping[str, str] = field(default_factory=dict)
     promote: Promote = Promote.NONE
     settle: Settle = _as_given
     attrs: tuple[str, ...] = ()
@@ -208,7 +211,7 @@ def op(
     infer: Infer | None = None,
     grad: Grad | None = None,
     emit: Callable[..., Any] | None = None,
-    rule: str = "",
+    rule: Mapping[str, str] = MappingProxyType({}),
     promote: Promote | None = None,
     settle: Settle = _as_given,
     later: Sequence[str] = (),

@@ -27,7 +27,6 @@ def _argsort_type(name: str, x: TensorType, *, axis: int, descending: bool) -> T
     infer=_argsort_type,
     settle=settle_axis,
     grad=lambda g, y, x, axis, descending: (None,),
-    rule="none",
 )
 def argsort_along(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
     """argsort of one axis, as a node: indices that put x in order; equal entries keep theirs. NaN counts as largest"""

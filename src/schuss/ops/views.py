@@ -65,7 +65,7 @@ def _reshape_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorTy
     infer=_reshape_type,
     settle=lambda name, x, *, shape: {"shape": resolve_reshape(name, x.shape, shape)},
     grad=lambda g, y, x, shape: (reshape(g, shape=x.shape),),
-    rule="dx = g in the shape of x",
+    rule={"x": "g in the shape of x"},
 )
 def reshape(x: Any, *, shape: Sequence[Dim]) -> Any:
     """The same elements in row-major order in another shape; one axis may be -1"""
@@ -94,7 +94,7 @@ def _transpose_grad(g: Any, y: Any, x: Any, axes: Sequence[int]) -> tuple[Any]:
     infer=_transpose_type,
     settle=_settle_transpose,
     grad=_transpose_grad,
-    rule="dx = g with the axes put back",
+    rule={"x": "g with the axes put back"},
 )
 def transpose(x: Any, *, axes: Sequence[int] | None = None) -> Any:
     """Axes in another order; None reverses them"""
@@ -114,7 +114,7 @@ def _broadcast_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> Tensor
     infer=_broadcast_type,
     settle=settle_shape,
     grad=lambda g, y, x, shape: (g,),  # the engine sums over the stretched axes
-    rule="dx = g summed over the stretched axes",
+    rule={"x": "g summed over the stretched axes"},
 )
 def broadcast_to(x: Any, *, shape: Sequence[Dim]) -> Any:
     """x repeated along axes of length 1 and new leading axes"""
@@ -155,7 +155,7 @@ def _concatenate_grad(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
     settle=settle_axis,
     grad=_concatenate_grad,
     promote=Promote.SAME,
-    rule="each dx = its part of g",
+    rule={"xs": "its part of g"},
 )
 def join(*xs: Any, axis: int = 0) -> Any:
     """concatenate, as a node"""
@@ -185,7 +185,7 @@ def _slice_grad(g: Any, y: Any, x: Any, axis: int, start: int, stop: int, step: 
     infer=_slice_type,
     settle=settle_axis,
     grad=_slice_grad,
-    rule="dx = g padded with zeros",
+    rule={"x": "g padded with zeros"},
 )
 def slice_axis(x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
     """x[start:stop:step] along one axis, step >= 1, bounds within the axis"""
@@ -224,7 +224,7 @@ def _pad_grad(g: Any, y: Any, x: Any, axis: int, before: int, after: int, betwee
     return (slice_axis(g, axis=at, start=before, stop=stop, step=between + 1),)
 
 
-@op("pad", kind=VIEW, infer=_pad_type, settle=settle_axis, grad=_pad_grad, rule="dx = g without the padding")
+@op("pad", kind=VIEW, infer=_pad_type, settle=settle_axis, grad=_pad_grad, rule={"x": "g without the padding"})
 def pad_axis(x: Any, *, axis: int, before: int = 0, after: int = 0, between: int = 0, value: float = 0.0) -> Any:
     """pad of one axis, as a node: x with `value` before, after and between its elements along one axis"""
     x = np.asarray(x)

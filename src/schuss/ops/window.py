@@ -46,7 +46,7 @@ def _window_grad(g: Any, y: Any, x: Any, axis: int, size: int, stride: int, dila
     infer=_window_type,
     settle=settle_axis,
     grad=_window_grad,
-    rule="dx = overlap_add of g",
+    rule={"x": "overlap_add of g"},
 )
 def window(x: Any, *, axis: int, size: int, stride: int = 1, dilation: int = 1) -> Any:
     """y[.., i, k, ..] = x[.., i * stride + k * dilation, ..]: the axis becomes two, places and entries of a window.
@@ -93,7 +93,7 @@ def _overlap_grad(g: Any, y: Any, x: Any, axis: int, length: int, stride: int, d
     infer=_overlap_type,
     settle=settle_axis,
     grad=_overlap_grad,
-    rule="dx = window of g",
+    rule={"x": "window of g"},
 )
 def overlap_add(x: Any, *, axis: int, length: int, stride: int = 1, dilation: int = 1) -> Any:
     """y[.., h, ..] = the sum of all x[.., i, k, ..] with i * stride + k * dilation = h, in ascending k.

@@ -134,10 +134,10 @@ def _lines(network: Network, step: Step) -> list[Line]:
 def _flow_lines(step: Step, flow: Flow) -> list[Line]:
     to = f"→ {short(flow.to)}"
     names = [step.name, *(i for i in step.inputs if i)]
-    rule = pretty(renamed(_right_side(step, flow), names))
+    rule = pretty(renamed(flow.rule, names))
     product = compact(flow.product, "down")
     if flow.local is None:
-        return [Line(to, shortened(rule or flow.how, LONGEST - 8), product)]
+        return [Line(to, shortened(rule, LONGEST - 8), product)]
     total = "Σ " if flow.summed else ""
     first = flow.local.reshape(-1)[0] if flow.local.size else 0.0
     if np.all(flow.local == first):
@@ -157,15 +157,6 @@ def _local_formula(rule: str) -> str:
         if rule.startswith(start):
             return local + rule.removeprefix(start)
     return re.sub(r"\bincoming\b", "1", rule) if rule.startswith(("incoming where", "0 where")) else ""
-
-
-def _right_side(step: Step, flow: Flow) -> str:
-    """The part of the gradient rule for this input, without "d loss/d x = "."""
-    parts = step.rule.split("; ")
-    if len(parts) == len(step.inputs):
-        return parts[flow.position].partition(" = ")[2]
-    one = len(parts) == 1 and (len(step.inputs) == 1 or parts[0].startswith("each "))
-    return parts[0].partition(" = ")[2] if one else ""
 
 
 # -- a closed group ------------------------------------------------------------------------------------

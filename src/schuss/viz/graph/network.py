@@ -116,7 +116,7 @@ class Network:
             "op": step.op,
             "layer": step.scope,
             "expression": step.expression,
-            "rule": step.rule,
+            "rules": list(step.rules),
             "line": source_line(step),
             "reads": [i for i in step.inputs if i is not None],
             "value": self.summary(step.value),
@@ -132,7 +132,7 @@ class Network:
             "to": flow.to,
             "local": None if flow.local is None else self.summary(flow.local),
             "product": self.summary(flow.product),
-            "how": flow.how,
+            "rule": flow.rule,
             "summed": list(flow.summed),
         }
 

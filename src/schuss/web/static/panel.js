@@ -77,7 +77,7 @@ function backward(op, known) {
     from ? h("p", { class: "how" }, `It is${from}.`) : null,
     h("div", { "data-part": "incoming" }, shown(op.incoming, "accent")),
     heading("Rule"),
-    h("p", { class: "formula", id: "panel-rule" }, op.rule),
+    h("div", { id: "panel-rule" }, ...(op.rules.length ? op.rules : ["none"]).map((rule) => h("p", { class: "formula" }, rule))),
     ...(known.flows ? (op.flows ?? []).map(flow) : [later(LATER)]),
   ].filter(Boolean);
 }
@@ -100,7 +100,7 @@ function flow(f) {
   const summed = f.summed?.length
     ? `, summed over ${f.summed.length > 1 ? "axes" : "axis"} ${f.summed.join(", ")}`
     : "";
-  const how = f.how || `incoming × local${summed}`;
+  const how = f.local ? `incoming × local${summed}` : f.rule;
   return h(
     "div",
     { class: "flow", "data-flow": f.to },
