@@ -30,8 +30,8 @@ from race import PAUSE, installed
 
 import schuss
 from schuss import nn, optim, viz
+from schuss.analysis.landscape import Landscape
 from schuss.data import load_mnist
-from schuss.viz.landscape import Landscape
 
 CHUNKS = (500, 1000, 2000, 5000, 10_000)
 
@@ -53,7 +53,7 @@ class Torch:
     def __init__(self, run: Any, land: Landscape, threads: int) -> None:
         import torch
 
-        from schuss.viz.runs import final_weights, sample
+        from schuss.analysis.runs import final_weights, sample
 
         torch.set_num_threads(threads)
         self.torch = torch

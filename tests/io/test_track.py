@@ -11,10 +11,10 @@ import pytest
 
 import schuss
 from schuss import nn, optim, viz
+from schuss.analysis.landscape import track_of
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.model import read_model
 from schuss.io.tensors import read_tensors, write_tensors
-from schuss.viz.landscape import track_of
 
 
 def data() -> tuple[Any, Any]:

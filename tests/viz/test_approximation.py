@@ -11,8 +11,8 @@ from PIL import Image
 
 import schuss
 from schuss import nn, viz
+from schuss.analysis.approximation import chosen_of
 from schuss.errors import UsageError
-from schuss.viz.approximation import chosen_of
 
 from .support import class_run, curve, curve_run, fitted, plane_run
 

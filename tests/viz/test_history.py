@@ -10,8 +10,8 @@ import pytest
 
 import schuss
 from schuss import nn, viz
+from schuss.analysis.runs import sample
 from schuss.errors import UsageError
-from schuss.viz.runs import sample
 
 from .support import class_run, curve_run
 

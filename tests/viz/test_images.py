@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from schuss import nn, viz
+from schuss.analysis.approximation import Approximation
+from schuss.analysis.history import History
+from schuss.analysis.landscape import Landscape
 from schuss.ir.types import N, TensorType
 from schuss.signature import CLASSIFICATION, Output, Signature
 from schuss.signature.inputs import by_scale
-from schuss.viz.approximation import Approximation
-from schuss.viz.history import History
-from schuss.viz.landscape import Landscape
 
 from .support import stripes
 

@@ -11,11 +11,11 @@ from sklearn.decomposition import PCA
 
 import schuss
 from schuss import nn, optim, viz
+from schuss.analysis import surface as surfaces
+from schuss.analysis.plane import filter_normalised
+from schuss.analysis.runs import as_run, final_weights, sample
 from schuss.errors import UsageError
 from schuss.train.evaluate import losses
-from schuss.viz import surface as surfaces
-from schuss.viz.plane import filter_normalised
-from schuss.viz.runs import as_run, final_weights, sample
 
 from .support import blobs, class_run, curve_run, fitted, image_run, plane_run
 

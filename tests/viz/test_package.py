@@ -22,8 +22,8 @@ def test_every_name_is_there():
 
 
 def test_a_picture_s_name_stays_the_function():
-    from schuss.viz.confusion import confusion_data
-    from schuss.viz.landscape import Landscape
+    from schuss.analysis.confusion import confusion_data
+    from schuss.analysis.landscape import Landscape
 
     assert viz.Landscape is Landscape
     assert viz.confusion_data is confusion_data
@@ -76,7 +76,7 @@ def test_without_imageio_a_gif_is_offered(monkeypatch, tmp_path):
 
 
 def test_a_bar_is_drawn_on_a_terminal_alone(monkeypatch, capsys):
-    from schuss.viz import progress
+    from schuss.analysis import progress
 
     monkeypatch.setattr(progress, "QUIET", 0.0)
     monkeypatch.setattr(progress, "REDRAW", 0.0)

@@ -309,7 +309,7 @@ class TrainCommand:
         record = {**result, "curve": trainer.curve.columns(), "settings": self.settings}
         save(model, self.out, record=record)
         if self.options["keep_path"] and len(trainer.run.path) > 1:  # takes a while: the model is safe by then
-            from schuss.viz.landscape import track_of
+            from schuss.analysis.landscape import track_of
 
             save(model, self.out, record=record, track=track_of(trainer.run, threads=self.options["threads"]))
 

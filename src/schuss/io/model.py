@@ -57,8 +57,8 @@ def save(
     scale   what integers of the input are multiplied by before the model sees them
     record  what is known of the training, anything JSON holds
     loss, optimizer  kept by their settings
-    track   the run's path in a plane, to draw it later: schuss.viz.landscape.track_of(run). The file is three times as
-            large with it
+    track   the run's path in a plane, to draw it later: schuss.analysis.landscape.track_of(run). The file is three
+            times as large with it
 
     What is not given is taken from the model's signature.
 

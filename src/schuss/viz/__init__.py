@@ -11,8 +11,8 @@
     viz.confusion(model, x, y), viz.mistakes(model, x, y)
     viz.animate(run, "descent.gif")  a run as a GIF or MP4
 
-A picture takes `ax` (or `figure` where it needs several axes) and returns it. Beside each stands a function ending in
-_data that returns its numbers and needs no matplotlib. Pictures need matplotlib: pip install 'schuss[viz]'.
+A picture takes `ax` (or `figure` where it needs several axes) and returns it. The function of the same name with _data
+(in schuss.analysis) returns its numbers and needs no matplotlib. Pictures need matplotlib: pip install 'schuss[viz]'.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "Activation": "activations",
-    "Approximation": "approximation",
-    "GraphPicture": "graph",
-    "History": "history",
-    "Landscape": "landscape",
-    "Mistake": "mistakes",
-    "activations": "activations",
-    "activations_data": "activations",
-    "animate": "animate",
-    "approximation": "approximation",
-    "approximation_data": "approximation",
-    "as_run": "runs",
-    "confusion": "confusion",
-    "confusion_data": "confusion",
-    "graph": "graph",
-    "history": "history",
-    "history_data": "history",
-    "landscape": "landscape",
-    "landscape_data": "landscape",
-    "mistakes": "mistakes",
-    "mistakes_data": "mistakes",
-    "saliency": "saliency",
-    "saliency_data": "saliency",
-    "weights": "weights",
-    "weights_data": "weights",
+    "Activation": "analysis.activations",
+    "Approximation": "analysis.approximation",
+    "GraphPicture": "viz.graph",
+    "History": "analysis.history",
+    "Landscape": "analysis.landscape",
+    "Mistake": "analysis.mistakes",
+    "activations": "viz.activations",
+    "activations_data": "analysis.activations",
+    "animate": "viz.animate",
+    "approximation": "viz.approximation",
+    "approximation_data": "analysis.approximation",
+    "as_run": "analysis.runs",
+    "confusion": "viz.confusion",
+    "confusion_data": "analysis.confusion",
+    "graph": "viz.graph",
+    "history": "viz.history",
+    "history_data": "analysis.history",
+    "landscape": "viz.landscape",
+    "landscape_data": "analysis.landscape",
+    "mistakes": "viz.mistakes",
+    "mistakes_data": "analysis.mistakes",
+    "saliency": "viz.saliency",
+    "saliency_data": "analysis.saliency",
+    "weights": "viz.weights",
+    "weights_data": "analysis.weights",
 }
 
 __all__ = [
@@ -79,17 +79,25 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from schuss.viz.activations import Activation, activations, activations_data
+    from schuss.analysis.activations import Activation, activations_data
+    from schuss.analysis.approximation import Approximation, approximation_data
+    from schuss.analysis.confusion import confusion_data
+    from schuss.analysis.history import History, history_data
+    from schuss.analysis.landscape import Landscape, landscape_data
+    from schuss.analysis.mistakes import Mistake, mistakes_data
+    from schuss.analysis.runs import as_run
+    from schuss.analysis.saliency import saliency_data
+    from schuss.analysis.weights import weights_data
+    from schuss.viz.activations import activations
     from schuss.viz.animate import animate
-    from schuss.viz.approximation import Approximation, approximation, approximation_data
-    from schuss.viz.confusion import confusion, confusion_data
+    from schuss.viz.approximation import approximation
+    from schuss.viz.confusion import confusion
     from schuss.viz.graph import GraphPicture, graph
-    from schuss.viz.history import History, history, history_data
-    from schuss.viz.landscape import Landscape, landscape, landscape_data
-    from schuss.viz.mistakes import Mistake, mistakes, mistakes_data
-    from schuss.viz.runs import as_run
-    from schuss.viz.saliency import saliency, saliency_data
-    from schuss.viz.weights import weights, weights_data
+    from schuss.viz.history import history
+    from schuss.viz.landscape import landscape
+    from schuss.viz.mistakes import mistakes
+    from schuss.viz.saliency import saliency
+    from schuss.viz.weights import weights
 
 
 class _Pictures(ModuleType):
@@ -106,7 +114,7 @@ sys.modules[__name__].__class__ = _Pictures
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'schuss.viz' has no attribute {name!r}")
-    value = getattr(import_module(f"schuss.viz.{_HOME[name]}"), name)
+    value = getattr(import_module(f"schuss.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

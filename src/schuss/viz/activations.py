@@ -1,63 +1,23 @@
-"""What each layer makes of an example."""
+"""What each layer makes of an example, drawn."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from schuss import nn
+from schuss.analysis.activations import activations_data
+from schuss.analysis.forward import Forward
+from schuss.analysis.images import is_image
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.ir.executors import compiled
-from schuss.ir.graph import Graph, Node
-from schuss.signature.inputs import PREPARING
 from schuss.viz import style
-from schuss.viz.forward import Forward, weights_in
-from schuss.viz.images import is_image, show_gray, show_signed
+from schuss.viz.images import show_gray, show_signed
 
 FEW = 16  # units are shown as bars, more as an image
 NUMBERED = 10  # bars that each have their number; of more every other
 LONGEST = 28  # characters of a layer's name that fit over its picture
-
-
-class Activation(NamedTuple):
-    """A layer's name, as 0.Linear, and its values [examples, ...]."""
-
-    name: str
-    values: Array
-
-
-def activations_data(model: Any, x: Any) -> list[Activation]:
-    """Each layer's output for rows of x, in the order in which they are computed; the last is the model's.
-
-    x  rows as in training, or one row; dropout is off. Native code.
-
-    A layer that is called several times is there with its last call; a model without layers has its output alone.
-    DataError for rows that do not fit the model.
-    """
-    nn.initialize(model)
-    forward = Forward(model)
-    rows = forward.rows(x)
-    graph = forward.graph(rows)
-    last: dict[str, Node] = {}
-    for node in graph.nodes:
-        if node.op not in ("input", "const") and _layer(node.scope) and node.type.symbolic:
-            last.pop(node.scope, None)
-            last[node.scope] = node
-    for i, result in enumerate(graph.outputs):
-        if result not in last.values():
-            last["output" if len(graph.outputs) == 1 else f"output {i}"] = result
-    outputs = tuple(last.values())
-    weights = weights_in(graph, {n: p.data for n, p in nn.named_parameters(model).items()})
-    found = compiled(Graph(graph.inputs, outputs))([rows, *weights])
-    return [Activation(name, np.asarray(v)) for name, v in zip(last, found, strict=True)]
-
-
-def _layer(scope: str) -> bool:
-    """Whether the scope is a layer's: not that of preparing an input."""
-    return scope.rpartition("/")[2] not in ("", PREPARING)
 
 
 def activations(model: Any, x: Any, *, shape: tuple[int, int] | None = None, figure: Any = None) -> Any:

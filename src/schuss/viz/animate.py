@@ -11,14 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from schuss.analysis.approximation import Approximation, approximation_data
+from schuss.analysis.landscape import Landscape, landscape_data
+from schuss.analysis.progress import Report, counted
+from schuss.analysis.runs import moments_of
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.paths import atomic_write
-from schuss.viz import functions, mountain, style
-from schuss.viz.approximation import Approximation, approximation_data
-from schuss.viz.landscape import Landscape, landscape_data
-from schuss.viz.progress import Report, counted
-from schuss.viz.runs import moments_of
+from schuss.viz import style
+from schuss.viz.approximation import curves, moment_name, regions
+from schuss.viz.landscape import contour, path_on
 
 SIZE = (6.4, 4.8)  # inches
 DPI = 100
@@ -93,11 +95,11 @@ def _function(figure: Any, shown: Approximation) -> tuple[int, Draw]:
     def draw(index: int) -> None:
         ax.cla()
         if len(shown.axes) == 1:
-            functions.curves(ax, shown, upto=index)
-            ax.set_title(functions.moment_name(shown, index), fontsize=10)
+            curves(ax, shown, upto=index)
+            ax.set_title(moment_name(shown, index), fontsize=10)
             ax.get_legend().set_loc("upper right")
             return
-        image = functions.regions(ax, shown, index)
+        image = regions(ax, shown, index)
         if image is not None and not bar:
             bar.append(figure.colorbar(image, ax=ax, label="output"))
 
@@ -107,13 +109,13 @@ def _function(figure: Any, shown: Approximation) -> tuple[int, Draw]:
 def _mountain(figure: Any, land: Landscape, frames: int) -> tuple[int, Draw]:
     """Likewise the path up to a moment, over contours that are drawn once."""
     ax = figure.add_subplot()
-    drawn = mountain.contour(land, ax)
+    drawn = contour(land, ax)
     moments = np.unique(np.linspace(0, len(land.path) - 1, min(frames, len(land.path))).round().astype(int))
 
     def draw(index: int) -> None:
         while drawn:
             drawn.pop().remove()
-        drawn.extend(mountain.path_on(ax, (land.path[:, 0], land.path[:, 1]), land, int(moments[index])))
+        drawn.extend(path_on(ax, (land.path[:, 0], land.path[:, 1]), land, int(moments[index])))
         ax.legend(loc="upper right", fontsize=8, framealpha=0.75)
 
     return len(moments), draw

@@ -1,169 +1,19 @@
-"""What a network of one or two inputs has learned: its function beside the data, at moments of the run."""
+"""What a network of one or two inputs has learned, drawn: its function beside the data, at moments of the run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from schuss.errors import DataError, UsageError
+from schuss.analysis.approximation import Approximation, approximation_data
 from schuss.ir.executor import Array
-from schuss.ir.executors import compiled
-from schuss.viz import functions, style
-from schuss.viz.forward import Forward, weights_in
-from schuss.viz.runs import as_run, check_single, final_weights, loss_name, moments_of, sample, with_data
+from schuss.viz import style
 
-CHOSEN = 6  # moments of a picture
-MARGIN = 0.06  # of the data's extent, shown beyond it on each side
-ROWS = 2000  # of the data are kept at most
-
-
-@dataclass(frozen=True)
-class Approximation:
-    """The network's function on a grid over the data, at moments of its run.
-
-    axes         the grid: one array [points], or two, [points] each
-    predictions  float64 [moments, points, outputs], or [moments, points of axis 2, points of axis 1, outputs]
-    kind         what they are: probabilities, scores (of classes) or values
-    target       the function to be learned on the grid, where it is known: as one moment of predictions
-    x, y         rows of the data: float64 [rows, 1 or 2], and labels [rows] or values [rows, outputs]
-    epochs, losses  of the moments; the loss of a moment that is not known is NaN
-    """
-
-    axes: tuple[Array, ...]
-    predictions: Array
-    kind: str
-    target: Array | None
-    x: Array
-    y: Array
-    epochs: list[float]
-    losses: list[float]
-    loss_name: str = "loss"
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it as lists of numbers; a loss that is not known is None."""
-        return {
-            "axes": [a.tolist() for a in self.axes],
-            "predictions": self.predictions.tolist(),
-            "kind": self.kind,
-            "target": None if self.target is None else self.target.tolist(),
-            "x": self.x.tolist(),
-            "y": self.y.tolist(),
-            "epochs": self.epochs,
-            "losses": [v if math.isfinite(v) else None for v in self.losses],
-            "loss_name": self.loss_name,
-        }
-
-
-def approximation_data(
-    run_or_model: Any,
-    data: Any = None,
-    *,
-    points: int = 200,
-    moments: int | Sequence[int] | None = None,
-    target: Callable[..., Any] | None = None,
-) -> Approximation:
-    """The function of a network of one or two inputs on a grid over the data.
-
-    run_or_model  what fit returned, or a model
-    data          (x, y) to show and to lay the grid over; None: the run's training data
-    points        along each axis
-    moments       how many of the run's recorded moments (chosen densely at its start, the first and the last among
-                  them), or their indices in run.path; None: 6, or the last weights alone of a run without a record
-    target        the function to be learned, if it is known: called with arrays, one for each input
-
-    UsageError for more than two inputs, for several targets or results, for moments of a run without a record and for a
-    model without data.
-    """
-    run = _run(run_or_model, data)
-    check_single(run.task, "approximation")
-    x, y = _rows(run)
-    chosen = _moments(run, moments)
-    axes = tuple(_axis(column, points) for column in x.T)
-    mesh = np.stack([m.ravel() for m in np.meshgrid(*axes)], axis=1)
-    kind, found = _functions(run, mesh, [weights for weights, _, _ in chosen])
-    shape = tuple(len(a) for a in reversed(axes))
-    predictions = np.stack(found).reshape(len(found), *shape, -1)
-    wanted = None
-    if target is not None:
-        wanted = np.asarray(target(*mesh.T), np.float64).reshape(*shape, -1)
-    epochs, losses = [e for _, e, _ in chosen], [v for _, _, v in chosen]
-    return Approximation(axes, predictions, kind, wanted, x, y, epochs, losses, loss_name(run.task))
-
-
-def _functions(run: Any, mesh: Array, weights: Sequence[Mapping[str, Array]]) -> tuple[str, list[Array]]:
-    """What is shown of the run's model at points [n, inputs] with each of the weights, and its kind."""
-    forward, given = Forward.of_run(run), run.task.inputs[0]
-    graph = forward.of_numbers(np.empty((0, *given.shape[1:]), given.dtype))
-    rows = np.ascontiguousarray(mesh.reshape(len(mesh), *given.shape[1:]), graph.inputs[0].type.dtype)
-    compute = compiled(graph)
-    raw = [np.asarray(compute([rows, *weights_in(graph, w)])[0], np.float64).reshape(len(rows), -1) for w in weights]
-    shown = [forward.shown(values) for values in raw]
-    return shown[0][0], [values for _, values in shown]
-
-
-def _run(given: Any, data: Any) -> Any:
-    """The run, with the data given in the place of its own."""
-    is_run = hasattr(given, "history") and hasattr(given, "model")
-    if data is not None:
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise UsageError(f"approximation: data must be a pair (x, y), got {type(data).__name__}")
-        if is_run and given.task is not None:
-            return with_data(given, *data)
-        return as_run(given.model if is_run else given, *data)
-    if not is_run or getattr(given, "task", None) is None or getattr(given, "data", None) is None:
-        raise UsageError("approximation: a model by itself has no data: give data=(x, y)")
-    return given
-
-
-def _rows(run: Any) -> tuple[Array, Array]:
-    """At most ROWS rows of the data, drawn once, as [rows, inputs]."""
-    count = sum(math.prod(t.shape[1:]) for t in run.task.inputs)
-    if len(run.task.inputs) > 1 or not 1 <= count <= 2:
-        raise UsageError(f"approximation: draws functions of 1 or 2 inputs, the model takes {count}")
-    drawn = sample(run.data, ROWS)
-    x, y = drawn["x0"], drawn["y"]
-    if not len(x):
-        raise DataError("approximation: the data has no rows")
-    labels = y.ndim == 1 and not run.task.target.is_float
-    return np.asarray(x, np.float64).reshape(len(x), count), y if labels else y.reshape(len(y), -1).astype(np.float64)
-
-
-def _moments(run: Any, moments: int | Sequence[int] | None) -> list[tuple[Mapping[str, Array], float, float]]:
-    """(weights, epoch, loss) of the moments asked for."""
-    path = getattr(run, "path", None) or []
-    if moments is None and not path:
-        return [(final_weights(run), float(getattr(run, "epochs", 0)), math.nan)]
-    path = moments_of(run, "approximation")
-    if isinstance(moments, int) or moments is None:
-        indices = chosen_of(len(path), CHOSEN if moments is None else moments)
-    else:
-        indices = list(moments)
-        wrong = [i for i in indices if not -len(path) <= i < len(path)]
-        if wrong:
-            raise UsageError(f"approximation: the run has {len(path)} moments, there is none at index {wrong[0]}")
-    return [(path[i].weights, path[i].epoch, path[i].loss) for i in indices]
-
-
-def chosen_of(count: int, most: int) -> list[int]:
-    """Indices of at most so many moments, in geometric steps, the first and the last among them."""
-    if most < 1:
-        raise UsageError(f"moments must be at least 1, got {most}")
-    if most == 1 or count == 1:
-        return [count - 1]
-    steps = np.geomspace(1, count, min(most, count)).round().astype(int) - 1
-    found = list(dict.fromkeys(int(i) for i in steps))
-    spare = (i for i in range(count) if i not in found)
-    return sorted(found + [next(spare) for _ in range(min(most, count) - len(found))])
-
-
-def _axis(column: Array, points: int) -> Array:
-    low, high = float(column.min()), float(column.max())
-    margin = (high - low or 1.0) * MARGIN
-    return np.linspace(low - margin, high + margin, points)
+DOTS = 400  # rows of the data that are drawn at most
+LEVELS = 21
 
 
 def approximation(
@@ -189,12 +39,169 @@ def approximation(
         shown = approximation_data(run, data, points=points, moments=moments, target=target)
     if len(shown.axes) == 1:
         ax = style.new_axes(ax, (6.8, 4.4))
-        functions.curves(ax, shown)
+        curves(ax, shown)
         return ax
     if ax is not None:
-        functions.regions(ax, shown, len(shown.predictions) - 1)
+        regions(ax, shown, len(shown.predictions) - 1)
         return ax
-    return functions.panels(shown)
+    return panels(shown)
 
 
-__all__ = ["Approximation", "approximation", "approximation_data"]
+def moment_name(shown: Approximation, index: int) -> str:
+    """A moment's epoch and loss."""
+    epoch, loss = shown.epochs[index], shown.losses[index]
+    name = f"epoch {epoch:.3g}" if epoch < 100 else f"epoch {epoch:,.0f}"
+    return name if math.isnan(loss) else f"{name}, loss {loss:.3g}"
+
+
+def curves(ax: Any, shown: Approximation, upto: int | None = None) -> None:
+    """Functions of one input: the moments from faint to strong, or only moment `upto` of a film."""
+    outputs = shown.predictions.shape[-1]
+    last = len(shown.predictions) - 1
+    several = outputs > 1  # then each output has its colour, and only one moment is drawn
+    dots_1d(ax, shown)
+    if shown.target is not None:
+        ax.plot(shown.axes[0], shown.target, color=style.ink(), ls="--", lw=1.4, label="target", zorder=3)
+    if upto is not None or several:
+        index = last if upto is None else upto
+        colors = style.class_colors(outputs) if several else [style.cycle()[1]]
+        for k, color in enumerate(colors):
+            name = f"{'class' if shown.kind != 'values' else 'output'} {k}" if several else "network"
+            ax.plot(shown.axes[0], shown.predictions[index, :, k], color=color, lw=2.2, label=name, zorder=4)
+    else:
+        for index, color in enumerate(_ages(last + 1)):
+            newest = index == last
+            ax.plot(
+                shown.axes[0], shown.predictions[index, :, 0], color=color, lw=2.4 if newest else 1.3,
+                label=moment_name(shown, index), zorder=4 + newest,
+            )  # fmt: skip
+    ax.set_xlabel("input x")
+    ax.set_ylabel("probability" if shown.kind == "probabilities" else "output")
+    _limits(ax, shown)
+    style.plain(ax)
+    ax.legend(fontsize=8, framealpha=0.75)
+
+
+def _ages(count: int) -> list[Any]:
+    """Colours from early to late: from what is near the background to what stands out."""
+    from matplotlib import colormaps
+
+    ends = (0.25, 0.95) if style.is_dark() else (0.85, 0.15)
+    return [colormaps["plasma"](v) for v in np.linspace(*ends, count)] if count > 1 else [style.cycle()[0]]
+
+
+def _limits(ax: Any, shown: Approximation) -> None:
+    """A range of outputs that fits the data, the target and the last function; early ones may leave it."""
+    parts = [shown.predictions[-1].ravel()]
+    if shown.kind == "values":
+        parts.append(np.asarray(shown.y, np.float64).ravel())
+    parts += [] if shown.target is None else [shown.target.ravel()]
+    every = np.concatenate(parts)
+    low, high = float(np.nanmin(every)), float(np.nanmax(every))
+    if shown.kind == "probabilities":
+        low, high = 0.0, 1.0
+    room = (high - low or 1.0) * 0.12
+    ax.set_ylim(low - room, high + room)
+    ax.set_xlim(shown.axes[0][0], shown.axes[0][-1])
+
+
+def _some(count: int) -> Array:
+    """Rows of the data to draw: drawn at random, since rows in turn may belong to classes in turn."""
+    result: Array = np.sort(np.random.default_rng(0).permutation(count)[:DOTS])
+    return result
+
+
+def dots_1d(ax: Any, shown: Approximation) -> None:
+    """The data under the curves; rows of a class at the height of 1 in its own colour, the others at 0."""
+    some = _some(len(shown.x))
+    x, y = shown.x[some, 0], shown.y[some]
+    options: dict[str, Any] = {"s": 14, "alpha": 0.45, "linewidths": 0, "zorder": 2}
+    if shown.kind == "values" or shown.predictions.shape[-1] == 1:
+        for k, column in enumerate(y.reshape(len(y), -1).T):
+            ax.scatter(x, column, color=style.ink(), label="data" if k == 0 else None, **options)
+        return
+    colors = style.class_colors(shown.predictions.shape[-1])
+    ax.scatter(x, np.full(len(x), -0.05), c=[colors[int(c)] for c in y], label="data", **options)
+
+
+def panels(shown: Approximation) -> Any:
+    """A figure with a panel for each moment, and one for the target where it is known."""
+    count = len(shown.predictions) + (shown.target is not None)
+    high, wide = style.grid_of(count, columns=2 if count in (2, 4) else 3)
+    figure = style.new_figure(None, (3.1 * wide + 0.5, 2.9 * high + 0.3))
+    grid = figure.subplots(high, wide, squeeze=False, sharex=True, sharey=True)
+    axes = list(grid.flat)
+    image = None
+    if shown.target is not None:
+        image = regions(axes[0], shown, None)
+    for index, ax in enumerate(axes[count - len(shown.predictions) : count]):
+        image = regions(ax, shown, index)
+    for ax in axes[count:]:
+        ax.remove()
+    for ax in axes[:count]:
+        ax.label_outer()
+    if image is not None:
+        from matplotlib.ticker import MaxNLocator
+
+        figure.colorbar(image, ax=axes[:count], label="output", fraction=0.04, pad=0.02, ticks=MaxNLocator(6))
+    return figure
+
+
+def regions(ax: Any, shown: Approximation, index: int | None) -> Any:
+    """A function of two inputs at a moment (None: the target), with the data. What a colour bar needs, or None."""
+    values = shown.target if index is None else shown.predictions[index]
+    assert values is not None
+    image = None
+    if shown.kind == "values":
+        image = _contours(ax, shown, values)
+    else:
+        _classes(ax, shown, values)
+    ax.set(xlabel="input x₁", ylabel="input x₂")
+    ax.set(xlim=(shown.axes[0][0], shown.axes[0][-1]), ylim=(shown.axes[1][0], shown.axes[1][-1]))
+    ax.set_title("target" if index is None else moment_name(shown, index), fontsize=9)
+    return image
+
+
+def _contours(ax: Any, shown: Approximation, values: Array) -> Any:
+    """Values of the first output on one scale for all moments, which is the data's."""
+    every = shown.y.reshape(len(shown.y), -1)[:, 0] if shown.target is None else shown.target[..., 0]
+    low, high = float(np.min(every)), float(np.max(every))
+    levels = np.linspace(low, high if high > low else low + 1, LEVELS)
+    image = ax.contourf(*shown.axes, values[..., 0], levels, cmap=style.SEQUENTIAL, extend="both")
+    some = _some(len(shown.x))
+    ax.scatter(
+        *shown.x[some].T, c=shown.y.reshape(len(shown.y), -1)[some, 0], cmap=style.SEQUENTIAL, vmin=low,
+        vmax=levels[-1], s=14, edgecolors="white", linewidths=0.35, zorder=3,
+    )  # fmt: skip
+    return image
+
+
+def _classes(ax: Any, shown: Approximation, values: Array) -> None:
+    """Each class's colour as strong as its probability, the borders between classes, and the data in its colours."""
+    share = np.concatenate([1 - values, values], axis=-1) if values.shape[-1] == 1 else values
+    if shown.kind == "scores":
+        share = np.eye(share.shape[-1])[share.argmax(axis=-1)]
+    from matplotlib.colors import to_rgb
+
+    colors = style.class_colors(share.shape[-1])
+    mixed = share @ np.array([to_rgb(c) for c in colors])
+    ground = np.array(to_rgb(style.paper()))
+    first, second = shown.axes
+    extent = (first[0], first[-1], second[0], second[-1])
+    ax.imshow(0.5 * mixed + 0.5 * ground, origin="lower", extent=extent, aspect="auto", interpolation="bilinear")
+    if np.isfinite(share).all():
+        _borders(ax, shown, share)
+    some = _some(len(shown.x))
+    labels = shown.y[some].reshape(len(some), -1)
+    classes = labels[:, 0].astype(np.int64) if labels.shape[1] == 1 else labels.argmax(axis=1)
+    ax.scatter(
+        *shown.x[some].T, c=[colors[c] for c in classes], s=16, edgecolors=style.paper(), linewidths=0.6, zorder=3
+    )
+
+
+def _borders(ax: Any, shown: Approximation, share: Array) -> None:
+    """Lines where the likeliest class changes."""
+    for k in range(share.shape[-1] - (share.shape[-1] == 2)):
+        lead = share[..., k] - np.delete(share, k, axis=-1).max(axis=-1)
+        if lead.min() < 0 < lead.max():
+            ax.contour(*shown.axes, lead, [0.0], colors=[style.ink()], linewidths=1.0)

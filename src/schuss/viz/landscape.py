@@ -1,188 +1,22 @@
-"""The mountain: the loss over a plane through the weights, and the real descent on it.
-
-Source: Li, Xu, Taylor, Studer and Goldstein, Visualizing the Loss Landscape of Neural Nets (NeurIPS 2018),
-arXiv 1712.09913.
-"""
+"""The mountain, drawn: the loss over a plane through the weights, and the real descent on it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from schuss.analysis.landscape import Landscape, landscape_data
+from schuss.analysis.progress import Report
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
-from schuss.signature.track import Track
-from schuss.train.evaluate import losses
-from schuss.train.step import Task
-from schuss.viz import mountain, style
-from schuss.viz.plane import Plane, mean_of, principal, random_plane
-from schuss.viz.progress import Report
-from schuss.viz.runs import final_weights, loss_name, moments_of, sample, task_of
-from schuss.viz.surface import surface
+from schuss.viz import style
+from schuss.viz.style import SEQUENTIAL, YELLOW, outlined
 
-MARGIN = 0.2  # of the path's extent, left free on each side
-PATH_POINTS = 200  # of the path are shown at most
-
-
-@dataclass(frozen=True)
-class Landscape:
-    """The loss over a plane through the last weights.
-
-    a, b        float64 [size]: coordinates of the grid; (0, 0), the last weights, is one of its points. In a plane
-                around the path they are Euclidean distances in the space of all weights; in a random one multiples of
-                the filter-normalised directions
-    loss        float64 [size, size]: loss[j, i] at (a[i], b[j])
-    path        float64 [moments, 2]: the visited weights' nearest points in the plane; [0, 2] if the run recorded none
-    path_loss   float64 [moments]: the loss at the visited weights themselves, not at their nearest points
-    directions  the two directions, each a dict of arrays by parameter name
-    centre_loss the loss at the last weights
-    explained   the share of the visited weights' variance that lies in the plane; None without a path
-    shares      of a plane around the path: that share for each direction
-    rows        the number of rows all losses are means over
-    loss_name   what the loss is called
-    """
-
-    a: Array
-    b: Array
-    loss: Array
-    path: Array
-    path_loss: Array
-    directions: tuple[dict[str, Array], dict[str, Array]]
-    centre_loss: float
-    explained: float | None
-    shares: tuple[float, float] | None
-    rows: int
-    loss_name: str = "loss"
-
-    def to_json(self) -> dict[str, Any]:
-        """All but the directions as lists of numbers; a loss that is not finite is None."""
-        return {
-            "a": self.a.tolist(),
-            "b": self.b.tolist(),
-            "loss": [[_finite(v) for v in row] for row in self.loss.tolist()],
-            "path": self.path.tolist(),
-            "path_loss": [_finite(v) for v in self.path_loss.tolist()],
-            "centre_loss": _finite(self.centre_loss),
-            "explained": self.explained,
-            "shares": self.shares and list(self.shares),
-            "rows": self.rows,
-            "loss_name": self.loss_name,
-        }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def landscape_data(
-    run: Any,
-    *,
-    around: Literal["path", "random"] = "path",
-    size: int = 21,
-    rows: int | None = 1000,
-    seed: int = 0,
-    threads: int | None = None,
-    progress: Report = None,
-) -> Landscape:
-    """The loss on a plane through the run's last weights, and the run's path in it.
-
-    run       what fit returned; for "path" of fit(..., record=True), or as_run of a model whose file keeps the path
-    around    "path": the plane of the principal components of the visited weights; "random": two random directions,
-              filter-normalised
-    size      points along each axis
-    rows      rows of the training data the losses are means over, drawn once; None: all
-    seed      of the rows and the random directions
-    progress  None: a bar on a terminal; a function called with (done, total); False: nothing
-
-    Computed in native code over all cores, dropout off. UsageError for a run without a path ("path") or without data.
-    The losses of a path that a file keeps are those of 1,000 rows.
-    """
-    _check(around, size, rows)
-    task, data = task_of(run, "landscape")
-    last, points = final_weights(run), _points(getattr(run, "path", None) or [])
-    if around == "path":
-        track = track_of(run, rows, seed, threads)
-        plane, projected, path_loss = Plane(last, track.directions, track.shares), track.at, track.loss
-        a, b = _axes(projected, size)
-    else:
-        plane = random_plane(last, seed)
-        projected, path_loss = plane.project(points), _losses(task, points, sample(data, rows, seed), threads)
-        a, b = _axis(-1, 1, size), _axis(-1, 1, size)
-    data = sample(data, rows, seed)
-    loss = surface(task, plane, a, b, data, threads, progress)
-    centre = float(loss[int(np.flatnonzero(b == 0)[0]), int(np.flatnonzero(a == 0)[0])])
-    share = sum(plane.shares) if plane.shares else _share(plane, points)
-    return Landscape(
-        a, b, loss, projected, path_loss, plane.directions, centre, share, plane.shares, len(data["y"]), loss_name(task)
-    )
-
-
-def track_of(run: Any, rows: int | None = 1000, seed: int = 0, threads: int | None = None) -> Track:
-    """The run's path in the plane of its principal components, through the last weights: for schuss.save(..., track=).
-    Of a loaded model's run the one that its file keeps. The arguments and errors are landscape_data's.
-    """
-    kept: Track | None = getattr(run, "track", None)
-    if kept is not None:
-        return kept
-    task, data = task_of(run, "landscape")
-    points = _points(moments_of(run, "landscape"))
-    plane = principal(final_weights(run), points, seed)
-    assert plane.shares is not None
-    found = _losses(task, points, sample(data, rows, seed), threads)
-    return Track(plane.directions, plane.project(points), found, plane.shares)
-
-
-def _points(path: list[Any]) -> list[Mapping[str, Array]]:
-    """The weights of at most PATH_POINTS moments."""
-    return [path[i].weights for i in _spread(len(path), PATH_POINTS)]
-
-
-def _losses(task: Task, points: list[Mapping[str, Array]], data: Mapping[str, Array], threads: int | None) -> Array:
-    return np.asarray(losses(task, points, data, threads), np.float64).reshape(-1)
-
-
-def _check(around: str, size: int, rows: int | None) -> None:
-    if around not in ("path", "random"):
-        raise UsageError(f"landscape: around must be 'path' or 'random', got {around!r}")
-    for name, value, least in (("size", size, 3), ("rows", rows, 1)):
-        if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
-            raise UsageError(f"landscape: {name} must be a whole number of at least {least}, got {value!r}")
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Indices of at most so many, evenly spaced, the first and the last among them."""
-    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))}) if count else []
-
-
-def _axes(path: Array, size: int) -> tuple[Array, Array]:
-    """Axes of one length, with the path inside and 0 on the grid."""
-    low, high = np.minimum(path.min(axis=0), 0), np.maximum(path.max(axis=0), 0)
-    extent = float((high - low).max()) or 1.0
-    middle, half = (low + high) / 2, extent * (0.5 + MARGIN)
-    return _axis(middle[0] - half, middle[0] + half, size), _axis(middle[1] - half, middle[1] + half, size)
-
-
-def _axis(low: float, high: float, size: int) -> Array:
-    """Evenly spaced from about low to about high, exactly 0 at one of its points."""
-    step = (high - low) / (size - 1)
-    before = min(max(round(-low / step), 0), size - 1)
-    result: Array = (np.arange(size) - before) * step
-    return result
-
-
-def _share(plane: Plane, points: list[Mapping[str, Array]]) -> float | None:
-    """The share of the points' variance that lies in any plane."""
-    if len(points) < 2:
-        return None
-    mean = mean_of(points)
-    total = sum(float(((p[n] - m) ** 2).sum()) for p in points for n, m in mean.items())
-    at = plane.project([*points, mean])
-    inside = at[:-1] - at[-1]
-    return float(np.einsum("ik,kl,il->", inside, plane.gram, inside) / total) if total else None
+LOG_FROM = 8.0  # a ratio of the largest to the smallest loss from which heights are logarithms
+LEVELS = 22
+ELEVATION = 36.0  # degrees above the surface's base from which it is seen
+CORNERS = (-55.0, 35.0, 125.0, 215.0)  # azimuths, degrees: over a corner of the base, so that both axes are read
 
 
 def landscape(
@@ -217,10 +51,10 @@ def landscape(
         land = landscape_data(run, around=around, **options)
     if kind == "contour":
         ax = style.new_axes(ax, (7.2, 5.8), "compressed")
-        mountain.contour(land, ax)
+        contour(land, ax)
     else:
         ax = style.new_axes(ax, (7.6, 6.4), projection="3d")
-        mountain.surface(land, ax)
+        surface(land, ax)
     ax.set_title(_title(land), fontsize=11)
     return ax
 
@@ -232,3 +66,123 @@ def _title(land: Landscape) -> str:
         share = f"{land.explained * 100:.3g} %" if land.explained >= 0.0005 else "less than 0.1 %"
         held = f"\nthe plane holds {share} of the variance of the visited weights"
     return f"loss {around}, {land.rows:,} rows{held}"
+
+
+class Heights:
+    """Losses as heights: themselves, or their logarithms where they span orders of magnitude."""
+
+    def __init__(self, land: Landscape) -> None:
+        every = np.concatenate([land.loss.ravel(), land.path_loss])
+        every = every[np.isfinite(every)]
+        self.low, self.high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
+        self.log = self.low > 0 and self.high / self.low > LOG_FROM
+        if self.high <= self.low:
+            self.high = self.low + (abs(self.low) or 1.0)
+
+    def __call__(self, loss: Any) -> Array:
+        """Heights of losses; what is not finite is as high as the highest."""
+        given = np.nan_to_num(np.asarray(loss, np.float64), nan=self.high, posinf=self.high, neginf=self.low)
+        return np.log10(np.maximum(given, self.low)) if self.log else given
+
+    @property
+    def levels(self) -> Array:
+        """Evenly spaced heights from the lowest to the highest."""
+        low, high = self(np.array([self.low, self.high]))
+        result: Array = np.linspace(low, high, LEVELS)
+        return result
+
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Heights to mark, and the losses they stand for."""
+        if not self.log:
+            from matplotlib.ticker import MaxNLocator
+
+            values = [float(v) for v in MaxNLocator(5).tick_values(self.low, self.high)]
+        else:
+            steps = (1,) if self.high / self.low > 1e4 else (1, 3) if self.high / self.low > 30 else (1, 2, 5)
+            decades = range(int(np.floor(np.log10(self.low))), int(np.ceil(np.log10(self.high))) + 1)
+            values = [s * 10.0**d for d in decades for s in steps]
+        values = [v for v in values if self.low <= v <= self.high]
+        return [float(self(v)) for v in values], [f"{v:.4g}" for v in values]
+
+
+def axis_names(land: Landscape) -> tuple[str, str]:
+    """What the axes are, with the share of the variance along them."""
+    if land.shares is None:
+        return "random direction 1, filter-normalised", "random direction 2, filter-normalised"
+    shares = [f"{s * 100:.3g} %" if s >= 0.0005 else "< 0.1 %" for s in land.shares]
+    return f"1st principal component ({shares[0]} of variance)", f"2nd principal component ({shares[1]})"
+
+
+def contour(land: Landscape, ax: Any) -> list[Any]:
+    """Filled contours of the loss, and the path seen from above; what was drawn of the path."""
+    heights = Heights(land)
+    shown = ax.contourf(land.a, land.b, heights(land.loss), heights.levels, cmap=SEQUENTIAL, extend="neither")
+    lines = ax.contour(land.a, land.b, heights(land.loss), heights.levels[::2], colors="white", linewidths=0.4)
+    lines.set_alpha(0.45)
+    at, names = heights.ticks()
+    bar = ax.figure.colorbar(shown, ax=ax, ticks=at, pad=0.02, fraction=0.05)
+    bar.ax.set_yticklabels(names)
+    bar.ax.minorticks_off()
+    bar.set_label(land.loss_name)
+    drawn = path_on(ax, (land.path[:, 0], land.path[:, 1]), land)
+    ax.set_aspect("equal")
+    ax.set(xlabel=axis_names(land)[0], ylabel=axis_names(land)[1])
+    ax.set(xlim=(land.a[0], land.a[-1]), ylim=(land.b[0], land.b[-1]))
+    if drawn:
+        ax.legend(loc="best", fontsize=8, framealpha=0.75)
+    return drawn
+
+
+def surface(land: Landscape, ax: Any) -> None:
+    """The loss as a surface, and the path at the height of its own losses."""
+    heights = Heights(land)
+    a, b = np.meshgrid(land.a, land.b)
+    ax.computed_zorder = False
+    z = heights(land.loss)
+    ax.plot_surface(
+        a, b, z, cmap=SEQUENTIAL, rcount=80, ccount=80, linewidth=0.15, edgecolor=(1, 1, 1, 0.25), antialiased=True,
+        zorder=1,
+    )  # fmt: skip
+    lift = 0.012 * float(np.ptp(heights.levels))
+    path_on(ax, (land.path[:, 0], land.path[:, 1], heights(land.path_loss) + lift), land)
+    at, names = heights.ticks()
+    ax.set_zticks(at, labels=names)
+    ax.set_zlim(heights.levels[0], heights.levels[-1])
+    first, second = (name.replace(" (", "\n(").replace(", ", ",\n") for name in axis_names(land))
+    ax.set_xlabel(first, labelpad=18, fontsize=9)
+    ax.set_ylabel(second, labelpad=18, fontsize=9)
+    ax.set_zlabel(land.loss_name, labelpad=12, fontsize=9)
+    ax.tick_params(labelsize=8)
+    ax.grid(False)
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        axis.set_pane_color((0.5, 0.5, 0.5, 0.08))
+    ax.view_init(ELEVATION, _azimuth(land, z))
+    ax.set_box_aspect((1, 1, 0.72), zoom=0.93)
+    if len(land.path):
+        ax.legend(loc="upper left", fontsize=8, framealpha=0.75)
+
+
+def _azimuth(land: Landscape, z: Array) -> float:
+    """The corner over which the surface is seen: that of its low side, so that it hides nothing."""
+    a, b = land.a - land.a.mean(), land.b - land.b.mean()
+    slope = np.degrees(np.arctan2((z.T @ b).sum(), (z @ a).sum()))
+    return max(CORNERS, key=lambda corner: -np.cos(np.radians(corner - slope)))
+
+
+def path_on(ax: Any, at: tuple[Array, ...], land: Landscape, upto: int | None = None) -> list[Any]:
+    """The path as a line with its moments, its start and its end; up to a moment if that is given. What was drawn."""
+    if not len(land.path):
+        return []
+    stop = len(land.path) if upto is None else upto + 1
+    part = [v[:stop] for v in at]
+    drawn = ax.plot(
+        *part, color="white", linewidth=1.8, marker="o", markersize=3.2, markeredgewidth=0, zorder=6,
+        path_effects=outlined(3.4), label="_path",
+    )  # fmt: skip
+    ends = [(0, "o", 8, "start"), (stop - 1, "*", 14, "end" if stop == len(land.path) else "now")]
+    for i, marker, size, name in ends:
+        drawn += ax.plot(
+            *(v[i : i + 1] for v in at), marker, color=YELLOW if marker == "*" else "white", markersize=size,
+            markeredgecolor="black", zorder=8, label=f"{name}: loss {land.path_loss[i]:.3g}", linestyle="none",
+        )  # fmt: skip
+    return list(drawn)

@@ -1,55 +1,22 @@
-"""The examples a classifier gets wrong."""
+"""The examples a classifier gets wrong, drawn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from schuss.analysis.confusion import classes_of
+from schuss.analysis.images import image_shape
+from schuss.analysis.mistakes import mistakes_data
 from schuss.data import as_array
 from schuss.errors import UsageError
 from schuss.viz import style
-from schuss.viz.confusion import classes_of, predicted
-from schuss.viz.images import image_shape, show_gray
+from schuss.viz.images import show_gray
 
 SHOWN = 24
 BESIDE = 6  # characters of a class's name that leave room for its probability beside it
 LONGEST = 14  # that fit under a picture
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """An example the model gets wrong.
-
-    index       its row in x
-    confidence  the probability of the class it said (for a loss without probabilities: its score)
-    true_share  that of the true class
-    """
-
-    index: int
-    true: int
-    said: int
-    confidence: float
-    true_share: float
-
-
-def mistakes_data(model: Any, x: Any, y: Any) -> list[Mistake]:
-    """Every example that is not recognised, the surest first.
-
-    UsageError if y holds no labels; DataError if rows do not fit the model or labels its outputs.
-    """
-    outputs, labels = predicted(model, x, y, "mistakes")
-    values = outputs.shares
-    if values.shape[1] == 1:  # a score
-        values = np.concatenate([1 - values, values], axis=1)
-    said = outputs.classes
-    wrong = np.flatnonzero(said != labels)
-    order = wrong[np.argsort(-values[wrong, said[wrong]], kind="stable")]
-    return [
-        Mistake(int(i), int(labels[i]), int(said[i]), float(values[i, said[i]]), float(values[i, labels[i]]))
-        for i in order
-    ]
 
 
 def mistakes(

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from schuss import nn
+from schuss.analysis.plane import Plane, principal
 from schuss.train.record import Moment
-from schuss.viz.plane import Plane, principal
 from schuss.web.session import Session
 from schuss.web.worker import behind
 
@@ -101,7 +101,7 @@ class Mountain:
 
     def _surface(self) -> None:
         """The coarse surface around the path so far. A fine one that was asked for stays until there is more path."""
-        from schuss import viz
+        from schuss.analysis.landscape import landscape_data
 
         path = list(self._moments())
         if len(path) < 3 or path[-1].step == self._drawn:
@@ -109,7 +109,7 @@ class Mountain:
         began, self._drawn = time.thread_time(), path[-1].step
         try:
             run = self._session.subject.as_run(spread(path, KNOTS))
-            found = viz.landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
+            found = landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
             self._session.show_landscape(found, run, fine=False)
         finally:  # one that failed took its time too
             self._cost = time.thread_time() - began

@@ -56,8 +56,8 @@ class Report:
         self.classes = (dataset.classes or 2) if labelled else None  # floats that are labels say yes or no
 
     def _as_run(self) -> Any:
+        from schuss.analysis.runs import as_run
         from schuss.train.run import Run
-        from schuss.viz.runs import as_run
 
         if self.dataset is None:
             return Run(self.model, dict(self.signature.record.get("history") or {}))
@@ -225,7 +225,7 @@ class Report:
 
     def _examples(self, count: int) -> tuple[Array, Array]:
         """The first test rows, in the model's form."""
-        from schuss.viz.runs import as_run
+        from schuss.analysis.runs import as_run
 
         rows = as_run(self.model, self.dataset.x_test_flat[:count], self.dataset.y_test[:count]).data
         assert rows is not None

@@ -95,9 +95,9 @@ class Session:
         """
 
         def work() -> None:
+            from schuss.analysis.runs import final_weights
             from schuss.ir.executors import executor
             from schuss.train.evaluate import Evaluation
-            from schuss.viz.runs import final_weights
 
             behind()
             with suppress(Exception):
@@ -203,7 +203,7 @@ class Session:
         self._unwanted.set()
 
     def _compute(self, size: int, rows: int, unwanted: threading.Event) -> None:
-        from schuss import viz
+        from schuss.analysis.landscape import landscape_data
 
         behind()
         text = ""
@@ -212,7 +212,7 @@ class Session:
                 report = Percent(self.send, f"surface of {size} x {size} points", unwanted)
                 report(0, 1)
                 run, around = self.run_for_landscape()
-                found = viz.landscape_data(
+                found = landscape_data(
                     run, around=around, size=size, rows=rows, threads=self.threads(), progress=report
                 )
                 self.show_landscape(found, run, fine=True)
@@ -262,11 +262,11 @@ class Percent:
 
 def view(model: Any, label: str, dataset: Any = None) -> Session:
     """The session of a model from a file. UsageError if its loss is not known."""
+    from schuss.analysis.runs import as_run
     from schuss.api.evaluation import form_of, loss_of
     from schuss.nn.holding import signature_of
     from schuss.train.checks import Forward, accuracy_for
     from schuss.train.step import Task
-    from schuss.viz.runs import as_run
 
     signature = signature_of(model)
     if signature is None:

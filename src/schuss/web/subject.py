@@ -80,8 +80,8 @@ class Subject:
 
     @cached_property
     def several(self) -> str:
-        """What the model has several of, where functions and errors are of one array: see schuss.viz.runs.several."""
-        from schuss.viz.runs import several
+        """What the model has several of, where functions and errors are of one array: see analysis.runs.several."""
+        from schuss.analysis.runs import several
 
         return several(self.task)
 
@@ -298,7 +298,7 @@ class Subject:
 
     def predict(self, values: Sequence[float], drawn: bool = False) -> dict[str, Any]:
         """The outputs for one row, given as in the data or drawn from 0 to 255, and what each layer makes of it."""
-        from schuss import viz
+        from schuss.analysis.activations import activations_data
 
         if self.several:
             raise UsageError(f"the model {self.several}; call it from Python")
@@ -307,7 +307,7 @@ class Subject:
             x = self._drawing(values) if drawn else self._row(values)
             layers = [
                 {"name": name, "shape": list(np.shape(a)[1:]), "values": np.ravel(a)[:VALUES]}
-                for name, a in viz.activations_data(self.model, x)
+                for name, a in activations_data(self.model, x)
             ]
             return {"y": outputs_of(self.model, x).shares[0], "layers": layers, **({"x": x.ravel()} if drawn else {})}
 

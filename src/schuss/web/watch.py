@@ -12,14 +12,14 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from schuss import nn
+from schuss.analysis.plane import principal
+from schuss.analysis.runs import signature_kept
 from schuss.dispatch import BEGIN_PAGE
 from schuss.errors import UsageError
 from schuss.exec.loop import NativeLoop
 from schuss.train.loop import Trainer
 from schuss.train.position import Progress
 from schuss.train.run import Run
-from schuss.viz.plane import principal
-from schuss.viz.runs import signature_kept
 from schuss.web import check_installed
 from schuss.web.live import Live, moment_event
 from schuss.web.mountain import spread
@@ -168,7 +168,7 @@ class Finished(Session):
 
 
 def _of_model(model: Any, data: Any) -> Session:
-    from schuss.viz.runs import as_run
+    from schuss.analysis.runs import as_run
     from schuss.web.session import view
 
     known = nn.signature_of(model)

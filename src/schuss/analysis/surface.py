@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from schuss import ops
+from schuss.analysis.plane import Plane, Weights
+from schuss.analysis.progress import Report, counted
 from schuss.exec.threads import available_cores, run_team
 from schuss.ir.executor import Array, Loop, Step
 from schuss.ir.executors import compiled, on_able
@@ -27,8 +29,6 @@ from schuss.passes.storage import ITEMSIZE
 from schuss.passes.work import work
 from schuss.trace import Tensor
 from schuss.train.step import Task, evaluation_step
-from schuss.viz.plane import Plane, Weights
-from schuss.viz.progress import Report, counted
 
 BATCH = 512  # rows of a step: what they need fits into the second-level cache
 LEAST = 2e9  # floating-point operations that are worth another thread

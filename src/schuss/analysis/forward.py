@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from schuss.analysis.runs import signature_kept
 from schuss.api.outputs import fitted, read
 from schuss.data import as_array, check_finite
 from schuss.errors import SchussError, UsageError
@@ -20,7 +21,6 @@ from schuss.ops.registry import lookup
 from schuss.signature import Input, Signature
 from schuss.signature.indices import reaching_an_index
 from schuss.trace.build import apply, made_for
-from schuss.viz.runs import signature_kept
 
 
 class Forward:

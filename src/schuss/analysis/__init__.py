@@ -1,0 +1,1 @@
+"""Numbers about runs and models, from which pictures are drawn. Nothing here draws."""
