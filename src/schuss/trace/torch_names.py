@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
@@ -13,12 +13,9 @@ from schuss import ops
 from schuss.errors import ShapeError, TraceError
 from schuss.ir.types import DTYPES, Sym
 from schuss.trace.build import refused_at
-
-if TYPE_CHECKING:
-    from schuss.trace.tensor import Tensor
+from schuss.trace.value import NO_NUMBERS, Value
 
 Int = int  # in the class that name is a method
-NO_NUMBERS = "keep it a tensor, return it from the function, or look at it with schuss.explain"
 _REFUSED = {
     **dict.fromkeys(
         ("item", "tolist", "numpy", "cpu_"), f"there are no numbers while the graph is built; {NO_NUMBERS}"
@@ -56,45 +53,46 @@ def ours(name: str) -> str:
     return f"use schuss.{plain}" if hasattr(ops, plain) else "use schuss's functions (schuss.exp, nn.MSELoss, ...)"
 
 
-class TorchNames:
+class TorchNames(Value):
     """Base of Tensor."""
 
     __slots__ = ()
 
-    def size(self: Any, dim: Int | None = None) -> Any:
+    def size(self, dim: Int | None = None) -> Any:
         """The shape, or one length of it; N for the example axis."""
         return self.shape if dim is None else self.shape[dim]
 
-    def dim(self: Any) -> Int:
+    def dim(self) -> Int:
         """The number of axes."""
-        rank: Int = self.ndim
-        return rank
+        return self.ndim
 
-    def numel(self: Any) -> Int:
+    def numel(self) -> Int:
         """The number of elements. ShapeError where the number of examples is one of its factors."""
-        if any(isinstance(d, Sym) for d in self.shape):
+        lengths = [d for d in self.shape if not isinstance(d, Sym)]
+        if len(lengths) < self.ndim:
             raise ShapeError(f"numel: {self.type} has N examples; use mean() or x.shape[0] as a divisor{refused_at()}")
-        return math.prod(self.shape)
+        return math.prod(lengths)
 
-    def view(self: Any, *shape: Any) -> Tensor:
+    def view(self, *shape: Any) -> Self:
         """reshape."""
-        result: Tensor = self.reshape(*shape)
+        given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        result: Self = ops.reshape(self, shape=tuple(given))
         return result
 
-    def permute(self: Any, *axes: Any) -> Tensor:
+    def permute(self, *axes: Any) -> Self:
         """transpose, of all axes."""
         given = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
-        result: Tensor = ops.transpose(self, axes=tuple(given))
+        result: Self = ops.transpose(self, axes=tuple(given))
         return result
 
-    def t(self: Any) -> Tensor:
+    def t(self) -> Self:
         """The matrix transposed."""
-        result: Tensor = self.T
+        result: Self = ops.transpose(self, axes=None)
         return result
 
-    def detach(self) -> Tensor:
+    def detach(self) -> Self:
         """stop_gradient."""
-        result: Tensor = ops.stop_gradient(self)
+        result: Self = ops.stop_gradient(self)
         return result
 
     def contiguous(self) -> Any:
@@ -103,7 +101,7 @@ class TorchNames:
 
     clone = cpu = contiguous
 
-    def to(self: Any, target: Any, *_: Any, **__: Any) -> Tensor:
+    def to(self, target: Any, *_: Any, **__: Any) -> Self:
         """In another dtype, or that of another tensor; a device other than the CPU is refused."""
         dtype = str(getattr(target, "dtype", target)).removeprefix("torch.")
         if dtype.startswith("cpu"):
@@ -114,28 +112,28 @@ class TorchNames:
             except TypeError:
                 known = ", ".join(DTYPES)
                 raise TraceError(f"to({target!r}): schuss computes on the CPU, in {known}{refused_at()}") from None
-        result: Tensor = ops.cast(self, dtype=dtype)
+        result: Self = ops.cast(self, dtype=dtype)
         return result
 
     type_as = to
 
-    def float(self) -> Tensor:
+    def float(self) -> Self:
         """As float32."""
         return self.to("float32")
 
-    def double(self) -> Tensor:
+    def double(self) -> Self:
         """As float64."""
         return self.to("float64")
 
-    def int(self) -> Tensor:
+    def int(self) -> Self:
         """As int32."""
         return self.to("int32")
 
-    def long(self) -> Tensor:
+    def long(self) -> Self:
         """As int64."""
         return self.to("int64")
 
-    def bool(self) -> Tensor:
+    def bool(self) -> Self:
         """As bool."""
         return self.to("bool")
 
