@@ -67,14 +67,7 @@ def with_data(run: Any, x: Any, y: Any) -> Run:
 
 def loss_name(task: Task) -> str:
     """What an axis of the task's loss is called, with its unit if it has one."""
-    config = task.loss if isinstance(task.loss, dict) else {"type": type(task.loss).__name__}
-    return {
-        "CrossEntropyLoss": "cross entropy (nats)",
-        "NLLLoss": "negative log likelihood (nats)",
-        "BCEWithLogitsLoss": "binary cross entropy (nats)",
-        "MSELoss": "mean squared error",
-        "L1Loss": "mean absolute error",
-    }.get(str(config.get("type")), "loss")
+    return task.loss.label if isinstance(task.loss, nn.Loss) else "loss"
 
 
 def moments_of(run: Any, picture: str) -> list[Any]:

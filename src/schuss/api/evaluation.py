@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import OF_CLASSES, fitted, loss_name, outputs_of, width_of
+from schuss.api.outputs import fitted, outputs_of, task_in, width_of
 from schuss.data import as_array, check_labels
 from schuss.data.columns import columns, numbers
 from schuss.errors import DataError, UsageError, printable
@@ -28,7 +28,7 @@ from schuss.signature.inputs import as_inputs
 from schuss.train.checks import Forward, accuracy_for
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name
-from schuss.train.source import OF_NUMBERS, columns_of, source_for
+from schuss.train.source import columns_of, source_for
 from schuss.train.step import Metric, Task
 
 if TYPE_CHECKING:
@@ -87,10 +87,11 @@ def _are_numbers(task: Task, signature: Signature) -> bool:
     was trained on such."""
     if task.form != ALONE or any(i.keyed for i in task.inputs):
         return False
-    if isinstance(task.loss, nn.Loss) and task.loss.admits.task != "numbers":
+    of = task.loss.admits.task if isinstance(task.loss, nn.Loss) else "anything"
+    if of not in ("numbers", "anything"):
         return False
     trained = signature.output is not None and signature.output.task == REGRESSION
-    known = task.target.is_float or isinstance(task.loss, OF_NUMBERS) or trained
+    known = task.target.is_float or of == "numbers" or trained
     return known and _comparable(task)  # to a loss of one's own they may be anything
 
 
@@ -160,7 +161,7 @@ def task_on(
 def _check_rows(signature: Signature, y: Any) -> None:
     """DataError for labels where a model of classes was trained on rows of probabilities."""
     known, given = signature.target, as_array(y, "y")
-    of_classes = loss_name(signature) in OF_CLASSES
+    of_classes = task_in(signature) == "classes"
     if of_classes and known is not None and known.is_float and given.dtype.kind in "iub" and given.ndim < known.rank:
         labels = "y.astype(int)" if given.dtype.kind == "b" else "y"
         raise DataError(

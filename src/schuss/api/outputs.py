@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
+from schuss.nn.losses import ClassLoss
 from schuss.nn.walk import callable_model
 from schuss.signature import CLASSIFICATION, Input, Signature
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from schuss.train.step import Task
 
 Array = Any
-OF_CLASSES = ("CrossEntropyLoss", "NLLLoss")
 ROWS = 4096  # computed at once, so that memory stays small
 
 
@@ -140,40 +140,36 @@ def predict_proba(model: Any, x: Any) -> Array:
     loss of one's own.
     """
     signature, outputs = signature_of(model), outputs_of(model, x, "predict_proba")
-    name = loss_name(signature)
     if signature is None or signature.loss is None:
         raise UsageError(
             "predict_proba: the model does not know its loss, since it was not fitted; fit it, or apply "
             "schuss.softmax(model(x), axis=1) or schuss.sigmoid(model(x))"
         )
-    if name not in PROBABILITIES:
-        loss = "of your own" if name not in vars(nn) else f"nn.{name}"
+    loss = loss_in(signature)
+    positions = loss is not None and len(outputs.row) > 1 and loss.admits.task == "classes"  # of sequences and images
+    raw, axis = _along_classes(signature, outputs) if positions else (outputs.raw, 1)
+    found = None if loss is None else loss.probabilities(raw, axis)
+    if found is None:
+        of = "of your own" if loss is None else type(loss).__name__
+        name = f"nn.{of}" if hasattr(nn, of) else of
         mend = "apply schuss.softmax(model(x), axis=1) or schuss.sigmoid(model(x)), whichever its outputs are meant for"
-        raise UsageError(f"predict_proba: the model was trained with a loss {loss}, not for classes; {mend}")
-    if len(outputs.row) > 1 and name != "BCEWithLogitsLoss":
-        return _of_positions(signature, outputs)
-    found = PROBABILITIES[name](outputs.raw)
-    return np.concatenate([1 - found, found], axis=1) if found.shape[1] == 1 else found
-
-
-def _of_positions(signature: Signature | None, outputs: Outputs) -> Array:
-    """The probabilities of sequences and images, in the outputs' shape: along the axis of the classes, by the loss."""
-    raw, axis = _along_classes(signature, outputs)
-    return np.exp(raw) if loss_name(signature) == "NLLLoss" else _softmax(raw, axis)
+        raise UsageError(f"predict_proba: the model was trained with a loss {name}, not for classes; {mend}")
+    return np.concatenate([1 - found, found], axis=1) if found.shape[1:] == (1,) else found
 
 
 def _chosen(signature: Signature, outputs: Outputs) -> tuple[Array, int] | None:
     """The labels that a model chooses which was trained on labels, in their shape, and how many classes there are."""
-    said, loss = signature.output, loss_name(signature)
+    said = signature.output
     if said is None or said.task != CLASSIFICATION:
         return None
     if said.of_examples:
         classes = outputs.classes
         return classes[:, None] if said.type.rank == 2 else classes, outputs.values.shape[1]
-    if loss in OF_CLASSES:
+    task = task_in(signature)
+    if task == "classes":
         raw, axis = _along_classes(signature, outputs)
         return raw.argmax(axis=axis), raw.shape[axis]
-    if loss == "BCEWithLogitsLoss":
+    if task == "yes or no":
         return (outputs.raw > 0).reshape(-1, *outputs.row), 2
     return None
 
@@ -189,9 +185,9 @@ def _along_classes(signature: Signature | None, outputs: Outputs) -> tuple[Array
     """The outputs of sequences and images in their shape, and the axis of the classes. UsageError without a loss of
     classes."""
     target = None if signature is None else signature.target
-    if signature is None or target is None or loss_name(signature) not in OF_CLASSES:
+    loss = loss_in(signature)
+    if target is None or not isinstance(loss, ClassLoss):
         raise UsageError("predict: the axis of the classes is not known; apply np.argmax(model(x), axis=1)")
-    loss = nn.loss_from_config(signature.loss) if isinstance(signature.loss, dict) else signature.loss
     axis = loss.axis_of(TensorType("float64", (N, *outputs.row)), target)
     return outputs.raw.reshape(-1, *outputs.row), axis
 
@@ -250,27 +246,19 @@ def _alike(given: Sequence[int], wanted: Sequence[int]) -> bool:
 
 def read(signature: Signature | None, raw: Array) -> tuple[str, Array]:
     """The kind of raw outputs [N, k] and the values to show for them; see Outputs."""
-    name = loss_name(signature)
     if not is_classifier(signature):
         return "values", raw
-    if name in PROBABILITIES:
-        return "probabilities", PROBABILITIES[name](raw)
-    return "scores", raw
+    loss = loss_in(signature)
+    found = None if loss is None else loss.probabilities(raw)
+    return ("scores", raw) if found is None else ("probabilities", found)
 
 
-def loss_name(signature: Signature | None) -> str:
-    loss = (signature.loss or {}) if signature is not None else {}
-    return str(loss.get("type")) if isinstance(loss, dict) else type(loss).__name__
+def loss_in(signature: Signature | None) -> nn.Loss | None:
+    """The loss that the model was trained with; None for a function, and for one that is not known here."""
+    return None if signature is None else nn.known_loss(signature.loss)
 
 
-def _softmax(raw: Array, axis: int = 1) -> Array:
-    e = np.exp(raw - raw.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
-
-
-PROBABILITIES: dict[str, Callable[[Array], Array]] = {
-    "CrossEntropyLoss": _softmax,
-    "NLLLoss": np.exp,
-    "BCEWithLogitsLoss": lambda raw: 0.5 * (1.0 + np.tanh(0.5 * raw)),
-}
-"""What makes probabilities of a model's outputs, by the loss it was trained with."""
+def task_in(signature: Signature | None) -> str:
+    """What the model's loss is for: "classes", "yes or no", "numbers", "anything"."""
+    loss = loss_in(signature)
+    return "anything" if loss is None else loss.admits.task

@@ -30,7 +30,7 @@ from schuss.nn.losses import (
 )
 from schuss.nn.module import Mode, Module, bind_scopes, chosen_mode, current_mode, mode, named_modules
 from schuss.nn.parameter import Parameter, bind
-from schuss.nn.rebuild import LAYERS, LOSSES, from_config, loss_from_config, to_config
+from schuss.nn.rebuild import LAYERS, LOSSES, from_config, known_loss, loss_from_config, to_config
 from schuss.nn.walk import initialize, load_state_dict, named_parameters, requires_grad_, state_dict, to_dtype
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "from_config",
     "init",
     "initialize",
+    "known_loss",
     "load_state_dict",
     "loss_from_config",
     "losses",

@@ -7,7 +7,7 @@ from typing import Any
 
 from schuss import ops
 from schuss.errors import UsageError
-from schuss.nn.config import real
+from schuss.nn.config import described, real
 from schuss.nn.layers import Layer
 from schuss.trace import Tensor, as_tensor
 
@@ -47,6 +47,7 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """x where x > 0, else negative_slope * x. Source: Maas, Hannun and Ng (2013)."""
 
+    formula = described("y = x, or a·x where x < 0", "incoming, or a · incoming", "greater mul where")
     settings = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.01) -> None:
@@ -81,6 +82,7 @@ class GELU(Activation):
     Source: Hendrycks and Gimpel, Gaussian error linear units (2016).
     """
 
+    formula = described("y = x · Φ(x)", "incoming · (Φ(x) + x · φ(x))", "add erf mul")
     settings = ("approximate",)
 
     def __init__(self, approximate: str = "none") -> None:
@@ -94,6 +96,8 @@ class GELU(Activation):
 
 class SiLU(Activation):
     """x * sigmoid(x), also called swish. Source: Elfwing, Uchibe and Doya (2018)."""
+
+    formula = described("y = x · σ(x)", "incoming · (σ + x · σ · (1 − σ))", "mul sigmoid")
 
     def function(self, x: Tensor) -> Any:
         return ops.silu(x)
@@ -123,6 +127,7 @@ class Softplus(Activation):
 class Softmax(Activation):
     """exp(x_i) / sum over j of exp(x_j) along the axis dim (default the last)"""
 
+    formula = described("y = exp x / Σ exp x", "y · (incoming − Σ incoming · y)", "div exp max stop_gradient sub sum")
     settings = ("dim",)
 
     def __init__(self, dim: int = -1) -> None:
@@ -135,6 +140,9 @@ class Softmax(Activation):
 class LogSoftmax(Activation):
     """x_i - log(sum over j of exp(x_j)) along the axis dim (default the last)"""
 
+    formula = described(
+        "y = x − log Σ exp x", "incoming − softmax(x) · Σ incoming", "exp log max stop_gradient sub sum"
+    )
     settings = ("dim",)
 
     def __init__(self, dim: int = -1) -> None:

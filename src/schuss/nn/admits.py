@@ -22,8 +22,8 @@ SUM_TOLERANCE = 0.0101  # probabilities rounded to two places still count as suc
 class Admits:
     """What the predictions and targets of a loss may be.
 
-    task         "classes", "yes or no" or "numbers"
-    predictions  "logits", "log-probabilities" or "numbers"
+    task         "classes", "yes or no" or "numbers"; "anything" of a loss that does not say
+    predictions  "logits", "log-probabilities", "numbers" or "anything"
     outputs      how many outputs an example needs at least
     low, high    between which targets lie that are not class numbers
     sums_to_one  whether targets that are not class numbers are a distribution over an example's outputs
@@ -57,8 +57,13 @@ def _place(at: tuple[int, ...]) -> str:
     return f" at row {at[0]}" + (f", column {more}" if len(at) > 1 else "")
 
 
-def check_classes(loss: str, target: Array, outputs: int, what: str, ignore: int | None = None) -> None:
-    """DataError unless every class number is one of the outputs', or the one to be ignored."""
+def check_classes(
+    loss: str, target: Array, outputs: int, what: str, ignore: int | None = None, ignores: bool = False
+) -> None:
+    """DataError unless every class number is one of the outputs', or the one to be ignored.
+
+    ignores: whether the loss can be told of a number to ignore
+    """
     wrong = (target < 0) | (target >= outputs)
     if ignore is not None:
         wrong &= target != ignore
@@ -68,19 +73,22 @@ def check_classes(loss: str, target: Array, outputs: int, what: str, ignore: int
     label = low if low < 0 else int(target[wrong].max())
     at = _first(wrong & (target == label))
     if label < 0:
-        mend = "labels count from 0: " + _counted_from_0(loss, target, label)
+        mend = "labels count from 0: " + _counted_from_0(loss if ignores else "", target, label)
         raise located(DataError, f"{loss}: {what}: label {label}{_place(at)} is negative; {mend}")
     mend = f"end the model with {label + 1} outputs, or number the classes from 0: np.unique(y, return_inverse=True)"
     raise located(DataError, f"{loss}: {what}: label {label}{_place(at)} is not below the {outputs} classes; {mend}")
 
 
-def _counted_from_0(loss: str, target: Array, label: int) -> str:
-    """What to do about negative labels: the two of yes and no are classes, others are, or mark what has none."""
+def _counted_from_0(ignoring: str, target: Array, label: int) -> str:
+    """What to do about negative labels: the two of yes and no are classes, others are, or mark what has none.
+
+    ignoring: the loss that can leave such out, if it can
+    """
     if np.isin(target, (-1, 1)).all() and (target == 1).any():
         return "(y + 1) // 2 of -1 and 1"
     renumber = "number the classes by np.unique(y, return_inverse=True)[1]"
-    if loss in ("CrossEntropyLoss", "NLLLoss"):
-        return f"{renumber}, or leave rows of no class out by {loss}(ignore_index={label})"
+    if ignoring:
+        return f"{renumber}, or leave rows of no class out by {ignoring}(ignore_index={label})"
     return f"{renumber}, or drop rows of no class"
 
 

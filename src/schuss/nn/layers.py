@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 from schuss import ops
 from schuss.errors import ShapeError, UsageError
 from schuss.nn import init as laws
-from schuss.nn.config import plain, real
+from schuss.nn.config import Formula, described, plain, real
 from schuss.nn.holding import own_signature, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
@@ -22,6 +22,7 @@ class Layer(Module):
     """A layer that its settings, the arguments of its class, say all about."""
 
     settings: ClassVar[tuple[str, ...]] = ()
+    formula: ClassVar[Formula | None] = None
 
     def config(self) -> dict[str, Any]:
         """{"type": class name, setting: value, ...}, from which nn.from_config rebuilds the layer."""
@@ -65,6 +66,8 @@ class Linear(Layer):
     1/sqrt(in_features); `init` (a law of schuss.nn.init or its name) changes that for the weight. x of any
     dtype is cast to the weight's. UsageError for sizes below 1; ShapeError if x has other features.
     """
+
+    formula = described("y = x Wᵀ + b", "incoming · W", "add matmul transpose")
 
     def __init__(
         self,
@@ -169,6 +172,10 @@ class LayerNorm(Layer):
     UsageError for sizes below 1 or a negative eps; ShapeError if x's last axes differ.
     Source: Ba, Kiros and Hinton, Layer normalization (2016).
     """
+
+    formula = described(
+        "y = (x − mean) / √(var + ε) · w + b", "incoming through y, mean and var", "add mean mul rsqrt sub"
+    )
 
     def __init__(
         self,

@@ -17,8 +17,9 @@ from schuss.nn.admits import (
     check_range,
     single,
 )
-from schuss.nn.config import Configured
+from schuss.nn.config import Configured, Formula
 from schuss.nn.layers import shape_error
+from schuss.nn.parameter import Array
 from schuss.ops.index import one_hot_or_zeros
 from schuss.trace import Tensor, scope
 from schuss.trace.build import user_site
@@ -68,7 +69,14 @@ def several_outputs(pred: TensorType) -> bool:
 class Loss(Configured):
     """Base of the losses: reductions, sample weights and scopes.
 
-    A loss of one's own defines `elements`, and may say what it takes in `admits`. It is called as a function is:
+    A loss of one's own defines `elements`. What else is asked about a loss, it says itself, where it can:
+
+    admits           its task and what its predictions and targets may be
+    probabilities()  how outputs are read
+    label            what an axis of it is called, with the unit
+    formula          for the picture of its graph
+
+    It is called as a function is:
 
         class Quantile(nn.Loss):
             def elements(self, pred, target):
@@ -78,7 +86,9 @@ class Loss(Configured):
         schuss.fit(model, (x, y), loss=Quantile(), sample_weight=w, ...)
     """
 
-    admits: ClassVar[Admits] = Admits("numbers", "numbers")
+    admits: ClassVar[Admits] = Admits("anything", "anything")
+    label: ClassVar[str] = "loss"
+    formula: ClassVar[Formula | None] = None
 
     def elements(self, pred: Any, target: Any) -> Any:
         """The loss of each element, to be defined: a floating tensor or array [N], or [N, ...], of which an example's
@@ -108,6 +118,10 @@ class Loss(Configured):
     def takes_labels(self, pred: TensorType, target: TensorType) -> bool:
         """Whether a target of this type numbers one of an example's outputs, or, with one output, is no or yes."""
         return False
+
+    def probabilities(self, outputs: Array, axis: int = 1) -> Array | None:
+        """The probabilities that a model's outputs stand for, along the axis of the classes; None: for none."""
+        return None
 
     def check(self, pred: TensorType, target: Any, what: str = "target") -> None:
         """DataError if numbers of a target are none that the loss is made for, beside predictions of a type."""

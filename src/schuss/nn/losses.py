@@ -20,7 +20,7 @@ from schuss import ops
 from schuss.errors import DTypeError, UsageError
 from schuss.ir.types import Sym, TensorType
 from schuss.nn.admits import Admits, check_classes, check_log_probabilities, check_range, check_sums, located
-from schuss.nn.config import real
+from schuss.nn.config import Formula, described, real
 from schuss.nn.layers import shape_error
 from schuss.nn.loss import (
     ElementLoss,
@@ -35,6 +35,7 @@ from schuss.nn.loss import (
     value_of,
     weighted,
 )
+from schuss.nn.parameter import Array
 from schuss.ops.infer import normalize_axis
 from schuss.trace import Tensor
 
@@ -64,7 +65,7 @@ def _set_up(loss: Any) -> None:
         object.__setattr__(loss, what, None if value is None else int(value))
 
 
-class _ClassLoss(Loss):
+class ClassLoss(Loss):
     """What losses over classes share: pred [N, C], [N, C, ...] or [C]; target integers without the axis of the classes,
     or probabilities of pred's shape."""
 
@@ -140,7 +141,7 @@ class _ClassLoss(Loss):
         axis = self.axis_of(pred, known)
         self._check_types(pred, known, axis)
         if self.takes_labels(pred, known):
-            check_classes(name, target, pred.shape[axis], what, self.ignore_index)  # type: ignore[arg-type]
+            check_classes(name, target, pred.shape[axis], what, self.ignore_index, ignores=True)  # type: ignore[arg-type]
         else:
             check_range(name, self.admits, target, what)
             if self.admits.sums_to_one:
@@ -211,7 +212,7 @@ class _ClassLoss(Loss):
 
 
 @dataclass(frozen=True)
-class CrossEntropyLoss(_ClassLoss):
+class CrossEntropyLoss(ClassLoss):
     """-log softmax(z)[y] = logsumexp(z) - z[y] for logits z [N, C] and classes y [N] (any integer dtype).
 
     Sequences and images: z [N, C, ...] and y [N, ...], as in PyTorch; `axis` names another axis of the classes: with
@@ -230,6 +231,12 @@ class CrossEntropyLoss(_ClassLoss):
         "classes", "logits", 2, 0.0, 1.0, True,
         "targets of pred's shape are probabilities; use nn.MSELoss() for other numbers",
     )  # fmt: skip
+    label: ClassVar[str] = "cross entropy (nats)"
+    formula: ClassVar[Formula] = described(
+        "mean of −log softmax(pred)[target]",
+        "(softmax(pred) − one-hot target) / N",
+        "add clip equal exp log max mean stop_gradient sub sum where",
+    )
 
     weight: Weights = None
     label_smoothing: float = 0.0
@@ -241,6 +248,10 @@ class CrossEntropyLoss(_ClassLoss):
         _set_up(self)
         if not 0.0 <= real(self.label_smoothing) <= 1.0:
             raise UsageError(f"CrossEntropyLoss: label_smoothing must be in [0, 1], got {self.label_smoothing}")
+
+    def probabilities(self, outputs: Array, axis: int = 1) -> Array:
+        e: Array = np.exp(outputs - outputs.max(axis=axis, keepdims=True))
+        return e / e.sum(axis=axis, keepdims=True)
 
     def elements(self, pred: Any, target: Any) -> Any:
         total = ops.logsumexp(pred, axis=-1)
@@ -271,7 +282,7 @@ class CrossEntropyLoss(_ClassLoss):
 
 
 @dataclass(frozen=True)
-class NLLLoss(_ClassLoss):
+class NLLLoss(ClassLoss):
     """-z[y] for log-probabilities z [N, C] (of LogSoftmax) and classes y [N].
 
     Sequences, class weights, ignore_index and axis as in CrossEntropyLoss. ShapeError or DTypeError for a target that
@@ -280,6 +291,8 @@ class NLLLoss(_ClassLoss):
     """
 
     admits: ClassVar[Admits] = Admits("classes", "log-probabilities", 2)
+    label: ClassVar[str] = "negative log likelihood (nats)"
+    formula: ClassVar[Formula] = described("mean of −pred[target]", "−1/N at the target", "mean neg sum where")
 
     weight: Weights = None
     reduction: str = "mean"
@@ -293,6 +306,9 @@ class NLLLoss(_ClassLoss):
         super()._check_types(pred, target, axis)
         if target.shape == pred.shape:
             raise located(DTypeError, f"NLLLoss: target must be integer class numbers, got {target}")
+
+    def probabilities(self, outputs: Array, axis: int = 1) -> Array:
+        return np.exp(outputs)
 
     def elements(self, pred: Any, target: Any) -> Any:
         return self._kept_only(target, lambda y: self._hard(pred, y))
@@ -316,6 +332,12 @@ class BCEWithLogitsLoss(ElementLoss):
         "yes or no", "logits", 1, 0.0, 1.0,
         mend="targets are 0 for no and 1 for yes: (y > 0) of -1 and 1, y / 255 of bytes",
     )  # fmt: skip
+    label: ClassVar[str] = "binary cross entropy (nats)"
+    formula: ClassVar[Formula] = described(
+        "mean of binary cross entropy",
+        "(σ(pred) − target) / count",
+        "add exp greater log1p mean mul neg sub where",
+    )
 
     reduction: str = "mean"
     pos_weight: Weights = None
@@ -324,6 +346,9 @@ class BCEWithLogitsLoss(ElementLoss):
         check_reduction("BCEWithLogitsLoss", self.reduction)
         weights = _positive_weights("BCEWithLogitsLoss", self.pos_weight, "pos_weight")
         object.__setattr__(self, "pos_weight", weights)
+
+    def probabilities(self, outputs: Array, axis: int = 1) -> Array:
+        return 0.5 * (1.0 + np.tanh(0.5 * outputs))
 
     def elements(self, pred: Any, target: Any) -> Any:
         if self.pos_weight is None:
@@ -343,6 +368,8 @@ class MSELoss(ElementLoss):
     """(pred - target)**2, the mean of all elements. Integer classes [N] with pred [N, K] become one-hot."""
 
     admits: ClassVar[Admits] = NUMBERS
+    label: ClassVar[str] = "mean squared error"
+    formula: ClassVar[Formula] = described("mean of (pred − target)²", "2 · (pred − target) / count", "mean mul sub")
 
     reduction: str = "mean"
 
@@ -358,6 +385,8 @@ class L1Loss(ElementLoss):
     """|pred - target|, the mean of all elements; slope 0 at 0. Integer classes [N] become one-hot."""
 
     admits: ClassVar[Admits] = NUMBERS
+    label: ClassVar[str] = "mean absolute error"
+    formula: ClassVar[Formula] = described("mean of |pred − target|", "sign(pred − target) / count", "abs mean sub")
 
     reduction: str = "mean"
 
@@ -376,6 +405,7 @@ class HuberLoss(ElementLoss):
     """
 
     admits: ClassVar[Admits] = NUMBERS
+    label: ClassVar[str] = "Huber loss"
 
     delta: float = 1.0
     reduction: str = "mean"
@@ -397,6 +427,7 @@ class SmoothL1Loss(ElementLoss):
     """
 
     admits: ClassVar[Admits] = NUMBERS
+    label: ClassVar[str] = "smooth L1 loss"
 
     beta: float = 1.0
     reduction: str = "mean"

@@ -108,6 +108,13 @@ def _law(config: Any) -> Any:
     return build(config, _LAWS, "init law") if isinstance(config, Mapping) else config
 
 
+def known_loss(loss: Any) -> Loss | None:
+    """A loss, given itself or its config; None for a function, and for a class that is not registered."""
+    if isinstance(loss, Mapping):
+        return loss_from_config(loss) if loss.get("type") in LOSSES else None
+    return loss if isinstance(loss, Loss) else None
+
+
 def loss_from_config(config: Mapping[str, Any]) -> Any:
     """A loss from its config. UsageError for an unknown loss or setting."""
     return build(config, LOSSES, "loss")

@@ -67,7 +67,7 @@ def accuracy_for(task: Task, forward: Forward, y: Array, held: Array | None = No
     pred = forward.predictions
     if pred is None:
         return None
-    if not _is_ours(loss):
+    if not _says_what_it_takes(loss):
         within = target.rank == 1 and y.min() >= 0 and y.max() < (outputs(pred) or 2)
         return accuracy if within else None
     if not loss.takes_labels(pred, target):
@@ -77,12 +77,12 @@ def accuracy_for(task: Task, forward: Forward, y: Array, held: Array | None = No
     return accuracy if simple else getattr(loss, "accuracy", None)
 
 
-def _is_ours(loss: Any) -> bool:
-    return isinstance(loss, nn.Loss) and loss.admits is not nn.Loss.admits
+def _says_what_it_takes(loss: Any) -> bool:
+    return isinstance(loss, nn.Loss) and loss.admits.task != "anything"
 
 
 def _asks_yes_or_no(loss: Any) -> bool:
-    return _is_ours(loss) and loss.admits.task == "yes or no"
+    return isinstance(loss, nn.Loss) and loss.admits.task == "yes or no"
 
 
 def _are_yes_or_no(task: Task, y: Array, held: Array | None) -> bool:
@@ -142,7 +142,7 @@ def check_fit(task: Task, forward: Forward, data: Mapping[str, Array], held: Map
 def _check_targets(task: Task, pred: TensorType, y: Array, what: str) -> None:
     if isinstance(task.loss, nn.Loss):
         task.loss.check(pred, y, what)
-    if task.metrics.get("accuracy") is accuracy and not _is_ours(task.loss):
+    if task.metrics.get("accuracy") is accuracy and not _says_what_it_takes(task.loss):
         check_labels(y, what, outputs(pred) or 2)
 
 
@@ -156,7 +156,7 @@ def _check_predictions(task: Task, graph: Graph, data: Mapping[str, Array]) -> N
         loss.check_predictions(first, target)
         if loss.admits.predictions == "logits" and loss.are_probabilities(first, target):
             _warn_of_probabilities(loss, "softmax", "Softmax")
-    elif isinstance(loss, nn.BCEWithLogitsLoss) and _last_operation(graph) == "sigmoid":
+    elif _asks_yes_or_no(loss) and loss.admits.predictions == "logits" and _last_operation(graph) == "sigmoid":
         _warn_of_probabilities(loss, "sigmoid", "Sigmoid")
 
 

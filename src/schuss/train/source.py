@@ -27,7 +27,6 @@ from schuss.signature.inputs import as_inputs, handed_over
 
 Names = Mapping[str, tuple[str, ...] | None]  # of the columns of data frames, by x0, x1, ..., y, y1, ...
 LOOKED_AT = 1024  # rows that say whether floats lie from 0 to 1
-OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss)  # losses that names of classes are nothing for
 
 
 @dataclass(frozen=True)
@@ -335,7 +334,7 @@ def _indices(model: Any, inputs: Sequence[Input], wanted: Sequence[int]) -> set[
 
 def check_names(loss: Any, source: Source) -> None:
     """UsageError for names of classes with a loss that is for numbers."""
-    if source.named and isinstance(loss, OF_NUMBERS):
+    if source.named and isinstance(loss, nn.Loss) and loss.admits.task == "numbers":
         raise UsageError(
             f"fit: y holds names of {len(source.classes or ())} classes and {type(loss).__name__} is for numbers; "
             "use nn.CrossEntropyLoss() with one output a class"
