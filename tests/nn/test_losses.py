@@ -514,3 +514,26 @@ def test_weighted_errors() -> None:
         nn.weighted(mine, Z, T, np.ones(6))
     with pytest.raises(ShapeError, match=r"weights float64\[5\] for losses float64\[6\]"):
         nn.weighted(nn.MSELoss(), Z, T, np.ones(5))
+
+
+# -- what a loss says about itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", nn.LOSSES)
+def test_a_loss_says_what_it_is_for(name: str) -> None:
+    loss = nn.LOSSES[name]()
+    assert loss.admits.task in ("classes", "yes or no", "numbers")
+    assert loss.label not in ("loss", "")
+    read = loss.probabilities(np.log([[0.25, 0.75], [0.5, 0.5]]))
+    assert (read is None) == (loss.admits.task == "numbers")
+    if loss.admits.task == "classes":
+        np.testing.assert_allclose(read, [[0.25, 0.75], [0.5, 0.5]], rtol=1e-12)
+        along = loss.probabilities(np.log([[0.25, 0.75], [0.5, 0.5]]).T, axis=0)
+        np.testing.assert_allclose(along, [[0.25, 0.5], [0.75, 0.5]], rtol=1e-12)
+
+
+def test_a_loss_is_known_by_itself_or_by_its_config() -> None:
+    loss = nn.CrossEntropyLoss(axis=-1)
+    assert nn.known_loss(loss) is loss
+    assert nn.known_loss(loss.config()) == loss
+    assert nn.known_loss({"type": "Quantile"}) is nn.known_loss(lambda p, t: 0.0) is nn.known_loss(None) is None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import schuss
 from schuss import nn, optim
 from schuss.errors import GradientError, ShapeError, UsageError
+from schuss.viz.runs import loss_name
 
 from .support import fit, line, same_bits, weights
 
@@ -171,3 +174,48 @@ def test_a_loss_that_computes_nothing_is_told_what_it_must(loss, words):
     x = np.ones((6, 2), "f4")
     with pytest.raises((UsageError, GradientError), match=words):
         schuss.fit(nn.Linear(2, 1), (x, x[:, 0]), loss=loss, optimizer=optim.SGD(0.1), epochs=1, backend="reference")
+
+
+@dataclass(frozen=True)
+class Focal(nn.CrossEntropyLoss):
+    """Its outputs are read as those of what it is derived from."""
+
+    def elements(self, pred, target):
+        each = super().elements(pred, target)
+        return each * (1 - schuss.exp(-each)) ** 2
+
+
+class Signed(nn.Loss):
+    """Says itself how outputs are read: of -1 and 1."""
+
+    admits = nn.Admits("yes or no", "logits")
+    label = "log of 1 + exp(-margin)"
+
+    def elements(self, pred, target):
+        return schuss.softplus(-pred[:, 0] * (2.0 * target - 1.0))
+
+    def probabilities(self, outputs, axis=1):
+        return 1 / (1 + np.exp(-outputs))
+
+
+def test_what_a_loss_of_ones_own_says_is_heard():
+    labels = (Y[:, 0] > 0).astype(np.int64)
+    model = nn.Linear(2, 2)
+    fit(model, (X, labels), loss=Focal())
+    raw = np.exp(model(X).astype(np.float64))
+    np.testing.assert_allclose(schuss.predict_proba(model, X), raw / raw.sum(1, keepdims=True), rtol=1e-6)
+
+    model = nn.Linear(2, 1)
+    run = fit(model, (X, labels), loss=Signed())
+    assert run.history["accuracy"]
+    assert loss_name(run.task) == "log of 1 + exp(-margin)"
+    yes = 1 / (1 + np.exp(-model(X).astype(np.float64)))
+    np.testing.assert_allclose(schuss.predict_proba(model, X), np.concatenate([1 - yes, yes], 1), rtol=1e-6)
+    assert np.array_equal(schuss.predict(model, X), labels.dtype.type(yes[:, 0] > 0.5))
+
+
+def test_a_loss_that_says_nothing_means_no_probabilities():
+    model = nn.Linear(2, 1)
+    fit(model, (X, Y), loss=Own(product))
+    with pytest.raises(UsageError, match=r"trained with a loss Own, not for classes; apply schuss.softmax"):
+        schuss.predict_proba(model, X)

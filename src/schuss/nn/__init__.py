@@ -15,6 +15,7 @@ from schuss.nn.activations import (
     Softplus,
     Tanh,
 )
+from schuss.nn.admits import Admits
 from schuss.nn.holding import set_signature, signature_of
 from schuss.nn.layers import Dropout, Embedding, Flatten, Identity, Layer, LayerNorm, Linear, Sequential
 from schuss.nn.losses import (
@@ -39,6 +40,7 @@ __all__ = [
     "LAYERS",
     "LOSSES",
     "SELU",
+    "Admits",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
     "Dropout",
