@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from schuss.viz.runs import loss_name
 
 import schuss
 from schuss import nn, optim
 from schuss.errors import GradientError, ShapeError, UsageError
-from schuss.viz.runs import loss_name
 
 from .support import fit, line, same_bits, weights
 
