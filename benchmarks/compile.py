@@ -25,15 +25,15 @@ start = time.perf_counter()
 import schuss
 imported = time.perf_counter() - start
 import numpy as np
-import schuss.codegen.build, schuss.exec.native
+import schuss.compiler.link, schuss.exec.native.executor
 from schuss import nn, optim
 made = []
-plain = schuss.exec.loop.NativeLoop.__init__
+plain = schuss.exec.native.loop.NativeLoop.__init__
 def timed(*given, **named):
     start = time.perf_counter()
     plain(*given, **named)
     made.append(time.perf_counter() - start)
-schuss.exec.loop.NativeLoop.__init__ = timed
+schuss.exec.native.loop.NativeLoop.__init__ = timed
 model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
 data = np.zeros((64, 784), np.uint8), np.zeros(64, int)
 schuss.fit(model, data, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(), epochs=1, batch_size=64, scale=1 / 255)

@@ -25,9 +25,9 @@ import llvmlite.ir as ir
 import numpy as np
 from arguments import count
 
-from schuss.codegen.jit import Library, compile_object
-from schuss.codegen.loops import for_range
-from schuss.codegen.target import host_target
+from schuss.compiler.llvm.jit import Library, compile_object
+from schuss.compiler.llvm.loops import for_range
+from schuss.compiler.llvm.target import host_target
 
 I64, POINTER = ir.IntType(64), ir.PointerType()
 CHAINS = 12  # independent sums: two units of four cycles' latency need eight

@@ -21,10 +21,10 @@ from machine import bandwidth, hardware, peak
 from workloads import Workload, named
 
 from schuss import nn, optim
-from schuss.exec.loop import NativeLoop
-from schuss.exec.native import NativeExecutor
+from schuss.compiler.schedule.cost import cost
+from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.native.loop import NativeLoop
 from schuss.ir.types import N, TensorType
-from schuss.passes.cost import cost
 from schuss.signature.inputs import by_scale
 from schuss.train.step import Task, training
 

@@ -42,7 +42,7 @@ SMOKE = (
     "tests/nn/test_losses.py",
     "tests/nn/test_modules.py",
     "tests/optim/test_schedules.py",
-    "tests/passes/test_simplify.py",
+    "tests/compiler/test_simplify.py",
     "tests/train/test_fit.py",
 )
 # Folders whose tests are of what is done with native code: there it is made without LLVM's own work (tests/quick.py).

@@ -40,13 +40,22 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "schuss"
 SECONDS = 900  # a process that takes longer hangs
 BROKEN = "no test: the run itself broke"  # then nothing is proved
-FOLDERS = {"ops": "gradient rules", "backprop": "gradient rules", "passes": "passes", "codegen": "codegen"}
-SHARES = {"gradient rules": 0.35, "passes": 0.3, "codegen": 0.35}
+FOLDERS = {
+    "ops": "gradient rules",
+    "backprop": "gradient rules",
+    "compiler": "passes",
+    "compiler/passes": "passes",
+    "compiler/schedule": "passes",
+    "compiler/lower": "code generation",
+    "compiler/lower/gemm": "code generation",
+    "compiler/llvm": "code generation",
+}
+SHARES = {"gradient rules": 0.35, "passes": 0.3, "code generation": 0.35}
 
 TESTS = {  # which look at an area
     "gradient rules": ["tests/ops", "tests/backprop", "tests/nn"],
-    "passes": ["tests/passes", "tests/exec", "tests/api", "tests/train/test_fit.py"],
-    "codegen": ["tests/exec", "tests/ops", "tests/passes", "tests/codegen"],
+    "passes": ["tests/compiler", "tests/exec", "tests/api", "tests/train/test_fit.py"],
+    "code generation": ["tests/exec", "tests/ops", "tests/compiler"],
 }
 
 # Faults that change no result, by their description without the line; they are not tried.
@@ -60,49 +69,49 @@ HARMLESS: dict[str, str] = {
     "backprop/reverse.py _sum_to: extra > 0  ->  extra >= 0": "a sum over no axes is the value itself",
     "backprop/reverse.py backprop: True  ->  False": _STRICT,
     "backprop/reverse.py products: True  ->  False": _STRICT,
-    "passes/simplify.py _fold: static_size(node.type.shape) > FOLD_LIMIT  ->  "
+    "compiler/passes/simplify.py _fold: static_size(node.type.shape) > FOLD_LIMIT  ->  "
     "static_size(node.type.shape) >= FOLD_LIMIT": "a constant of just this size is worked out later: the same value",
-    "codegen/contract.py Contraction._epilogue: True  ->  False": _STRICT,
-    "codegen/prefetch.py prefetch_right: LINE // (tile.width * ITEMSIZE[panel.dtype])  ->  "
+    "compiler/lower/gemm/gemm.py Contraction._epilogue: True  ->  False": _STRICT,
+    "compiler/lower/gemm/prefetch.py prefetch_right: LINE // (tile.width * ITEMSIZE[panel.dtype])  ->  "
     "LINE * (tile.width * ITEMSIZE[panel.dtype])": _FETCH,
-    "codegen/sums.py row_sums.some: tile.width > 1  ->  tile.width > 2": _FETCH,
-    "codegen/tiles.py choose_tile: -(-columns // width)  ->  -columns // width": _TILE,
-    "codegen/tiles.py column_cost: _tile_cost(rest, across) if rest else 0  ->  "
+    "compiler/lower/gemm/microkernel.py row_sums.some: tile.width > 1  ->  tile.width > 2": _FETCH,
+    "compiler/lower/gemm/tiles.py choose_tile: -(-columns // width)  ->  -columns // width": _TILE,
+    "compiler/lower/gemm/tiles.py column_cost: _tile_cost(rest, across) if rest else 0  ->  "
     "_tile_cost(rest, across) if not rest else 0": _TILE,
-    "codegen/cache.py _trim: total <= LIMIT  ->  total < LIMIT": "one entry more is dropped where the sum is just this",
-    "codegen/prefetch.py prefetch_row: v * tile.width  ->  v + tile.width": _FETCH,
-    "codegen/math.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",
-    "codegen/tiles.py choose_tile: -columns  ->  columns": _TILE,
-    "codegen/tiles.py choose_tile: (target.registers - across - 1) // across + 1  ->  "
+    "compiler/llvm/cache.py _trim: total <= LIMIT  ->  total < LIMIT": "one entry more is dropped where the sum is just this",  # noqa: E501
+    "compiler/lower/gemm/prefetch.py prefetch_row: v * tile.width  ->  v + tile.width": _FETCH,
+    "compiler/llvm/vecmath.py MathEmitter._power_edges: self._equal(x, one)  ->  self._equal(one, x)": "equality is symmetric",  # noqa: E501
+    "compiler/lower/gemm/tiles.py choose_tile: -columns  ->  columns": _TILE,
+    "compiler/lower/gemm/tiles.py choose_tile: (target.registers - across - 1) // across + 1  ->  "
     "(target.registers - across - 1) // across - 1": _TILE,
-    "passes/division.py _much_larger: right * ITEMSIZE[matrix.type.dtype] >= LARGE  ->  "
+    "compiler/schedule/partition.py _much_larger: right * ITEMSIZE[matrix.type.dtype] >= LARGE  ->  "
     "right * ITEMSIZE[matrix.type.dtype] > LARGE": _SPEED,
-    "codegen/contract.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
+    "compiler/lower/gemm/gemm.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
     "static_size(shape) * ITEMSIZE[self.dtype] > LARGE": _FETCH,
-    "codegen/contract.py Contraction._is_far: static and (not near) and (static_size(shape) * ITEMSIZE[self.dtype] >= "
+    "compiler/lower/gemm/gemm.py Contraction._is_far: static and (not near) and (static_size(shape) * ITEMSIZE[self.dtype] >= "  # noqa: E501
     "LARGE)  ->  static or not near or static_size(shape) * ITEMSIZE[self.dtype] >= LARGE": _FETCH,
-    "codegen/tiles.py choose_tile: rows > 2  ->  rows > 3": _TILE,
-    "codegen/contract.py Contraction._is_prefetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
-    "codegen/prefetch.py prefetch_rows: panel.k.b.add(i, r)  ->  panel.k.b.sub(i, r)": _FETCH,
-    "codegen/prefetch.py by_place: term.strides[-2] != 0  ->  term.strides[-2] != 1": _FETCH,
-    "codegen/contract.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
-    "codegen/sums.py turned_sums: -1  ->  1": "these operands have two axes: the same one",
-    "codegen/maps.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,
-    "codegen/maps.py MapLoops._width: axis.length == 1  ->  axis.length != 1": _SPEED,
-    "codegen/folds.py _run.take: b.sub(stop, i)  ->  b.add(stop, i)": "lanes beyond the end: read, and not used",
-    "codegen/singles.py _copy: load(k, source, at[0], 0)  ->  load(k, source, at[0], 1)": "one lane has no stride",
-    "codegen/sync.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
+    "compiler/lower/gemm/tiles.py choose_tile: rows > 2  ->  rows > 3": _TILE,
+    "compiler/lower/gemm/gemm.py Contraction._is_prefetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
+    "compiler/lower/gemm/prefetch.py prefetch_rows: panel.k.b.add(i, r)  ->  panel.k.b.sub(i, r)": _FETCH,
+    "compiler/lower/gemm/prefetch.py by_place: term.strides[-2] != 0  ->  term.strides[-2] != 1": _FETCH,
+    "compiler/lower/gemm/gemm.py Contraction._rows_a_thread: self.rank == 2  ->  self.rank == 3": _TILE,
+    "compiler/lower/gemm/microkernel.py turned_sums: -1  ->  1": "these operands have two axes: the same one",
+    "compiler/lower/elementwise.py MapLoops._block: (0, 1)  ->  (1, 1)": _SPEED,
+    "compiler/lower/elementwise.py MapLoops._width: axis.length == 1  ->  axis.length != 1": _SPEED,
+    "compiler/lower/reduction.py _run.take: b.sub(stop, i)  ->  b.add(stop, i)": "lanes beyond the end: read, and not used",  # noqa: E501
+    "compiler/lower/gather.py _copy: load(k, source, at[0], 0)  ->  load(k, source, at[0], 1)": "one lane has no stride",  # noqa: E501
+    "compiler/llvm/barrier.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
     "sys.platform == 'linux' or platform.machine() in FUTEX": "the same on every machine that runs the tests",
-    "passes/division.py _division: static_size(shape) >= SPLIT_MAP  ->  static_size(shape) > SPLIT_MAP": _SPEED,
-    "passes/fusion.py _depends: last >= 0  ->  last >= 1": _SPEED,
-    "passes/stages.py _accesses: base.op != 'const' and (not is_free(base))  ->  "
+    "compiler/schedule/partition.py _division: static_size(shape) >= SPLIT_MAP  ->  static_size(shape) > SPLIT_MAP": _SPEED,  # noqa: E501
+    "compiler/schedule/fuse.py _depends: last >= 0  ->  last >= 1": _SPEED,
+    "compiler/schedule/order.py _accesses: base.op != 'const' and (not is_free(base))  ->  "
     "base.op != 'const' or not is_free(base)": "nobody writes constants",
-    "passes/fusion.py _depends: -1  ->  -2": "both mean: in no group",
-    "passes/materialize.py materialize.rows_contiguous: -1  ->  1": _SPEED,
-    "passes/division.py _division: shape[0] > 1  ->  shape[0] > 2": _SPEED,
-    "codegen/sums.py _lane_sums.add: k.fma(left, right, Value(sums[n], dtype))  ->  "
+    "compiler/schedule/fuse.py _depends: -1  ->  -2": "both mean: in no group",
+    "compiler/passes/materialize.py materialize.rows_contiguous: -1  ->  1": _SPEED,
+    "compiler/schedule/partition.py _division: shape[0] > 1  ->  shape[0] > 2": _SPEED,
+    "compiler/lower/gemm/microkernel.py _lane_sums.add: k.fma(left, right, Value(sums[n], dtype))  ->  "
     "k.fma(right, left, Value(sums[n], dtype))": "a product is the same either way",
-    "passes/memory.py Place: True  ->  False": "nobody changes a place, nor looks one up",
+    "compiler/schedule/buffers.py Place: True  ->  False": "nobody changes a place, nor looks one up",
 }
 
 # -- the faults ----------------------------------------------------------------------------------
@@ -470,7 +479,9 @@ def main() -> None:
         importlib.import_module(name)
     assert not any(name.split(".")[0] == "schuss" for name in sys.modules)
     print(f"{len(chosen)} of {len(faults)} possible faults, seed {given.seed}", flush=True)
-    controls = [Fault(area, "passes/fusion.py", 0, "", 0, 0, "") for area in dict.fromkeys(f.area for f in chosen)]
+    controls = [
+        Fault(area, "compiler/schedule/fuse.py", 0, "", 0, 0, "") for area in dict.fromkeys(f.area for f in chosen)
+    ]
     sys.exit(1 if run([*controls, *chosen], given.workers, given.first) else 0)
 
 

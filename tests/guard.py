@@ -21,11 +21,11 @@ from unittest import mock
 
 import numpy as np
 
-from schuss.exec import code, table
+from schuss.compiler.schedule import buffers as memory
+from schuss.compiler.schedule.buffers import Place
+from schuss.compiler.storage import ITEMSIZE, Storage
+from schuss.exec.native import code, table
 from schuss.ir.types import Sym
-from schuss.passes import memory
-from schuss.passes.memory import Place
-from schuss.passes.storage import ITEMSIZE, Storage
 
 PAGE = mmap.PAGESIZE
 SIDES = ("end", "begin")

@@ -28,16 +28,16 @@ from opcases import CASES, Sample
 
 import schuss
 from schuss import nn, ops, optim
-from schuss.codegen import jit
-from schuss.codegen.target import Target
+from schuss.compiler.llvm import jit
+from schuss.compiler.llvm.target import Target
+from schuss.compiler.passes import materialize
+from schuss.compiler.schedule.cost import Sharing
 from schuss.errors import SchussError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.graph import Graph
 from schuss.ir.types import N, TensorType, bind
 from schuss.ops.registry import REGISTRY
-from schuss.passes import materialize
-from schuss.passes.cost import Sharing
 from schuss.trace import trace
 
 TOGETHER = 25  # graphs in one program

@@ -8,13 +8,13 @@ from typing import Any
 import llvmlite.binding as llvm
 import pytest
 
-from schuss.codegen import cache as disk
-from schuss.codegen import jit
+from schuss.compiler.llvm import cache as disk
+from schuss.compiler.llvm import jit
 
 
 @cache
 def _optimizer(target: Any) -> tuple[Any, Any, Any]:
-    """In place of the one of schuss.codegen.jit: no passes."""
+    """In place of the one of schuss.compiler.llvm.jit: no passes."""
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=0, reloc="pic"
     )

@@ -1,6 +1,6 @@
-"""Prints src/schuss/codegen/coefficients.py: the polynomials of exp and erf, with the error each fit reaches.
+"""Prints src/schuss/compiler/llvm/coefficients.py: the polynomials of exp and erf, with the error each fit reaches.
 
-    python tools/fit_polynomials.py > src/schuss/codegen/coefficients.py        # needs mpmath; takes seconds
+    python tools/fit_polynomials.py > src/schuss/compiler/llvm/coefficients.py        # needs mpmath; takes seconds
 
 e**r = 1 + r + r^2 T(r) for |r| <= ln 2 / 2; erf(x) = x + x P(x^2) for |x| < 1 and 1 - exp(Q(x - 1)) beyond, where
 exp(Q) = erfc, up to where erf is 1. T, P and Q interpolate at Chebyshev points in 60 digits, which comes within a

@@ -12,7 +12,7 @@ from schuss.registry import Classes, Registry, at
 EXECUTORS: Final[Registry[Any]] = Registry(
     "backend",
     {
-        "native": "schuss.exec.native:NativeExecutor",
+        "native": "schuss.exec.native.executor:NativeExecutor",
         "reference": "schuss.exec.reference:ReferenceExecutor",
     },
 )

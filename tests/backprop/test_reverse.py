@@ -9,7 +9,7 @@ from numeric import along, central, check_slope, reference
 from schuss import ops
 from schuss.backprop import backprop, between
 from schuss.errors import GradientError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import N, TensorType
 from schuss.ir.types import Sym

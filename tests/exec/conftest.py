@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from schuss.passes.cost import Sharing
+from schuss.compiler.schedule.cost import Sharing
 
 
 @pytest.fixture(autouse=True)

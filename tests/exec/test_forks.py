@@ -18,7 +18,8 @@ import numpy as np
 import schuss
 from schuss import nn
 from schuss.api import calls, jitted
-from schuss.codegen import jit as codegen, target
+from schuss.compiler.llvm import jit as codegen
+from schuss.compiler.llvm import target
 from schuss.ir import graph
 
 x = np.ones((3, 4), np.float32)

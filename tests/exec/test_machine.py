@@ -6,8 +6,8 @@ import pytest
 
 from schuss.errors import UsageError
 from schuss.exec.machine import private_cache, told
-from schuss.exec.native import NativeExecutor
-from schuss.exec.threads import available_cores
+from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.native.threads import available_cores
 
 
 def test_facts_can_be_told(monkeypatch):

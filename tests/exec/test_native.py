@@ -15,18 +15,19 @@ from hypothesis import strategies as st
 
 from schuss import ops
 from schuss.backprop import backprop
-from schuss.codegen import deep
-from schuss.codegen.target import host_target
+from schuss.compiler.llvm.target import host_target
+from schuss.compiler.lower.gemm import k_blocking as deep
+from schuss.compiler.passes import materialize
+from schuss.compiler.schedule import partition as division
+from schuss.compiler.schedule.cost import Sharing
 from schuss.errors import ShapeError, UsageError
-from schuss.exec import function
-from schuss.exec import loop as loops
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native import function
+from schuss.exec.native import loop as loops
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
 from schuss.ir.executors import executor
-from schuss.passes import division, materialize
-from schuss.passes.cost import Sharing
 from schuss.trace import Tensor, as_tensor, trace
 from tests.quick import compile_quickly
 from tests.thinned import sampled, thinned

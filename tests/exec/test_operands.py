@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from schuss import ops
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.executor import Step
 from schuss.ir.graph import Graph, input_node

@@ -9,7 +9,7 @@ import pytest
 
 from schuss import ops
 from schuss.errors import ShapeError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor, example_count, run_graph
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schuss import ops
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.ir import N, TensorType
 from schuss.trace import trace
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from schuss import nn, ops, optim
-from schuss.exec import threads as pool
-from schuss.exec.native import NativeExecutor
-from schuss.exec.threads import Team, available_cores, run_team
+from schuss.exec.native import threads as pool
+from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.native.threads import Team, available_cores, run_team
 from schuss.ir import N, TensorType
 from schuss.trace import trace
 from schuss.train.fit import prepare
@@ -270,7 +270,7 @@ def test_sleeping_threads_take_no_time(fresh):
 
 
 SCRIPT = """
-from schuss.exec.threads import run_team
+from schuss.exec.native.threads import run_team
 run_team(4, lambda number: None)
 print("done")
 """
@@ -396,7 +396,7 @@ def test_a_team_that_the_system_does_not_start(fresh, monkeypatch):
     expected = NativeExecutor(1).compile(graph)([x])[0]
     monkeypatch.setattr(threading.Thread, "start", refused)
     compiled = NativeExecutor(4).compile(graph)
-    monkeypatch.setattr("schuss.exec.function.WORTH_SHARING", 0)
+    monkeypatch.setattr("schuss.exec.native.function.WORTH_SHARING", 0)
     with pytest.warns(RuntimeWarning, match="can't start new thread: one thread does the work of 4"):
         assert compiled([x])[0].tobytes() == expected.tobytes()
     for thread in started:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schuss.passes.cost import Sharing
+from schuss.compiler.schedule.cost import Sharing
 
 from .trainings import CASES, HISTORY, digest
 

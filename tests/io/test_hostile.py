@@ -13,7 +13,7 @@ import pytest
 
 from schuss import load, nn, save
 from schuss.errors import GraphError, ModelFileError, UsageError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.io import budget
 from schuss.io.tensors import parse_json, read_file, write_tensors
 from schuss.ir import N, TensorType

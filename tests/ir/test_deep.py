@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from schuss import nn, viz
-from schuss.exec.native import NativeExecutor
+from schuss.compiler.passes.layout import choose_layout
+from schuss.compiler.passes.materialize import materialize
+from schuss.compiler.pipeline import optimize
+from schuss.compiler.schedule.buffers import plan
+from schuss.compiler.schedule.fuse import group
+from schuss.compiler.storage import Storage
+from schuss.compiler.views import view_of
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.explanation.outline import outline
 from schuss.ir import N, TensorType
 from schuss.ir.text import to_text
 from schuss.ops.check import parse_graph
-from schuss.passes.fusion import group
-from schuss.passes.layout import choose_layout
-from schuss.passes.materialize import materialize
-from schuss.passes.memory import plan
-from schuss.passes.pipeline import optimize
-from schuss.passes.storage import Storage
-from schuss.passes.views import view_of
 from schuss.trace import trace
 
 F = "float32"

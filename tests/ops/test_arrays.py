@@ -11,7 +11,7 @@ from numeric import check_slope, reference
 import schuss
 from schuss import ops
 from schuss.errors import IndexRangeError, SchussError, ShapeError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.types import N, TensorType
 from schuss.trace import trace

@@ -15,7 +15,7 @@ from numeric import along, check_slope, directions_for, type_of, weighted
 from schuss import ops
 from schuss.backprop import backprop
 from schuss.errors import ShapeError, UsageError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.types import TensorType
 from schuss.trace import trace

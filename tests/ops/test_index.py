@@ -134,9 +134,9 @@ def test_a_table_that_is_too_short_for_the_steps_is_named(backend):
 
 def test_no_check_is_left_where_none_is_needed():
     """Columns are looked through once, before the first step; bytes, an argmax and what was checked need no check."""
+    from schuss.compiler.pipeline import optimize
     from schuss.exec.checks import checked_once
     from schuss.ir.types import N, TensorType
-    from schuss.passes.pipeline import optimize
     from schuss.trace import trace
 
     def count(graph):
@@ -156,7 +156,7 @@ def test_no_check_is_left_where_none_is_needed():
 
 def test_what_version_0_1_0_wrote_means_what_it_meant():
     """Its graphs and its Embeddings take the nearest entry, its one_hot gives zeros."""
-    from schuss.exec.native import NativeExecutor
+    from schuss.exec.native.executor import NativeExecutor
     from schuss.exec.reference import ReferenceExecutor
     from schuss.nn.rebuild import from_config
     from schuss.ops.check import parse_graph

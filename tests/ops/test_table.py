@@ -13,7 +13,7 @@ from opcases import CASES, FLOAT
 
 from schuss.backprop import backprop
 from schuss.errors import ShapeError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.types import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind

@@ -106,7 +106,7 @@ def test_no_step_writes_it() -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
 def test_it_costs_threads_no_meeting(optimizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step on digits has no barrier more for it. Only plans are made here: nothing is compiled."""
-    monkeypatch.setattr("schuss.codegen.build.link", lambda *given: None)
+    monkeypatch.setattr("schuss.compiler.link.link", lambda *given: None)
 
     def barriers(optimizer: Any) -> int:
         model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))

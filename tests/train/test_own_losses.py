@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from schuss.viz.runs import loss_name
+from schuss.analysis.runs import loss_name
 
 import schuss
 from schuss import nn, optim

@@ -11,8 +11,8 @@ import pytest
 
 import schuss
 from schuss import nn, optim
+from schuss.compiler.schedule.text import signature
 from schuss.errors import UsageError
-from schuss.passes.signature import signature
 from schuss.train import loop, record
 from schuss.train.fit import prepare
 from schuss.train.record import Curve, Moment, Recorder

@@ -19,14 +19,14 @@ import numpy as np
 from schuss import ops
 from schuss.analysis.plane import Plane, Weights
 from schuss.analysis.progress import Report, counted
-from schuss.exec.threads import available_cores, run_team
+from schuss.compiler.storage import ITEMSIZE
+from schuss.compiler.work import work
+from schuss.exec.native.threads import available_cores, run_team
 from schuss.ir.executor import Array, Loop, Step
 from schuss.ir.executors import compiled, on_able
 from schuss.ir.graph import Graph, Node, input_node, topological
 from schuss.ir.rewrite import substitute
 from schuss.ir.types import Sym, TensorType
-from schuss.passes.storage import ITEMSIZE
-from schuss.passes.work import work
 from schuss.trace import Tensor
 from schuss.train.step import Task, evaluation_step
 

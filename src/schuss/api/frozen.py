@@ -10,8 +10,9 @@ from schuss import nn
 from schuss.api.arguments import Array, array_type, as_given_to_fit, look_at_numbers, to_arrays
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.api.run import Call, apply_model, settled_call
+from schuss.compiler.passes.nodes import literal
 from schuss.errors import UsageError
-from schuss.exec.function import NativeFunction
+from schuss.exec.native.function import NativeFunction
 from schuss.ir.executor import Compiled
 from schuss.ir.executors import compiled
 from schuss.ir.graph import Graph, Node, topological
@@ -20,7 +21,6 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.holding import Shown
 from schuss.nn.module import chosen_mode
 from schuss.nn.walk import initialize, model_of
-from schuss.passes.build import literal
 from schuss.trace import Tensor
 
 _ONLY_EVALUATION = "a frozen model computes in evaluation mode: in training mode call the model, or schuss.jit(model)"

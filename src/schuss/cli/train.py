@@ -264,7 +264,7 @@ class TrainCommand:
 
     def _result(self, dataset: Dataset, trainer: Trainer, run: Run, seconds: float, first: int) -> dict[str, Any]:
         from schuss import nn
-        from schuss.exec.threads import available_cores
+        from schuss.exec.native.threads import available_cores
         from schuss.ir.executors import executor
         from schuss.train.evaluate import Evaluation
 
@@ -372,7 +372,7 @@ class TrainCommand:
 
     def _note_threads(self, loop: Any) -> None:
         """Tell of more threads than cores, where a step is shared among them."""
-        from schuss.exec.threads import available_cores
+        from schuss.exec.native.threads import available_cores
 
         cores, threads = available_cores(), getattr(loop, "threads", 1)  # the reference has none
         if threads > cores:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schuss.cli.pages import show, stay
-from schuss.exec.loop import NativeLoop
+from schuss.exec.native.loop import NativeLoop
 from schuss.train.loop import Trainer
 from schuss.train.position import Progress
 from schuss.web.live import Live

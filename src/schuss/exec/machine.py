@@ -2,7 +2,7 @@
 
 SCHUSS_MACHINE=cores=8,cache=262144 stands for a process that may use 8 cores with 256 kB of second-level cache each:
 plans and the numbers of threads are then those of such a machine. Tests run so, so that no verdict hangs on the host;
-SCHUSS_TARGET masks its instruction sets (codegen/target.py).
+SCHUSS_TARGET masks its instruction sets (compiler/llvm/target.py).
 """
 
 from __future__ import annotations

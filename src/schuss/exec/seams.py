@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from schuss.compiler.storage import LATER
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.executor import Array, Step
 from schuss.ir.types import DTYPES, TensorType
-from schuss.passes.storage import LATER
 
 _DTYPE = {name: np.dtype(name) for name in DTYPES}  # to compare with: the name of an array's dtype takes microseconds
 

@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from schuss.exec.loop import NativeLoop
-from schuss.passes.cost import FLOPS, cost
-from schuss.passes.division import ONE, ROWS, SPLIT_MAP
-from schuss.passes.fusion import Form
-from schuss.passes.stages import Stage
+from schuss.compiler.schedule.cost import FLOPS, cost
+from schuss.compiler.schedule.fuse import Form
+from schuss.compiler.schedule.order import Stage
+from schuss.compiler.schedule.partition import ONE, ROWS, SPLIT_MAP
+from schuss.exec.native.loop import NativeLoop
 
 
 @dataclass(frozen=True)
 class Line:
-    """One kernel. flops and bytes: of a step of the whole batch (schuss.passes.cost); why: division, then code."""
+    """One kernel. flops and bytes: of a step of the whole batch (schedule/cost.py); why: division, then code."""
 
     kernel: str
     shape: str

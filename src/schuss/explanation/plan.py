@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schuss.errors import UsageError
-from schuss.exec.native import NativeExecutor
+from schuss.exec.native.executor import NativeExecutor
 from schuss.explanation.kernels import plan_json, plan_text
 from schuss.ir.executor import Step
 from schuss.train.run import Run

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 
+from schuss.compiler.work import work
 from schuss.errors import GraphError
 from schuss.ir.graph import Graph
 from schuss.ir.types import reach
 from schuss.ir.verify import where
 from schuss.ops.check import parse_graph
-from schuss.passes.work import work
 
 NODES = 20_000
 WIDTH = 1024

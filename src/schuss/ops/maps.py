@@ -1,7 +1,7 @@
 """Elementwise primitives. Inputs broadcast by numpy's rule; the engine sums gradients back over broadcasts.
 
 In gradient rules g is the incoming gradient, y the op's result and the rest its inputs.
-`emit` sees a builder b of scalar or vector values (see schuss.codegen.lanes).
+`emit` sees a builder b of scalar or vector values (see schuss.compiler.llvm.simd).
 """
 
 from __future__ import annotations

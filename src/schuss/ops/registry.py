@@ -64,7 +64,7 @@ class Op:
     infer(name, *types, **attrs)        the result's type, or a ShapeError or DTypeError
     settle(name, *types, **attrs)       the attributes in the one form they have in a node
     grad(g, y, *inputs, **attrs)        each input's gradient, None for none; not summed over broadcasts
-    emit(b, *values, **attrs)           one element's value, by a builder (schuss.codegen.lanes)
+    emit(b, *values, **attrs)           one element's value, by a builder (schuss.compiler.llvm.simd)
     later                               attributes that came later than the op, with their defaults: a node has them
                                         only where they differ, so that older files and what is made of them stay
     rule                                grad in words, for each input that can be differentiated, by its name in the

@@ -16,7 +16,7 @@ from schuss.analysis.plane import principal
 from schuss.analysis.runs import signature_kept
 from schuss.dispatch import BEGIN_PAGE
 from schuss.errors import UsageError
-from schuss.exec.loop import NativeLoop
+from schuss.exec.native.loop import NativeLoop
 from schuss.train.loop import Trainer
 from schuss.train.position import Progress
 from schuss.train.run import Run

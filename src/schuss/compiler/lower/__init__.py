@@ -1,0 +1,1 @@
+"""From a plan to LLVM IR: a function for each kernel, and the one that runs them all."""

@@ -1,0 +1,1 @@
+"""Contractions: tiles held in registers, their sums, and what is fetched meanwhile."""

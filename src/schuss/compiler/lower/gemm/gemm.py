@@ -1,0 +1,342 @@
+"""Lowering of CONTRACT groups: z[i, j] = sum over k of x[i, k] * y[k, j], then maps in the epilogue.
+
+A tile of rows x vectors of z is held in registers while k runs; each element adds its products in
+ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right
+operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
+any strides, so x @ w, x' @ g and g @ w' all take this one path. A right operand that lies transposed is not
+copied first: it is turned block by block in registers for few rows, and a large one a panel of columns at a
+time (lower/transpose.py); so is the left one, block by block, where z is one column. Deep sums (k_blocking.py) go in
+blocks, and begin each with what memory holds of them so far. A finished tile goes through a small buffer and the
+epilogue's maps run over it row by row, their code emitted once. The sums themselves are in microkernel.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from functools import partial
+from math import lcm
+from typing import Any
+
+from schuss.compiler.llvm.loops import cases, entry_alloca, for_range
+from schuss.compiler.llvm.simd import I64, Lanes, Value
+from schuss.compiler.lower.expression import Body
+from schuss.compiler.lower.gemm.k_blocking import BLOCK, DeepSums
+from schuss.compiler.lower.gemm.microkernel import column_sums, row_sums, turned_sums
+from schuss.compiler.lower.gemm.prefetch import PREFETCH_ROWS, by_place, prefetch_row, prefetch_rows
+from schuss.compiler.lower.gemm.tiles import Panel, Tile, choose_tile, column_cost
+from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
+from schuss.compiler.lower.loop_nest import Axis, Term, advance, emit_bound, first_then_rest
+from schuss.compiler.lower.transpose import turn_panel
+from schuss.compiler.schedule.order import Stage
+from schuss.compiler.storage import ITEMSIZE, LARGE
+from schuss.ir.types import Dim, Sym, static_size
+
+SPREAD, SPREAD_BYTES = 64, 1 << 17  # steps and size of a result from which on what is read with it is asked for in turn
+SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
+
+
+class Contraction:
+    """One product and its epilogue: the terms, the tiles and the code."""
+
+    def __init__(self, kernel: Kernel, stage: Stage, threads: int) -> None:
+        group = stage.group
+        assert group.anchor is not None
+        self.kernel = kernel
+        self.group = group
+        self.threads = threads
+        self.by_columns = stage.division[0] == "columns"
+        self.product = group.anchor
+        x, y = self.product.inputs
+        self.dtype = self.product.type.dtype
+        self.rank = len(group.space)
+        self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank)
+        self.across: Term | None = None  # the right operand where it lies, if panels of it are turned first
+        if stage.packs:
+            room = kernel.pointer(kernel.plan.rooms[group], 0, self.product.type.dtype)
+            self.across, self.y = self.y, Term((1, 1), room, self.product.type.dtype)
+        self.depth: Dim = x.type.shape[-1]
+        self.body = Body(kernel, group.maps, self.rank, given={self.product})
+        self.stored = [n for n in group.stores if not (stage.deep and n is self.product)]
+        self.deep = DeepSums(kernel, kernel.write(self.product), self.depth) if stage.deep else None
+        self.outputs = [kernel.write(n) for n in self.stored]
+        self.terms: list[Term] = [*self.body.terms, *self.outputs]
+        self.rows, self.columns = group.space[-2:]
+        self.turned = self._is_turned()
+        if self.turned:
+            self.x, self.y = _turn(self.y), _turn(self.x)
+            self.terms = [_turn(t) for t in self.terms]
+            self.rows, self.columns = self.columns, self.rows
+        self.read = self.terms[: len(self.body.terms)]
+        self.crosswise = self._is_crosswise()
+        self.far = self._is_far()
+        self.expected = self._rows_a_thread()
+        self.tile = self._choose()
+        self.sideways = self._is_sideways()
+        self.prefetched = self._is_prefetched()
+        self.spread = self._is_spread()
+        kernel.notes.append(self._reason())
+
+    def _reason(self) -> str:
+        """For people: the tile, and why it was chosen."""
+        tile = self.tile
+        if self.turned:
+            return f"one column, computed as a row: {tile.vectors} vectors of {tile.width} at a time"
+        if self.sideways:
+            return f"one column: blocks of {tile.rows} rows of the left operand are turned in registers"
+        if tile.width == 1:
+            return f"one column: {tile.rows} sums side by side hide the latency of a multiply-add"
+        if self.crosswise:
+            return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are turned in registers"
+        first = "" if self.across is None else "turns a panel of the right operand's columns at a time; "
+        each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
+        share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
+        fetch = f"; asks for the right operand {PREFETCH_ROWS} rows in advance" if self.far else ""
+        if self.deep is not None:
+            fetch += f"; long sums in blocks of {BLOCK} steps, {self.deep.rows_near(tile)} rows at a time"
+        return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
+
+    def _is_far(self) -> bool:
+        """Whether the right operand is too large to be near, as that of deep sums is.
+
+        A tile's columns of it lie far apart, and only asking in advance brings them in time.
+        """
+        if self.deep is not None:
+            return True
+        shape = self.product.inputs[1].type.shape
+        static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
+        near = self.turned or self.crosswise or self.across is not None
+        return static and not near and static_size(shape) * ITEMSIZE[self.dtype] >= LARGE
+
+    def _is_turned(self) -> bool:
+        """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
+        if self.rank != 2 or self.columns != 1 or self.rows == 1 or isinstance(self.rows, Sym) or self.x.rows:
+            return False
+        addressed = [t for t in self.terms if t.pointer is not None]
+        outputs = all(t.strides[-2] == 1 for t in self.outputs)
+        return outputs and self.x.strides[-2] == 1 and all(t.strides[-2] in (0, 1) for t in addressed)
+
+    def _is_crosswise(self) -> bool:
+        """Whether the right operand is a matrix that lies transposed, see schuss.compiler.passes.materialize."""
+        if self.turned or self.product.inputs[1].type.symbolic:
+            return False
+        return self.y.strides[-2] == 1 and self.y.strides[-1] > 1 and self._along_columns()
+
+    def _is_sideways(self) -> bool:
+        """Whether the product is of one column, and vectors can be made of its rows."""
+        single = self.columns == 1 and self.tile.width == 1 and self.deep is None
+        width = self.kernel.target.lanes(self.dtype)
+        whole = self.tile.rows % width == 0 and isinstance(self.depth, int) and self.depth >= width
+        return single and whole and self.x.strides[-1] == 1 and not self.x.rows
+
+    def _along_columns(self) -> bool:
+        """Whether the epilogue reads contiguously, or constants, along the columns, and stores contiguously."""
+        read = [t for t in self.body.terms if t.pointer is not None]
+        return all(t.strides[-1] in (0, 1) for t in read) and all(t.strides[-1] == 1 for t in self.outputs)
+
+    def _choose(self) -> Tile:
+        """Scalars, unless every term can be read by vectors along the columns."""
+        if self.turned:
+            return Tile(1, 4, self.kernel.target.lanes(self.dtype))
+        if self.crosswise:
+            return Tile(self.expected, 1, self.kernel.target.lanes(self.dtype))
+        plain = self.y.strides[-1] not in (0, 1) or not self._along_columns()
+        if plain or self.columns == 1 or isinstance(self.columns, Sym):
+            return Tile(min(SCALARS, self.expected), 1, 1)
+        columns = -(-self.columns // self.threads) if self.by_columns else self.columns
+        return choose_tile(self.kernel.target, self.dtype, columns, self.expected)
+
+    def _rows_a_thread(self) -> int:
+        whole = self.kernel.plan.storage.capacity if isinstance(self.rows, Sym) else self.rows
+        divided = self.rank == 2 and not self.turned and not self.by_columns
+        return max(-(-whole // self.threads) if divided else whole, 1)
+
+    def emit(self) -> None:
+        """Batch axes as loops, then the matrix."""
+        terms = [self.x, self.y, *self.terms]
+        axes = []
+        for at, dim in enumerate(self.group.space[:-2]):
+            strides = tuple(t.strides[at] for t in terms)
+            low, high = self._share(at, dim)
+            axes.append(Axis(low, high, None, strides))
+        with first_then_rest(self.kernel.b, axes, terms, [I64(0)] * len(terms), self.kernel.order) as offsets:
+            self._matrix(offsets)
+
+    def _share(self, axis: int, dim: Dim) -> tuple[Any, Any]:
+        """Axis 0 is shared among threads."""
+        kernel = self.kernel
+        if axis == 0:
+            return (lambda b: kernel.low), (lambda b: kernel.high)
+        return 0, kernel.length(dim)
+
+    def _matrix(self, offsets: list[Any]) -> None:
+        b, tile = self.kernel.b, self.tile
+        if self.turned:
+            self._share_of_columns(offsets, I64(1), tile)
+            return
+        if self.by_columns:
+            rows = self.kernel.n if isinstance(self.rows, Sym) else I64(self.rows)
+            self._share_of_columns(offsets, rows, tile)
+            return
+        low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
+        if self.deep is None:
+            self._panels(offsets, low, high)
+            return
+        with self.deep.blocks(low, high, tile) as (first, end):
+            self._panels(offsets, first, end)
+
+    def _panels(self, offsets: list[Any], low: Any, high: Any) -> None:
+        """These rows of all columns, a panel of columns at a time."""
+        b, tile = self.kernel.b, self.tile
+        at_once = tile.width * tile.vectors
+        columns = self.columns
+        whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % at_once)
+        with for_range(b, I64(0), whole, at_once) as j:
+            self._panel(offsets, low, high, j, tile)
+        if isinstance(columns, int) and columns % at_once:
+            rest = columns % at_once
+            vectors = -(-rest // tile.width)
+            self._panel(offsets, low, high, whole, Tile(tile.rows, vectors, tile.width, rest % tile.width))
+
+    def _share_of_columns(self, offsets: list[Any], rows: Any, tile: Tile) -> None:
+        """All rows of the columns that are this thread's; what is no whole panel by vectors, the last one masked."""
+        kernel, b = self.kernel, self.kernel.b
+        at_once = tile.width * tile.vectors
+        whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(at_once)))
+        with for_range(b, kernel.low, whole, at_once) as j:
+            self._panel(offsets, I64(0), rows, j, tile)
+        if tile.width == 1:
+            return
+        even = isinstance(self.columns, int) and self.columns % (self.threads * lcm(at_once, VIRTUAL_LANES)) == 0
+        height = 1 if even else tile.rows  # nothing is left to the expected threads: little code will do for others
+        with for_range(b, whole, kernel.high, tile.width) as j:
+            mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
+            self._panel(offsets, I64(0), rows, j, Tile(height, 1, tile.width), mask)
+
+    def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile, mask: Any = None) -> None:
+        """All rows of one panel of columns, a tile at a time: whole ones, the rows expected to be left, single rows.
+
+        The heights have code of their own for the sums, which lie in registers, and share the epilogue's.
+        """
+        k = self.kernel.lanes(tile.width)
+        b = k.b
+        if tile.partial:
+            mask = tail_mask(b, tile.width, I64(tile.partial))
+        y = self.y
+        if self.across is not None:
+            y, offsets = self._pack(k, offsets, self.across, j, tile, mask)
+        heights = list(dict.fromkeys([tile.rows, max(self.expected % tile.rows, 1), 1]))
+        buffer, height = entry_alloca(b, k.type(self.dtype), tile.rows * tile.vectors), entry_alloca(b, I64)
+        panel = Panel(k, self.dtype, tile, j, mask, self.x, y, offsets, buffer)
+        if self.spread:
+            prefetch_rows(panel, self.read, low, I64(tile.rows))
+        with for_range(b, low, high, height) as i:
+            self._choose_height(heights, b.sub(high, i), height)
+            rows = b.load(height, typ=I64)
+            if self.deep is not None:
+                self.deep.begin(panel, i, rows)
+            elif self.prefetched and not self.spread:
+                prefetch_rows(panel, self.read, i, rows)
+            with cases(b, rows, heights) as case:
+                for number in heights:
+                    with case(number):
+                        self._sums(panel, i, number)
+            with contextlib.nullcontext() if self.deep is None else self.deep.when_complete(panel, i, rows):
+                self._epilogue(panel, i, rows)
+
+    def _pack(
+        self, k: Lanes, offsets: list[Any], across: Term, j: Any, tile: Tile, mask: Any
+    ) -> tuple[Term, list[Any]]:
+        """The panel's columns turned into this thread's part of the room; how they are read there, and from where.
+
+        With a mask the last column stands for those that do not exist.
+        """
+        b, at_once, depth, columns = k.b, tile.width * tile.vectors, self.depth, self.columns
+        assert isinstance(depth, int)
+        assert isinstance(columns, int)
+        last = None if mask is None else b.sub(I64(columns - 1), j)
+        lanes = [I64(lane) for lane in range(at_once)]
+        if last is not None:
+            lanes = [b.select(b.icmp_signed("<", lane, last), lane, last) for lane in lanes]
+        starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(across.strides[-1]))) for lane in lanes]
+        at = b.mul(self.kernel.low, I64(depth))
+        y = replace(self.y, strides=(at_once, 1))
+        turn_panel(k, across, starts, last, depth, y, at)
+        return y, [offsets[0], b.sub(at, j), *offsets[2:]]
+
+    def _choose_height(self, heights: list[int], left: Any, place: Any) -> None:
+        b = self.kernel.b
+        chosen = I64(heights[-1])
+        for number in reversed(heights[:-1]):
+            chosen = b.select(b.icmp_signed(">=", left, I64(number)), I64(number), chosen)
+        b.store(chosen, place)
+
+    def _is_prefetched(self) -> bool:
+        """Whether the epilogue reads what is asked for first.
+
+        That is a tile's rows at once, or those of the next tile between the steps of long sums: too much at a time
+        would keep what the sums read from coming.
+        """
+        wanted = self.rank == 2 and self.tile.width > 1 and self.deep is None
+        return wanted and any(by_place(t) for t in self.read)
+
+    def _is_spread(self) -> bool:
+        """Whether the next tile's are asked for: there are many steps, and the result is no small matrix."""
+        if not self.prefetched or self.crosswise:
+            return False
+        capacity = self.kernel.plan.storage.capacity
+        rows, columns, steps = (capacity if isinstance(d, Sym) else d for d in (*self.group.space, self.depth))
+        return steps >= SPREAD and rows * columns * ITEMSIZE[self.dtype] >= SPREAD_BYTES
+
+    def _sums(self, panel: Panel, i: Any, rows: int) -> None:
+        """The sums of so many rows into the panel's buffer, in the form that suits how the operands lie."""
+        width = self.kernel.target.lanes(self.dtype)
+        if self.crosswise:
+            assert isinstance(self.depth, int)
+            assert isinstance(self.columns, int)
+            turned_sums(panel, i, rows, self.depth, self.columns)
+        elif self.sideways and rows % width == 0:
+            assert isinstance(self.depth, int)
+            column_sums(panel, self.kernel.lanes(width), i, rows, self.depth)
+        else:
+            whole = I64(0), emit_bound(panel.k.b, self.kernel.length(self.depth))
+            steps = whole if self.deep is None else self.deep.steps
+            next_row = partial(self._prefetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
+            row_sums(panel, i, rows, steps, self.deep is not None, self.far, next_row)
+
+    def _prefetch_next(self, panel: Panel, i: Any, rows: int, row: Any) -> None:
+        """Ask for what the epilogue will read of this row of the tile after the one at row i."""
+        b = panel.k.b
+        prefetch_row(panel, self.read, b.add(b.add(i, I64(rows)), row))
+
+    def _epilogue(self, panel: Panel, i: Any, rows: Any) -> None:
+        """The maps evaluated over the buffer, row by row, and everything stored."""
+        b, tile = panel.k.b, panel.tile
+        order = self.kernel.order if self.rank == 2 else None
+        down = Axis(0, 0, None, tuple(t.strides[-2] for t in self.terms))
+
+        with for_range(b, I64(0), rows) as r:
+            base = advance(b, down, self.terms, panel.offsets[2:], b.add(i, r), order)
+            base = [b.add(o, b.mul(panel.j, I64(t.strides[-1]))) for t, o in zip(self.terms, base, strict=True)]
+            for v in range(tile.vectors):
+                place = panel.place_of(r, v)
+                at = [b.add(o, I64(v * tile.width * t.strides[-1])) for t, o in zip(self.terms, base, strict=True)]
+                self._place(panel.k, at, panel.load(place), panel.mask_of(v))
+
+    def _place(self, k: Lanes, at: list[Any], total: Value, mask: Any) -> None:
+        """One vector of the result: the maps of the sums, stored."""
+        count = len(self.body.terms)
+        loaded = [self.body.load(k, n, at[n], self.terms[n].strides[-1], mask) for n in range(count)]
+        values = self.body.evaluate(k, {self.product: total}, loaded)
+        for number, node in enumerate(self.stored, start=count):
+            store(k, self.terms[number], at[number], values[node], mask)
+
+
+def _turn(term: Term) -> Term:
+    """Rows and columns changed for each other."""
+    return replace(term, strides=(*term.strides[:-2], term.strides[-1], term.strides[-2]))
+
+
+def emit_contract_group(kernel: Kernel, stage: Stage, threads: int) -> None:
+    """The product and its epilogue."""
+    Contraction(kernel, stage, threads).emit()

@@ -1,0 +1,177 @@
+"""What every kernel is given, and how it reaches memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import llvmlite.ir as ir
+
+from schuss.compiler.llvm.builder import broadcast, filled, undefined
+from schuss.compiler.llvm.simd import ELEMENTS, I8, I32, I64, POINTER, Lanes, Value, suffix
+from schuss.compiler.llvm.target import Target
+from schuss.compiler.lower.loop_nest import Term
+from schuss.compiler.schedule.buffers import Place, Plan
+from schuss.compiler.storage import ITEMSIZE
+from schuss.compiler.views import View, view_of
+from schuss.ir.graph import Node
+from schuss.ir.types import Sym
+
+VIRTUAL_LANES = 16  # a reduction along a row uses these, on every instruction set
+
+
+@dataclass(eq=False)
+class Kernel:
+    """One kernel's function under construction.
+
+    Arguments of the function: the pointer table, the order of examples, the first and last index of
+    this thread's share of axis 0, the number of examples n, the step counter.
+    """
+
+    b: Any
+    plan: Plan
+    target: Target
+    counter: str | None
+    table: Any
+    order: Any
+    low: Any
+    high: Any
+    n: Any
+    step: Any
+    notes: list[str] = field(default_factory=list)  # how the code was chosen, for people
+    _slots: dict[int, Any] = field(default_factory=dict)
+
+    # -- places ----------------------------------------------------------------------------------
+
+    def pointer(self, place: Place, elements: int, dtype: str) -> Any:
+        """The address of an element of what is stored at the place."""
+        if place.slot not in self._slots:
+            at = self.b.gep(self.table, [I64(place.slot)], source_etype=POINTER)
+            self._slots[place.slot] = self.b.load(at, typ=POINTER)
+        offset = place.offset + elements * ITEMSIZE[dtype]
+        return self.b.gep(self._slots[place.slot], [I64(offset)], source_etype=I8)
+
+    def view(self, node: Node) -> View:
+        found = view_of(node, self.plan.storage)
+        assert found is not None, f"{node} was not materialized"
+        return found
+
+    def read(self, node: Node, rank: int) -> Term:
+        """The term that reads a value in a space of `rank` axes, broadcast on the left."""
+        view = self.view(node)
+        shape = node.type.shape
+        kept = tuple(0 if d == 1 else s for d, s in zip(shape, view.strides, strict=True))
+        strides = (*[0] * (rank - len(shape)), *kept)
+        pointer = self.pointer(self.plan.places[view.base], view.offset, node.type.dtype)
+        return Term(strides, pointer, node.type.dtype, view.rows is not None)
+
+    def write(self, node: Node) -> Term:
+        """The term that stores a value of the space's own shape."""
+        strides = self.plan.storage.strides(node)
+        return Term(strides, self.pointer(self.plan.places[node], 0, node.type.dtype), node.type.dtype)
+
+    def length(self, dim: Any) -> Any:
+        """An axis length as a loop bound (see schuss.compiler.lower.loop_nest)."""
+        return (lambda b: self.n) if isinstance(dim, Sym) else dim
+
+    def lanes(self, width: int) -> Lanes:
+        return Lanes(self.b, width, self.target)
+
+
+def load(k: Lanes, term: Term, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
+    """Lanes from the term at an offset: a splat, a vector, or one load a lane where the stride is not 1.
+
+    With a mask, lanes beyond the end read nothing; lanes read one by one are kept at index `last`.
+    """
+    b = k.b
+    element = I8 if term.dtype == "bool" else ELEMENTS[term.dtype]
+    if stride == 0 or k.width == 1:
+        scalar = _aligned_load(b, _at(b, term, offset), element)
+        return k.splat(_as_bool(b, scalar, term.dtype), term.dtype)
+    if stride != 1:
+        return _gather(k, term, offset, stride, element, last)
+    pointer = _at(b, term, offset)
+    type = ir.VectorType(element, k.width)
+    value = _aligned_load(b, pointer, type) if mask is None else masked_load(b, pointer, type, mask)
+    return Value(_as_bool(b, value, term.dtype), term.dtype)
+
+
+def store(k: Lanes, term: Term, offset: Any, value: Value, mask: Any = None) -> None:
+    """Contiguous lanes, or one scalar, into the term at an offset."""
+    b = k.b
+    llvm = value.llvm
+    if term.dtype == "bool":
+        llvm = b.zext(llvm, k.widen(I8))
+    if mask is None:
+        b.store(llvm, _at(b, term, offset)).align = _align(term.dtype)
+    else:
+        masked_store(b, llvm, _at(b, term, offset), mask)
+
+
+def prefetch(b: Any, term: Term, offset: Any, write: bool = True) -> None:
+    """Ask for the cache line at the offset, to be written too or only read. Any address will do, even past the end."""
+    name = "llvm.prefetch.p0"
+    function = b.module.globals.get(name) or ir.Function(
+        b.module, ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32]), name
+    )
+    b.call(function, [_at(b, term, offset), I32(int(write)), I32(3), I32(1)])
+
+
+def _at(b: Any, term: Term, offset: Any) -> Any:
+    element = I8 if term.dtype == "bool" else ELEMENTS[term.dtype]
+    return b.gep(term.pointer, [offset], source_etype=element)
+
+
+def _align(dtype: str) -> int:
+    return ITEMSIZE[dtype]
+
+
+def _aligned_load(b: Any, pointer: Any, type: Any) -> Any:
+    value = b.load(pointer, typ=type)
+    value.align = _bytes(type.element if isinstance(type, ir.VectorType) else type)
+    return value
+
+
+def _as_bool(b: Any, value: Any, dtype: str) -> Any:
+    return b.icmp_unsigned("!=", value, filled(value.type, None)) if dtype == "bool" else value
+
+
+def _gather(k: Lanes, term: Term, offset: Any, stride: int, element: Any, last: Any) -> Value:
+    b = k.b
+    vector = undefined(ir.VectorType(element, k.width))
+    for lane in range(k.width):
+        index = I64(lane)
+        if last is not None:
+            index = b.select(b.icmp_signed("<", index, last), index, last)
+        at = b.add(offset, b.mul(index, I64(stride)))
+        vector = b.insert_element(vector, _aligned_load(b, _at(b, term, at), element), I32(lane))
+    return Value(_as_bool(b, vector, term.dtype), term.dtype)
+
+
+def tail_mask(b: Any, width: int, remaining: Any) -> Any:
+    """Lanes 0 .. remaining-1."""
+    lane = ir.Constant(ir.VectorType(I64, width), list(range(width)))
+    return b.icmp_signed("<", lane, broadcast(b, remaining, width))
+
+
+def masked_load(b: Any, pointer: Any, type: Any, mask: Any) -> Any:
+    """Lanes the mask leaves out are zero and touch no memory."""
+    name = f"llvm.masked.load.{suffix(type)}.p0"
+    function = b.module.globals.get(name) or ir.Function(
+        b.module, ir.FunctionType(type, [POINTER, I32, mask.type, type]), name
+    )
+    return b.call(function, [pointer, I32(_bytes(type.element)), mask, filled(type, None)])
+
+
+def masked_store(b: Any, value: Any, pointer: Any, mask: Any) -> None:
+    name = f"llvm.masked.store.{suffix(value.type)}.p0"
+    function = b.module.globals.get(name) or ir.Function(
+        b.module, ir.FunctionType(ir.VoidType(), [value.type, POINTER, I32, mask.type]), name
+    )
+    b.call(function, [value, pointer, I32(_bytes(value.type.element)), mask])
+
+
+def _bytes(element: Any) -> int:
+    if isinstance(element, ir.IntType):
+        return max(int(element.width) // 8, 1)
+    return 4 if isinstance(element, ir.FloatType) else 8

@@ -1,0 +1,114 @@
+"""Iteration spaces: axes, the terms that are addressed along them, and loops over both.
+
+A term is anything whose address follows the loop indices: an operand read, a value stored, or an index
+(iota) used as a number. Axes along which all terms are contiguous become one loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schuss.compiler.llvm.loops import for_range
+from schuss.compiler.llvm.simd import I64
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """strides: elements a step along each axis of the space. rows: axis 0 goes through the order of examples."""
+
+    strides: tuple[int, ...]
+    pointer: Any = None  # of element 0; None for an iota
+    dtype: str = "int64"
+    rows: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One loop: from start to stop, `length` when it is known, and each term's stride."""
+
+    start: Any
+    stop: Any
+    length: int | None
+    strides: tuple[int, ...]
+
+
+def collapse(axes: Sequence[Axis], terms: Sequence[Term], first: bool) -> list[Axis]:
+    """Axes of length 1 dropped, neighbours along which every term is contiguous joined.
+
+    first: whether axes[0] is the space's axis 0, along which a column's rows lie anywhere.
+    """
+    result: list[Axis] = []
+    for at, axis in enumerate(axes):
+        if axis.length == 1 and not (first and at == 0):
+            continue
+        outer = result[-1] if result else None
+        pinned = first and len(result) == 1 and any(t.rows for t in terms)
+        if outer is not None and axis.length is not None and not pinned and _contiguous(outer, axis):
+            result[-1] = _joined(outer, axis, axis.length)
+        else:
+            result.append(axis)
+    return result
+
+
+def _contiguous(outer: Axis, inner: Axis) -> bool:
+    return all(o == i * inner.length for o, i in zip(outer.strides, inner.strides, strict=True) if inner.length)
+
+
+def _joined(outer: Axis, inner: Axis, length: int) -> Axis:
+    """One axis for two; constant bounds are multiplied here, run-time ones by the nest."""
+    known = None if outer.length is None else outer.length * length
+    return Axis(_times(outer.start, length), _times(outer.stop, length), known, inner.strides)
+
+
+def _times(bound: Any, factor: int) -> Any:
+    """A bound is a number or a function of the builder, so that none is emitted before it is needed."""
+    if isinstance(bound, int):
+        return bound * factor
+    return lambda b: b.mul(bound(b), I64(factor))
+
+
+def emit_bound(b: Any, bound: Any) -> Any:
+    """The bound as an LLVM value."""
+    return I64(bound) if isinstance(bound, int) else bound(b)
+
+
+@contextlib.contextmanager
+def nest(b: Any, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any], order: Any) -> Iterator[list[Any]]:
+    """Loops over the axes, outermost first; yields each term's offset in elements at this place."""
+    with contextlib.ExitStack() as stack:
+        for axis in axes:
+            start, stop = emit_bound(b, axis.start), emit_bound(b, axis.stop)
+            index = stack.enter_context(for_range(b, start, stop))
+            offsets = advance(b, axis, terms, offsets, index, order)
+        yield offsets
+
+
+@contextlib.contextmanager
+def first_then_rest(
+    b: Any, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any], order: Any
+) -> Iterator[list[Any]]:
+    """Loops over axes of which only the first may go through the order of examples."""
+    with nest(b, axes[:1], terms, offsets, order) as first, nest(b, axes[1:], terms, first, None) as rest:
+        yield rest
+
+
+def advance(b: Any, axis: Axis, terms: Sequence[Term], offsets: Sequence[Any], index: Any, order: Any) -> list[Any]:
+    """Offsets after moving to `index` along the axis. order: pointer to the examples' numbers, if this is axis 0."""
+    row = None
+    result = []
+    for term, stride, offset in zip(terms, axis.strides, offsets, strict=True):
+        at = index
+        if term.rows and stride and order is not None:
+            if row is None:
+                row = b.load(b.gep(order, [index], source_etype=I64), typ=I64)
+                row.align = 8
+            at = row
+        if stride == 0:
+            result.append(offset)
+        else:
+            step = at if stride == 1 else b.mul(at, I64(stride))
+            result.append(b.add(offset, step))
+    return result

@@ -1,0 +1,225 @@
+"""From a plan to one module: a function for each kernel, and `run`, which does whole epochs.
+
+    run(table, order, sync, batch, total, first, steps, counter, thread, threads, wait) -> steps done
+
+Every thread calls `run` with its number. For each step it computes its share of each stage and meets the
+others at the plan's barriers and at the step's end, where all see whether the watched number is finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.ir as ir
+
+from schuss.compiler.llvm.barrier import SPINS, WAIT_TYPE, barrier, flush_denormals, restore_denormals
+from schuss.compiler.llvm.builder import Builder
+from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
+from schuss.compiler.llvm.simd import I8, I64, POINTER
+from schuss.compiler.llvm.target import Target
+from schuss.compiler.lower.elementwise import emit_map_group
+from schuss.compiler.lower.gather import emit_single
+from schuss.compiler.lower.gemm.gemm import emit_contract_group
+from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel
+from schuss.compiler.lower.reduction import emit_reduce_group
+from schuss.compiler.lower.transpose import emit_turn, is_turn
+from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.schedule.fuse import Form
+from schuss.compiler.schedule.order import Stage
+from schuss.compiler.schedule.partition import ONE
+from schuss.ir.graph import Node
+from schuss.ir.types import Sym
+
+KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64])
+RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])
+PROFILE_START = 256  # bytes of `sync` before the cycle counts
+RUN_ARGUMENTS = (
+    "table",
+    "order",
+    "sync",
+    "batch",
+    "total",
+    "first",
+    "steps",
+    "counter",
+    "thread",
+    "threads",
+    "wait",
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What `emit_module` is given beside the plan."""
+
+    plan: Plan
+    target: Target
+    counter: str | None
+    watch: Node | None
+    threads: int  # as the plan expects; any number may run the program
+    profile: bool = False  # count the cycles of each stage, see `_Clock`
+
+
+def emit_module(program: Program, notes: list[str] | None = None) -> ir.Module:
+    """The module of a plan. notes: takes a line on the code of each kernel, in order."""
+    module = ir.Module("schuss")
+    module.triple = program.target.triple
+    kernels = [_kernel(module, program, i, stage, notes) for i, stage in enumerate(program.plan.stages)]
+    _run(module, program, kernels)
+    return module
+
+
+def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, notes: list[str] | None) -> ir.Function:
+    """One stage's function of (table, order, low, high, n, step)."""
+    group = stage.group
+    label = (group.anchor or (group.maps or group.folds)[-1]).op
+    function = ir.Function(module, KERNEL_TYPE, f"k{number}_{label}")
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    program.target.decorate(function)
+    b = Builder(function.append_basic_block("entry"))
+    kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
+    if is_turn(kernel, group):
+        kernel.notes.append("turned in blocks, for the products that read their rows")
+        emit_turn(kernel, group)
+    elif group.form is Form.MAP:
+        emit_map_group(kernel, group)
+    elif group.form is Form.CONTRACT:
+        emit_contract_group(kernel, stage, program.threads)
+    elif group.anchor is not None:
+        (emit_reduce_group if group.form is Form.REDUCE else emit_single)(kernel, group.anchor)
+    kernel.b.ret_void()
+    if notes is not None:
+        notes.append("; ".join(kernel.notes))
+    return function
+
+
+def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) -> None:
+    function = ir.Function(module, RUN_TYPE, "run")
+    program.target.decorate(function)
+    named = dict(zip(RUN_ARGUMENTS, function.args, strict=True))
+    b = Builder(function.append_basic_block("entry"))
+    saved = flush_denormals(b, program.target)
+    meet = _Meeting(b, program, named)
+    clock = _Clock(b, program, named)
+    done = entry_alloca(b, I64)
+    going = entry_alloca(b, ir.IntType(1))
+    b.store(I64(0), done)
+    b.store(ir.Constant(ir.IntType(1), 1), going)
+    with for_range(b, I64(0), named["steps"]) as step, if_then(b, b.load(going, typ=ir.IntType(1))):
+        start = b.mul(b.add(named["first"], step), named["batch"])
+        left = b.sub(named["total"], start)
+        n = b.select(b.icmp_signed("<", left, named["batch"]), left, named["batch"])
+        order = b.gep(named["order"], [start], source_etype=I64)
+        counter = b.add(named["counter"], step)
+        for number, (stage, kernel) in enumerate(zip(program.plan.stages, kernels, strict=True)):
+            if stage.barrier:
+                meet.all()
+                clock.waited()
+            _share(b, program, stage, kernel, named, (order, n, counter))
+            clock.worked(number)
+        b.store(meet.at_end(step, program.watch), going)
+        clock.waited()
+        b.store(b.add(step, I64(1)), done)
+    restore_denormals(b, program.target, saved)
+    b.ret(b.load(done, typ=I64))
+
+
+def _share(
+    b: Any, program: Program, stage: Stage, kernel: Any, named: dict[str, Any], step: tuple[Any, Any, Any]
+) -> None:
+    """Call the kernel on this thread's share of axis 0, or of the columns."""
+    order, n, counter = step
+    space = stage.group.space
+    if stage.division[0] == "columns":
+        length, unit = I64(-(-stage.division[1] // VIRTUAL_LANES)), VIRTUAL_LANES  # whole vectors to each thread
+    else:
+        length, unit = I64(1) if not space else n if isinstance(space[0], Sym) else I64(space[0]), 1
+    if stage.division == ONE:
+        with if_then(b, b.icmp_signed("==", named["thread"], I64(0))):
+            b.call(kernel, [named["table"], order, I64(0), length, n, counter])
+        return
+    low = b.sdiv(b.mul(length, named["thread"]), named["threads"])
+    high = b.sdiv(b.mul(length, b.add(named["thread"], I64(1))), named["threads"])
+    if unit > 1:
+        low, high = b.mul(low, I64(unit)), b.mul(high, I64(unit))
+        most = I64(stage.division[1])
+        high = b.select(b.icmp_signed("<", high, most), high, most)
+    b.call(kernel, [named["table"], order, low, high, n, counter])
+
+
+class _Meeting:
+    """Barriers: a counter that only grows, so that each has its own ticket."""
+
+    def __init__(self, b: Any, program: Program, named: dict[str, Any]) -> None:
+        self.b = b
+        self.program = program
+        self.named = named
+        self.ticket = entry_alloca(b, I64)
+        b.store(I64(0), self.ticket)
+        self.spins = entry_alloca(b, I64)
+        b.store(I64(SPINS), self.spins)
+
+    def all(self) -> None:
+        """Wait until every thread is here."""
+        b = self.b
+        ticket = b.add(b.load(self.ticket, typ=I64), I64(1))
+        b.store(ticket, self.ticket)
+        barrier(b, self.named["sync"], ticket, self.named["threads"], self.named["wait"], self.spins)
+
+    def at_end(self, step: Any, watch: Node | None) -> Any:
+        """The step's last barrier; returns whether to go on. Thread 0 says so, in turn in one of two places,
+
+        so that it cannot overwrite what a slower thread has yet to read.
+        """
+        b = self.b
+        if watch is None:
+            self.all()
+            return ir.Constant(ir.IntType(1), 1)
+        place = b.add(I64(64), b.and_(step, I64(1)))
+        flag = b.gep(self.named["sync"], [place], source_etype=I8)
+        with if_then(b, b.icmp_signed("==", self.named["thread"], I64(0))):
+            b.store(b.zext(self._finite(watch), I8), flag)
+        self.all()
+        return b.icmp_unsigned("!=", b.load(flag, typ=I8), ir.Constant(I8, 0))
+
+    def _finite(self, watch: Node) -> Any:
+        """x - x is 0 for a finite number and NaN for any other."""
+        b, plan = self.b, self.program.plan
+        place = plan.places[watch]
+        slot = b.load(b.gep(self.named["table"], [I64(place.slot)], source_etype=POINTER), typ=POINTER)
+        type = ir.FloatType() if watch.type.dtype == "float32" else ir.DoubleType()
+        value = b.load(b.gep(slot, [I64(place.offset)], source_etype=I8), typ=type)
+        return b.fcmp_ordered("ord", b.fsub(value, value), value)
+
+
+class _Clock:
+    """Cycles of each stage and of waiting, added up in int64 numbers of each thread's own, if asked for."""
+
+    def __init__(self, b: Any, program: Program, named: dict[str, Any]) -> None:
+        self.b = b
+        self.on = program.profile
+        self.stages = len(program.plan.stages)
+        if self.on:
+            name = "llvm.readcyclecounter"
+            self.read = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(I64, []), name)
+            first = b.add(I64(PROFILE_START // 8), b.mul(named["thread"], I64(self.stages + 1)))
+            self.counts = b.gep(named["sync"], [first], source_etype=I64)
+            self.since = entry_alloca(b, I64)
+            b.store(b.call(self.read, []), self.since)
+
+    def worked(self, stage: int) -> None:
+        """Up to here it was this stage."""
+        if self.on:
+            b = self.b
+            now = b.call(self.read, [])
+            place = b.gep(self.counts, [I64(stage)], source_etype=I64)
+            spent = b.sub(now, b.load(self.since, typ=I64))
+            b.store(b.add(b.load(place, typ=I64), spent), place)
+            b.store(now, self.since)
+
+    def waited(self) -> None:
+        """Up to here the thread waited for the others."""
+        self.worked(self.stages)

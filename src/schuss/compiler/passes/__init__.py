@@ -1,0 +1,1 @@
+"""Passes over graphs: simpler nodes, each value once, the order in memory, what must be written there."""

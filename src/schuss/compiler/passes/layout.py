@@ -1,0 +1,111 @@
+"""Which way round a matrix of the state is kept in memory.
+
+PyTorch's Linear holds W as out x in and computes x @ W'. The native product wants rows of its right
+operand contiguous, so W is kept as W' (in x out) while it is trained. Then the forward product, the
+weight gradient x' @ g and the whole update run on W' and nothing is transposed in a step: transposes
+are hoisted through maps until they meet their inverse or the output.
+
+    map(T(a), T(b), scalar) -> T(map(a, b, scalar))        T(a) @ T(b) stays as it is
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from schuss.compiler.passes.nodes import is_ones, make
+from schuss.compiler.passes.simplify import simplify
+from schuss.compiler.structure import is_map
+from schuss.ir.graph import Graph, Node, input_node
+from schuss.ir.rewrite import rewrite, with_inputs
+from schuss.ir.types import TensorType
+
+SWAP = (1, 0)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A graph whose inputs in `swapped` are kept transposed, and outputs of the same name likewise."""
+
+    graph: Graph
+    swapped: frozenset[str]
+
+
+def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
+    """Keep a state matrix transposed if a product reads it so, and the states that are updated along with it."""
+    names = set(state)
+    swapped = {
+        str(node.inputs[0].attrs["name"])
+        for product in graph.nodes
+        if product.op == "matmul"
+        for node in product.inputs[1:]
+        if _is_swap(node) and node.inputs[0].op == "input"
+    } & names
+    while swapped:
+        turned = _turn(graph, swapped)
+        more = (_companions(turned) & names) - swapped
+        if not more:
+            return Layout(turned, frozenset(swapped))
+        swapped |= more
+    return Layout(graph, frozenset())
+
+
+def _is_swap(node: Node) -> bool:
+    return node.op == "transpose" and node.attrs["axes"] == SWAP
+
+
+def _turn(graph: Graph, swapped: set[str]) -> Graph:
+    """The graph on the swapped inputs, transposes hoisted."""
+    new_inputs, mapping = [], {}
+    for node in graph.inputs:
+        name = str(node.attrs["name"])
+        if name in swapped:
+            kept = input_node(name, TensorType(node.type.dtype, node.type.shape[::-1]), node.scope)
+            mapping[node] = make("transpose", kept, axes=SWAP)
+            new_inputs.append(kept)
+        else:
+            new_inputs.append(node)
+    outputs = [
+        make("transpose", o, like=o, axes=SWAP) if name in swapped else o
+        for o, name in zip(graph.outputs, graph.output_names, strict=True)
+    ]
+    turned = rewrite(replace(graph, outputs=tuple(outputs)), mapping.get)
+    turned = Graph(tuple(new_inputs), turned.outputs, turned.output_names)
+    return simplify(rewrite(turned, _hoist))
+
+
+def _hoist(node: Node) -> Node | None:
+    """T out of a map all of whose matrices are transposed; T of T cancels; a full sum ignores T."""
+    if _is_swap(node) and _is_swap(node.inputs[0]):
+        return node.inputs[0].inputs[0]
+    if node.op == "sum" and len(node.attrs["axis"]) == 2 and _is_swap(node.inputs[0]):
+        return with_inputs(node, (node.inputs[0].inputs[0],))
+    if not is_map(node) or node.type.rank != 2 or not any(_is_swap(i) for i in node.inputs):
+        return None
+    if not all(_is_swap(i) or is_ones(i.type.shape) for i in node.inputs):
+        return None
+    flat = tuple(i.inputs[0] if _is_swap(i) else i for i in node.inputs)
+    inner = replace(node, inputs=flat, type=TensorType(node.type.dtype, node.type.shape[::-1]))
+    return make("transpose", inner, like=node, axes=SWAP)
+
+
+def _companions(graph: Graph) -> set[str]:
+    """State matrices that meet a transposed one in a map: they should be kept the same way."""
+    found = set()
+    for node in graph.nodes:
+        if is_map(node) and node.type.rank == 2 and any(_is_swap(i) for i in node.inputs):
+            found |= {name for i in node.inputs if i.type.shape == node.type.shape for name in _leaves(i)}
+    return found
+
+
+def _leaves(node: Node) -> set[str]:
+    """The input matrices a value is mapped from, place by place."""
+    found, seen, waiting = set(), {node}, [node]
+    while waiting:
+        each = waiting.pop()
+        if each.op == "input":
+            found.add(str(each.attrs["name"]))
+        elif is_map(each):
+            fresh = {i for i in each.inputs if i.type.shape == each.type.shape} - seen
+            seen |= fresh
+            waiting.extend(fresh)
+    return found

@@ -1,0 +1,101 @@
+"""Says by an `identity` node where a value must really be written to memory.
+
+a VIEW that strides cannot express      its source is copied first
+a VIEW that moves a column's rows       its rows are gathered first
+a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows,
+                                        and a large one by the only product of a batch that needs it
+a matmul's operand from a column        its rows are gathered once
+a free scalar or the step's number,     it has no place otherwise
+read by place
+an output that is an input, a constant,
+a view, free or another output          it gets a place of its own
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from schuss.compiler.passes.nodes import make
+from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
+from schuss.compiler.structure import is_free, is_map, kind
+from schuss.compiler.views import is_view, view_of
+from schuss.ir.graph import Graph, Node
+from schuss.ir.rewrite import rewrite, with_inputs
+from schuss.ir.types import Sym, static_size
+from schuss.ops.registry import Kind
+
+FEW_ROWS = 8
+
+
+def materialize(graph: Graph, storage: Storage) -> Graph:
+    """The graph in which every remaining VIEW is a matter of strides."""
+    copies: dict[Node, Node] = {}
+    users = Counter(node.inputs[1] for node in graph.nodes if node.op == "matmul")
+
+    def copy(node: Node) -> Node:
+        if node not in copies:
+            copies[node] = make("identity", node, like=node)
+        return copies[node]
+
+    def strided(node: Node) -> Node | None:
+        if is_view(node):
+            view = view_of(node, storage)
+            if view is not None and view.rows in (None, 0):
+                return None
+            return with_inputs(node, (copy(node.inputs[0]),))
+        if node.op == "matmul":
+            x, y = node.inputs
+            direct = rows_contiguous(y) or turned_by(x, y)
+            return with_inputs(node, (copy(x) if gathered(x) else x, y if direct else copy(y)))
+        if kind(node) is Kind.RANDOM:
+            key, step = node.inputs
+            return with_inputs(
+                node, (copy(key) if gathered(key) else key, copy(step) if crosswise(step, node) else step)
+            )
+        if kind(node) in _WHOLE or kind(node) is Kind.CONTRACT:
+            return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
+        if is_map(node):
+            return with_inputs(node, tuple(copy(i) if crosswise(i, node) else i for i in node.inputs))
+        return None
+
+    def crosswise(operand: Node, node: Node) -> bool:
+        view = view_of(operand, storage)
+        return view is None or (view.rows is not None and view.rows + node.type.rank != operand.type.rank)
+
+    def gathered(node: Node) -> bool:
+        view = view_of(node, storage)
+        return view is None or view.rows is not None or is_free(view.base) or storage.is_counter(view.base)
+
+    def rows_contiguous(node: Node) -> bool:
+        view = view_of(node, storage)
+        return view is not None and not gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
+
+    def turned_by(x: Node, y: Node) -> bool:
+        """Whether the product turns y itself, where that is less than a copy's way to memory and back:
+
+        blocks of it in registers for few rows; of a large one a panel of columns at a time, for up to DEEP rows.
+        Several products share a copy.
+        """
+        if x.type.rank != 2 or y.type.rank != 2 or y.type.symbolic:
+            return False
+        rows = x.type.shape[0]
+        if isinstance(rows, Sym):
+            large = static_size(y.type.shape) * ITEMSIZE[y.type.dtype] >= LARGE
+            most = DEEP if large and users[y] < 2 else FEW_ROWS
+            rows = storage.capacity
+        else:
+            most = FEW_ROWS
+        if rows > most:
+            return False
+        view = view_of(y, storage)
+        return view is not None and not gathered(y) and view.strides[0] == 1 and 1 not in y.type.shape
+
+    result = rewrite(graph, strided)
+    outputs: list[Node] = []
+    for node in result.outputs:
+        own = node.op not in ("input", "const") and not is_view(node) and not is_free(node)
+        outputs.append(make("identity", node, like=node) if not own or node in outputs else node)
+    return Graph(result.inputs, tuple(outputs), result.output_names)
+
+
+_WHOLE = (Kind.INDEX, Kind.REDUCE, Kind.VIEW)  # these read their inputs by place, not by row

@@ -1,0 +1,106 @@
+"""What a kernel costs, floating-point operations and bytes it reads and writes, and what sharing a step gains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.schedule.fuse import Group
+from schuss.compiler.schedule.order import crossing
+from schuss.compiler.schedule.partition import ONE
+from schuss.compiler.storage import ITEMSIZE
+from schuss.compiler.structure import base_of, is_free, kind
+from schuss.compiler.work import contracted
+from schuss.ir.graph import Node
+from schuss.ir.types import Shape, Sym
+from schuss.ops.registry import Kind
+
+# What the estimate of sharing takes a core to do, in operations, bytes and seconds; measured on Zen 4 and Zen 5.
+FLOPS = 100e9
+BYTES = 60e9  # from a core's own cache
+HANDED_BYTES = 8e9  # from the cache of another core, which has just written them
+MEETING = 1.5e-6
+
+
+@dataclass(frozen=True)
+class Cost:
+    """flops: 2 m k n of a product, one an element of each map and fold. bytes: operands and results, each once."""
+
+    label: str
+    shape: str
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """An estimate of a step shared among threads, against one thread that does it all.
+
+    saved     seconds of computing
+    meetings  how often the threads meet
+    handed    bytes a thread reads that another one has written, where one core's cache would have held everything
+    """
+
+    saved: float
+    meetings: int
+    handed: float
+
+    @property
+    def spent(self) -> float:
+        """Seconds lost by it."""
+        return self.meetings * MEETING + self.handed / HANDED_BYTES
+
+    @property
+    def worth(self) -> bool:
+        return self.saved > self.spent
+
+
+def sharing(plan: Plan, n: int, threads: int, held: int, cache: int) -> Sharing:
+    """For steps of n examples. held: bytes of the state; cache: bytes of a core's own cache.
+
+    A matrix that one core's cache cannot hold comes from further away in any case: then nothing counts as handed.
+    """
+    others = 1 - 1 / threads
+    shared = [stage for stage in plan.stages if stage.division != ONE]
+    costs = [cost(stage.group, n) for stage in shared]
+    saved = others * sum(max(c.flops / FLOPS, c.bytes / BYTES) for c in costs)
+    crossed = sum(_bytes(node, n) for stage in shared for node in crossing(stage))
+    fits = held + plan.arena <= cache
+    return Sharing(saved, 1 + sum(s.barrier for s in plan.stages), others * crossed if fits else 0.0)
+
+
+def cost(group: Group, n: int) -> Cost:
+    """Of one run with n examples."""
+    space = _size(group.space, n)
+    flops = space * (len(group.maps) + len(group.folds))
+    depth = ""
+    if group.anchor is not None and kind(group.anchor) is Kind.CONTRACT:
+        k = contracted(group.anchor)
+        flops += 2 * space * _size(k, n)
+        depth = f" over {_dims(k)}"
+    elif group.anchor is not None:
+        flops += _size(group.anchor.inputs[0].type.shape, n)
+    read = {base_of(o): o for _, o in group.operands if not is_free(base_of(o))}
+    moved = sum(_bytes(o, n) for o in read.values()) + sum(_bytes(o, n) for o in group.stores)
+    return Cost(_label(group), f"{_dims(group.space)}{depth}", flops, moved)
+
+
+def _label(group: Group) -> str:
+    """The kernel's main operation, and what is computed along with it."""
+    names = [node.op for node in group.nodes]
+    head = group.anchor.op if group.anchor else names[-1]
+    more = len(names) - 1
+    return head if not more else f"{head} + {more} more"
+
+
+def _bytes(node: Node, n: int) -> float:
+    return _size(node.type.shape, n) * ITEMSIZE[node.type.dtype]
+
+
+def _size(shape: Shape, n: int) -> float:
+    return math.prod(float(n) if isinstance(d, Sym) else d for d in shape)
+
+
+def _dims(shape: Shape) -> str:
+    return " x ".join(map(str, shape)) or "scalar"

@@ -1,0 +1,201 @@
+"""Groups: which nodes are computed together by one kernel.
+
+A group runs over one iteration space. Maps of that shape join it if everything they read is either
+computed before the group or, at the same place, inside it. What each kind of group may hold:
+
+    MAP       maps, then reductions over trailing axes of what the maps compute (softmax's sum of exp)
+    CONTRACT  one product, then maps of its shape in its epilogue (bias, activation, the optimizer)
+    REDUCE    one reduction over any axes, of a value in memory
+    others    one node: concatenate, pad, take, scatter_add, argmax
+
+The order of every sum is given by the node, never by the group it is in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from schuss.compiler.structure import base_of, is_free, is_map_like, kind
+from schuss.compiler.views import is_view
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import Shape, Sym, static_size
+from schuss.ops.registry import Kind
+
+
+class Form(Enum):
+    MAP = "map"
+    CONTRACT = "contract"
+    REDUCE = "reduce"
+    SINGLE = "single"
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes computed by one kernel over `space`, in order."""
+
+    form: Form
+    space: Shape
+    anchor: Node | None = None
+    maps: list[Node] = field(default_factory=list)
+    folds: list[Node] = field(default_factory=list)
+    stores: list[Node] = field(default_factory=list)
+
+    @property
+    def nodes(self) -> list[Node]:
+        return ([self.anchor] if self.anchor else []) + self.maps + self.folds
+
+    @property
+    def operands(self) -> list[tuple[Node, Node]]:
+        """(reader, operand) for everything the kernel reads from memory."""
+        inside = set(self.nodes)
+        return [(n, o) for n in self.nodes for o in n.inputs if o not in inside]
+
+
+# Elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's length. A kernel
+# of 300 sums takes 0.5 s to compile, one of 900 takes 4 s, and Ctrl-C waits for it. No layer or optimizer comes near.
+MOST_MAPS = 128
+
+
+def group(graph: Graph) -> list[Group]:
+    """The groups in an order in which each follows those it reads."""
+    groups: list[Group] = []
+    home: dict[Node, int] = {}
+    for node in _schedule(graph):
+        if node.op in ("input", "const") or is_view(node) or is_free(node):
+            continue
+        at = _place(node, groups, home)
+        home[node] = at
+    _mark_stores(graph, groups, home)
+    return groups
+
+
+def _schedule(graph: Graph) -> list[Node]:
+    """Topological order, turned so that the optimizer can join the product that makes its gradient:
+
+    what hangs on scalars alone (learning rates, bias corrections) comes first, and copies of inputs;
+    maps of the state alone (w * decay) come just before the first node that needs them with something else.
+    """
+    light: set[Node] = set()
+    floating: set[Node] = set()
+    for node in graph.nodes:
+        leaf = node.op == "const" or all(i in light for i in node.inputs)
+        if leaf and static_size(node.type.shape) <= 1 and not node.type.symbolic:
+            light.add(node)
+        elif node.op == "identity" and base_of(node.inputs[0]).op == "input":
+            light.add(node)  # a copy of the state in another order, needed by a product: made first, so that
+            # the threads need not meet just for it
+        elif node.op == "input" or (is_map_like(node) and all(i in light or i in floating for i in node.inputs)):
+            floating.add(node)
+    order = dict.fromkeys(n for n in graph.nodes if n in light)
+    for node in graph.nodes:
+        if node not in floating:
+            _emit_with(node, floating, order)
+    return list(order) + [n for n in graph.nodes if n not in order]
+
+
+def _emit_with(node: Node, floating: set[Node], order: dict[Node, None]) -> None:
+    """The node, after the floating maps it needs; what other nodes need has come with them."""
+    waiting = [node]
+    while waiting:
+        needed = [i for i in waiting[-1].inputs if i in floating and i not in order]
+        if needed:
+            waiting.extend(reversed(needed))
+        else:
+            order.setdefault(waiting.pop())
+
+
+def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
+    """Put the node in a group, an existing one if it can join; returns the group's number."""
+    if is_map_like(node):
+        space = node.type.shape
+        after, inside = _depends(node, home)
+        candidates = [after] if inside else []
+        candidates += range(len(groups) - 1, after, -1)
+        for at in candidates:
+            if _can_join(groups[at], space):
+                groups[at].maps.append(node)
+                return at
+        groups.append(Group(Form.MAP, space, maps=[node]))
+    elif kind(node) is Kind.REDUCE and node.op != "argmax":
+        at = home.get(node.inputs[0], -1)
+        if at >= 0 and node.inputs[0] in groups[at].maps and _can_fold(groups[at], node):
+            groups[at].folds.append(node)
+            return at
+        if at >= 0 or not _trailing(node):
+            groups.append(Group(Form.REDUCE, node.inputs[0].type.shape, anchor=node))
+        else:
+            groups.append(Group(Form.MAP, node.inputs[0].type.shape, folds=[node]))
+    elif node.op == "matmul":
+        groups.append(Group(Form.CONTRACT, node.type.shape, anchor=node))
+    else:
+        space = node.inputs[0].type.shape if node.op == "argmax" else node.type.shape
+        groups.append(Group(Form.SINGLE, space, anchor=node))
+    return len(groups) - 1
+
+
+def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
+    """The last group the node reads, and whether it may join that group: it reads it place by place."""
+    last, direct = -1, True
+    for operand in node.inputs:
+        base = base_of(operand)
+        at = home.get(base, -1)
+        same_place = operand is base and operand.type.shape == node.type.shape and not _folded(base)
+        same_place = same_place and not _is_key(node, operand)
+        if at > last:
+            last, direct = at, same_place
+        elif at == last and at >= 0:
+            direct = direct and same_place
+    return last, direct and last >= 0
+
+
+def _is_key(node: Node, operand: Node) -> bool:
+    """Whether it is the key of random numbers: each of them reads all of it."""
+    return kind(node) is Kind.RANDOM and operand is node.inputs[0]
+
+
+def _folded(node: Node) -> bool:
+    return kind(node) is Kind.REDUCE
+
+
+def _can_join(group: Group, space: Shape) -> bool:
+    """Not a group that folds the first axis: its loop over the examples is not that of a map. Nor one that is full."""
+    if len(group.maps) >= MOST_MAPS:
+        return False
+    if any(0 in f.attrs["axis"] for f in group.folds) or (group.folds and _scattered(space)):
+        return False
+    return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
+
+
+def _trailing(node: Node) -> bool:
+    """Whether a reduction folds the last axes only."""
+    rank = node.inputs[0].type.rank
+    axes = node.attrs["axis"]
+    return tuple(axes) == tuple(range(rank - len(axes), rank))
+
+
+def _can_fold(group: Group, node: Node) -> bool:
+    """A reduction joins the maps it folds if some leading axis is kept and all folds of the group agree."""
+    if group.form is not Form.MAP or not _trailing(node) or len(node.attrs["axis"]) == len(group.space):
+        return False
+    if _scattered(group.space):
+        return False
+    return not group.folds or len(group.folds[0].attrs["axis"]) == len(node.attrs["axis"])
+
+
+def _scattered(space: Shape) -> bool:
+    """Whether neighbours along the last axis, the examples, lie apart in memory: a fold's vectors cannot store them."""
+    return bool(space) and isinstance(space[-1], Sym) and static_size(space) > 1
+
+
+def _mark_stores(graph: Graph, groups: list[Group], home: dict[Node, int]) -> None:
+    """A value is stored if another group reads it, a view of it is read, or it is an output."""
+    wanted = set(graph.outputs)
+    for node in graph.nodes:
+        for operand in node.inputs:
+            base = base_of(operand)
+            at = home.get(base)
+            if at is not None and not is_view(node) and (operand is not base or home.get(node) != at):
+                wanted.add(base)
+    for g in groups:
+        g.stores = [n for n in g.nodes if n in wanted]

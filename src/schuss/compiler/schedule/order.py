@@ -1,0 +1,159 @@
+"""The order of the groups, and where threads meet.
+
+A barrier is put before a group that touches what another group touched under a different division
+since the last barrier (one of the two writing).
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schuss.compiler.schedule.fuse import Form, Group
+from schuss.compiler.schedule.partition import ONE, ROWS, Division, divide, is_deep, rows_by_matrix
+from schuss.compiler.storage import Storage
+from schuss.compiler.structure import base_of, is_free, is_rowwise
+from schuss.compiler.views import is_view
+from schuss.ir.graph import Node
+from schuss.ir.types import Sym
+
+Access = tuple[Node, Division | None, bool]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A group, its division among threads and whether the threads meet before it.
+
+    deep: a product's sums go in blocks, and its store holds what they are so far
+    packs: a product turns its right operand, which lies transposed, a panel of columns at a time into its room
+    """
+
+    group: Group
+    division: Division
+    barrier: bool
+    deep: bool = False
+    packs: bool = False
+
+
+def in_order(groups: list[Group], cells: Mapping[Node, Node], storage: Storage, threads: int) -> list[Stage]:
+    """Each group after those it depends on, those first that need no meeting of the threads.
+
+    So everything that goes by rows is done before the threads meet, and all that waits for it comes after.
+    """
+    divisions, packs = divide(groups, cells, storage, threads)
+    accesses = {g: _accesses(g, divisions[g], cells) for g in groups}
+    waits = _dependencies(groups, accesses)
+    number = {g: i for i, g in enumerate(groups)}
+    followers: dict[Group, list[Group]] = {g: [] for g in groups}
+    for group, earlier in waits.items():
+        for g in earlier:
+            followers[g].append(group)
+    left = {g: len(earlier) for g, earlier in waits.items()}
+    ready = [i for i, g in enumerate(groups) if not left[g]]  # ascending
+    stages: list[Stage] = []
+    touched = _Touched()
+    while ready:
+        at = next((i for i in ready if not touched.conflict(accesses[groups[i]])), None)
+        barrier = at is None
+        if at is None:
+            at = ready[0]
+            touched.clear()
+        ready.remove(at)
+        chosen = groups[at]
+        touched.add(accesses[chosen])
+        deep = is_deep(chosen, divisions[chosen], storage.capacity)
+        if deep:
+            assert chosen.anchor is not None
+            chosen.stores.insert(0, chosen.anchor)
+        stages.append(Stage(chosen, divisions[chosen], barrier, deep, chosen in packs))
+        for follower in followers[chosen]:
+            left[follower] -= 1
+            if not left[follower]:
+                insort(ready, number[follower])
+    return stages
+
+
+def _dependencies(groups: list[Group], accesses: Mapping[Group, list[Access]]) -> dict[Group, set[Group]]:
+    """The earlier groups each must follow: one of the two writes what the other touches."""
+    waits: dict[Group, set[Group]] = {g: set() for g in groups}
+    writers: dict[Node, list[Group]] = {}
+    readers: dict[Node, list[Group]] = {}
+    for group in groups:
+        for cell, _, writes in accesses[group]:
+            waits[group].update(writers.get(cell, ()))
+            if writes:
+                waits[group].update(readers.get(cell, ()))
+        for cell, _, writes in accesses[group]:
+            (writers if writes else readers).setdefault(cell, []).append(group)
+        waits[group].discard(group)
+    return waits
+
+
+def _accesses(group: Group, division: Division, cells: Mapping[Node, Node]) -> list[Access]:
+    """(value, division or None if it crosses shares, whether written). A new state is its old one's cell."""
+    found: list[Access] = []
+    for reader, operand in group.operands:
+        base = base_of(operand)
+        if base.op != "const" and not is_free(base):
+            share = division if _aligned(reader, operand, group, division) else None
+            found.append((cells.get(base, base), share, False))
+    return found + [(cells.get(n, n), division, True) for n in group.stores]
+
+
+def crossing(stage: Stage) -> list[Node]:
+    """The values of which a thread reads what lies outside its own share."""
+    accesses = _accesses(stage.group, stage.division, {})
+    return list(dict.fromkeys(cell for cell, share, writes in accesses if share is None and not writes))
+
+
+def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> bool:
+    """Whether a thread reads of the operand only what lies in its own share."""
+    if division == ONE:
+        return True
+    if operand.type.rank + (reader.op == "one_hot") != len(group.space) or not operand.type.shape:
+        return False
+    if division[0] == "columns" and reader is group.anchor and rows_by_matrix(group) and operand is reader.inputs[1]:
+        return operand is base_of(operand)
+    if (
+        group.form is Form.CONTRACT
+        and reader is group.anchor
+        and operand in reader.inputs[1:]  # read whole, x @ x too
+        and operand.type.rank == 2
+    ):
+        return False
+    if division == ROWS:
+        return is_rowwise(operand.type.shape) and not _may_turn_rows(operand)
+    if division[0] == "columns":
+        return operand is base_of(operand) and operand.type.shape == group.space and reader is not group.anchor
+    return operand is base_of(operand) and operand.type.shape[0] == division[1] and reader is not group.anchor
+
+
+def _may_turn_rows(operand: Node) -> bool:
+    """Whether the operand is a view in which rows may be another axis of the value: one of pairs of examples."""
+    while is_view(operand):
+        if sum(isinstance(d, Sym) for d in operand.type.shape) > 1:
+            return True
+        operand = operand.inputs[0]
+    return False
+
+
+class _Touched:
+    """What was touched since the last barrier."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Node, list[tuple[Division | None, bool]]] = {}
+
+    def conflict(self, accesses: list[Access]) -> bool:
+        for cell, division, writes in accesses:
+            for before, wrote in self._seen.get(cell, ()):
+                if (writes or wrote) and (division is None or before != division):
+                    return True
+        return False
+
+    def add(self, accesses: list[Access]) -> None:
+        for cell, division, writes in accesses:
+            self._seen.setdefault(cell, []).append((division, writes))
+
+    def clear(self) -> None:
+        self._seen.clear()

@@ -1,0 +1,145 @@
+"""How each group is shared among threads, and in what form its sums go.
+
+Threads divide elements of a group's result, never a sum, so a thread count changes no bits:
+
+    rows    the example axis: thread t takes rows n*t/T .. n*(t+1)/T of each such group, so a row's values
+            stay with one thread from the gather to the loss and back, and no barrier lies between
+    columns the last axis of a product whose right operand is large beside the rows of its left one: each thread
+            reads its own part of the weights, where by rows each would read them all, but meets the others for it;
+            and the last axis of the gradient of these weights, if the thread that changes them is to read them forward;
+            and of a product that turns its right operand, so that each column is turned once
+    split   the first axis, of static length: other weight gradients with the update in their epilogue
+    one     thread 0: scalars and small things
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from schuss.compiler.passes.materialize import FEW_ROWS
+from schuss.compiler.schedule.fuse import Form, Group
+from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
+from schuss.compiler.structure import is_rowwise
+from schuss.compiler.views import view_of
+from schuss.ir.graph import Node
+from schuss.ir.types import Shape, Sym, static_size
+
+SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
+LARGER = 16  # times the left operand is a LARGE right one, from which on their product is divided by columns
+PAIR = 32  # columns: a thread's part of those is a multiple of two vectors of the widest kind
+
+Division = tuple[str, int]
+ONE: Division = ("one", 0)
+ROWS: Division = ("rows", 0)
+
+
+def divide(
+    groups: list[Group], cells: Mapping[Node, Node], storage: Storage, threads: int
+) -> tuple[dict[Group, Division], set[Group]]:
+    """(each group's division, the products that turn their right operand by panels).
+
+    cells: for each new state written in place, the old one.
+    """
+    packs = {g for g in groups if _packs(g, storage)}
+    by_columns = _by_columns(groups, cells, storage.capacity, threads) | packs
+    return {g: _division(g, by_columns) for g in groups}, packs
+
+
+def _division(group: Group, by_columns: set[Group]) -> Division:
+    """How threads share the group: see the module's text."""
+    shape = group.space
+    if group in by_columns:
+        return ("columns", static_size(shape[1:]))
+    if group.anchor is not None and (group.form is Form.REDUCE or group.anchor.op == "argmax"):
+        return ROWS if is_rowwise(shape) and 0 not in group.anchor.attrs["axis"] else ONE
+    if group.form is Form.SINGLE:
+        return ONE
+    if is_rowwise(shape):
+        return ONE if any(0 in f.attrs["axis"] for f in group.folds) else ROWS
+    big = group.form is Form.CONTRACT or static_size(shape) >= SPLIT_MAP
+    if (
+        shape
+        and big
+        and isinstance(shape[0], int)
+        and shape[0] > 1
+        and not any(0 in f.attrs["axis"] for f in group.folds)
+    ):
+        return ("split", shape[0])
+    return ONE
+
+
+def _by_columns(groups: list[Group], cells: Mapping[Node, Node], capacity: int, threads: int) -> set[Group]:
+    """Products of rows by a matrix that read much more of it than of the rows.
+
+    Where the step changes the matrix, more is enough: the gradient goes by columns too, and what a thread reads of
+    the matrix no other has written.
+    """
+    products = {g: g.anchor.inputs[1] for g in groups if g.anchor is not None and rows_by_matrix(g)}
+    updates = {cells[n]: g for g in groups if g.form is Form.CONTRACT for n in g.stores if n in cells}
+    kept = {y for y in products.values() if y in updates and _kept(y, updates[y], capacity, threads)}
+    large = {g for g, y in products.items() if _much_larger(g, y, capacity)}
+    return large | {g for g, y in products.items() if y in kept} | {updates[y] for y in kept}
+
+
+def rows_by_matrix(group: Group) -> bool:
+    """Whether it is a product of examples' rows by a matrix that is the same for all."""
+    if group.form is not Form.CONTRACT or len(group.space) != 2 or not is_rowwise(group.space):
+        return False
+    assert group.anchor is not None
+    x, y = group.anchor.inputs
+    return not y.type.symbolic and is_rowwise(x.type.shape) and isinstance(group.space[1], int)
+
+
+def _packs(group: Group, storage: Storage) -> bool:
+    """Whether the product turns its right operand by panels; for few rows it does so in registers (materialize)."""
+    if not rows_by_matrix(group) or storage.capacity <= FEW_ROWS:
+        return False
+    assert group.anchor is not None
+    matrix = group.anchor.inputs[1]
+    view = view_of(matrix, storage)
+    return view is not None and view.strides[-1] != 1 and matrix.type.shape[-1] != 1
+
+
+def _kept(matrix: Node, update: Group, capacity: int, threads: int) -> bool:
+    """Whether forward a thread reads less of what others wrote by columns (rows and results) than by rows (weights).
+
+    Sums over more than DEEP examples go by rows, in blocks.
+    """
+    shape = matrix.type.shape
+    if threads == 1 or capacity > DEEP or update.space != shape:
+        return False
+    rows, columns = static_size(shape[:1]), static_size(shape[1:])
+    return columns % (threads * PAIR) == 0 and rows * columns >= capacity * (rows + columns)
+
+
+def _much_larger(group: Group, matrix: Node, capacity: int) -> bool:
+    assert group.anchor is not None
+    left, right = capacity * static_size(group.anchor.inputs[0].type.shape), static_size(matrix.type.shape)
+    return right * ITEMSIZE[matrix.type.dtype] >= LARGE and right >= LARGER * left
+
+
+def is_deep(group: Group, division: Division, capacity: int) -> bool:
+    """Whether sums go block by block, those so far in memory.
+
+    Long ones for a large batch do, where the result or the right operand is a large matrix: then what a block reads
+    of the operands stays in a core's cache.
+    """
+    if group.form is not Form.CONTRACT or capacity <= DEEP or len(group.space) != 2:
+        return False
+    assert group.anchor is not None
+    (depth,), (rows, columns) = depth_of(group), group.space
+    if isinstance(columns, Sym) or columns == 1 or group.anchor in group.stores:
+        return False
+    if division[0] == "split" and isinstance(depth, Sym):
+        large = static_size((rows, columns))
+    elif division == ROWS and not isinstance(depth, Sym) and depth >= DEEP:
+        large = depth * columns
+    else:
+        return False
+    return large * ITEMSIZE[group.anchor.type.dtype] >= LARGE
+
+
+def depth_of(group: Group) -> Shape:
+    """The axis along which a product sums."""
+    assert group.anchor is not None
+    return group.anchor.inputs[0].type.shape[-1:]

@@ -1,0 +1,47 @@
+"""A plan as text: all that code is made from. Equal texts are compiled to equal code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from schuss.compiler.schedule.buffers import Plan
+from schuss.ir.graph import Node, topological
+from schuss.ops.registry import REGISTRY
+
+
+def signature(plan: Plan) -> str | None:
+    """The text, or None where an operation is not schuss's own: its emit rule can change without a trace here."""
+    stages = plan.stages
+    number: dict[Node, int] = {}
+    lines = [f"{plan.storage.capacity} {sorted(plan.storage.columns)} {plan.storage.spaced} arena {plan.arena}"]
+    for node in topological([*plan.graph.inputs, *plan.graph.outputs, *(n for s in stages for n in s.group.nodes)]):
+        if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
+            return None
+        number[node] = len(number)
+        attrs = " ".join(f"{name}={_attr(value)}" for name, value in node.attrs.items())
+        place = plan.places.get(node)
+        where = "" if place is None else f" at {place.slot}+{place.offset}"
+        where += f" notes at {plan.faults[node]}" if node in plan.faults else ""
+        lines.append(f"{node.op} {_numbers(node.inputs, number)} {node.type} {attrs}{where}")
+    lines.append(f"in {_numbers(plan.graph.inputs, number)} out {_numbers(plan.graph.outputs, number)}")
+    for stage in stages:
+        group = stage.group
+        parts = ([group.anchor] if group.anchor else [], group.maps, group.folds, group.stores)
+        listed = " | ".join(_numbers(part, number) for part in parts)
+        how = f"{stage.division} {stage.barrier} {stage.deep} {stage.packs} {plan.rooms.get(group)}"
+        lines.append(f"{group.form.value} {group.space} {how} {listed}")
+    return "\n".join(lines)
+
+
+def _numbers(nodes: Iterable[Node], number: dict[Node, int]) -> str:
+    return " ".join(str(number[n]) for n in nodes)
+
+
+def _attr(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
+    return repr(value)

@@ -1,0 +1,1 @@
+"""The native executor: whole epochs, and functions of arrays, in machine code."""

@@ -1,0 +1,37 @@
+"""The native executor: graphs to machine code for this CPU, whole epochs in one call.
+
+See schuss.compiler for how a graph becomes machine code.
+"""
+
+from __future__ import annotations
+
+from schuss.errors import UsageError
+from schuss.exec.native.function import NativeFunction
+from schuss.exec.native.loop import NativeLoop
+from schuss.exec.native.threads import available_cores
+from schuss.ir.executor import Compiled, Step
+from schuss.ir.graph import Graph
+
+MOST_THREADS = 1024
+
+
+class NativeExecutor:
+    """Compiles for the CPU it runs on.
+
+    threads  None means the cores this process may use; UsageError above MOST_THREADS
+    profile  loops count the cycles of each kernel (x86; see NativeLoop.cycles)
+    """
+
+    name = "native"
+
+    def __init__(self, threads: int | None = None, profile: bool = False) -> None:
+        self.threads = threads or min(available_cores(), MOST_THREADS)
+        if self.threads > MOST_THREADS:
+            raise UsageError(f"threads: {self.threads} are more than the {MOST_THREADS} that may share a step")
+        self.profile = profile
+
+    def compile(self, graph: Graph) -> Compiled:
+        return NativeFunction(graph, self.threads)
+
+    def loop(self, step: Step, max_batch: int) -> NativeLoop:
+        return NativeLoop(step, max_batch, self.threads, self.profile)

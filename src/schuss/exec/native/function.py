@@ -1,0 +1,195 @@
+"""Functions of arrays in native code: any number of rows, from any thread; and the quickest call for one row."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from schuss.compiler.pipeline import optimize
+from schuss.compiler.storage import Storage
+from schuss.compiler.work import row_independent
+from schuss.exec.native.code import Code, build
+from schuss.exec.native.table import Table
+from schuss.exec.native.threads import run_team
+from schuss.exec.reference import example_count
+from schuss.exec.seams import solid
+from schuss.forks import renew
+from schuss.ir.executor import Array
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import Shape, Sym, bind
+
+CHUNK = 512  # rows a row-wise graph computes at a time
+WORTH_SHARING = 400_000  # floating-point operations of a function's call below which one thread does it all
+KEPT = 16  # codes kept for graphs that need one for each length
+
+
+class NativeFunction:
+    """A compiled function of arrays. Each caller works on a table of its own, so many may call at once."""
+
+    def __init__(self, graph: Graph, threads: int) -> None:
+        self._graph = optimize(graph)
+        self._threads = threads
+        self._by_row = row_independent(self._graph)
+        self._symbolic = any(n.type.symbolic for n in self._graph.nodes)
+        self._inputs = [_Form(node) for node in self._graph.inputs]
+        self._outputs = [_Form(node) for node in self._graph.outputs]
+        self._rows = next((i for i, f in enumerate(self._inputs) if f.tail is not None), None)  # an input of N rows
+        self._codes: dict[int, Code] = {}
+        self._tables: dict[int, list[Table]] = {}
+        self._lock = threading.Lock()
+        renew(self)
+
+    def renew_locks(self) -> None:
+        """In a forked child."""
+        self._lock = threading.Lock()
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        n = self._count(arrays)
+        code = self.code_for(self._capacity(n))
+        given = [form.stored(a) for form, a in zip(self._inputs, arrays, strict=True)]
+        outputs = [form.empty(n) for form in self._outputs]
+        self._fill(code, given, outputs, n)
+        return [form.shown(a) for form, a in zip(self._outputs, outputs, strict=True)]
+
+    def _count(self, arrays: Sequence[Array]) -> int:
+        """N. ShapeError if the arrays do not fit the types or each other."""
+        if self._rows is not None and self._by_row and arrays[self._rows].ndim:
+            n = len(arrays[self._rows])
+            if all(f.fits(a, n) for f, a in zip(self._inputs, arrays, strict=True)):
+                return n
+        return example_count(self._graph, arrays)
+
+    def _capacity(self, n: int) -> int:
+        """The number of rows to compile for: one code serves many lengths, unless N is in a stride."""
+        if self._by_row:
+            return 1 if n == 1 else CHUNK
+        if any(sum(isinstance(d, Sym) for d in node.type.shape) > 1 for node in self._graph.nodes):
+            return max(n, 1)
+        return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
+
+    def one_row(self) -> Callable[[Array], Array] | None:
+        """A quicker form for a single row, of a function of one array; None where rows do not stand alone.
+
+        Nor where indices are checked, which the quick form does not look after.
+        """
+        forms = [*self._inputs, *self._outputs]
+        plain = len(forms) == 2 and all(f.tail is not None and f.order is None for f in forms)
+        checked = any(n.op == "check_index" for n in self._graph.nodes)
+        return OneRow(self) if self._by_row and plain and not checked else None
+
+    def code_for(self, capacity: int) -> Code:
+        with self._lock:
+            code = self._codes.get(capacity)
+            if code is None:
+                if len(self._codes) >= KEPT:
+                    oldest = next(iter(self._codes))
+                    del self._codes[oldest], self._tables[oldest]
+                code = build(self._graph, {}, Storage(capacity), None, self._threads)
+                self._codes[capacity], self._tables[capacity] = code, []
+            return code
+
+    def _fill(self, code: Code, given: Sequence[Array], outputs: Sequence[Array], n: int) -> None:
+        """Run into the outputs. Rows that stand alone are done in chunks, by threads that never meet."""
+        capacity = code.plan.storage.capacity
+        worth = self._threads if code.flops * max(n, 1) / capacity > WORTH_SHARING else 1
+        if not self._by_row or n <= capacity:
+            self._run(code, given, outputs, [(0, n)], worth)
+            return
+        starts = range(0, n, capacity)
+        team = min(worth, len(starts))
+
+        def some(thread: int) -> None:
+            mine = starts[len(starts) * thread // team : len(starts) * (thread + 1) // team]
+            self._run(code, given, outputs, [(s, min(s + capacity, n)) for s in mine], 1)
+
+        run_team(team, some)
+
+    def _run(
+        self, code: Code, given: Sequence[Array], outputs: Sequence[Array], spans: list[tuple[int, int]], threads: int
+    ) -> None:
+        """Each span of rows after the other, on a table of this call's own."""
+        capacity = code.plan.storage.capacity
+        with self._lock:
+            pool = self._tables.setdefault(capacity, [])
+            table = pool.pop() if pool else None
+        table = table or Table(code)
+        slots = code.slots
+        places = [*zip(code.plan.graph.inputs, given), *zip(code.plan.graph.outputs, outputs)]  # noqa: B905
+        for start, stop in spans:
+            for node, array in places:
+                part = array[start:stop] if self._by_row and node.type.symbolic else array
+                table.set(slots[node], part)
+            table.run(None, max(stop - start, 1), stop - start, 0, 1, 0, threads)
+            table.look(start)
+        with self._lock:
+            self._tables.setdefault(capacity, []).append(table)
+
+
+class OneRow:
+    """A function of one array at a single row, in the least time: the row is copied to where the program reads it."""
+
+    def __init__(self, function: NativeFunction) -> None:
+        self._code = function.code_for(1)
+        self._ready: list[tuple[Array, Callable[[], int], Array]] = []
+
+    def __call__(self, row: Array) -> Array:
+        """The output for one row, known to be of the right type."""
+        try:
+            place = self._ready.pop()  # two callers never share one
+        except IndexError:
+            place = self._place()
+        held, run, output = place
+        np.copyto(held, row)
+        run()
+        result = output.copy()
+        self._ready.append(place)
+        return result
+
+    def _place(self) -> tuple[Array, Callable[[], int], Array]:
+        """A table of a caller's own, with memory for the row and the output."""
+        table, graph = Table(self._code), self._code.plan.graph
+        (given,), (output,) = ([(n, _Form(n).empty(1)) for n in nodes] for nodes in (graph.inputs, graph.outputs))
+        for node, array in (given, output):
+            table.set(self._code.slots[node], array)
+        return given[1], table.bound(1), output[1]
+
+
+class _Form:
+    """How an input or output of a function lies in memory, the example axis first, and how its caller sees it."""
+
+    def __init__(self, node: Node) -> None:
+        shape = node.type.shape
+        order = physical(shape)
+        self.dtype = np.dtype(node.type.dtype)
+        self.shape = tuple(shape[a] for a in order)
+        self.tail = self.shape[1:] if shape and isinstance(shape[0], Sym) else None
+        self.static = None if node.type.symbolic else shape
+        moved = order != sorted(order)
+        self.order: list[int] | None = order if moved else None
+        self.back: list[int] | None = [int(a) for a in np.argsort(order)] if moved else None
+
+    def fits(self, array: Array, n: int) -> bool:
+        """Whether the array has the type, N being n."""
+        shape = array.shape
+        if array.dtype != self.dtype or self.order is not None:
+            return False
+        return shape == self.static if self.tail is None else shape[:1] == (n,) and shape[1:] == self.tail
+
+    def stored(self, array: Array) -> Array:
+        """The array as a program expects to find it."""
+        return solid(array if self.order is None else np.transpose(array, self.order))
+
+    def empty(self, n: int) -> Array:
+        """Memory for the value."""
+        return np.empty(bind(self.shape, n), self.dtype)
+
+    def shown(self, array: Array) -> Array:
+        """The array as its caller expects it."""
+        return array if self.back is None else np.transpose(array, self.back)
+
+
+def physical(shape: Shape) -> list[int]:
+    """The order in which a value's axes lie in memory: the example axis first (see schuss.compiler.views)."""
+    return sorted(range(len(shape)), key=lambda a: not isinstance(shape[a], Sym))

@@ -1,0 +1,141 @@
+"""Steps of training in native code, an epoch a call, with the state in place."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schuss.compiler.passes.layout import choose_layout
+from schuss.compiler.pipeline import optimize
+from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.schedule.cost import sharing
+from schuss.compiler.storage import LATER, Storage
+from schuss.errors import UsageError
+from schuss.exec.checks import check_columns, checked_once
+from schuss.exec.machine import private_cache
+from schuss.exec.native.blocks import StateBlock
+from schuss.exec.native.code import build
+from schuss.exec.native.table import Table
+from schuss.exec.seams import check_span, fitting, resident, types_of
+from schuss.ir.executor import Array, Step
+from schuss.ir.graph import Graph
+
+if TYPE_CHECKING:
+    from schuss.compiler.link import Listing
+
+
+class NativeLoop:
+    """Steps in native code with the state in place; see schuss.ir.executor.Loop."""
+
+    def __init__(self, step: Step, max_batch: int, threads: int, profile: bool = False) -> None:
+        graph, self._checks = checked_once(step.graph, step.columns)
+        layout = choose_layout(optimize(graph), step.state)
+        self._swapped = layout.swapped
+        graph = layout.graph
+        state = {name: name for name in step.state if name in graph.output_names and not _unchanged(graph, name)}
+        outputs = [n for n in graph.output_names if n in state or n == step.watch]
+        graph = Graph(graph.inputs, tuple(graph.output(n) for n in outputs), tuple(outputs))
+        self._storage = Storage(max_batch, frozenset(step.columns), spaced=True, counter=step.counter)
+        self._step = step
+        self._code = build(graph, state, self._storage, step.watch, threads, profile)
+        self._wanted_threads = threads
+        self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
+        self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
+        self._block = StateBlock({name: self._types[name] for name in step.state})
+        self._memory, self._state = self._block.make()
+        self._spare: list[mmap.mmap] = []  # memory of a snapshot that nobody holds any more
+        held = sum(array.nbytes for array in self._state.values())
+        self.sharing = sharing(self._code.plan, max_batch, threads, held, private_cache())
+        self._threads = threads if self.sharing.worth else 1
+        self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
+        self._max_batch = max_batch
+        self._columns: dict[str, Array] = {}
+        self._rows: int | None = None
+        self._given = types_of(step)
+        self._order = np.zeros(0, np.int64)
+        for name, array in self._state.items():
+            self._table.set(self._slots[name], array)
+
+    @property
+    def plan(self) -> Plan:
+        """The kernels and how they are shared."""
+        return self._code.plan
+
+    @property
+    def threads(self) -> int:
+        """How many threads share a step: one if sharing is estimated to cost more than it gains."""
+        return self._threads
+
+    @property
+    def wanted_threads(self) -> int:
+        """How many threads might share a step."""
+        return self._wanted_threads
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of a step (schuss.compiler.work)."""
+        return self._code.flops
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes held: state, arena, constants."""
+        return {
+            "state": sum(a.nbytes for a in self._state.values()),
+            "arena": self._code.plan.arena,
+            "constants": sum(a.nbytes for a in self._code.constants),
+        }
+
+    def listing(self) -> Listing:
+        """The program to read."""
+        from schuss.compiler.link import listing
+
+        plan, step = self._code.plan, self._step
+        watch = plan.graph.output(step.watch) if step.watch else None
+        return listing(plan, step.counter, watch, self._wanted_threads)
+
+    def cycles(self) -> Array:
+        """[thread, kernel]: cycles counted so far by a profiling executor's loop; the last column is waiting."""
+        return self._table.counts.reshape(self._threads, -1).copy()
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        for name, value in state.items():
+            if name not in self._state:
+                continue
+            held, given = self._state[name], fitting(name, value, self._given[name])
+            np.copyto(held, given.T if name in self._swapped else given, casting="no")
+
+    def state(self) -> dict[str, Array]:
+        # Copied as it lies and shown the right way round: to turn each matrix would take longer than many a step.
+        memory, copy = self._block.make(self._spare)
+        np.copyto(memory, self._memory)
+        return {name: a.T if name in self._swapped else a for name, a in copy.items()}
+
+    def peek(self, name: str) -> Array:
+        copy = np.array(self._state[name])  # as it lies, see state
+        return copy.T if name in self._swapped else copy
+
+    def bind(self, columns: Mapping[str, Array]) -> None:
+        self._columns, self._rows = resident(self._step, columns)
+        check_columns(self._checks, self._columns)
+        for name, array in self._columns.items():
+            self._table.set(self._slots[name], array)
+
+    def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
+        if batch > self._max_batch:
+            raise UsageError(f"run: batches of {batch} rows, the loop is made for {self._max_batch} at most")
+        total = len(order)
+        if len(self._order) != total + LATER:  # the last batch looks ahead, too
+            self._order = np.zeros(total + LATER, np.int64)
+        self._order[:total] = order
+        check_span(self._step, self._rows, self._order[:total], batch, first, steps)
+        done = self._table.run(self._order, batch, total, first, steps, counter, self._threads)
+        self._table.look()
+        return done
+
+
+def _unchanged(graph: Graph, name: str) -> bool:
+    return graph.output(name) in graph.inputs and graph.output(name).attrs["name"] == name

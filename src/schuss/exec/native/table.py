@@ -1,0 +1,90 @@
+"""The table of pointers through which machine code reaches memory, and the code run on it.
+
+Inputs, outputs, constants, state and resident data are read and written where they lie; what lies between them is in
+one arena, made before the first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from schuss.exec.checks import out_of_range
+from schuss.exec.native.blocks import ALIGN, aligned
+from schuss.exec.native.code import Code
+from schuss.exec.native.threads import run_team
+from schuss.ir.executor import Array
+
+SYNC = 256  # bytes in which the threads of a run meet
+
+
+class Table:
+    """The pointers a program is given: the arena and one place for each input, constant and output."""
+
+    def __init__(self, code: Code, counts: int = 0) -> None:
+        self._code = code
+        self._pointers = np.zeros(code.slot_count, np.uintp)
+        self._kept: dict[int, Array] = {}
+        self.set(0, aligned(code.plan.arena + ALIGN, np.uint8))
+        for node, slot in code.slots.items():
+            if node.op == "const":
+                self.set(slot, np.ascontiguousarray(node.attrs["value"]))
+        self._faults = np.zeros((len(code.checks), 2), np.int64)
+        if code.checks:
+            self.set(1 + len(code.slots), self._faults)
+        self._sync = aligned(SYNC + counts * 8, np.uint8)
+        from schuss.compiler.llvm.barrier import wait_function_address
+
+        self._addresses = (self._pointers.ctypes.data, self._sync.ctypes.data, wait_function_address())
+
+    @property
+    def counts(self) -> Array:
+        """What a profiling program counted."""
+        return self._sync[SYNC:].view(np.int64)
+
+    def set(self, slot: int, array: Array) -> None:
+        """Point a slot at an array, which is kept alive."""
+        self._kept[slot] = array
+        self._pointers[slot] = array.__array_interface__["data"][0]  # twice as fast as array.ctypes.data
+
+    def look(self, first: int = 0) -> None:
+        """IndexRangeError if the last run met an index out of range. first: the number of the run's first row."""
+        if not len(self._faults) or not self._faults.any():
+            return
+        at = int(np.flatnonzero(self._faults[:, 0])[0])
+        row, value = (int(v) for v in self._faults[at])
+        self._faults[...] = 0
+        raise out_of_range(self._code.checks[at], first + row - 1, value)
+
+    def bound(self, n: int) -> Callable[[], int]:
+        """One step of n rows on this thread, everything else fixed; keeps this table alive."""
+        numbers = (n, n, 0, 1, 0, 0, 1)
+        arguments = [self._addresses[0], 0, self._addresses[1], *numbers, self._addresses[2]]
+        prepared = [kind(a) for kind, a in zip(self._code.run.argtypes, arguments, strict=True)]  # type: ignore[attr-defined]
+        held = partial(self._code.run, *prepared)
+        held.table = self  # type: ignore[attr-defined]
+        return held
+
+    def run(
+        self, order: Array | None, batch: int, total: int, first: int, steps: int, counter: int, threads: int
+    ) -> int:
+        """Every thread through the program; returns the steps done."""
+        run, addresses = self._code.run, self._addresses
+        rows = 0 if order is None else order.ctypes.data
+        if threads == 1:
+            return run(addresses[0], rows, addresses[1], batch, total, first, steps, counter, 0, 1, addresses[2])
+        self._sync[:SYNC] = 0
+        results = [0] * threads
+
+        def one(thread: int) -> None:
+            results[thread] = run(
+                addresses[0], rows, addresses[1], batch, total, first, steps, counter, thread, threads, addresses[2]
+            )
+
+        def alone() -> None:
+            results[0] = self.run(order, batch, total, first, steps, counter, 1)
+
+        run_team(threads, one, alone)
+        return results[0]

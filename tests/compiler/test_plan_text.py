@@ -1,0 +1,66 @@
+"""The text a plan's code is found by: the same for the same code, another for whatever changes the code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from schuss import ops
+from schuss.compiler.schedule.text import signature
+from schuss.compiler.storage import Storage
+from schuss.exec.native.code import build
+from schuss.ir import N, TensorType
+from schuss.ops.registry import REGISTRY, Kind, op
+from schuss.trace import trace
+
+ROWS = TensorType("float32", (N, 3))
+
+
+def text(body, types=(ROWS,), capacity=8):
+    graph = trace(body, list(types))
+    return signature(build(graph, {}, Storage(capacity), None, 1).plan)
+
+
+def body(x):
+    return ops.sum(ops.exp(x) * 2.0, axis=1)
+
+
+def test_the_same_function_traced_twice():
+    assert text(body) == text(body)
+    assert text(body) is not None
+
+
+OTHERS = {
+    "capacity": lambda: text(body, capacity=16),
+    "dtype": lambda: text(body, [TensorType("float64", (N, 3))]),
+    "shape": lambda: text(body, [TensorType("float32", (N, 4))]),
+    "operation": lambda: text(lambda x: ops.sum(ops.tanh(x) * 2.0, axis=1)),
+    "attribute": lambda: text(lambda x: ops.sum(ops.exp(x) * 2.0, axis=0)),
+    "scalar": lambda: text(lambda x: ops.sum(ops.exp(x) * 2.5, axis=1)),
+    "outputs": lambda: text(lambda x: (body(x), ops.exp(x))),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_program_has_another_text(other):
+    assert OTHERS[other]() != text(body)
+
+
+def test_array_constants_count_by_their_elements():
+    values = np.arange(3, dtype="f4")
+    same = text(lambda x: x * values.copy())
+    assert same == text(lambda x: x * values)
+    assert same != text(lambda x: x * (values + 1))
+
+
+def test_a_users_own_operation_has_no_text():
+    """Its rule for code may change while its name stays."""
+
+    @op("twice", kind=Kind.MAP, emit=lambda b, x: b.add(x, x))
+    def twice(x):
+        return x + x
+
+    try:
+        assert text(lambda x: twice(x) + 1.0) is None
+    finally:
+        del REGISTRY["twice"]
