@@ -64,8 +64,8 @@ _TILE = "which tile is chosen changes no bits: only speed"
 _SPEED = "the same numbers by another way: only speed"
 _STRICT = "the lengths are equal by construction"
 HARMLESS: dict[str, str] = {
-    "ops/maps.py _pow_grad: where(flat, 1.0, y - 1.0)  ->  where(flat, 2.0, y - 1.0)": "there y = 0 is a factor",
-    "ops/maps.py _pow_grad: where(positive, x, 1.0)  ->  where(positive, x, 2.0)": "there the result is not used",
+    "ops/arithmetic.py _pow_grad: where(flat, 1.0, y - 1.0)  ->  where(flat, 2.0, y - 1.0)": "there y = 0 is a factor",
+    "ops/arithmetic.py _pow_grad: where(positive, x, 1.0)  ->  where(positive, x, 2.0)": "there the result is not used",
     "backprop/reverse.py _sum_to: extra > 0  ->  extra >= 0": "a sum over no axes is the value itself",
     "backprop/reverse.py backprop: True  ->  False": _STRICT,
     "backprop/reverse.py products: True  ->  False": _STRICT,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from schuss.analysis.runs import loss_name
 
 import schuss
 from schuss import nn, optim
+from schuss.analysis.runs import loss_name
 from schuss.errors import GradientError, ShapeError, UsageError
 
 from .support import fit, line, same_bits, weights

@@ -3,6 +3,8 @@
 Called with arrays an op computes by numpy; called with traced tensors it makes graph nodes.
 """
 
+from schuss.ops.activation import relu, sigmoid, tanh
+from schuss.ops.arithmetic import abs, add, div, floor, floor_divide, mul, neg, pow, remainder, rsqrt, sign, sqrt, sub
 from schuss.ops.arrays import (
     argmax,
     argmin,
@@ -23,6 +25,20 @@ from schuss.ops.arrays import (
     swapaxes,
     tile,
     unsqueeze,
+)
+from schuss.ops.comparison import (
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    not_equal,
+    where,
 )
 from schuss.ops.composites import (
     binary_cross_entropy_with_logits,
@@ -46,49 +62,11 @@ from schuss.ops.composites import (
     var,
 )
 from schuss.ops.contract import dot_general, matmul, swap_last
+from schuss.ops.conversion import cast, identity, stop_gradient
 from schuss.ops.einsums import einsum
+from schuss.ops.exponential import cos, erf, exp, expm1, log, log1p, sin
 from schuss.ops.filled import arange, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from schuss.ops.index import check_index, one_hot, scatter_add, take
-from schuss.ops.maps import (
-    abs,
-    add,
-    cast,
-    cos,
-    div,
-    equal,
-    erf,
-    exp,
-    expm1,
-    floor,
-    floor_divide,
-    greater,
-    greater_equal,
-    identity,
-    less,
-    less_equal,
-    log,
-    log1p,
-    logical_and,
-    logical_not,
-    logical_or,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    not_equal,
-    pow,
-    relu,
-    remainder,
-    rsqrt,
-    sigmoid,
-    sign,
-    sin,
-    sqrt,
-    stop_gradient,
-    sub,
-    tanh,
-    where,
-)
 from schuss.ops.order import argsort, sort, take_along_axis, topk
 from schuss.ops.random import random_bits, random_uniform
 from schuss.ops.reduce import count, max, mean, min

@@ -13,7 +13,7 @@ import numpy as np
 
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.types import FLOATS, INTEGERS, Dim, Sym
-from schuss.ops import maps, reduce, views
+from schuss.ops import arithmetic, comparison, conversion, reduce, views
 from schuss.ops.contract import matmul
 from schuss.ops.filled import ones_like
 from schuss.ops.index import take
@@ -153,13 +153,13 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     """x limited to [low, high]; None is no limit. The limits may be tensors; a slope goes to what is returned."""
     x = value_of(x)
     if str(x.dtype) == "bool":  # whole numbers, as numpy clips them
-        x = maps.cast(x, dtype="int64")
+        x = conversion.cast(x, dtype="int64")
     plain = [b is None or isinstance(b, (int, float, np.number)) for b in (low, high)]
     if all(plain) and str(x.dtype).startswith("float"):
-        return maps.clip_to(x, low=-math.inf if low is None else low, high=math.inf if high is None else high)
+        return comparison.clip_to(x, low=-math.inf if low is None else low, high=math.inf if high is None else high)
     if low is not None:
-        x = maps.where(maps.less(x, low), low, x)
-    return x if high is None else maps.where(maps.greater(x, high), high, x)
+        x = comparison.where(comparison.less(x, low), low, x)
+    return x if high is None else comparison.where(comparison.greater(x, high), high, x)
 
 
 @also()
@@ -175,7 +175,7 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     x = value_of(x)
     dtype = str(x.dtype)
     top = np.asarray(np.iinfo(dtype).max if dtype.startswith("u") else -1, dtype) if dtype in INTEGERS else None
-    return argmax(maps.neg(x) if top is None else maps.sub(top, x), axis, keepdims)
+    return argmax(arithmetic.neg(x) if top is None else arithmetic.sub(top, x), axis, keepdims)
 
 
 # -- shapes -----------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def dot(x: Any, y: Any) -> Any:
     x, y = value_of(x), value_of(y)
     ranks = (len(x.shape), len(y.shape))
     if 0 in ranks:
-        return maps.mul(x, y)
+        return arithmetic.mul(x, y)
     if max(ranks) > 2:
         raise ShapeError(f"dot: takes at most two axes, got {show(x.shape)} and {show(y.shape)}; use schuss.matmul")
     left = x if ranks[0] == 2 else expand_dims(x, 0)
@@ -285,13 +285,13 @@ def dot(x: Any, y: Any) -> Any:
     if str(x.dtype) in FLOATS or str(y.dtype) in FLOATS:
         product = matmul(left, right)
     else:
-        product = sum(maps.mul(expand_dims(left, 2), expand_dims(right, 0)), axis=1)
+        product = sum(arithmetic.mul(expand_dims(left, 2), expand_dims(right, 0)), axis=1)
     return squeeze(product, axis=ones) if ones else product
 
 
 def _wide(x: Any) -> Any:
     """Whole numbers and bools as int64, as numpy adds and multiplies them up."""
-    return maps.cast(x, dtype="int64") if str(x.dtype) in (*INTEGERS, "bool") else x
+    return conversion.cast(x, dtype="int64") if str(x.dtype) in (*INTEGERS, "bool") else x
 
 
 @also()
@@ -342,24 +342,24 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     """
     x = value_of(x)
     if str(x.dtype) not in FLOATS:  # squares of bytes run over
-        x = maps.cast(x, dtype="float64" if isinstance(x, np.ndarray) else "float32")
+        x = conversion.cast(x, dtype="float64" if isinstance(x, np.ndarray) else "float32")
     axes = normalize_axes("norm", axis, len(x.shape))
     if ord not in (None, "fro") and len(axes) > 1:
         raise UsageError(f"norm: ord={ord!r} of {len(axes)} axes is a norm of matrices; name one axis, or flatten x")
     over: dict[str, Any] = {"axis": axes, "keepdims": keepdims}
     if ord in (None, "fro", 2):
         total = reduce.sum(x * x, **over)
-        empty = maps.equal(total, 0.0)
-        return maps.where(empty, 0.0, maps.sqrt(maps.where(empty, 1.0, total)))
+        empty = comparison.equal(total, 0.0)
+        return comparison.where(empty, 0.0, arithmetic.sqrt(comparison.where(empty, 1.0, total)))
     if ord == 0:
-        return reduce.sum(maps.cast(maps.not_equal(x, 0.0), dtype=str(x.dtype)), **over)
-    size = maps.abs(x)
+        return reduce.sum(conversion.cast(comparison.not_equal(x, 0.0), dtype=str(x.dtype)), **over)
+    size = arithmetic.abs(x)
     if ord in (math.inf, -math.inf):
         return (reduce.max if ord > 0 else reduce.min)(size, **over)
     if not isinstance(ord, (int, float)):
         raise UsageError(f"norm: ord must be a number, None or 'fro', got {ord!r}")
     if ord == 1:
         return reduce.sum(size, **over)
-    total = reduce.sum(maps.pow(size, float(ord)), **over)
-    empty = maps.equal(total, 0.0)
-    return maps.where(empty, 0.0, maps.pow(maps.where(empty, 1.0, total), 1.0 / ord))
+    total = reduce.sum(arithmetic.pow(size, float(ord)), **over)
+    empty = comparison.equal(total, 0.0)
+    return comparison.where(empty, 0.0, arithmetic.pow(comparison.where(empty, 1.0, total), 1.0 / ord))

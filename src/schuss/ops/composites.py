@@ -14,24 +14,12 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.types import Dim
+from schuss.ops.activation import sigmoid, tanh
+from schuss.ops.arithmetic import neg, rsqrt, sqrt
+from schuss.ops.comparison import clip_to, greater, where
+from schuss.ops.conversion import stop_gradient
+from schuss.ops.exponential import cos, erf, exp, expm1, log, log1p
 from schuss.ops.index import check_index, one_hot
-from schuss.ops.maps import (
-    clip_to,
-    cos,
-    erf,
-    exp,
-    expm1,
-    greater,
-    log,
-    log1p,
-    neg,
-    rsqrt,
-    sigmoid,
-    sqrt,
-    stop_gradient,
-    tanh,
-    where,
-)
 from schuss.ops.random import random_uniform
 from schuss.ops.reduce import Axis, count, max, mean, sum
 from schuss.ops.registry import also

@@ -10,7 +10,7 @@ import numpy as np
 
 from schuss.errors import ShapeError
 from schuss.ir.types import Dim, Sym, static_size
-from schuss.ops import maps, reduce
+from schuss.ops import comparison, reduce
 from schuss.ops.contract import matmul
 from schuss.ops.infer import show
 from schuss.ops.views import reshape, transpose
@@ -76,7 +76,7 @@ def _diagonal(names: str, x: Any) -> tuple[str, Any]:
             if isinstance(length, Sym):
                 raise ShapeError(f"einsum: no diagonal of the example axis {length} of {show(x.shape)}")
             on = np.eye(length, dtype=bool).reshape([length if a in (first, second) else 1 for a in range(len(names))])
-            x = reduce.sum(maps.where(on, x, 0), axis=first)
+            x = reduce.sum(comparison.where(on, x, 0), axis=first)
             names = names[:first] + names[first + 1 :]
     return names, x
 

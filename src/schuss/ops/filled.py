@@ -8,7 +8,7 @@ import numpy as np
 
 from schuss.errors import ShapeError
 from schuss.ir.types import Sym
-from schuss.ops import maps
+from schuss.ops import conversion
 from schuss.ops.infer import dtype_name, show
 from schuss.ops.registry import also, value_of
 from schuss.ops.views import broadcast_to
@@ -18,7 +18,7 @@ from schuss.ops.views import broadcast_to
 def full_like(x: Any, value: Any, dtype: Any = None) -> Any:
     """The value in the shape of x, and of its dtype if none is given."""
     x = value_of(x)
-    filling = maps.cast(value_of(value), dtype=str(x.dtype) if dtype is None else dtype_name("full_like", dtype))
+    filling = conversion.cast(value_of(value), dtype=str(x.dtype) if dtype is None else dtype_name("full_like", dtype))
     build = getattr(type(x), "__schuss_op__", None) or getattr(type(filling), "__schuss_op__", None)
     if build is None:
         return np.full(x.shape, filling)
@@ -45,7 +45,7 @@ def full(shape: Any, value: Any, dtype: Any = None) -> Any:
         raise ShapeError(f"full: the example axis of {show(dims)} has no known length; use full_like(x, value)")
     if hasattr(type(value), "__schuss_op__"):
         filled = broadcast_to(value, shape=dims)
-        return filled if dtype is None else maps.cast(filled, dtype=dtype)
+        return filled if dtype is None else conversion.cast(filled, dtype=dtype)
     return np.full(dims, value, None if dtype is None else dtype_name("full", dtype))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schuss.errors import ShapeError
-from schuss.ops import maps, reduce
+from schuss.ops import comparison, conversion, reduce
 from schuss.ops.arrays import expand_dims, flat, length_of, swapaxes
 from schuss.ops.index import check_index, one_hot
 from schuss.ops.infer import normalize_axis, show
@@ -16,7 +16,7 @@ from schuss.ops.views import slice_axis
 
 def _numbers(x: Any) -> Any:
     """x, bools as 0 and 1."""
-    return maps.cast(x, dtype="uint8") if str(x.dtype) == "bool" else x
+    return conversion.cast(x, dtype="uint8") if str(x.dtype) == "bool" else x
 
 
 @also()
@@ -31,8 +31,8 @@ def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
     counted = check_index(swapaxes(index, at, -1), size=length, negative=True, by="take_along_axis")
     chosen = one_hot(counted, classes=length, dtype="bool", mode="zero")
     entries = expand_dims(swapaxes(_numbers(x), at, -1), -2)
-    found = swapaxes(reduce.sum(maps.where(chosen, entries, 0), axis=-1), at, -1)
-    return maps.cast(found, dtype="bool") if str(x.dtype) == "bool" else found
+    found = swapaxes(reduce.sum(comparison.where(chosen, entries, 0), axis=-1), at, -1)
+    return conversion.cast(found, dtype="bool") if str(x.dtype) == "bool" else found
 
 
 @also()

@@ -15,8 +15,10 @@ import numpy as np
 
 from schuss.errors import DTypeError, ShapeError, UsageError
 from schuss.ir.types import Sym, TensorType
+from schuss.ops.arithmetic import neg
+from schuss.ops.comparison import equal, logical_and, where
+from schuss.ops.conversion import cast
 from schuss.ops.infer import dtype_name, normalize_axes, reduced_shape, settle_axes
-from schuss.ops.maps import cast, equal, logical_and, neg, where
 from schuss.ops.registry import Kind, op, require_float
 from schuss.ops.views import broadcast_to, reshape
 

@@ -53,6 +53,11 @@ Settle = Callable[..., dict[str, Any]]
 Grad = Callable[..., Sequence[Any]]
 
 
+def no_grad(g: Any, z: Any, *inputs: Any, **_: Any) -> tuple[None, ...]:
+    """The gradient rule of an op through which no gradient flows."""
+    return (None,) * len(inputs)
+
+
 def _as_given(_name: str, *_types: TensorType, **attrs: Any) -> dict[str, Any]:
     return attrs
 

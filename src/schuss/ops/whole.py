@@ -7,37 +7,37 @@ from typing import Any
 
 from schuss.errors import UsageError
 from schuss.ir.types import FLOATS
-from schuss.ops import maps, reduce
+from schuss.ops import arithmetic, comparison, conversion, reduce
 from schuss.ops.reduce import Axis
 from schuss.ops.registry import also, value_of
 
 
 def _number_of(condition: Any, axis: Axis, keepdims: bool) -> Any:
     """How many are true."""
-    return reduce.sum(maps.cast(condition, dtype="int64"), axis=axis, keepdims=keepdims)
+    return reduce.sum(conversion.cast(condition, dtype="int64"), axis=axis, keepdims=keepdims)
 
 
 def _truth(x: Any) -> Any:
-    return x if str(x.dtype) == "bool" else maps.not_equal(x, 0)
+    return x if str(x.dtype) == "bool" else comparison.not_equal(x, 0)
 
 
 @also()
 def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Whether any entry over the axes is true, or not 0; False over nothing. NaN is not 0."""
-    return maps.greater(_number_of(_truth(value_of(x)), axis, keepdims), 0)
+    return comparison.greater(_number_of(_truth(value_of(x)), axis, keepdims), 0)
 
 
 @also()
 def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Whether all entries over the axes are true, or not 0; True over nothing."""
-    return maps.equal(_number_of(maps.logical_not(_truth(value_of(x))), axis, keepdims), 0)
+    return comparison.equal(_number_of(comparison.logical_not(_truth(value_of(x))), axis, keepdims), 0)
 
 
 @also()
 def isnan(x: Any) -> Any:
     """Which entries are NaN."""
     x = value_of(x)
-    return maps.not_equal(x, x)
+    return comparison.not_equal(x, x)
 
 
 @also()
@@ -45,8 +45,8 @@ def isinf(x: Any) -> Any:
     """Which entries are inf or -inf."""
     x = value_of(x)
     if str(x.dtype) not in FLOATS:
-        return maps.not_equal(x, x)
-    return maps.equal(maps.abs(x), math.inf)
+        return comparison.not_equal(x, x)
+    return comparison.equal(arithmetic.abs(x), math.inf)
 
 
 @also()
@@ -54,8 +54,8 @@ def isfinite(x: Any) -> Any:
     """Which entries are neither NaN nor infinite."""
     x = value_of(x)
     if str(x.dtype) not in FLOATS:
-        return maps.equal(x, x)
-    return maps.less(maps.abs(x), math.inf)
+        return comparison.equal(x, x)
+    return comparison.less(arithmetic.abs(x), math.inf)
 
 
 @also()
@@ -72,8 +72,8 @@ def round(x: Any, decimals: int = 0) -> Any:
     if decimals:
         scale = 10.0 ** abs(decimals)
         return round(x * scale) / scale if decimals > 0 else round(x / scale) * scale
-    below = maps.floor(x)
-    rest = maps.sub(x, below)  # exact, but for a negative x above -0.5, where the even neighbour is the nearest
-    odd = maps.not_equal(below, 2.0 * maps.floor(below * 0.5))
-    up = maps.logical_or(maps.greater(rest, 0.5), maps.logical_and(maps.equal(rest, 0.5), odd))
-    return maps.where(up, below + 1.0, below)
+    below = arithmetic.floor(x)
+    rest = arithmetic.sub(x, below)  # exact, but for a negative x above -0.5, where the even neighbour is the nearest
+    odd = comparison.not_equal(below, 2.0 * arithmetic.floor(below * 0.5))
+    up = comparison.logical_or(comparison.greater(rest, 0.5), comparison.logical_and(comparison.equal(rest, 0.5), odd))
+    return comparison.where(up, below + 1.0, below)

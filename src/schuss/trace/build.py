@@ -18,8 +18,8 @@ import numpy as np
 from schuss.errors import DTypeError, SchussError, ShapeError
 from schuss.ir.graph import Node, Site
 from schuss.ir.types import DTYPES, FLOATS, TensorType
+from schuss.ops.conversion import cast
 from schuss.ops.infer import float_of, promote_dtypes
-from schuss.ops.maps import cast
 from schuss.ops.registry import Kind, Op, Promote
 from schuss.trace.examples import check_example_axes
 
