@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
 from schuss.forks import renew
+from schuss.nn.walk import Aside
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class _Slot(Generic[T]):
         self.value: T | None = None
 
 
-class Cache(Generic[T]):
+class Cache(Aside, Generic[T]):
     """Keeps the `maxsize` values used last; a value is made once, however many threads ask for it."""
 
     def __init__(self, maxsize: int) -> None:

@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.cache import Cache
 from schuss.api.pytree import Named, branches, is_leaf, may_be_model
 from schuss.errors import UsageError
 from schuss.ir.graph import Graph, Node
 from schuss.nn.holding import input_key
-from schuss.nn.walk import attributes, children, plain_form, worth_entering
+from schuss.nn.walk import Aside, attributes, children, plain_form, worth_entering
 from schuss.trace import Tensor
 
 Key = Hashable
@@ -33,7 +32,7 @@ _HASHED_BYTES = 1 << 20  # larger arrays that a model holds are compared by iden
 _NOT_ENTERED = sys.stdlib_module_names | {"numpy"}  # as nn looks for parameters
 _BY_VALUE = frozenset((type(None), bool, int, str, bytes))
 _BY_ATTRIBUTES = (None, nn.Module.named_children, nn.Sequential.named_children)  # children are found in the attributes
-_BY_IDENTITY = (FunctionType, BuiltinFunctionType, type, ModuleType, Graph, Node, Cache)
+_BY_IDENTITY = (FunctionType, BuiltinFunctionType, type, ModuleType, Graph, Node, Aside)
 
 
 class Same:

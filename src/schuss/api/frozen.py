@@ -20,7 +20,7 @@ from schuss.ir.rewrite import substitute
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import Shown
 from schuss.nn.module import chosen_mode
-from schuss.nn.walk import initialize, model_of
+from schuss.nn.walk import Aside, initialize, model_of
 from schuss.trace import Tensor
 
 _ONLY_EVALUATION = "a frozen model computes in evaluation mode: in training mode call the model, or schuss.jit(model)"
@@ -45,8 +45,14 @@ def freeze(model: Any) -> Frozen:
     return Frozen(model)
 
 
+class _Known(Aside, dict[Any, tuple[Compiled, Any]]):
+    """What is compiled, by the inputs' dtypes and shapes of row; and for one row, with its shape and dtype."""
+
+    quick: tuple[tuple[int, ...], Any, Any] | None = None
+
+
 class Frozen:
-    """See freeze."""
+    """See freeze. Copies, and another process, get model and weights and compile anew."""
 
     signature = Shown()
 
@@ -60,15 +66,14 @@ class Frozen:
         initialize(model)
         self.__wrapped__ = self._model = model
         self._weights = {name: np.array(p.data) for name, p in parameters_of(model).items()}
-        self._known: dict[Any, tuple[Compiled, Any]] = {}
-        self._quick: tuple[tuple[int, ...], Any, Any] | None = None
+        self._known = _Known()
 
     def __call__(self, *inputs: Any) -> Any:
         """The model's result on these inputs. ShapeError and DataError as for the model itself."""
         now = chosen_mode()
         if now is not None and now.training:
             raise UsageError(_ONLY_EVALUATION)
-        quick = self._quick
+        quick = self._known.quick
         if quick is not None and len(inputs) == 1:
             (x,) = inputs
             if type(x) is np.ndarray and x.shape == quick[0] and x.dtype is quick[1]:
@@ -79,6 +84,12 @@ class Frozen:
             run, template = known
             return fill(template, run(inputs))
         return self._first(inputs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_known"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _known=_Known())
 
     def _first(self, inputs: tuple[Any, ...]) -> Any:
         """A call of a new form, or on what is no array yet."""
@@ -110,7 +121,7 @@ class Frozen:
         if len(given) == 1 and isinstance(run, NativeFunction) and isinstance(template, Hole):
             one_row = run.one_row()
             if one_row is not None:
-                self._quick = ((1, *given[0].shape[1:]), given[0].dtype, one_row)
+                self._known.quick = ((1, *given[0].shape[1:]), given[0].dtype, one_row)
 
     def _compile(self, call: Call, types: list[TensorType], leaves: list[Named]) -> tuple[Compiled, Any]:
         with nn.mode():

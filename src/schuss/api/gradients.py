@@ -7,8 +7,9 @@ derivatives nest and can be compiled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable, Iterator, Sequence
+from functools import update_wrapper
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,37 @@ from schuss.backprop import backprop
 from schuss.errors import DTypeError, GradientError, UsageError
 from schuss.ir.executors import executor
 from schuss.ir.types import Sym, static_size
-from schuss.nn.walk import model_of
+from schuss.nn.walk import Aside, model_of
+from schuss.portable import global_name
 from schuss.trace import Tensor, as_tensor, tracing
 
 Argnums = int | Sequence[int]
 Function = Callable[..., Any]
 
 
-def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+class Derivative(Aside):
+    """What grad, value_and_grad and jacobian make of a function. Another process gets that and makes it anew."""
+
+    def __init__(self, make: Callable[..., Derivative], f: Function, settings: tuple[Any, ...], call: Function) -> None:
+        self.__name__ = make.__name__
+        update_wrapper(self, f, updated=())
+        self._made_by, self._call = (make, f, *settings), call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return global_name(self) or (self._made_by[0], self._made_by[1:])
+
+    def named_children(self) -> Iterator[tuple[str, Any]]:
+        """The function, which may be a model."""
+        yield "__wrapped__", self.__wrapped__  # type: ignore[attr-defined]
+
+
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Derivative:
     """The function that returns the gradient of the scalar f(*args) instead of its value.
 
     The gradient has the form of the argument: an array for an array, a list or dict of arrays for a list
@@ -39,15 +63,14 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     """
     both = value_and_grad(f, argnums, has_aux)
 
-    @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, gradients = both(*args, **kwargs)
         return (gradients, value[1]) if has_aux else gradients
 
-    return gradient
+    return Derivative(grad, model_of(f), (argnums, has_aux), gradient)
 
 
-def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Derivative:
     """The function that returns (f(*args), the gradient with respect to the argument at argnums).
 
     argnums   an int, or several: then the gradient is a tuple
@@ -72,10 +95,10 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
         gradients = variables.like(backprop(scalar, variables.tensors))
         return ((scalar, result[1]) if has_aux else scalar), gradients
 
-    return _on_arrays(f, argnums, traced)
+    return Derivative(value_and_grad, f, (argnums, has_aux), _on_arrays(f, argnums, traced))
 
 
-def jacobian(f: Function, argnums: Argnums = 0) -> Function:
+def jacobian(f: Function, argnums: Argnums = 0) -> Derivative:
     """The function that returns the Jacobian of f: for each element of the result, its gradient.
 
     J[i..., j...] = d f(x)[i...] / d x[j...], of shape f(x).shape + x.shape. The Jacobian of a gradient is
@@ -91,20 +114,18 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         columns = [_stack([row[k] for row in found], v) for k, v in enumerate(rows.variables.tensors)]
         return rows.arrange(columns, lambda rows, start, stop: ops.slice_axis(rows, axis=0, start=start, stop=stop))
 
-    @wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
         if tracing():
             return traced(*args, **kwargs)
         check_column_order(f, args)
         return _jacobian_of_arrays(f, args, kwargs, argnums)
 
-    return run
+    return Derivative(jacobian, f, (argnums,), run)
 
 
 def _on_arrays(f: Function, argnums: Argnums, traced: Function) -> Function:
     """`traced` inside a trace; outside, the same traced here and run by numpy."""
 
-    @wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
         if tracing():
             return traced(*args, **kwargs)

@@ -16,7 +16,8 @@ from schuss.api.run import Call, Function, Program, apply_model, compile_call, i
 from schuss.ir.executors import executor
 from schuss.nn.holding import Shown
 from schuss.nn.parameter import noting_frozen
-from schuss.nn.walk import model_of
+from schuss.nn.walk import Aside, model_of
+from schuss.portable import global_name
 from schuss.tables import EXECUTORS
 from schuss.trace import tracing
 
@@ -49,8 +50,12 @@ def jit(f: Function, *, static_argnums: int | Iterable[int] = (), backend: str =
     return Jitted(f, static_argnums, backend)
 
 
+class _Names(Aside, dict[int, list[str]]):
+    """The names of a function's arguments in errors, by how many there are."""
+
+
 class Jitted:
-    """A function under jit; see schuss.jit."""
+    """A function under jit; see schuss.jit. Copies, and another process, get the function and compile anew."""
 
     signature = Shown()
 
@@ -59,7 +64,7 @@ class Jitted:
         self._static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self._backend = EXECUTORS.known(backend)
         self._cache: Cache[Traced] = Cache(MAXSIZE)
-        self._names: dict[int, list[str]] = {}
+        self._names = _Names()
         self._of_model = bool(nn.named_parameters(f))
         if not self._of_model:
             update_wrapper(self, f)
@@ -103,6 +108,9 @@ class Jitted:
         if frozen is not None and frozen != (now := _frozen(leaves)):
             program, _ = self._cache.get((key, now), make)
         return program(arrays)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return global_name(self) or (Jitted, (self.__wrapped__, self._static, self._backend))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)

@@ -48,8 +48,21 @@ class Updater:
         self._frozen = set(frozen_names(model))
         first = {name: p.data for name, p in self._parameters.items() if name not in self._frozen}
         self.state: dict[str, Array] = {name: np.asarray(v) for name, v in self.optimizer.init(first).items()}
-        self._rates = Rates(self.optimizer, first, self.state)
-        self._update = jit(self._traced, backend=backend)
+        self._backend = backend
+        self._compile()
+
+    def _compile(self) -> None:
+        """What follows from the rest."""
+        learned = [name for name in self._parameters if name not in self._frozen]
+        self._rates = Rates(self.optimizer, learned, self.state)
+        self._update = jit(self._traced, backend=self._backend)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_rates", "_update")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._compile()
 
     def step(self, gradients: Mapping[str, Any]) -> None:
         """One update, from gradients by parameter name as schuss.grad gives them for a model; None leaves one as it is.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.graph import Node
 from schuss.ir.types import FLOATS, Shape, TensorType
+from schuss.portable import global_name
 from schuss.trace import Tensor, building
 from schuss.trace.build import constant
 
@@ -161,6 +163,23 @@ class Parameter(Tensor):
         return f"Parameter({self._type}{'' if self._requires_grad else ', requires_grad=False'})"
 
     def __getstate__(self) -> dict[str, Any]:
+        """For another process, where a parameter that has its numbers does without an init that is not to be had: a
+        lambda."""
+        local = isinstance(self.init, FunctionType) and not global_name(self.init)
+        return self._state() | ({"init": None} if local and not self.fresh else {})
+
+    def __copy__(self) -> Parameter:
+        return self._copied(self._state())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        return self._copied(copy.deepcopy(self._state(), memo))
+
+    def _copied(self, state: Mapping[str, Any]) -> Parameter:
+        new = type(self).__new__(type(self))
+        new.__setstate__(state)
+        return new
+
+    def _state(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in Parameter.__slots__}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:

@@ -34,6 +34,10 @@ NOTE = "note"  # in what a parameter holds: where its numbers come from
 LOADED = "came by load_state_dict, which brings arrays alone"
 
 
+class Aside:
+    """Base of what lies on a model and is no part of it, as what is compiled for it: nothing is looked for in there."""
+
+
 class Trained:
     """Base of what holds a trained model as `model`: of the run that fit returns."""
 
@@ -92,7 +96,7 @@ def worth_entering(value: Any) -> bool:
     """Containers, and objects of classes that are neither Python's own nor numpy's."""
     if isinstance(value, (list, tuple)):
         return True
-    if isinstance(value, (type, Tensor)):
+    if isinstance(value, (type, Tensor, Aside)):
         return False
     if isinstance(value, Mapping):
         return True

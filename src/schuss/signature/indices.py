@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ops.registry import REGISTRY, Kind
 
-INDEX_OPERAND = {"take": 1, "scatter_add": 1, "one_hot": 0, "check_index": 0, "argsort": None}
-"""Where an operation of kind INDEX has its index; None for one that only gives places."""
+INDEX_OPERAND = {"take": 1, "scatter_add": 1, "one_hot": 0, "check_index": 0, "argsort": None, "overlap_add": None}
+"""Where an operation of kind INDEX has its index; None for one whose places are its result or no data."""
 
 _COMPUTES_PLACES = ("argmax", "argmin", "argsort")  # their results are no longer the input's values
 

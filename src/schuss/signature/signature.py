@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
@@ -12,6 +11,7 @@ from typing import Any
 from schuss.errors import printable
 from schuss.frames import listed
 from schuss.ir.types import N, TensorType
+from schuss.portable import global_name
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
 from schuss.signature.track import Track
@@ -147,9 +147,7 @@ def _restored(fields: dict[str, Any]) -> Signature:
 
 def _portable(value: Any) -> Any:
     """A loss or an optimizer as another process can have it: its settings, or a function found by its name."""
-    if isinstance(value, FunctionType) and getattr(sys.modules.get(value.__module__), value.__name__, None) is value:
-        return value
-    return settings_of(value)
+    return value if isinstance(value, FunctionType) and global_name(value) else settings_of(value)
 
 
 def settings_of(value: Any) -> Any:
