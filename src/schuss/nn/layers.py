@@ -27,14 +27,14 @@ class Layer(Module):
     def config(self) -> dict[str, Any]:
         """{"type": class name, setting: value, ...}, from which nn.from_config rebuilds the layer."""
         settings = {name: plain(getattr(self, name)) for name in self.settings}
-        return {"type": type(self).__name__, **settings} | _kept(self)
+        return {"type": type(self).__name__, **settings} | kept(self)
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
         return f"{type(self).__name__}({given})"
 
 
-def _kept(layer: Layer) -> dict[str, Any]:
+def kept(layer: Layer) -> dict[str, Any]:
     """The layer's frozen parameters, for its config; nothing if there are none."""
     names = frozen_names(layer)
     return {"frozen": names} if names else {}
@@ -103,7 +103,7 @@ class Linear(Layer):
             "bias": self.bias is not None,
             "dtype": self.weight.dtype,
             "init": laws.config_of(self.weight.init),
-        } | _kept(self)
+        } | kept(self)
 
     def __repr__(self) -> str:
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"
@@ -215,7 +215,7 @@ class LayerNorm(Layer):
             "elementwise_affine": self.weight is not None,
             "bias": self.bias is not None,
             "dtype": "float32" if self.weight is None else self.weight.dtype,
-        } | _kept(self)
+        } | kept(self)
 
     def __repr__(self) -> str:
         return f"LayerNorm({list(self.normalized_shape)}, eps={self.eps})"
@@ -248,7 +248,7 @@ class Embedding(Layer):
     def config(self) -> dict[str, Any]:
         sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
         dtype = self.weight.dtype
-        return {"type": type(self).__name__, **sizes, "dtype": dtype, "mode": self.mode} | _kept(self)
+        return {"type": type(self).__name__, **sizes, "dtype": dtype, "mode": self.mode} | kept(self)
 
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim})"

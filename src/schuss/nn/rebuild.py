@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schuss.errors import UsageError
-from schuss.nn import activations, layers, losses
+from schuss.nn import activations, convolution, layers, losses
 from schuss.nn import init as laws
 from schuss.nn.config import build
 from schuss.nn.layers import Layer, Sequential
@@ -23,6 +23,14 @@ LAYERS: dict[str, type[Layer]] = {
         layers.Dropout,
         layers.LayerNorm,
         layers.Embedding,
+        convolution.AdaptiveAvgPool1d,
+        convolution.AdaptiveAvgPool2d,
+        convolution.AvgPool1d,
+        convolution.AvgPool2d,
+        convolution.Conv1d,
+        convolution.Conv2d,
+        convolution.MaxPool1d,
+        convolution.MaxPool2d,
         activations.Sigmoid,
         activations.Tanh,
         activations.ReLU,

@@ -63,6 +63,16 @@ from schuss.ops.composites import (
 )
 from schuss.ops.contract import dot_general, matmul, swap_last
 from schuss.ops.conversion import cast, identity, stop_gradient
+from schuss.ops.convolve import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    max_pool1d,
+    max_pool2d,
+)
 from schuss.ops.einsums import einsum
 from schuss.ops.exponential import cos, erf, exp, expm1, log, log1p, sin
 from schuss.ops.filled import arange, full, full_like, linspace, ones, ones_like, zeros, zeros_like
@@ -80,6 +90,8 @@ __all__ = [
     "Kind",
     "Op",
     "abs",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
     "add",
     "all",
     "any",
@@ -87,12 +99,16 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "avg_pool1d",
+    "avg_pool2d",
     "binary_cross_entropy_with_logits",
     "broadcast_to",
     "cast",
     "check_index",
     "clip",
     "concatenate",
+    "conv1d",
+    "conv2d",
     "cos",
     "count",
     "cumsum",
@@ -135,6 +151,8 @@ __all__ = [
     "lookup",
     "matmul",
     "max",
+    "max_pool1d",
+    "max_pool2d",
     "maximum",
     "mean",
     "min",
