@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from schuss import ops
+from schuss.compiler.link import listing
 from schuss.compiler.schedule.text import signature
 from schuss.compiler.storage import Storage
 from schuss.exec.native.code import build
 from schuss.ir import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind, op
-from schuss.trace import trace
+from schuss.trace import hyper, trace
 
 ROWS = TensorType("float32", (N, 3))
 
@@ -46,11 +47,20 @@ def test_another_program_has_another_text(other):
     assert OTHERS[other]() != text(body)
 
 
-def test_array_constants_count_by_their_elements():
+def test_code_reads_array_constants_and_hyperparameters_when_it_runs():
+    """Their values are no part of the text, nor of the code."""
+
+    def two(values, number):
+        def f(x):
+            return x * values + hyper("rate", number, x) * hyper("other", 2.0, x)
+
+        plan = build(trace(f, [ROWS]), {}, Storage(8), None, 1).plan
+        return signature(plan), listing(plan, None, None, 1).llvm
+
     values = np.arange(3, dtype="f4")
-    same = text(lambda x: x * values.copy())
-    assert same == text(lambda x: x * values)
-    assert same != text(lambda x: x * (values + 1))
+    first, again = two(values, 0.5), two(values + 1, 1.0)
+    assert first == again
+    assert "rate" not in first[0]
 
 
 def test_a_users_own_operation_has_no_text():

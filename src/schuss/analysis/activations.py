@@ -10,7 +10,7 @@ from schuss import nn
 from schuss.analysis.forward import Forward, weights_in
 from schuss.ir.executor import Array
 from schuss.ir.executors import compiled
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.signature.inputs import PREPARING
 
 
@@ -35,7 +35,7 @@ def activations_data(model: Any, x: Any) -> list[Activation]:
     graph = forward.graph(rows)
     last: dict[str, Node] = {}
     for node in graph.nodes:
-        if node.op not in ("input", "const") and _layer(node.scope) and node.type.symbolic:
+        if node.op not in LEAVES and _layer(node.scope) and node.type.symbolic:
             last.pop(node.scope, None)
             last[node.scope] = node
     for i, result in enumerate(graph.outputs):

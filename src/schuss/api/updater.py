@@ -13,6 +13,7 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.nn.walk import frozen_names
 from schuss.optim import Optimizer, clip_grad_norm
+from schuss.optim.base import Rate, rate_at
 from schuss.train.rate import Rates
 
 
@@ -36,7 +37,7 @@ class Updater:
     UsageError for a model without parameters, or where groups of the optimizer select none of them.
     """
 
-    def __init__(self, model: Any, optimizer: Any, *, clip_norm: float | None = None, backend: str = "native") -> None:
+    def __init__(self, model: Any, optimizer: Any, *, clip_norm: Rate | None = None, backend: str = "native") -> None:
         self.model, self.clip_norm = model, clip_norm
         self._parameters = nn.named_parameters(model)
         if not self._parameters:
@@ -136,5 +137,5 @@ class Updater:
 
     def _traced(self, params: Any, grads: Any, state: Any, step: Any) -> Any:
         if self.clip_norm is not None:
-            grads = clip_grad_norm(grads, self.clip_norm)
+            grads = clip_grad_norm(grads, rate_at(self.clip_norm, step))
         return self.optimizer.update(params, grads, state, step)

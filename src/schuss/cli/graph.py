@@ -14,7 +14,7 @@ import numpy as np
 from schuss.cli.say import say
 from schuss.explanation.outline import Item, outline
 from schuss.ir.executor import Step
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 
 COLOURS = {"forward": "#dbe9ff", "backward": "#ffe3d6", "optimizer": "#e4f3dc", "metrics": "#eeeeee"}
 
@@ -156,7 +156,7 @@ def _text(graph: Graph, items: list[Item]) -> Iterator[str]:
 
 def _json(graph: Graph, items: list[Item]) -> Iterator[str]:
     number = _numbers(graph, items)
-    nodes = [_outer(node, n) for node, n in number.items() if node.op in ("input", "const")]
+    nodes = [_outer(node, n) for node, n in number.items() if node.op in LEAVES]
     nodes += [
         {
             "id": number[i.node],
@@ -183,7 +183,8 @@ def _outer(node: Node, number: int) -> dict[str, Any]:
     kept: dict[str, Any] = {"id": number, "op": node.op, "dtype": node.type.dtype, "shape": _plain(node.type.shape)}
     if node.op == "input":
         return {**kept, "name": node.attrs["name"]}
-    return {**kept, "value": node.attrs["value"].tolist()}
+    named = {"name": node.attrs["name"]} if node.op == "hyperparameter" else {}
+    return {**kept, **named, "value": node.attrs["value"].tolist()}
 
 
 def _plain(value: Any) -> Any:
@@ -232,7 +233,7 @@ def _dot(graph: Graph, items: list[Item]) -> Iterator[str]:
             yield "  }"
     for item in items:
         for source in item.node.inputs:
-            if source.op != "const":
+            if source.op not in LEAVES[1:]:
                 yield f"  n{number[source]} -> n{number[item.node]};"
     yield "}"
 

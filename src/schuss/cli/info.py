@@ -58,12 +58,13 @@ def _layers(model: Any, signature: Signature) -> list[dict[str, Any]]:
     What belongs to no layer, the model's own operations and parameters, has the name "".
     """
     from schuss import nn
+    from schuss.ir.graph import LEAVES
     from schuss.nn.forward import forward_graph, prepared_types
 
     parameters = nn.named_parameters(model)
     rows = {path: _row(path, type(layer).__name__) for path, layer in nn.named_modules(model).items() if path}
     for node in forward_graph(model, prepared_types(model, signature.inputs)).nodes:
-        if node.op not in ("input", "const"):
+        if node.op not in LEAVES:
             path, kind = layer_of(node.scope)
             rows.setdefault(path, _row(path, kind))["output"] = str(node.type)
     for name, parameter in parameters.items():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from schuss.compiler.views import is_view
-from schuss.ir.graph import Node
+from schuss.ir.graph import LEAVES, Node
 from schuss.ir.types import Shape, Sym
 from schuss.ops.registry import Kind, lookup
 
 
 def kind(node: Node) -> Kind | None:
-    """The kind of a node's op; None for inputs and constants."""
-    return None if node.op in ("input", "const") else lookup(node.op).kind
+    """The kind of a node's op; None for inputs, constants and hyperparameters."""
+    return None if node.op in LEAVES else lookup(node.op).kind
 
 
 def is_map(node: Node) -> bool:
@@ -31,7 +31,8 @@ _free: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()  # a node never chang
 
 
 def is_free(node: Node) -> bool:
-    """A scalar made of constants and counts: each kernel that needs it makes it itself, no thread waits for it."""
+    """A scalar made of constants, hyperparameters and counts: each kernel that needs it makes it itself, no thread
+    waits for it."""
     waiting = [node]
     while node not in _free:
         asked = waiting[-1]
@@ -48,7 +49,7 @@ def _is_free(node: Node) -> bool:
     """is_free, where it is known of the inputs."""
     if node.op == "const":
         return bool(node.attrs["value"].size == 1)
-    return node.op == "count" or (_made_of_inputs(node) and all(_free[i] for i in node.inputs))
+    return node.op in ("count", "hyperparameter") or (_made_of_inputs(node) and all(_free[i] for i in node.inputs))
 
 
 def _made_of_inputs(node: Node) -> bool:

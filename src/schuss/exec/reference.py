@@ -13,7 +13,7 @@ from schuss.errors import IndexRangeError, ShapeError
 from schuss.exec.checks import check_columns, checked_once, out_of_range
 from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.ir.executor import Array, Compiled, Step
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.ir.types import N, Sym, bind
 from schuss.ops.registry import Kind, lookup
 
@@ -41,7 +41,7 @@ def example_count(graph: Graph, arrays: Sequence[Array]) -> int:
 def _check_folds_of_none(graph: Graph) -> None:
     """ShapeError where a reduction over the examples has no value without any, as a maximum."""
     for node in graph.nodes:
-        op = None if node.op in ("input", "const") else lookup(node.op)
+        op = None if node.op in LEAVES else lookup(node.op)
         if op is not None and op.kind is Kind.REDUCE:
             types = [replace(i.type, shape=bind(i.type.shape, 0)) for i in node.inputs]
             try:
@@ -53,7 +53,7 @@ def _check_folds_of_none(graph: Graph) -> None:
 
 def evaluate(node: Node, args: Sequence[Array], n: int) -> Array:
     """One node's value from its inputs' values."""
-    if node.op == "const":
+    if node.op in LEAVES:
         return np.asarray(node.attrs["value"])
     attrs = {k: bind(v, n) if k == "shape" else v for k, v in node.attrs.items()}
     with np.errstate(all="ignore"):

@@ -86,7 +86,7 @@ class Explanation:
     title      the function called
     result     the name of the result
     inputs     the arguments' arrays by name
-    constants  the constants too large to be written into an expression
+    constants  the hyperparameters, and constants too large to be written into an expression
     steps      in the order of computation
     gradients  the gradient of the result with respect to each floating input
     came_from  for each of these the steps whose products add up to it

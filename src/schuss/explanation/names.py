@@ -45,7 +45,8 @@ def name_nodes(
         if node.op == "const" and node.attrs["value"].size == 1 and node.attrs["value"].ndim == 0:
             names[node] = f"{node.attrs['value'].item():.6g}"
             continue
-        name = _own_name(graph, node) or ("loss" if node is result else None)
+        name = node.attrs["name"] if node.op == "hyperparameter" else None
+        name = name or _own_name(graph, node) or ("loss" if node is result else None)
         if name is None:
             temporaries += 1
             name = f"t{temporaries}"

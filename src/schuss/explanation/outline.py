@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schuss.explanation.names import equation, expression, name_nodes, rules_of
-from schuss.ir.graph import Graph, Node, topological
+from schuss.ir.graph import LEAVES, Graph, Node, topological
 from schuss.ops.registry import lookup
 
 PARTS = ("forward", "backward", "optimizer", "metrics")
@@ -40,7 +40,7 @@ def outline(graph: Graph, loss: Node | None, gradients: dict[Node, Node]) -> lis
     forward = set(topological([loss] if loss else graph.outputs))
     parts: dict[str, list[Node]] = {part: [] for part in PARTS}
     for node in graph.nodes:
-        if node.op not in ("input", "const"):
+        if node.op not in LEAVES:
             parts[_part(node, forward)].append(node)
     last = {node.scope: i for i, node in enumerate(parts["forward"])}
     parts["forward"] = _by_layer(parts["forward"], last)
@@ -69,7 +69,7 @@ def _names(
     graph: Graph, parts: Mapping[str, list[Node]], loss: Node | None, gradients: dict[Node, Node]
 ) -> dict[Node, str]:
     """Forward nodes by layer or t1, t2, ...; gradients as d loss/d x; whatever is between as u1, u2, ..."""
-    sources = [n for n in graph.nodes if n.op in ("input", "const")]
+    sources = [n for n in graph.nodes if n.op in LEAVES]
     forward = Graph(graph.inputs, tuple(parts["forward"]) or graph.inputs)
     names = {node: name.removeprefix("param/") for node, name in name_nodes(forward, graph.outputs[0]).items()}
     if loss is not None:
@@ -78,7 +78,7 @@ def _names(
     order = [n for n in gradients if n.op == "input"] + [n for n in reversed(gradients) if n.op != "input"]
     for of in order:
         gradient = gradients[of]
-        if of in names and gradient not in names and gradient.op not in ("input", "const"):
+        if of in names and gradient not in names and gradient.op not in LEAVES:
             names[gradient] = f"d loss/d {names[of]}"
     between = 0
     for node in [*sources, *(n for part in PARTS for n in parts[part])]:
@@ -86,6 +86,8 @@ def _names(
             continue
         if node.op == "const" and node.attrs["value"].ndim == 0:
             names[node] = f"{node.attrs['value'].item():.6g}"
+        elif node.op == "hyperparameter":
+            names[node] = node.attrs["name"]
         else:
             between += 1
             names[node] = f"u{between}"
@@ -106,7 +108,7 @@ def _item(
         rules = [
             equation("loss", names[i], rule)
             for i, rule in told
-            if rule and (i in gradients if loss is not None else i.op != "const")
+            if rule and (i in gradients if loss is not None else i.op not in LEAVES[1:])
         ]
     gradient_of = of.get(node, "") if part == "backward" else ""
     return Item(node, names[node], part, node.scope, expression(node, names), tuple(rules), gradient_of)

@@ -14,7 +14,7 @@ from schuss.errors import TraceError
 from schuss.explanation.explanation import Array, Explanation, Flow, Step
 from schuss.explanation.names import equation, expression, name_nodes, rules_of
 from schuss.ir.executors import executor
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.nn.walk import model_of
 from schuss.ops.registry import Kind, lookup
 from schuss.trace import Tensor, as_tensor, made_for, noted, trace, tracing
@@ -112,8 +112,8 @@ class _Run:
         names = name_nodes(self.forward, self.loss.node, result, nodes)
         sources = self._sources(names)
         inputs = {names[n]: self.arrays[n] for n in self.forward.inputs}
-        steps = [n for n in nodes if n.op not in ("input", "const")]
-        constants = {names[n]: self.arrays[n] for n in self.forward.nodes if n.op == "const" and n.type.rank}
+        steps = [n for n in nodes if n.op not in LEAVES]
+        constants = {names[n]: self.arrays[n] for n in self.forward.nodes if _is_shown(n)}
         wrt = [t.node for t in self.targets if t.node in self.incoming]
         return Explanation(
             title,
@@ -129,7 +129,7 @@ class _Run:
     def _as_made(self) -> Sequence[Node]:
         """The nodes in the order in which the program ran, so that what a call of a layer made stands together."""
         place = {node: i for i, node in enumerate(self.made)}
-        place |= dict.fromkeys((n for n in self.forward.nodes if n.op in ("input", "const")), -1)
+        place |= dict.fromkeys((n for n in self.forward.nodes if n.op in LEAVES), -1)
         known = all(node in place for node in self.forward.nodes)
         return sorted(self.forward.nodes, key=place.__getitem__) if known else self.forward.nodes
 
@@ -146,7 +146,7 @@ class _Run:
             self._flows(node, names, rules) if incoming is not None else (),
             node.site,
             node.scope,
-            tuple(None if i.op == "const" and not i.type.rank else names[i] for i in node.inputs),
+            tuple(None if i.op == "const" and not _is_shown(i) else names[i] for i in node.inputs),
         )
 
     def _sources(self, names: dict[Node, str]) -> dict[Node, list[str]]:
@@ -176,6 +176,11 @@ class _Run:
                 )
             )
         return tuple(flows)
+
+
+def _is_shown(node: Node) -> bool:
+    """Whether a node is a value that expressions call by name: a constant too large to be written, a hyperparameter."""
+    return node.op == "hyperparameter" or (node.op == "const" and node.type.rank > 0)
 
 
 def _locals(node: Node) -> list[Tensor | None]:

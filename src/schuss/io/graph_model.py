@@ -9,7 +9,8 @@ from typing import Any
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError
 from schuss.io.budget import read_graph
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
+from schuss.ir.rewrite import with_constants
 from schuss.ir.text import to_text
 from schuss.ir.types import N, Sym, static_size
 from schuss.nn.forward import RANDOM, Types, forward_graph
@@ -85,7 +86,7 @@ class GraphModel(Module):
         for node in graph.nodes:
             if node in values:
                 continue
-            if node.op == "const":
+            if node.op in LEAVES:
                 values[node] = Tensor(node)
                 continue
             attrs = {k: _bound(v, rows) if k == "shape" else v for k, v in node.attrs.items()}
@@ -153,7 +154,8 @@ def training_text(model: Any, inputs: Types, evaluation: str, acting: bool = Fal
     if any(isinstance(m, GraphModel) and m._training is None for m in nn.named_modules(model).values()):
         return None
     try:
-        text = to_text(settled(lambda: forward_graph(model, inputs, training=True, acting=acting), lambda g: g))
+        graph = settled(lambda: forward_graph(model, inputs, training=True, acting=acting), lambda g: g)
+        text = to_text(with_constants(graph))
     except SchussError:
         return None  # a model that only computes in evaluation mode
     return SAME if text == evaluation else text

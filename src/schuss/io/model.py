@@ -23,6 +23,7 @@ from schuss.io.graph_model import GraphModel, training_graph, training_text
 from schuss.io.record import sound
 from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
 from schuss.ir.graph import Graph
+from schuss.ir.rewrite import with_constants
 from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import Types, forward, forward_graph, model_dtype, prepared_types
@@ -111,7 +112,7 @@ def save(
 
 def _forward_text(model: Any, inputs: Types, params: Mapping[str, Array], acting: bool) -> str:
     """The graph for a file. UsageError for one that load would refuse."""
-    graph = settled(lambda: forward_graph(model, inputs, acting=acting), lambda g: g)
+    graph = with_constants(settled(lambda: forward_graph(model, inputs, acting=acting), lambda g: g))
     try:
         check_graph(graph, sum(p.size for p in params.values()))
     except SchussError as error:

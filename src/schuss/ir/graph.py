@@ -14,6 +14,9 @@ from schuss.ir.types import TensorType
 
 T = TypeVar("T")
 NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
+LEAVES = ("input", "const", "hyperparameter")
+"""Kinds of node that are no operation. A hyperparameter is a scalar with a name and a value, like a constant's; but
+machine code reads the value when it runs, so that programs which differ in such values alone are one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,9 @@ class _Reader:
         elif line.take("const "):
             number, type = self._new(line), _type(line)
             self._node(line, number, "const", (), type, {"value": _array(line, type)})
+        elif line.take("hyperparameter "):
+            number, name, type = self._new(line), line.word(), _type(line)
+            self._node(line, number, "hyperparameter", (), type, {"name": name, "value": _array(line, type)})
         elif line.take("output "):
             self.names.append(line.word())
             self.outputs.append(self._old(line))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from schuss.ir.graph import Graph, Node, topological
 
@@ -27,6 +28,17 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
         rebuilt = with_inputs(node, tuple(new[i] for i in node.inputs))
         new[node] = rule(rebuilt) or rebuilt
     return Graph(graph.inputs, tuple(new[o] for o in graph.outputs), graph.output_names)
+
+
+def with_constants(graph: Graph) -> Graph:
+    """The graph with constants for its hyperparameters."""
+
+    def constant(node: Node) -> Node | None:
+        if node.op != "hyperparameter":
+            return None
+        return replace(node, op="const", attrs=MappingProxyType({"value": node.attrs["value"]}))
+
+    return rewrite(graph, constant)
 
 
 def substitute(outputs: tuple[Node, ...], mapping: Mapping[Node, Node]) -> tuple[Node, ...]:

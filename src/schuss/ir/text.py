@@ -4,6 +4,7 @@
     input %0 x float32[N,784]
     input %1 0.weight float32[128,784]
     const %2 float32[] 0.5 @0.Linear
+    hyperparameter %6 p float32[] 0.1 @1.Dropout
     %3 = transpose(%1, axes=(1, 0)) : float32[784,128] @0.Linear
     %4 = matmul(%0, %3) : float32[N,128] @0.Linear
     %5 = mul(%4, %2) : float32[N,128]  # train.py:12
@@ -67,6 +68,8 @@ def _body(node: Node, number: Mapping[Node, int]) -> str:
     if node.op == "const":
         values = ", ".join(_elements(np.asarray(node.attrs["value"])))
         return f"const {at} {node.type} {values}".rstrip()
+    if node.op == "hyperparameter":
+        return f"hyperparameter {at} {quoted(node.attrs['name'])} {node.type} {_elements(node.attrs['value'])[0]}"
     try:
         attrs = [f"{name}={_attr(value)}" for name, value in node.attrs.items()]
     except GraphError as error:

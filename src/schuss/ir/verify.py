@@ -4,7 +4,7 @@ Rules of structure, checked here:
 
     inputs      exactly the `input` nodes in use and declared, each once, names distinct; N, where an
                 input has it, is the first axis
-    constants   an array of the node's own dtype and shape, without N
+    constants   an array of the node's own dtype and shape, without N; a hyperparameter's is a scalar with a name
     order       each node follows its inputs (no cycles)
     types       dtypes are known, lengths are whole numbers >= 0 or N, and the sizes fit an address
     outputs     one distinct name each
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from schuss.errors import GraphError, SchussError
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.ir.types import DTYPES, Dim, N, TensorType, reach
 
 Infer = Callable[[Node], TensorType]
@@ -45,7 +45,7 @@ def verify(graph: Graph, infer: Infer | None = None) -> None:
         if node.op == "input":
             if node not in declared:
                 raise GraphError(f"{where(node)}: is not among the graph's inputs")
-        elif node.op == "const":
+        elif node.op in LEAVES:
             _check_const(node)
         elif infer is not None:
             check_inferred(node, infer)
@@ -53,7 +53,7 @@ def verify(graph: Graph, infer: Infer | None = None) -> None:
 
 def where(node: Node) -> str:
     """How a node is named in a message: op, type, scope and line."""
-    name = f" {node.attrs['name']!r}" if node.op == "input" and "name" in node.attrs else ""
+    name = f" {node.attrs['name']!r}" if node.op in LEAVES and "name" in node.attrs else ""
     scope = f" in {node.scope}" if node.scope else ""
     site = f" (line: {node.site})" if node.site is not None else ""
     return f"{node.op}{name} {node.type}{scope}{site}"
@@ -113,8 +113,12 @@ def _check_distinct(kind: str, names: Iterable[str]) -> None:
 
 
 def _check_const(node: Node) -> None:
-    if node.inputs or set(node.attrs) != {"value"}:
-        raise GraphError(f"{where(node)}: a constant has one attribute, its value, and no inputs")
+    named = node.op == "hyperparameter"
+    if node.inputs or set(node.attrs) != ({"name", "value"} if named else {"value"}):
+        has = "a name and a value" if named else "one attribute, its value"
+        raise GraphError(f"{where(node)}: a {node.op} has {has}, and no inputs")
+    if named and (not isinstance(node.attrs["name"], str) or not node.type.is_float or node.type.shape):
+        raise GraphError(f"{where(node)}: a hyperparameter is a floating scalar, and its name a string")
     value = node.attrs["value"]
     if not isinstance(value, np.ndarray):
         raise GraphError(f"{where(node)}: the value is a {type(value).__name__}, not an array")

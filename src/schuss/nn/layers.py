@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NoReturn
 
 from schuss import ops
@@ -14,7 +14,7 @@ from schuss.nn.holding import own_signature, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
 from schuss.nn.walk import frozen_names
-from schuss.trace import Tensor, as_tensor, notice
+from schuss.trace import Tensor, as_tensor, hyper, notice
 from schuss.trace.build import user_site
 
 
@@ -141,6 +141,7 @@ class Flatten(Layer):
 class Dropout(Layer):
     """In training each element is 0 with probability p, else x / (1 - p); otherwise y = x.
 
+    p is a number or a schedule of it (schuss.optim's, or a function of the step).
     Training is the mode a trace is made for (nn.mode): the random bits come from its key and step, with a
     stream of its own for each call. UsageError unless 0 <= p < 1.
     Source: Srivastava et al., Dropout (JMLR 2014).
@@ -148,9 +149,11 @@ class Dropout(Layer):
 
     settings = ("p",)
 
-    def __init__(self, p: float = 0.5) -> None:
-        if not 0.0 <= real(p) < 1.0:
-            raise UsageError(f"Dropout: p must be in [0, 1), got {p}")
+    def __init__(self, p: float | Callable[[Any], Any] = 0.5) -> None:
+        if isinstance(p, type):
+            raise UsageError(f"Dropout: p must be a schedule, not a class: write {p.__name__}(...) with its settings")
+        if not callable(p) and not 0.0 <= real(p) < 1.0:
+            raise UsageError(f"Dropout: p must be in [0, 1), or a schedule, got {p}")
         self.p = p
 
     def forward(self, x: Any) -> Any:
@@ -162,7 +165,11 @@ class Dropout(Layer):
         x = as_tensor(x)
         step = as_tensor(0 if now.step is None else now.step, "int64")
         u = ops.random_uniform(as_tensor(now.key), step, shape=x.shape, stream=now.next_stream())
-        return ops.where(u >= self.p, x * (1.0 / (1.0 - self.p)), 0.0)
+        p: Any = self.p
+        if callable(p):
+            notice(p)
+            p = p(step)
+        return ops.where(u >= hyper("p", p, u), x * hyper("scale", 1.0 / (1.0 - p), x), 0.0)
 
 
 class LayerNorm(Layer):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schuss import ops
-from schuss.optim.base import Optimizer, Rate, Scalar, Slots, check_not_negative, check_rate, decayed
+from schuss.optim.base import Now, Optimizer, Rate, Scalar, Slots, check_not_negative, check_rate
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Adagrad(Optimizer):
     """
 
     lr: Rate = 1e-2
-    lr_decay: float = 0.0
-    weight_decay: float = 0.0
+    lr_decay: Rate = 0.0
+    weight_decay: Rate = 0.0
     initial_accumulator_value: float = 0.0
-    eps: float = 1e-10
+    eps: Rate = 1e-10
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,10 +42,11 @@ class Adagrad(Optimizer):
     def slots(self) -> dict[str, float]:
         return {"sum": self.initial_accumulator_value}
 
-    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
-        return {"lr": lr / ((t - 1.0) * self.lr_decay + 1.0) if self.lr_decay else lr}
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        lr = now.lr / ((t - 1.0) * now.lr_decay + 1.0) if self.lr_decay else now.lr
+        return {"lr": lr, "eps": now.eps, "weight_decay": now.weight_decay}
 
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        g = decayed(g, w, self.weight_decay)
+        g = g + w * k["weight_decay"] if self.weight_decay else g
         v = s["sum"] + g * g
-        return w - g * k["lr"] / (ops.sqrt(v) + self.eps), {"sum": v}
+        return w - g * k["lr"] / (ops.sqrt(v) + k["eps"]), {"sum": v}

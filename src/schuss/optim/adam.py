@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from schuss import ops
 from schuss.optim.base import (
+    Now,
     Optimizer,
     Rate,
     Scalar,
@@ -14,16 +15,15 @@ from schuss.optim.base import (
     check_betas,
     check_not_negative,
     check_rate,
-    decayed,
 )
 
-Betas = tuple[float, float]
+Betas = tuple[Rate, Rate]
 
 
-def _moments(g: Any, s: Slots, betas: Betas) -> tuple[Any, Any]:
+def _moments(g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Any]:
     """m = b1*m + (1-b1)*g and v = b2*v + (1-b2)*g*g."""
-    m = s["exp_avg"] + (g - s["exp_avg"]) * (1.0 - betas[0])
-    v = s["exp_avg_sq"] * betas[1] + g * g * (1.0 - betas[1])
+    m = s["exp_avg"] + (g - s["exp_avg"]) * k["1-b1"]
+    v = s["exp_avg_sq"] * k["b2"] + g * g * k["1-b2"]
     return m, v
 
 
@@ -44,8 +44,8 @@ class Adam(Optimizer):
 
     lr: Rate = 1e-3
     betas: Betas = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
+    eps: Rate = 1e-8
+    weight_decay: Rate = 0.0
 
     slot_names: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
 
@@ -58,13 +58,15 @@ class Adam(Optimizer):
     def slots(self) -> dict[str, float]:
         return dict.fromkeys(self.slot_names, 0.0)
 
-    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
-        b1, b2 = self.betas
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        b1, b2 = now.betas
         root = ops.sqrt(1.0 - ops.pow(b2, t))
-        return {"a": root / (1.0 - ops.pow(b1, t)) * lr, "e": root * self.eps}
+        of_moments = {"1-b1": 1.0 - b1, "b2": b2, "1-b2": 1.0 - b2, "weight_decay": now.weight_decay}
+        return {"a": root / (1.0 - ops.pow(b1, t)) * now.lr, "e": root * now.eps, **of_moments}
 
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        m, v = _moments(decayed(g, w, self.weight_decay), s, self.betas)
+        g = g + w * k["weight_decay"] if self.weight_decay else g
+        m, v = _moments(g, s, k)
         return w - m * k["a"] / (ops.sqrt(v) + k["e"]), {"exp_avg": m, "exp_avg_sq": v}
 
 
@@ -76,13 +78,13 @@ class AdamW(Adam):
     Source: Loshchilov and Hutter, Decoupled weight decay regularization (ICLR 2019).
     """
 
-    weight_decay: float = 1e-2
+    weight_decay: Rate = 1e-2
 
-    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
-        return {**super().scalars(t, lr, shared), "keep": 1.0 - lr * self.weight_decay}
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        return {**super().scalars(t, now, shared), "keep": 1.0 - now.lr * now.weight_decay}
 
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        m, v = _moments(g, s, self.betas)
+        m, v = _moments(g, s, k)
         kept = w * k["keep"] if self.weight_decay else w
         return kept - m * k["a"] / (ops.sqrt(v) + k["e"]), {"exp_avg": m, "exp_avg_sq": v}
 
@@ -101,7 +103,7 @@ class NAdam(Adam):
     """
 
     lr: Rate = 2e-3
-    momentum_decay: float = 4e-3
+    momentum_decay: Rate = 4e-3
 
     shared_scalars: ClassVar[tuple[str, ...]] = ("mu_product",)
 
@@ -109,23 +111,17 @@ class NAdam(Adam):
         super().__post_init__()
         check_not_negative("NAdam", momentum_decay=self.momentum_decay)
 
-    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
-        mu = self._mu(t)
-        mu_next = self._mu(t + 1.0)
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        mu, mu_next = (now.betas[0] * (1.0 - 0.5 * ops.pow(0.96, at * now.momentum_decay)) for at in (t, t + 1.0))
         product = shared["mu_product"] * mu
         shared["mu_product"] = product
-        root = ops.sqrt(1.0 - ops.pow(self.betas[1], t))
+        base = super().scalars(t, now, shared)
+        root = ops.sqrt(1.0 - ops.pow(now.betas[1], t))
         ahead = 1.0 - product * mu_next
-        return {
-            "a": root * (1.0 - mu) / (1.0 - product) * lr,
-            "b": root * mu_next / ahead * lr,
-            "e": root * self.eps,
-        }
-
-    def _mu(self, t: Any) -> Any:
-        return self.betas[0] * (1.0 - 0.5 * ops.pow(0.96, t * self.momentum_decay))
+        a, b = root * (1.0 - mu) / (1.0 - product) * now.lr, root * mu_next / ahead * now.lr
+        return {**base, "a": a, "b": b}
 
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        g = decayed(g, w, self.weight_decay)
-        m, v = _moments(g, s, self.betas)
+        g = g + w * k["weight_decay"] if self.weight_decay else g
+        m, v = _moments(g, s, k)
         return w - (g * k["a"] + m * k["b"]) / (ops.sqrt(v) + k["e"]), {"exp_avg": m, "exp_avg_sq": v}

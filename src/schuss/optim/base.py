@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, Self, TypeGuard
 
 import numpy as np
@@ -16,14 +17,16 @@ from schuss.nn.config import Configured, real
 from schuss.nn.module import Module
 from schuss.nn.parameter import Parameter
 from schuss.optim.groups import Group, as_group, resolve, split
-from schuss.trace import notice, tracing
+from schuss.trace import hyper, notice, scope, tracing
 
 Array = NDArray[Any]
 Scalar = Any
 """A Python number, or a scalar tensor."""
 Rate = float | Callable[[Any], Any]
-"""A learning rate: a number, or a schedule: step (int64 scalar tensor, from 0) -> float64 scalar tensor."""
+"""A number, or a schedule of it: step (int64 scalar tensor, from 0) -> float64 scalar tensor."""
 Slots = dict[str, Any]
+Now = Any
+"""An optimizer's numbers in a step, as attributes: now.lr, now.betas[0]."""
 LR_FACTOR, LR_HELD = "lr_factor", "lr_held"
 STEERING = {LR_FACTOR: 1.0, LR_HELD: 0.0}
 """Scalars of the state through which a run's rate is steered, with their first values: lr * lr_factor + lr_held."""
@@ -50,6 +53,10 @@ class Optimizer(Configured):
     A subclass names its slots, works out the step's scalars once for all parameters (`scalars`, in float64)
     and updates one parameter (`one`). Formulas and defaults are PyTorch's; g is the gradient, w the
     parameter, t the step counted from 1.
+
+    Every setting that is a number may be a schedule. Numbers and schedules alike are inputs of the compiled step
+    (`now`), so that a search over them compiles once. The settings themselves, as self.weight_decay, decide what is
+    computed at all: a weight decay or momentum of 0 is left out.
 
     groups are parameters with settings of their own (schuss.optim.Group). Scalars of the state are kept for each: those
     of the parameters in no group under their plain names, those of a group with its name, as lr_factor/body.
@@ -93,12 +100,15 @@ class Optimizer(Configured):
         """The names of the arrays kept for each parameter, with their first value."""
         return {}
 
-    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
-        """Coefficients of this step, in float64; may replace entries of `shared`, the global state."""
-        return {"lr": lr}
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        """Coefficients of this step, in float64; may replace entries of `shared`, the global state.
+
+        now: the settings that are numbers, as they are in this step: now.lr, now.weight_decay, now.betas[0]
+        """
+        return {"lr": now.lr}
 
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        """The new parameter and its new slots."""
+        """The new parameter and its new slots. k: the coefficients, in the parameter's dtype."""
         raise NotImplementedError
 
     # -- groups ------------------------------------------------------------------------------------------
@@ -192,16 +202,27 @@ class Optimizer(Configured):
         the new state."""
         named = {name: _own(name, apart) if apart else scalar_name(name, key) for name in self.shared_scalars}
         shared = {name: _given(state, stored, "state") for name, stored in named.items()}
-        lr = rate_at(self.lr, step)
+        now = self.now(key, step)
         factor, held = (state.get(scalar_name(name, key)) for name in (LR_FACTOR, LR_HELD))
         if factor is not None:
-            lr = factor * (lr if isinstance(lr, (int, float)) else ops.cast(lr, dtype="float64"))
+            now.lr = factor * now.lr
         if held is not None:
-            lr = lr + held
+            now.lr = now.lr + held
         t = ops.cast(step, dtype="float64") + 1.0
-        scalars = self.scalars(t - state[f"{MISSED}/{apart}"] if apart else t, lr, shared)
+        scalars = self.scalars(t - state[f"{MISSED}/{apart}"] if apart else t, now, shared)
         new.update({stored: shared[name] for name, stored in named.items()})
         return scalars
+
+    def now(self, key: str, step: Any) -> Now:
+        """The settings as they are in a step: numbers as float64 scalars. key: the group's, which their names carry."""
+
+        def at(name: str, value: Any) -> Any:
+            if isinstance(value, (tuple, list)):
+                return tuple(at(f"{name}[{i}]", v) for i, v in enumerate(value))
+            return value_at(scalar_name(name, key), value, step) if is_number(value) else value
+
+        names = (f.name for f in fields(self) if f.name != "groups")
+        return SimpleNamespace(**{name: at(name, getattr(self, name)) for name in names})
 
     def config(self) -> dict[str, Any]:
         """{"type": class name, field: value, ...}, fit for JSON; groups only if there are some."""
@@ -246,52 +267,63 @@ def _given(values: Mapping[str, Any], name: str, what: str) -> Any:
 
 
 def rate_at(lr: Rate, step: Any) -> Scalar:
-    """The learning rate at a step: the number, or the schedule's value."""
+    """The number, or the schedule's value at a step."""
     if not callable(lr):
         return lr
     notice(lr)
     return lr(step)
 
 
-def cast_scalar(value: Scalar, dtype: str) -> Scalar:
-    """A coefficient in the parameter's dtype; Python numbers take the dtype they meet."""
-    return value if isinstance(value, (int, float)) else ops.cast(value, dtype=dtype)
+def is_number(value: Any) -> bool:
+    """Whether a setting is a number or a schedule of it: not a flag, a text or None."""
+    return callable(value) or not math.isnan(real(value))
+
+
+def value_at(name: str, value: Rate, step: Any) -> Scalar:
+    """A hyperparameter at a step, a float64 scalar: an input of the compiled step, or the schedule's value."""
+    if callable(value):
+        with scope(name):
+            value = rate_at(value, step)
+        return value if isinstance(value, (int, float)) else ops.cast(value, dtype="float64")
+    return hyper(name, value, ops.cast(step, dtype="float64"))
 
 
 def _cast_all(scalars: Mapping[str, Scalar], dtype: str) -> dict[str, Scalar]:
-    return {name: cast_scalar(value, dtype) for name, value in scalars.items()}
-
-
-def decayed(g: Any, w: Any, weight_decay: float) -> Any:
-    """g + weight_decay * w: the gradient of an L2 penalty added."""
-    return g + w * weight_decay if weight_decay else g
+    """Coefficients in the parameter's dtype; Python numbers take the dtype they meet."""
+    return {n: v if isinstance(v, (int, float)) else ops.cast(v, dtype=dtype) for n, v in scalars.items()}
 
 
 # -- checks --------------------------------------------------------------------------------------------
 
 
+def is_schedule(owner: str, name: str, value: Any) -> bool:
+    """Whether a setting is a schedule. UsageError for the class of one."""
+    if isinstance(value, type):
+        wanted = f"write {value.__name__}(...) with its settings"
+        raise UsageError(f"{owner}: {name} must be a schedule, not a class: {wanted}")
+    return callable(value)
+
+
 def check_rate(owner: str, lr: Any) -> None:
     """UsageError unless the learning rate is a positive number or a schedule."""
-    if isinstance(lr, type):
-        raise UsageError(f"{owner}: lr must be a schedule, not a class: write {lr.__name__}(...) with its settings")
-    if callable(lr):
+    if is_schedule(owner, "lr", lr):
         return
     if not 0.0 < real(lr) < math.inf:
         mend = "; to keep parameters as they are, freeze them: part.requires_grad_(False)" if real(lr) == 0 else ""
         raise UsageError(f"{owner}: lr must be a positive number or a schedule, got {lr!r}{mend}")
 
 
-def check_not_negative(owner: str, **values: float) -> None:
-    """UsageError unless each value is a finite number of at least 0."""
+def check_not_negative(owner: str, **values: Rate) -> None:
+    """UsageError unless each value is a finite number of at least 0, or a schedule."""
     for name, value in values.items():
-        if not 0.0 <= real(value) < math.inf:
+        if not is_schedule(owner, name, value) and not 0.0 <= real(value) < math.inf:
             raise UsageError(f"{owner}: {name} must not be negative, got {value!r}")
 
 
-def check_fraction(owner: str, **values: float) -> None:
-    """UsageError unless each value is in [0, 1)."""
+def check_fraction(owner: str, **values: Rate) -> None:
+    """UsageError unless each value is in [0, 1), or a schedule."""
     for name, value in values.items():
-        if not 0.0 <= real(value) < 1.0:
+        if not is_schedule(owner, name, value) and not 0.0 <= real(value) < 1.0:
             raise UsageError(f"{owner}: {name} must be in [0, 1), got {value!r}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from schuss import ops
 from schuss.errors import UsageError
 from schuss.nn.config import real
+from schuss.trace import hyper, node_of
 
 
 def global_norm(grads: Mapping[str, Any]) -> Any:
@@ -20,13 +21,14 @@ def global_norm(grads: Mapping[str, Any]) -> Any:
     return ops.sqrt(reduce(ops.add, squares))
 
 
-def clip_grad_norm(grads: Mapping[str, Any], max_norm: float, eps: float = 1e-6) -> dict[str, Any]:
+def clip_grad_norm(grads: Mapping[str, Any], max_norm: Any, eps: float = 1e-6) -> dict[str, Any]:
     """All gradients times min(1, max_norm / (norm + eps)), norm being that of all of them together.
 
-    As PyTorch's clip_grad_norm_. UsageError unless max_norm > 0.
-    Source: Pascanu, Mikolov and Bengio (ICML 2013).
+    As PyTorch's clip_grad_norm_. max_norm: a number, or a scalar tensor, as a schedule gives it for a step.
+    UsageError unless max_norm > 0. Source: Pascanu, Mikolov and Bengio (ICML 2013).
     """
-    if not 0.0 < real(max_norm) < math.inf:
+    if node_of(max_norm) is None and not 0.0 < real(max_norm) < math.inf:
         raise UsageError(f"clip_grad_norm: max_norm must be positive, got {max_norm!r}")
-    factor = ops.minimum(max_norm / (global_norm(grads) + eps), 1.0)
+    norm = global_norm(grads) + eps
+    factor = ops.minimum(hyper("max_norm", max_norm, norm) / norm, 1.0)
     return {name: g * factor for name, g in grads.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schuss import ops
-from schuss.optim.base import Optimizer, Rate, Scalar, Slots, check_betas, check_not_negative, check_rate
+from schuss.optim.base import Now, Optimizer, Rate, Scalar, Slots, check_betas, check_not_negative, check_rate
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Lion(Optimizer):
     """
 
     lr: Rate = 1e-4
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.0
+    betas: tuple[Rate, Rate] = (0.9, 0.99)
+    weight_decay: Rate = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,12 +34,12 @@ class Lion(Optimizer):
     def slots(self) -> dict[str, float]:
         return {"exp_avg": 0.0}
 
-    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
-        return {"lr": lr, "keep": 1.0 - lr * self.weight_decay}
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        b1, b2 = now.betas
+        return {"lr": now.lr, "keep": 1.0 - now.lr * now.weight_decay, "b1": b1, "1-b1": 1.0 - b1, "1-b2": 1.0 - b2}
 
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        b1, b2 = self.betas
         m = s["exp_avg"]
-        direction = ops.sign(m * b1 + g * (1.0 - b1))
+        direction = ops.sign(m * k["b1"] + g * k["1-b1"])
         kept = w * k["keep"] if self.weight_decay else w
-        return kept - direction * k["lr"], {"exp_avg": m + (g - m) * (1.0 - b2)}
+        return kept - direction * k["lr"], {"exp_avg": m + (g - m) * k["1-b2"]}

@@ -10,6 +10,7 @@ from typing import Any
 from schuss.errors import UsageError
 from schuss.optim.base import Rate, check_not_negative, check_rate, rate_at
 from schuss.optim.schedules import Schedule
+from schuss.trace import hyper
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class ReduceLROnPlateau(Schedule):
         return rate_at(self.lr, step) if callable(self.lr) else super().__call__(step)
 
     def at(self, t: Any) -> Any:
-        return t * 0.0 + self.lr
+        return t * 0.0 + hyper("lr", self.lr, t)
 
     def check(self, columns: Collection[str]) -> None:
         if self.metric is not None and self.metric not in columns:

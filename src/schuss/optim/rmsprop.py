@@ -7,6 +7,7 @@ from typing import Any
 
 from schuss import ops
 from schuss.optim.base import (
+    Now,
     Optimizer,
     Rate,
     Scalar,
@@ -14,7 +15,6 @@ from schuss.optim.base import (
     check_fraction,
     check_not_negative,
     check_rate,
-    decayed,
 )
 
 
@@ -35,10 +35,10 @@ class RMSprop(Optimizer):
     """
 
     lr: Rate = 1e-2
-    alpha: float = 0.99
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    momentum: float = 0.0
+    alpha: Rate = 0.99
+    eps: Rate = 1e-8
+    weight_decay: Rate = 0.0
+    momentum: Rate = 0.0
     centered: bool = False
 
     def __post_init__(self) -> None:
@@ -48,17 +48,21 @@ class RMSprop(Optimizer):
         check_not_negative("RMSprop", eps=self.eps, weight_decay=self.weight_decay)
 
     def slots(self) -> dict[str, float]:
-        used = {"square_avg": True, "grad_avg": self.centered, "momentum_buffer": self.momentum > 0}
+        used = {"square_avg": True, "grad_avg": self.centered, "momentum_buffer": bool(self.momentum)}
         return {name: 0.0 for name, use in used.items() if use}
 
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        decay = {"alpha": now.alpha, "1-alpha": 1.0 - now.alpha, "weight_decay": now.weight_decay}
+        return {"lr": now.lr, "eps": now.eps, "momentum": now.momentum, **decay}
+
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        g = decayed(g, w, self.weight_decay)
-        v = s["square_avg"] * self.alpha + g * g * (1.0 - self.alpha)
+        g = g + w * k["weight_decay"] if self.weight_decay else g
+        v = s["square_avg"] * k["alpha"] + g * g * k["1-alpha"]
         new = {"square_avg": v}
         if self.centered:
-            a = new["grad_avg"] = s["grad_avg"] + (g - s["grad_avg"]) * (1.0 - self.alpha)
+            a = new["grad_avg"] = s["grad_avg"] + (g - s["grad_avg"]) * k["1-alpha"]
             v = ops.maximum(v - a * a, 0.0)
-        d = g / (ops.sqrt(v) + self.eps)
+        d = g / (ops.sqrt(v) + k["eps"])
         if self.momentum:
-            d = new["momentum_buffer"] = s["momentum_buffer"] * self.momentum + d
+            d = new["momentum_buffer"] = s["momentum_buffer"] * k["momentum"] + d
         return w - d * k["lr"], new

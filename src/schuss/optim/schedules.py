@@ -1,6 +1,7 @@
-"""Learning rate schedules: functions of the step (int64, from 0) to the rate (float64), in graph code.
+"""Schedules of learning rates and of other numbers: functions of the step (int64, from 0) to float64, in graph code.
 
-Called with a tensor they give a tensor, with a whole number a number: plot [s(i) for i in range(n)].
+Their settings are inputs of the compiled step, as all hyperparameters are (schuss.trace.hyper). Called with a tensor
+they give a tensor, with a whole number a number: plot [s(i) for i in range(n)].
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 from schuss import ops
 from schuss.errors import UsageError
 from schuss.nn.config import Configured, real
-from schuss.optim.base import Rate, check_rate, rate_at
+from schuss.optim.base import Rate, check_rate, value_at
+from schuss.trace import hyper
 
 
 class Schedule(Configured):
@@ -80,7 +82,7 @@ class Constant(Schedule):
         _number_rate("Constant", self.lr)
 
     def at(self, t: Any) -> Any:
-        return t * 0.0 + self.lr
+        return t * 0.0 + hyper("lr", self.lr, t)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class Step(Schedule):
         _in_unit("Step", gamma=self.gamma)
 
     def at(self, t: Any) -> Any:
-        return ops.pow(self.gamma, ops.floor(t / self.step_size)) * self.lr
+        passed = ops.floor(t / hyper("step_size", self.step_size, t))
+        return ops.pow(hyper("gamma", self.gamma, t), passed) * hyper("lr", self.lr, t)
 
 
 @dataclass(frozen=True)
@@ -119,9 +122,10 @@ class MultiStep(Schedule):
 
     def at(self, t: Any) -> Any:
         passed = t * 0.0
-        for step in self.milestones:
-            passed = passed + ops.cast(ops.greater_equal(t, float(step)), dtype="float64")
-        return ops.pow(self.gamma, passed) * self.lr
+        for i, step in enumerate(self.milestones):
+            milestone = hyper(f"milestones[{i}]", float(step), t)
+            passed = passed + ops.cast(ops.greater_equal(t, milestone), dtype="float64")
+        return ops.pow(hyper("gamma", self.gamma, t), passed) * hyper("lr", self.lr, t)
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ class Exponential(Schedule):
         _in_unit("Exponential", gamma=self.gamma)
 
     def at(self, t: Any) -> Any:
-        return ops.pow(self.gamma, t) * self.lr
+        return ops.pow(hyper("gamma", self.gamma, t), t) * hyper("lr", self.lr, t)
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,8 @@ class Cosine(Schedule):
         return None if self.min_lr else self.steps
 
     def at(self, t: Any) -> Any:
-        return _cosine(self.lr, self.min_lr, ops.minimum(t / self.steps, 1.0))
+        done = ops.minimum(t / hyper("steps", self.steps, t), 1.0)
+        return _cosine(hyper("lr", self.lr, t), hyper("min_lr", self.min_lr, t), done)
 
 
 @dataclass(frozen=True)
@@ -185,20 +190,23 @@ class CosineWarmRestarts(Schedule):
             raise UsageError(f"CosineWarmRestarts: min_lr must be between 0 and lr, got {self.min_lr!r}")
 
     def at(self, t: Any) -> Any:
+        lr, min_lr, steps = (hyper(name, getattr(self, name), t) for name in ("lr", "min_lr", "steps"))
         if self.multiplier == 1:
-            return _cosine(self.lr, self.min_lr, t / self.steps - ops.floor(t / self.steps))
+            return _cosine(lr, min_lr, t / steps - ops.floor(t / steps))
         grow = self.multiplier - 1.0
-        guess = ops.floor(ops.log(t * (grow / self.steps) + 1.0) / math.log(self.multiplier))  # one off by rounding
+        per_step, logarithm = hyper("grow", grow / self.steps, t), hyper("log", math.log(self.multiplier), t)
+        guess = ops.floor(ops.log(t * per_step + 1.0) / logarithm)  # one off by rounding
         cycle = guess + 1.0
         for _ in range(2):
             cycle = ops.where(ops.less(t, self._start(cycle)), cycle - 1.0, cycle)
         start = self._start(cycle)
-        return _cosine(self.lr, self.min_lr, (t - start) / (self._start(cycle + 1.0) - start))
+        return _cosine(lr, min_lr, (t - start) / (self._start(cycle + 1.0) - start))
 
     def _start(self, cycle: Any) -> Any:
         """The step at which a cycle begins, a whole number."""
-        grown = ops.floor(ops.pow(float(self.multiplier), cycle) + 0.5)
-        return (grown - 1.0) * (self.steps / (self.multiplier - 1.0))
+        multiplier = hyper("multiplier", float(self.multiplier), cycle)
+        grown = ops.floor(ops.pow(multiplier, cycle) + 0.5)
+        return (grown - 1.0) * hyper("first", self.steps / (self.multiplier - 1.0), cycle)
 
 
 @dataclass(frozen=True)
@@ -228,14 +236,15 @@ class OneCycle(Schedule):
         return self.steps
 
     def at(self, t: Any) -> Any:
-        low = self.max_lr / self.div_factor
+        first = self.max_lr / self.div_factor
         top = self.pct_start * self.steps - 1.0  # below 0 for few steps: no rise
-        span = self.steps * (1.0 - self.pct_start) or 1.0
-        fallen = ops.clip((t - top) / span, low=0.0, high=1.0)
-        fall = _cosine(self.max_lr, low / self.final_div_factor, fallen)
+        span = hyper("span", self.steps * (1.0 - self.pct_start) or 1.0, t)
+        low, max_lr = hyper("low", first, t), hyper("max_lr", self.max_lr, t)
+        end, turn = hyper("end", first / self.final_div_factor, t), hyper("top", top, t)
+        fall = _cosine(max_lr, end, ops.clip((t - turn) / span, low=0.0, high=1.0))
         if top <= 0.0:
             return fall
-        return ops.where(ops.less_equal(t, top), _cosine(low, self.max_lr, t / top), fall)
+        return ops.where(ops.less_equal(t, turn), _cosine(low, max_lr, t / turn), fall)
 
 
 @dataclass(frozen=True)
@@ -263,9 +272,9 @@ class Warmup(Schedule):
         return self.steps + int(getattr(self.inner, "rise", 0))
 
     def at(self, t: Any) -> Any:
-        since = ops.cast(ops.maximum(t - float(self.steps), 0.0), dtype="int64")
-        part = ops.minimum((t + 1.0) / (self.steps + 1.0), 1.0)
-        return part * rate_at(self.inner, since)
+        since = ops.cast(ops.maximum(t - hyper("steps", float(self.steps), t), 0.0), dtype="int64")
+        part = ops.minimum((t + 1.0) / hyper("rise", self.steps + 1.0, t), 1.0)
+        return part * value_at("inner", self.inner, since)
 
     def check(self, columns: Collection[str]) -> None:
         if isinstance(self.inner, Schedule):

@@ -8,6 +8,7 @@ from typing import Any
 from schuss import ops
 from schuss.errors import UsageError
 from schuss.optim.base import (
+    Now,
     Optimizer,
     Rate,
     Scalar,
@@ -15,7 +16,6 @@ from schuss.optim.base import (
     check_fraction,
     check_not_negative,
     check_rate,
-    decayed,
 )
 
 
@@ -33,9 +33,9 @@ class SGD(Optimizer):
     """
 
     lr: Rate = 1e-3
-    momentum: float = 0.0
-    dampening: float = 0.0
-    weight_decay: float = 0.0
+    momentum: Rate = 0.0
+    dampening: Rate = 0.0
+    weight_decay: Rate = 0.0
     nesterov: bool = False
 
     def __post_init__(self) -> None:
@@ -49,16 +49,16 @@ class SGD(Optimizer):
     def slots(self) -> dict[str, float]:
         return {"momentum_buffer": 0.0} if self.momentum else {}
 
-    def scalars(self, t: Any, lr: Scalar, shared: Slots) -> dict[str, Scalar]:
-        if not self.momentum or not self.dampening:
-            return {"lr": lr}
+    def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
+        scalars = {"lr": now.lr, "momentum": now.momentum, "weight_decay": now.weight_decay}
         # The buffer starts at 0, so taking all of g at the first step makes it g.
-        return {"lr": lr, "taken": ops.where(ops.equal(t, 1.0), 1.0, 1.0 - self.dampening + t * 0.0)}
+        taken = ops.where(ops.equal(t, 1.0), 1.0, 1.0 - now.dampening + t * 0.0) if self.dampening else 1.0
+        return {**scalars, "taken": taken}
 
     def one(self, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
-        g = decayed(g, w, self.weight_decay)
+        g = g + w * k["weight_decay"] if self.weight_decay else g
         if not self.momentum:
             return w - g * k["lr"], {}
-        buffer = s["momentum_buffer"] * self.momentum + (g * k["taken"] if self.dampening else g)
-        direction = g + buffer * self.momentum if self.nesterov else buffer
+        buffer = s["momentum_buffer"] * k["momentum"] + (g * k["taken"] if self.dampening else g)
+        direction = g + buffer * k["momentum"] if self.nesterov else buffer
         return w - direction * k["lr"], {"momentum_buffer": buffer}

@@ -140,6 +140,14 @@ def constant(value: Any, dtype: str | None = None) -> Node:
     return Node("const", (), TensorType(dtype, array.shape), MappingProxyType({"value": array}), None, _scope.get())
 
 
+def hyperparameter(name: str, value: float, dtype: str) -> Node:
+    """A hyperparameter's node; see schuss.trace.hyper."""
+    array = np.array(value, dtype=dtype)
+    array.flags.writeable = False
+    attrs = MappingProxyType({"name": name, "value": array})
+    return Node("hyperparameter", (), TensorType(dtype, ()), attrs, None, _scope.get())
+
+
 def apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
     """The node of an op applied to nodes, arrays and Python numbers. Errors name the user's line."""
     try:

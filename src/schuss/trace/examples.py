@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schuss.errors import ShapeError
-from schuss.ir.graph import Node, Site
+from schuss.ir.graph import LEAVES, Node, Site
 from schuss.ir.types import N, TensorType
 from schuss.ops.infer import show
 
@@ -107,7 +107,7 @@ def _check_predictions(
     if len({_origin(x, frozenset(), PARTS) for x in (*columns, *rows)}) == 1:
         return
     of_columns, of_rows = (frozenset().union(*map(_sources, some)) for some in (columns, rows))
-    given = any(s in _predicted or s.op in ("input", "const") for s in of_columns)  # and their axis of 1 not written
+    given = any(s in _predicted or s.op in LEAVES for s in of_columns)  # and their axis of 1 not written
     if given and any(s in _predicted for s in of_columns | of_rows):
         shapes = " against ".join(show(x.type.shape) for x in nodes if x.type.rank)
         _tell(f"{name}: {shapes} is {show(result.shape)}, every example with every other", user_site)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import numpy as np
 
 from schuss.errors import TraceError
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.trace.build import noticing
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ def _compare(first: Graph, second: Graph) -> None:
     again: dict[Node, int] = {}
     for i, (a, b) in enumerate(zip(first.nodes, second.nodes, strict=False)):
         number[a], again[b] = i, i
-        if a.op == b.op == "const" and a.type == b.type and not _same_bits(a.attrs["value"], b.attrs["value"]):
+        valued = "value" in a.attrs and a.op == b.op and a.op in LEAVES
+        if valued and a.type == b.type and not _same_bits(a.attrs["value"], b.attrs["value"]):
             _refuse_constant(first, a)
         if not _alike(a, b, number, again):
             _refuse_graph(a if a.site is not None else b)

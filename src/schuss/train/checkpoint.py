@@ -52,7 +52,7 @@ class Checkpoint:
         """Write the trainer's last snapshot. OSError if it cannot be written; an old checkpoint stays."""
         position, curve = asdict(trainer.position), trainer.curve.columns()
         meta = {"schuss": __version__, "settings": self.settings, "position": position, "curve": curve,
-                "step": self._computed(trainer)}  # fmt: skip
+                "computes": self._computed(trainer)}  # fmt: skip
         write_tensors(self.path, trainer.snapshot(), meta)
         self._written = time.monotonic()
 
@@ -113,7 +113,8 @@ class Checkpoint:
         if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
         # Functions of the user's own are compared by what they compute. Another version may compute the same otherwise.
-        if meta.get("schuss") == __version__ and meta.get("step") != self._computed(trainer):
+        same = meta.get("schuss") == __version__ and "computes" in meta
+        if same and meta["computes"] != self._computed(trainer):
             raise UsageError(
                 f"cannot resume {self.path}: the model, the loss, a metric, the optimizer or its schedule computes "
                 f"something else than in the run that was stopped; {self._mend}"

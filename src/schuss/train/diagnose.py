@@ -9,7 +9,7 @@ import numpy as np
 from schuss.errors import NonFiniteError
 from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array, Loop, Step
-from schuss.ir.graph import Node
+from schuss.ir.graph import LEAVES, Node
 
 LARGE = 1e3  # from here on data should be scaled
 
@@ -78,7 +78,7 @@ def _is_quantity(step: Step, name: str, column: Array) -> bool:
 def _culprit(step: Step, given: Mapping[str, Array]) -> Node | None:
     values = run_graph(step.graph, [given[name] for name in step.graph.input_names])
     for node in step.graph.nodes:
-        made = node.op not in ("input", "const") and node.type.is_float
+        made = node.op not in LEAVES and node.type.is_float
         if not made or np.isfinite(values[node]).all():
             continue
         if all(np.isfinite(values[i]).all() for i in node.inputs if i.type.is_float):

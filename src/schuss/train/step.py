@@ -23,7 +23,7 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.holding import inert
 from schuss.nn.loss import COMPUTED, shown, weighted
 from schuss.optim import Optimizer, clip_grad_norm
-from schuss.optim.base import counts_own_steps
+from schuss.optim.base import Rate, counts_own_steps, rate_at
 from schuss.signature import Input
 from schuss.signature.form import ALONE, Form
 from schuss.signature.inputs import as_inputs, handed_over
@@ -52,7 +52,7 @@ class Task:
     inputs: tuple[Input, ...]
     target: TensorType
     weighted: bool = False
-    clip_norm: float | None = None
+    clip_norm: Rate | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
     target_scale: float | None = None
@@ -205,7 +205,7 @@ def training(task: Task) -> Training:
     notice(task.optimizer)
     with building(), scope("optimizer"):
         if task.clip_norm is not None:
-            grads = clip_grad_norm(grads, task.clip_norm)
+            grads = clip_grad_norm(grads, rate_at(task.clip_norm, step))
         new_params, new_state = task.optimizer.update(learned, grads, kept, step)
     _check_update(learned, new_params, kept, new_state)
     outputs = {"loss": loss, **sums}

@@ -29,6 +29,7 @@ class Body:
     terms: list[Term] = field(default_factory=list)
     operands: dict[Node, int] = field(default_factory=dict)  # number of the term that reads a value
     indices: dict[Node, list[int]] = field(default_factory=dict)  # terms of a node that depends on its place
+    scalars: dict[Node, Value] = field(default_factory=dict)  # free ones, made where the kernel begins
 
     def __post_init__(self) -> None:
         inside = set(self.maps) | self.given
@@ -46,7 +47,9 @@ class Body:
 
     def read(self, node: Node) -> None:
         """Make sure there is a term for a value in memory."""
-        if node not in self.operands and not is_free(base_of(node)) and not self._immediate(node):
+        if is_free(base_of(node)):
+            self._make(base_of(node))
+        elif node not in self.operands and not self._immediate(node):
             self.operands[node] = self._add(self.kernel.read(node, self.rank))
 
     def _add(self, term: Term) -> int:
@@ -79,11 +82,10 @@ class Body:
     def evaluate(self, k: Lanes, given: Mapping[Node, Value], loaded: Sequence[Value]) -> dict[Node, Value]:
         """Every map's value at this place, from the terms' values."""
         values = dict(given)
-        free: dict[Node, Value] = {}
 
         def value(operand: Node, reader: Node) -> Value:
             if is_free(base_of(operand)):
-                return self._free(k, base_of(operand), free)
+                return self._free(k, base_of(operand))
             if operand in values and operand.type.shape == reader.type.shape:
                 return values[operand]
             if operand in self.operands:
@@ -100,12 +102,14 @@ class Body:
                 values[node] = emit(k, node, [value(i, node) for i in node.inputs])
         return values
 
-    def _free(self, k: Lanes, node: Node, made: dict[Node, Value]) -> Value:
-        """A free scalar in every lane (LLVM moves it out of the loop)."""
+    def _make(self, node: Node) -> None:
+        """A free scalar, before the loops."""
+        k, made = self.kernel.lanes(1), self.scalars
         waiting = [node]  # a chain of them may be longer than Python's stack
         while waiting:
             each = waiting[-1]
-            needed = [i for i in each.inputs if i not in made] if each.op not in ("const", "count") else []
+            operands = each.inputs if each.op not in ("const", "count", "hyperparameter") else ()
+            needed = [i for i in operands if i not in made]
             if needed and each not in made:
                 waiting.extend(reversed(needed))
                 continue
@@ -114,11 +118,18 @@ class Body:
                 continue
             if each.op == "const":
                 made[each] = k.constant(each.attrs["value"].item(), each.type.dtype)
+            elif each.op == "hyperparameter":
+                made[each] = load(k, self.kernel.read(each, 0), I64(0), 0)
             elif each.op == "count":
                 made[each] = _count(k, each, self.kernel.n)
             else:
                 made[each] = emit(k, each, [made[i] for i in each.inputs])
-        return made[node]
+
+    def _free(self, k: Lanes, node: Node) -> Value:
+        """A free scalar in every lane."""
+        if node.op == "const":
+            return k.constant(node.attrs["value"].item(), node.type.dtype)
+        return k.splat(self.scalars[node].llvm, node.type.dtype)
 
     def load(self, k: Lanes, number: int, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
         """One term's value."""

@@ -12,14 +12,16 @@ from schuss.ir.rewrite import rewrite
 
 
 def common_subexpressions(graph: Graph) -> Graph:
-    """The graph with each distinct expression computed once. Every op is pure, random ones too."""
+    """The graph with each distinct expression computed once. Every op is pure, random ones too. Hyperparameters of two
+    layers stay two: that they have one value today is no part of the program."""
     seen: dict[Hashable, Node] = {}
 
     def first_of_its_kind(node: Node) -> Node | None:
         if node.op == "input":
             return None
         attrs = tuple(sorted((k, _key(v)) for k, v in node.attrs.items()))
-        return seen.setdefault((node.op, tuple(map(id, node.inputs)), node.type, attrs), node)
+        place = node.scope if node.op == "hyperparameter" else ""
+        return seen.setdefault((node.op, tuple(map(id, node.inputs)), node.type, attrs, place), node)
 
     return rewrite(graph, first_of_its_kind)
 

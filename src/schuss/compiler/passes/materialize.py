@@ -19,7 +19,7 @@ from schuss.compiler.passes.nodes import make
 from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
 from schuss.compiler.structure import is_free, is_map, kind
 from schuss.compiler.views import is_view, view_of
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
 from schuss.ir.types import Sym, static_size
 from schuss.ops.registry import Kind
@@ -93,7 +93,7 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
     result = rewrite(graph, strided)
     outputs: list[Node] = []
     for node in result.outputs:
-        own = node.op not in ("input", "const") and not is_view(node) and not is_free(node)
+        own = node.op not in LEAVES and not is_view(node) and not is_free(node)
         outputs.append(make("identity", node, like=node) if not own or node in outputs else node)
     return Graph(result.inputs, tuple(outputs), result.output_names)
 

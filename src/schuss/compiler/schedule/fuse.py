@@ -18,7 +18,7 @@ from enum import Enum
 
 from schuss.compiler.structure import base_of, is_free, is_map_like, kind
 from schuss.compiler.views import is_view
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.ir.types import Shape, Sym, static_size
 from schuss.ops.registry import Kind
 
@@ -62,7 +62,7 @@ def group(graph: Graph) -> list[Group]:
     groups: list[Group] = []
     home: dict[Node, int] = {}
     for node in _schedule(graph):
-        if node.op in ("input", "const") or is_view(node) or is_free(node):
+        if node.op in LEAVES or is_view(node) or is_free(node):
             continue
         at = _place(node, groups, home)
         home[node] = at

@@ -48,7 +48,7 @@ def build(
     groups = group(graph)
     inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
     outputs = dict(zip(graph.output_names, graph.outputs, strict=True))
-    constants = [n for n in graph.nodes if n.op == "const" and n.attrs["value"].size != 1]
+    constants = [n for n in graph.nodes if n.op == "hyperparameter" or (n.op == "const" and n.attrs["value"].size != 1)]
     kept = set(state.values()) | ({watch} if watch else set())
     owned = [*graph.inputs, *constants, *(o for name, o in outputs.items() if name not in kept)]
     slots = {node: i for i, node in enumerate(owned, start=1)}

@@ -29,7 +29,7 @@ class Table:
         self._kept: dict[int, Array] = {}
         self.set(0, aligned(code.plan.arena + ALIGN, np.uint8))
         for node, slot in code.slots.items():
-            if node.op == "const":
+            if node.op in ("const", "hyperparameter"):
                 self.set(slot, np.ascontiguousarray(node.attrs["value"]))
         self._faults = np.zeros((len(code.checks), 2), np.int64)
         if code.checks:
