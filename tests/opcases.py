@@ -329,6 +329,10 @@ def _slice(x: Any, *, axis: int, start: int, stop: int, step: int) -> Any:
     return jax.lax.slice_in_dim(jnp.asarray(x), start, stop, step, axis)
 
 
+def _reverse(x: Any, *, axis: int) -> Any:
+    return jnp.flip(x, axis)
+
+
 def _pad(x: Any, *, axis: int, before: int, after: int, between: int, value: float) -> Any:
     widths = [(0, 0, 0)] * x.ndim
     widths[axis] = (before, after, between)
@@ -691,6 +695,18 @@ CASES: dict[str, OpCase] = {
             Bad((F3,), ShapeError, "0:3:0 is out of range", {"axis": 0, "start": 0, "stop": 3, "step": 0}),
             Bad((X,), ShapeError, "cannot slice the example axis N", {"axis": 0, "start": 0, "stop": 1}),
         ),
+    ),
+    "reverse": OpCase(
+        _reverse,
+        (
+            one((7,), axis=0),
+            one((3, 17), axis=-1),
+            one((2, 3, 4), axis=1),
+            one((3, 1), axis=1),
+            one((2, 0), rows=False, axis=1),
+            one((3, 17), bytes_, "uint8", axis=1),
+        ),
+        (NO_AXIS, Bad((X,), ShapeError, "cannot turn round the example axis N", {"axis": 0})),
     ),
     "pad": OpCase(
         _pad,

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from convcases import CONVOLUTIONS, POOLS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,24 +23,6 @@ from schuss.trace import trace
 from .support import run
 
 RNG = np.random.default_rng(7)
-
-# x's shape, weight's shape, stride, padding, dilation, groups
-CONVOLUTIONS = {
-    "LeNet's first": ((2, 1, 9, 9), (3, 1, 5, 5), 1, 2, 1, 1),
-    "LeNet's second": ((2, 3, 7, 7), (4, 3, 5, 5), 1, 0, 1, 1),
-    "one place": ((2, 3, 3, 4), (2, 3, 3, 4), 1, 0, 1, 1),
-    "strides that leave a rest": ((2, 2, 8, 9), (3, 2, 3, 2), (3, 2), 0, 1, 1),
-    "strided and padded": ((1, 2, 7, 6), (3, 2, 3, 3), 2, 1, 1, 1),
-    "stride beyond the kernel": ((2, 1, 9, 8), (2, 1, 2, 1), (4, 3), (0, 1), 1, 1),
-    "dilated": ((2, 2, 9, 8), (3, 2, 3, 2), 1, (2, 1), (2, 3), 1),
-    "dilated and strided": ((2, 2, 11, 9), (2, 2, 3, 3), (2, 3), 2, (3, 2), 1),
-    "same": ((2, 2, 5, 6), (3, 2, 4, 3), 1, "same", (1, 2), 1),
-    "groups": ((2, 4, 5, 6), (6, 2, 3, 3), 1, 1, 1, 2),
-    "depthwise": ((2, 3, 6, 5), (6, 1, 3, 2), 2, 1, 1, 3),
-    "1 x 1": ((2, 3, 4, 5), (4, 3, 1, 1), 1, 0, 1, 1),
-    "along one axis": ((2, 3, 11), (4, 3, 4), 2, 3, 2, 1),
-    "along one axis in groups": ((2, 4, 9), (4, 2, 3), 1, "valid", 1, 2),
-}
 
 
 def ours(x, w, b, stride, padding, dilation, groups):
@@ -104,17 +87,6 @@ def test_convolutions_are_jaxs_to_the_second_derivative(case):
     x, w, *rest = CONVOLUTIONS[case]
     arrays = [RNG.standard_normal(s) for s in (x, w, w[:1])]
     compare(lambda *xs: ours(*xs, *rest), lambda *xs: jaxs(*xs, *rest), arrays)
-
-
-# x's shape, size, stride, padding, dilation
-POOLS = {
-    "halves": ((2, 3, 6, 4), 2, 2, 0, 1),
-    "halves of odd lengths": ((2, 3, 7, 5), 2, 2, 0, 1),
-    "overlapping": ((2, 2, 7, 8), 3, 2, 1, 1),
-    "side by side": ((1, 2, 5, 6), (2, 3), 1, (1, 0), 1),
-    "dilated": ((2, 1, 9, 8), (3, 2), (2, 1), 1, (2, 3)),
-    "along one axis": ((2, 3, 9), 3, 2, 1, 1),
-}
 
 
 def windowed(x, start, fold, size, stride, padding, dilation):
@@ -263,7 +235,7 @@ F = TensorType("float32", (N, 3, 8, 8))
         (lambda: nn.Conv2d(3, 4, 3, padding_mode="wrap"), None, UsageError, "padding_mode must be one of zeros"),
         (lambda: nn.Conv2d(1, 4, 3), F, ShapeError, "float32[N,3,8,8] must be [N, C, H, W] with 1 channels"),
         (lambda: nn.Conv2d(1, 4, 3), TensorType("uint8", (N, 28, 28)), ShapeError, "its axis of channels: x[:, None]"),
-        (lambda: nn.Conv2d(3, 4, 9), F, ShapeError, "a kernel over 9 entries is longer than axis 3 of [N,3,8,8]"),
+        (lambda: nn.Conv2d(3, 4, 9), F, ShapeError, "a kernel over 9 entries is longer than axis 2 of [N,3,8,8]"),
         (lambda: nn.MaxPool2d(9), F, ShapeError, "a window over 9 entries is longer than axis 3 of [N,3,8,8]"),
         (lambda: nn.MaxPool2d(3, padding=2), F, UsageError, "padding 2 is more than half of a window over 3 entries"),
         (lambda: nn.AvgPool2d(2, divisor_override=0), None, UsageError, "divisor_override must be a whole number"),

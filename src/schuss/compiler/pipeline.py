@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from schuss.compiler.passes.cse import common_subexpressions
 from schuss.compiler.passes.simplify import simplify
+from schuss.compiler.passes.window import slide
 from schuss.ir.graph import Graph
 from schuss.ops.check import verify_graph
 
@@ -14,6 +15,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     common_subexpressions,
     simplify,
     common_subexpressions,
+    slide,
 )
 
 

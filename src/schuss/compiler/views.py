@@ -74,6 +74,14 @@ def _window(node: Node, v: View) -> View:
     return replace(v, strides=strides, rows=rows)
 
 
+def _reverse(node: Node, v: View) -> View:
+    axis = node.attrs["axis"]
+    length, here = node.type.shape[axis], v.strides[axis]
+    assert not isinstance(length, Sym)
+    strides = tuple(-s if a == axis else s for a, s in enumerate(v.strides))
+    return replace(v, offset=v.offset + max(length - 1, 0) * here, strides=strides)
+
+
 def _reshape(node: Node, v: View) -> View | None:
     old, new = node.inputs[0].type.shape, node.type.shape
     if v.rows not in (None, 0):
@@ -88,6 +96,7 @@ _RULES: dict[str, Callable[[Node, View], View | None]] = {
     "broadcast_to": _broadcast,
     "slice": _slice,
     "window": _window,
+    "reverse": _reverse,
     "reshape": _reshape,
 }
 

@@ -120,9 +120,11 @@ def _convolved(
     widths = padding_widths(name, padding, size, stride, dilation)
     x = _in_groups(x, 1, groups)
     weight = _in_groups(weight, 0, groups)
+    first = 2 + (groups > 1)
+    for at in range(axes):
+        x = _reaching(name, x, first + at, (size[at], stride[at], dilation[at]), *widths[at])
     for at in reversed(range(axes)):
-        before, after = widths[at]
-        x = _windows(name, x, at + 2 + (groups > 1), (size[at], stride[at], dilation[at]), before, after)
+        x = window(x, axis=first + at, size=size[at], stride=stride[at], dilation=dilation[at])
     return _contracted(x, weight, bias, axes, groups)
 
 
@@ -152,8 +154,8 @@ def _in_groups(x: Any, axis: int, groups: int) -> Any:
     return reshape(x, shape=(*x.shape[:axis], groups, x.shape[axis] // groups, *x.shape[axis + 1 :]))
 
 
-def _windows(name: str, x: Any, axis: int, kernel: tuple[int, int, int], before: int, after: int) -> Any:
-    """The axis as places and entries of windows; no more is added behind than the last window needs."""
+def _reaching(name: str, x: Any, axis: int, kernel: tuple[int, int, int], before: int, after: int) -> Any:
+    """x padded along an axis, behind it by no more than the last window needs."""
     size, stride, dilation = kernel
     length, reached = int(x.shape[axis]) + before, span(size, dilation)
     if reached > length + after:
@@ -162,8 +164,7 @@ def _windows(name: str, x: Any, axis: int, kernel: tuple[int, int, int], before:
             f"which padding makes {length + after} long"
         )
     last = (length + after - reached) // stride * stride + reached
-    x = _padded(x, axis, before, max(last - length, 0))
-    return window(x, axis=axis, size=size, stride=stride, dilation=dilation)
+    return _padded(x, axis, before, max(last - length, 0))
 
 
 def _contracted(x: Any, weight: Any, bias: Any, axes: int, groups: int) -> Any:

@@ -194,6 +194,26 @@ def slice_axis(x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> An
     return np.asarray(x)[tuple(index)]
 
 
+def _reverse_type(name: str, x: TensorType, *, axis: int) -> TensorType:
+    at = normalize_axis(name, axis, x.rank)
+    if isinstance(x.shape[at], Sym):
+        raise ShapeError(f"{name}: cannot turn round the example axis {x.shape[at]} of {x}")
+    return x
+
+
+@op(
+    "reverse",
+    kind=VIEW,
+    infer=_reverse_type,
+    settle=settle_axis,
+    grad=lambda g, y, x, axis: (reverse(g, axis=axis),),
+    rule={"x": "g with its entries in reverse order"},
+)
+def reverse(x: Any, *, axis: int) -> Any:
+    """flip of one axis, as a node: x with its entries in reverse order along one axis"""
+    return np.flip(x, axis)
+
+
 def _pad_type(
     name: str, x: TensorType, *, axis: int, before: int, after: int, between: int, value: float
 ) -> TensorType:
