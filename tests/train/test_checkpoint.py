@@ -22,7 +22,8 @@ from schuss import nn, ops, optim, paths
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
 from schuss.train import checkpoint as checkpoints
-from schuss.train import loop, settings
+from schuss.train import recovery, settings
+from schuss.train import trainer as loop
 from schuss.train.checkpoint import Checkpoint, beside
 from schuss.train.fit import prepare
 from tests.thinned import sampled
@@ -66,7 +67,7 @@ def whole():
 def single_steps(monkeypatch):
     """Slices of one step, a snapshot after each."""
     monkeypatch.setattr(loop, "SLICE", 0.0)
-    monkeypatch.setattr(loop, "SNAPSHOT", -1.0)
+    monkeypatch.setattr(recovery, "SNAPSHOT", -1.0)
     monkeypatch.setattr(checkpoints, "EVERY", -1.0)
 
 
@@ -162,7 +163,7 @@ def test_the_number_of_epochs_may_grow(tmp_path):
 
 def test_a_checkpoint_within_an_epoch_only_every_few_seconds(monkeypatch, tmp_path):
     monkeypatch.setattr(loop, "SLICE", 0.0)
-    monkeypatch.setattr(loop, "SNAPSHOT", -1.0)
+    monkeypatch.setattr(recovery, "SNAPSHOT", -1.0)
     trainer = trainer_of()
     checkpoint = Checkpoint(beside(tmp_path / "m"), SETTINGS)
     saves = []

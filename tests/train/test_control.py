@@ -15,7 +15,7 @@ import schuss
 from schuss import nn, optim
 from schuss.data import epoch_order
 from schuss.errors import UsageError
-from schuss.train import loop
+from schuss.train import trainer as loop
 from schuss.train.fit import prepare
 
 from .support import blobs, fit, line, mlp, same_bits, weights

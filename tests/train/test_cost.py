@@ -11,14 +11,16 @@ from counting import python_calls
 
 import schuss
 from schuss import nn, optim
-from schuss.train import checks, loop, source
+from schuss.train import checks, recording, recovery, source
+from schuss.train import trainer as loop
 
 from .support import fit, mlp, xor
 
 
 def test_an_epoch_of_one_step_calls_little_python(monkeypatch):
     still = itertools.repeat(0.0).__next__  # a clock by which it is never time to look at the curve
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=still, thread_time=still))
+    for module in (loop, recording, recovery):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=still, thread_time=still))
 
     def calls(epochs):
         return python_calls(

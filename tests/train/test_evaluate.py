@@ -11,7 +11,7 @@ from schuss.errors import LoweringError
 from schuss.tables import EXECUTORS
 from schuss.train.evaluate import MAX_EVALUATION_BATCH, Evaluation, gradient_norm, gradient_norms, losses
 from schuss.train.fit import prepare
-from schuss.train.loop import Evaluation as SameEvaluation
+from schuss.train.trainer import Evaluation as SameEvaluation
 
 from .support import blobs, fit, line, mlp, weights
 

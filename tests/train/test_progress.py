@@ -15,8 +15,8 @@ import pytest
 import schuss
 from schuss import nn
 from schuss.train import progress
-from schuss.train.loop import Trainer
 from schuss.train.position import Progress
+from schuss.train.trainer import Trainer
 
 from .support import blobs, fit, mlp, same_bits, weights
 

@@ -13,7 +13,8 @@ import schuss
 from schuss import nn, optim
 from schuss.compiler.schedule.text import signature
 from schuss.errors import UsageError
-from schuss.train import loop, record
+from schuss.train import record, recording, recovery
+from schuss.train import trainer as loop
 from schuss.train.fit import prepare
 from schuss.train.record import Curve, Moment, Recorder
 
@@ -125,7 +126,8 @@ def test_means_over_any_moments_are_those_of_all_examples(single_steps):
 def clock(monkeypatch):
     """A clock that only training moves: a tenth of a millisecond a step."""
     now = [0.0]
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now[0], thread_time=lambda: 0.0))
+    for module in (loop, recording, recovery):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0], thread_time=lambda: 0.0))
 
     def moved_by(trainer):
         run = trainer.loop.run

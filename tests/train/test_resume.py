@@ -16,7 +16,7 @@ import schuss
 from schuss import nn, optim
 from schuss.errors import ModelFileError, NonFiniteError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
-from schuss.train import loop
+from schuss.train import trainer as loop
 from schuss.train.fit import prepare
 from schuss.train.run import Run
 

@@ -21,8 +21,8 @@ from schuss.train.options import ABOUT, FREE
 if TYPE_CHECKING:
     from schuss.cli.watch import Watched
     from schuss.data import Dataset
-    from schuss.train.loop import Trainer
     from schuss.train.run import Run
+    from schuss.train.trainer import Trainer
 
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
@@ -151,7 +151,7 @@ class TrainCommand:
             if checkpoint is not None:
                 self._save(trainer, result)
             if by_hand:
-                self._say_stopped(trainer, checkpoint, bool(self.options["early_stop"] and trainer.best))
+                self._say_stopped(trainer, checkpoint, bool(self.options["early_stop"] and trainer.best.weights))
             elif checkpoint is not None:
                 checkpoint.remove()
         show(result, self.options["as_json"])
@@ -354,8 +354,8 @@ class TrainCommand:
         assert self.interrupts.caught is not None
         if checkpoint is not None:
             checkpoint.save(trainer)
-            self._save_stopped(trainer, trainer.best or trainer.weights())
-        self._say_stopped(trainer, checkpoint, bool(trainer.best))
+            self._save_stopped(trainer, trainer.best.weights or trainer.weights())
+        self._say_stopped(trainer, checkpoint, bool(trainer.best.weights))
         return 128 + self.interrupts.caught
 
     def _say_stopped(self, trainer: Trainer, checkpoint: Any, best: bool) -> None:

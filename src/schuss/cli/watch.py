@@ -7,8 +7,8 @@ from typing import Any
 
 from schuss.cli.pages import show, stay
 from schuss.exec.native.loop import NativeLoop
-from schuss.train.loop import Trainer
 from schuss.train.position import Progress
+from schuss.train.trainer import Trainer
 from schuss.web.live import Live
 from schuss.web.server import Page
 

@@ -22,9 +22,9 @@ from schuss.io.tensors import read_sealed, read_tensors, write_tensors
 from schuss.ir.executor import Step
 from schuss.optim.base import STEERING, counted_apart
 from schuss.paths import check_writable
-from schuss.train.loop import Trainer
 from schuss.train.position import Position
 from schuss.train.settings import check_settings, computed
+from schuss.train.trainer import Trainer
 from schuss.train.weights import DATA
 from schuss.version import __version__
 

@@ -8,10 +8,10 @@ import signal
 from schuss import nn
 from schuss.train.checkpoint import Checkpoint, check_place
 from schuss.train.interrupts import Interrupts
-from schuss.train.loop import Trainer
 from schuss.train.progress import Bar
 from schuss.train.run import Run
 from schuss.train.settings import settings
+from schuss.train.trainer import Trainer
 from schuss.train.watching import watched
 
 DEFAULTS = (signal.default_int_handler, signal.SIG_DFL)  # a caller's own handlers of signals stay

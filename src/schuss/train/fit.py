@@ -25,7 +25,6 @@ from schuss.train.checks import Forward, accuracy, accuracy_for, are_several_lab
 from schuss.train.conduct import conduct, ready
 from schuss.train.control import Control
 from schuss.train.early_stop import EarlyStop
-from schuss.train.loop import Trainer
 from schuss.train.options import Data, Options, options
 from schuss.train.resume import take_up, with_total
 from schuss.train.run import Run
@@ -46,6 +45,7 @@ from schuss.train.source import (
     source_of,
 )
 from schuss.train.step import Metric, Task
+from schuss.train.trainer import Trainer
 from schuss.train.weights import sample_weights, weigh
 
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have

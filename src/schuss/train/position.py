@@ -35,5 +35,9 @@ class Position:
     epoch_seconds: float = 0.0
     changes: list[dict[str, Any]] = field(default_factory=list)  # made by hand
 
+    def epochs(self, steps: int) -> float:
+        """Epochs done, with fractions; steps: of an epoch."""
+        return self.epoch + self.step / steps
+
 
 __all__ = ["Position", "Progress"]

@@ -23,10 +23,10 @@ from schuss.train.checkpoint import misfit
 from schuss.train.conduct import checkpoint_of, conduct, ready
 from schuss.train.early_stop import EarlyStop
 from schuss.train.edits import check_resumable, edited
-from schuss.train.loop import Trainer
 from schuss.train.options import FREE, Options
 from schuss.train.run import Run, State
 from schuss.train.settings import check_settings, settings, settings_of
+from schuss.train.trainer import Trainer
 
 REPLACEABLE = (FREE - {"epochs", "resume"}) | {"optimizer", "early_stop"}
 

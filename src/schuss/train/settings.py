@@ -13,9 +13,9 @@ from schuss import nn, optim
 from schuss.errors import SchussError, UsageError
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node, topological
-from schuss.train.loop import Trainer
 from schuss.train.options import ABOUT, BEFORE, FREE, Options
 from schuss.train.step import Task
+from schuss.train.trainer import Trainer
 
 COLUMNS = ("validation", "sample_weight", "class_weight")  # told by the columns they make
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from schuss.dispatch import BEGIN_PAGE
-from schuss.train.loop import Trainer
 from schuss.train.position import Progress
 from schuss.train.progress import Bar
+from schuss.train.trainer import Trainer
 
 
 @contextmanager

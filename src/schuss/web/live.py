@@ -16,8 +16,8 @@ import numpy as np
 from schuss import nn
 from schuss.errors import UsageError
 from schuss.train.control import Control
-from schuss.train.loop import Trainer
 from schuss.train.position import Progress
+from schuss.train.trainer import Trainer
 from schuss.web.mountain import Mountain
 from schuss.web.session import Event, Session
 from schuss.web.subject import Columns, Subject

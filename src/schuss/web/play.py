@@ -14,8 +14,8 @@ from schuss import nn, optim
 from schuss.errors import UsageError
 from schuss.train.control import Control
 from schuss.train.fit import prepare
-from schuss.train.loop import FACTOR
 from schuss.train.position import Progress
+from schuss.train.trainer import FACTOR
 from schuss.web.live import Live
 from schuss.web.session import Event
 from schuss.web.toys import Toy, toy

@@ -17,9 +17,9 @@ from schuss.analysis.runs import signature_kept
 from schuss.dispatch import BEGIN_PAGE
 from schuss.errors import UsageError
 from schuss.exec.native.loop import NativeLoop
-from schuss.train.loop import Trainer
 from schuss.train.position import Progress
 from schuss.train.run import Run
+from schuss.train.trainer import Trainer
 from schuss.web import check_installed
 from schuss.web.live import Live, moment_event
 from schuss.web.mountain import spread

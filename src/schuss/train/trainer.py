@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,22 +15,22 @@ from schuss.data import Orders
 from schuss.ir.executor import Array, Executor, Loop
 from schuss.optim.base import LR_FACTOR, counts_own_steps
 from schuss.signature import Signature
+from schuss.train.best import Best
 from schuss.train.callbacks import as_callbacks, call, name_of
 from schuss.train.control import Control
-from schuss.train.diagnose import blown_up, finite, last_good
 from schuss.train.early_stop import early_stop
 from schuss.train.edits import check_untouched, edited
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.options import Options, without_data
 from schuss.train.position import Position, Progress
 from schuss.train.rate import Rates
-from schuss.train.record import EVERY, SHARE, Curve, Moment, Recorder, interval
+from schuss.train.record import Curve, Recorder, interval
+from schuss.train.recording import Place, Recording
+from schuss.train.recovery import Snapshot, blown_up
 from schuss.train.run import Run, State
 from schuss.train.step import Task, training
 
 SLICE = 0.08  # seconds of native work between two looks at the world
-SNAPSHOT = 1.0  # seconds between snapshots a run can go back to when a loss is not finite, at least,
-SNAPSHOT_SHARE, SNAPSHOT_MOST = 0.02, 10.0  # and this share of the time goes into them, unless they come too rarely
 LOOK = 0.05  # seconds between two looks at the world while the run is paused
 FACTOR = f"opt/{LR_FACTOR}"
 
@@ -53,8 +52,8 @@ class Trainer:
         self.task, self.key = task, key
         columns = [*task.sums[1:], *(f"val_{name}" for name in task.sums[1:] if validation is not None)]
         stop = early_stop(options.early_stop)
-        self.early_stop = None if stop is None else stop.resolved(columns)
-        self.options = replace(options, early_stop=self.early_stop)
+        self.best = Best(None if stop is None else stop.resolved(columns))
+        self.options = replace(options, early_stop=self.best.stop)
         self.rows = len(data["y"])
         self.batch = min(options.batch_size, self.rows)
         self.steps = -(-self.rows // self.batch)
@@ -62,7 +61,6 @@ class Trainer:
         self.orders = Orders(self.rows, key, options.epochs)
         self.position = Position()
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
-        self.best: dict[str, Array] = {}
         self.data = dict(data)
         self.run = run or Run(task.model)
         self.run.task, self.run.data, self.run.validation = task, self.data, validation
@@ -77,22 +75,15 @@ class Trainer:
         self.control = options.control or Control()
         self.control.attach(self.rates.why_fixed)
         every = interval(options.record or options.watch)
-        self.recorder = None
-        if every is not None:
-            own = every == EVERY  # an interval of ours, not of the user's
-            total = options.epochs * self.steps if own else 0
-            self.recorder = Recorder(every, self.run.path, SHARE if own else math.inf, total)
+        self.recording = Recording(self.run, self.rates_at, every, options.epochs * self.steps)
         self._measure()
         self._earlier = 0.0  # seconds of the epochs that have ended
-        self._mark = self._taken = 0.0  # when seconds were last counted; when the snapshot was taken
-        self._apart = SNAPSHOT  # seconds to the next one
-        self._back = (0, self.arrays)  # the snapshot, and its step of the epoch
+        self._mark = 0.0  # when seconds were last counted
 
     def _measure(self) -> None:
         """Where the task's metrics go, and what measures them on the validation data."""
         names = ("loss", *(n for n in self.task.sums if n not in ("count", "loss")))
-        before = self.run.curve  # of a run that goes on
-        self.curve = self.run.curve = before if before is not None and before.names == names else Curve(names)
+        self.recording.measure(names)
         held, self.evaluation = self.run.validation, None
         if held is not None:
             self.evaluation = Evaluation(_measured(self.task, held), self._executor, held)
@@ -103,7 +94,7 @@ class Trainer:
         self.step = made.step
         first = {f"param/{name}": p.data for name, p in self.parameters.items()}
         first |= {f"opt/{name}": v for name, v in made.state.items()}
-        self.arrays: dict[str, Array] = first | self._no_sums() | {"key": self.key}
+        self.last = Snapshot(first | self._no_sums() | {"key": self.key})
         return made.state, made.learned
 
     @cached_property
@@ -133,20 +124,36 @@ class Trainer:
         self._make_step()
         vars(self).pop("loop", None)
 
+    @property
+    def curve(self) -> Curve:
+        """The run's losses, finely."""
+        return self.recording.curve
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Of the run's moments, where they are kept."""
+        return self.recording.recorder
+
     # -- the state as a whole, for checkpoints ---------------------------------------------------
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The last snapshot: every array of the run, by name."""
+        return self.last.arrays
 
     def _no_sums(self) -> dict[str, Array]:
         return {f"sum/{name}": np.zeros(()) for name in self.task.sums}
 
     def snapshot(self) -> dict[str, Array]:
         """Every array a checkpoint holds."""
-        return {**self.arrays, **{f"best/{name}": v for name, v in self.best.items()}}
+        return {**self.arrays, **{f"best/{name}": v for name, v in self.best.weights.items()}}
 
     def restore(self, arrays: Mapping[str, Array], position: Position) -> None:
         """Go on from a checkpoint."""
-        self.arrays = {name: np.asarray(arrays[name]) for name in self.arrays}
-        self.best = {n.removeprefix("best/"): np.asarray(v) for n, v in arrays.items() if n.startswith("best/")}
-        self.position, self._back = position, (position.step, dict(self.arrays))
+        self.last = Snapshot({name: np.asarray(arrays[name]) for name in self.arrays})
+        self.last.step = position.step
+        self.best.weights = {n.removeprefix("best/"): np.asarray(v) for n, v in arrays.items() if n.startswith("best/")}
+        self.position = position
         self._earlier = sum(position.history.get("seconds", []))
         self.run.history, self.run.changes = position.history, position.changes
         self.run.epochs, self.run.steps, self.run.best = position.epoch, position.counter, position.best_epoch
@@ -168,25 +175,23 @@ class Trainer:
         self.run.history, self.run.changes = self.position.history, self.position.changes
         self.run.stopped = self.ended_early()
         self.control.begin()
-        self.curve.begin(self.position.counter, self._sums(self.arrays))
         try:
-            if self.recorder is not None:
-                self.recorder.begin(self._moment(self.weights()), self._sums(self.arrays), self.batch)
+            self.recording.begin(self._place(), self._sums(self.arrays), self.weights(), self.batch)
             halted = self._call("begin")
             while not halted and self.position.epoch < self.options.epochs and self.run.stopped is None:
                 self._epoch(progress, stop, saved)
                 if self.run.stopped is None:
                     halted = self._call("epoch")
-                    self.run.stopped = "a callback asked to" if halted else self._waited_long_enough()
+                    self.run.stopped = "a callback asked to" if halted else self.best.waited_long_enough(self.position)
                     saved(True)
-            self._record_moment()
+            self._note_moment()
         except BaseException as error:
             error.run = self.run  # type: ignore[attr-defined]  # what there is of it can be had, and gone on with
             raise
         finally:
             self._settle()
             self.control.detach()
-            self.publish(self.best if self._restores_best() else self.weights())
+            self.publish(self.best.weights if self.best.is_restored else self.weights())
             self.run.state = State(without_data(self.options), self.key, self.snapshot(), self.position, self.signature)
             self._note_record()
         call(self.callbacks, "end", self.run)
@@ -233,23 +238,13 @@ class Trainer:
         """Where an exception came within an epoch, the position of the last snapshot."""
         at = self.position
         if at.step:
-            step, arrays = self._back
-            self.arrays = dict(arrays)
-            at.counter -= at.step - step
-            at.step = step
+            at.counter -= at.step - self.last.step
+            at.step = self.last.step
             self.run.steps = at.counter
-
-    def _restores_best(self) -> bool:
-        return self.early_stop is not None and bool(self.best)
 
     def ended_early(self) -> str | None:
         """Why a run that is resumed just after an epoch has ended, if it has."""
-        return None if self.position.step else self._waited_long_enough()
-
-    def _waited_long_enough(self) -> str | None:
-        if self.early_stop is None or self.position.waited < self.early_stop.patience:
-            return None
-        return f"no better for {self.early_stop.patience} epochs"
+        return None if self.position.step else self.best.waited_long_enough(self.position)
 
     def _epoch(self, progress: Any, stop: Any, saved: Any) -> None:
         """One epoch from where the position says, in slices; stops within it leave the position there."""
@@ -257,19 +252,19 @@ class Trainer:
         self._mark = time.perf_counter()
         if at.step == 0:
             at.epoch_seconds = 0.0
-            self.arrays |= self._no_sums()
+            self.arrays.update(self._no_sums())
             self.loop.load(self._no_sums())
         order = self.orders(at.epoch) if self.options.shuffle else np.arange(self.rows)
-        self._back, self._taken = (at.step, dict(self.arrays)), time.perf_counter()
+        self.last.renew(at.step, time.perf_counter())
         while at.step < self.steps:
             reason = self._follow(order, stop, saved)
             if reason is None:
                 self._slice(order)
                 reason = stop()
-                fresh = at.step == self.steps or reason is not None or self._mark - self._taken > self._apart
+                fresh = at.step == self.steps or reason is not None or self.last.is_due(self._mark)
                 if fresh:
                     self._snapshot(order)
-                self._record_slice()
+                self.recording.after_slice(self._place(), self._running_sums, self._running_weights)
                 if progress:
                     progress(self._progress())
             if reason:
@@ -284,7 +279,7 @@ class Trainer:
         """Some steps in one native call."""
         at = self.position
         start = time.perf_counter()
-        most = self.steps if self.recorder is None else self.recorder.steps_ahead(self.seconds, at.counter)
+        most = self.recording.steps_ahead(self.seconds, at.counter, self.steps)
         count = self.control.grant(min(self.slice, self.steps - at.step, most))
         done = self.loop.run(order, self.batch, at.step, count, at.counter)
         if done < count or (at.step + done == self.steps and not self._last_was_finite()):
@@ -295,19 +290,13 @@ class Trainer:
         now = time.perf_counter()
         at.epoch_seconds += now - self._mark
         self._mark = now
-        portion = SLICE if self.recorder is None else min(SLICE, self.recorder.ahead(self.seconds))
+        portion = self.recording.seconds_ahead(self.seconds, SLICE)
         self.slice = max(1, min(4 * self.slice, int(done * portion / max(now - start, 1e-6))))
 
     def _snapshot(self, order: Array) -> None:
         """Copy the state, unless that was done at this step; the run goes back to it when numbers blow up."""
-        at = self.position
-        if self._back[0] != at.step:
-            start = time.thread_time()
-            self.arrays = self.loop.state()
-            if not finite(self.arrays):
-                self._non_finite(order, at.step - 1)
-            self._apart = min(max(SNAPSHOT, (time.thread_time() - start) / SNAPSHOT_SHARE), SNAPSHOT_MOST)
-        self._back, self._taken = (at.step, dict(self.arrays)), self._mark
+        if not self.last.take(self.loop, self.position.step, self._mark):
+            self._non_finite(order, self.position.step - 1)
 
     # -- steered by hand -----------------------------------------------------------------------------
 
@@ -316,7 +305,7 @@ class Trainer:
         self._obey(order)
         if self.control.holds:
             self._snapshot(order)
-            self._record_moment()
+            self._note_moment()
             saved(False)
             reason = stop()
             while self.control.holds and not reason:
@@ -334,7 +323,7 @@ class Trainer:
         """Note what was asked for; set the rate."""
         at = self.position
         for what, value in self.control.take():
-            change: dict[str, Any] = {"step": at.counter, "epoch": self._epochs(), "what": what}
+            change: dict[str, Any] = {"step": at.counter, "epoch": at.epochs(self.steps), "what": what}
             change |= {"from": None, "to": None}
             if what == "lr":
                 lr, hold = value
@@ -350,7 +339,6 @@ class Trainer:
         if arrays:
             self.arrays.update(arrays)
             self.loop.load(arrays)
-            self._back = (self._back[0], dict(self.arrays))
 
     # -- what is seen of it --------------------------------------------------------------------------
 
@@ -375,44 +363,23 @@ class Trainer:
         """The running epoch's sums, by name; none between epochs."""
         return {n: float(arrays[f"sum/{n}"]) for n in self.task.sums} if self.position.step else {}
 
-    def _epochs(self) -> float:
-        """Epochs done, with fractions."""
-        return self.position.epoch + self.position.step / self.steps
+    def _running_sums(self) -> dict[str, float]:
+        return self._sums(self._peeked())
+
+    def _running_weights(self) -> dict[str, Array]:
+        return {name: self.loop.peek(f"param/{name}") for name in self.parameters}
+
+    def _place(self) -> Place:
+        return Place(self.position.counter, self.position.epochs(self.steps), self.seconds)
 
     @property
     def seconds(self) -> float:
         """Seconds of training so far."""
         return self._earlier + (self.position.epoch_seconds if self.position.step else 0.0)
 
-    def _moment(self, weights: dict[str, Array]) -> Moment:
-        """The run as it is now, its means not known."""
-        at = self.position
-        rates = self.rates_at(at.counter - 1 if self.recorder and self.recorder.path else at.counter)
-        lr = rates.pop("lr")
-        return Moment(at.counter, self._epochs(), self.seconds, math.nan, {}, lr, weights, rates)
-
-    def _record_slice(self) -> None:
-        """After a slice: a moment, and a stretch of the curve, if it is time for one."""
-        seconds, at = self.seconds, self.position
-        if self.curve.due(seconds) or (self.recorder and self.recorder.due(seconds, at.counter)):
-            self.curve.add(at.counter, self._epochs(), seconds, self._sums(self._peeked()))
-        if self.recorder is None:
-            return
-        if math.isnan(self.recorder.path[0].loss):
-            self.recorder.first_step(self._sums(self._peeked()))
-        if self.recorder.due(seconds, at.counter):
-            start = time.thread_time()
-            weights = {name: self.loop.peek(f"param/{name}") for name in self.parameters}
-            if finite(weights):  # else the next snapshot will tell
-                self.recorder.add(lambda: self._moment(weights), self._sums(self._peeked()))
-            self.recorder.took(time.thread_time() - start)
-
-    def _record_moment(self) -> None:
-        """A moment of the last snapshot, which is fresh, and the curve up to it; none if there is one of this step."""
-        self.curve.add(self.position.counter, self._epochs(), self.seconds, self._sums(self.arrays))
-        if self.recorder is not None and self.recorder.path[-1].step < self.position.counter:
-            weights = {name: np.array(value) for name, value in self.weights().items()}
-            self.recorder.add(lambda: self._moment(weights), self._sums(self.arrays))
+    def _note_moment(self) -> None:
+        """A moment of the last snapshot, which is fresh, and the curve up to it."""
+        self.recording.note(self._place(), self._sums(self.arrays), self.weights())
 
     def _finish_epoch(self) -> None:
         at = self.position
@@ -422,32 +389,22 @@ class Trainer:
         row |= {**self.rates_at(at.counter - 1), "seconds": at.epoch_seconds}
         for name, value in row.items():
             at.history.setdefault(name, []).append(value)
-        for ended in (self.curve.since, self.recorder):
-            if ended is not None:
-                ended.epoch_ended(self._sums(self.arrays))
+        self.recording.epoch_ended(self._sums(self.arrays))
         self._steer(self.rates.after_epoch(at.history, at.counter - 1, self.arrays))
-        self._remember_best(row)
+        if self.evaluation is not None or self.best.stop is not None:
+            self.best.remember(row, at, self.weights())
         self._earlier += at.epoch_seconds
         at.epoch += 1
         at.step = 0
         self.run.epochs, self.run.best = at.epoch, at.best_epoch
 
-    def _remember_best(self, row: Mapping[str, Any]) -> None:
-        at, stop = self.position, self.early_stop
-        if self.evaluation is None and stop is None:
-            return
-        score = row["val_loss"] if stop is None else stop.score(row[str(stop.metric)])
-        at.waited += 1
-        if score < at.best_loss - (stop.min_delta if stop else 0.0):
-            at.best_loss, at.best_epoch, at.waited = score, at.epoch + 1, 0
-            self.best = {name: value.copy() for name, value in self.weights().items()}
-
     def _non_finite(self, order: Array, bad: int) -> None:
         """Go back to the last good weights and say which operation went wrong. Always raises."""
         at, batch = self.position, self.batch
         base = at.counter - at.step
-        self.arrays, number = last_good(self.loop, order, batch, self._back, bad, base)
-        self._back, at.step, at.counter = (number, dict(self.arrays)), number, base + number
+        self.last.advance(self.loop, order, batch, bad, base)
+        number = self.last.step
+        at.step, at.counter = number, base + number
         self.run.steps = at.counter
         rows = order[number * batch : (number + 1) * batch]
         columns = {name: self.data[name][rows] for name in self.step.columns}

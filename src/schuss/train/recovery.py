@@ -1,7 +1,8 @@
-"""When a number blows up: which operation, in which layer, at which step."""
+"""When a number blows up: what the run goes back to; which operation it was, in which layer, at which step."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,45 @@ from schuss.ir.executor import Array, Loop, Step
 from schuss.ir.graph import LEAVES, Node
 
 LARGE = 1e3  # from here on data should be scaled
+SNAPSHOT = 1.0  # seconds between two snapshots, at least,
+SNAPSHOT_SHARE, SNAPSHOT_MOST = 0.02, 10.0  # and this share of the time goes into them, unless they come too rarely
+
+
+class Snapshot:
+    """The newest whole state of a run that is known to be finite: what checkpoints hold, and what it goes back to.
+
+    arrays  by name
+    step    of the epoch, that they are of
+    """
+
+    def __init__(self, arrays: dict[str, Array]) -> None:
+        self.arrays, self.step = arrays, 0
+        self._taken = 0.0
+        self._apart = SNAPSHOT  # seconds to the next one
+
+    def renew(self, step: int, now: float) -> None:
+        """The state is the run's at this step of the epoch that begins or goes on now."""
+        self.step, self._taken = step, now
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for another one."""
+        return now - self._taken > self._apart
+
+    def take(self, loop: Loop, step: int, now: float) -> bool:
+        """Copy the state, unless that was done at this step. False, and the old one stays, if it is not finite."""
+        if self.step != step:
+            start = time.thread_time()
+            arrays = loop.state()
+            if not finite(arrays):
+                return False
+            self.arrays = arrays
+            self._apart = min(max(SNAPSHOT, (time.thread_time() - start) / SNAPSHOT_SHARE), SNAPSHOT_MOST)
+        self.step, self._taken = step, now
+        return True
+
+    def advance(self, loop: Loop, order: Array, batch: int, bad: int, base: int) -> None:
+        """Run again from here up to the last finite state; see last_good."""
+        self.arrays, self.step = last_good(loop, order, batch, (self.step, self.arrays), bad, base)
 
 
 def finite(arrays: Mapping[str, Array]) -> bool:
