@@ -96,7 +96,9 @@ class Classes(Registry[T]):
         ...
     """
 
-    def __init__(self, kind: str, rows: Mapping[str, Row]) -> None:
+    def __init__(self, kind: str, rows: Mapping[str, Row], base: str) -> None:
+        """base: the name of what the classes are derived from."""
+        self.base = base
         super().__init__(kind, {name: f"{row.module}:{name}" for name, row in rows.items()})
         self._presets = {key: (name, settings) for name, row in rows.items() for key, settings in row.presets.items()}
 
@@ -120,7 +122,9 @@ class Classes(Registry[T]):
             assert isinstance(cls, type)
             check = getattr(cls, "check_settings", None)
             if check is None:
-                raise UsageError(f"{self.kind} {cls.__name__}: has no config() to be rebuilt from: see CONTRIBUTING.md")
+                raise UsageError(
+                    f"{self.kind} {cls.__name__}: has no config() to be rebuilt from: derive it from {self.base}"
+                )
             check()
             own = cls.__name__
             if name is not None and self._presets.get(name, (own, {}))[0] != own:

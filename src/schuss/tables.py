@@ -27,6 +27,14 @@ LAYERS: Final[Classes[Any]] = Classes(
         "Dropout": at("schuss.nn.layers"),
         "LayerNorm": at("schuss.nn.layers"),
         "Embedding": at("schuss.nn.layers"),
+        "AdaptiveAvgPool1d": at("schuss.nn.convolution"),
+        "AdaptiveAvgPool2d": at("schuss.nn.convolution"),
+        "AvgPool1d": at("schuss.nn.convolution"),
+        "AvgPool2d": at("schuss.nn.convolution"),
+        "Conv1d": at("schuss.nn.convolution"),
+        "Conv2d": at("schuss.nn.convolution"),
+        "MaxPool1d": at("schuss.nn.convolution"),
+        "MaxPool2d": at("schuss.nn.convolution"),
         "Sigmoid": at("schuss.nn.activations", sigmoid={}),
         "Tanh": at("schuss.nn.activations", tanh={}),
         "ReLU": at("schuss.nn.activations", relu={}),
@@ -41,8 +49,9 @@ LAYERS: Final[Classes[Any]] = Classes(
         "LogSoftmax": at("schuss.nn.activations"),
         "Identity": at("schuss.nn.layers", identity={}),
     },
+    "nn.Layer",
 )
-"""Classes derived from schuss.nn.Layer. Activations have presets: what --activation and the playground offer."""
+"""Activations have presets: what --activation and the playground offer."""
 
 LOSSES: Final[Classes[Any]] = Classes(
     "loss",
@@ -55,8 +64,8 @@ LOSSES: Final[Classes[Any]] = Classes(
         "BCEWithLogitsLoss": at("schuss.nn.losses", bce={}),
         "NLLLoss": at("schuss.nn.losses"),
     },
+    "nn.Loss",
 )
-"""Classes derived from schuss.nn.Loss."""
 
 OPTIMIZERS: Final[Classes[Any]] = Classes(
     "optimizer",
@@ -74,8 +83,9 @@ OPTIMIZERS: Final[Classes[Any]] = Classes(
         "NAdam": at("schuss.optim.adam", nadam={"lr": 1e-3}),
         "Lion": at("schuss.optim.lion", lion={"lr": 1e-4}),
     },
+    "optim.Optimizer",
 )
-"""Classes derived from schuss.optim.Optimizer. The presets' rates are those of the command."""
+"""The presets' rates are those of the command."""
 
 SCHEDULES: Final[Classes[Any]] = Classes(
     "schedule",
@@ -90,5 +100,5 @@ SCHEDULES: Final[Classes[Any]] = Classes(
         "ReduceLROnPlateau": at("schuss.optim.plateau"),
         "Warmup": at("schuss.optim.schedules"),
     },
+    "optim.Schedule",
 )
-"""Classes derived from schuss.optim.Schedule."""

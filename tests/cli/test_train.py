@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from schuss.cli.choices import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from schuss.cli.choices import SCHEDULES
+from schuss.tables import LAYERS, LOSSES, OPTIMIZERS
 
 from .conftest import QUICK
 
@@ -60,13 +61,13 @@ def test_backends_and_dtypes_agree(schuss: Any, npz: Path, backend: str, dtype: 
     assert both[0]["test_loss"] == pytest.approx(both[1]["test_loss"], rel=1e-4 if dtype == "float32" else 1e-10)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", LAYERS.presets)
 def test_activations(schuss: Any, npz: Path, activation: str):
     done = schuss("train", npz, *QUICK, "--json", "--activation", activation, "--backend", "reference")
     assert done.json["test_loss"] < 2.5
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSSES.presets)
 def test_losses_on_classes(schuss: Any, npz: Path, loss: str):
     done = schuss("train", npz, *QUICK, "--json", "--loss", loss, "--epochs", 8, "--backend", "reference")
     losses = done.json["history"]["loss"]
@@ -75,7 +76,7 @@ def test_losses_on_classes(schuss: Any, npz: Path, loss: str):
     assert done.json["test_accuracy"] > (0 if loss == "mae" else 0.2)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.presets)
 @pytest.mark.parametrize("weight_decay", ["0", "0.001"])
 def test_optimizers(schuss: Any, npz: Path, optimizer: str, weight_decay: str):
     options = ["--optimizer", optimizer, "--weight-decay", weight_decay, "--backend", "reference"]

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schuss import nn, optim
 from schuss.errors import UsageError
 from schuss.web import play
-from schuss.web.play import ACTIVATIONS, OPTIMIZERS, Play, Settings, network, playground
+from schuss.web.play import Play, Settings, network, playground
 from schuss.web.server import Page
 from schuss.web.toys import CURVES, PLANES, toy
 from tests.web.support import Client
@@ -58,15 +59,15 @@ def test_points_that_were_clicked():
         toy("points", 0, 0, [[0, 0, None], [0, 0, 1]])
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", nn.LAYERS.presets)
 def test_every_activation(activation: str):
     settings = Settings.of({"data": "xor", "layers": [3, 2], "activation": activation})
     model = network(settings, toy("xor", 0, 0))
     assert [type(layer).__name__ for layer in model][::2] == ["Linear"] * 3
-    assert type(list(model)[1]) is ACTIVATIONS[activation]
+    assert type(list(model)[1]) is nn.LAYERS.preset(activation)[0]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", optim.OPTIMIZERS.presets)
 def test_every_optimizer(optimizer: str):
     run = playground(
         {"data": "circle", "layers": [2], "optimizer": optimizer, "epochs": 2, "regularisation": 0.01, "lr": 0.01}

@@ -1,4 +1,4 @@
-"""The names the command knows: activations, losses, optimizers, schedules, and what they stand for."""
+"""What the command's settings stand for: its networks and schedules. Other names are in schuss.tables."""
 
 from __future__ import annotations
 
@@ -6,37 +6,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-ACTIVATIONS = {
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "relu": "ReLU",
-    "leaky_relu": "LeakyReLU",
-    "elu": "ELU",
-    "selu": "SELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "mish": "Mish",
-    "softplus": "Softplus",
-    "identity": "Identity",
-}
-LOSSES = {
-    "cross_entropy": "CrossEntropyLoss",
-    "mse": "MSELoss",
-    "mae": "L1Loss",
-    "huber": "HuberLoss",
-    "bce": "BCEWithLogitsLoss",
-}
-OPTIMIZERS: dict[str, tuple[str, dict[str, Any], float]] = {  # class, settings, default rate
-    "sgd": ("SGD", {}, 1e-1),
-    "momentum": ("SGD", {"momentum": 0.9}, 1e-2),
-    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}, 1e-2),
-    "rmsprop": ("RMSprop", {}, 1e-3),
-    "adagrad": ("Adagrad", {}, 1e-2),
-    "adam": ("Adam", {}, 1e-3),
-    "adamw": ("AdamW", {}, 1e-3),
-    "nadam": ("NAdam", {}, 1e-3),
-    "lion": ("Lion", {}, 1e-4),
-}
 RATES_OF_0_1_0 = {  # what lr = None meant in the files of that version
     "sgd": 1e-1, "momentum": 1e-2, "nesterov": 1e-2, "rmsprop": 1e-3, "adagrad": 1e-2, "adam": 3e-3, "adamw": 1e-3,
     "nadam": 1e-3, "lion": 1e-4,
@@ -73,8 +42,9 @@ def network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[st
 
     layers: list[Any] = []
     sizes = (inputs, *hidden)
+    activation, settings = nn.LAYERS.preset(options["activation"])
     for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b, init=options["law"]), getattr(nn, ACTIVATIONS[options["activation"]])()]
+        layers += [nn.Linear(a, b, init=options["law"]), activation(**settings)]
         if options["dropout"] > 0:
             layers.append(nn.Dropout(options["dropout"]))
     return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs, init=options["law"]))

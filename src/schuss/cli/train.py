@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schuss.cli.choices import ACTIVATIONS, LAID_OUT, LOSSES, OPTIMIZERS, RATES_OF_0_1_0, SCHEDULES
+from schuss.cli.choices import LAID_OUT, RATES_OF_0_1_0, SCHEDULES
 from schuss.cli.completion import data_names
-from schuss.cli.kinds import PositiveNumber, of_fit, sizes
+from schuss.cli.kinds import OneOf, PositiveNumber, of_fit, sizes
 from schuss.cli.pages import page_options
 from schuss.cli.results import describe, show
 from schuss.cli.say import say
+from schuss.tables import LAYERS, LOSSES, OPTIMIZERS
 from schuss.train.interrupts import Interrupts
 from schuss.train.options import ABOUT, FREE
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from schuss.train.trainer import Trainer
 
 # Chosen on validation data (docs/defaults.md).
-HIDDEN, EPOCHS, BATCH, DROPOUT, RATE = "256,128", 10, 128, 0.1, 3e-3
+HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 OF_FIT = ("epochs", "batch_size", "validation", "seed", "clip_norm", "early_stop", "threads", "backend", "scale")
 MEND = "use the same settings, or start without --resume"
 NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free to change
@@ -42,9 +43,9 @@ NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free 
     callback=sizes,
     help="Units of each hidden layer; none for no hidden layer.",
 )
-@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
-@click.option("--loss", type=click.Choice(list(LOSSES)), help="Default: cross_entropy for classes, mse for numbers.")
-@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
+@click.option("--activation", type=OneOf(lambda: LAYERS.presets), default="relu", show_default=True)
+@click.option("--loss", type=OneOf(lambda: LOSSES.presets), help="Default: cross_entropy for classes, mse for numbers.")
+@click.option("--optimizer", type=OneOf(lambda: OPTIMIZERS.presets), default="adam", show_default=True)
 @click.option("--lr", type=PositiveNumber(), help="Learning rate; by default one that suits the optimizer.")
 @click.option("--schedule", type=click.Choice(SCHEDULES), default="one_cycle", show_default=True)
 @click.option("--warmup", type=click.IntRange(min=0), default=0, help="Steps over which the rate rises from 0 first.")
@@ -172,7 +173,6 @@ class TrainCommand:
         outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
         model = nn.to_dtype(network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
         rows = len(x) - round(len(x) * o["validation"])
-        kind, settings, _ = OPTIMIZERS[o["optimizer"]]
         steps = o["epochs"] * -(-rows // o["batch_size"])
         if o["warmup"] >= steps:
             raise UsageError(
@@ -180,12 +180,11 @@ class TrainCommand:
                 "fewer, or more --epochs"
             )
         lr = schedule(o["schedule"], o["lr"], o["warmup"], steps)
-        make: Any = optim.OPTIMIZERS[kind]
-        optimizer = make(lr=lr, weight_decay=o["weight_decay"], **settings)
+        loss, settings = nn.LOSSES.preset(o["loss"])
         shared = {name: o[name] for name in OF_FIT}
         chosen = {
-            "loss": nn.LOSSES[LOSSES[o["loss"]]](),
-            "optimizer": optimizer,
+            "loss": loss(**settings),
+            "optimizer": optim.named(o["optimizer"], lr, o["weight_decay"]),
             "record": o["watch"] or o["keep_path"],
             "control": Control() if o["watch"] else None,
         }
@@ -193,10 +192,12 @@ class TrainCommand:
 
     def _resolve(self, dataset: Dataset) -> None:
         """What was left to be chosen, so that files hold what the run had."""
+        from schuss.optim import rate_of
+
         o = self.options
         o["loss"] = self.loss_name(dataset)
         o["scale"] = self._scale(dataset)
-        o["lr"] = o["lr"] or (RATE if o["optimizer"] == "adam" else OPTIMIZERS[o["optimizer"]][2])
+        o["lr"] = o["lr"] or rate_of(o["optimizer"])
         self.settings = {k: list(v) if isinstance(v, tuple) else v for k, v in o.items() if k not in NOT_SETTINGS}
 
     def _scale(self, dataset: Dataset) -> float | None:
@@ -239,9 +240,11 @@ class TrainCommand:
         from schuss.errors import UsageError
 
         name: str = self.options["loss"] or _default_loss(dataset)
-        if dataset.classes is None and name == "cross_entropy":
+        task = {preset: LOSSES.preset(preset)[0].admits.task for preset in LOSSES.presets}
+        if dataset.classes is None and task[name] == "classes":
+            *some, last = (preset for preset in task if task[preset] == "numbers")
             raise UsageError(
-                "--loss cross_entropy needs classes, and y_train holds floating numbers: use mse, mae or huber"
+                f"--loss {name} needs classes, and y_train holds floating numbers: use {', '.join(some)} or {last}"
             )
         return name
 

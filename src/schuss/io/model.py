@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.errors import ModelFileError, SchussError, UsageError
+from schuss.errors import ModelFileError, SchussError, UsageError, warn
 from schuss.io.budget import check_graph, read_graph
 from schuss.io.graph_model import GraphModel, training_graph, training_text
 from schuss.io.record import sound
@@ -28,9 +28,10 @@ from schuss.ir.text import to_text
 from schuss.ir.types import N, TensorType
 from schuss.nn.forward import Types, forward, forward_graph, model_dtype, prepared_types
 from schuss.nn.holding import graph_signature, own_signature
+from schuss.nn.rebuild import from_outside
 from schuss.nn.walk import callable_model, freeze_names, frozen_names
 from schuss.signature import Signature
-from schuss.signature.inputs import by_scale
+from schuss.signature.inputs import Input, by_scale, handed_over
 from schuss.signature.signature import settings_of
 from schuss.signature.track import Track
 from schuss.signature.written import from_first_format, from_json
@@ -69,21 +70,26 @@ def save(
         raise UsageError(f"save: the model comes first, then the file: schuss.save(model, {os.fspath(model)!r})")
     model = callable_model(model, "save")
     nn.initialize(model)
+    layers = _layers(model)
     signature = nn.signature_of(model) or (_first_layer(model) if inputs is None else Signature())
     if inputs is not None:
         signature = replace(signature, inputs=by_scale(inputs, scale))
-    elif own_signature(model) is None and nn.to_config(model) is None:  # what acts is in the model's graph
+    elif own_signature(model) is None and layers is None:  # what acts is in the model's graph
         acting = graph_signature(model)[0].inputs
         signature = replace(signature, inputs=acting or signature.inputs)  # none where nothing in it was ever fitted
     params = nn.state_dict(model)
     prepared = prepared_types(model, signature.inputs)
     within = own_signature(model) is None
-    graph, layers = _forward_text(model, prepared, params, within), nn.to_config(model)
+    graph = _forward_text(model, prepared, params, within)
+    outside = [] if layers is None else from_outside(model)
+    if outside and _text(layers, prepared, params) != graph:
+        layers, outside = None, []  # its settings do not say all about a class
+    bare = layers is None or bool(outside)  # a reader may have nothing but the graph
     description = {
         "format": FORMAT,
         "version": __version__,
         "graph": graph,
-        "training": training_text(model, prepared, graph, within) if layers is None else None,
+        "training": training_text(model, prepared, graph, within) if bare else None,
         "signature": signature.to_json(),
         "parameters": {name: [str(v.dtype), list(v.shape)] for name, v in params.items()},
         "layers": layers,
@@ -94,7 +100,9 @@ def save(
     names = forward(model, prepared, acting=within)[1].names
     if names is not None:
         description["results"] = list(names)
-    if description["layers"] is None and (frozen := frozen_names(model)):  # else they stand in the layers' configs
+    if outside:
+        description["outside"] = outside
+    if bare and (frozen := frozen_names(model)):  # else they stand in the layers' configs
         description["frozen"] = frozen
     try:
         json.dumps(description["record"])
@@ -120,8 +128,34 @@ def _forward_text(model: Any, inputs: Types, params: Mapping[str, Array], acting
     return to_text(graph)
 
 
+def _layers(model: Any) -> dict[str, Any] | None:
+    """What the model can be rebuilt from. Not where classes of the user's stand around parts that scale integers: a
+    reader without them has the graph, in which these are."""
+    layers = nn.to_config(model)
+    acting = own_signature(model) is None and any(i.scale is not None for i in graph_signature(model)[0].inputs)
+    return None if layers is not None and acting and from_outside(model) else layers
+
+
+def _built(layers: Any, params: Mapping[str, Array]) -> Any:
+    """The model that these layers make, with the parameters. SchussError where they do not fit."""
+    model = nn.from_config(layers)
+    for name, parameter in nn.named_parameters(model).items():
+        parameter.to_dtype(str(params[name].dtype) if name in params else parameter.dtype)
+    nn.load_state_dict(model, params)
+    return model
+
+
+def _text(layers: Any, inputs: Types, params: Mapping[str, Array]) -> str | None:
+    """The graph of the model that these layers make; None if they make none."""
+    try:
+        return to_text(forward_graph(_built(layers, params), inputs))
+    except Exception:  # classes of the user's may raise anything
+        return None
+
+
 def load(path: str | os.PathLike[str]) -> Any:
-    """The model in a file: its layers where all are schuss's own, else a GraphModel that computes the same.
+    """The model in a file: its layers where all their classes are registered, as schuss's own are, else a GraphModel
+    that computes the same.
 
     The model has `record`, what the file says of its training; pictures and commands use as much of it as has the form
     that a run writes. Raises ModelFileError if the file is damaged, from a newer
@@ -131,10 +165,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     tensors = {name: value for name, value in everything.items() if not name.startswith("path/")}
     graph = _graph(path, description, sum(t.size for t in tensors.values()))
     _check_parameters(path, tensors, description, graph)
-    model = _rebuilt(path, description, graph, tensors)
+    signature = _signature(path, description, graph)
+    model = _rebuilt(path, description, graph, tensors, signature.inputs)
     model.record = _mapping(description, "record") or {}
     track = _track(path, tensors, everything, description.get("shares")) if len(everything) > len(tensors) else None
-    nn.set_signature(model, replace(_signature(path, description, graph), track=track))
+    nn.set_signature(model, replace(signature, track=track))
     return model
 
 
@@ -241,27 +276,45 @@ def _track(path: Any, tensors: Mapping[str, Array], everything: Mapping[str, Arr
     return Track((first, second), at, loss, (float(shares[0]), float(shares[1])))
 
 
-def _rebuilt(path: Any, description: Mapping[str, Any], graph: Graph, tensors: Mapping[str, Array]) -> Any:
+def _rebuilt(
+    path: Any, description: Mapping[str, Any], graph: Graph, tensors: Mapping[str, Array], inputs: Sequence[Input]
+) -> Any:
     layers = description.get("layers")
     for name, tensor in tensors.items():
         if tensor.dtype.kind != "f":
             raise ModelFileError(f"{path}: parameter {name}: is {tensor.dtype}, parameters are float32 or float64")
-    if layers is None:
+    if layers is None or not _are_known(path, description, graph, tensors, inputs):
         names = description["parameters"]
         params = {n: nn.Parameter(tensors[n], dtype=str(tensors[n].dtype)) for n in names}
         model = GraphModel(graph, params, training_graph(path, description, graph), _results(path, description, graph))
         _freeze(path, model, description.get("frozen", []))
         return model
     try:
-        model = nn.from_config(layers)
-        for name, parameter in nn.named_parameters(model).items():
-            parameter.to_dtype(str(tensors[name].dtype) if name in tensors else parameter.dtype)
-        nn.load_state_dict(model, tensors)
+        return _built(layers, tensors)
     except SchussError as error:
         raise ModelFileError(f"{path}: {error}") from None
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: the layers' description is damaged: {error}") from None
-    return model
+
+
+def _are_known(
+    path: Any, description: Mapping[str, Any], graph: Graph, tensors: Mapping[str, Array], inputs: Sequence[Input]
+) -> bool:
+    """Whether the layers' classes that are not schuss's own are registered, and compute what the file's graph does."""
+    outside = description.get("outside", [])
+    if not isinstance(outside, list) or not all(isinstance(name, str) for name in outside):
+        raise ModelFileError(f"{path}: the model's description has no sound list of classes")
+    if not all(name in nn.LAYERS for name in outside):
+        return False
+    types = [n.type for n in graph.inputs if not n.attrs["name"].startswith("param/")]
+    given = handed_over(inputs, types)[0] if any(i.keyed for i in inputs) else types
+    if not outside or _text(description["layers"], given, tensors) == description["graph"]:
+        return True
+    warn(
+        f"load: {', '.join(outside)} computes something else than when {path} was written: the model is what the file "
+        "says, a GraphModel; its parameters alone: nn.load_state_dict(model, nn.state_dict(loaded))"
+    )
+    return False
 
 
 def _results(path: Any, description: Mapping[str, Any], graph: Graph) -> list[str] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -32,8 +33,27 @@ def described(computes: str, hands_back: str, operations: str) -> Formula:
     return Formula(computes, hands_back, frozenset(operations.split()))
 
 
+def arguments_of(cls: type) -> tuple[str, ...]:
+    """The names of what a class is built from."""
+    _, *others = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]  # of this very class
+    return tuple(p.name for p in others if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+
+
+def check_arguments(cls: type, known: Iterable[str], mend: str) -> None:
+    """UsageError unless a class is built from these settings alone: what a file could not rebuild is not registered."""
+    wrong = sorted(set(arguments_of(cls)) ^ set(known))
+    if wrong:
+        raise UsageError(f"{cls.__name__}: {', '.join(wrong)} could not be rebuilt from a file; {mend}")
+
+
 class Configured:
     """Base of frozen dataclasses whose fields say all there is to know about them."""
+
+    @classmethod
+    def check_settings(cls) -> None:
+        """UsageError for a class that its fields do not say all about. Looked at when it is registered."""
+        fields = [f.name for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]  # of frozen dataclasses
+        check_arguments(cls, fields, "write it as @dataclass(frozen=True) with a field for each argument")
 
     def config(self) -> dict[str, Any]:
         """{"type": class name, field: value, ...}, fit for JSON."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 from schuss import ops
 from schuss.errors import ShapeError, UsageError
 from schuss.nn import init as laws
-from schuss.nn.config import Formula, described, plain, real
+from schuss.nn.config import Formula, arguments_of, check_arguments, described, plain, real
 from schuss.nn.holding import own_signature, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
@@ -23,6 +23,13 @@ class Layer(Module):
 
     settings: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[Formula | None] = None
+
+    @classmethod
+    def check_settings(cls) -> None:
+        """UsageError for a class that its settings do not say all about. Looked at when it is registered."""
+        if cls.config is Layer.config:
+            names = ", ".join(repr(name) for name in arguments_of(cls))
+            check_arguments(cls, cls.settings, f"name each argument of its class, settings = ({names},)")
 
     def config(self) -> dict[str, Any]:
         """{"type": class name, setting: value, ...}, from which nn.from_config rebuilds the layer."""

@@ -5,62 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from schuss import tables
 from schuss.errors import UsageError
-from schuss.nn import activations, convolution, layers, losses
 from schuss.nn import init as laws
 from schuss.nn.config import build
 from schuss.nn.layers import Layer, Sequential
-from schuss.nn.losses import Loss
+from schuss.nn.loss import Loss
 from schuss.nn.walk import freeze_names
+from schuss.registry import Classes
 
-LAYERS: dict[str, type[Layer]] = {
-    cls.__name__: cls
-    for cls in (
-        layers.Linear,
-        layers.Sequential,
-        layers.Identity,
-        layers.Flatten,
-        layers.Dropout,
-        layers.LayerNorm,
-        layers.Embedding,
-        convolution.AdaptiveAvgPool1d,
-        convolution.AdaptiveAvgPool2d,
-        convolution.AvgPool1d,
-        convolution.AvgPool2d,
-        convolution.Conv1d,
-        convolution.Conv2d,
-        convolution.MaxPool1d,
-        convolution.MaxPool2d,
-        activations.Sigmoid,
-        activations.Tanh,
-        activations.ReLU,
-        activations.LeakyReLU,
-        activations.ELU,
-        activations.SELU,
-        activations.GELU,
-        activations.SiLU,
-        activations.Mish,
-        activations.Softplus,
-        activations.Softmax,
-        activations.LogSoftmax,
-    )
-}
+LAYERS: Classes[type[Layer]] = tables.LAYERS
 """The layers by name."""
-
-LOSSES: dict[str, type[Loss]] = {
-    cls.__name__: cls
-    for cls in (
-        losses.CrossEntropyLoss,
-        losses.MSELoss,
-        losses.L1Loss,
-        losses.HuberLoss,
-        losses.SmoothL1Loss,
-        losses.BCEWithLogitsLoss,
-        losses.NLLLoss,
-    )
-}
+LOSSES: Classes[type[Loss]] = tables.LOSSES
 """The losses by name."""
-
 _LAWS = {
     cls.__name__: cls
     for cls in (
@@ -82,16 +39,23 @@ _DEPTH = 100  # of Sequentials in each other, in a config from a file
 
 
 def to_config(model: Any) -> dict[str, Any] | None:
-    """What from_config rebuilds the model from; None if a part is not ours, or one is used twice."""
+    """What from_config rebuilds the model from; None if a part's class is not registered, or a part is used twice."""
     seen: set[int] = set()
 
-    def ours(part: Any) -> bool:
+    def known(part: Any) -> bool:
         if type(part) is not LAYERS.get(type(part).__name__) or id(part) in seen:
             return False
         seen.add(id(part))
-        return all(ours(layer) for layer in part.layers) if isinstance(part, Sequential) else True
+        return all(known(layer) for layer in part.layers) if isinstance(part, Sequential) else True
 
-    return model.config() if ours(model) else None
+    return model.config() if known(model) else None
+
+
+def from_outside(model: Any) -> list[str]:
+    """The names of the classes of such a model that are not schuss's own."""
+    parts = model.layers if isinstance(model, Sequential) else ()
+    own = () if type(model).__module__.partition(".")[0] == "schuss" else (type(model).__name__,)
+    return sorted({*own, *(name for part in parts for name in from_outside(part))})
 
 
 def from_config(config: Mapping[str, Any], depth: int = 0) -> Any:

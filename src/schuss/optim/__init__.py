@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schuss.nn.config import build
+from schuss import tables
+from schuss.errors import UsageError
+from schuss.nn.config import arguments_of, build
 from schuss.optim.adagrad import Adagrad
 from schuss.optim.adam import Adam, AdamW, NAdam
 from schuss.optim.base import Optimizer
@@ -26,25 +28,11 @@ from schuss.optim.schedules import (
     Warmup,
 )
 from schuss.optim.sgd import SGD
+from schuss.registry import Classes
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.__name__: cls for cls in (SGD, RMSprop, Adagrad, Adam, AdamW, NAdam, Lion)
-}
+OPTIMIZERS: Classes[type[Optimizer]] = tables.OPTIMIZERS
 """The optimizers by name."""
-SCHEDULES: dict[str, type[Schedule]] = {
-    cls.__name__: cls
-    for cls in (
-        Constant,
-        Step,
-        MultiStep,
-        Exponential,
-        Cosine,
-        CosineWarmRestarts,
-        OneCycle,
-        ReduceLROnPlateau,
-        Warmup,
-    )
-}
+SCHEDULES: Classes[type[Schedule]] = tables.SCHEDULES
 """The schedules by name."""
 _PYTORCHS = {
     "ConstantLR": "Constant",
@@ -73,6 +61,25 @@ def from_config(config: Mapping[str, Any]) -> Any:
         settings = {k: _inner(v) for k, v in config.items()}
         return as_group("from_config", {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
     return build({k: _inner(v) for k, v in config.items()}, {**OPTIMIZERS, **SCHEDULES}, "optimizer or schedule")
+
+
+def named(name: str, lr: Any, weight_decay: float = 0.0) -> Optimizer:
+    """The optimizer of a preset. UsageError for a name that is none, and for a weight decay where it has none."""
+    make, settings = OPTIMIZERS.preset(name)
+    if "weight_decay" in arguments_of(make):
+        settings["weight_decay"] = weight_decay
+    elif weight_decay:
+        raise UsageError(f"{name}: {make.__name__} has no weight decay; leave it out, or take another optimizer")
+    return make(**{**settings, "lr": lr})
+
+
+def rate_of(name: str) -> float:
+    """The learning rate of a preset. UsageError where it has none."""
+    make, settings = OPTIMIZERS.preset(name)
+    rate = settings.get("lr", getattr(make, "lr", None))
+    if not isinstance(rate, (int, float)):
+        raise UsageError(f"{name}: has no learning rate of its own; give one, as --lr 0.001")
+    return float(rate)
 
 
 def _inner(value: Any) -> Any:
@@ -107,4 +114,6 @@ __all__ = [
     "clip_grad_norm",
     "from_config",
     "global_norm",
+    "named",
+    "rate_of",
 ]

@@ -15,6 +15,7 @@ from schuss.portable import global_name
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
 from schuss.signature.track import Track
+from schuss.tables import LOSSES, OPTIMIZERS
 
 SHOWN = 10  # names of classes that are printed
 
@@ -154,12 +155,16 @@ def settings_of(value: Any) -> Any:
     """A loss's or optimizer's settings, as a file holds them; of a user's own only its name."""
     if value is None or isinstance(value, dict):
         return value
+    named = getattr(value, "__name__", None)
+    own, module = named or type(value).__name__, (value if named else type(value)).__module__
+    registered = next((table[own] for table in (LOSSES, OPTIMIZERS) if own in table), None)
+    apart = own if registered is None else f"{module}.{own}"  # no reader should take it for the registered one
     try:
         settings = value.config()
         json.dumps(settings)
     except (AttributeError, TypeError, ValueError):
-        return {"type": getattr(value, "__name__", type(value).__name__)}
-    return settings
+        return {"type": apart}
+    return settings if registered in (None, type(value)) else {"type": apart}
 
 
 # -- in words --------------------------------------------------------------------------------------------

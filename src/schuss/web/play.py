@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any
@@ -20,26 +21,12 @@ from schuss.web.live import Live
 from schuss.web.session import Event
 from schuss.web.toys import Toy, toy
 
-ACTIVATIONS = {
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "elu": nn.ELU,
-    "leaky_relu": nn.LeakyReLU,
-    "identity": nn.Identity,
+OFFERED: dict[str, Callable[[], tuple[str, ...]]] = {
+    "activation": lambda: nn.LAYERS.presets,
+    "optimizer": lambda: optim.OPTIMIZERS.presets,
 }
-OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "adam": (optim.Adam, {}),
-    "sgd": (optim.SGD, {}),
-    "momentum": (optim.SGD, {"momentum": 0.9}),
-    "rmsprop": (optim.RMSprop, {}),
-    "adagrad": (optim.Adagrad, {}),
-    "adamw": (optim.AdamW, {}),
-    "lion": (optim.Lion, {}),
-}
-LAYERS, UNITS = 6, 64
+"""The names that some settings may have, as they are when they are asked for."""
+DEEPEST, WIDEST = 6, 64
 PACE = 50.0  # epochs a second
 TICK = 0.1  # seconds between two pictures
 AXES = (-1.3, 1.3, -1.3, 1.3)  # of every picture: nothing moves under the hand that adds points
@@ -70,11 +57,11 @@ class Settings:
         if unknown:
             raise UsageError(f"play has no setting {unknown[0][:40]!r}; there are {', '.join(sorted(known))}")
         layers = message.get("layers", list(Settings.layers))
-        if not isinstance(layers, list) or len(layers) > LAYERS or not all(_whole(n, 1, UNITS) for n in layers):
-            raise UsageError(f"layers must be a list of at most {LAYERS} whole numbers from 1 to {UNITS}")
-        for name, table in (("activation", list(ACTIVATIONS)), ("optimizer", list(OPTIMIZERS))):
-            if message.get(name, table[0]) not in table:
-                raise UsageError(f"{name} must be one of {', '.join(table)}")
+        if not isinstance(layers, list) or len(layers) > DEEPEST or not all(_whole(n, 1, WIDEST) for n in layers):
+            raise UsageError(f"layers must be a list of at most {DEEPEST} whole numbers from 1 to {WIDEST}")
+        for name, names in OFFERED.items():
+            if name in message and message[name] not in names():
+                raise UsageError(f"{name} must be one of {', '.join(names())}")
         for name, low, high in (("batch_size", 1, 256), ("epochs", 1, 5000), ("seed", 0, 2**32 - 1)):
             if name in message and not _whole(message[name], low, high):
                 raise UsageError(f"{name} must be a whole number from {low} to {high}")
@@ -103,10 +90,9 @@ class Play(Live):
         control = Control()
         self.settings = settings
         classes = made.classes
-        make, extra = OPTIMIZERS[settings.optimizer]
         trainer = prepare(
             network(settings, made), (made.x, made.y), loss=nn.MSELoss() if classes is None else nn.CrossEntropyLoss(),
-            optimizer=make(lr=1.0, weight_decay=settings.regularisation, **extra), epochs=settings.epochs,
+            optimizer=optim.named(settings.optimizer, 1.0, settings.regularisation), epochs=settings.epochs,
             batch_size=settings.batch_size, validation=None if test is None else (test.x, test.y), seed=settings.seed,
             threads=1, record=TICK, control=control,
         )  # fmt: skip
@@ -151,8 +137,9 @@ def network(settings: Settings, made: Toy) -> Any:
     """Linear and activation for each hidden layer, a Linear at the end."""
     sizes = (made.x.shape[1], *settings.layers)
     layers: list[Any] = []
+    activation, given = nn.LAYERS.preset(settings.activation)
     for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b), ACTIVATIONS[settings.activation]()]
+        layers += [nn.Linear(a, b), activation(**given)]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], made.classes or 1))
 
 

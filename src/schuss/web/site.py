@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from schuss.errors import UsageError
+from schuss.tables import LAYERS, OPTIMIZERS
 from schuss.web.session import Event, Session
 from schuss.web.stream import Hub
 from schuss.web.worker import Worker
@@ -36,7 +37,11 @@ class Site:
 
     def _hellos(self) -> list[Event]:
         playing = self.playing
-        return [{**self.main.hello(), "of": MAIN}, *([] if playing is None else [{**playing.hello(), "of": PLAY}])]
+        offered = {"activation": LAYERS.presets, "optimizer": OPTIMIZERS.presets}  # to a playground
+        return [
+            {**self.main.hello(), "offered": offered, "of": MAIN},
+            *([] if playing is None else [{**playing.hello(), "of": PLAY}]),
+        ]
 
     def _connect(self, session: Session, of: str) -> None:
         """Let a session's events reach the readers while the page has it."""

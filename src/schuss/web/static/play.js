@@ -285,17 +285,26 @@ function startForm() {
     (value, text) => [h("span", { class: "dot", style: `--dot: var(--class-${value})` }), text],
   );
   layers = new Layers($("play-layers"), [8, 8], soon);
-  for (const [id, names] of [
-    ["play-activation", ["tanh", "relu", "sigmoid", "gelu"]],
-    ["play-optimizer", ["adam", "sgd", "rmsprop", "adagrad"]],
-  ]) {
-    $(id).append(...names.map((name) => h("option", { value: name }, name)));
-  }
+  offer();
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => {
     knobs();
     soon();
   });
+}
+
+/** What the server knows by name: activations and optimizers. Before it has said so, what is chosen at first. */
+function offer() {
+  for (const [name, first] of [
+    ["activation", "tanh"],
+    ["optimizer", "adam"],
+  ]) {
+    const select = $(`play-${name}`);
+    const value = select.value || first;
+    const names = known.hello?.offered?.[name] ?? [first];
+    select.replaceChildren(...names.map((text) => h("option", { value: text }, text)));
+    select.value = names.includes(value) ? value : names[0];
+  }
 }
 
 async function leave() {
@@ -334,6 +343,7 @@ function adopt(settings) {
   pickData(chosen.data);
   layers.units = [...settings.layers];
   layers.draw();
+  offer();
   $("play-activation").value = settings.activation;
   $("play-optimizer").value = settings.optimizer;
   $("play-lr").value = String(Math.log10(settings.lr));
@@ -373,6 +383,7 @@ export function startPlay() {
   playground.on("moment epoch curve", drawChart);
   playground.on("function", take);
   playground.on("note", (event) => write($("play-note"), event.text || " "));
+  on("hello", offer);
   on("hello end", () => seen("play") && begin());
   onShow("play", () => {
     readout();
