@@ -72,6 +72,55 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 @dataclass(frozen=True)
+class Form:
+    """Where a data source is, and what it is: as a data set, and as rows to predict; "" if it is none."""
+
+    where: str
+    data: str = ""
+    rows: str = ""
+
+
+class Sources(Registry[T]):
+    """Forms in which data come, in the order in which they are asked whether they recognise a place.
+
+        @SOURCES.register("tsv", data="a folder of .tsv files (train.tsv and test.tsv)")
+        class TsvFolder(DataSource): ...
+
+    data   what it is as a data set, as help and errors name it, with details in brackets; "" for none
+    rows   what it is as rows to predict
+    """
+
+    def __init__(self, kind: str, rows: Mapping[str, Form]) -> None:
+        super().__init__(kind, {name: form.where for name, form in rows.items()})
+        self._forms = dict(rows)
+
+    @property
+    def sets(self) -> dict[str, str]:
+        """What data sets there are, by the sources' names."""
+        return {name: form.data for name, form in self._forms.items() if form.data}
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """What rows to predict there are, by the sources' names."""
+        return {name: form.rows for name, form in self._forms.items() if form.rows}
+
+    def register(self, name: str, data: str = "", rows: str = "") -> Callable[[T], T]:
+        """A decorator that registers a source. UsageError for a name that another has."""
+
+        def add(value: T) -> T:
+            self._add(name, value)
+            self._forms[name] = Form("", data, rows)
+            return value
+
+        return add
+
+    def remove(self, name: str) -> None:
+        """Take a source out."""
+        super().remove(name)
+        del self._forms[name]
+
+
+@dataclass(frozen=True)
 class Row:
     """Where a class is, and its presets: settings by name."""
 
@@ -148,4 +197,4 @@ def _home(value: Any) -> tuple[str, str]:
     return of.__module__, of.__qualname__
 
 
-__all__ = ["Classes", "Registry", "Row", "at"]
+__all__ = ["Classes", "Form", "Registry", "Row", "Sources", "at"]

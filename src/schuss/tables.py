@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schuss.registry import Classes, Registry, at
+from schuss.registry import Classes, Form, Registry, Sources, at
 
 EXECUTORS: Final[Registry[Any]] = Registry(
     "backend",
@@ -17,6 +17,33 @@ EXECUTORS: Final[Registry[Any]] = Registry(
     },
 )
 """Classes with the protocol schuss.ir.executor.Executor, called with threads=."""
+
+SOURCES: Final[Sources[Any]] = Sources(
+    "data source",
+    {
+        "mnist": Form("schuss.data.bundled:Bundled", data="mnist (60,000 handwritten digits, in the package)"),
+        "idx": Form(
+            "schuss.data.idx:IdxFolder",
+            data="a folder of idx files (four of them, with MNIST's names, gzipped or not)",
+        ),
+        "pictures": Form(
+            "schuss.data.folders:PictureFolder",
+            data="a folder of pictures (of one size, train/CLASS/*.png and test/CLASS/*.png, a folder for each class)",
+        ),
+        "npz": Form(
+            "schuss.data.npz:Npz",
+            data="an .npz file (with x_train, y_train, x_test and y_test; floating y means regression)",
+            rows="an .npz (with x or x_test, or one array alone)",
+        ),
+        "npy": Form("schuss.data.npy:Npy", rows="an .npy of rows"),
+        "table": Form("schuss.data.table:Table"),
+        "picture": Form(
+            "schuss.data.digits:DigitPicture",
+            rows="a picture of a digit (PNG, JPEG and others; any size, dark on light or light on dark)",
+        ),
+    },
+)
+"""Classes derived from schuss.data.DataSource, called without arguments."""
 
 LAYERS: Final[Classes[Any]] = Classes(
     "layer",

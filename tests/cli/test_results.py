@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 
 import schuss as library
 from schuss import nn, optim
-from schuss.cli.images import read_digit
+from schuss.data.digits import read_digit
 
 # -- evaluate ------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,12 @@ class PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic in n
         if not 0 < number < float("inf"):
             self.fail(f"{value} must be positive", param, ctx)
         return number
+
+
+def in_words(described: Mapping[str, str]) -> str:
+    """mnist, a folder of pictures (...) or an .npz file (...)"""
+    *some, last = described.values()
+    return f"{', '.join(some)} or {last}"
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +12,25 @@ import click
 import numpy as np
 
 from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
+from schuss.cli.kinds import in_words
 from schuss.cli.say import say
-from schuss.errors import DataError, UsageError
+from schuss.errors import UsageError
 from schuss.signature import Signature
+from schuss.tables import SOURCES
 
 Array = Any
 SHOWN = 20  # rows on a terminal
 
 
-@click.command("predict")
+@click.command(
+    "predict",
+    help=f"What MODEL makes of FILE.\n\nFILE is {in_words(SOURCES.rows)}.",
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .csv, .json or .npy.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
 def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None:
-    """What MODEL makes of FILE.
-
-    FILE is a picture of a digit (PNG, JPEG; any size, dark on light or light on dark), an .npy array of rows, or an
-    .npz with x (or x_test, or one array alone).
-    """
-    from schuss.data.load import refuse_table
     from schuss.io.model import load
     from schuss.nn.holding import signature_of
 
@@ -40,12 +38,7 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
         raise UsageError(f"-o {output}: the name must end in .csv, .json or .npy")
     network = load(model)
     signature = signature_of(network)
-    suffix = file.suffix.lower()
-    refuse_table(file, "x=...")
-    if file.is_dir():
-        raise DataError(f"{file}: is a folder; give a picture, an .npy or an .npz")
-    x = _rows(file) if suffix in (".npy", ".npz") else _picture(file, signature)
-    outputs = outputs_of(network, x)
+    outputs = outputs_of(network, _rows(file, signature))
     result = _result(model, file, outputs, signature)
     if output is not None:
         _write(output, result, outputs, signature)
@@ -56,34 +49,15 @@ def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None
         _show(result, outputs)
 
 
-def _rows(file: Path) -> Array:
-    from schuss.data import check_finite
-    from schuss.data.npz import array_names, read_npy, read_npz
+def _rows(file: Path, signature: Signature | None) -> Array:
+    from schuss.data import load_rows
 
-    if file.suffix.lower() == ".npy":
-        x = read_npy(file)
-    else:
-        names = array_names(file)
-        chosen = next((n for n in ("x", "x_test") if n in names), names[0] if len(names) == 1 else None)
-        if chosen is None:
-            raise DataError(f"{file}: has {', '.join(names) or 'nothing'}; name the rows to predict x")
-        x = read_npz(file, [chosen])[chosen]
-    check_finite(x, str(file))
-    return x
-
-
-def _picture(file: Path, signature: Any) -> Array:
-    from schuss.cli.images import read_digit
-
-    shape = signature.inputs[0].shape[1:] if signature is not None and len(signature.inputs) == 1 else ()
-    size = math.prod(shape) if shape and all(isinstance(d, int) for d in shape) else 0
-    side = math.isqrt(size)
-    if side * side != size or side < 8:
-        raise DataError(f"{file}: the model takes rows of {size or '?'} numbers, not a square picture; give an .npy")
-    picture = read_digit(file, side)
-    if signature.inputs[0].is_float:
-        picture = picture / np.float32(255)
-    return picture.reshape(1, *shape)
+    known = signature.inputs[0] if signature is not None and len(signature.inputs) == 1 else None
+    row = () if known is None else known.shape[1:]
+    wanted = [d for d in row if isinstance(d, int)]
+    return load_rows(
+        file, wanted if row and len(wanted) == len(row) else None, floats=known is not None and known.is_float
+    )
 
 
 def _result(model: Path, file: Path, outputs: Outputs, signature: Any) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import click
 
 from schuss.cli.choices import LAID_OUT, RATES_OF_0_1_0, SCHEDULES
 from schuss.cli.completion import data_names
-from schuss.cli.kinds import OneOf, PositiveNumber, of_fit, sizes
+from schuss.cli.kinds import OneOf, PositiveNumber, in_words, of_fit, sizes
 from schuss.cli.pages import page_options
 from schuss.cli.results import describe, show
 from schuss.cli.say import say
-from schuss.tables import LAYERS, LOSSES, OPTIMIZERS
+from schuss.tables import LAYERS, LOSSES, OPTIMIZERS, SOURCES
 from schuss.train.interrupts import Interrupts
 from schuss.train.options import ABOUT, FREE
 
@@ -34,7 +34,7 @@ NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free 
 }  # fmt: skip
 
 
-@click.command("train")
+@click.command("train", help=f"Train a network on DATA.\n\nDATA is {in_words(SOURCES.sets)}.")
 @click.argument("data", shell_complete=data_names)
 @click.option(
     "--hidden",
@@ -79,12 +79,6 @@ NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free 
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
 def command(**options: Any) -> int:
-    """Train a network on DATA.
-
-    DATA is mnist, a folder of four idx files with MNIST's names (gzipped or not), a folder of pictures of one size
-    (train/CLASS/*.png and test/CLASS/*.png, a folder for each class), or an .npz with x_train, y_train, x_test and
-    y_test. Floating y means regression.
-    """
     return TrainCommand(options).run()
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from schuss.data.arrays import Array
 from schuss.data.dataset import IMAGES, Dataset
+from schuss.data.source import DataSource
 from schuss.errors import DataError
 from schuss.paths import atomic_write, cache_dir, open_regular, private_folder
 
@@ -30,6 +31,16 @@ LENGTH = PIXELS + TRAIN + TEST
 # CRC-32 of the decoded bytes: training images, test images, training labels, test labels.
 CHECKSUM = 0x34A89C1D
 CACHE_NAME = "mnist-v1.bin"
+
+
+class Bundled(DataSource):
+    """mnist."""
+
+    def recognises(self, place: str) -> bool:
+        return place == "mnist"
+
+    def load(self, place: str) -> Dataset:
+        return load_mnist()
 
 
 def load_mnist(cache_dir: Path | None = None) -> Dataset:

@@ -6,13 +6,54 @@ Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-Array = Any
+from schuss.data.arrays import Array
+from schuss.data.pictures import is_picture, read_gray
+from schuss.data.source import DataSource
+from schuss.errors import DataError
+
 NOISE = 0.2  # of the darkest ink: anything fainter is paper
 INK = 20 / 28  # the share of the side that the digit fills
+
+
+class DigitPicture(DataSource):
+    """A picture of a digit to predict: any size, dark on light or light on dark."""
+
+    def recognises(self, place: str) -> bool:
+        return is_picture(place)
+
+    def rows(self, place: str, wanted: Sequence[int] | None, floats: bool) -> Array:
+        size = math.prod(wanted) if wanted else 0
+        side = math.isqrt(size)
+        if wanted is None or side * side != size or side < 8:
+            raise DataError(
+                f"{place}: the model takes rows of {size or '?'} numbers, not a square picture; give an .npy"
+            )
+        picture = read_digit(Path(place), side)
+        return (picture / np.float32(255) if floats else picture).reshape(1, *wanted)
+
+
+def read_digit(path: Path, side: int) -> Array:
+    """A picture of any size as uint8 [side, side], light on dark.
+
+    A picture of exactly side x side pixels keeps its place and its grays. DataError for what is no picture, or blank.
+    """
+    gray = read_gray(path)
+    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    paper = float(np.median(border))
+    ink = gray - paper if paper < 128 else paper - gray
+    top = float(ink.max())
+    if top < 8:
+        raise DataError(f"{path}: the picture is blank (no ink that differs from its border)")
+    ink = np.clip(ink, 0, None)
+    if gray.shape == (side, side):
+        return np.rint(np.clip(ink, 0, 255)).astype(np.uint8)
+    return normalised(ink, side)
 
 
 def normalised(ink: Array, side: int) -> Array:

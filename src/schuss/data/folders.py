@@ -8,19 +8,30 @@ import numpy as np
 
 from schuss.data.arrays import Array
 from schuss.data.dataset import Dataset, checked_dataset
-from schuss.data.pictures import read_pixels
+from schuss.data.pictures import ENDINGS, read_pixels
+from schuss.data.source import DataSource
 from schuss.errors import DataError, one_line, warn
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 LAYOUT = "pictures lie in train/CLASS/ and test/CLASS/, a folder for each class"
 _Listed = list[tuple[Path, str]]  # pictures and the names of their classes
 
 
-def has_pictures(folder: Path) -> bool:
-    """Whether the folder is meant as one of pictures: by a folder train or test, or folders with pictures in them."""
-    return any(_is_picture(p) for f in _folders(folder) for p in f.iterdir()) or any(
-        (folder / part).is_dir() for part in ("train", "test")
-    )
+class PictureFolder(DataSource):
+    """A folder of pictures: train/CLASS/ and test/CLASS/ with a folder for each class, in which are PNG, JPEG or other
+    files of one size. Classes have their folders' names, sorted. x is uint8 [N, height, width] where all pictures are
+    gray, else [N, 3, height, width] (gray ones in three equal colours), what is transparent on white; scale is 1/255.
+    """
+
+    def recognises(self, place: str) -> bool:
+        """By a folder train or test, or folders with pictures in them."""
+        folder = Path(place)
+        return folder.is_dir() and (
+            any((folder / part).is_dir() for part in ("train", "test"))
+            or any(_is_picture(p) for f in _folders(folder) for p in f.iterdir())
+        )
+
+    def load(self, place: str) -> Dataset:
+        return load_pictures(Path(place))
 
 
 def load_pictures(folder: Path) -> Dataset:

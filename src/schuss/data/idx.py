@@ -10,12 +10,15 @@ import gzip
 import math
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from schuss.data.arrays import Array
+from schuss.data.dataset import IMAGES, Dataset, checked_dataset
+from schuss.data.source import DataSource
 from schuss.errors import DataError, no_such_file
 from schuss.paths import open_regular
 
@@ -25,6 +28,54 @@ MAX_INFLATION = 1032
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MAX_AXES = 8
 _GZIP_MAGIC = b"\x1f\x8b"
+
+
+_NAMES = ("x_train", "y_train", "x_test", "y_test")
+_STEMS = {
+    "x_train": ("train-images", 3),
+    "y_train": ("train-labels", 1),
+    "x_test": ("t10k-images", 3),
+    "y_test": ("t10k-labels", 1),
+}
+
+
+class IdxFolder(DataSource):
+    """A folder of four idx files by MNIST's names: train-images-idx3-ubyte, train-labels-idx1-ubyte,
+    t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with or without .gz, also spelled train-images.idx3-ubyte.
+    Bytes are images.
+    """
+
+    def recognises(self, place: str) -> bool:
+        return any((Path(place) / name).is_file() for stem in _STEMS.values() for name in _spellings(*stem))
+
+    def load(self, place: str) -> Dataset:
+        folder = Path(place)
+        paths = {name: _find(folder, *_STEMS[name]) for name in _NAMES}
+        arrays = {name: read_idx(path) for name, path in paths.items()}
+        for name, array in arrays.items():
+            path = paths[name]
+            if name.startswith("x") and array.ndim < 2:
+                raise DataError(f"{path}: wrong magic number for images: {array.ndim} axis at byte 3, needs 2")
+            if name.startswith("y") and (array.ndim != 1 or array.dtype.kind == "f"):
+                raise DataError(
+                    f"{path}: wrong magic number for labels: {array.ndim} axes of {array.dtype} at byte 2, "
+                    "needs 1 axis of integers"
+                )
+        found = checked_dataset(arrays, {name: str(path) for name, path in paths.items()}, folder.resolve().name)
+        return replace(found, scale=IMAGES if found.x_train.dtype == np.uint8 else None)
+
+
+def _spellings(stem: str, rank: int) -> list[str]:
+    return [f"{stem}{dot}idx{rank}-ubyte{end}" for dot in "-." for end in ("", ".gz")]
+
+
+def _find(folder: Path, stem: str, rank: int) -> Path:
+    """The first of the file's spellings that is there."""
+    for spelling in _spellings(stem, rank):
+        if (folder / spelling).is_file():
+            return folder / spelling
+    first = folder / _spellings(stem, rank)[0]
+    raise DataError(f"{no_such_file(first)} (nor with .gz); the folder needs all four idx files")
 
 
 def read_idx(path: Path) -> Array:

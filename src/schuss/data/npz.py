@@ -15,12 +15,37 @@ import numpy as np
 from numpy.lib import format as npy
 
 from schuss.data.arrays import Array, as_array
+from schuss.data.dataset import Dataset, checked_dataset
 from schuss.data.idx import MAX_INFLATION
+from schuss.data.source import DataSource
 from schuss.errors import DataError, no_such_file, one_line
 from schuss.paths import open_regular
 
+_NAMES = ("x_train", "y_train", "x_test", "y_test")
 _CHUNK = 1 << 20
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error, OverflowError)
+
+
+class Npz(DataSource):
+    """An .npz of x_train, y_train, x_test, y_test: integer y (N,) are classes, text (N,) names of classes, floating y
+    (N,) or (N, k) regression. To predict: of x (or x_test, or of one array alone).
+    """
+
+    def recognises(self, place: str) -> bool:
+        return place.lower().endswith(".npz")
+
+    def load(self, place: str) -> Dataset:
+        path = Path(place)
+        arrays = read_npz(path, _NAMES, text=("y_train", "y_test"))
+        return checked_dataset(arrays, {name: f"{path}: {name}" for name in _NAMES}, path.stem)
+
+    def rows(self, place: str, wanted: Sequence[int] | None, floats: bool) -> Array:
+        path = Path(place)
+        names = array_names(path)
+        chosen = next((n for n in ("x", "x_test") if n in names), names[0] if len(names) == 1 else None)
+        if chosen is None:
+            raise DataError(f"{path}: has {', '.join(names) or 'nothing'}; name the rows to predict x")
+        return read_npz(path, [chosen])[chosen]
 
 
 def read_npz(path: Path, names: Sequence[str], text: Sequence[str] = ()) -> dict[str, Array]:
@@ -59,17 +84,6 @@ def array_names(path: Path) -> list[str]:
         raise DataError(f"{path}: damaged .npz ({one_line(error)}); save it again") from None
 
 
-def read_npy(path: Path) -> Array:
-    """The array of an .npy file, in C order and native byte order. DataError as for read_npz."""
-    try:
-        with open_regular(path) as file:
-            length = file.seek(0, 2)
-            file.seek(0)
-            return _read_array(file, length, str(path))
-    except FileNotFoundError:
-        raise DataError(no_such_file(path)) from None
-
-
 def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str, text: bool) -> Array:
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
@@ -79,12 +93,12 @@ def _read_member(archive: zipfile.ZipFile, name: str, length: int, what: str, te
         raise DataError(f"{what}: claims {info.file_size} bytes, more than the file can hold; save it again")
     try:
         with archive.open(info) as file:
-            return _read_array(file, info.file_size, what, text)
+            return read_array(file, info.file_size, what, text)
     except _DAMAGE as error:
         raise DataError(f"{what}: damaged ({one_line(error)}); save the file again") from None
 
 
-def _read_array(file: IO[bytes], length: int, what: str, text: bool = False) -> Array:
+def read_array(file: IO[bytes], length: int, what: str, text: bool = False) -> Array:
     """The array of an npy stream of that many bytes."""
     shape, fortran, dtype = _read_header(file, what, text)
     expected = file.tell() + math.prod(shape) * dtype.itemsize

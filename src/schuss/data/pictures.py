@@ -18,9 +18,25 @@ from schuss.paths import open_regular
 
 # Those that Pillow decodes by itself: for an EPS it would run a program.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "ICO")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+_MAGIC = (
+    b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\1\0",
+    *(b"P%d" % kind for kind in range(1, 7)),
+)  # fmt: skip
 MOST_PIXELS = 40_000_000
 MOST_OF_JPEG = 160_000_000  # which is decoded smaller, unless its parts come one over the other
 NEEDED = 2_000_000  # pixels beyond which a picture is made smaller: all that is drawn can be seen in it
+
+
+def is_picture(path: str) -> bool:
+    """Whether a file's name or its first bytes are a picture's."""
+    if not os.path.isfile(path):
+        return False
+    if path.lower().endswith(ENDINGS):
+        return True
+    with open_regular(path) as file:
+        head = file.read(12)
+    return head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
 
 
 def read_gray(path: str | os.PathLike[str]) -> Array:

@@ -1,0 +1,40 @@
+"""What a form in which data come is: how it is recognised, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from schuss.data.arrays import Array
+from schuss.errors import DataError
+
+if TYPE_CHECKING:
+    from schuss.data.dataset import Dataset
+
+
+class DataSource:
+    """Base of the forms in which data come, which have a row each in schuss.tables.SOURCES.
+
+    A data set, for training and evaluating, says of itself what is in it (schuss.data.Dataset): the shape of a row,
+    what its bytes are multiplied by, the names of its classes. schuss.data.checked_dataset makes one of four arrays,
+    and looks at them. Rows, for predict, are an array.
+    """
+
+    def recognises(self, place: str) -> bool:
+        """Whether what lies there has this form: by its name, or a look at its first bytes. Reads no more."""
+        raise NotImplementedError
+
+    def load(self, place: str) -> Dataset:
+        """The data set. DataError, naming file and byte or array, for anything but a whole, fitting one."""
+        raise DataError(f"{place}: holds rows to predict, and no data set to train or test on")
+
+    def rows(self, place: str, wanted: Sequence[int] | None, floats: bool) -> Array:
+        """Rows to predict, [N, ...].
+
+        wanted  the shape of a row of the model's input; None: of several inputs, or not known
+        floats  whether the model's input is floating: then a picture's bytes are divided by 255
+        """
+        raise DataError(f"{place}: is a data set, and no rows to predict; `schuss evaluate` takes it")
+
+
+__all__ = ["DataSource"]
