@@ -45,3 +45,6 @@ def cannot(executor: str, operation: str, site: Site | None) -> LoweringError:
     where = "" if site is None else f" (line: {site})"
     mend = f"use backend={COMPLETE!r}, which carries out all"
     return LoweringError(f"the {executor} executor has no code for {operation}{where}; {mend}")
+
+
+__all__ = ["COMPLETE", "DEFAULT", "EXECUTORS", "cannot", "compiled", "executor", "on_able"]
