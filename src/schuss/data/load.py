@@ -8,7 +8,7 @@ from pathlib import Path
 from schuss.data.arrays import Array, check_finite
 from schuss.data.dataset import Dataset
 from schuss.data.source import DataSource
-from schuss.errors import DataError
+from schuss.errors import DataError, no_such_file
 from schuss.tables import SOURCES
 
 
@@ -34,12 +34,12 @@ def load_rows(spec: str | Path, wanted: Sequence[int] | None, floats: bool) -> A
 
 def _source(place: str, described: dict[str, str]) -> DataSource:
     """The first source that recognises what is there; those described are what is asked for."""
-    for source in SOURCES.values():
+    path = Path(place)
+    for name, source in SOURCES.items():
         found: DataSource = source()
-        if found.recognises(place):
+        if found.recognises(place) and (name in described or path.exists()):
             return found
-    path, names = Path(place), list(described.values())
-    if not path.exists():
-        given = ", ".join(name.partition(" (")[0] for name in names[:-1])
-        raise DataError(f"{path}: no such file or folder; give {given} or {names[-1].partition(' (')[0]}")
-    raise DataError(f"{path}: is neither {', '.join(names[:-1])} nor {names[-1]}")
+    *some, last = described.values() if path.is_dir() else (said.partition(" (")[0] for said in described.values())
+    if path.exists():
+        raise DataError(f"{path}: is neither {', '.join(some)} nor {last}")
+    raise DataError(f"{no_such_file(path)} or folder; give {', '.join(some)} or {last}")

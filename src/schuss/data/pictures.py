@@ -30,10 +30,8 @@ NEEDED = 2_000_000  # pixels beyond which a picture is made smaller: all that is
 
 def is_picture(path: str) -> bool:
     """Whether a file's name or its first bytes are a picture's."""
-    if not os.path.isfile(path):
-        return False
-    if path.lower().endswith(ENDINGS):
-        return True
+    if path.lower().endswith(ENDINGS) or not os.path.isfile(path):
+        return path.lower().endswith(ENDINGS)
     with open_regular(path) as file:
         head = file.read(12)
     return head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
