@@ -56,3 +56,8 @@ def test_a_checkpoint_is_no_model(run) -> None:
     path = run.state.options.checkpoint
     with pytest.raises(ModelFileError, match=r"run\.ckpt: is the checkpoint of a run, not a model; .*--resume"):
         schuss.load(path)
+
+
+def test_a_run_that_is_called_names_its_model(run) -> None:
+    with pytest.raises(UsageError, match=r"a run is not called: write run\.model\(x\)"):
+        run(X)

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import gc
 import os
 import pickle
 import subprocess
@@ -194,10 +195,32 @@ def test_wrapping_and_cutting(fitted):
     same(model[:](X), expected)
     same(model[:2](X), model[:2](FLOATS))
     same(model[:-1][:1](X), model[:1](FLOATS))
-    assert model[:].signature == Signature(model.signature.inputs)
+    assert model[:].signature is nn.Sequential(*model).signature is model.signature  # the same layers, and all
+    assert model[:2].signature == Signature(model.signature.inputs)
+    assert nn.Sequential(*model[:2]).signature is None
     assert nn.Sequential(model).signature == Signature(model.signature.inputs)
     assert model[1:].signature is None
     assert own_signature(model[::2]) is None
+
+
+def test_the_same_layers_in_another_sequential(fitted):
+    """They compute the same, so that the answers mean the same; copies' layers are the copies'."""
+    model = fit(sequential())
+    other = nn.Sequential(*model)
+    assert other.signature is model.signature
+    del other
+    gc.collect()
+    assert nn.Sequential(*model).signature is model.signature
+    for way in (copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))):
+        duplicate = way(model)
+        assert nn.Sequential(*duplicate).signature is duplicate.signature
+        same(nn.Sequential(*duplicate)(X), model(FLOATS))
+        assert nn.Sequential(*duplicate.layers[:2], model[2]).signature is None
+    fit(model)
+    assert nn.Sequential(*model).signature is model.signature
+    assert nn.Sequential(*reversed(list(model))).signature is None
+    lone = pickle.loads(pickle.dumps(model[0]))  # a part takes nothing of the whole with it
+    assert nn.Sequential(lone).signature is None
 
 
 def test_a_model_within_another_is_not_scaled_twice(fitted):

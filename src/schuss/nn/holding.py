@@ -16,6 +16,7 @@ import contextlib
 import contextvars
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ from schuss.trace import Tensor
 SCALED = "were trained in a model that scales integers"
 _acted: contextvars.ContextVar[list[Any] | None] = contextvars.ContextVar("acted", default=None)
 _inert: contextvars.ContextVar[bool] = contextvars.ContextVar("inert", default=False)
+OWNER = "owner"  # in what a model's first parameter holds
 ACTS = "_schuss_acts"  # of a class or a `__call__` whose calls let signatures act
 
 
@@ -89,6 +91,7 @@ def set_signature(model: Any, signature: Signature | None) -> None:
     model = unwrapped(model)
     if signature is not None:
         note(model, None if signature.key is None else SCALED)
+        note_owner(model)
     attributes = getattr(model, "__dict__", None)
     if not isinstance(attributes, dict):
         _hold_on_parameter(model, signature)
@@ -126,6 +129,20 @@ def _hold_on_parameter(model: Any, signature: Signature | None) -> None:
         held[name] = signature
         held[CALLED] = Intercepted(type(model))
     parameter.held = held
+
+
+def note_owner(model: Any) -> None:
+    """Note on the model's first parameter whose it is, weakly; not of an object without weak references."""
+    first = next(iter(named_parameters(model).values()), None)
+    if first is not None and type(model).__weakrefoffset__:
+        first.held = {**first.held, OWNER: weakref.ref(model)}
+
+
+def owner(model: Any) -> Any:
+    """The model whose first parameter the model's first is noted to be, if it is still there."""
+    first = next(iter(named_parameters(model).values()), None)
+    noted = None if first is None else first.held.get(OWNER)
+    return None if noted is None else noted()
 
 
 class Shown:

@@ -10,10 +10,11 @@ from schuss import ops
 from schuss.errors import ShapeError, UsageError
 from schuss.nn import init as laws
 from schuss.nn.config import Formula, arguments_of, check_arguments, described, plain, real
-from schuss.nn.holding import own_signature, set_signature
+from schuss.nn.holding import note_owner, own_signature, owner, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
 from schuss.nn.walk import frozen_names
+from schuss.signature import Signature
 from schuss.trace import Tensor, as_tensor, hyper, notice
 from schuss.trace.build import user_site
 
@@ -281,6 +282,19 @@ class Sequential(Layer):
             if not callable(layer):
                 raise UsageError(f"Sequential: layer {i} is a {type(layer).__name__} and cannot be called")
         self.layers = list(layers)
+        whole = owner(self)
+        if isinstance(whole, Sequential) and list(map(id, whole.layers)) == list(map(id, self.layers)):
+            self._take(own_signature(whole), whole)  # nn.Sequential(*model) computes the same
+
+    def _take(self, signature: Signature | None, whole: Sequential) -> None:
+        """The signature of the one whose layers they are, and stay."""
+        set_signature(self, signature)
+        note_owner(whole)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if own_signature(self) is not None and owner(self) is None:
+            note_owner(self)
 
     def forward(self, x: Any) -> Any:
         for layer in self.layers:
@@ -301,9 +315,9 @@ class Sequential(Layer):
         if not isinstance(index, slice):
             return self.layers[index]
         part = Sequential(*self.layers[index])
-        own = own_signature(self)
-        if own is not None and part.layers and index.indices(len(self.layers))[::2] == (0, 1):
-            set_signature(part, own.of_inputs())  # it takes the same data
+        own, first = own_signature(self), index.indices(len(self.layers))[::2] == (0, 1)
+        if own is not None and first and part.layers and own_signature(part) is None:
+            part._take(own.of_inputs(), self)  # it takes the same data
         return part
 
     def __setitem__(self, index: Any, layer: Any) -> NoReturn:

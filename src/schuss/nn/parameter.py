@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import copy
 import itertools
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType, MappingProxyType
 from typing import Any
@@ -180,7 +181,9 @@ class Parameter(Tensor):
         return new
 
     def _state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in Parameter.__slots__}
+        """Of what it holds not whose it is, which a copy is not."""
+        held = {name: value for name, value in self.held.items() if not isinstance(value, weakref.ref)}
+        return {name: getattr(self, name) for name in Parameter.__slots__} | {"held": held}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         later = {"_requires_grad": True, "held": {}}  # a copy kept since 0.1.0 has none of these

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from schuss.dispatch import RESUME
 from schuss.errors import UsageError
@@ -76,6 +76,10 @@ class Run(Trained):
     data: Mapping[str, Array] | None = field(default=None, compare=False)
     validation: Mapping[str, Array] | None = field(default=None, compare=False)
     state: State | None = field(default=None, compare=False)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """UsageError that says what to call."""
+        raise UsageError("a run is not called: write run.model(x), or schuss.predict(run, x)")
 
     def resume(self, epochs: int | None = None, **changes: Any) -> Run:
         """Train so many more epochs from the last (not the best) state, exactly as one longer run would have: weights,
