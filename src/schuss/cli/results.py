@@ -34,11 +34,3 @@ def show(result: dict[str, Any], as_json: bool) -> None:
         rows.append(("saved", result["out"]))
     for name, value in rows:
         say(f"{name:<14} {value}")
-
-
-def describe(model: Any) -> str:
-    """784-256-128-10"""
-    from schuss import nn
-
-    linear = [m for m in model if isinstance(m, nn.Linear)]
-    return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))

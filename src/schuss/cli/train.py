@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from schuss.cli.choices import LAID_OUT, RATES_OF_0_1_0, SCHEDULES
 from schuss.cli.completion import data_names
 from schuss.cli.kinds import OneOf, PositiveNumber, in_words, of_fit, sizes
 from schuss.cli.pages import page_options
-from schuss.cli.results import describe, show
+from schuss.cli.results import show
 from schuss.cli.say import say
 from schuss.tables import LAYERS, LOSSES, OPTIMIZERS, SOURCES
 from schuss.train.interrupts import Interrupts
@@ -42,6 +43,12 @@ NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free 
     show_default=True,
     callback=sizes,
     help="Units of each hidden layer; none for no hidden layer.",
+)
+@click.option(
+    "--net",
+    metavar="FILE.py[:NAME]",
+    help="A network of your own: what the function NAME of the file returns. Images come as [N, channels, H, W]. "
+    "[default NAME: make]",
 )
 @click.option("--activation", type=OneOf(lambda: LAYERS.presets), default="relu", show_default=True)
 @click.option("--loss", type=OneOf(lambda: LOSSES.presets), help="Default: cross_entropy for classes, mse for numbers.")
@@ -79,7 +86,19 @@ NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free 
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
 def command(**options: Any) -> int:
+    if options["net"] is not None:
+        _check_alone(click.get_current_context())
     return TrainCommand(options).run()
+
+
+def _check_alone(context: click.Context) -> None:
+    """UsageError where beside --net something is said of the network that the command would make."""
+    from schuss.errors import UsageError
+
+    for option in ("hidden", "activation", "dropout", "law"):
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            name = "init" if option == "law" else option
+            raise UsageError(f"--net gives the whole network: leave out --{name}, or say it in the file")
 
 
 class TrainCommand:
@@ -158,14 +177,16 @@ class TrainCommand:
         """Model, loss, optimizer and data, put together."""
         from schuss import Control, nn, optim
         from schuss.cli.choices import network, schedule
+        from schuss.cli.own import own_network
         from schuss.errors import UsageError
         from schuss.train.fit import prepare
 
         o = self.options
-        data = dataset.flat
+        data = self._data(dataset)
         x, y = data.x_train, data.y_train
         outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
-        model = nn.to_dtype(network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
+        own = o["net"] is not None
+        model = nn.to_dtype(own_network(o["net"]) if own else network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
         rows = len(x) - round(len(x) * o["validation"])
         steps = o["epochs"] * -(-rows // o["batch_size"])
         if o["warmup"] >= steps:
@@ -183,6 +204,10 @@ class TrainCommand:
             "control": Control() if o["watch"] else None,
         }
         return prepare(model, data, **{**shared, **chosen})
+
+    def _data(self, dataset: Dataset) -> Dataset:
+        """Images as a network of the user's own takes them; rows of numbers for ours."""
+        return dataset.pictures if self.options["net"] is not None else dataset.flat
 
     def _resolve(self, dataset: Dataset) -> None:
         """What was left to be chosen, so that files hold what the run had."""
@@ -215,7 +240,7 @@ class TrainCommand:
             return held
         lr = RATES_OF_0_1_0.get(str(held.get("optimizer"))) if held.get("lr") is None else held["lr"]
         loss = _default_loss(dataset) if held.get("loss") is None else held["loss"]
-        return {"scale": _scale_of_0_1_0(dataset), **held, "lr": lr, "loss": loss}
+        return {"scale": _scale_of_0_1_0(dataset), "net": None, **held, "lr": lr, "loss": loss}
 
     def _check_epochs(self, held: Any) -> None:
         """UsageError where the schedule would not be the run's: weights that no run without interruption has."""
@@ -263,6 +288,7 @@ class TrainCommand:
         from schuss import nn
         from schuss.exec.native.threads import available_cores
         from schuss.ir.executors import executor
+        from schuss.nn.described import describe
         from schuss.train.evaluate import Evaluation
 
         o = self.options
@@ -295,7 +321,8 @@ class TrainCommand:
         """The test rows as the trainer's columns, of their types."""
         from schuss.data.columns import columns
 
-        x, y, names = dataset.x_test_flat, dataset.y_test, ("x_test", "y_test")
+        data, names = self._data(dataset), ("x_test", "y_test")
+        x, y = data.x_test, data.y_test
         return columns((x,), y, self.options["dtype"], names, trainer.task.types)
 
     def _save(self, trainer: Trainer, result: dict[str, Any]) -> None:

@@ -41,6 +41,14 @@ class Dataset:
         x_train, x_test = self.x_train_flat, self.x_test_flat
         return replace(self, x_train=x_train, x_test=x_test, feature_shape=x_train.shape[1:])
 
+    @property
+    def pictures(self) -> Dataset:
+        """The same with images as [N, channels, height, width]: views, no copies. Rows of numbers stay as they are."""
+        if len(self.feature_shape) != 2 or self.scale is None:
+            return self
+        x_train, x_test = (x[:, None] for x in (self.x_train, self.x_test))
+        return replace(self, x_train=x_train, x_test=x_test, feature_shape=x_train.shape[1:])
+
     def labelled_as(self, classes: Sequence[str] | None) -> Dataset:
         """The same with labels that stand for these names, a model's; as it is where either has no names.
 

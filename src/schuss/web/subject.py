@@ -19,6 +19,7 @@ import numpy as np
 from schuss import nn
 from schuss.api.outputs import is_classifier, outputs_of
 from schuss.errors import UsageError
+from schuss.nn.described import describe
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
 from schuss.signature.inputs import handed_over
@@ -358,11 +359,3 @@ def _span(values: Array) -> tuple[float, float]:
     low, high = float(np.min(values)), float(np.max(values))
     extra = (high - low) * MARGIN or 1.0
     return low - extra, high + extra
-
-
-def describe(model: Any) -> str:
-    """784-256-128-10 for layers in a row; else the class's name."""
-    linear = [m for m in nn.named_modules(model).values() if isinstance(m, nn.Linear)]
-    if not isinstance(model, nn.Sequential) or not linear:
-        return type(model).__name__
-    return "-".join(map(str, (linear[0].in_features, *(m.out_features for m in linear))))

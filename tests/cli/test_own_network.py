@@ -1,0 +1,96 @@
+"""schuss train --net: a network of the user's own, from a file; images come to it as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from quick import compile_quickly
+
+import schuss as library
+
+CONVOLUTIONAL = """
+from schuss import nn
+
+def make():
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 5, stride=2), nn.ReLU(), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(27, 10)
+    )
+
+class Own(nn.Module):
+    def __init__(self):
+        self.body, self.head = make(), nn.Linear(10, 10)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+def fails():
+    raise ValueError("two\\nlines")
+
+number = 3
+"""
+QUICK = ["--epochs", "1", "--batch-size", "32", "--threads", "1", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch):
+    compile_quickly(monkeypatch)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "net.py"
+    path.write_text(CONVOLUTIONAL)
+    return path
+
+
+def test_a_convolutional_network_is_trained_saved_measured_and_asked(
+    schuss: Any, npz: Path, file: Path, digits: Any, tmp_path: Path
+):
+    out, picture = tmp_path / "conv.safetensors", tmp_path / "digit.png"
+    trained = schuss("train", npz, "--net", file, *QUICK, "--lr", "0.01", "--out", out, "--json")
+    assert trained.code == 0, trained.err
+    model = library.load(out)
+    assert model.signature.inputs[0].shape[1:] == (1, 28, 28)
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "4.weight", "4.bias"]
+    expected = library.predict(model, digits["x_test"])
+    assert np.array_equal(expected, library.predict(model, digits["x_test"][:, None]))
+    measured = schuss("evaluate", out, npz, "--json").json
+    assert measured["accuracy"] == pytest.approx((expected == digits["y_test"]).mean())
+    assert measured["accuracy"] > 0.2
+    Image.fromarray(digits["x_test"][0]).save(picture)
+    assert schuss("predict", out, picture, "--json").json["predictions"][0]["class"] == expected[0]
+    assert "Conv2d" in schuss("info", out).out
+    assert "conv2d" in schuss("graph", out).out.lower()
+
+
+def test_a_class_of_the_users(schuss: Any, npz: Path, file: Path, tmp_path: Path):
+    out = tmp_path / "own.safetensors"
+    assert schuss("train", npz, "--net", f"{file}:Own", *QUICK, "--out", out).code == 0
+    again = schuss("train", npz, "--net", f"{file}:Own", *QUICK, "--out", out, "--resume")
+    assert again.code == 0, again.err
+    assert "body.0.weight" in library.load(out).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("net", "more", "message"),
+    [
+        ("none.py", (), "none.py: no such file"),
+        ("{}:lost", (), "has no lost; write def lost(): return nn.Sequential(...)"),
+        ("{}:fails", (), "fails() fails: ValueError: two lines"),
+        ("{}:number", (), "number() returned int, which is no model"),
+        ("{}", ("--hidden", "16"), "--net gives the whole network: leave out --hidden"),
+        ("{}", ("--init", "zeros"), "leave out --init"),
+    ],
+)
+def test_refusals(schuss: Any, npz: Path, file: Path, net: str, more: Any, message: str):
+    assert message in schuss("train", npz, "--net", net.format(file), *more, *QUICK).error
+
+
+def test_a_file_that_fails(schuss: Any, npz: Path, tmp_path: Path):
+    path = tmp_path / "broken.py"
+    path.write_text("import nothing_of_this_name\n")
+    assert "broken.py fails: ModuleNotFoundError" in schuss("train", npz, "--net", path, *QUICK).error
