@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from schuss.compiler.structure import is_const, is_input
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym
 
@@ -56,13 +57,13 @@ class Storage:
     counter: str | None = None
 
     def is_column(self, node: Node) -> bool:
-        return node.op == "input" and node.attrs["name"] in self.columns
+        return is_input(node) and node.attrs["name"] in self.columns
 
     def is_counter(self, node: Node) -> bool:
-        return node.op == "input" and node.attrs["name"] == self.counter
+        return is_input(node) and node.attrs["name"] == self.counter
 
     def _row(self, node: Node) -> int | None:
-        if not self.spaced or node.op == "const" or self.is_column(node):
+        if not self.spaced or is_const(node) or self.is_column(node):
             return None
         return spaced_row(node.type.shape, node.type.dtype)
 

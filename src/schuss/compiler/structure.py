@@ -1,33 +1,137 @@
-"""What the compiler asks of a node: whether it is computed place by place, moves nothing, is a number of its own."""
+"""What the compiler asks of a node: how it is computed (schuss.ir.structure), never what it is called."""
 
 from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from schuss.compiler.views import is_view
 from schuss.ir.graph import LEAVES, Node
+from schuss.ir.structure import Access, Structure, ViewMap
 from schuss.ir.types import Shape, Sym
-from schuss.ops.registry import Kind, lookup
+from schuss.ops.registry import Op, lookup
+
+_structures: WeakKeyDictionary[Node, Structure | None] = WeakKeyDictionary()  # a node never changes
 
 
-def kind(node: Node) -> Kind | None:
-    """The kind of a node's op; None for inputs, constants and hyperparameters."""
-    return None if node.op in LEAVES else lookup(node.op).kind
+def is_source(node: Node) -> bool:
+    """Whether the value is given: an input, a constant or a hyperparameter."""
+    return node.op in LEAVES
+
+
+def is_input(node: Node) -> bool:
+    return node.op == "input"
+
+
+def is_const(node: Node) -> bool:
+    return node.op == "const"
+
+
+def is_hyperparameter(node: Node) -> bool:
+    return node.op == "hyperparameter"
+
+
+def record(node: Node) -> Op | None:
+    """The operation's record; None for what is given."""
+    return None if is_source(node) else lookup(node.op)
+
+
+def structure_of(node: Node) -> Structure | None:
+    """The node's structure; None for what is given, for views and for opaque operations."""
+    try:
+        return _structures[node]
+    except KeyError:
+        op = record(node)
+        declared = op.structure if op is not None else None
+        found = None if declared is None else declared(node.type, *(i.type for i in node.inputs), **node.attrs)
+        _structures[node] = found
+        return found
+
+
+def is_view(node: Node) -> bool:
+    """Whether the node is read where its source lies, by strides."""
+    op = record(node)
+    return op is not None and op.view is not None
+
+
+def view_map(node: Node) -> ViewMap:
+    """Where the elements of a view lie in what it reads."""
+    op = lookup(node.op)
+    assert op.view is not None, f"{node} is no view"
+    return op.view(node.type, node.inputs[0].type, **node.attrs)
+
+
+def is_opaque(node: Node) -> bool:
+    """Whether nothing is known of how it is computed."""
+    return not is_source(node) and not is_view(node) and structure_of(node) is None
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether each element depends on one place alone: maps, one_hot, counts, random numbers."""
+    found = structure_of(node)
+    return found is not None and found.elementwise
 
 
 def is_map(node: Node) -> bool:
-    return kind(node) is Kind.MAP
+    """Whether each element is computed of one element of each operand, and of nothing else."""
+    found = structure_of(node)
+    return found is not None and found.elementwise and found.placeless
 
 
-MAP_LIKE = (Kind.MAP, Kind.SHAPE, Kind.RANDOM)
+def is_reduction(node: Node) -> bool:
+    """Whether it folds axes of one operand."""
+    found = structure_of(node)
+    return found is not None and found.reduction
 
 
-def is_map_like(node: Node) -> bool:
-    """Nodes whose element depends on its place alone: maps, counts, random numbers, one_hot."""
-    return kind(node) in MAP_LIKE or node.op == "one_hot"
+def is_contraction(node: Node) -> bool:
+    """Whether it is a sum of products of two operands."""
+    found = structure_of(node)
+    return found is not None and found.contraction
 
 
-_free: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()  # a node never changes
+def is_matrix_product(node: Node) -> bool:
+    """Whether it is a contraction of matrices in the order in which they are read by rows."""
+    found = structure_of(node)
+    return found is not None and found.matrix_product
+
+
+def contracted(node: Node) -> Shape:
+    """The lengths of the folded axes."""
+    found = structure_of(node)
+    return () if found is None else tuple(found.space[a] for a in found.folded)
+
+
+def is_copy(node: Node) -> bool:
+    """Whether it says that the value must lie in memory, see schuss.compiler.passes.materialize."""
+    op = record(node)
+    return op is not None and op.written
+
+
+def is_noting(node: Node) -> bool:
+    """Whether it notes what is wrong, for the caller to raise."""
+    op = record(node)
+    return op is not None and op.noting
+
+
+def folded_axes(node: Node) -> tuple[int, ...]:
+    """The axes of the space that a node folds; none of any other node."""
+    found = structure_of(node)
+    return () if found is None else found.folded
+
+
+def reads(node: Node) -> tuple[Access | None, ...]:
+    """How each operand is read; an opaque operation and a view read all of it."""
+    found = structure_of(node)
+    return (Access(whole=True),) * len(node.inputs) if found is None else found.reads
+
+
+def in_place(node: Node, number: int) -> bool:
+    """Whether of this operand the element at the very place is read."""
+    access = reads(node)[number]
+    direct = access is not None and not access.whole and access.through is None and access.part is None
+    return direct and node.inputs[number].type.shape == node.type.shape
+
+
+_free: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
 
 
 def is_free(node: Node) -> bool:
@@ -47,14 +151,19 @@ def is_free(node: Node) -> bool:
 
 def _is_free(node: Node) -> bool:
     """is_free, where it is known of the inputs."""
-    if node.op == "const":
+    if is_const(node):
         return bool(node.attrs["value"].size == 1)
-    return node.op in ("count", "hyperparameter") or (_made_of_inputs(node) and all(_free[i] for i in node.inputs))
+    return of_shapes(node) or is_hyperparameter(node) or (_made_of_inputs(node) and all(_free[i] for i in node.inputs))
+
+
+def of_shapes(node: Node) -> bool:
+    """Whether it is a number known from the operands' shapes."""
+    found = structure_of(node)
+    return found is not None and bool(found.reads) and all(a is None for a in found.reads)
 
 
 def _made_of_inputs(node: Node) -> bool:
-    written = node.op == "identity"  # says that the value must be in memory, see schuss.compiler.passes.materialize
-    return is_map(node) and not written and node.type.shape == ()
+    return node.type.shape == () and is_map(node) and not is_copy(node)
 
 
 def base_of(node: Node) -> Node:

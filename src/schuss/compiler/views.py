@@ -1,18 +1,20 @@
 """Strided views: where in memory each element of a value lies.
 
-A VIEW op over a stored value (schuss.compiler.storage) needs no copy if its elements lie at a fixed distance from
+A view of a stored value (schuss.compiler.storage) needs no copy if its elements lie at a fixed distance from
 each other along each axis.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from schuss.compiler.storage import Storage, row_major
+from schuss.compiler.structure import is_view, view_map
 from schuss.ir.graph import Node
+from schuss.ir.structure import Along
 from schuss.ir.types import Dim, Shape, Sym
 
 
@@ -29,13 +31,8 @@ class View:
     rows: int | None = None
 
 
-def is_view(node: Node) -> bool:
-    """Whether the node is read where its source lies, by strides."""
-    return node.op in _RULES
-
-
 def view_of(node: Node, storage: Storage) -> View | None:
-    """The view of a value; None if a VIEW op in its chain cannot be expressed by strides."""
+    """The view of a value; None if a view in its chain cannot be expressed by strides."""
     chain = []
     while is_view(node):
         chain.append(node)
@@ -43,62 +40,32 @@ def view_of(node: Node, storage: Storage) -> View | None:
     view: View | None = View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None)
     while chain and view is not None:
         each = chain.pop()
-        view = _RULES[each.op](each, view)
+        axes = view_map(each).axes
+        view = _reshaped(each, view) if axes is None else _moved(axes, each.type.rank, view)
     return view
 
 
-def _transpose(node: Node, v: View) -> View:
-    axes = node.attrs["axes"]
-    rows = None if v.rows is None else axes.index(v.rows)
-    return replace(v, strides=tuple(v.strides[a] for a in axes), rows=rows)
+def _moved(axes: tuple[Along, ...], rank: int, v: View) -> View | None:
+    """The view through positions along axes. The rows of a column must stay those of one axis."""
+    offset, strides = v.offset, [0] * rank
+    for along, stride in zip(axes, v.strides, strict=True):
+        offset += along.offset * stride
+        for axis, step in along.steps:
+            strides[axis] += step * stride
+    if v.rows is None:
+        return View(v.base, offset, tuple(strides))
+    rows = axes[v.rows]
+    if rows.offset or len(rows.steps) != 1 or rows.steps[0][1] != 1:
+        return None
+    return View(v.base, offset, tuple(strides), rows.steps[0][0])
 
 
-def _broadcast(node: Node, v: View) -> View:
-    old, new = node.inputs[0].type.shape, node.type.shape
-    extra = len(new) - len(old)
-    kept = [s if d == new[i + extra] else 0 for i, (s, d) in enumerate(zip(v.strides, old, strict=True))]
-    return replace(v, strides=(*[0] * extra, *kept), rows=None if v.rows is None else v.rows + extra)
-
-
-def _slice(node: Node, v: View) -> View:
-    axis, start, step = node.attrs["axis"], node.attrs["start"], node.attrs["step"]
-    strides = tuple(s * step if a == axis else s for a, s in enumerate(v.strides))
-    return replace(v, offset=v.offset + start * v.strides[axis], strides=strides)
-
-
-def _window(node: Node, v: View) -> View:
-    axis, stride, dilation = (node.attrs[name] for name in ("axis", "stride", "dilation"))
-    here = v.strides[axis]
-    rows = v.rows + 1 if v.rows is not None and v.rows > axis else v.rows
-    strides = (*v.strides[:axis], here * stride, here * dilation, *v.strides[axis + 1 :])
-    return replace(v, strides=strides, rows=rows)
-
-
-def _reverse(node: Node, v: View) -> View:
-    axis = node.attrs["axis"]
-    length, here = node.type.shape[axis], v.strides[axis]
-    assert not isinstance(length, Sym)
-    strides = tuple(-s if a == axis else s for a, s in enumerate(v.strides))
-    return replace(v, offset=v.offset + max(length - 1, 0) * here, strides=strides)
-
-
-def _reshape(node: Node, v: View) -> View | None:
+def _reshaped(node: Node, v: View) -> View | None:
     old, new = node.inputs[0].type.shape, node.type.shape
     if v.rows not in (None, 0):
         return None
     strides = reshape_strides(old, v.strides, new)
     return None if strides is None else replace(v, strides=strides)
-
-
-# concatenate and pad write their result to a place of its own: they are no views
-_RULES: dict[str, Callable[[Node, View], View | None]] = {
-    "transpose": _transpose,
-    "broadcast_to": _broadcast,
-    "slice": _slice,
-    "window": _window,
-    "reverse": _reverse,
-    "reshape": _reshape,
-}
 
 
 def reshape_strides(old: Shape, strides: tuple[int, ...], new: Shape) -> tuple[int, ...] | None:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from schuss.compiler.structure import kind
+from schuss.compiler.structure import (
+    contracted,
+    is_contraction,
+    is_elementwise,
+    is_reduction,
+    of_shapes,
+    reads,
+    structure_of,
+)
 from schuss.ir.graph import Graph, Node
+from schuss.ir.structure import Access
 from schuss.ir.types import Shape, Sym
-from schuss.ops.registry import Kind
 
 
 def work(graph: Graph, n: int) -> float:
     """Floating-point operations of one run with n examples: 2 m k n a product, one an element otherwise."""
     total = 0.0
     for node in graph.nodes:
-        if kind(node) is Kind.CONTRACT:
+        if is_contraction(node):
             total += 2 * _size(node.type.shape, n) * _size(contracted(node), n)
-        elif kind(node) in (Kind.MAP, Kind.RANDOM):
+        elif is_elementwise(node) and not of_shapes(node):
             total += _size(node.type.shape, n)
-        elif kind(node) is Kind.REDUCE:
+        elif is_reduction(node):
             total += _size(node.inputs[0].type.shape, n)
     return total
-
-
-def contracted(node: Node) -> Shape:
-    """The axes along which a product sums."""
-    shape = node.inputs[0].type.shape
-    return tuple(shape[a] for a in node.attrs["contract"][0]) if "contract" in node.attrs else shape[-1:]
 
 
 def _size(shape: Shape, n: int) -> float:
@@ -48,8 +50,14 @@ def row_independent(graph: Graph) -> bool:
 def _keeps_rows(node: Node) -> bool:
     first = isinstance(node.type.shape[0], Sym)
     once = sum(isinstance(d, Sym) for d in node.type.shape) == 1
-    if kind(node) is Kind.RANDOM:
+    found = structure_of(node)
+    if found is not None and (found.place or 0 in found.coordinates):
         return False
-    if node.op == "matmul" and node.inputs[1].type.rank == 2 and node.inputs[1].type.symbolic:
-        return False
-    return first and once
+    return first and once and all(map(_along_rows, reads(node), node.inputs))
+
+
+def _along_rows(access: Access | None, operand: Node) -> bool:
+    """Whether of an operand with examples each row is read for its own row of the result."""
+    if access is None or not operand.type.symbolic:
+        return True
+    return access.whole or access.axes[:1] == (0,)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DTypeError, ShapeError
+from schuss.ir.structure import Access, Fold, Structure
 from schuss.ir.types import TensorType
 from schuss.ops.infer import broadcast_shapes, normalize_axis
 from schuss.ops.registry import Kind, Promote, op
@@ -31,9 +32,17 @@ def swap_last(x: Any) -> Any:
     return transpose(x, axes=(*range(rank - 2), rank - 1, rank - 2))
 
 
+def _matmul_structure(z: TensorType, x: TensorType, y: TensorType) -> Structure:
+    space = (*z.shape, x.shape[-1])
+    batch = [tuple(a if d == space[a] else None for a, d in enumerate(t.shape[:-2], z.rank - t.rank)) for t in (x, y)]
+    i, j, k = z.rank - 2, z.rank - 1, z.rank
+    return Structure(space, (Access((*batch[0], i, k)), Access((*batch[1], k, j))), (k,), Fold.SUM)
+
+
 @op(
     "matmul",
     kind=Kind.CONTRACT,
+    structure=_matmul_structure,
     infer=_matmul_type,
     promote=Promote.SAME,
     grad=lambda g, z, x, y: (g @ swap_last(y), swap_last(x) @ g),
@@ -112,9 +121,25 @@ def _put_back(z: Any, axes: tuple[int, ...]) -> Any:
     return z if order == tuple(range(len(order))) else transpose(z, axes=order)
 
 
+def _dot_structure(z: TensorType, x: TensorType, y: TensorType, *, contract: Pairs, batch: Pairs) -> Structure:
+    (cx, cy), (bx, by) = contract, batch
+    fx, fy = free_axes(x.rank, cx, bx), free_axes(y.rank, cy, by)
+    first, left = len(bx), len(bx) + len(fx)
+    space = (*z.shape, *(x.shape[a] for a in cx))
+    folded = tuple(range(z.rank, len(space)))
+
+    def access(batch_axes: Sequence[int], free: Sequence[int], start: int, contracted: Sequence[int]) -> Access:
+        named = (*batch_axes, *free, *contracted)
+        places = (*range(first), *range(start, start + len(free)), *folded)
+        return Access(tuple(place for _, place in sorted(zip(named, places, strict=True))))
+
+    return Structure(space, (access(bx, fx, first, cx), access(by, fy, left, cy)), folded, Fold.SUM)
+
+
 @op(
     "dot_general",
     kind=Kind.CONTRACT,
+    structure=_dot_structure,
     infer=_dot_type,
     promote=Promote.SAME,
     settle=_settle_dot,

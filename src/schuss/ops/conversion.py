@@ -38,7 +38,7 @@ def stop_gradient(x: Any) -> Any:
     return np.asarray(x)
 
 
-@op("identity", kind=MAP, infer=map_type, emit=lambda b, x: x, grad=lambda g, y, x: (g,), rule={"x": "g"})
+@op("identity", kind=MAP, written=True, infer=map_type, emit=lambda b, x: x, grad=lambda g, y, x: (g,), rule={"x": "g"})
 def identity(x: Any) -> Any:
     """x, as a node of its own"""
     return np.asarray(x)

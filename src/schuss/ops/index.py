@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss.errors import DTypeError, IndexRangeError, ShapeError, UsageError
+from schuss.ir.structure import Access, Structure
 from schuss.ir.types import INTEGERS, Dim, Sym, TensorType
 from schuss.ops.infer import normalize_axis, settle_dtype
 from schuss.ops.registry import Kind, also, op
@@ -43,6 +44,7 @@ def _check_type(name: str, index: TensorType, *, size: int, negative: bool, by: 
 @op(
     "check_index",
     kind=INDEX,
+    noting=True,
     infer=_check_type,
     grad=lambda g, y, i, size, negative, by: (None,),
 )
@@ -106,9 +108,16 @@ def _take_grad(g: Any, y: Any, x: Any, index: Any, axis: int) -> tuple[Any, None
     return scatter_add_clamped(g, index, axis=axis, size=x.shape[axis]), None
 
 
+def _take_structure(y: TensorType, x: TensorType, index: TensorType, *, axis: int) -> Structure:
+    after = (a + index.rank - 1 for a in range(axis + 1, x.rank))
+    entries = Access((*range(axis), None, *after), through=(axis, 1))
+    return Structure(y.shape, (entries, Access(tuple(range(axis, axis + index.rank)))))
+
+
 @op(
     "take",
     kind=INDEX,
+    structure=_take_structure,
     infer=_take_type,
     grad=_take_grad,
     rule={"x": "scatter_add of g to the places taken from"},
@@ -131,7 +140,22 @@ def _scatter_grad(g: Any, y: Any, x: Any, index: Any, axis: int, size: int) -> t
     return take_clamped(g, index, axis=axis), None
 
 
-@op("scatter_add", kind=INDEX, infer=_scatter_type, grad=_scatter_grad, rule={"x": "take of g at the indices"})
+def _scatter_structure(y: TensorType, x: TensorType, index: TensorType, *, axis: int, size: int) -> Structure:
+    """Over the places of x, in row-major order, each added to the result where its index says."""
+    after = (a + index.rank - 1 for a in range(axis + 1, y.rank))
+    entries = Access((*range(axis), None, *after), through=(axis, 1))
+    reads = (Access(tuple(range(x.rank))), Access(tuple(range(axis, axis + index.rank))))
+    return Structure(x.shape, reads, writes=entries)
+
+
+@op(
+    "scatter_add",
+    kind=INDEX,
+    structure=_scatter_structure,
+    infer=_scatter_type,
+    grad=_scatter_grad,
+    rule={"x": "take of g at the indices"},
+)
 def scatter_add_clamped(x: Any, index: Any, *, axis: int = 0, size: int) -> Any:
     """scatter_add with mode "clip", as a node"""
     x, index = np.asarray(x), np.asarray(index)
@@ -150,9 +174,20 @@ def _one_hot_type(name: str, index: TensorType, *, classes: int, dtype: str) -> 
     return TensorType(dtype, shape)
 
 
+def _one_hot_structure(y: TensorType, index: TensorType, **_: Any) -> Structure:
+    """The body takes the class, which is the place along the last axis, and the label."""
+    return Structure(y.shape, (Access(tuple(range(index.rank))),), coordinates=(index.rank,))
+
+
+def _emit_one_hot(b: Any, at: Any, label: Any, classes: int, dtype: str) -> Any:
+    return b.select(b.compare("==", b.cast(label, "int64"), at), b.constant(1, dtype), b.constant(0, dtype))
+
+
 @op(
     "one_hot",
     kind=INDEX,
+    structure=_one_hot_structure,
+    emit=_emit_one_hot,
     infer=_one_hot_type,
     settle=settle_dtype,
     grad=lambda g, y, i, classes, dtype: (None,),

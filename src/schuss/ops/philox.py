@@ -104,3 +104,36 @@ def fold_in(key: UInt32, data: int) -> UInt32:
     """
     counter = np.array([data & MASK, (data >> 32) & MASK, 0, FOLD_STREAM], np.uint32)
     return philox4x32(key, counter)[:2].copy()
+
+
+# -- the same, by a builder of code -----------------------------------------------------------------
+
+
+def emit_word(b: Any, key0: Any, key1: Any, index: Any, step: Any, stream: int) -> Any:
+    """The 32 bits of element `index` (int64, its row-major place): word index % 4 of block index // 4."""
+    block = b.shift_right(index, 2)
+    counter = [_low(b, block), _low(b, b.shift_right(block, 32)), _low(b, step), b.constant(stream, "uint32")]
+    keys = [key0, key1]
+    for _ in range(ROUNDS):
+        counter = _emit_round(b, counter, keys)
+        keys = [b.add(key, b.constant(w, "uint32")) for key, w in zip(keys, WEYL, strict=True)]
+    word, result = b.bit_and(index, b.constant(3, "int64")), counter[3]
+    for i in (2, 1, 0):
+        result = b.select(b.compare("==", word, b.constant(i, "int64")), counter[i], result)
+    return result
+
+
+def _emit_round(b: Any, c: list[Any], keys: list[Any]) -> list[Any]:
+    high0, low0 = _emit_product(b, MULTIPLIERS[0], c[0])
+    high1, low1 = _emit_product(b, MULTIPLIERS[1], c[2])
+    return [b.bit_xor(b.bit_xor(high1, c[1]), keys[0]), low1, b.bit_xor(b.bit_xor(high0, c[3]), keys[1]), low0]
+
+
+def _emit_product(b: Any, factor: int, x: Any) -> tuple[Any, Any]:
+    """Upper and lower half of the 64-bit product."""
+    product = b.mul(b.cast(x, "int64"), b.constant(factor, "int64"))
+    return _low(b, b.shift_right(product, 32)), _low(b, product)
+
+
+def _low(b: Any, x: Any) -> Any:
+    return b.cast(x, "uint32")

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DTypeError, ShapeError, UsageError
+from schuss.ir.structure import Access, Structure
 from schuss.ir.types import FLOATS, Dim, Sym, TensorType
 from schuss.ops.infer import show
-from schuss.ops.philox import FOLD_STREAM
+from schuss.ops.philox import FOLD_STREAM, emit_word
 from schuss.ops.registry import Kind, op
 
 
@@ -29,9 +30,19 @@ def _bits_type(name: str, key: TensorType, step: TensorType, *, shape: Sequence[
     return TensorType("uint32", tuple(shape))
 
 
+def _structure(y: TensorType, key: TensorType, step: TensorType, **_: Any) -> Structure:
+    return Structure(y.shape, (Access(whole=True), Access()), place=True)
+
+
+def _emit_bits(b: Any, place: Any, key0: Any, key1: Any, step: Any, shape: Any, stream: int) -> Any:
+    return emit_word(b, key0, key1, place, step, stream)
+
+
 @op(
     "random_bits",
     kind=Kind.RANDOM,
+    structure=_structure,
+    emit=_emit_bits,
     infer=_bits_type,
     grad=lambda g, y, k, s, shape, stream: (None, None),
 )
@@ -51,9 +62,16 @@ def _uniform_type(
     return TensorType(dtype, _bits_type(name, key, step, shape=shape, stream=stream).shape)
 
 
+def _emit_uniform(b: Any, place: Any, key0: Any, key1: Any, step: Any, shape: Any, stream: int, dtype: str) -> Any:
+    upper = b.shift_right(emit_word(b, key0, key1, place, step, stream), 8)
+    return b.mul(b.cast(upper, dtype), b.constant(2.0**-24, dtype))
+
+
 @op(
     "random_uniform",
     kind=Kind.RANDOM,
+    structure=_structure,
+    emit=_emit_uniform,
     infer=_uniform_type,
     grad=lambda g, y, k, s, shape, stream, dtype: (None, None),
 )

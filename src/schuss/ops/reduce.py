@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DTypeError, ShapeError, UsageError
+from schuss.ir.structure import Fold, of_shapes, reduction
 from schuss.ir.types import Sym, TensorType
 from schuss.ops.arithmetic import neg
 from schuss.ops.comparison import equal, logical_and, where
@@ -66,6 +67,7 @@ def _expand(g: Any, x: Any, axis: Any) -> Any:
 @op(
     "sum",
     kind=REDUCE,
+    structure=reduction(Fold.SUM),
     infer=_sum_type,
     settle=settle_axes,
     grad=lambda g, y, x, axis, keepdims: (_expand(g, x, axis),),
@@ -106,6 +108,7 @@ def _min_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool, ties: str = "sh
 @op(
     "max",
     kind=REDUCE,
+    structure=reduction(Fold.MAX),
     infer=_extremum_type,
     settle=settle_axes,
     later=("ties",),
@@ -120,6 +123,7 @@ def max(x: Any, *, axis: Axis = None, keepdims: bool = False, ties: str = "share
 @op(
     "min",
     kind=REDUCE,
+    structure=reduction(Fold.MIN),
     infer=_extremum_type,
     settle=settle_axes,
     later=("ties",),
@@ -138,6 +142,7 @@ def _mean_grad(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> tuple[Any]:
 @op(
     "mean",
     kind=REDUCE,
+    structure=reduction(Fold.SUM, averaged=True),
     infer=_mean_type,
     settle=settle_axes,
     grad=_mean_grad,
@@ -161,6 +166,7 @@ def _argmax_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool) -> Ten
 @op(
     "argmax",
     kind=REDUCE,
+    structure=reduction(Fold.ARGMAX),
     infer=_argmax_type,
     settle=settle_axes,
     grad=lambda g, y, x, axis, keepdims: (None,),
@@ -182,6 +188,7 @@ def _settle_count(name: str, x: TensorType, *, axis: Axis, dtype: str) -> dict[s
 @op(
     "count",
     kind=Kind.SHAPE,
+    structure=of_shapes,
     infer=_count_type,
     settle=_settle_count,
     grad=lambda g, y, x, axis, dtype: (None,),

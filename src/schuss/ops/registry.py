@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DTypeError, GraphError, SchussError, ShapeError, UsageError
+from schuss.ir.structure import Declared, DeclaredView, elementwise
 from schuss.ir.types import TensorType
 
 
@@ -72,6 +73,11 @@ class Op:
     emit(b, *values, **attrs)           one element's value, by a builder (schuss.compiler.llvm.simd)
     later                               attributes that came later than the op, with their defaults: a node has them
                                         only where they differ, so that older files and what is made of them stay
+    structure(result, *types, **attrs)  what is read where and what is folded (schuss.ir.structure); None: opaque, a
+                                        lowering of its own knows (schuss.compiler.lower.opaque)
+    view(result, type, **attrs)         of a view, where its elements lie in what it reads
+    written                             its value lies in memory where it stands: a copy
+    noting                              notes the first of its elements that is wrong, for the caller to raise
     rule                                grad in words, for each input that can be differentiated, by its name in the
                                         body: {"x": "g / y"}, with g, y and the inputs as grad and body call them
     """
@@ -87,6 +93,10 @@ class Op:
     settle: Settle = _as_given
     attrs: tuple[str, ...] = ()
     later: Mapping[str, Any] = field(default_factory=dict)
+    structure: Declared | None = None
+    view: DeclaredView | None = None
+    written: bool = False
+    noting: bool = False
     __doc__: str | None = None
 
     def miscounted(self, args: Sequence[Any]) -> ShapeError:
@@ -220,8 +230,12 @@ def op(
     promote: Promote | None = None,
     settle: Settle = _as_given,
     later: Sequence[str] = (),
+    structure: Declared | None = None,
+    view: DeclaredView | None = None,
+    written: bool = False,
+    noting: bool = False,
 ) -> Callable[[Callable[..., Any]], Op]:
-    """Declare a primitive; see Op. A MAP op without a type rule takes numbers of one dtype and keeps it."""
+    """Declare a primitive; see Op. A MAP op is elementwise, and without a type rule takes numbers of one dtype."""
     from schuss.ops.infer import number_map
 
     def register(body: Callable[..., Any]) -> Op:
@@ -232,7 +246,24 @@ def op(
             raise GraphError(f"op {name}: a {kind.value} op needs infer=, its type rule")
         promoted = promote or (Promote.SAME if kind is Kind.MAP else Promote.NONE)
         came = {p.name: p.default for p in parameters if p.name in later}
-        record = Op(name, kind, body, rule_of_type, grad, emit, rule, promoted, settle, attrs, came, body.__doc__)
+        record = Op(
+            name=name,
+            kind=kind,
+            body=body,
+            infer=rule_of_type,
+            grad=grad,
+            emit=emit,
+            rule=rule,
+            promote=promoted,
+            settle=settle,
+            attrs=attrs,
+            later=came,
+            structure=elementwise if kind is Kind.MAP else structure,
+            view=view,
+            written=written,
+            noting=noting,
+            __doc__=body.__doc__,
+        )
         if name in REGISTRY:
             raise GraphError(f"op {name} is declared twice")
         REGISTRY[name] = record

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DTypeError, ShapeError
+from schuss.ir.structure import Access, Along, Part, Structure, ViewMap
 from schuss.ir.types import FLOATS, Dim, Shape, Sym, TensorType, static_size
 from schuss.ops.infer import broadcast_shapes, normalize_axis, settle_axis, settle_shape, show
 from schuss.ops.registry import Kind, Promote, op
@@ -62,6 +63,7 @@ def _reshape_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorTy
 @op(
     "reshape",
     kind=VIEW,
+    view=lambda y, x, **_: ViewMap(None),
     infer=_reshape_type,
     settle=lambda name, x, *, shape: {"shape": resolve_reshape(name, x.shape, shape)},
     grad=lambda g, y, x, shape: (reshape(g, shape=x.shape),),
@@ -88,9 +90,14 @@ def _transpose_grad(g: Any, y: Any, x: Any, axes: Sequence[int]) -> tuple[Any]:
     return (transpose(g, axes=tuple(int(i) for i in np.argsort(axes))),)
 
 
+def _transpose_view(y: TensorType, x: TensorType, *, axes: Sequence[int]) -> ViewMap:
+    return ViewMap(tuple(Along(((tuple(axes).index(a), 1),)) for a in range(x.rank)))
+
+
 @op(
     "transpose",
     kind=VIEW,
+    view=_transpose_view,
     infer=_transpose_type,
     settle=_settle_transpose,
     grad=_transpose_grad,
@@ -108,9 +115,15 @@ def _broadcast_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> Tensor
     return TensorType(x.dtype, target)
 
 
+def _broadcast_view(y: TensorType, x: TensorType, **_: Any) -> ViewMap:
+    along = (Along(((a, 1),)) if d == y.shape[a] else Along() for a, d in enumerate(x.shape, y.rank - x.rank))
+    return ViewMap(tuple(along))
+
+
 @op(
     "broadcast_to",
     kind=VIEW,
+    view=_broadcast_view,
     infer=_broadcast_type,
     settle=settle_shape,
     grad=lambda g, y, x, shape: (g,),  # the engine sums over the stretched axes
@@ -148,9 +161,18 @@ def _concatenate_grad(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
     return tuple(pieces)
 
 
+def _concatenate_structure(y: TensorType, *xs: TensorType, axis: int) -> Structure:
+    reads, start = [], 0
+    for x in xs:
+        reads.append(Access(tuple(range(x.rank)), part=Part(axis, start)))
+        start += static_size(x.shape[axis : axis + 1])
+    return Structure(y.shape, tuple(reads))
+
+
 @op(
     "concatenate",
     kind=VIEW,
+    structure=_concatenate_structure,
     infer=_concatenate_type,
     settle=settle_axis,
     grad=_concatenate_grad,
@@ -179,9 +201,14 @@ def _slice_grad(g: Any, y: Any, x: Any, axis: int, start: int, stop: int, step: 
     return (pad_axis(g, axis=at, before=start, after=x.shape[at] - end, between=step - 1, value=0.0),)
 
 
+def _slice_view(y: TensorType, x: TensorType, *, axis: int, start: int, stop: int, step: int) -> ViewMap:
+    return ViewMap(tuple(Along(((a, step),), start) if a == axis else Along(((a, 1),)) for a in range(x.rank)))
+
+
 @op(
     "slice",
     kind=VIEW,
+    view=_slice_view,
     infer=_slice_type,
     settle=settle_axis,
     grad=_slice_grad,
@@ -201,9 +228,15 @@ def _reverse_type(name: str, x: TensorType, *, axis: int) -> TensorType:
     return x
 
 
+def _reverse_view(y: TensorType, x: TensorType, *, axis: int) -> ViewMap:
+    last = max(static_size(x.shape[axis : axis + 1]) - 1, 0)
+    return ViewMap(tuple(Along(((a, -1),), last) if a == axis else Along(((a, 1),)) for a in range(x.rank)))
+
+
 @op(
     "reverse",
     kind=VIEW,
+    view=_reverse_view,
     infer=_reverse_type,
     settle=settle_axis,
     grad=lambda g, y, x, axis: (reverse(g, axis=axis),),
@@ -244,7 +277,22 @@ def _pad_grad(g: Any, y: Any, x: Any, axis: int, before: int, after: int, betwee
     return (slice_axis(g, axis=at, start=before, stop=stop, step=between + 1),)
 
 
-@op("pad", kind=VIEW, infer=_pad_type, settle=settle_axis, grad=_pad_grad, rule={"x": "g without the padding"})
+def _pad_structure(
+    y: TensorType, x: TensorType, *, axis: int, before: int, after: int, between: int, value: float
+) -> Structure:
+    part = Part(axis, before, between + 1)
+    return Structure(y.shape, (Access(tuple(range(x.rank)), part=part),), outside=value)
+
+
+@op(
+    "pad",
+    kind=VIEW,
+    structure=_pad_structure,
+    infer=_pad_type,
+    settle=settle_axis,
+    grad=_pad_grad,
+    rule={"x": "g without the padding"},
+)
 def pad_axis(x: Any, *, axis: int, before: int = 0, after: int = 0, between: int = 0, value: float = 0.0) -> Any:
     """pad of one axis, as a node: x with `value` before, after and between its elements along one axis"""
     x = np.asarray(x)

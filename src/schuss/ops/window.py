@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import ShapeError
+from schuss.ir.structure import Along, ViewMap
 from schuss.ir.types import Sym, TensorType
 from schuss.ops.infer import normalize_axis, settle_axis
 from schuss.ops.registry import Kind, op
@@ -40,9 +41,16 @@ def _window_grad(g: Any, y: Any, x: Any, axis: int, size: int, stride: int, dila
     return (overlap_add(g, axis=axis, length=x.shape[axis], stride=stride, dilation=dilation),)
 
 
+def _window_view(y: TensorType, x: TensorType, *, axis: int, size: int, stride: int, dilation: int) -> ViewMap:
+    behind = (Along(((a + 1, 1),)) for a in range(axis + 1, x.rank))
+    slid = Along(((axis, stride), (axis + 1, dilation)))
+    return ViewMap((*(Along(((a, 1),)) for a in range(axis)), slid, *behind))
+
+
 @op(
     "window",
     kind=Kind.VIEW,
+    view=_window_view,
     infer=_window_type,
     settle=settle_axis,
     grad=_window_grad,

@@ -74,19 +74,22 @@ def entry_alloca(b: Any, type: Any, count: int = 1) -> Any:
         return b.alloca(type, size=count)
 
 
-def fold_lanes(b: Any, vector: Any, two: Callable[[Any, Any, int], Any]) -> Any:
-    """One scalar from the lanes: the upper half is joined to the lower, again and again.
+def fold_lanes(b: Any, vectors: list[Any], two: Callable[[list[Any], list[Any], int], list[Any]]) -> list[Any]:
+    """A scalar from the lanes of each vector: the upper halves are joined to the lower, again and again.
 
     two(x, y, width) joins values of `width` lanes. The tree is part of a sum's meaning: it is the same
     on every instruction set.
     """
-    width = vector.type.count
+    width = vectors[0].type.count
     while width > 1:
         half = width // 2
-        rest = undefined(vector.type)
-        lower, upper = (chosen(b, vector, rest, list(range(at, at + half))) for at in (0, half))
-        if half == 1:
-            lower, upper = b.extract_element(lower, I32(0)), b.extract_element(upper, I32(0))
-        vector = two(lower, upper, half)
+        lower, upper = ([_lanes(b, v, at, half) for v in vectors] for at in (0, half))
+        vectors = two(lower, upper, half)
         width = half
-    return vector
+    return vectors
+
+
+def _lanes(b: Any, vector: Any, at: int, count: int) -> Any:
+    """So many lanes from one on; a single one as a scalar."""
+    part = chosen(b, vector, undefined(vector.type), list(range(at, at + count)))
+    return b.extract_element(part, I32(0)) if count == 1 else part

@@ -228,6 +228,16 @@ class Lanes:
         zero = self.const(0, x)
         return x if x.dtype in UNSIGNED else self.select(self.compare("<", x, zero), zero, x)
 
+    def shift_right(self, x: Value, bits: int) -> Value:
+        """Of an integer, zeros coming in from the left."""
+        return Value(self.b.lshr(x.llvm, self.constant(bits, x.dtype).llvm), x.dtype)
+
+    def bit_and(self, x: Value, y: Value) -> Value:
+        return Value(self.b.and_(x.llvm, y.llvm), x.dtype)
+
+    def bit_xor(self, x: Value, y: Value) -> Value:
+        return Value(self.b.xor(x.llvm, y.llvm), x.dtype)
+
     def logical_and(self, x: Value, y: Value) -> Value:
         return Value(self.b.and_(x.llvm, y.llvm), "bool")
 

@@ -16,10 +16,12 @@ from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.expression import Body
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, prefetch, store, tail_mask
 from schuss.compiler.lower.loop_nest import Axis, advance, collapse, emit_bound, nest
-from schuss.compiler.lower.reduction import Fold
+from schuss.compiler.lower.reduction import Reduction
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.storage import ITEMSIZE, LATER, LINE
+from schuss.compiler.structure import folded_axes
 from schuss.ir.graph import Node
+from schuss.ir.structure import Access
 from schuss.ir.types import Sym
 
 FETCH_LEAST = 256  # bytes that are read of a row of data, from which on it is asked for in advance,
@@ -38,19 +40,20 @@ class MapLoops:
         self.kernel = kernel
         self.group = group
         self.rank = len(group.space)
+        self._everywhere = tuple(range(self.rank))
         self.body = Body(kernel, group.maps, self.rank)
         self.inside = set(group.maps)
         for fold in group.folds:
             if fold.inputs[0] not in self.inside:
-                self.body.read(fold.inputs[0])
+                self.body.read(fold.inputs[0], Access(self._everywhere))
         self.stored = [n for n in group.stores if n in self.inside]
         self.terms = [*self.body.terms, *(kernel.write(n) for n in self.stored)]
-        self.folds = [Fold(kernel, node, group.space) for node in group.folds]
+        self.folds = [Reduction(kernel, node, group.space) for node in group.folds]
         self.terms += [f.term for f in self.folds]
 
     def emit(self) -> None:
         kernel = self.kernel
-        folded = len(self.group.folds[0].attrs["axis"]) if self.group.folds else 0
+        folded = len(folded_axes(self.group.folds[0])) if self.group.folds else 0
         axes = self._axes()
         kept, reduced = axes[: self.rank - folded], axes[self.rank - folded :]
         zero = [I64(0)] * len(self.terms)
@@ -171,5 +174,6 @@ class MapLoops:
             store(k, self.terms[number], offsets[number], values[node], mask)
         for fold in self.folds:
             source: Node = fold.node.inputs[0]
-            value: Value = values[source] if source in values else loaded[self.body.operands[source]]
-            fold.take(k, value, mask)
+            value: Value = values[source] if source in values else loaded[self.body.operands[source, self._everywhere]]
+            position = k.iota(at, 1) if fold.positional else None
+            fold.take(k, value, mask, position)

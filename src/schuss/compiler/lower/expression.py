@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schuss.compiler.llvm.philox import philox_word
 from schuss.compiler.llvm.simd import ELEMENTS, I64, Lanes, Value
 from schuss.compiler.lower.kernel import Kernel, load
 from schuss.compiler.lower.loop_nest import Term
 from schuss.compiler.storage import row_major
-from schuss.compiler.structure import base_of, is_free
+from schuss.compiler.structure import (
+    base_of,
+    in_place,
+    is_const,
+    is_free,
+    is_hyperparameter,
+    is_input,
+    is_source,
+    of_shapes,
+    reads,
+    structure_of,
+)
 from schuss.ir.executors import cannot
 from schuss.ir.graph import Node
-from schuss.ir.types import Shape, Sym
-from schuss.ops.registry import Kind, lookup
+from schuss.ir.structure import Access, Structure
+from schuss.ir.types import Shape, Sym, static_size
+from schuss.ops.registry import lookup
+
+Axes = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Numbers of the terms that a body takes before its operands' values.
+
+    coordinates  positions along axes
+    parts        of which the row-major place is made, see `_place`
+    elements     of operands that are read whole
+    """
+
+    coordinates: list[int]
+    parts: list[int]
+    elements: list[int]
+
+    def values(self, k: Lanes, shape: Shape, loaded: Sequence[Value], n: Any) -> list[Value]:
+        """What the body takes."""
+        given = [loaded[i] for i in self.coordinates]
+        if self.parts:
+            given.append(_place(k, shape, [loaded[i] for i in self.parts], n))
+        return given + [loaded[i] for i in self.elements]
 
 
 @dataclass
@@ -27,79 +61,80 @@ class Body:
     rank: int
     given: set[Node] = field(default_factory=set)  # values the kernel itself makes (a product's element)
     terms: list[Term] = field(default_factory=list)
-    operands: dict[Node, int] = field(default_factory=dict)  # number of the term that reads a value
-    indices: dict[Node, list[int]] = field(default_factory=dict)  # terms of a node that depends on its place
+    operands: dict[tuple[Node, Axes], int] = field(default_factory=dict)  # the term that reads a value along axes
+    places: dict[Node, Place] = field(default_factory=dict)  # of nodes that depend on where they are
     scalars: dict[Node, Value] = field(default_factory=dict)  # free ones, made where the kernel begins
 
     def __post_init__(self) -> None:
         inside = set(self.maps) | self.given
         for node in self.maps:
-            if node in self.indices:
-                continue
-            if node.op == "one_hot":
-                self.indices[node] = self._add_one_hot(node)
-            elif lookup(node.op).kind is Kind.RANDOM:
-                self.indices[node] = self._add_random(node)
-            else:
-                for operand in node.inputs:
-                    if operand not in inside or operand.type.shape != node.type.shape:
-                        self.read(operand)
+            structure = structure_of(node)
+            assert structure is not None
+            if not structure.placeless and node not in self.places:
+                self.places[node] = self._add_place(node, structure)
+            for number, operand in enumerate(node.inputs):
+                access = structure.reads[number]
+                if access is None or access.whole:
+                    continue
+                if operand not in inside or not in_place(node, number):
+                    self.read(operand, access)
 
-    def read(self, node: Node) -> None:
+    def read(self, node: Node, access: Access) -> None:
         """Make sure there is a term for a value in memory."""
         if is_free(base_of(node)):
             self._make(base_of(node))
-        elif node not in self.operands and not self._immediate(node):
-            self.operands[node] = self._add(self.kernel.read(node, self.rank))
+        elif (node, access.axes) not in self.operands and not self._immediate(node):
+            self.operands[node, access.axes] = self._add(self.kernel.read(node, self.rank, access))
 
     def _add(self, term: Term) -> int:
         self.terms.append(term)
         return len(self.terms) - 1
 
-    def _add_one_hot(self, node: Node) -> list[int]:
-        """The class (last index) and the label, which does not move along the classes."""
-        label = self.kernel.read(node.inputs[0], self.rank - 1)
-        iota = Term((*[0] * (self.rank - 1), 1))
-        return [self._add(iota), self._add(replace(label, strides=(*label.strides, 0)))]
+    def _add_place(self, node: Node, structure: Structure) -> Place:
+        """What the body takes before its operands' values: where it is, then all elements of what is read whole."""
+        indices = [self._add(Term(tuple(int(a == axis) for a in range(self.rank)))) for axis in structure.coordinates]
+        parts = [self._add(Term(s)) for s in _parts(node.type.shape)] if structure.place else []
+        whole = [i for i, a in zip(node.inputs, structure.reads, strict=True) if a is not None and a.whole]
+        return Place(indices, parts, [self._add(term) for operand in whole for term in self._elements(operand)])
 
-    def _add_random(self, node: Node) -> list[int]:
-        """The two words of the key, then what the row-major place is made of (see _place)."""
-        key, step = node.inputs
-        if step not in self.maps:
-            self.read(step)
-        word = self.kernel.read(key, 1)
+    def _elements(self, operand: Node) -> Iterator[Term]:
+        """A term for each element of a small vector, which does not move."""
+        word = self.kernel.read(operand, 1)
         (apart,) = word.strides
-        still = (0,) * self.rank
-        first = replace(word, strides=still)
-        second = replace(first, pointer=self.kernel.b.gep(word.pointer, [I64(apart)], source_etype=ELEMENTS["uint32"]))
-        return [self._add(first), self._add(second), *(self._add(Term(s)) for s in _parts(node.type.shape))]
+        first = replace(word, strides=(0,) * self.rank)
+        for number in range(static_size(operand.type.shape)):
+            at = I64(number * apart)
+            pointer = (
+                self.kernel.b.gep(word.pointer, [at], source_etype=ELEMENTS[word.dtype]) if number else word.pointer
+            )
+            yield replace(first, pointer=pointer)
 
     def _immediate(self, node: Node) -> bool:
         """Whether the value is the step's number, which every kernel is given, in whatever shape."""
         base = base_of(node)
-        return base.op == "input" and base.attrs["name"] == self.kernel.counter
+        return is_input(base) and base.attrs["name"] == self.kernel.counter
 
     def evaluate(self, k: Lanes, given: Mapping[Node, Value], loaded: Sequence[Value]) -> dict[Node, Value]:
         """Every map's value at this place, from the terms' values."""
         values = dict(given)
 
-        def value(operand: Node, reader: Node) -> Value:
+        def value(reader: Node, number: int) -> Value:
+            operand = reader.inputs[number]
             if is_free(base_of(operand)):
                 return self._free(k, base_of(operand))
-            if operand in values and operand.type.shape == reader.type.shape:
+            if operand in values and in_place(reader, number):
                 return values[operand]
-            if operand in self.operands:
-                return loaded[self.operands[operand]]
+            access = reads(reader)[number]
+            assert access is not None
+            if (operand, access.axes) in self.operands:
+                return loaded[self.operands[operand, access.axes]]
             return k.splat(self.kernel.step, "int64")
 
         for node in self.maps:
-            if node in self.indices:
-                args = [loaded[i] for i in self.indices[node]]
-                if node.op != "one_hot":
-                    args = [_place(k, node.type.shape, args[2:], self.kernel.n), *args[:2], value(node.inputs[1], node)]
-                values[node] = _INDEXED[node.op](k, node, *args)
-            else:
-                values[node] = emit(k, node, [value(i, node) for i in node.inputs])
+            args = [value(node, n) for n, a in enumerate(reads(node)) if a is not None and not a.whole]
+            if node in self.places:
+                args = self.places[node].values(k, node.type.shape, loaded, self.kernel.n) + args
+            values[node] = emit(k, node, args)
         return values
 
     def _make(self, node: Node) -> None:
@@ -108,7 +143,7 @@ class Body:
         waiting = [node]  # a chain of them may be longer than Python's stack
         while waiting:
             each = waiting[-1]
-            operands = each.inputs if each.op not in ("const", "count", "hyperparameter") else ()
+            operands = () if is_source(each) or of_shapes(each) else each.inputs
             needed = [i for i in operands if i not in made]
             if needed and each not in made:
                 waiting.extend(reversed(needed))
@@ -116,18 +151,18 @@ class Body:
             waiting.pop()
             if each in made:
                 continue
-            if each.op == "const":
+            if is_const(each):
                 made[each] = k.constant(each.attrs["value"].item(), each.type.dtype)
-            elif each.op == "hyperparameter":
+            elif is_hyperparameter(each):
                 made[each] = load(k, self.kernel.read(each, 0), I64(0), 0)
-            elif each.op == "count":
+            elif of_shapes(each):
                 made[each] = _count(k, each, self.kernel.n)
             else:
                 made[each] = emit(k, each, [made[i] for i in each.inputs])
 
     def _free(self, k: Lanes, node: Node) -> Value:
         """A free scalar in every lane."""
-        if node.op == "const":
+        if is_const(node):
             return k.constant(node.attrs["value"].item(), node.type.dtype)
         return k.splat(self.scalars[node].llvm, node.type.dtype)
 
@@ -171,12 +206,6 @@ def _place(k: Lanes, shape: Shape, parts: Sequence[Value], n: Any) -> Value:
     return total
 
 
-def _one_hot(k: Lanes, node: Node, index: Value, label: Value) -> Value:
-    hit = k.compare("==", k.cast(label, "int64"), index)
-    dtype = node.attrs["dtype"]
-    return k.select(hit, k.constant(1, dtype), k.constant(0, dtype))
-
-
 def _count(k: Lanes, node: Node, n: Any) -> Value:
     """The number of elements along the axes, N being n."""
     total: Any = I64(1)
@@ -185,21 +214,3 @@ def _count(k: Lanes, node: Node, n: Any) -> Value:
         dim = shape[axis]
         total = k.b.mul(total, n if isinstance(dim, Sym) else I64(dim))
     return k.cast(k.splat(total, "int64"), node.type.dtype)
-
-
-def _random_bits(k: Lanes, node: Node, index: Value, key0: Value, key1: Value, step: Value) -> Value:
-    return philox_word(k, key0, key1, index, step, node.attrs["stream"])
-
-
-def _random_uniform(k: Lanes, node: Node, index: Value, key0: Value, key1: Value, step: Value) -> Value:
-    bits = _random_bits(k, node, index, key0, key1, step)
-    upper = Value(k.b.lshr(bits.llvm, k.constant(8, "uint32").llvm), "uint32")
-    dtype = node.attrs["dtype"]
-    return k.mul(k.cast(upper, dtype), k.constant(2.0**-24, dtype))
-
-
-_INDEXED: dict[str, Callable[..., Value]] = {
-    "one_hot": _one_hot,
-    "random_bits": _random_bits,
-    "random_uniform": _random_uniform,
-}

@@ -15,6 +15,7 @@ from schuss.compiler.schedule.buffers import Place, Plan
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.views import View, view_of
 from schuss.ir.graph import Node
+from schuss.ir.structure import Access
 from schuss.ir.types import Sym
 
 VIRTUAL_LANES = 16  # a reduction along a row uses these, on every instruction set
@@ -56,14 +57,17 @@ class Kernel:
         assert found is not None, f"{node} was not materialized"
         return found
 
-    def read(self, node: Node, rank: int) -> Term:
-        """The term that reads a value in a space of `rank` axes, broadcast on the left."""
+    def read(self, node: Node, rank: int, access: Access | None = None) -> Term:
+        """The term that reads a value in a space of `rank` axes, broadcast on the left if nothing else is said."""
         view = self.view(node)
         shape = node.type.shape
-        kept = tuple(0 if d == 1 else s for d, s in zip(shape, view.strides, strict=True))
-        strides = (*[0] * (rank - len(shape)), *kept)
+        axes = range(rank - len(shape), rank) if access is None else access.axes
+        strides = [0] * rank
+        for axis, length, stride in zip(axes, shape, view.strides, strict=True):
+            if axis is not None and length != 1:
+                strides[axis] += stride
         pointer = self.pointer(self.plan.places[view.base], view.offset, node.type.dtype)
-        return Term(strides, pointer, node.type.dtype, view.rows is not None)
+        return Term(tuple(strides), pointer, node.type.dtype, view.rows is not None)
 
     def write(self, node: Node) -> Term:
         """The term that stores a value of the space's own shape."""

@@ -20,9 +20,10 @@ from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
 from schuss.compiler.llvm.simd import I8, I64, POINTER
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.lower.elementwise import emit_map_group
-from schuss.compiler.lower.gather import emit_single
+from schuss.compiler.lower.gather import emit_gather
 from schuss.compiler.lower.gemm.gemm import emit_contract_group
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel
+from schuss.compiler.lower.opaque import emit_opaque
 from schuss.compiler.lower.reduction import emit_reduce_group
 from schuss.compiler.lower.transpose import emit_turn, is_turn
 from schuss.compiler.schedule.buffers import Plan
@@ -89,11 +90,14 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, note
     elif group.form is Form.CONTRACT:
         emit_contract_group(kernel, stage, program.threads)
     elif group.anchor is not None:
-        (emit_reduce_group if group.form is Form.REDUCE else emit_single)(kernel, group.anchor)
+        _ANCHORED[group.form](kernel, group.anchor)
     kernel.b.ret_void()
     if notes is not None:
         notes.append("; ".join(kernel.notes))
     return function
+
+
+_ANCHORED = {Form.REDUCE: emit_reduce_group, Form.GATHER: emit_gather, Form.OPAQUE: emit_opaque}
 
 
 def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) -> None:

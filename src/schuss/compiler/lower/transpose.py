@@ -13,6 +13,7 @@ from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.kernel import Kernel, load, store
 from schuss.compiler.lower.loop_nest import Term
 from schuss.compiler.schedule.fuse import Form, Group
+from schuss.compiler.structure import is_copy
 from schuss.ir.graph import Node
 from schuss.ir.types import FLOATS, Sym
 
@@ -23,7 +24,7 @@ def is_turn(kernel: Kernel, group: Group) -> bool:
         return False
     if any(isinstance(d, Sym) for d in group.space):
         return False
-    return all(node.op == "identity" and _lies_transposed(kernel, node.inputs[0]) for node in group.maps)
+    return all(is_copy(node) and _lies_transposed(kernel, node.inputs[0]) for node in group.maps)
 
 
 def _lies_transposed(kernel: Kernel, source: Node) -> bool:

@@ -18,11 +18,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from schuss.compiler.passes.nodes import is_ones, make
-from schuss.compiler.structure import is_map, kind
+from schuss.compiler.structure import is_map, is_reduction
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Shape, Sym
 from schuss.ops.contract import free_axes
-from schuss.ops.registry import Kind
 
 Axes = tuple[int, ...]
 
@@ -34,7 +33,7 @@ def sunk(node: Node) -> Node | None:
         return None
     if is_map(node):
         return _map(node)
-    if kind(node) is Kind.REDUCE:
+    if is_reduction(node):
         return _reduce(node)
     rule = _RULES.get(node.op)
     return rule(node) if rule else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from schuss.compiler.structure import is_hyperparameter, is_input
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite
 
@@ -17,10 +18,10 @@ def common_subexpressions(graph: Graph) -> Graph:
     seen: dict[Hashable, Node] = {}
 
     def first_of_its_kind(node: Node) -> Node | None:
-        if node.op == "input":
+        if is_input(node):
             return None
         attrs = tuple(sorted((k, _key(v)) for k, v in node.attrs.items()))
-        place = node.scope if node.op == "hyperparameter" else ""
+        place = node.scope if is_hyperparameter(node) else ""
         return seen.setdefault((node.op, tuple(map(id, node.inputs)), node.type, attrs, place), node)
 
     return rewrite(graph, first_of_its_kind)

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 
 from schuss.compiler.passes.nodes import is_ones, make
 from schuss.compiler.passes.simplify import simplify
-from schuss.compiler.structure import is_map
+from schuss.compiler.structure import is_contraction, is_input, is_map, is_view, structure_of, view_map
 from schuss.ir.graph import Graph, Node, input_node
 from schuss.ir.rewrite import rewrite, with_inputs
+from schuss.ir.structure import Along, Fold
 from schuss.ir.types import TensorType
 
 SWAP = (1, 0)
+SWAPPED = (Along(((1, 1),)), Along(((0, 1),)))  # the same, as a view
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
     swapped = {
         str(node.inputs[0].attrs["name"])
         for product in graph.nodes
-        if product.op == "matmul"
+        if is_contraction(product)
         for node in product.inputs[1:]
-        if _is_swap(node) and node.inputs[0].op == "input"
+        if _is_swap(node) and is_input(node.inputs[0])
     } & names
     while swapped:
         turned = _turn(graph, swapped)
@@ -50,7 +52,7 @@ def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
 
 
 def _is_swap(node: Node) -> bool:
-    return node.op == "transpose" and node.attrs["axes"] == SWAP
+    return node.type.rank == 2 and is_view(node) and view_map(node).axes == SWAPPED
 
 
 def _turn(graph: Graph, swapped: set[str]) -> Graph:
@@ -77,7 +79,7 @@ def _hoist(node: Node) -> Node | None:
     """T out of a map all of whose matrices are transposed; T of T cancels; a full sum ignores T."""
     if _is_swap(node) and _is_swap(node.inputs[0]):
         return node.inputs[0].inputs[0]
-    if node.op == "sum" and len(node.attrs["axis"]) == 2 and _is_swap(node.inputs[0]):
+    if _is_full_sum(node) and _is_swap(node.inputs[0]):
         return with_inputs(node, (node.inputs[0].inputs[0],))
     if not is_map(node) or node.type.rank != 2 or not any(_is_swap(i) for i in node.inputs):
         return None
@@ -86,6 +88,11 @@ def _hoist(node: Node) -> Node | None:
     flat = tuple(i.inputs[0] if _is_swap(i) else i for i in node.inputs)
     inner = replace(node, inputs=flat, type=TensorType(node.type.dtype, node.type.shape[::-1]))
     return make("transpose", inner, like=node, axes=SWAP)
+
+
+def _is_full_sum(node: Node) -> bool:
+    found = structure_of(node)
+    return found is not None and found.reduction and found.fold is Fold.SUM and not found.averaged and not found.kept
 
 
 def _companions(graph: Graph) -> set[str]:
@@ -102,7 +109,7 @@ def _leaves(node: Node) -> set[str]:
     found, seen, waiting = set(), {node}, [node]
     while waiting:
         each = waiting.pop()
-        if each.op == "input":
+        if is_input(each):
             found.add(str(each.attrs["name"]))
         elif is_map(each):
             fresh = {i for i in each.inputs if i.type.shape == each.type.shape} - seen

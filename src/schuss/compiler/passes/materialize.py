@@ -17,12 +17,12 @@ from collections import Counter
 
 from schuss.compiler.passes.nodes import make
 from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
-from schuss.compiler.structure import is_free, is_map, kind
-from schuss.compiler.views import is_view, view_of
-from schuss.ir.graph import LEAVES, Graph, Node
+from schuss.compiler.structure import is_elementwise, is_free, is_map, is_matrix_product, is_source, is_view, reads
+from schuss.compiler.views import view_of
+from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
+from schuss.ir.structure import Access
 from schuss.ir.types import Sym, static_size
-from schuss.ops.registry import Kind
 
 FEW_ROWS = 8
 
@@ -30,7 +30,7 @@ FEW_ROWS = 8
 def materialize(graph: Graph, storage: Storage) -> Graph:
     """The graph in which every remaining VIEW is a matter of strides."""
     copies: dict[Node, Node] = {}
-    users = Counter(node.inputs[1] for node in graph.nodes if node.op == "matmul")
+    users = Counter(node.inputs[1] for node in graph.nodes if is_matrix_product(node))
 
     def copy(node: Node) -> Node:
         if node not in copies:
@@ -43,20 +43,24 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
             if view is not None and view.rows in (None, 0):
                 return None
             return with_inputs(node, (copy(node.inputs[0]),))
-        if node.op == "matmul":
+        if is_matrix_product(node):
             x, y = node.inputs
             direct = rows_contiguous(y) or turned_by(x, y)
             return with_inputs(node, (copy(x) if gathered(x) else x, y if direct else copy(y)))
-        if kind(node) is Kind.RANDOM:
-            key, step = node.inputs
-            return with_inputs(
-                node, (copy(key) if gathered(key) else key, copy(step) if crosswise(step, node) else step)
-            )
-        if kind(node) in _WHOLE or kind(node) is Kind.CONTRACT:
-            return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
+        if is_source(node):
+            return None
+        numbered = list(zip(node.inputs, reads(node), strict=True))
         if is_map(node):
             return with_inputs(node, tuple(copy(i) if crosswise(i, node) else i for i in node.inputs))
-        return None
+        if is_elementwise(node):
+            return with_inputs(node, tuple(copy(i) if apart(i, node, access) else i for i, access in numbered))
+        return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
+
+    def apart(operand: Node, node: Node, access: Access | None) -> bool:
+        """Whether an operation that depends on its place, too, cannot read the operand where it lies."""
+        if access is None:
+            return False
+        return gathered(operand) if access.whole or access.axes else crosswise(operand, node)
 
     def crosswise(operand: Node, node: Node) -> bool:
         view = view_of(operand, storage)
@@ -93,9 +97,6 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
     result = rewrite(graph, strided)
     outputs: list[Node] = []
     for node in result.outputs:
-        own = node.op not in LEAVES and not is_view(node) and not is_free(node)
+        own = not is_source(node) and not is_view(node) and not is_free(node)
         outputs.append(make("identity", node, like=node) if not own or node in outputs else node)
     return Graph(result.inputs, tuple(outputs), result.output_names)
-
-
-_WHOLE = (Kind.INDEX, Kind.REDUCE, Kind.VIEW)  # these read their inputs by place, not by row

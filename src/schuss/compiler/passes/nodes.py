@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from schuss.compiler.structure import is_const
 from schuss.ir.graph import Node
 from schuss.ir.types import TensorType
 from schuss.ops.registry import lookup
@@ -32,7 +33,7 @@ def is_ones(shape: tuple[Any, ...]) -> bool:
 
 def scalar_value(node: Node) -> float | int | bool | None:
     """The number in a constant of one element, else None."""
-    if node.op != "const" or node.attrs["value"].size != 1:
+    if not is_const(node) or node.attrs["value"].size != 1:
         return None
     number: float | int | bool = node.attrs["value"].item()
     return number

@@ -46,7 +46,7 @@ def _readers_first(groups: list[Group], state: Mapping[Node, Node]) -> list[Grou
     late = [(r, home[new]) for old, new in state.items() for r in readers[old] if r > home[new]]
     if not late:
         return groups
-    direct = [{home[base_of(o)] for _, o in g.operands if base_of(o) in home} for g in groups]
+    direct = [{home[base_of(o)] for _, _, o in g.operands if base_of(o) in home} for g in groups]
     needs: list[int] = []  # of each group, all it follows, as bits
     for before in direct:
         needs.append(reduce(or_, (needs[b] | 1 << b for b in before), 0))
@@ -75,18 +75,18 @@ def _readers(groups: list[Group], values: set[Node]) -> dict[Node, list[int]]:
     """The numbers of the groups that read each value."""
     found: dict[Node, list[int]] = {value: [] for value in values}
     for at, group in enumerate(groups):
-        for base in {base_of(o) for _, o in group.operands} & values:
+        for base in {base_of(o) for _, _, o in group.operands} & values:
             found[base].append(at)
     return found
 
 
 def _reads(group: Group, value: Node) -> bool:
-    return any(base_of(o) is value for _, o in group.operands)
+    return any(base_of(o) is value for _, _, o in group.operands)
 
 
 def _reads_in_step(group: Group, value: Node) -> bool:
     """Whether the group reads the value only at the very place it is about to write."""
     if group.form not in (Form.MAP, Form.CONTRACT):
         return False
-    readers = [(n, o) for n, o in group.operands if base_of(o) is value]
+    readers = [(n, o) for n, _, o in group.operands if base_of(o) is value]
     return all(n is not group.anchor and o is value and o.type.shape == group.space for n, o in readers)

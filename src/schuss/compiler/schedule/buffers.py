@@ -105,7 +105,7 @@ def _last_uses(groups: list[Group]) -> dict[Node, int]:
     for at, group in enumerate(groups):
         for node in group.stores:
             uses[node] = at
-        for _, operand in group.operands:
+        for _, _, operand in group.operands:
             base = base_of(operand)
             if base in uses:
                 uses[base] = at

@@ -10,11 +10,9 @@ from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.order import crossing
 from schuss.compiler.schedule.partition import ONE
 from schuss.compiler.storage import ITEMSIZE
-from schuss.compiler.structure import base_of, is_free, kind
-from schuss.compiler.work import contracted
+from schuss.compiler.structure import base_of, contracted, is_contraction, is_free
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym
-from schuss.ops.registry import Kind
 
 # What the estimate of sharing takes a core to do, in operations, bytes and seconds; measured on Zen 4 and Zen 5.
 FLOPS = 100e9
@@ -75,13 +73,13 @@ def cost(group: Group, n: int) -> Cost:
     space = _size(group.space, n)
     flops = space * (len(group.maps) + len(group.folds))
     depth = ""
-    if group.anchor is not None and kind(group.anchor) is Kind.CONTRACT:
+    if group.anchor is not None and is_contraction(group.anchor):
         k = contracted(group.anchor)
         flops += 2 * space * _size(k, n)
         depth = f" over {_dims(k)}"
     elif group.anchor is not None:
         flops += _size(group.anchor.inputs[0].type.shape, n)
-    read = {base_of(o): o for _, o in group.operands if not is_free(base_of(o))}
+    read = {base_of(o): o for _, _, o in group.operands if not is_free(base_of(o))}
     moved = sum(_bytes(o, n) for o in read.values()) + sum(_bytes(o, n) for o in group.stores)
     return Cost(_label(group), f"{_dims(group.space)}{depth}", flops, moved)
 

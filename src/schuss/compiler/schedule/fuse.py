@@ -4,9 +4,10 @@ A group runs over one iteration space. Maps of that shape join it if everything 
 computed before the group or, at the same place, inside it. What each kind of group may hold:
 
     MAP       maps, then reductions over trailing axes of what the maps compute (softmax's sum of exp)
-    CONTRACT  one product, then maps of its shape in its epilogue (bias, activation, the optimizer)
+    CONTRACT  one contraction, then maps of its shape in its epilogue (bias, activation, the optimizer)
     REDUCE    one reduction over any axes, of a value in memory
-    others    one node: concatenate, pad, take, scatter_add, argmax
+    GATHER    one node whose places hang on data, or on parts of the space: take, scatter_add, concatenate, pad
+    OPAQUE    one node of which only its own lowering knows how it is computed
 
 The order of every sum is given by the node, never by the group it is in.
 """
@@ -16,18 +17,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from schuss.compiler.structure import base_of, is_free, is_map_like, kind
-from schuss.compiler.views import is_view
-from schuss.ir.graph import LEAVES, Graph, Node
+from schuss.compiler.structure import (
+    base_of,
+    folded_axes,
+    in_place,
+    is_const,
+    is_contraction,
+    is_copy,
+    is_elementwise,
+    is_free,
+    is_input,
+    is_matrix_product,
+    is_opaque,
+    is_reduction,
+    is_source,
+    is_view,
+)
+from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, static_size
-from schuss.ops.registry import Kind
 
 
 class Form(Enum):
     MAP = "map"
     CONTRACT = "contract"
     REDUCE = "reduce"
-    SINGLE = "single"
+    GATHER = "gather"
+    OPAQUE = "opaque"
 
 
 @dataclass(eq=False)
@@ -46,10 +61,10 @@ class Group:
         return ([self.anchor] if self.anchor else []) + self.maps + self.folds
 
     @property
-    def operands(self) -> list[tuple[Node, Node]]:
-        """(reader, operand) for everything the kernel reads from memory."""
+    def operands(self) -> list[tuple[Node, int, Node]]:
+        """(reader, number of the operand, operand) for everything the kernel reads from memory."""
         inside = set(self.nodes)
-        return [(n, o) for n in self.nodes for o in n.inputs if o not in inside]
+        return [(n, i, o) for n in self.nodes for i, o in enumerate(n.inputs) if o not in inside]
 
 
 # Elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's length. A kernel
@@ -62,7 +77,7 @@ def group(graph: Graph) -> list[Group]:
     groups: list[Group] = []
     home: dict[Node, int] = {}
     for node in _schedule(graph):
-        if node.op in LEAVES or is_view(node) or is_free(node):
+        if is_source(node) or is_view(node) or is_free(node):
             continue
         at = _place(node, groups, home)
         home[node] = at
@@ -79,13 +94,13 @@ def _schedule(graph: Graph) -> list[Node]:
     light: set[Node] = set()
     floating: set[Node] = set()
     for node in graph.nodes:
-        leaf = node.op == "const" or all(i in light for i in node.inputs)
+        leaf = is_const(node) or all(i in light for i in node.inputs)
         if leaf and static_size(node.type.shape) <= 1 and not node.type.symbolic:
             light.add(node)
-        elif node.op == "identity" and base_of(node.inputs[0]).op == "input":
+        elif is_copy(node) and is_input(base_of(node.inputs[0])):
             light.add(node)  # a copy of the state in another order, needed by a product: made first, so that
             # the threads need not meet just for it
-        elif node.op == "input" or (is_map_like(node) and all(i in light or i in floating for i in node.inputs)):
+        elif is_input(node) or (is_elementwise(node) and all(i in light or i in floating for i in node.inputs)):
             floating.add(node)
     order = dict.fromkeys(n for n in graph.nodes if n in light)
     for node in graph.nodes:
@@ -107,7 +122,7 @@ def _emit_with(node: Node, floating: set[Node], order: dict[Node, None]) -> None
 
 def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
     """Put the node in a group, an existing one if it can join; returns the group's number."""
-    if is_map_like(node):
+    if is_elementwise(node):
         space = node.type.shape
         after, inside = _depends(node, home)
         candidates = [after] if inside else []
@@ -117,7 +132,7 @@ def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
                 groups[at].maps.append(node)
                 return at
         groups.append(Group(Form.MAP, space, maps=[node]))
-    elif kind(node) is Kind.REDUCE and node.op != "argmax":
+    elif is_reduction(node):
         at = home.get(node.inputs[0], -1)
         if at >= 0 and node.inputs[0] in groups[at].maps and _can_fold(groups[at], node):
             groups[at].folds.append(node)
@@ -126,22 +141,22 @@ def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
             groups.append(Group(Form.REDUCE, node.inputs[0].type.shape, anchor=node))
         else:
             groups.append(Group(Form.MAP, node.inputs[0].type.shape, folds=[node]))
-    elif node.op == "matmul":
+    elif is_matrix_product(node):
         groups.append(Group(Form.CONTRACT, node.type.shape, anchor=node))
     else:
-        space = node.inputs[0].type.shape if node.op == "argmax" else node.type.shape
-        groups.append(Group(Form.SINGLE, space, anchor=node))
+        groups.append(
+            Group(Form.OPAQUE if is_opaque(node) or is_contraction(node) else Form.GATHER, node.type.shape, anchor=node)
+        )
     return len(groups) - 1
 
 
 def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
     """The last group the node reads, and whether it may join that group: it reads it place by place."""
     last, direct = -1, True
-    for operand in node.inputs:
+    for number, operand in enumerate(node.inputs):
         base = base_of(operand)
         at = home.get(base, -1)
-        same_place = operand is base and operand.type.shape == node.type.shape and not _folded(base)
-        same_place = same_place and not _is_key(node, operand)
+        same_place = operand is base and in_place(node, number) and not is_reduction(base)
         if at > last:
             last, direct = at, same_place
         elif at == last and at >= 0:
@@ -149,38 +164,28 @@ def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
     return last, direct and last >= 0
 
 
-def _is_key(node: Node, operand: Node) -> bool:
-    """Whether it is the key of random numbers: each of them reads all of it."""
-    return kind(node) is Kind.RANDOM and operand is node.inputs[0]
-
-
-def _folded(node: Node) -> bool:
-    return kind(node) is Kind.REDUCE
-
-
 def _can_join(group: Group, space: Shape) -> bool:
     """Not a group that folds the first axis: its loop over the examples is not that of a map. Nor one that is full."""
     if len(group.maps) >= MOST_MAPS:
         return False
-    if any(0 in f.attrs["axis"] for f in group.folds) or (group.folds and _scattered(space)):
+    if any(0 in folded_axes(f) for f in group.folds) or (group.folds and _scattered(space)):
         return False
     return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
 
 
 def _trailing(node: Node) -> bool:
     """Whether a reduction folds the last axes only."""
-    rank = node.inputs[0].type.rank
-    axes = node.attrs["axis"]
-    return tuple(axes) == tuple(range(rank - len(axes), rank))
+    rank, axes = node.inputs[0].type.rank, folded_axes(node)
+    return axes == tuple(range(rank - len(axes), rank))
 
 
 def _can_fold(group: Group, node: Node) -> bool:
     """A reduction joins the maps it folds if some leading axis is kept and all folds of the group agree."""
-    if group.form is not Form.MAP or not _trailing(node) or len(node.attrs["axis"]) == len(group.space):
+    if group.form is not Form.MAP or not _trailing(node) or len(folded_axes(node)) == len(group.space):
         return False
     if _scattered(group.space):
         return False
-    return not group.folds or len(group.folds[0].attrs["axis"]) == len(node.attrs["axis"])
+    return not group.folds or len(folded_axes(group.folds[0])) == len(folded_axes(node))
 
 
 def _scattered(space: Shape) -> bool:

@@ -10,11 +10,10 @@ from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schuss.compiler.schedule.fuse import Form, Group
+from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.partition import ONE, ROWS, Division, divide, is_deep, rows_by_matrix
 from schuss.compiler.storage import Storage
-from schuss.compiler.structure import base_of, is_free, is_rowwise
-from schuss.compiler.views import is_view
+from schuss.compiler.structure import base_of, is_const, is_free, is_rowwise, is_view, reads
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 
@@ -93,10 +92,10 @@ def _dependencies(groups: list[Group], accesses: Mapping[Group, list[Access]]) -
 def _accesses(group: Group, division: Division, cells: Mapping[Node, Node]) -> list[Access]:
     """(value, division or None if it crosses shares, whether written). A new state is its old one's cell."""
     found: list[Access] = []
-    for reader, operand in group.operands:
+    for reader, number, operand in group.operands:
         base = base_of(operand)
-        if base.op != "const" and not is_free(base):
-            share = division if _aligned(reader, operand, group, division) else None
+        if not is_const(base) and not is_free(base):
+            share = division if _aligned(reader, number, group, division) else None
             found.append((cells.get(base, base), share, False))
     return found + [(cells.get(n, n), division, True) for n in group.stores]
 
@@ -107,26 +106,22 @@ def crossing(stage: Stage) -> list[Node]:
     return list(dict.fromkeys(cell for cell, share, writes in accesses if share is None and not writes))
 
 
-def _aligned(reader: Node, operand: Node, group: Group, division: Division) -> bool:
+def _aligned(reader: Node, number: int, group: Group, division: Division) -> bool:
     """Whether a thread reads of the operand only what lies in its own share."""
     if division == ONE:
         return True
-    if operand.type.rank + (reader.op == "one_hot") != len(group.space) or not operand.type.shape:
+    operand, access = reader.inputs[number], reads(reader)[number]
+    if access is None or access.whole or access.through is not None or not access.axes:
         return False
-    if division[0] == "columns" and reader is group.anchor and rows_by_matrix(group) and operand is reader.inputs[1]:
-        return operand is base_of(operand)
-    if (
-        group.form is Form.CONTRACT
-        and reader is group.anchor
-        and operand in reader.inputs[1:]  # read whole, x @ x too
-        and operand.type.rank == 2
-    ):
-        return False
+    anchor = reader is group.anchor
+    unmoved = operand is base_of(operand)
     if division == ROWS:
-        return is_rowwise(operand.type.shape) and not _may_turn_rows(operand)
+        return access.axes[0] == 0 and is_rowwise(operand.type.shape) and not _may_turn_rows(operand)
     if division[0] == "columns":
-        return operand is base_of(operand) and operand.type.shape == group.space and reader is not group.anchor
-    return operand is base_of(operand) and operand.type.shape[0] == division[1] and reader is not group.anchor
+        if anchor:  # the matrix, of which each thread reads its own columns
+            return unmoved and number == 1 and rows_by_matrix(group)
+        return unmoved and operand.type.shape == group.space
+    return unmoved and not anchor and access.axes[0] == 0 and operand.type.rank == len(group.space)
 
 
 def _may_turn_rows(operand: Node) -> bool:

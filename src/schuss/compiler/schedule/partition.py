@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from schuss.compiler.passes.materialize import FEW_ROWS
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
-from schuss.compiler.structure import is_rowwise
+from schuss.compiler.structure import folded_axes, is_rowwise
 from schuss.compiler.views import view_of
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym, static_size
@@ -50,20 +50,16 @@ def _division(group: Group, by_columns: set[Group]) -> Division:
     shape = group.space
     if group in by_columns:
         return ("columns", static_size(shape[1:]))
-    if group.anchor is not None and (group.form is Form.REDUCE or group.anchor.op == "argmax"):
-        return ROWS if is_rowwise(shape) and 0 not in group.anchor.attrs["axis"] else ONE
-    if group.form is Form.SINGLE:
+    folds = [group.anchor] if group.anchor is not None and group.form is Form.REDUCE else group.folds
+    first = any(0 in folded_axes(f) for f in folds)
+    if group.form is Form.OPAQUE:
         return ONE
     if is_rowwise(shape):
-        return ONE if any(0 in f.attrs["axis"] for f in group.folds) else ROWS
+        return ONE if first else ROWS
+    if group.form is Form.REDUCE:
+        return ONE
     big = group.form is Form.CONTRACT or static_size(shape) >= SPLIT_MAP
-    if (
-        shape
-        and big
-        and isinstance(shape[0], int)
-        and shape[0] > 1
-        and not any(0 in f.attrs["axis"] for f in group.folds)
-    ):
+    if shape and big and isinstance(shape[0], int) and shape[0] > 1 and not first:
         return ("split", shape[0])
     return ONE
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.structure import is_const, is_hyperparameter
 from schuss.ir.graph import Node, topological
 from schuss.ops.registry import REGISTRY
 
@@ -39,7 +40,7 @@ def signature(plan: Plan) -> str | None:
 
 def _is_given(node: Node) -> bool:
     """Whether the code reads the node's value where it lies when it runs, whatever it is."""
-    return node.op == "hyperparameter" or (node.op == "const" and node.attrs["value"].size != 1)
+    return is_hyperparameter(node) or (is_const(node) and node.attrs["value"].size != 1)
 
 
 def _numbers(nodes: Iterable[Node], number: dict[Node, int]) -> str:

@@ -1,0 +1,146 @@
+"""Operations of which only their own lowering knows how they are computed: one thread, an element at a time.
+
+They declare no structure (schuss.ir.structure), so each has its row here, and they are rarely where the time goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
+from schuss.compiler.llvm.simd import I64, Value
+from schuss.compiler.lower.gather import clamped
+from schuss.compiler.lower.kernel import Kernel, load, store
+from schuss.compiler.lower.loop_nest import Axis, Term, emit_bound, nest
+from schuss.compiler.structure import is_contraction, structure_of
+from schuss.ir.executors import cannot
+from schuss.ir.graph import Node
+from schuss.ir.types import Dim, Sym
+
+
+def emit_opaque(kernel: Kernel, node: Node) -> None:
+    """The loops of one node. LoweringError names an op without a lowering."""
+    rule = _contraction if is_contraction(node) else _RULES.get(node.op)
+    if rule is None:
+        raise cannot("native", node.op, node.site)
+    rule(kernel, node)
+
+
+def _axes(kernel: Kernel, shape: Sequence[Dim], terms: Sequence[Term]) -> list[Axis]:
+    """Whole axes: these kernels are not shared among threads."""
+    return [Axis(0, kernel.length(dim), None, tuple(t.strides[at] for t in terms)) for at, dim in enumerate(shape)]
+
+
+def _check_index(kernel: Kernel, node: Node) -> None:
+    """Each index counted from the front; the first that is out of range is noted, with its row, where the plan says."""
+    (index,) = node.inputs
+    size = node.attrs["size"]
+    shape = node.type.shape
+    row = Term((1, *[0] * (len(shape) - 1)) if shape else ())
+    terms = [kernel.read(index, len(shape)), kernel.write(node), row]
+    b, k = kernel.b, kernel.lanes(1)
+    noted = kernel.pointer(kernel.plan.faults[node], 0, "int64")
+    with nest(b, _axes(kernel, shape, terms), terms, [I64(0)] * 3, None) as at:
+        given = k.cast(load(k, terms[0], at[0], 0), "int64")
+        zero = k.constant(0, "int64")
+        counted = given
+        if node.attrs["negative"]:
+            counted = k.select(k.compare("<", given, zero), k.add(given, k.constant(size, "int64")), given)
+        inside = k.logical_and(k.compare(">=", counted, zero), k.compare("<", counted, k.constant(size, "int64")))
+        with (
+            if_then(b, k.logical_not(inside).llvm),
+            if_then(b, b.icmp_signed("==", b.load(noted, typ=I64(0).type), I64(0))),
+        ):
+            b.store(b.add(_row_of_data(kernel, shape, at[2]), I64(1)), noted)
+            b.store(given.llvm, b.gep(noted, [I64(1)], source_etype=I64(0).type))
+        store(k, terms[1], at[1], k.cast(clamped(kernel, counted, size), node.type.dtype))
+
+
+def _row_of_data(kernel: Kernel, shape: Sequence[Dim], row: Any) -> Any:
+    """The row's number in the resident data, where there are such."""
+    if not kernel.plan.storage.columns or not shape or not isinstance(shape[0], Sym):
+        return row
+    return kernel.b.load(kernel.b.gep(kernel.order, [row], source_etype=I64(0).type), typ=I64(0).type)
+
+
+def _overlap_add(kernel: Kernel, node: Node) -> None:
+    """Zeros, then each window's entries added where they came from: one place of all windows after the other."""
+    (x,) = node.inputs
+    axis, stride, dilation = (node.attrs[name] for name in ("axis", "stride", "dilation"))
+    source, target = kernel.read(x, x.type.rank), kernel.write(node)
+    b, k = kernel.b, kernel.lanes(1)
+    with nest(b, _axes(kernel, node.type.shape, [target]), [target], [I64(0)], None) as at:
+        store(k, target, at[0], k.constant(0, node.type.dtype))
+    here = target.strides[axis]
+    strides = (*target.strides[:axis], here * stride, here * dilation, *target.strides[axis + 1 :])
+    terms = [source, replace(target, strides=strides)]
+    axes = _axes(kernel, x.type.shape, terms)
+    axes.insert(0, axes.pop(axis + 1))
+    with nest(b, axes, terms, [I64(0)] * 2, None) as at:
+        store(k, target, at[1], k.add(load(k, target, at[1], 0), load(k, source, at[0], 0)))
+
+
+def _contraction(kernel: Kernel, node: Node) -> None:
+    """A contraction that is no matrix product: one sum after the other."""
+    structure = structure_of(node)
+    assert structure is not None
+    rank, dtype = len(structure.space), node.type.dtype
+    b, k = kernel.b, kernel.lanes(1)
+    target = kernel.write(node)
+    target = replace(target, strides=(*target.strides, *[0] * len(structure.folded)))
+    operands = zip(node.inputs, structure.reads, strict=True)
+    terms = [*(kernel.read(operand, rank, access) for operand, access in operands), target]
+    axes = _axes(kernel, structure.space, terms)
+    total = entry_alloca(b, k.type(dtype))
+    with nest(b, [axes[a] for a in structure.kept], terms, [I64(0)] * 3, None) as at:
+        b.store(k.constant(0, dtype).llvm, total)
+        with nest(b, [axes[a] for a in structure.folded], terms, at, None) as here:
+            so_far = Value(b.load(total, typ=k.type(dtype)), dtype)
+            b.store(k.fma(load(k, terms[0], here[0], 0), load(k, terms[1], here[1], 0), so_far).llvm, total)
+        store(k, target, at[2], Value(b.load(total, typ=k.type(dtype)), dtype))
+
+
+def _argsort(kernel: Kernel, node: Node) -> None:
+    """Each entry goes to the place after all that come before it: n * n comparisons, and no memory."""
+    (x,) = node.inputs
+    axis, falling = node.attrs["axis"], node.attrs["descending"]
+    source, target = kernel.read(x, x.type.rank), kernel.write(node)
+    terms = [source, target]
+    b, k = kernel.b, kernel.lanes(1)
+    rank = entry_alloca(b, I64(0).type)
+    axes = _axes(kernel, x.type.shape, terms)
+    along = axes.pop(axis)
+    length = emit_bound(b, along.stop)
+
+    def above(v: Value, w: Value) -> Value:
+        """v > w, NaN being above all others."""
+        more = k.compare(">", v, w)
+        return k.logical_or(more, k.logical_and(k.is_nan(v), k.logical_not(k.is_nan(w)))) if v.is_float else more
+
+    with nest(b, axes, terms, [I64(0)] * 2, None) as at:
+
+        def entry(i: Any) -> Value:
+            return load(k, source, b.add(at[0], b.mul(i, I64(along.strides[0]))), 0)
+
+        with for_range(b, I64(0), length) as i:
+            here = entry(i)
+            b.store(I64(0), rank)
+            with for_range(b, I64(0), length) as j:
+                other = entry(j)
+                first, second = (other, here) if falling else (here, other)
+                tied = k.logical_not(k.logical_or(above(here, other), above(other, here)))
+                earlier = k.logical_and(tied, Value(b.icmp_signed("<", j, i), "bool"))
+                ahead = k.logical_or(above(first, second), earlier)
+                before = b.load(rank, typ=I64(0).type)
+                b.store(b.add(before, b.zext(ahead.llvm, I64(0).type)), rank)
+            place = b.add(at[1], b.mul(b.load(rank, typ=I64(0).type), I64(along.strides[1])))
+            store(k, target, place, Value(i, "int64"))
+
+
+_RULES: dict[str, Callable[[Kernel, Node], None]] = {
+    "check_index": _check_index,
+    "overlap_add": _overlap_add,
+    "argsort": _argsort,
+}
