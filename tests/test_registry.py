@@ -49,6 +49,24 @@ def test_every_row_is_there(table):
             assert value.__name__ == name
 
 
+@pytest.mark.parametrize("table", [LAYERS, LOSSES, OPTIMIZERS, SCHEDULES], ids=lambda t: t.kind)
+def test_schuss_s_own_obey_the_rule_for_others(table):
+    for name, cls in table.items():
+        cls.check_settings()
+        assert getattr(nn if table in (LAYERS, LOSSES) else optim, name) is cls
+
+
+def test_presets_are_made_as_they_say():
+    for table in (LAYERS, LOSSES):
+        for name in table.presets:
+            made, settings = table.preset(name)
+            made(**settings)
+    assert optim.named("nesterov", 0.1).config() == optim.SGD(0.1, momentum=0.9, nesterov=True).config()
+    assert (optim.rate_of("adam"), optim.rate_of("sgd")) == (3e-3, 1e-1)
+    with pytest.raises(UsageError, match=r"^optimizer 'adamax' is none of sgd, momentum, nesterov, rmsprop, "):
+        optim.named("adamax", 0.1)
+
+
 def test_the_names_are_known_before_anything_is_loaded():
     code = "import sys, schuss.tables as t; print(*t.EXECUTORS, *t.LOSSES.presets, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -22,6 +22,7 @@ from typing import Any
 
 import claims
 import pages
+import reference
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
@@ -37,7 +38,8 @@ _pictures: dict[str, list[str]] = {}  # by the page's source
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """The page with what its code prints, and a place for each picture."""
+    """The page with the tables' lists, with what its code prints, and a place for each picture."""
+    markdown = reference.with_lists(markdown)
     if not any(b.language in ("python", "console") for b in pages.blocks(markdown)):
         return markdown
     source = page.file.src_uri

@@ -100,6 +100,12 @@ class Sources(Registry[T]):
         return {name: form.data for name, form in self._forms.items() if form.data}
 
     @property
+    def places(self) -> dict[str, str]:
+        """The data sets that are asked for by a name, not by where they lie, and what is told of them."""
+        told = {name: said.partition(" (") for name, said in self.sets.items()}
+        return {name: more.rstrip(")") for name, (said, _, more) in told.items() if said == name}
+
+    @property
     def rows(self) -> dict[str, str]:
         """What rows to predict there are, by the sources' names."""
         return {name: form.rows for name, form in self._forms.items() if form.rows}

@@ -12,7 +12,6 @@ from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.api.run import Call, apply_model, settled_call
 from schuss.compiler.passes.nodes import literal
 from schuss.errors import UsageError
-from schuss.exec.native.function import NativeFunction
 from schuss.ir.executor import Compiled
 from schuss.ir.executors import compiled
 from schuss.ir.graph import Graph, Node, topological
@@ -118,8 +117,9 @@ class Frozen:
 
     def _prepare_one_row(self, given: list[Array], run: Compiled, template: Any) -> None:
         """A model from one array to one array gets a way of its own for a single row."""
-        if len(given) == 1 and isinstance(run, NativeFunction) and isinstance(template, Hole):
-            one_row = run.one_row()
+        make = getattr(run, "one_row", None)  # of a function in native code
+        if len(given) == 1 and make is not None and isinstance(template, Hole):
+            one_row = make()
             if one_row is not None:
                 self._known.quick = ((1, *given[0].shape[1:]), given[0].dtype, one_row)
 

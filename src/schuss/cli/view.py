@@ -9,6 +9,7 @@ import click
 from schuss.cli import models
 from schuss.cli.completion import data_names
 from schuss.cli.pages import page_options, show, stay
+from schuss.tables import SOURCES
 
 
 @click.command("view")
@@ -37,7 +38,8 @@ def command(model: Path, data: str | None, port: int, opened: bool | None) -> in
 
 
 def data_of(network: object, given: str | None) -> object:
-    """The data set that was named, or the bundled one where the model's record says it was trained on that; or None.
+    """The data set that was given, or the one that the model's record names if it has a name of its own, as mnist has;
+    or None.
 
     DataError for a model of several inputs: a data set has one.
     """
@@ -47,9 +49,10 @@ def data_of(network: object, given: str | None) -> object:
 
     signature = signature_of(network)
     settings = (signature.record if signature is not None else {}).get("settings") or {}
-    if given is None and settings.get("data") != "mnist":
+    place = given or settings.get("data")
+    if not isinstance(place, str) or (given is None and place not in SOURCES.places):
         return None
     if signature is not None and len(signature.inputs) > 1:
         count = len(signature.inputs)
         raise DataError(f"the model takes {count} inputs and a data set has one; leave --data out, or work from Python")
-    return models.labelled(load_dataset(given or "mnist"), signature)
+    return models.labelled(load_dataset(place), signature)

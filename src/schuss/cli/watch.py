@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schuss.cli.pages import show, stay
-from schuss.exec.native.loop import NativeLoop
 from schuss.train.position import Progress
 from schuss.train.trainer import Trainer
 from schuss.web.live import Live
@@ -24,7 +23,7 @@ class Watched:
     ) -> None:
         assert trainer.control is not None
         self._live = Live(trainer, trainer.control, name, test)
-        self._page = Page(self._live, port, calm=isinstance(trainer.loop, NativeLoop)).start()
+        self._page = Page(self._live, port, calm=not trainer.loop.by_numpy).start()
         self._live.start()
         show(self._page, opened)
 

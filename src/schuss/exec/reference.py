@@ -99,6 +99,8 @@ class ReferenceExecutor:
 class ReferenceLoop:
     """Steps one after the other; see schuss.ir.executor.Loop."""
 
+    by_numpy = True
+
     def __init__(self, step: Step) -> None:
         graph, self._checks = checked_once(step.graph, step.columns)
         self.step = replace(step, graph=graph)

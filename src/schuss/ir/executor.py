@@ -35,7 +35,12 @@ class Step:
 
 
 class Loop(Protocol):
-    """A compiled Step with its state in place."""
+    """A compiled Step with its state in place.
+
+    by_numpy: whether numpy computes, whose threads nobody should take from it
+    """
+
+    by_numpy: bool
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Copy the arrays in as the state; what is not named stays. ShapeError for another dtype or shape."""
@@ -61,7 +66,7 @@ class Loop(Protocol):
 
 
 class Executor(Protocol):
-    """Turns graphs into functions of numpy arrays."""
+    """Turns graphs into functions of numpy arrays. Called with threads=; None means the cores this process may use."""
 
     name: str
 

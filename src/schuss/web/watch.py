@@ -16,7 +16,6 @@ from schuss.analysis.plane import principal
 from schuss.analysis.runs import signature_kept
 from schuss.dispatch import BEGIN_PAGE
 from schuss.errors import UsageError
-from schuss.exec.native.loop import NativeLoop
 from schuss.train.position import Progress
 from schuss.train.run import Run
 from schuss.train.trainer import Trainer
@@ -114,7 +113,7 @@ class Beside:
 
     def __init__(self, trainer: Trainer) -> None:
         self._live = Live(trainer, trainer.control, "from Python")
-        self._page = Watched(self._live, calm=isinstance(trainer.loop, NativeLoop))
+        self._page = Watched(self._live, calm=not trainer.loop.by_numpy)
         _keep(trainer.run, self._page)
         self._live.start()
         _show(self._page, None)

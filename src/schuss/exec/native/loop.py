@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class NativeLoop:
     """Steps in native code with the state in place; see schuss.ir.executor.Loop."""
 
+    by_numpy = False
+
     def __init__(self, step: Step, max_batch: int, threads: int, profile: bool = False) -> None:
         graph, self._checks = checked_once(step.graph, step.columns)
         layout = choose_layout(optimize(graph), step.state)
