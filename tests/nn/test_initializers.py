@@ -137,7 +137,7 @@ def test_law_by_name_and_from_a_function() -> None:
 def test_bad_laws() -> None:
     with pytest.raises(UsageError, match="low must not be above high"):
         init.Uniform(1, 0)
-    with pytest.raises(UsageError, match="std must not be negative"):
+    with pytest.raises(UsageError, match="std must be a number of at least 0"):
         init.Normal(0, -1)
     with pytest.raises(UsageError, match="at least two axes"):
         init.XavierUniform()(KEY, (3,))

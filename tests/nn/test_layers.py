@@ -132,17 +132,17 @@ def test_activation_of_integers_says_so() -> None:
 
 
 def test_bad_settings() -> None:
-    with pytest.raises(UsageError, match="negative_slope must be finite"):
+    with pytest.raises(UsageError, match="negative_slope must be a finite number"):
         nn.LeakyReLU(float("nan"))
-    with pytest.raises(UsageError, match="alpha must be finite"):
+    with pytest.raises(UsageError, match="alpha must be a finite number"):
         nn.ELU(float("inf"))
-    with pytest.raises(UsageError, match="beta must be positive"):
+    with pytest.raises(UsageError, match="beta must be a positive number"):
         nn.Softplus(0)
     with pytest.raises(UsageError, match="approximate must be"):
         nn.GELU("fast")
-    with pytest.raises(UsageError, match="eps must not be negative"):
+    with pytest.raises(UsageError, match="eps must be a number of at least 0"):
         nn.LayerNorm(3, eps=-1)
-    with pytest.raises(UsageError, match="at least one axis"):
+    with pytest.raises(UsageError, match="must be a list of one or more entries"):
         nn.LayerNorm(())
     with pytest.raises(UsageError, match="num_embeddings"):
         nn.Embedding(0, 3)
@@ -200,7 +200,7 @@ def test_flatten_edges() -> None:
         graph_of(nn.Flatten(3), TensorType("float32", (N, 2)))
     with pytest.raises(ShapeError, match="example axis N"):
         graph_of(nn.Flatten(0), TensorType("float32", (N, 2)))
-    with pytest.raises(UsageError, match="whole numbers"):
+    with pytest.raises(UsageError, match="must be a whole number, got"):
         nn.Flatten(1.5)  # type: ignore[arg-type]
 
 
@@ -255,7 +255,7 @@ def test_dropout_gradient_has_the_same_holes() -> None:
 
 def test_dropout_errors() -> None:
     for p in (-0.1, 1.0, 2, float("nan")):
-        with pytest.raises(UsageError, match=r"p must be in \[0, 1\)"):
+        with pytest.raises(UsageError, match=r"p must be a number in \[0, 1\) or a schedule"):
             nn.Dropout(p)
 
     def keyless(x: Any) -> Any:

@@ -420,12 +420,12 @@ def test_a_users_own_loss_names_their_line() -> None:
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: nn.CrossEntropyLoss(label_smoothing=1.5), r"label_smoothing must be in \[0, 1\]"),
+        (lambda: nn.CrossEntropyLoss(label_smoothing=1.5), r"label_smoothing must be a number in \[0, 1\]"),
         (lambda: nn.CrossEntropyLoss(weight=[1, -1]), "class weights must be finite and not negative"),
         (lambda: nn.NLLLoss(weight=[np.nan]), "class weights must be finite"),
         (lambda: nn.CrossEntropyLoss(reduction="max"), "reduction must be one of mean, sum, none"),
-        (lambda: nn.HuberLoss(0.0), "delta must be positive"),
-        (lambda: nn.SmoothL1Loss(-1.0), "beta must not be negative"),
+        (lambda: nn.HuberLoss(0.0), "delta must be a positive number"),
+        (lambda: nn.SmoothL1Loss(-1.0), "beta must be a number of at least 0"),
     ],
 )
 def test_bad_settings(make: Callable[[], Any], message: str) -> None:

@@ -308,17 +308,20 @@ def test_bad_rates(make: type[optim.Optimizer], lr: Any) -> None:
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: optim.Adam(betas=(1.0, 0.9)), r"Adam: betas\[0\] must be in \[0, 1\), got 1.0"),
-        (lambda: optim.NAdam(betas=(0.9, -0.1)), r"NAdam: betas\[1\] must be in"),
-        (lambda: optim.Lion(betas=0.9), "Lion: betas must be two numbers"),
-        (lambda: optim.AdamW(weight_decay=-1), "AdamW: weight_decay must not be negative"),
-        (lambda: optim.Adam(eps=-1e-8), "Adam: eps must not be negative"),
-        (lambda: optim.NAdam(momentum_decay=-1), "momentum_decay must not be negative"),
-        (lambda: optim.SGD(momentum=1.0), r"SGD: momentum must be in \[0, 1\)"),
+        (lambda: optim.Adam(betas=(1.0, 0.9)), r"Adam: betas\[0\] must be a number in \[0, 1\) or a schedule, got 1.0"),
+        (lambda: optim.NAdam(betas=(0.9, -0.1)), r"NAdam: betas\[1\] must be a number in"),
+        (lambda: optim.Lion(betas=0.9), "Lion: betas must be a list of 2 entries"),
+        (
+            lambda: optim.AdamW(weight_decay=-1),
+            "weight_decay must be a number of at least 0 or a schedule, got -1",
+        ),
+        (lambda: optim.Adam(eps=-1e-8), "Adam: eps must be a number of at least 0"),
+        (lambda: optim.NAdam(momentum_decay=-1), "momentum_decay must be a number of at least 0"),
+        (lambda: optim.SGD(momentum=1.0), r"SGD: momentum must be a number in \[0, 1\)"),
         (lambda: optim.SGD(nesterov=True), "nesterov needs momentum above 0 and dampening 0"),
         (lambda: optim.SGD(momentum=0.9, dampening=0.1, nesterov=True), "nesterov needs momentum"),
-        (lambda: optim.RMSprop(alpha=1.5), "RMSprop: alpha must be in"),
-        (lambda: optim.Adagrad(lr_decay=-0.1), "Adagrad: lr_decay must not be negative"),
+        (lambda: optim.RMSprop(alpha=1.5), "RMSprop: alpha must be a number in"),
+        (lambda: optim.Adagrad(lr_decay=-0.1), "Adagrad: lr_decay must be a number of at least 0"),
     ],
 )
 def test_bad_settings(make: Callable[[], Any], message: str) -> None:

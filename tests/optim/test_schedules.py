@@ -114,23 +114,23 @@ def test_config_round_trip(schedule: optim.Schedule) -> None:
     "make, message",
     [
         (lambda: optim.Constant(0), "Constant: lr must be a positive"),
-        (lambda: optim.Cosine(optim.Constant(0.1), 10), "Cosine: lr must be a number, got a schedule"),
+        (lambda: optim.Cosine(optim.Constant(0.1), 10), "Cosine: lr must be a number, not a schedule, got Constant"),
         (lambda: optim.Step(0.1, 0), "step_size must be a whole number of at least 1"),
-        (lambda: optim.Step(0.1, 3, gamma=0), r"gamma must be in \(0, 1\]"),
-        (lambda: optim.Exponential(0.1, 1.1), r"gamma must be in \(0, 1\]"),
+        (lambda: optim.Step(0.1, 3, gamma=0), r"gamma must be a number in \(0, 1\]"),
+        (lambda: optim.Exponential(0.1, 1.1), r"gamma must be a number in \(0, 1\]"),
         (lambda: optim.Cosine(0.1, 2.5), "steps must be a whole number"),
         (lambda: optim.Cosine(0.1, 10, min_lr=0.2), "min_lr must be between 0 and lr"),
-        (lambda: optim.MultiStep(0.1, ()), "milestones must be a list of steps"),
+        (lambda: optim.MultiStep(0.1, ()), "milestones must be a list of one or more entries"),
         (lambda: optim.MultiStep(0.1, (3, 2.5)), r"milestones\[1\] must be a whole number"),
         (lambda: optim.CosineWarmRestarts(0.1, 10, 0), "multiplier must be a whole number"),
         (lambda: optim.CosineWarmRestarts(0.1, 10, min_lr=1), "min_lr must be between 0 and lr"),
-        (lambda: optim.ReduceLROnPlateau(0.1, "less"), 'mode must be "min" or "max"'),
-        (lambda: optim.ReduceLROnPlateau(0.1, factor=1.0), "factor must be between 0 and 1"),
+        (lambda: optim.ReduceLROnPlateau(0.1, "less"), "mode must be one of min, max, got 'less'"),
+        (lambda: optim.ReduceLROnPlateau(0.1, factor=1.0), r"factor must be a number in \(0, 1\)"),
         (lambda: optim.ReduceLROnPlateau(0.1, patience=-1), "patience must be a whole number of at least 0"),
         (lambda: optim.ReduceLROnPlateau(0.1, metric="mine"), "is a small or a large mine better"),
-        (lambda: optim.OneCycle(0.1, 10, pct_start=1.5), r"pct_start must be in \[0, 1\]"),
-        (lambda: optim.OneCycle(0.1, 10, div_factor=0.5), "must be at least 1"),
-        (lambda: optim.Warmup(-1, 3), "Warmup: lr must be a positive number"),
+        (lambda: optim.OneCycle(0.1, 10, pct_start=1.5), r"pct_start must be a number in \[0, 1\]"),
+        (lambda: optim.OneCycle(0.1, 10, div_factor=0.5), "div_factor must be a number of at least 1, got 0.5"),
+        (lambda: optim.Warmup(-1, 3), "Warmup: inner must be a positive number or a schedule"),
         (lambda: optim.Warmup(0.1, 0), "steps must be a whole number"),
     ],
 )
@@ -232,7 +232,7 @@ def test_nan_is_not_hidden() -> None:
 
 def test_bad_clipping() -> None:
     for norm in (0, -1, math.inf, math.nan):
-        with pytest.raises(UsageError, match="max_norm must be positive"):
+        with pytest.raises(UsageError, match="max_norm must be a positive number"):
             optim.clip_grad_norm(GRADS, norm)
     with pytest.raises(UsageError, match="no gradients"):
         optim.global_norm({})

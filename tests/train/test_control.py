@@ -462,7 +462,7 @@ def test_the_rate_of_a_derived_one_can():
 
 @pytest.mark.parametrize("lr", [-0.1, float("nan"), float("inf"), "0.1", None, True])
 def test_bad_rates(lr):
-    with pytest.raises(UsageError, match="set_rate: the learning rate must be a number of at least 0"):
+    with pytest.raises(UsageError, match="set_rate: lr must be a number of at least 0"):
         schuss.Control().set_rate(lr)
 
 

@@ -372,7 +372,7 @@ def test_early_stop_wants_more_than_min_delta():
         ({"patience": 1.5}, "patience must be"),
         ({"min_delta": -1}, "min_delta must be a number of at least 0"),
         ({"min_delta": float("nan")}, "min_delta must be"),
-        ({"mode": "up"}, 'mode must be "min" or "max", got \'up\''),
+        ({"mode": "up"}, "mode must be one of min, max, got 'up'"),
         ({"metric": 3}, "metric must be the name of a column"),
         ({"metric": "f1"}, 'is a small or a large f1 better\\? Give mode="min" or mode="max"'),
     ],

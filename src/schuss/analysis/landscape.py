@@ -17,12 +17,13 @@ from schuss.analysis.plane import Plane, mean_of, principal, random_plane
 from schuss.analysis.progress import Report
 from schuss.analysis.runs import final_weights, loss_name, moments_of, sample, task_of
 from schuss.analysis.surface import surface
-from schuss.errors import UsageError
+from schuss.constraints import Choice, Constraints, Whole, check
 from schuss.ir.executor import Array
 from schuss.signature.track import Track
 from schuss.train.evaluate import losses
 from schuss.train.step import Task
 
+CONSTRAINTS: Constraints = {"around": Choice(("path", "random")), "size": Whole(3), "rows": Whole(or_none=True)}
 MARGIN = 0.2  # of the path's extent, left free on each side
 PATH_POINTS = 200  # of the path are shown at most
 
@@ -145,11 +146,7 @@ def _losses(task: Task, points: list[Mapping[str, Array]], data: Mapping[str, Ar
 
 
 def _check(around: str, size: int, rows: int | None) -> None:
-    if around not in ("path", "random"):
-        raise UsageError(f"landscape: around must be 'path' or 'random', got {around!r}")
-    for name, value, least in (("size", size, 3), ("rows", rows, 1)):
-        if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
-            raise UsageError(f"landscape: {name} must be a whole number of at least {least}, got {value!r}")
+    check("landscape", CONSTRAINTS, {"around": around, "size": size, "rows": rows})
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from schuss.train.options import ABOUT, Choice, Positive, Registered, Whole
+from schuss.constraints import Choice, Number, Whole
+from schuss.train.options import ABOUT, Registered
 
 
 def sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -67,5 +68,5 @@ def of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
         return click.Choice(kind.names)
     if isinstance(kind, Registered):
         return OneOf(partial(iter, kind.table))
-    assert isinstance(kind, Positive)
+    assert isinstance(kind, Number)
     return PositiveNumber()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, ClassVar
 
 from schuss import ops
-from schuss.errors import UsageError
-from schuss.nn.config import described, real
+from schuss.constraints import FINITE, POSITIVE, Choice, Constraints
+from schuss.nn.config import described
 from schuss.nn.layers import Layer
 from schuss.trace import Tensor, as_tensor
 
@@ -49,9 +48,11 @@ class LeakyReLU(Activation):
 
     formula = described("y = x, or a·x where x < 0", "incoming, or a · incoming", "greater mul where")
     settings = ("negative_slope",)
+    constraints: ClassVar[Constraints] = {"negative_slope": FINITE}
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = finite("LeakyReLU", "negative_slope", negative_slope)
+        self._check(negative_slope=negative_slope)
+        self.negative_slope = negative_slope
 
     def function(self, x: Tensor) -> Any:
         return ops.leaky_relu(x, negative_slope=self.negative_slope)
@@ -61,9 +62,11 @@ class ELU(Activation):
     """x where x > 0, else alpha * (exp(x) - 1). Source: Clevert, Unterthiner and Hochreiter (2016)."""
 
     settings = ("alpha",)
+    constraints: ClassVar[Constraints] = {"alpha": FINITE}
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = finite("ELU", "alpha", alpha)
+        self._check(alpha=alpha)
+        self.alpha = alpha
 
     def function(self, x: Tensor) -> Any:
         return ops.elu(x, alpha=self.alpha)
@@ -84,10 +87,10 @@ class GELU(Activation):
 
     formula = described("y = x · Φ(x)", "incoming · (Φ(x) + x · φ(x))", "add erf mul")
     settings = ("approximate",)
+    constraints: ClassVar[Constraints] = {"approximate": Choice(("none", "tanh"))}
 
     def __init__(self, approximate: str = "none") -> None:
-        if approximate not in ("none", "tanh"):
-            raise UsageError(f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}")
+        self._check(approximate=approximate)
         self.approximate = approximate
 
     def function(self, x: Tensor) -> Any:
@@ -114,10 +117,10 @@ class Softplus(Activation):
     """log(1 + exp(beta * x)) / beta, in a form that does not overflow"""
 
     settings = ("beta",)
+    constraints: ClassVar[Constraints] = {"beta": POSITIVE}
 
     def __init__(self, beta: float = 1.0) -> None:
-        if not 0.0 < real(beta) < math.inf:
-            raise UsageError(f"Softplus: beta must be positive, got {beta}")
+        self._check(beta=beta)
         self.beta = beta
 
     def function(self, x: Tensor) -> Any:
@@ -150,10 +153,3 @@ class LogSoftmax(Activation):
 
     def function(self, x: Tensor) -> Any:
         return ops.log_softmax(x, axis=self.dim)
-
-
-def finite(owner: str, name: str, value: float) -> float:
-    """The value. UsageError unless it is a finite number."""
-    if not math.isfinite(value):
-        raise UsageError(f"{owner}: {name} must be finite, got {value}")
-    return value

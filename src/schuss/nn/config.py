@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
+from schuss.constraints import Constraints, check
 from schuss.errors import UsageError
 
 
@@ -47,7 +46,15 @@ def check_arguments(cls: type, known: Iterable[str], mend: str) -> None:
 
 
 class Configured:
-    """Base of frozen dataclasses whose fields say all there is to know about them."""
+    """Base of frozen dataclasses whose fields say all there is to know about them.
+
+    constraints  what their values must be: UsageError else
+    """
+
+    constraints: ClassVar[Constraints] = {}
+
+    def __post_init__(self) -> None:
+        check(type(self).__name__, self.constraints, {name: getattr(self, name) for name in self.constraints})
 
     @classmethod
     def check_settings(cls) -> None:
@@ -60,11 +67,6 @@ class Configured:
         assert dataclasses.is_dataclass(self)
         fields = {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
         return {"type": type(self).__name__, **fields}
-
-
-def real(value: Any) -> float:
-    """The number, or NaN, which lies in no range, for what is none: True and texts are none."""
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
 
 
 def plain(value: Any) -> Any:

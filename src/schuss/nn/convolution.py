@@ -6,10 +6,11 @@ import math
 from typing import Any, ClassVar
 
 from schuss import ops
+from schuss.constraints import Choice, Constraints, Whole
 from schuss.errors import UsageError
 from schuss.nn import init as laws
 from schuss.nn.config import plain
-from schuss.nn.layers import Layer, kept, shape_error, to_float, whole
+from schuss.nn.layers import SIZE, Layer, kept, shape_error, to_float
 from schuss.nn.parameter import Initializer, Parameter
 from schuss.ops.convolve import Sizes, each, padding_widths
 from schuss.trace import Tensor, as_tensor
@@ -21,6 +22,12 @@ class _Conv(Layer):
     """What convolutions along any number of axes share."""
 
     axes: ClassVar[int]
+    constraints: ClassVar[Constraints] = {
+        "in_channels": SIZE,
+        "out_channels": SIZE,
+        "groups": SIZE,
+        "padding_mode": Choice(tuple(PADDING_MODES)),
+    }
 
     def __init__(
         self,
@@ -37,14 +44,12 @@ class _Conv(Layer):
         init: str | Initializer = "default",
     ) -> None:
         name = type(self).__name__
-        whole(name, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        self._check(in_channels=in_channels, out_channels=out_channels, groups=groups, padding_mode=padding_mode)
         if in_channels % groups or out_channels % groups:
             raise UsageError(
                 f"{name}: {in_channels} input and {out_channels} output channels cannot both be divided into "
                 f"{groups} groups"
             )
-        if padding_mode not in PADDING_MODES:
-            raise UsageError(f"{name}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = each(name, "kernel_size", kernel_size, self.axes)
         self.stride = each(name, "stride", stride, self.axes)
@@ -179,6 +184,7 @@ class AvgPool2d(_Pool):
 
     axes, function = 2, "avg_pool2d"
     settings = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+    constraints: ClassVar[Constraints] = {"divisor_override": Whole(or_none=True)}
 
     def __init__(
         self,
@@ -191,8 +197,7 @@ class AvgPool2d(_Pool):
     ) -> None:
         self._set(kernel_size=kernel_size, stride=kernel_size if stride is None else stride, padding=padding)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
-        if divisor_override is not None:
-            whole("AvgPool2d", divisor_override=divisor_override)
+        self._check(divisor_override=divisor_override)
         self.divisor_override = divisor_override
 
 
@@ -216,11 +221,11 @@ class AvgPool1d(_Pool):
 
 class _Adaptive(_Pool):
     settings = ("output_size",)
+    constraints: ClassVar[Constraints] = {"output_size": Whole(or_none=True)}
 
     def __init__(self, output_size: Any) -> None:
         for size in output_size if isinstance(output_size, (tuple, list)) else (output_size,):
-            if size is not None:
-                whole(type(self).__name__, output_size=size)
+            self._check(output_size=size)
         self.output_size = tuple(output_size) if isinstance(output_size, list) else output_size
 
 

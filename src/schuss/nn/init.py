@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from schuss.constraints import FINITE, NOT_NEGATIVE, Constraints, check
 from schuss.errors import UsageError
-from schuss.nn.config import Configured, real
+from schuss.nn.config import Configured
 from schuss.nn.parameter import Array, Initializer
 
 LN2 = 0.6931471805599453
@@ -102,8 +103,11 @@ class Uniform(Configured):
     low: float = 0.0
     high: float = 1.0
 
+    constraints: ClassVar[Constraints] = {"low": FINITE, "high": FINITE}
+
     def __post_init__(self) -> None:
-        if not -math.inf < real(self.low) <= real(self.high) < math.inf:
+        check("init.Uniform", self.constraints, vars(self))
+        if self.low > self.high:
             raise UsageError(f"init.Uniform: low must not be above high, got {self.low} and {self.high}")
 
     def __call__(self, key: Array, shape: tuple[int, ...]) -> Array:
@@ -117,9 +121,10 @@ class Normal(Configured):
     mean: float = 0.0
     std: float = 1.0
 
+    constraints: ClassVar[Constraints] = {"mean": FINITE, "std": NOT_NEGATIVE}
+
     def __post_init__(self) -> None:
-        if not 0 <= real(self.std) < math.inf:
-            raise UsageError(f"init.Normal: std must not be negative, got {self.std}")
+        check("init.Normal", self.constraints, vars(self))
 
     def __call__(self, key: Array, shape: tuple[int, ...]) -> Array:
         return self.mean + self.std * normals(key, shape)

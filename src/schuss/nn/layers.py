@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NoReturn
 
 from schuss import ops
+from schuss.constraints import FRACTION, NOT_NEGATIVE, Choice, Constraints, Each, Scheduled, Whole, check
 from schuss.errors import ShapeError, UsageError
 from schuss.nn import init as laws
-from schuss.nn.config import Formula, arguments_of, check_arguments, described, plain, real
+from schuss.nn.config import Formula, arguments_of, check_arguments, described, plain
 from schuss.nn.holding import note_owner, own_signature, owner, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter
@@ -18,12 +19,19 @@ from schuss.signature import Signature
 from schuss.trace import Tensor, as_tensor, hyper, notice
 from schuss.trace.build import user_site
 
+SIZE = Whole()
+
 
 class Layer(Module):
     """A layer that its settings, the arguments of its class, say all about."""
 
     settings: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[Formula | None] = None
+    constraints: ClassVar[Constraints] = {}
+
+    def _check(self, **given: Any) -> None:
+        """UsageError for an argument that is not what `constraints` says."""
+        check(type(self).__name__, self.constraints, given)
 
     @classmethod
     def check_settings(cls) -> None:
@@ -54,13 +62,6 @@ def shape_error(message: str) -> ShapeError:
     return ShapeError(message if site is None else f"{message} (line: {site})")
 
 
-def whole(owner: str, **sizes: Any) -> None:
-    """UsageError unless every size is a whole number of at least 1."""
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise UsageError(f"{owner}: {name} must be a whole number of at least 1, got {size!r}")
-
-
 def to_float(x: Any, dtype: str) -> Tensor:
     """x as a tensor of a floating dtype."""
     t = as_tensor(x)
@@ -76,6 +77,7 @@ class Linear(Layer):
     """
 
     formula = described("y = x Wᵀ + b", "incoming · W", "add matmul transpose")
+    constraints: ClassVar[Constraints] = {"in_features": SIZE, "out_features": SIZE}
 
     def __init__(
         self,
@@ -85,9 +87,9 @@ class Linear(Layer):
         dtype: str = "float32",
         init: str | Initializer = "default",
     ) -> None:
-        whole("Linear", in_features=in_features, out_features=out_features)
-        self.in_features = in_features
-        self.out_features = out_features
+        self._check(in_features=in_features, out_features=out_features)
+        self.in_features = in_features = int(in_features)
+        self.out_features = out_features = int(out_features)
         self.weight = Parameter((out_features, in_features), laws.named(init), dtype)
         k = 1.0 / math.sqrt(in_features)
         self.bias = Parameter(out_features, laws.Uniform(-k, k), dtype) if bias else None
@@ -129,10 +131,10 @@ class Flatten(Layer):
     """The axes start_dim .. end_dim joined into one: [N, 28, 28] to [N, 784]. ShapeError if x lacks them."""
 
     settings = ("start_dim", "end_dim")
+    constraints: ClassVar[Constraints] = {"start_dim": Whole(None), "end_dim": Whole(None)}
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        if not isinstance(start_dim, int) or not isinstance(end_dim, int):
-            raise UsageError(f"Flatten: axes must be whole numbers, got {start_dim!r} and {end_dim!r}")
+        self._check(start_dim=start_dim, end_dim=end_dim)
         self.start_dim = start_dim
         self.end_dim = end_dim
 
@@ -156,12 +158,10 @@ class Dropout(Layer):
     """
 
     settings = ("p",)
+    constraints: ClassVar[Constraints] = {"p": Scheduled(FRACTION)}
 
     def __init__(self, p: float | Callable[[Any], Any] = 0.5) -> None:
-        if isinstance(p, type):
-            raise UsageError(f"Dropout: p must be a schedule, not a class: write {p.__name__}(...) with its settings")
-        if not callable(p) and not 0.0 <= real(p) < 1.0:
-            raise UsageError(f"Dropout: p must be in [0, 1), or a schedule, got {p}")
+        self._check(p=p)
         self.p = p
 
     def forward(self, x: Any) -> Any:
@@ -192,6 +192,8 @@ class LayerNorm(Layer):
         "y = (x − mean) / √(var + ε) · w + b", "incoming through y, mean and var", "add mean mul rsqrt sub"
     )
 
+    constraints: ClassVar[Constraints] = {"normalized_shape": Each(SIZE), "eps": NOT_NEGATIVE}
+
     def __init__(
         self,
         normalized_shape: int | tuple[int, ...] | list[int],
@@ -201,12 +203,7 @@ class LayerNorm(Layer):
         dtype: str = "float32",
     ) -> None:
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        if not shape:
-            raise UsageError("LayerNorm: normalized_shape needs at least one axis")
-        for size in shape:
-            whole("LayerNorm", normalized_shape=size)
-        if not 0.0 <= real(eps) < math.inf:
-            raise UsageError(f"LayerNorm: eps must not be negative, got {eps}")
+        self._check(normalized_shape=shape, eps=eps)
         self.normalized_shape = shape
         self.eps = eps
         self.weight = Parameter(shape, laws.Ones(), dtype) if elementwise_affine else None
@@ -244,12 +241,16 @@ class Embedding(Layer):
     mode; DTypeError if x does not hold integers.
     """
 
+    constraints: ClassVar[Constraints] = {
+        "num_embeddings": SIZE,
+        "embedding_dim": SIZE,
+        "mode": Choice(("raise", "clip")),
+    }
+
     def __init__(self, num_embeddings: int, embedding_dim: int, dtype: str = "float32", *, mode: str = "raise") -> None:
-        whole("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        if mode not in ("raise", "clip"):
-            raise UsageError(f"Embedding: mode must be 'raise' or 'clip', got {mode!r}")
+        self._check(num_embeddings=num_embeddings, embedding_dim=embedding_dim, mode=mode)
+        self.num_embeddings = num_embeddings = int(num_embeddings)
+        self.embedding_dim = embedding_dim = int(embedding_dim)
         self.mode = mode
         self.weight = Parameter((num_embeddings, embedding_dim), laws.Normal(), dtype)
 

@@ -196,11 +196,6 @@ def over_features(each: Any, reduce: Callable[..., Any] = ops.mean) -> Any:
     return each if rank < 2 else reduce(each, axis=tuple(range(1, rank)))
 
 
-def check_reduction(loss: str, reduction: str) -> None:
-    if reduction not in REDUCTIONS:
-        raise UsageError(f"{loss}: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
-
-
 def both(loss: str, pred: Any, target: Any) -> tuple[Any, Any]:
     """Tensors or arrays, the predictions floating."""
     single(loss, pred, "prediction")

@@ -17,16 +17,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from schuss import ops
+from schuss.constraints import NOT_NEGATIVE, POSITIVE, Choice, Constraints, Number, Whole
 from schuss.errors import DTypeError, UsageError
 from schuss.ir.types import Sym, TensorType
 from schuss.nn.admits import Admits, check_classes, check_log_probabilities, check_range, check_sums, located
-from schuss.nn.config import Formula, described, real
+from schuss.nn.config import Formula, described
 from schuss.nn.layers import shape_error
 from schuss.nn.loss import (
+    REDUCTIONS,
     ElementLoss,
     Loss,
     both,
-    check_reduction,
     is_float,
     over_features,
     reshaped,
@@ -41,6 +42,7 @@ from schuss.trace import Tensor
 
 Weights = tuple[float, ...] | None
 NUMBERS = Admits("numbers", "numbers")
+REDUCTION: Constraints = {"reduction": Choice(REDUCTIONS)}
 
 # -- classes -------------------------------------------------------------------------------------------
 
@@ -54,17 +56,6 @@ def _positive_weights(loss: str, weight: Any, what: str = "class weights") -> We
     return values
 
 
-def _set_up(loss: Any) -> None:
-    """Check the settings that losses over classes share."""
-    name = type(loss).__name__
-    object.__setattr__(loss, "weight", _positive_weights(name, loss.weight))
-    check_reduction(name, loss.reduction)
-    for what, value in (("ignore_index", loss.ignore_index), ("axis", loss.axis)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer))):
-            raise UsageError(f"{name}: {what} must be a whole number or None, got {value!r}")
-        object.__setattr__(loss, what, None if value is None else int(value))
-
-
 class ClassLoss(Loss):
     """What losses over classes share: pred [N, C], [N, C, ...] or [C]; target integers without the axis of the classes,
     or probabilities of pred's shape."""
@@ -72,6 +63,18 @@ class ClassLoss(Loss):
     weight: Weights
     ignore_index: int | None
     axis: int | None
+    constraints: ClassVar[Constraints] = {
+        **REDUCTION,
+        "ignore_index": Whole(None, or_none=True),
+        "axis": Whole(None, or_none=True),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "weight", _positive_weights(type(self).__name__, self.weight))
+        for name in ("ignore_index", "axis"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, None if given is None else int(given))
 
     def axis_of(self, pred: TensorType, target: TensorType) -> int:
         """The axis of the classes. ShapeError where it is not the one the target leaves out, or could be two."""
@@ -244,10 +247,7 @@ class CrossEntropyLoss(ClassLoss):
     ignore_index: int | None = None
     axis: int | None = None
 
-    def __post_init__(self) -> None:
-        _set_up(self)
-        if not 0.0 <= real(self.label_smoothing) <= 1.0:
-            raise UsageError(f"CrossEntropyLoss: label_smoothing must be in [0, 1], got {self.label_smoothing}")
+    constraints: ClassVar[Constraints] = {**ClassLoss.constraints, "label_smoothing": Number(0, 1)}
 
     def probabilities(self, outputs: Array, axis: int = 1) -> Array:
         e: Array = np.exp(outputs - outputs.max(axis=axis, keepdims=True))
@@ -299,9 +299,6 @@ class NLLLoss(ClassLoss):
     ignore_index: int | None = None
     axis: int | None = None
 
-    def __post_init__(self) -> None:
-        _set_up(self)
-
     def _check_types(self, pred: TensorType, target: TensorType, axis: int) -> None:
         super()._check_types(pred, target, axis)
         if target.shape == pred.shape:
@@ -342,8 +339,10 @@ class BCEWithLogitsLoss(ElementLoss):
     reduction: str = "mean"
     pos_weight: Weights = None
 
+    constraints: ClassVar[Constraints] = REDUCTION
+
     def __post_init__(self) -> None:
-        check_reduction("BCEWithLogitsLoss", self.reduction)
+        super().__post_init__()
         weights = _positive_weights("BCEWithLogitsLoss", self.pos_weight, "pos_weight")
         object.__setattr__(self, "pos_weight", weights)
 
@@ -373,8 +372,7 @@ class MSELoss(ElementLoss):
 
     reduction: str = "mean"
 
-    def __post_init__(self) -> None:
-        check_reduction("MSELoss", self.reduction)
+    constraints: ClassVar[Constraints] = REDUCTION
 
     def elements(self, pred: Any, target: Any) -> Any:
         return ops.square(pred - target)
@@ -390,8 +388,7 @@ class L1Loss(ElementLoss):
 
     reduction: str = "mean"
 
-    def __post_init__(self) -> None:
-        check_reduction("L1Loss", self.reduction)
+    constraints: ClassVar[Constraints] = REDUCTION
 
     def elements(self, pred: Any, target: Any) -> Any:
         return ops.abs(pred - target)
@@ -410,10 +407,7 @@ class HuberLoss(ElementLoss):
     delta: float = 1.0
     reduction: str = "mean"
 
-    def __post_init__(self) -> None:
-        check_reduction("HuberLoss", self.reduction)
-        if not 0.0 < real(self.delta) < math.inf:
-            raise UsageError(f"HuberLoss: delta must be positive, got {self.delta}")
+    constraints: ClassVar[Constraints] = {**REDUCTION, "delta": POSITIVE}
 
     def elements(self, pred: Any, target: Any) -> Any:
         return ops.huber(pred - target, delta=self.delta)
@@ -432,10 +426,7 @@ class SmoothL1Loss(ElementLoss):
     beta: float = 1.0
     reduction: str = "mean"
 
-    def __post_init__(self) -> None:
-        check_reduction("SmoothL1Loss", self.reduction)
-        if not 0.0 <= real(self.beta) < math.inf:
-            raise UsageError(f"SmoothL1Loss: beta must not be negative, got {self.beta}")
+    constraints: ClassVar[Constraints] = {**REDUCTION, "beta": NOT_NEGATIVE}
 
     def elements(self, pred: Any, target: Any) -> Any:
         if self.beta == 0.0:

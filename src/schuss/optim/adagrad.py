@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from schuss import ops
-from schuss.optim.base import Now, Optimizer, Rate, Scalar, Slots, check_not_negative, check_rate
+from schuss.constraints import NOT_NEGATIVE, Constraints
+from schuss.optim.base import FACTOR, RATE, Now, Optimizer, Rate, Scalar, Slots
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,13 @@ class Adagrad(Optimizer):
     initial_accumulator_value: float = 0.0
     eps: Rate = 1e-10
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rate("Adagrad", self.lr)
-        check_not_negative(
-            "Adagrad",
-            lr_decay=self.lr_decay,
-            weight_decay=self.weight_decay,
-            initial_accumulator_value=self.initial_accumulator_value,
-            eps=self.eps,
-        )
+    constraints: ClassVar[Constraints] = {
+        "lr": RATE,
+        "lr_decay": FACTOR,
+        "weight_decay": FACTOR,
+        "initial_accumulator_value": NOT_NEGATIVE,
+        "eps": FACTOR,
+    }
 
     def slots(self) -> dict[str, float]:
         return {"sum": self.initial_accumulator_value}

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from schuss import ops
+from schuss.constraints import Constraints, Each
 from schuss.optim.base import (
+    FACTOR,
+    RATE,
+    SHARE,
     Now,
     Optimizer,
     Rate,
     Scalar,
     Slots,
-    check_betas,
-    check_not_negative,
-    check_rate,
 )
 
 Betas = tuple[Rate, Rate]
@@ -49,11 +50,12 @@ class Adam(Optimizer):
 
     slot_names: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rate(type(self).__name__, self.lr)
-        check_betas(type(self).__name__, self.betas)
-        check_not_negative(type(self).__name__, eps=self.eps, weight_decay=self.weight_decay)
+    constraints: ClassVar[Constraints] = {
+        "lr": RATE,
+        "betas": Each(SHARE, 2),
+        "eps": FACTOR,
+        "weight_decay": FACTOR,
+    }
 
     def slots(self) -> dict[str, float]:
         return dict.fromkeys(self.slot_names, 0.0)
@@ -107,9 +109,7 @@ class NAdam(Adam):
 
     shared_scalars: ClassVar[tuple[str, ...]] = ("mu_product",)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_not_negative("NAdam", momentum_decay=self.momentum_decay)
+    constraints: ClassVar[Constraints] = {**Adam.constraints, "momentum_decay": FACTOR}
 
     def scalars(self, t: Any, now: Now, shared: Slots) -> dict[str, Scalar]:
         mu, mu_next = (now.betas[0] * (1.0 - 0.5 * ops.pow(0.96, at * now.momentum_decay)) for at in (t, t + 1.0))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from numbers import Real
 from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, Self, TypeGuard
 
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss import ops
+from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Scheduled
 from schuss.errors import UsageError
-from schuss.nn.config import Configured, real
+from schuss.nn.config import Configured
 from schuss.nn.module import Module
 from schuss.nn.parameter import Parameter
 from schuss.optim.groups import Group, as_group, resolve, split
@@ -24,6 +25,9 @@ Scalar = Any
 """A Python number, or a scalar tensor."""
 Rate = float | Callable[[Any], Any]
 """A number, or a schedule of it: step (int64 scalar tensor, from 0) -> float64 scalar tensor."""
+RATE = Scheduled(POSITIVE, "to keep parameters as they are, freeze them: part.requires_grad_(False)")
+FACTOR, SHARE = Scheduled(NOT_NEGATIVE), Scheduled(FRACTION)
+"""What hyperparameters must be: a learning rate, a number of at least 0, a number in [0, 1)."""
 Slots = dict[str, Any]
 Now = Any
 """An optimizer's numbers in a step, as attributes: now.lr, now.betas[0]."""
@@ -92,6 +96,7 @@ class Optimizer(Configured):
             for name in group.settings:
                 if name not in known:
                     raise UsageError(f"{owner}: {group!r}: there is no setting {name}; it has {', '.join(known)}")
+        super().__post_init__()
         taken = [name for name, _ in self.members()]
         if len(set(taken)) < len(taken):
             raise UsageError(f"{owner}: two groups have one name among {taken[1:]}; give them others with name=")
@@ -276,7 +281,7 @@ def rate_at(lr: Rate, step: Any) -> Scalar:
 
 def is_number(value: Any) -> bool:
     """Whether a setting is a number or a schedule of it: not a flag, a text or None."""
-    return callable(value) or not math.isnan(real(value))
+    return callable(value) or (isinstance(value, Real) and not isinstance(value, bool))
 
 
 def value_at(name: str, value: Rate, step: Any) -> Scalar:
@@ -291,44 +296,3 @@ def value_at(name: str, value: Rate, step: Any) -> Scalar:
 def _cast_all(scalars: Mapping[str, Scalar], dtype: str) -> dict[str, Scalar]:
     """Coefficients in the parameter's dtype; Python numbers take the dtype they meet."""
     return {n: v if isinstance(v, (int, float)) else ops.cast(v, dtype=dtype) for n, v in scalars.items()}
-
-
-# -- checks --------------------------------------------------------------------------------------------
-
-
-def is_schedule(owner: str, name: str, value: Any) -> bool:
-    """Whether a setting is a schedule. UsageError for the class of one."""
-    if isinstance(value, type):
-        wanted = f"write {value.__name__}(...) with its settings"
-        raise UsageError(f"{owner}: {name} must be a schedule, not a class: {wanted}")
-    return callable(value)
-
-
-def check_rate(owner: str, lr: Any) -> None:
-    """UsageError unless the learning rate is a positive number or a schedule."""
-    if is_schedule(owner, "lr", lr):
-        return
-    if not 0.0 < real(lr) < math.inf:
-        mend = "; to keep parameters as they are, freeze them: part.requires_grad_(False)" if real(lr) == 0 else ""
-        raise UsageError(f"{owner}: lr must be a positive number or a schedule, got {lr!r}{mend}")
-
-
-def check_not_negative(owner: str, **values: Rate) -> None:
-    """UsageError unless each value is a finite number of at least 0, or a schedule."""
-    for name, value in values.items():
-        if not is_schedule(owner, name, value) and not 0.0 <= real(value) < math.inf:
-            raise UsageError(f"{owner}: {name} must not be negative, got {value!r}")
-
-
-def check_fraction(owner: str, **values: Rate) -> None:
-    """UsageError unless each value is in [0, 1), or a schedule."""
-    for name, value in values.items():
-        if not is_schedule(owner, name, value) and not 0.0 <= real(value) < 1.0:
-            raise UsageError(f"{owner}: {name} must be in [0, 1), got {value!r}")
-
-
-def check_betas(owner: str, betas: Any) -> None:
-    """UsageError unless betas are two numbers in [0, 1)."""
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-        raise UsageError(f"{owner}: betas must be two numbers in [0, 1), got {betas!r}")
-    check_fraction(owner, **{"betas[0]": betas[0], "betas[1]": betas[1]})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
 from schuss import ops
+from schuss.constraints import POSITIVE, check
 from schuss.errors import UsageError
-from schuss.nn.config import real
 from schuss.trace import hyper, node_of
 
 
@@ -27,8 +26,8 @@ def clip_grad_norm(grads: Mapping[str, Any], max_norm: Any, eps: float = 1e-6) -
     As PyTorch's clip_grad_norm_. max_norm: a number, or a scalar tensor, as a schedule gives it for a step.
     UsageError unless max_norm > 0. Source: Pascanu, Mikolov and Bengio (ICML 2013).
     """
-    if node_of(max_norm) is None and not 0.0 < real(max_norm) < math.inf:
-        raise UsageError(f"clip_grad_norm: max_norm must be positive, got {max_norm!r}")
+    if node_of(max_norm) is None:
+        check("clip_grad_norm", {"max_norm": POSITIVE}, {"max_norm": max_norm})
     norm = global_norm(grads) + eps
     factor = ops.minimum(hyper("max_norm", max_norm, norm) / norm, 1.0)
     return {name: g * factor for name, g in grads.items()}

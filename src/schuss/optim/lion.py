@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from schuss import ops
-from schuss.optim.base import Now, Optimizer, Rate, Scalar, Slots, check_betas, check_not_negative, check_rate
+from schuss.constraints import Constraints, Each
+from schuss.optim.base import FACTOR, RATE, SHARE, Now, Optimizer, Rate, Scalar, Slots
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,7 @@ class Lion(Optimizer):
     betas: tuple[Rate, Rate] = (0.9, 0.99)
     weight_decay: Rate = 0.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rate("Lion", self.lr)
-        check_betas("Lion", self.betas)
-        check_not_negative("Lion", weight_decay=self.weight_decay)
+    constraints: ClassVar[Constraints] = {"lr": RATE, "betas": Each(SHARE, 2), "weight_decay": FACTOR}
 
     def slots(self) -> dict[str, float]:
         return {"exp_avg": 0.0}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from schuss.constraints import NOT_NEGATIVE, POSITIVE, Choice, Constraints, Number, Scheduled, Whole
 from schuss.errors import UsageError
-from schuss.optim.base import Rate, check_not_negative, check_rate, rate_at
+from schuss.optim.base import Rate, rate_at
 from schuss.optim.schedules import Schedule
 from schuss.trace import hyper
 
@@ -40,21 +41,24 @@ class ReduceLROnPlateau(Schedule):
     eps: float = 1e-8
     metric: str | None = None
 
+    constraints: ClassVar[Constraints] = {
+        "lr": Scheduled(POSITIVE),
+        "mode": Choice(("min", "max"), or_none=True),
+        "factor": Number(0, 1, open="low high"),
+        "patience": Whole(0),
+        "threshold": NOT_NEGATIVE,
+        "threshold_mode": Choice(("rel", "abs")),
+        "cooldown": Whole(0),
+        "min_lr": NOT_NEGATIVE,
+        "eps": NOT_NEGATIVE,
+    }
+
     def __post_init__(self) -> None:
-        owner = "ReduceLROnPlateau"
-        check_rate(owner, self.lr)
-        if self.mode not in (None, "min", "max") or self.threshold_mode not in ("rel", "abs"):
-            given = f"{self.mode!r} and {self.threshold_mode!r}"
-            raise UsageError(f'{owner}: mode must be "min" or "max", threshold_mode "rel" or "abs", got {given}')
-        if not 0.0 < self.factor < 1.0:
-            raise UsageError(f"{owner}: factor must be between 0 and 1, got {self.factor!r}")
-        for name in ("patience", "cooldown"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise UsageError(f"{owner}: {name} must be a whole number of at least 0, got {value!r}")
-        check_not_negative(owner, threshold=self.threshold, min_lr=self.min_lr, eps=self.eps)
+        super().__post_init__()
         if self.metric is not None and self.mode is None and _good(self.metric) is None:
-            raise UsageError(f'{owner}: is a small or a large {self.metric} better? Give mode="min" or mode="max"')
+            raise UsageError(
+                f'ReduceLROnPlateau: is a small or a large {self.metric} better? Give mode="min" or mode="max"'
+            )
 
     @property
     def length(self) -> int | None:

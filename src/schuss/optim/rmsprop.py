@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from schuss import ops
+from schuss.constraints import Constraints
 from schuss.optim.base import (
+    FACTOR,
+    RATE,
+    SHARE,
     Now,
     Optimizer,
     Rate,
     Scalar,
     Slots,
-    check_fraction,
-    check_not_negative,
-    check_rate,
 )
 
 
@@ -41,11 +42,13 @@ class RMSprop(Optimizer):
     momentum: Rate = 0.0
     centered: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rate("RMSprop", self.lr)
-        check_fraction("RMSprop", alpha=self.alpha, momentum=self.momentum)
-        check_not_negative("RMSprop", eps=self.eps, weight_decay=self.weight_decay)
+    constraints: ClassVar[Constraints] = {
+        "lr": RATE,
+        "alpha": SHARE,
+        "eps": FACTOR,
+        "weight_decay": FACTOR,
+        "momentum": SHARE,
+    }
 
     def slots(self) -> dict[str, float]:
         used = {"square_avg": True, "grad_avg": self.centered, "momentum_buffer": bool(self.momentum)}

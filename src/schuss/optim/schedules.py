@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 from schuss import ops
+from schuss.constraints import NOT_NEGATIVE, POSITIVE, Constraints, Each, Number, Scheduled, Whole
 from schuss.errors import UsageError
-from schuss.nn.config import Configured, real
-from schuss.optim.base import Rate, check_rate, value_at
+from schuss.nn.config import Configured
+from schuss.optim.base import Rate, value_at
 from schuss.trace import hyper
 
 
@@ -49,27 +49,28 @@ class Schedule(Configured):
         return rate
 
 
-def _positive_steps(owner: str, **steps: int) -> None:
-    for name, value in steps.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise UsageError(f"{owner}: {name} must be a whole number of at least 1, got {value!r}")
+_UNIT = Number(0, 1, open="low")
 
 
-def _number_rate(owner: str, lr: Any) -> None:
-    if callable(lr):
-        raise UsageError(f"{owner}: lr must be a number, got a schedule")
-    check_rate(owner, lr)
+class _Fixed(Number):
+    """A positive number, and no schedule."""
+
+    def __call__(self, value: Any) -> str | None:
+        return "must be a number, not a schedule" if callable(value) else super().__call__(value)
 
 
-def _in_unit(owner: str, **values: float) -> None:
-    for name, value in values.items():
-        if not 0.0 < real(value) <= 1.0:
-            raise UsageError(f"{owner}: {name} must be in (0, 1], got {value!r}")
+_LR = _Fixed(0, open="low")
 
 
 def _cosine(start: float, end: float, done: Any) -> Any:
     """From start (done = 0) to end (done = 1) along half a cosine."""
     return end + (start - end) * 0.5 * (1.0 + ops.cos(done * math.pi))
+
+
+def _check_order(schedule: Cosine | CosineWarmRestarts) -> None:
+    if schedule.min_lr > schedule.lr:
+        name = type(schedule).__name__
+        raise UsageError(f"{name}: min_lr must be between 0 and lr, got {schedule.min_lr!r} and lr {schedule.lr!r}")
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ class Constant(Schedule):
 
     lr: float
 
-    def __post_init__(self) -> None:
-        _number_rate("Constant", self.lr)
+    constraints: ClassVar[Constraints] = {"lr": _LR}
 
     def at(self, t: Any) -> Any:
         return t * 0.0 + hyper("lr", self.lr, t)
@@ -93,10 +93,7 @@ class Step(Schedule):
     step_size: int
     gamma: float = 0.1
 
-    def __post_init__(self) -> None:
-        _number_rate("Step", self.lr)
-        _positive_steps("Step", step_size=self.step_size)
-        _in_unit("Step", gamma=self.gamma)
+    constraints: ClassVar[Constraints] = {"lr": _LR, "step_size": Whole(), "gamma": _UNIT}
 
     def at(self, t: Any) -> Any:
         passed = ops.floor(t / hyper("step_size", self.step_size, t))
@@ -111,14 +108,11 @@ class MultiStep(Schedule):
     milestones: tuple[int, ...]
     gamma: float = 0.1
 
+    constraints: ClassVar[Constraints] = {"lr": _LR, "milestones": Each(Whole()), "gamma": _UNIT}
+
     def __post_init__(self) -> None:
-        _number_rate("MultiStep", self.lr)
-        if not isinstance(self.milestones, Sequence) or not self.milestones or isinstance(self.milestones, str):
-            raise UsageError(f"MultiStep: milestones must be a list of steps, got {self.milestones!r}")
+        super().__post_init__()
         object.__setattr__(self, "milestones", tuple(self.milestones))
-        for i, step in enumerate(self.milestones):
-            _positive_steps("MultiStep", **{f"milestones[{i}]": step})
-        _in_unit("MultiStep", gamma=self.gamma)
 
     def at(self, t: Any) -> Any:
         passed = t * 0.0
@@ -135,9 +129,7 @@ class Exponential(Schedule):
     lr: float
     gamma: float
 
-    def __post_init__(self) -> None:
-        _number_rate("Exponential", self.lr)
-        _in_unit("Exponential", gamma=self.gamma)
+    constraints: ClassVar[Constraints] = {"lr": _LR, "gamma": _UNIT}
 
     def at(self, t: Any) -> Any:
         return ops.pow(hyper("gamma", self.gamma, t), t) * hyper("lr", self.lr, t)
@@ -155,11 +147,11 @@ class Cosine(Schedule):
     steps: int
     min_lr: float = 0.0
 
+    constraints: ClassVar[Constraints] = {"lr": _LR, "steps": Whole(), "min_lr": NOT_NEGATIVE}
+
     def __post_init__(self) -> None:
-        _number_rate("Cosine", self.lr)
-        _positive_steps("Cosine", steps=self.steps)
-        if not 0.0 <= real(self.min_lr) <= self.lr:
-            raise UsageError(f"Cosine: min_lr must be between 0 and lr, got {self.min_lr!r}")
+        super().__post_init__()
+        _check_order(self)
 
     @property
     def length(self) -> int | None:
@@ -183,11 +175,16 @@ class CosineWarmRestarts(Schedule):
     multiplier: int = 1
     min_lr: float = 0.0
 
+    constraints: ClassVar[Constraints] = {
+        "lr": _LR,
+        "steps": Whole(),
+        "multiplier": Whole(),
+        "min_lr": NOT_NEGATIVE,
+    }
+
     def __post_init__(self) -> None:
-        _number_rate("CosineWarmRestarts", self.lr)
-        _positive_steps("CosineWarmRestarts", steps=self.steps, multiplier=self.multiplier)
-        if not 0.0 <= self.min_lr <= self.lr:
-            raise UsageError(f"CosineWarmRestarts: min_lr must be between 0 and lr, got {self.min_lr!r}")
+        super().__post_init__()
+        _check_order(self)
 
     def at(self, t: Any) -> Any:
         lr, min_lr, steps = (hyper(name, getattr(self, name), t) for name in ("lr", "min_lr", "steps"))
@@ -223,13 +220,13 @@ class OneCycle(Schedule):
     div_factor: float = 25.0
     final_div_factor: float = 1e4
 
-    def __post_init__(self) -> None:
-        _number_rate("OneCycle", self.max_lr)
-        _positive_steps("OneCycle", steps=self.steps)
-        if not 0.0 <= real(self.pct_start) <= 1.0:
-            raise UsageError(f"OneCycle: pct_start must be in [0, 1], got {self.pct_start!r}")
-        if not (1.0 <= real(self.div_factor) < math.inf and 1.0 <= real(self.final_div_factor) < math.inf):
-            raise UsageError("OneCycle: div_factor and final_div_factor must be at least 1")
+    constraints: ClassVar[Constraints] = {
+        "max_lr": _LR,
+        "steps": Whole(),
+        "pct_start": Number(0, 1),
+        "div_factor": Number(1),
+        "final_div_factor": Number(1),
+    }
 
     @property
     def length(self) -> int:
@@ -258,9 +255,7 @@ class Warmup(Schedule):
     inner: Rate
     steps: int
 
-    def __post_init__(self) -> None:
-        check_rate("Warmup", self.inner)
-        _positive_steps("Warmup", steps=self.steps)
+    constraints: ClassVar[Constraints] = {"inner": Scheduled(POSITIVE), "steps": Whole()}
 
     @property
     def length(self) -> int | None:

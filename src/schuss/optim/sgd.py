@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from schuss import ops
+from schuss.constraints import Constraints
 from schuss.errors import UsageError
 from schuss.optim.base import (
+    FACTOR,
+    RATE,
+    SHARE,
     Now,
     Optimizer,
     Rate,
     Scalar,
     Slots,
-    check_fraction,
-    check_not_negative,
-    check_rate,
 )
 
 
@@ -38,11 +39,10 @@ class SGD(Optimizer):
     weight_decay: Rate = 0.0
     nesterov: bool = False
 
+    constraints: ClassVar[Constraints] = {"lr": RATE, "momentum": SHARE, "dampening": FACTOR, "weight_decay": FACTOR}
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_rate("SGD", self.lr)
-        check_fraction("SGD", momentum=self.momentum)
-        check_not_negative("SGD", dampening=self.dampening, weight_decay=self.weight_decay)
         if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
             raise UsageError("SGD: nesterov needs momentum above 0 and dampening 0")
 

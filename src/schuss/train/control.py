@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from schuss.constraints import NOT_NEGATIVE, Flag, Whole, check
 from schuss.errors import UsageError
 
 Request = tuple[str, Any]
@@ -60,8 +58,7 @@ class Control:
 
     def step(self, count: int = 1) -> None:
         """Do so many steps, of one batch each, then be paused."""
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-            raise UsageError(f"step: count must be a whole number of at least 1, got {count!r}")
+        check("step", {"count": Whole()}, {"count": count})
         self._ask("step", int(count), paused=True)
 
     def stop(self, reason: str = BY_HAND) -> None:
@@ -82,10 +79,7 @@ class Control:
         UsageError if the running optimizer is one of the user's own without the state "lr_factor" or, to hold a
         schedule, "lr_held": its rate must be lr * lr_factor + lr_held.
         """
-        if isinstance(lr, bool) or not isinstance(lr, (int, float, np.number)) or not 0.0 <= float(lr) < math.inf:
-            raise UsageError(f"set_rate: the learning rate must be a number of at least 0, got {lr!r}")
-        if not isinstance(hold, (bool, np.bool_)):
-            raise UsageError(f"set_rate: hold must be True or False, got {hold!r}")
+        check("set_rate", {"lr": NOT_NEGATIVE, "hold": Flag()}, {"lr": lr, "hold": hold})
         with self._changed:
             why = self._why_fixed(bool(hold))
             if why is not None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from numbers import Integral, Real
 
+from schuss.constraints import NOT_NEGATIVE, Choice, Constraints, Whole, check
 from schuss.errors import UsageError
 
+CONSTRAINTS: Constraints = {
+    "metric": lambda given: (
+        None if given is None or isinstance(given, str) else "must be the name of a column of the history"
+    ),
+    "patience": Whole(),
+    "min_delta": NOT_NEGATIVE,
+    "mode": Choice(("min", "max"), or_none=True),
+}
 DIRECTIONS = {"loss": "min", "val_loss": "min", "accuracy": "max", "val_accuracy": "max"}
 
 
@@ -30,15 +37,7 @@ class EarlyStop:
     mode: str | None = None
 
     def __post_init__(self) -> None:
-        if self.metric is not None and not isinstance(self.metric, str):
-            raise UsageError(f"EarlyStop: metric must be the name of a column of the history, got {self.metric!r}")
-        if not isinstance(self.patience, Integral) or isinstance(self.patience, bool) or self.patience < 1:
-            raise UsageError(f"EarlyStop: patience must be a whole number of at least 1, got {self.patience!r}")
-        number = isinstance(self.min_delta, Real) and not isinstance(self.min_delta, bool)
-        if not number or not 0 <= self.min_delta < math.inf:
-            raise UsageError(f"EarlyStop: min_delta must be a number of at least 0, got {self.min_delta!r}")
-        if self.mode not in (None, "min", "max"):
-            raise UsageError(f'EarlyStop: mode must be "min" or "max", got {self.mode!r}')
+        check("EarlyStop", CONSTRAINTS, vars(self))
         if self.mode is None and self.metric is not None and self.metric not in DIRECTIONS:
             raise UsageError(f'EarlyStop: is a small or a large {self.metric} better? Give mode="min" or mode="max"')
 

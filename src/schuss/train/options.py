@@ -6,13 +6,13 @@ needs the ranges.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from numbers import Integral, Real
+from numbers import Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from schuss.constraints import POSITIVE, Choice, Flag, Kind, Number, Whole, check
 from schuss.errors import UsageError
 from schuss.registry import Registry
 from schuss.tables import EXECUTORS
@@ -24,52 +24,9 @@ if TYPE_CHECKING:
     from schuss.train.step import Metric
 
 Data = tuple[Any, Any]
-Kind = Callable[[Any], str | None]
 
 
 # -- kinds: what a value must be. Called with a value they say what is wrong, None for nothing ---------------------
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A whole number in a range; None where that means something."""
-
-    low: int = 1
-    high: int | None = None
-    or_none: bool = False
-
-    def __call__(self, value: Any) -> str | None:
-        if value is None and self.or_none:
-            return None
-        number = isinstance(value, Integral) and not isinstance(value, bool)
-        if number and self.low <= value and (self.high is None or value <= self.high):
-            return None
-        if self.high is None:
-            return f"must be a whole number of at least {self.low}"
-        high = "2**64 - 1" if self.high == 2**64 - 1 else self.high
-        return f"must be a whole number between {self.low} and {high}"
-
-
-@dataclass(frozen=True)
-class Positive:
-    """A finite number above 0; None where that means something."""
-
-    or_none: bool = False
-
-    def __call__(self, value: Any) -> str | None:
-        if value is None and self.or_none:
-            return None
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        return None if number and 0 < value < math.inf else "must be a positive number"
-
-
-@dataclass(frozen=True)
-class Flag:
-    """True or False."""
-
-    def __call__(self, value: Any) -> str | None:
-        numpys = type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")
-        return None if numpys or isinstance(value, bool) else "must be True or False"
 
 
 @dataclass(frozen=True)
@@ -81,16 +38,6 @@ class Registered:
     def __call__(self, value: Any) -> str | None:
         known = isinstance(value, str) and value in self.table
         return None if known else f"must be one of {', '.join(self.table)}"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of some names."""
-
-    names: tuple[str, ...]
-
-    def __call__(self, value: Any) -> str | None:
-        return None if isinstance(value, str) and value in self.names else f"must be one of {', '.join(self.names)}"
 
 
 def _a_loss(value: Any) -> str | None:
@@ -145,7 +92,7 @@ def _resume(value: Any) -> str | None:
 
 
 def _record(value: Any) -> str | None:
-    if Flag()(value) is None or Positive()(value) is None:
+    if Flag()(value) is None or POSITIVE(value) is None:
         return None
     return "must be True, False or a positive number of seconds"
 
@@ -206,10 +153,10 @@ class Options:
     sample_weight: Any = field(default=None, metadata=_has(_anything))
     class_weight: Any = field(default=None, metadata=_has(_anything))
     weighting: str = field(default="data", metadata=_has(Choice(("data", "batch")), before="batch"))
-    clip_norm: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
+    clip_norm: float | None = field(default=None, metadata=_has(Number(0, open="low", or_none=True)))
     early_stop: EarlyStop | int | None = field(default=None, metadata=_has(Patience(or_none=True)))
     shuffle: bool = field(default=True, metadata=_has(Flag()))
-    scale: float | None = field(default=None, metadata=_has(Positive(or_none=True)))
+    scale: float | None = field(default=None, metadata=_has(Number(0, open="low", or_none=True)))
     threads: int | None = field(default=None, metadata=_has(Whole(or_none=True), free=True))
     backend: str = field(default="native", metadata=_has(Registered(EXECUTORS)))
     record: bool | float = field(default=False, metadata=_has(_record, free=True))
@@ -220,12 +167,7 @@ class Options:
     watch: bool = field(default=False, metadata=_has(Flag(), free=True, before=False))
 
     def __post_init__(self) -> None:
-        for name, about in ABOUT.items():
-            value = getattr(self, name)
-            wrong = about.kind(value)
-            if wrong:
-                got = "" if isinstance(value, type) else f", got {_shown(value)}"
-                raise UsageError(f"fit: {name} {wrong}{got}")
+        check("fit", {name: about.kind for name, about in ABOUT.items()}, vars(self))
 
 
 ABOUT: dict[str, About] = {f.name: About(f.default, **f.metadata) for f in fields(Options)}
@@ -249,25 +191,14 @@ def without_data(asked: Options) -> Options:
     return replace(asked, validation=None, sample_weight=None, class_weight=None, resume=None)
 
 
-def _shown(value: Any) -> str:
-    """Numbers and texts as they are, anything else by its type."""
-    plain = value is None or isinstance(value, (str, Real)) or type(value).__module__ == "numpy"
-    text = repr(value)
-    return text if plain and len(text) <= 60 else type(value).__name__
-
-
 __all__ = [
     "ABOUT",
     "BEFORE",
     "FREE",
     "About",
-    "Choice",
     "Data",
-    "Flag",
     "Options",
-    "Positive",
     "Registered",
-    "Whole",
     "options",
     "without_data",
 ]

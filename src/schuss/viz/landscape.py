@@ -8,6 +8,7 @@ import numpy as np
 
 from schuss.analysis.landscape import Landscape, landscape_data
 from schuss.analysis.progress import Report
+from schuss.constraints import Choice, check
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.viz import style
@@ -40,8 +41,7 @@ def landscape(
     of 8. On the surface the path has the height of the losses at the visited weights themselves; where the plane holds
     little of their variance that is off the surface.
     """
-    if kind not in ("contour", "surface"):
-        raise UsageError(f"landscape: kind must be 'contour' or 'surface', got {kind!r}")
+    check("landscape", {"kind": Choice(("contour", "surface"))}, {"kind": kind})
     style.pyplot()
     if kind == "surface" and ax is not None and getattr(ax, "name", "") != "3d":
         raise UsageError("landscape: a surface needs axes with projection='3d'")
