@@ -10,7 +10,8 @@ import pytest
 
 import schuss
 from schuss import nn, optim
-from schuss.cli.train import OF_FIT, command
+from schuss.cli.train import command
+from schuss.cli.training.parts import OF_FIT
 from schuss.errors import UsageError
 from schuss.train.fit import prepare
 from schuss.train.options import ABOUT, Options, options
@@ -25,7 +26,7 @@ def test_fit_shows_what_the_record_holds():
     held = {f.name: f for f in fields(Options)}
     assert list(shown) == list(held) == list(ABOUT), "the same options in the same order"
     for name, parameter in shown.items():
-        assert parameter.annotation == held[name].type, name
+        assert parameter.annotation == held[name].type.replace("Trained", "Run"), name  # Run lies above the record
         default = MISSING if parameter.default is parameter.empty else parameter.default
         assert default == held[name].default == ABOUT[name].default, name
         assert f"\n    {name} " in (schuss.fit.__doc__ or ""), f"fit's docstring says nothing of {name}"

@@ -44,7 +44,7 @@ def network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[st
     sizes = (inputs, *hidden)
     activation, settings = nn.LAYERS.preset(options["activation"])
     for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b, init=options["law"]), activation(**settings)]
+        layers += [nn.Linear(a, b, init=options["init"]), activation(**settings)]
         if options["dropout"] > 0:
             layers.append(nn.Dropout(options["dropout"]))
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs, init=options["law"]))
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs, init=options["init"]))

@@ -1,0 +1,1 @@
+"""One call of `schuss train`: its settings, what is put together, the run, its files."""
