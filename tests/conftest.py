@@ -29,6 +29,8 @@ if "SCHUSS_CACHE_DIR" not in os.environ:
 # One core with 1 MiB, whatever the host has: every plan is the same everywhere, and workers do not crowd each other.
 # Tests of threads ask for them. `SCHUSS_MACHINE=... pytest` runs the suite as on another machine (CONTRIBUTING.md).
 os.environ.setdefault("SCHUSS_MACHINE", "cores=1,cache=1048576")
+# After each pass of the compiler all of its spec is checked (src/schuss/compiler/specs.py).
+os.environ.setdefault("SCHUSS_CHECK", "1")
 # Oracles are run once: jax may compile them as quickly as it can.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 

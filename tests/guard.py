@@ -21,14 +21,16 @@ from unittest import mock
 
 import numpy as np
 
+from schuss.compiler import pipeline
 from schuss.compiler.schedule import buffers as memory
 from schuss.compiler.schedule.buffers import Place
 from schuss.compiler.storage import ITEMSIZE, Storage
-from schuss.exec.native import code, table
+from schuss.exec.native import table
 from schuss.ir.types import Sym
 
 PAGE = mmap.PAGESIZE
 SIDES = ("end", "begin")
+SIZES: dict[memory.Plan, dict[int, int]] = {}  # of a plan, bytes of each slot behind the others
 _protect = ctypes.CDLL(None).mprotect
 
 
@@ -83,17 +85,18 @@ def _exact(self: Storage, node: Any) -> int:
     return (last if math.prod(shape) else 0) * ITEMSIZE[node.type.dtype]
 
 
-def _planned(graph: Any, groups: Any, storage: Any, slots: Any, checks: Any, *rest: Any) -> memory.Plan:
+def _planned(*arguments: Any) -> memory.Plan:
     """The plan, each value of the arena in a slot of its own, behind all others."""
-    made = memory.plan(graph, groups, storage, slots, checks, *rest)
-    first = 1 + len(slots) + bool(checks)
+    made = memory.place(*arguments)
+    first = 1 + len(made.slots) + bool(made.faults)
 
     def own(place: Place) -> Place:
         return replace(place, slot=first + place.offset, offset=0) if place.slot == 0 else place
 
-    made.places = {node: own(place) for node, place in made.places.items()}
-    made.rooms = {group: own(place) for group, place in made.rooms.items()}
-    made.sizes = {first + at: size for at, size in _Arena.made.pop().sizes.items()}  # type: ignore[attr-defined]
+    places = {node: own(place) for node, place in made.places.items()}
+    rooms = {group: own(place) for group, place in made.rooms.items()}
+    made = replace(made, places=places, rooms=rooms)
+    SIZES[made] = {first + at: size for at, size in _Arena.made.pop().sizes.items()}
     return made
 
 
@@ -103,7 +106,7 @@ def separate() -> Iterator[None]:
     with (
         mock.patch.object(memory, "_Arena", _Arena),
         mock.patch.object(Storage, "bytes", _exact),
-        mock.patch.object(code, "plan", _planned),
+        mock.patch.object(pipeline, "place", _planned),
     ):
         yield
 
@@ -114,7 +117,7 @@ def guarded(side: str) -> Iterator[None]:
     plain = table.Table.run
 
     def run(self: table.Table, order: Any, *rest: Any) -> int:
-        sizes: dict[int, int] = self._code.plan.sizes  # type: ignore[attr-defined]
+        sizes = SIZES[self._code.plan]
         places = {slot: room(size, side) for slot, size in sizes.items()}
         copies = {slot: at_the(side, array) for slot, array in self._kept.items() if slot}
         pointers = np.zeros(1 + max([*copies, *places, 0]), np.uintp)

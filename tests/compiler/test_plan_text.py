@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from schuss import ops
+from schuss.compiler.draft import Draft
 from schuss.compiler.link import listing
 from schuss.compiler.schedule.text import signature
 from schuss.compiler.storage import Storage
@@ -19,7 +20,7 @@ ROWS = TensorType("float32", (N, 3))
 
 def text(body, types=(ROWS,), capacity=8):
     graph = trace(body, list(types))
-    return signature(build(graph, {}, Storage(capacity), None, 1).plan)
+    return signature(build(Draft(graph, Storage(capacity))).plan)
 
 
 def body(x):
@@ -54,8 +55,8 @@ def test_code_reads_array_constants_and_hyperparameters_when_it_runs():
         def f(x):
             return x * values + hyper("rate", number, x) * hyper("other", 2.0, x)
 
-        plan = build(trace(f, [ROWS]), {}, Storage(8), None, 1).plan
-        return signature(plan), listing(plan, None, None, 1).llvm
+        draft = build(Draft(trace(f, [ROWS]), Storage(8))).draft
+        return signature(draft.plan), listing(draft).llvm
 
     values = np.arange(3, dtype="f4")
     first, again = two(values, 0.5), two(values + 1, 1.0)

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from schuss import nn, viz
+from schuss.compiler.draft import Draft
 from schuss.compiler.passes.layout import choose_layout
-from schuss.compiler.passes.materialize import materialize
-from schuss.compiler.pipeline import optimize
-from schuss.compiler.schedule.buffers import plan
-from schuss.compiler.schedule.fuse import group
+from schuss.compiler.pipeline import SCHEDULE, optimize, run
 from schuss.compiler.storage import Storage
 from schuss.compiler.views import view_of
 from schuss.exec.native.executor import NativeExecutor
@@ -55,15 +53,9 @@ def short_stack(frames: int = 150) -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-def planned(graph, state=None):
-    """The plan that would be compiled. state: input name -> the output that replaces it."""
-    storage = Storage(16, frozenset({"x"}))
-    graph = materialize(graph, storage)
-    groups = group(graph)
-    slots = {node: i for i, node in enumerate([*graph.inputs, *graph.outputs], 1)}
-    inputs = dict(zip(graph.input_names, graph.inputs, strict=True))
-    updates = {inputs[old]: graph.output(new) for old, new in (state or {}).items()}
-    return plan(graph, groups, storage, slots, (), updates, 2)
+def planned(graph, state=()):
+    """The plan that would be compiled. state: names of inputs that outputs of the same name replace."""
+    return run(Draft(graph, Storage(16, frozenset({"x"})), state, threads=2), SCHEDULE).plan
 
 
 def test_traced_written_read_and_run_by_the_reference():

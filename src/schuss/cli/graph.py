@@ -26,6 +26,7 @@ COLOURS = {"forward": "#dbe9ff", "backward": "#ffe3d6", "optimizer": "#e4f3dc", 
 @click.option("--plan", "view", flag_value="plan", help="The kernels of the native step: costs, threads, and why.")
 @click.option("--llvm", "view", flag_value="llvm", help="The native step in LLVM's language.")
 @click.option("--asm", "view", flag_value="asm", help="The native step in assembly language.")
+@click.option("--print-after", "after", metavar="PASS", help="What the compiler has after a pass: fuse, buffers, ...")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Of the native step.  [default: as trained, or 64]")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the native step.  [default: the cores there are]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
@@ -34,6 +35,7 @@ def command(
     form: str,
     everything: bool,
     view: str | None,
+    after: str | None,
     batch_size: int | None,
     threads: int | None,
     output: Path | None,
@@ -45,18 +47,21 @@ def command(
     from schuss.io.model import load
     from schuss.paths import atomic_write
 
-    if view is None and (batch_size or threads):
-        raise click.UsageError("--batch-size and --threads are of the native step: add --plan, --llvm or --asm")
-    if view is not None and everything:
-        raise click.UsageError(f"--all is of the graph: --{view} shows the whole step")
+    if view is not None and after is not None:
+        raise click.UsageError(f"--print-after shows something else than --{view}: give one of them")
+    if view is None and after is None and (batch_size or threads):
+        mend = "add --plan, --llvm, --asm or --print-after"
+        raise click.UsageError(f"--batch-size and --threads are of the native step: {mend}")
+    if everything and (view or after):
+        raise click.UsageError(f"--all is of the graph: --{view or 'print-after'} shows the whole step")
     loaded = load(model)
-    if view is None:
+    if view is None and after is None:
         graph, items = _step(loaded)
         shown = [i for i in items if everything or i.part in ("forward", "backward")]
         write = {"text": _text, "json": _json, "dot": _dot}[form]
         text = "\n".join(write(graph, shown)) + "\n"
     else:
-        text = _native(loaded, view, form, batch_size, threads)
+        text = _native(loaded, view, after, form, batch_size, threads)
     if output is None:
         say(text, nl=False)
     else:
@@ -79,19 +84,25 @@ def _step(model: Any) -> tuple[Graph, list[Item]]:
     return step.graph, outline(step.graph, step.graph.output("loss"), gradients)
 
 
-def _native(model: Any, view: str, form: str, batch_size: int | None, threads: int | None) -> str:
-    """The compiled step: its plan, or its code."""
+def _native(
+    model: Any, view: str | None, after: str | None, form: str, batch_size: int | None, threads: int | None
+) -> str:
+    """The compiled step: its plan, its code, or what there is after a pass."""
     from schuss.errors import ModelFileError
-    from schuss.explanation.plan import VIEWS, native_text
+    from schuss.explanation.plan import VIEWS, native_text, text_after
     from schuss.nn.holding import signature_of
 
-    if form not in VIEWS[view]:
-        raise click.UsageError(f"--{view} has no form {form}")
+    if form not in VIEWS[view or "llvm"]:
+        raise click.UsageError(f"--{view or 'print-after'} has no form {form}")
     signature, found = signature_of(model), _training_step(model)
     if found is None or signature is None:
-        mend = f'schuss.plan(run, "{view}") shows that of a run with a loss of your own'
+        asked = f'"{view}"' if after is None else f'after="{after}"'
+        mend = f"schuss.plan(run, {asked}) shows that of a run with a loss of your own"
         raise ModelFileError(f"the file does not tell the loss, so there is no training step to compile; {mend}")
     batch = batch_size or signature.record.get("batch_size") or 64
+    if after is not None:
+        return text_after(found[0], batch, after, threads)
+    assert view is not None
     return native_text(found[0], batch, view, form, threads)
 
 

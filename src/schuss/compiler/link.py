@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache as cache_once
 from pathlib import Path
 
+from schuss.compiler.draft import Draft
 from schuss.compiler.llvm import cache
 from schuss.compiler.llvm.jit import Library, assembly, compile_object
 from schuss.compiler.llvm.target import Target, host_target
-from schuss.compiler.lower.program import Program, emit_module
-from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.pipeline import LOWER, run
 from schuss.compiler.schedule.text import signature
-from schuss.ir.graph import Node
 
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 7, ctypes.c_void_p)
 
@@ -34,28 +32,26 @@ class Listing:
         return assembly(self.llvm, self.target)
 
 
-def listing(plan: Plan, counter: str | None, watch: Node | None, threads: int) -> Listing:
+def listing(draft: Draft) -> Listing:
     """The program that `link` would make."""
-    target, notes = host_target(), list[str]()
-    module = emit_module(Program(plan, target, counter, watch, threads), notes)
-    return Listing(str(module), tuple(notes), target)
-
-
-def link(
-    plan: Plan, counter: str | None, watch: Node | None, threads: int, profile: bool = False
-) -> Callable[..., int]:
-    """The plan's `run` function (see schuss.compiler.lower.program). It releases the GIL while it runs."""
     target = host_target()
-    program = Program(plan, target, counter, watch, threads, profile)
-    text = _text(program)
-    key = cache.key(text or _written(program), target)
+    made = run(replace(draft, target=target), LOWER)
+    return Listing(made.llvm, made.notes, target)
+
+
+def link(draft: Draft) -> Callable[..., int]:
+    """The `run` function of a draft with a plan (see schuss.compiler.lower.program). It runs without the GIL."""
+    target = host_target()
+    draft = replace(draft, target=target)
+    text = _text(draft)
+    key = cache.key(text or run(draft, LOWER).llvm, target)
     code = cache.get(key)
-    run = None if code is None else _cached(key, code, target)
-    if run is None:
-        code = compile_object(_written(program), target)
+    found = None if code is None else _cached(key, code, target)
+    if found is None:
+        code = compile_object(run(draft, LOWER).llvm, target)
         cache.put(key, code)
-        run = _callable(code, target)
-    return run
+        found = _callable(code, target)
+    return found
 
 
 def _callable(code: bytes, target: Target) -> Callable[..., int]:
@@ -74,28 +70,14 @@ def _cached(key: str, code: bytes, target: Target) -> Callable[..., int] | None:
         return None
 
 
-def _written(program: Program) -> str:
-    """The program in LLVM's form.
-
-    Python's search for cycles waits: all objects made here are needed to the end, and to look through them again and
-    again was a fifth of the time.
-    """
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        return str(emit_module(program))
-    finally:
-        if searching:
-            gc.enable()
-
-
-def _text(program: Program) -> str | None:
+def _text(draft: Draft) -> str | None:
     """All that the program's code depends on, beside the target: much quicker to make than the code's own text."""
-    plan = signature(program.plan)
+    assert draft.plan is not None
+    plan = signature(draft.plan)
     if plan is None:
         return None
-    watched = [i for i, o in enumerate(program.plan.graph.outputs) if o is program.watch]
-    rest = f"{program.counter} {watched} {program.threads} {program.profile}"
+    watched = [i for i, o in enumerate(draft.graph.outputs) if o is draft.watched]
+    rest = f"{draft.storage.counter} {watched} {draft.threads} {draft.profile}"
     return f"{_sources()}\n{rest}\n{plan}"
 
 

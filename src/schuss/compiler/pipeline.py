@@ -1,27 +1,143 @@
-"""The order of passes; each is run, then the graph is checked."""
+"""The one list of passes, from a graph to code in LLVM's language, of which link.py makes machine code.
+
+Each pass is a function without side effects from a Draft to a Draft that knows more. After each its spec is checked
+(compiler/specs.py), and what it made can be printed (compiler/show.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from schuss.compiler import specs
+from schuss.compiler.draft import Draft
 from schuss.compiler.passes.cse import common_subexpressions
+from schuss.compiler.passes.layout import choose_layout
+from schuss.compiler.passes.materialize import materialize
 from schuss.compiler.passes.simplify import simplify
 from schuss.compiler.passes.window import slide
+from schuss.compiler.schedule.alias import update_in_place
+from schuss.compiler.schedule.buffers import place
+from schuss.compiler.schedule.fuse import group
+from schuss.compiler.schedule.order import in_order
+from schuss.compiler.schedule.partition import divide
+from schuss.compiler.storage import Storage
+from schuss.errors import GraphError, UsageError
 from schuss.ir.graph import Graph
-from schuss.ops.check import verify_graph
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (
-    simplify,
-    common_subexpressions,
-    simplify,
-    common_subexpressions,
-    slide,
+
+@dataclass(frozen=True)
+class Pass:
+    """One step of the way. spec: GraphError if what was made breaks it; `thorough` is run where SCHUSS_CHECK is set."""
+
+    name: str
+    run: Callable[[Draft], Draft]
+    spec: specs.Spec
+    thorough: specs.Spec = specs.nothing
+
+
+def _on_graph(rule: Callable[[Graph], Graph]) -> Callable[[Draft], Draft]:
+    return lambda draft: replace(draft, graph=rule(draft.graph))
+
+
+def _layout(draft: Draft) -> Draft:
+    found = choose_layout(draft.graph, draft.state)
+    return replace(draft, graph=found.graph, swapped=found.swapped)
+
+
+def _outputs(draft: Draft) -> Draft:
+    """Of a step only what somebody reads: new state that is not the old one as it was, and what is watched."""
+    if not draft.state and draft.watch is None:
+        return draft
+    graph, wanted = draft.graph, {*draft.state, draft.watch}
+    same = {(name, node) for name, node in zip(graph.input_names, graph.inputs, strict=True) if name in draft.state}
+    named = zip(graph.output_names, graph.outputs, strict=True)
+    kept = [(name, node) for name, node in named if name in wanted and (name, node) not in same]
+    return replace(draft, graph=Graph(graph.inputs, tuple(n for _, n in kept), tuple(name for name, _ in kept)))
+
+
+def _alias(draft: Draft) -> Draft:
+    groups, cells = update_in_place(draft.groups, draft.updates)
+    return replace(draft, groups=groups, cells=cells)
+
+
+def _partition(draft: Draft) -> Draft:
+    divisions, packs = divide(draft.groups, draft.cells, draft.storage, draft.threads)
+    return replace(draft, divisions=divisions, packs=packs)
+
+
+def _order(draft: Draft) -> Draft:
+    stages = in_order(draft.groups, draft.cells, draft.divisions, draft.packs, draft.storage)
+    return replace(draft, stages=stages)
+
+
+def _buffers(draft: Draft) -> Draft:
+    unkept = [*draft.updates.values(), *([draft.watched] if draft.watched else [])]
+    return replace(draft, plan=place(draft.graph, draft.storage, draft.stages, draft.cells, unkept))
+
+
+def _lower(draft: Draft) -> Draft:
+    """Python's search for cycles waits: all objects made here are needed to the end, and to look through them again and
+    again was a fifth of the time.
+    """
+    from schuss.compiler.lower.program import Program, emit_module
+
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        notes: list[str] = []
+        text = str(emit_module(Program.of(draft), notes))
+        return replace(draft, llvm=text, notes=tuple(notes))
+    finally:
+        if searching:
+            gc.enable()
+
+
+REWRITES = (  # these know neither how many rows there may be nor how many threads
+    Pass("simplify", _on_graph(simplify), specs.graph),
+    Pass("cse", _on_graph(common_subexpressions), specs.graph, specs.distinct),
+    Pass("simplify-again", _on_graph(simplify), specs.graph),
+    Pass("cse-again", _on_graph(common_subexpressions), specs.graph, specs.distinct),
+    Pass("slide", _on_graph(slide), specs.graph),
+    Pass("layout", _layout, specs.layout),
+    Pass("outputs", _outputs, specs.outputs),
 )
+SCHEDULE = (
+    Pass("materialize", lambda d: replace(d, graph=materialize(d.graph, d.storage)), specs.graph, specs.strided),
+    Pass("fuse", lambda d: replace(d, groups=group(d.graph)), specs.fused, specs.stored),
+    Pass("alias", _alias, specs.aliased, specs.unread),
+    Pass("partition", _partition, specs.divided, specs.shared),
+    Pass("order", _order, specs.ordered, specs.met),
+    Pass("buffers", _buffers, specs.placed, specs.apart),
+)
+LOWER = (Pass("lower", _lower, specs.lowered),)
+PIPELINE = (*REWRITES, *SCHEDULE, *LOWER)
 
 
 def optimize(graph: Graph) -> Graph:
-    """Every pass in order. GraphError if one of them breaks a rule of the IR."""
-    for run in PASSES:
-        graph = run(graph)
-        verify_graph(graph)
-    return graph
+    """The graph of a function rewritten. GraphError if a pass breaks its spec."""
+    return run(Draft(graph, Storage(1)), REWRITES).graph
+
+
+def run(draft: Draft, passes: Sequence[Pass] = PIPELINE) -> Draft:
+    """These passes in order. GraphError, naming the pass, if one of them breaks its spec."""
+    checks = specs.thorough()
+    for each in passes:
+        before, draft = draft, each.run(draft)
+        try:
+            each.spec(before, draft)
+            if checks:
+                each.thorough(before, draft)
+        except GraphError as error:
+            mend = "this is a fault of schuss, please report it"
+            raise GraphError(f"after the pass {each.name!r}: {error}; {mend}") from None
+    return draft
+
+
+def up_to(draft: Draft, name: str) -> Draft:
+    """What there is after the pass of this name. UsageError for another word."""
+    names = [each.name for each in PIPELINE]
+    if name not in names:
+        raise UsageError(f"no pass {name!r}: they are {', '.join(names)}")
+    return run(draft, PIPELINE[: names.index(name) + 1])

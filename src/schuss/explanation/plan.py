@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from schuss.compiler.pipeline import up_to
+from schuss.compiler.show import shown
 from schuss.errors import UsageError
 from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.native.loop import draft_of
 from schuss.explanation.kernels import plan_json, plan_text
 from schuss.ir.executor import Step
 from schuss.train.run import Run
@@ -15,7 +18,13 @@ VIEWS = {"plan": ("text", "json"), "llvm": ("text",), "asm": ("text",)}  # and t
 
 
 def plan(
-    run: Any, view: str = "plan", *, form: str = "text", batch_size: int | None = None, threads: int | None = None
+    run: Any,
+    view: str = "plan",
+    *,
+    form: str = "text",
+    batch_size: int | None = None,
+    threads: int | None = None,
+    after: str | None = None,
 ) -> str:
     """What a run's training step became in native code: as `schuss graph --plan`, for any loss and optimizer.
 
@@ -25,6 +34,7 @@ def plan(
     form        of the plan: "text" or "json"
     batch_size  None: 64, or all examples if they are fewer
     threads     None: the cores this process may use
+    after       the name of a pass of the compiler: instead of a view, what it has after that pass
 
     UsageError for what is no run, and for other words.
     """
@@ -34,7 +44,14 @@ def plan(
         raise UsageError(f"plan: batch_size must be at least 1, got {batch_size}")
     rows = 64 if run.data is None else len(run.data["y"])
     step = training(run.task).step
-    return native_text(step, batch_size or min(64, rows), view, form, threads)
+    batch = batch_size or min(64, rows)
+    return native_text(step, batch, view, form, threads) if after is None else text_after(step, batch, after, threads)
+
+
+def text_after(step: Step, batch: int, name: str, threads: int | None) -> str:
+    """What the compiler has after the pass of this name. UsageError for another word."""
+    draft, _ = draft_of(step, batch, NativeExecutor(threads).threads)
+    return shown(up_to(draft, name))
 
 
 def native_text(step: Step, batch: int, view: str, form: str, threads: int | None) -> str:

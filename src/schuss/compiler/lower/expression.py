@@ -57,7 +57,7 @@ class Body:
     """The maps of a group with everything they need: operands in memory and indices."""
 
     kernel: Kernel
-    maps: list[Node]
+    maps: Sequence[Node]
     rank: int
     given: set[Node] = field(default_factory=set)  # values the kernel itself makes (a product's element)
     terms: list[Term] = field(default_factory=list)

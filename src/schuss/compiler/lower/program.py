@@ -14,11 +14,12 @@ from typing import Any
 
 import llvmlite.ir as ir
 
+from schuss.compiler.draft import Draft
 from schuss.compiler.llvm.barrier import SPINS, WAIT_TYPE, barrier, flush_denormals, restore_denormals
 from schuss.compiler.llvm.builder import Builder
 from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
 from schuss.compiler.llvm.simd import I8, I64, POINTER
-from schuss.compiler.llvm.target import Target
+from schuss.compiler.llvm.target import Target, host_target
 from schuss.compiler.lower.elementwise import emit_map_group
 from schuss.compiler.lower.gather import emit_gather
 from schuss.compiler.lower.gemm.gemm import emit_contract_group
@@ -53,7 +54,7 @@ RUN_ARGUMENTS = (
 
 @dataclass(frozen=True)
 class Program:
-    """What `emit_module` is given beside the plan."""
+    """What `emit_module` is given."""
 
     plan: Plan
     target: Target
@@ -61,6 +62,13 @@ class Program:
     watch: Node | None
     threads: int  # as the plan expects; any number may run the program
     profile: bool = False  # count the cycles of each stage, see `_Clock`
+
+    @classmethod
+    def of(cls, draft: Draft) -> Program:
+        """The program of a draft that has a plan."""
+        assert draft.plan is not None
+        target = draft.target or host_target()
+        return cls(draft.plan, target, draft.storage.counter, draft.watched, draft.threads, draft.profile)
 
 
 def emit_module(program: Program, notes: list[str] | None = None) -> ir.Module:

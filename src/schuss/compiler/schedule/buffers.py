@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schuss.compiler.schedule.alias import update_in_place
 from schuss.compiler.schedule.fuse import Group
-from schuss.compiler.schedule.order import Stage, in_order
+from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import PAIR, depth_of
 from schuss.compiler.storage import ITEMSIZE, LINE, Storage
-from schuss.compiler.structure import base_of
+from schuss.compiler.structure import base_of, is_const, is_hyperparameter, is_noting
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import static_size
 
@@ -25,62 +25,67 @@ class Place:
     offset: int = 0
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything that code generation needs to know beside the graph."""
+    """Everything that code generation needs to know beside the graph.
+
+    slots   the pointer-table slot of each input, constant and output that has one of its own
+    places  of every stored value
+    rooms   of the stages that pack
+    faults  where each check of indices notes (row + 1, index), int64: in the slot after all others
+    """
 
     graph: Graph
     storage: Storage
-    stages: list[Stage] = field(default_factory=list)
-    places: dict[Node, Place] = field(default_factory=dict)
-    rooms: dict[Group, Place] = field(default_factory=dict)  # of the stages that pack
-    faults: dict[Node, Place] = field(default_factory=dict)  # where each check_index notes (row + 1, index), int64
+    slots: Mapping[Node, int]
+    stages: tuple[Stage, ...]
+    places: Mapping[Node, Place] = field(default_factory=dict)
+    rooms: Mapping[Group, Place] = field(default_factory=dict)
+    faults: Mapping[Node, Place] = field(default_factory=dict)
     arena: int = 0
 
 
-def plan(
-    graph: Graph,
-    groups: list[Group],
-    storage: Storage,
-    slots: Mapping[Node, int],
-    checks: Sequence[Node],
-    state: Mapping[Node, Node],
-    threads: int,
+def place(
+    graph: Graph, storage: Storage, stages: Sequence[Stage], cells: Mapping[Node, Node], unkept: Iterable[Node]
 ) -> Plan:
-    """Places and barriers for the groups.
+    """The plan of the stages.
 
-    slots: the pointer-table slot of each input, constant and output that has one of its own.
-    checks: the nodes that look whether indices are in range; what they note has the slot after the others.
-    state: for each state input its new value, an output.
-    threads: how many are expected; any number may run the plan.
+    cells: for each new state that is written in place of the old one, or copied there, the old one.
+    unkept: outputs that need no place of the caller's.
     """
-    result = Plan(graph, storage, places={n: Place(s) for n, s in slots.items()})
-    result.faults = {n: Place(1 + len(slots), FAULT * i) for i, n in enumerate(checks)}
-    groups, cells = update_in_place(groups, state)
-    result.places.update({new: result.places[old] for new, old in cells.items()})
-    stages = in_order(groups, cells, storage, threads)
-    outputs, ends = set(graph.outputs), dict[int, list[Node]]()
-    for node, use in _last_uses([stage.group for stage in stages]).items():
-        if node not in outputs:
-            ends.setdefault(use, []).append(node)
-    arena = _Arena()
+    slots = _slots(graph, set(unkept))
+    checks = [n for n in graph.nodes if is_noting(n)]
+    faults = {n: Place(1 + len(slots), FAULT * i) for i, n in enumerate(checks)}
+    places = {n: Place(s) for n, s in slots.items()}
+    places |= {new: places[old] for new, old in cells.items()}
+    rooms: dict[Group, Place] = {}
+    arena, ends = _Arena(), _ends(graph, stages)
     for at, stage in enumerate(stages):
         if stage.barrier:
             arena.barrier()
         for node in reversed(stage.group.stores):
-            host = _host_of_sums(node, stage, result.places)
+            host = _host_of_sums(node, stage, places)
             if host is not None:
-                result.places[node] = result.places[host]
-            elif node not in result.places:
-                result.places[node] = Place(0, arena.take(node, storage.bytes(node)))
+                places[node] = places[host]
+            elif node not in places:
+                places[node] = Place(0, arena.take(node, storage.bytes(node)))
         if stage.packs:
-            result.rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group)))
+            rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group)))
             arena.give(stage.group)
         for node in ends.get(at, ()):
             arena.give(node)
-    result.stages = stages
-    result.arena = arena.size
-    return result
+    return Plan(graph, storage, slots, tuple(stages), places, rooms, faults, arena.size)
+
+
+def _slots(graph: Graph, unkept: set[Node]) -> dict[Node, int]:
+    """Inputs, what is read where it lies, and outputs of the caller's each have one; slot 0 is the arena."""
+    owned = [*graph.inputs, *(n for n in graph.nodes if is_given(n)), *(o for o in graph.outputs if o not in unkept)]
+    return {node: i for i, node in enumerate(owned, start=1)}
+
+
+def is_given(node: Node) -> bool:
+    """Whether the code reads the node's value where it lies when it runs, whatever it is."""
+    return is_hyperparameter(node) or (is_const(node) and node.attrs["value"].size != 1)
 
 
 def _host_of_sums(node: Node, stage: Stage, places: Mapping[Node, Place]) -> Node | None:
@@ -99,13 +104,22 @@ def _room(group: Group) -> int:
     return -(-size // LINE) * LINE
 
 
-def _last_uses(groups: list[Group]) -> dict[Node, int]:
-    """The last group that reads each stored value (its own group if none does)."""
+def _ends(graph: Graph, stages: Sequence[Stage]) -> dict[int, list[Node]]:
+    """The values that no stage after this one needs, by its number. Outputs live on."""
+    outputs, ends = set(graph.outputs), dict[int, list[Node]]()
+    for node, use in last_uses(stages).items():
+        if node not in outputs:
+            ends.setdefault(use, []).append(node)
+    return ends
+
+
+def last_uses(stages: Sequence[Stage]) -> dict[Node, int]:
+    """The last stage that reads each stored value (its own if none does)."""
     uses: dict[Node, int] = {}
-    for at, group in enumerate(groups):
-        for node in group.stores:
+    for at, stage in enumerate(stages):
+        for node in stage.group.stores:
             uses[node] = at
-        for _, _, operand in group.operands:
+        for _, _, operand in stage.group.operands:
             base = base_of(operand)
             if base in uses:
                 uses[base] = at
@@ -119,18 +133,19 @@ class _Arena:
         self.size = 0
         self._held: dict[Node | Group, tuple[int, int]] = {}
         self._resting: list[tuple[int, int]] = []
-        self._free: list[tuple[int, int]] = []
+        self._free: list[tuple[int, int, int]] = []  # size, how many were freed before, offset; ascending
+        self._freed = 0
 
     def take(self, owner: Node | Group, size: int) -> int:
-        fits = [f for f in self._free if size <= f[1] <= 2 * size]
-        if fits:
-            best = min(fits, key=lambda f: f[1])
-            self._free.remove(best)
+        """The smallest free place that is large enough, and not twice as large; else a new one."""
+        at = bisect_left(self._free, (size,))
+        if at < len(self._free) and self._free[at][0] <= 2 * size:
+            room, _, offset = self._free.pop(at)
         else:
-            best = (self.size, size)
+            room, offset = size, self.size
             self.size += size
-        self._held[owner] = best
-        return best[0]
+        self._held[owner] = (offset, room)
+        return offset
 
     def give(self, owner: Node | Group) -> None:
         """Its place may be used again after the next barrier, if it has one of its own."""
@@ -138,5 +153,7 @@ class _Arena:
             self._resting.append(self._held.pop(owner))
 
     def barrier(self) -> None:
-        self._free += self._resting
+        for offset, size in self._resting:
+            insort(self._free, (size, self._freed, offset))
+            self._freed += 1
         self._resting = []

@@ -14,7 +14,7 @@ The order of every sum is given by the node, never by the group it is in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from schuss.compiler.structure import (
@@ -33,7 +33,7 @@ from schuss.compiler.structure import (
     is_source,
     is_view,
 )
-from schuss.ir.graph import Graph, Node
+from schuss.ir.graph import Graph, Node, lazy
 from schuss.ir.types import Shape, Sym, static_size
 
 
@@ -45,26 +45,26 @@ class Form(Enum):
     OPAQUE = "opaque"
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Nodes computed by one kernel over `space`, in order."""
 
     form: Form
     space: Shape
     anchor: Node | None = None
-    maps: list[Node] = field(default_factory=list)
-    folds: list[Node] = field(default_factory=list)
-    stores: list[Node] = field(default_factory=list)
+    maps: tuple[Node, ...] = ()
+    folds: tuple[Node, ...] = ()
+    stores: tuple[Node, ...] = ()
 
-    @property
-    def nodes(self) -> list[Node]:
-        return ([self.anchor] if self.anchor else []) + self.maps + self.folds
+    @lazy
+    def nodes(self) -> tuple[Node, ...]:
+        return ((self.anchor,) if self.anchor else ()) + self.maps + self.folds
 
-    @property
-    def operands(self) -> list[tuple[Node, int, Node]]:
+    @lazy
+    def operands(self) -> tuple[tuple[Node, int, Node], ...]:
         """(reader, number of the operand, operand) for everything the kernel reads from memory."""
         inside = set(self.nodes)
-        return [(n, i, o) for n in self.nodes for i, o in enumerate(n.inputs) if o not in inside]
+        return tuple((n, i, o) for n in self.nodes for i, o in enumerate(n.inputs) if o not in inside)
 
 
 # Elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's length. A kernel
@@ -72,7 +72,7 @@ class Group:
 MOST_MAPS = 128
 
 
-def group(graph: Graph) -> list[Group]:
+def group(graph: Graph) -> tuple[Group, ...]:
     """The groups in an order in which each follows those it reads."""
     groups: list[Group] = []
     home: dict[Node, int] = {}
@@ -81,8 +81,8 @@ def group(graph: Graph) -> list[Group]:
             continue
         at = _place(node, groups, home)
         home[node] = at
-    _mark_stores(graph, groups, home)
-    return groups
+    wanted = _stored(graph, home)
+    return tuple(replace(g, stores=tuple(n for n in g.nodes if n in wanted)) for g in groups)
 
 
 def _schedule(graph: Graph) -> list[Node]:
@@ -129,18 +129,18 @@ def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
         candidates += range(len(groups) - 1, after, -1)
         for at in candidates:
             if _can_join(groups[at], space):
-                groups[at].maps.append(node)
+                groups[at] = replace(groups[at], maps=(*groups[at].maps, node))
                 return at
-        groups.append(Group(Form.MAP, space, maps=[node]))
+        groups.append(Group(Form.MAP, space, maps=(node,)))
     elif is_reduction(node):
         at = home.get(node.inputs[0], -1)
         if at >= 0 and node.inputs[0] in groups[at].maps and _can_fold(groups[at], node):
-            groups[at].folds.append(node)
+            groups[at] = replace(groups[at], folds=(*groups[at].folds, node))
             return at
         if at >= 0 or not _trailing(node):
             groups.append(Group(Form.REDUCE, node.inputs[0].type.shape, anchor=node))
         else:
-            groups.append(Group(Form.MAP, node.inputs[0].type.shape, folds=[node]))
+            groups.append(Group(Form.MAP, node.inputs[0].type.shape, folds=(node,)))
     elif is_matrix_product(node):
         groups.append(Group(Form.CONTRACT, node.type.shape, anchor=node))
     else:
@@ -193,7 +193,7 @@ def _scattered(space: Shape) -> bool:
     return bool(space) and isinstance(space[-1], Sym) and static_size(space) > 1
 
 
-def _mark_stores(graph: Graph, groups: list[Group], home: dict[Node, int]) -> None:
+def _stored(graph: Graph, home: dict[Node, int]) -> set[Node]:
     """A value is stored if another group reads it, a view of it is read, or it is an output."""
     wanted = set(graph.outputs)
     for node in graph.nodes:
@@ -202,5 +202,4 @@ def _mark_stores(graph: Graph, groups: list[Group], home: dict[Node, int]) -> No
             at = home.get(base)
             if at is not None and not is_view(node) and (operand is not base or home.get(node) != at):
                 wanted.add(base)
-    for g in groups:
-        g.stores = [n for n in g.nodes if n in wanted]
+    return wanted

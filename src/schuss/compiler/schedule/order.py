@@ -6,12 +6,13 @@ since the last barrier (one of the two writing).
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 
 from schuss.compiler.schedule.fuse import Group
-from schuss.compiler.schedule.partition import ONE, ROWS, Division, divide, is_deep, rows_by_matrix
+from schuss.compiler.schedule.partition import ONE, ROWS, Division, is_deep, rows_by_matrix
 from schuss.compiler.storage import Storage
 from schuss.compiler.structure import base_of, is_const, is_free, is_rowwise, is_view, reads
 from schuss.ir.graph import Node
@@ -35,45 +36,57 @@ class Stage:
     packs: bool = False
 
 
-def in_order(groups: list[Group], cells: Mapping[Node, Node], storage: Storage, threads: int) -> list[Stage]:
+def in_order(
+    groups: Sequence[Group],
+    cells: Mapping[Node, Node],
+    divisions: Mapping[Group, Division],
+    packs: AbstractSet[Group],
+    storage: Storage,
+) -> tuple[Stage, ...]:
     """Each group after those it depends on, those first that need no meeting of the threads.
 
     So everything that goes by rows is done before the threads meet, and all that waits for it comes after.
     """
-    divisions, packs = divide(groups, cells, storage, threads)
     accesses = {g: _accesses(g, divisions[g], cells) for g in groups}
     waits = _dependencies(groups, accesses)
     number = {g: i for i, g in enumerate(groups)}
-    followers: dict[Group, list[Group]] = {g: [] for g in groups}
+    followers: dict[Group, list[int]] = {g: [] for g in groups}
     for group, earlier in waits.items():
         for g in earlier:
-            followers[g].append(group)
-    left = {g: len(earlier) for g, earlier in waits.items()}
-    ready = [i for i, g in enumerate(groups) if not left[g]]  # ascending
+            followers[g].append(number[group])
+    left = [len(waits[g]) for g in groups]
+    ready = [i for i, count in enumerate(left) if not count]  # a heap
+    meeting: list[int] = []  # those of them that wait for the threads to meet; more that is touched frees none of them
     stages: list[Stage] = []
     touched = _Touched()
-    while ready:
-        at = next((i for i in ready if not touched.conflict(accesses[groups[i]])), None)
-        barrier = at is None
-        if at is None:
-            at = ready[0]
+    while ready or meeting:
+        barrier = not ready
+        if barrier:
             touched.clear()
-        ready.remove(at)
+            ready, meeting = sorted(meeting), []
+        at = heappop(ready)
         chosen = groups[at]
+        if touched.conflict(accesses[chosen]):
+            meeting.append(at)
+            continue
         touched.add(accesses[chosen])
-        deep = is_deep(chosen, divisions[chosen], storage.capacity)
-        if deep:
-            assert chosen.anchor is not None
-            chosen.stores.insert(0, chosen.anchor)
-        stages.append(Stage(chosen, divisions[chosen], barrier, deep, chosen in packs))
+        stages.append(_stage(chosen, divisions[chosen], barrier, chosen in packs, storage))
         for follower in followers[chosen]:
             left[follower] -= 1
             if not left[follower]:
-                insort(ready, number[follower])
-    return stages
+                heappush(ready, follower)
+    return tuple(stages)
 
 
-def _dependencies(groups: list[Group], accesses: Mapping[Group, list[Access]]) -> dict[Group, set[Group]]:
+def _stage(group: Group, division: Division, barrier: bool, packs: bool, storage: Storage) -> Stage:
+    deep = is_deep(group, division, storage.capacity)
+    if deep:
+        assert group.anchor is not None
+        group = replace(group, stores=(group.anchor, *group.stores))
+    return Stage(group, division, barrier, deep, packs)
+
+
+def _dependencies(groups: Sequence[Group], accesses: Mapping[Group, list[Access]]) -> dict[Group, set[Group]]:
     """The earlier groups each must follow: one of the two writes what the other touches."""
     waits: dict[Group, set[Group]] = {g: set() for g in groups}
     writers: dict[Node, list[Group]] = {}
@@ -100,9 +113,14 @@ def _accesses(group: Group, division: Division, cells: Mapping[Node, Node]) -> l
     return found + [(cells.get(n, n), division, True) for n in group.stores]
 
 
+def accesses_of(stage: Stage, cells: Mapping[Node, Node]) -> list[Access]:
+    """What the stage touches, and how. cells: which old state each new one is written over."""
+    return _accesses(stage.group, stage.division, cells)
+
+
 def crossing(stage: Stage) -> list[Node]:
     """The values of which a thread reads what lies outside its own share."""
-    accesses = _accesses(stage.group, stage.division, {})
+    accesses = accesses_of(stage, {})
     return list(dict.fromkeys(cell for cell, share, writes in accesses if share is None and not writes))
 
 
@@ -137,7 +155,7 @@ class _Touched:
     """What was touched since the last barrier."""
 
     def __init__(self) -> None:
-        self._seen: dict[Node, list[tuple[Division | None, bool]]] = {}
+        self._seen: dict[Node, set[tuple[Division | None, bool]]] = {}
 
     def conflict(self, accesses: list[Access]) -> bool:
         for cell, division, writes in accesses:
@@ -148,7 +166,7 @@ class _Touched:
 
     def add(self, accesses: list[Access]) -> None:
         for cell, division, writes in accesses:
-            self._seen.setdefault(cell, []).append((division, writes))
+            self._seen.setdefault(cell, set()).add((division, writes))
 
     def clear(self) -> None:
         self._seen.clear()

@@ -14,7 +14,7 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from schuss.compiler.passes.materialize import FEW_ROWS
 from schuss.compiler.schedule.fuse import Form, Group
@@ -34,13 +34,13 @@ ROWS: Division = ("rows", 0)
 
 
 def divide(
-    groups: list[Group], cells: Mapping[Node, Node], storage: Storage, threads: int
-) -> tuple[dict[Group, Division], set[Group]]:
+    groups: Sequence[Group], cells: Mapping[Node, Node], storage: Storage, threads: int
+) -> tuple[dict[Group, Division], frozenset[Group]]:
     """(each group's division, the products that turn their right operand by panels).
 
     cells: for each new state written in place, the old one.
     """
-    packs = {g for g in groups if _packs(g, storage)}
+    packs = frozenset(g for g in groups if _packs(g, storage))
     by_columns = _by_columns(groups, cells, storage.capacity, threads) | packs
     return {g: _division(g, by_columns) for g in groups}, packs
 
@@ -64,7 +64,7 @@ def _division(group: Group, by_columns: set[Group]) -> Division:
     return ONE
 
 
-def _by_columns(groups: list[Group], cells: Mapping[Node, Node], capacity: int, threads: int) -> set[Group]:
+def _by_columns(groups: Sequence[Group], cells: Mapping[Node, Node], capacity: int, threads: int) -> set[Group]:
     """Products of rows by a matrix that read much more of it than of the rows.
 
     Where the step changes the matrix, more is enough: the gradient goes by columns too, and what a thread reads of

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.compiler.schedule.buffers import Plan
-from schuss.compiler.structure import is_const, is_hyperparameter
+from schuss.compiler.schedule.buffers import Plan, is_given
 from schuss.ir.graph import Node, topological
 from schuss.ops.registry import REGISTRY
 
@@ -23,7 +22,7 @@ def signature(plan: Plan) -> str | None:
         if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
             return None
         number[node] = len(number)
-        attrs = "" if _is_given(node) else " ".join(f"{name}={_attr(value)}" for name, value in node.attrs.items())
+        attrs = "" if is_given(node) else " ".join(f"{name}={_attr(value)}" for name, value in node.attrs.items())
         place = plan.places.get(node)
         where = "" if place is None else f" at {place.slot}+{place.offset}"
         where += f" notes at {plan.faults[node]}" if node in plan.faults else ""
@@ -36,11 +35,6 @@ def signature(plan: Plan) -> str | None:
         how = f"{stage.division} {stage.barrier} {stage.deep} {stage.packs} {plan.rooms.get(group)}"
         lines.append(f"{group.form.value} {group.space} {how} {listed}")
     return "\n".join(lines)
-
-
-def _is_given(node: Node) -> bool:
-    """Whether the code reads the node's value where it lies when it runs, whatever it is."""
-    return is_hyperparameter(node) or (is_const(node) and node.attrs["value"].size != 1)
 
 
 def _numbers(nodes: Iterable[Node], number: dict[Node, int]) -> str:

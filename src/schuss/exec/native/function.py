@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from schuss.compiler.draft import Draft
 from schuss.compiler.pipeline import optimize
 from schuss.compiler.storage import Storage
 from schuss.compiler.work import row_independent
@@ -86,7 +87,7 @@ class NativeFunction:
                 if len(self._codes) >= KEPT:
                     oldest = next(iter(self._codes))
                     del self._codes[oldest], self._tables[oldest]
-                code = build(self._graph, {}, Storage(capacity), None, self._threads)
+                code = build(Draft(self._graph, Storage(capacity), threads=self._threads))
                 self._codes[capacity], self._tables[capacity] = code, []
             return code
 
@@ -115,7 +116,7 @@ class NativeFunction:
             pool = self._tables.setdefault(capacity, [])
             table = pool.pop() if pool else None
         table = table or Table(code)
-        slots = code.slots
+        slots = code.plan.slots
         places = [*zip(code.plan.graph.inputs, given), *zip(code.plan.graph.outputs, outputs)]  # noqa: B905
         for start, stop in spans:
             for node, array in places:
@@ -152,7 +153,7 @@ class OneRow:
         table, graph = Table(self._code), self._code.plan.graph
         (given,), (output,) = ([(n, _Form(n).empty(1)) for n in nodes] for nodes in (graph.inputs, graph.outputs))
         for node, array in (given, output):
-            table.set(self._code.slots[node], array)
+            table.set(self._code.plan.slots[node], array)
         return given[1], table.bound(1), output[1]
 
 

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.compiler.passes.layout import choose_layout
-from schuss.compiler.pipeline import optimize
-from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.draft import Draft
+from schuss.compiler.pipeline import REWRITES, run
+from schuss.compiler.schedule.buffers import Plan, is_given
 from schuss.compiler.schedule.cost import sharing
 from schuss.compiler.storage import LATER, Storage
 from schuss.errors import UsageError
-from schuss.exec.checks import check_columns, checked_once
+from schuss.exec.checks import Check, check_columns, checked_once
 from schuss.exec.machine import private_cache
 from schuss.exec.native.blocks import StateBlock
 from schuss.exec.native.code import build
 from schuss.exec.native.table import Table
 from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.ir.executor import Array, Step
-from schuss.ir.graph import Graph
 
 if TYPE_CHECKING:
     from schuss.compiler.link import Listing
+
+
+def draft_of(step: Step, max_batch: int, threads: int, profile: bool = False) -> tuple[Draft, list[Check]]:
+    """What the compiler is asked for, and the indices that are checked when the data are bound."""
+    graph, checks = checked_once(step.graph, step.columns)
+    storage = Storage(max_batch, frozenset(step.columns), spaced=True, counter=step.counter)
+    return Draft(graph, storage, step.state, step.watch, threads, profile), checks
 
 
 class NativeLoop:
@@ -34,18 +41,13 @@ class NativeLoop:
     by_numpy = False
 
     def __init__(self, step: Step, max_batch: int, threads: int, profile: bool = False) -> None:
-        graph, self._checks = checked_once(step.graph, step.columns)
-        layout = choose_layout(optimize(graph), step.state)
-        self._swapped = layout.swapped
-        graph = layout.graph
-        state = {name: name for name in step.state if name in graph.output_names and not _unchanged(graph, name)}
-        outputs = [n for n in graph.output_names if n in state or n == step.watch]
-        graph = Graph(graph.inputs, tuple(graph.output(n) for n in outputs), tuple(outputs))
-        self._storage = Storage(max_batch, frozenset(step.columns), spaced=True, counter=step.counter)
+        draft, self._checks = draft_of(step, max_batch, threads, profile)
+        draft = run(draft, REWRITES)
+        graph, self._swapped = draft.graph, draft.swapped
         self._step = step
-        self._code = build(graph, state, self._storage, step.watch, threads, profile)
+        self._code = build(draft)
         self._wanted_threads = threads
-        self._slots = {str(n.attrs["name"]): s for n, s in self._code.slots.items() if n.op == "input"}
+        self._slots = {str(n.attrs["name"]): s for n, s in self._code.plan.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
         self._block = StateBlock({name: self._types[name] for name in step.state})
         self._memory, self._state = self._block.make()
@@ -88,16 +90,14 @@ class NativeLoop:
         return {
             "state": sum(a.nbytes for a in self._state.values()),
             "arena": self._code.plan.arena,
-            "constants": sum(a.nbytes for a in self._code.constants),
+            "constants": sum(n.attrs["value"].nbytes for n in self._code.plan.slots if is_given(n)),
         }
 
     def listing(self) -> Listing:
         """The program to read."""
         from schuss.compiler.link import listing
 
-        plan, step = self._code.plan, self._step
-        watch = plan.graph.output(step.watch) if step.watch else None
-        return listing(plan, step.counter, watch, self._wanted_threads)
+        return listing(replace(self._code.draft, profile=False))
 
     def cycles(self) -> Array:
         """[thread, kernel]: cycles counted so far by a profiling executor's loop; the last column is waiting."""
@@ -137,7 +137,3 @@ class NativeLoop:
         done = self._table.run(self._order, batch, total, first, steps, counter, self._threads)
         self._table.look()
         return done
-
-
-def _unchanged(graph: Graph, name: str) -> bool:
-    return graph.output(name) in graph.inputs and graph.output(name).attrs["name"] == name

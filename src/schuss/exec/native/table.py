@@ -28,12 +28,13 @@ class Table:
         self._pointers = np.zeros(code.slot_count, np.uintp)
         self._kept: dict[int, Array] = {}
         self.set(0, aligned(code.plan.arena + ALIGN, np.uint8))
-        for node, slot in code.slots.items():
+        for node, slot in code.plan.slots.items():
             if node.op in ("const", "hyperparameter"):
                 self.set(slot, np.ascontiguousarray(node.attrs["value"]))
-        self._faults = np.zeros((len(code.checks), 2), np.int64)
-        if code.checks:
-            self.set(1 + len(code.slots), self._faults)
+        self._checks = list(code.plan.faults)
+        self._faults = np.zeros((len(self._checks), 2), np.int64)
+        if self._checks:
+            self.set(1 + len(code.plan.slots), self._faults)
         self._sync = aligned(SYNC + counts * 8, np.uint8)
         from schuss.compiler.llvm.barrier import wait_function_address
 
@@ -56,7 +57,7 @@ class Table:
         at = int(np.flatnonzero(self._faults[:, 0])[0])
         row, value = (int(v) for v in self._faults[at])
         self._faults[...] = 0
-        raise out_of_range(self._code.checks[at], first + row - 1, value)
+        raise out_of_range(self._checks[at], first + row - 1, value)
 
     def bound(self, n: int) -> Callable[[], int]:
         """One step of n rows on this thread, everything else fixed; keeps this table alive."""

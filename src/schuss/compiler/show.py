@@ -1,0 +1,55 @@
+"""What the compiler has after a pass, as text to read: the graph, the kernels so far, or the code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from schuss.compiler.draft import Draft
+from schuss.compiler.schedule.fuse import Group
+from schuss.compiler.schedule.partition import Division
+from schuss.ir.graph import Node
+from schuss.ir.text import to_text
+
+
+def shown(draft: Draft) -> str:
+    """The graph's text; below it, as comments, a line for each kernel. Once there is code, the code."""
+    if draft.llvm:
+        return draft.llvm
+    graph = draft.graph
+    lines = [f"# kept transposed: {', '.join(sorted(draft.swapped))}"] if draft.swapped else []
+    order = [*graph.inputs, *(n for n in graph.nodes if n.op != "input")]  # as to_text numbers them
+    number = {node: f"%{i}" for i, node in enumerate(order)}
+    for at, new in enumerate(n for n in draft.cells if n not in number):
+        number[new] = f"%copy{at}"
+    return to_text(graph) + "\n".join([*lines, *_kernels(draft, number)]) + "\n"
+
+
+def _kernels(draft: Draft, number: Mapping[Node, str]) -> Iterator[str]:
+    if not draft.stages:
+        for at, group in enumerate(draft.groups):
+            how = _divided(draft.divisions[group]) if draft.divisions else ""
+            packs = "; turns its right operand by panels" * (group in draft.packs)
+            yield f"# kernel {at}: {_group(draft, group, number)}{how}{packs}"
+    for at, stage in enumerate(draft.stages):
+        if stage.barrier:
+            yield "# -- barrier --"
+        deep, packs = "; sums in blocks" * stage.deep, "; turns its right operand by panels" * stage.packs
+        yield f"# kernel {at}: {_group(draft, stage.group, number)}{_divided(stage.division)}{deep}{packs}"
+
+
+def _divided(division: Division) -> str:
+    return f"; by {division[0]}" + (f" of {division[1]}" if division[1] else "")
+
+
+def _group(draft: Draft, group: Group, number: Mapping[Node, str]) -> str:
+    space = " x ".join(map(str, group.space)) or "scalar"
+    made = ", ".join(f"{number[n]} {n.op}" for n in group.nodes)
+    stored = ", ".join(_stored(draft, node, number) for node in group.stores)
+    return f"{group.form.value} [{space}] {made}; stores {stored}"
+
+
+def _stored(draft: Draft, node: Node, number: Mapping[Node, str]) -> str:
+    over = f" over {number[draft.cells[node]]}" if node in draft.cells else ""
+    place = None if draft.plan is None else draft.plan.places[node]
+    where = "" if place is None else f" at slot {place.slot}" if place.slot else f" at arena+{place.offset}"
+    return f"{number[node]}{over}{where}"
