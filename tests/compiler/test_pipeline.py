@@ -167,6 +167,7 @@ LIES = [
     ("cse", doubled, "an expression is computed twice"),
     ("simplify-again", another_output, "the graph has other outputs"),
     ("cse-again", doubled, "an expression is computed twice"),
+    ("slide", another_output, "the graph has other outputs"),
     ("layout", unturned, "not of the type it is said to have"),
     ("outputs", unwatched, "what is watched is no output any more"),
     ("materialize", twice, "outputs"),
