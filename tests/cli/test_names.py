@@ -95,7 +95,11 @@ def test_tables_and_folders_get_their_mend(schuss: Any, tmp_path: Path) -> None:
         told = schuss(*arguments).error
         assert "iris.csv: is a table, and no table is read here" in told
         assert "numpy.savez('iris.npz', x" in told
-    assert "is a folder; give a picture, an .npy" in schuss("predict", model, tmp_path).error
+    assert (
+        "is a folder, and neither an .npz (with x or x_test, or one array alone), an .npy of rows nor a picture"
+        in schuss("predict", model, tmp_path).error
+    )
     assert "no model file; a model comes first" in schuss("evaluate", table, model).error
+    assert "mnist: is data (a data set by name), no model file" in schuss("evaluate", "mnist", model).error
     np.save(tmp_path / "x.npy", np.array(CLASSES))
     assert "it is text: number its values" in schuss("predict", model, tmp_path / "x.npy").error

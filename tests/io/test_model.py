@@ -654,7 +654,9 @@ def test_data_are_not_called_a_damaged_model(tmp_path: Path):
     np.save(tmp_path / "d.npy", X)
     (tmp_path / "d.csv").write_text("a,b\n1,2\n")
     (tmp_path / "folder").mkdir()
-    for name, what in {"d.npz": "npz", "d.npy": "numpy", "d.csv": "table", "folder": "folder"}.items():
+    (tmp_path / "d.png").write_bytes(b"\x89PNG and more")
+    kinds = {"d.npz": "npz", "d.npy": "numpy", "d.csv": "table", "d.png": "a picture of a digit", "folder": "folder"}
+    for name, what in kinds.items():
         with pytest.raises(ModelFileError, match=rf"{what}.* no model file.*--data .*{name}"):
             load(tmp_path / name)
 

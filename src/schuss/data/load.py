@@ -41,5 +41,6 @@ def _source(place: str, described: dict[str, str]) -> DataSource:
             return found
     *some, last = described.values() if path.is_dir() else (said.partition(" (")[0] for said in described.values())
     if path.exists():
-        raise DataError(f"{path}: is neither {', '.join(some)} nor {last}")
+        folder = "a folder, and " if path.is_dir() else ""
+        raise DataError(f"{path}: is {folder}neither {', '.join(some)} nor {last}")
     raise DataError(f"{no_such_file(path)} or folder; give {', '.join(some)} or {last}")

@@ -35,6 +35,7 @@ from schuss.signature.inputs import Input, by_scale, handed_over
 from schuss.signature.signature import settings_of
 from schuss.signature.track import Track
 from schuss.signature.written import from_first_format, from_json
+from schuss.tables import SOURCES
 from schuss.trace import settled
 from schuss.version import __version__
 
@@ -194,26 +195,34 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
     return tensors, description
 
 
-DATA = {b"PK\x03\x04": "a zip or npz archive", b"\x93NUM": "a numpy array", b"\x1f\x8b": "a compressed file"}
 AFTER = "a model comes first (train --out makes one), data go after it or as --data"
-DATA |= {b"\x00\x00\x08": "an idx file", b"\x89PNG": "a picture"}
+MAGIC = {b"PK\x03\x04": "a zip or npz archive", b"\x93NUM": "a numpy array", b"\x1f\x8b": "a compressed file"}
+MAGIC |= {b"\x00\x00\x08": "an idx file"}
 
 
 def _refuse_data(path: str | os.PathLike[str]) -> None:
-    """ModelFileError for a data set where a model is expected, which would be called a damaged model."""
-    if os.path.isdir(path):
+    """ModelFileError for data where a model is expected, which would be called a damaged model."""
+    what = None
+    if os.fspath(path) in SOURCES.places:
+        what = "a data set by name"
+    elif os.path.isdir(path):
         raise ModelFileError(f"{path}: is a folder, no model file; {AFTER} {path}")
-    if not os.path.isfile(path):
-        return  # a pipe would be waited for: what reads the file says what is wrong
-    with open(path, "rb") as file:
-        head = file.read(9)
-    if head[8:] == b"{":  # safetensors: the first bytes are a length, which may look like anything
-        return
-    what = next((words for start, words in DATA.items() if head.startswith(start)), None)
-    if what is None and str(path).endswith((".csv", ".parquet")):
-        what = "a table"
+    elif os.path.isfile(path):  # a pipe would be waited for: what reads the file says what is wrong
+        with open(path, "rb") as file:
+            head = file.read(9)
+        if head[8:] == b"{":  # safetensors: the first bytes are a length, which may look like anything
+            return
+        what = next((words for start, words in MAGIC.items() if head.startswith(start)), None) or _source(path)
     if what is not None:
         raise ModelFileError(f"{path}: is data ({what}), no model file; {AFTER} {path}")
+
+
+def _source(path: str | os.PathLike[str]) -> str | None:
+    """What a file is that one of the sources of data recognises."""
+    for name, source in SOURCES.items():
+        if source().recognises(os.fspath(path)):
+            return (SOURCES.sets.get(name) or SOURCES.rows.get(name) or f"a {name}").partition(" (")[0]
+    return None
 
 
 def _first_layer(model: Any) -> Signature:
