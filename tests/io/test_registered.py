@@ -127,12 +127,22 @@ def test_a_part_that_scales_inside_a_model_without_a_signature(known: None, tmp_
     assert np.array_equal(schuss.load(tmp_path / "m.safetensors")(bytes_of), wanted)
 
 
-def test_one_of_another_model_with_ours_name_is_not_ours(tmp_path: Path) -> None:
-    def MSELoss(pred: Any, target: Any) -> Any:
-        return ops.mean(ops.abs(pred[:, 0] - target))
+def MSELoss(pred: Any, target: Any) -> Any:
+    return ops.mean(ops.abs(pred[:, 0] - target))
 
+
+class Named(nn.Loss):
+    def elements(self, pred: Any, target: Any) -> Any:
+        return ops.abs(pred[:, 0] - target)
+
+
+Named.__name__ = "MSELoss"
+
+
+@pytest.mark.parametrize("loss", [MSELoss, Named()], ids=["function", "class"])
+def test_a_loss_of_the_users_with_the_name_of_one_of_ours_is_not_ours(loss: Any, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 1))
-    schuss.fit(model, (X, Y), loss=MSELoss, optimizer=optim.SGD(0.01), backend="reference", progress=False)
+    schuss.fit(model, (X, Y), loss=loss, optimizer=optim.SGD(0.01), backend="reference", progress=False)
     schuss.save(model, tmp_path / "m.safetensors")
     with pytest.raises(UsageError, match=r"trained with .*test_registered\.MSELoss, a loss of your own"):
         schuss.evaluate(schuss.load(tmp_path / "m.safetensors"), (X, Y))
