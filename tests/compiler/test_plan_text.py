@@ -8,7 +8,7 @@ import pytest
 from schuss import ops
 from schuss.compiler.draft import Draft
 from schuss.compiler.link import listing
-from schuss.compiler.schedule.text import signature
+from schuss.compiler.schedule.text import plan_text
 from schuss.compiler.storage import Storage
 from schuss.exec.native.code import build
 from schuss.ir import N, TensorType
@@ -20,7 +20,7 @@ ROWS = TensorType("float32", (N, 3))
 
 def text(body, types=(ROWS,), capacity=8):
     graph = trace(body, list(types))
-    return signature(build(Draft(graph, Storage(capacity))).plan)
+    return plan_text(build(Draft(graph, Storage(capacity))).plan)
 
 
 def body(x):
@@ -56,7 +56,7 @@ def test_code_reads_array_constants_and_hyperparameters_when_it_runs():
             return x * values + hyper("rate", number, x) * hyper("other", 2.0, x)
 
         draft = build(Draft(trace(f, [ROWS]), Storage(8))).draft
-        return signature(draft.plan), listing(draft).llvm
+        return plan_text(draft.plan), listing(draft).llvm
 
     values = np.arange(3, dtype="f4")
     first, again = two(values, 0.5), two(values + 1, 1.0)

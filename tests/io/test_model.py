@@ -72,7 +72,7 @@ LAYERS = {
     ),
     "norm": lambda: nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6), nn.Identity(), nn.Linear(6, 3, bias=False)),
     "nested": lambda: nn.Sequential(nn.Sequential(nn.Linear(4, 5), nn.Sequential(nn.ReLU())), nn.Linear(5, 3)),
-    "laws": lambda: nn.Sequential(nn.Linear(4, 5, init="kaiming_normal"), nn.Linear(5, 3, init=nn.init.Normal(0.1))),
+    "init": lambda: nn.Sequential(nn.Linear(4, 5, init="kaiming_normal"), nn.Linear(5, 3, init=nn.init.Normal(0.1))),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Initial values: their laws, and that they are the same bits everywhere."""
+"""Initial values: how they are drawn, and that they are the same bits everywhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_default_law_of_linear() -> None:
 
 
 @pytest.mark.parametrize(
-    "law, std, bound",
+    "initializer, std, bound",
     [
         (init.XavierUniform(), math.sqrt(2 / 300), math.sqrt(6 / 300)),
         (init.XavierNormal(gain=2.0), 2 * math.sqrt(2 / 300), None),
@@ -43,8 +43,8 @@ def test_default_law_of_linear() -> None:
         (init.Normal(0, 0.5), 0.5, None),
     ],
 )
-def test_laws(law: init.Initializer, std: float, bound: float | None) -> None:
-    values = law(KEY, (200, 100))
+def test_initializers(initializer: init.Initializer, std: float, bound: float | None) -> None:
+    values = initializer(KEY, (200, 100))
     assert values.dtype == np.float64
     assert values.shape == (200, 100)
     assert abs(values.mean()) < 4 * std / math.sqrt(20000)
@@ -130,7 +130,7 @@ def test_law_by_name_and_from_a_function() -> None:
     assert isinstance(nn.Linear(2, 2, init="kaiming_normal").weight.init, init.KaimingNormal)
     layer = nn.Linear(2, 2, init=lambda key, shape: np.full(shape, 3.0))
     assert np.array_equal(layer.weight.data, np.full((2, 2), 3))
-    with pytest.raises(UsageError, match="unknown law 'magic'"):
+    with pytest.raises(UsageError, match="unknown initializer 'magic'"):
         nn.Linear(2, 2, init="magic")
 
 

@@ -230,7 +230,7 @@ def test_no_config_for_what_is_not_ours() -> None:
         ({"type": "Linear", "in_features": 3, "out_features": 2, "colour": 1}, "layer Linear: .*colour"),
         ({"type": "Linear", "in_features": -3, "out_features": 2}, "in_features must be a whole number"),
         ({"type": "Sequential", "layers": 5}, "needs layers, a list"),
-        ({"type": "Linear", "in_features": 3, "out_features": 2, "init": {"type": "os.system"}}, "unknown init law"),
+        ({"type": "Linear", "in_features": 3, "out_features": 2, "init": {"type": "os.system"}}, "unknown initializer"),
         ({"type": "Dropout", "p": "a"}, "Dropout"),
     ],
 )

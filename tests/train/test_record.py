@@ -11,7 +11,7 @@ import pytest
 
 import schuss
 from schuss import nn, optim
-from schuss.compiler.schedule.text import signature
+from schuss.compiler.schedule.text import plan_text
 from schuss.errors import UsageError
 from schuss.train import record, recording, recovery
 from schuss.train import trainer as loop
@@ -53,7 +53,7 @@ def test_a_record_and_a_control_that_is_not_used_change_no_bit(backend):
 
 def test_exactly_the_same_native_code_runs():
     plain, watched = trainer_of(False), trainer_of(True, schuss.Control())
-    described = [signature(t.loop.plan) for t in (plain, watched)]
+    described = [plan_text(t.loop.plan) for t in (plain, watched)]
     assert described[0] == described[1]
     assert described[0] is not None
     assert plain.loop.listing() == watched.loop.listing()

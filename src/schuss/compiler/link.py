@@ -14,7 +14,7 @@ from schuss.compiler.llvm import cache
 from schuss.compiler.llvm.jit import Library, assembly, compile_object
 from schuss.compiler.llvm.target import Target, host_target
 from schuss.compiler.pipeline import LOWER, run
-from schuss.compiler.schedule.text import signature
+from schuss.compiler.schedule.text import plan_text
 
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 7, ctypes.c_void_p)
 
@@ -73,7 +73,7 @@ def _cached(key: str, code: bytes, target: Target) -> Callable[..., int] | None:
 def _text(draft: Draft) -> str | None:
     """All that the program's code depends on, beside the target: much quicker to make than the code's own text."""
     assert draft.plan is not None
-    plan = signature(draft.plan)
+    plan = plan_text(draft.plan)
     if plan is None:
         return None
     watched = [i for i, o in enumerate(draft.graph.outputs) if o is draft.watched]

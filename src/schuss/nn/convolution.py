@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from schuss import ops
 from schuss.constraints import Choice, Constraints, Whole
 from schuss.errors import UsageError
-from schuss.nn import init as laws
+from schuss.nn import init as initializers
 from schuss.nn.config import plain
 from schuss.nn.layers import SIZE, Layer, kept, shape_error, to_float
 from schuss.nn.parameter import Initializer, Parameter
@@ -57,9 +57,11 @@ class _Conv(Layer):
         self.padding = padding if isinstance(padding, str) else each(name, "padding", padding, self.axes, 0)
         self.padding_mode = padding_mode
         self._widths()
-        self.weight = Parameter((out_channels, in_channels // groups, *self.kernel_size), laws.named(init), dtype)
+        self.weight = Parameter(
+            (out_channels, in_channels // groups, *self.kernel_size), initializers.named(init), dtype
+        )
         k = 1.0 / math.sqrt(in_channels // groups * math.prod(self.kernel_size))
-        self.bias = Parameter(out_channels, laws.Uniform(-k, k), dtype) if bias else None
+        self.bias = Parameter(out_channels, initializers.Uniform(-k, k), dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
@@ -87,7 +89,7 @@ class _Conv(Layer):
             **{name: plain(getattr(self, name)) for name in (*sizes, "padding_mode")},
             "bias": self.bias is not None,
             "dtype": self.weight.dtype,
-            "init": laws.config_of(self.weight.init),
+            "init": initializers.config_of(self.weight.init),
         } | kept(self)
 
     def __repr__(self) -> str:
@@ -108,9 +110,9 @@ class Conv2d(_Conv):
     """ops.conv2d with a weight [out_channels, in_channels / groups, *kernel_size] and a bias [out_channels].
 
     x [N, in_channels, H, W]; y [N, out_channels, places, places]. A number stands for both axes. Both parameters start
-    uniform on (-k, k), k = 1/sqrt(numbers a sum has); `init` (a law of schuss.nn.init or its name) changes that for the
-    weight. padding: numbers, "same" or "valid"; padding_mode: "zeros", "reflect", "replicate" or "circular".
-    UsageError for sizes below 1; ShapeError if x has other channels, or is smaller than the kernel.
+    uniform on (-k, k), k = 1/sqrt(numbers a sum has); `init` (an initializer of schuss.nn.init or its name) changes
+    that for the weight. padding: numbers, "same" or "valid"; padding_mode: "zeros", "reflect", "replicate" or
+    "circular". UsageError for sizes below 1; ShapeError if x has other channels, or is smaller than the kernel.
     Source: LeCun et al., Gradient-based learning applied to document recognition (1998).
     """
 

@@ -136,7 +136,7 @@ def _centred(key: Array, shape: tuple[int, ...], bound: float) -> Array:
 
 @dataclass(frozen=True)
 class LinearDefault(Configured):
-    """Uniform on (-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's law for a Linear layer's weight.
+    """Uniform on (-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's initializer of a Linear layer's weight.
 
     PyTorch writes it as kaiming_uniform_(a=sqrt(5)). Source: LeCun et al., Efficient BackProp (1998).
     """
@@ -202,21 +202,21 @@ INITIALIZERS: dict[str, Initializer] = {
     "lecun_normal": LecunNormal(),
     "zeros": Zeros(),
 }
-"""Laws for a Linear weight by name."""
+"""Initializers of a Linear weight by name."""
 
 
-def named(law: str | Initializer) -> Initializer:
+def named(given: str | Initializer) -> Initializer:
     """The initializer of a name; an initializer is returned as it is. UsageError for an unknown name."""
-    if not isinstance(law, str):
-        return law
-    if law not in INITIALIZERS:
-        raise UsageError(f"init: unknown law {law!r}; one of {', '.join(INITIALIZERS)}")
-    return INITIALIZERS[law]
+    if not isinstance(given, str):
+        return given
+    if given not in INITIALIZERS:
+        raise UsageError(f"init: unknown initializer {given!r}; one of {', '.join(INITIALIZERS)}")
+    return INITIALIZERS[given]
 
 
-def config_of(law: Any) -> Any:
+def config_of(given: Any) -> Any:
     """A name or config for a file; None for an initializer that is not ours."""
     for name, known in INITIALIZERS.items():
-        if law == known:
+        if given == known:
             return name
-    return law.config() if isinstance(law, Configured) else None
+    return given.config() if isinstance(given, Configured) else None

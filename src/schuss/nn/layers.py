@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 from schuss import ops
 from schuss.constraints import FRACTION, NOT_NEGATIVE, Choice, Constraints, Each, Scheduled, Whole, check
 from schuss.errors import ShapeError, UsageError
-from schuss.nn import init as laws
+from schuss.nn import init as initializers
 from schuss.nn.config import Formula, arguments_of, check_arguments, described, plain
 from schuss.nn.holding import note_owner, own_signature, owner, set_signature
 from schuss.nn.module import Module, current_mode
@@ -72,7 +72,7 @@ class Linear(Layer):
     """y = x W' + b for x [..., in_features], y [..., out_features].
 
     weight [out_features, in_features] and bias [out_features] start uniform on (-k, k), k =
-    1/sqrt(in_features); `init` (a law of schuss.nn.init or its name) changes that for the weight. x of any
+    1/sqrt(in_features); `init` (an initializer of schuss.nn.init or its name) changes that for the weight. x of any
     dtype is cast to the weight's. UsageError for sizes below 1; ShapeError if x has other features.
     """
 
@@ -90,9 +90,9 @@ class Linear(Layer):
         self._check(in_features=in_features, out_features=out_features)
         self.in_features = in_features = int(in_features)
         self.out_features = out_features = int(out_features)
-        self.weight = Parameter((out_features, in_features), laws.named(init), dtype)
+        self.weight = Parameter((out_features, in_features), initializers.named(init), dtype)
         k = 1.0 / math.sqrt(in_features)
-        self.bias = Parameter(out_features, laws.Uniform(-k, k), dtype) if bias else None
+        self.bias = Parameter(out_features, initializers.Uniform(-k, k), dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
@@ -112,7 +112,7 @@ class Linear(Layer):
             "out_features": self.out_features,
             "bias": self.bias is not None,
             "dtype": self.weight.dtype,
-            "init": laws.config_of(self.weight.init),
+            "init": initializers.config_of(self.weight.init),
         } | kept(self)
 
     def __repr__(self) -> str:
@@ -206,8 +206,8 @@ class LayerNorm(Layer):
         self._check(normalized_shape=shape, eps=eps)
         self.normalized_shape = shape
         self.eps = eps
-        self.weight = Parameter(shape, laws.Ones(), dtype) if elementwise_affine else None
-        self.bias = Parameter(shape, laws.Zeros(), dtype) if elementwise_affine and bias else None
+        self.weight = Parameter(shape, initializers.Ones(), dtype) if elementwise_affine else None
+        self.bias = Parameter(shape, initializers.Zeros(), dtype) if elementwise_affine and bias else None
 
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
@@ -252,7 +252,7 @@ class Embedding(Layer):
         self.num_embeddings = num_embeddings = int(num_embeddings)
         self.embedding_dim = embedding_dim = int(embedding_dim)
         self.mode = mode
-        self.weight = Parameter((num_embeddings, embedding_dim), laws.Normal(), dtype)
+        self.weight = Parameter((num_embeddings, embedding_dim), initializers.Normal(), dtype)
 
     def forward(self, x: Any) -> Tensor:
         index = as_tensor(x)

@@ -7,7 +7,7 @@ from typing import Any
 
 from schuss import tables
 from schuss.errors import UsageError
-from schuss.nn import init as laws
+from schuss.nn import init as initializers
 from schuss.nn.config import build
 from schuss.nn.layers import Layer, Sequential
 from schuss.nn.loss import Loss
@@ -18,20 +18,20 @@ LAYERS: Classes[type[Layer]] = tables.LAYERS
 """The layers by name."""
 LOSSES: Classes[type[Loss]] = tables.LOSSES
 """The losses by name."""
-_LAWS = {
+_INITIALIZERS = {
     cls.__name__: cls
     for cls in (
-        laws.Constant,
-        laws.Zeros,
-        laws.Ones,
-        laws.Uniform,
-        laws.Normal,
-        laws.LinearDefault,
-        laws.XavierUniform,
-        laws.XavierNormal,
-        laws.KaimingUniform,
-        laws.KaimingNormal,
-        laws.LecunNormal,
+        initializers.Constant,
+        initializers.Zeros,
+        initializers.Ones,
+        initializers.Uniform,
+        initializers.Normal,
+        initializers.LinearDefault,
+        initializers.XavierUniform,
+        initializers.XavierNormal,
+        initializers.KaimingUniform,
+        initializers.KaimingNormal,
+        initializers.LecunNormal,
     )
 }
 _BEFORE = {"Embedding": {"mode": "clip"}}  # what a config without these settings means: version 0.1.0 had not got them
@@ -77,7 +77,7 @@ def from_config(config: Mapping[str, Any], depth: int = 0) -> Any:
 def _law(config: Any) -> Any:
     if config is None:  # drawn by a function of the user's; the numbers come from the file
         return "default"
-    return build(config, _LAWS, "init law") if isinstance(config, Mapping) else config
+    return build(config, _INITIALIZERS, "initializer") if isinstance(config, Mapping) else config
 
 
 def known_loss(loss: Any) -> Loss | None:

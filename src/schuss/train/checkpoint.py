@@ -19,11 +19,12 @@ import numpy as np
 
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_sealed, read_tensors, write_tensors
+from schuss.ir.digest import graph_digest
 from schuss.ir.executor import Step
 from schuss.optim.base import STEERING, counted_apart
 from schuss.paths import check_writable
 from schuss.train.position import Position
-from schuss.train.settings import check_settings, computed
+from schuss.train.settings import check_settings
 from schuss.train.trainer import Trainer
 from schuss.train.weights import DATA
 from schuss.version import __version__
@@ -59,7 +60,7 @@ class Checkpoint:
     def _computed(self, trainer: Trainer) -> str:
         """A checksum of the step's graph."""
         if self._known[0] is not trainer.step:
-            self._known = (trainer.step, computed(trainer.step.graph))
+            self._known = (trainer.step, graph_digest(trainer.step.graph))
         return self._known[1]
 
     def hook(self, trainer: Trainer) -> Callable[[bool], None]:

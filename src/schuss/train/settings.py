@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from schuss import nn, optim
 from schuss.errors import SchussError, UsageError
+from schuss.ir.digest import SHORT, array_digest
 from schuss.ir.executor import Array
-from schuss.ir.graph import Graph, Node, topological
 from schuss.train.options import ABOUT, BEFORE, FREE, Options
 from schuss.train.step import Task
 from schuss.train.trainer import Trainer
@@ -42,20 +41,6 @@ def settings_of(
     return {name: described(getattr(asked, name)) for name in kept} | resolved
 
 
-def computed(graph: Graph) -> str:
-    """A checksum of what a step computes: of every operation, with the values of its constants."""
-    number: dict[Node, int] = {}
-    found = hashlib.blake2b(digest_size=16)
-    for node in topological([*graph.inputs, *graph.outputs]):
-        attrs = {n: _checksum(v) if isinstance(v, np.ndarray) else repr(v) for n, v in sorted(node.attrs.items())}
-        found.update(f"{node.op} {[number[i] for i in node.inputs]} {node.type} {attrs}\n".encode())
-        number[node] = len(number)
-    found.update(
-        str([(name, number[node]) for name, node in zip(graph.output_names, graph.outputs, strict=True)]).encode()
-    )
-    return found.hexdigest()
-
-
 def described(value: Any) -> Any:
     """A value as JSON would hold it: objects by their configuration, or by their class and plain attributes."""
     if isinstance(value, np.generic):
@@ -67,7 +52,7 @@ def described(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): described(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
-        return _checksum(value)
+        return array_digest(value, SHORT)
     if hasattr(value, "config"):
         return described(value.config())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -90,13 +75,7 @@ def _plain(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _columns(data: Mapping[str, Array] | None) -> dict[str, str] | None:
-    return None if data is None else {name: _checksum(array) for name, array in data.items()}
-
-
-def _checksum(array: Array) -> str:
-    """Type, shape and contents in a line."""
-    contents = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=8)
-    return f"{array.dtype}{list(array.shape)} {contents.hexdigest()}"
+    return None if data is None else {name: array_digest(array, SHORT) for name, array in data.items()}
 
 
 def check_settings(wanted: Mapping[str, Any], found: Any, where: str, mend: str, free: frozenset[str] = FREE) -> None:
@@ -132,4 +111,4 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-__all__ = ["check_settings", "computed", "described", "settings", "settings_of"]
+__all__ = ["check_settings", "described", "settings", "settings_of"]

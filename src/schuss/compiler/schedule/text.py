@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from typing import Any
-
-import numpy as np
 
 from schuss.compiler.schedule.buffers import Plan, is_given
+from schuss.ir.digest import attributes
 from schuss.ir.graph import Node, topological
 from schuss.ops.registry import REGISTRY
 
 
-def signature(plan: Plan) -> str | None:
+def plan_text(plan: Plan) -> str | None:
     """The text, or None where an operation is not schuss's own: its emit rule can change without a trace here."""
     stages = plan.stages
     number: dict[Node, int] = {}
@@ -22,7 +19,7 @@ def signature(plan: Plan) -> str | None:
         if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
             return None
         number[node] = len(number)
-        attrs = "" if is_given(node) else " ".join(f"{name}={_attr(value)}" for name, value in node.attrs.items())
+        attrs = "" if is_given(node) else " ".join(f"{name}={value}" for name, value in attributes(node).items())
         place = plan.places.get(node)
         where = "" if place is None else f" at {place.slot}+{place.offset}"
         where += f" notes at {plan.faults[node]}" if node in plan.faults else ""
@@ -39,9 +36,3 @@ def signature(plan: Plan) -> str | None:
 
 def _numbers(nodes: Iterable[Node], number: dict[Node, int]) -> str:
     return " ".join(str(number[n]) for n in nodes)
-
-
-def _attr(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{value.shape}{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
-    return repr(value)
