@@ -124,6 +124,7 @@ SCHEDULES: Final[Classes[Any]] = Classes(
         "Cosine": at("schuss.optim.schedules"),
         "CosineWarmRestarts": at("schuss.optim.schedules"),
         "OneCycle": at("schuss.optim.schedules"),
+        "OneCycleMomentum": at("schuss.optim.schedules"),
         "ReduceLROnPlateau": at("schuss.optim.plateau"),
         "Warmup": at("schuss.optim.schedules"),
     },

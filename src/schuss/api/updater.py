@@ -22,7 +22,7 @@ class Updater:
 
     model      its parameters are changed in place; those that are frozen (requires_grad False) are left as they are
     optimizer  schuss.optim's, or any object with init and update
-    clip_norm  limit on the norm of all gradients together, those of frozen parameters left out
+    clip_norm  limit on the norm of all gradients together, those of frozen parameters left out: a number or a schedule
 
     steps      steps done
     state      the optimizer's arrays by name

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from schuss.constraints import Choice, Number, Whole
+from schuss.constraints import Choice, Number, Scheduled, Whole
 from schuss.train.options import ABOUT, Registered
 
 
@@ -68,5 +68,5 @@ def of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]
         return click.Choice(kind.names)
     if isinstance(kind, Registered):
         return OneOf(partial(iter, kind.table))
-    assert isinstance(kind, Number)
+    assert isinstance(kind, (Number, Scheduled))
     return PositiveNumber()

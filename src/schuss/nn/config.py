@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from schuss.constraints import Constraints, check
 from schuss.errors import UsageError
+from schuss.tables import SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ def plain(value: Any) -> Any:
     if callable(value):
         return {"type": getattr(value, "__name__", type(value).__name__)}
     return value
+
+
+def rebuilt(value: Any) -> Any:
+    """A schedule from its config; anything else as it is."""
+    name = value.get("type") if isinstance(value, Mapping) else None
+    if not isinstance(name, str) or name not in SCHEDULES:
+        return value
+    return build({k: rebuilt(v) for k, v in value.items()}, SCHEDULES, "schedule")
 
 
 def build(config: Mapping[str, Any], known: Mapping[str, Any], what: str) -> Any:

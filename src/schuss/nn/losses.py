@@ -38,7 +38,7 @@ from schuss.nn.loss import (
 )
 from schuss.nn.parameter import Array
 from schuss.ops.infer import normalize_axis
-from schuss.trace import Tensor
+from schuss.trace import Tensor, hyper
 
 Weights = tuple[float, ...] | None
 NUMBERS = Admits("numbers", "numbers")
@@ -267,13 +267,15 @@ class CrossEntropyLoss(ClassLoss):
             return nll if self.weight is None else nll * self._class_weight(pred, y)
         if self.weight is None:  # the smoothed target's sum is 1
             nll = total - ops.pick(pred, y)
-            return nll * (1.0 - smooth) + (total - ops.mean(pred, axis=-1)) * smooth
+            kept = hyper("1-label_smoothing", 1.0 - smooth, nll)
+            return nll * kept + (total - ops.mean(pred, axis=-1)) * hyper("label_smoothing", smooth, nll)
         return self._soft(pred, total, ops.one_hot(y, classes=pred.shape[-1], dtype=str(pred.dtype)))
 
     def _soft(self, pred: Any, total: Any, t: Any) -> Any:
         """For probabilities as targets."""
         if self.label_smoothing:
-            t = t * (1.0 - self.label_smoothing) + self.label_smoothing / pred.shape[-1]
+            kept, each = 1.0 - self.label_smoothing, self.label_smoothing / pred.shape[-1]
+            t = t * hyper("1-label_smoothing", kept, t) + hyper("label_smoothing/classes", each, t)
         if self.weight is not None:
             t = t * self._weights(pred)
         log_p = pred - ops.reshape(total, shape=(*pred.shape[:-1], 1))
@@ -355,7 +357,8 @@ class BCEWithLogitsLoss(ElementLoss):
         count = len(self.pos_weight)
         if count > 1 and (len(pred.shape) < 2 or pred.shape[-1] != count):
             raise shape_error(f"BCEWithLogitsLoss: {count} numbers in pos_weight for pred {type_of(pred)}")
-        weight = np.asarray(self.pos_weight if count > 1 else self.pos_weight[0], str(pred.dtype))
+        weight: Any = np.asarray(self.pos_weight if count > 1 else self.pos_weight[0], str(pred.dtype))
+        weight = weight if count > 1 else hyper("pos_weight", weight, pred)
         return (1.0 - target) * pred + ((weight - 1.0) * target + 1.0) * ops.softplus(ops.neg(pred))
 
 
@@ -410,7 +413,8 @@ class HuberLoss(ElementLoss):
     constraints: ClassVar[Constraints] = {**REDUCTION, "delta": POSITIVE}
 
     def elements(self, pred: Any, target: Any) -> Any:
-        return ops.huber(pred - target, delta=self.delta)
+        error = pred - target
+        return ops.huber(error, delta=hyper("delta", self.delta, error))
 
 
 @dataclass(frozen=True)
@@ -431,8 +435,9 @@ class SmoothL1Loss(ElementLoss):
     def elements(self, pred: Any, target: Any) -> Any:
         if self.beta == 0.0:
             return ops.abs(pred - target)
-        each = ops.huber(pred - target, delta=self.beta)
-        return each if self.beta == 1.0 else each * (1.0 / self.beta)
+        error = pred - target
+        each = ops.huber(error, delta=hyper("beta", self.beta, error))
+        return each if self.beta == 1.0 else each * hyper("1/beta", 1.0 / self.beta, each)
 
 
 __all__ = [

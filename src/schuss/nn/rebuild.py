@@ -8,7 +8,7 @@ from typing import Any
 from schuss import tables
 from schuss.errors import UsageError
 from schuss.nn import init as initializers
-from schuss.nn.config import build
+from schuss.nn.config import build, plain, rebuilt
 from schuss.nn.layers import Layer, Sequential
 from schuss.nn.loss import Loss
 from schuss.nn.walk import freeze_names
@@ -43,7 +43,7 @@ def to_config(model: Any) -> dict[str, Any] | None:
     seen: set[int] = set()
 
     def known(part: Any) -> bool:
-        if type(part) is not LAYERS.get(type(part).__name__) or id(part) in seen:
+        if type(part) is not LAYERS.get(type(part).__name__) or id(part) in seen or _has_function(part):
             return False
         seen.add(id(part))
         return all(known(layer) for layer in part.layers) if isinstance(part, Sequential) else True
@@ -58,13 +58,18 @@ def from_outside(model: Any) -> list[str]:
     return sorted({*own, *(name for part in parts for name in from_outside(part))})
 
 
+def _has_function(layer: Layer) -> bool:
+    """Whether a setting is a function of the user's, in place of a number: no file can bring it back."""
+    return any(callable(v) and rebuilt(plain(v)) != v for v in (getattr(layer, name, None) for name in layer.settings))
+
+
 def from_config(config: Mapping[str, Any], depth: int = 0) -> Any:
     """A new model, with fresh parameters. UsageError for an unknown layer or setting."""
     if not isinstance(config, Mapping) or depth > _DEPTH:
         raise UsageError("from_config: a layer's config must be a mapping, not nested too deep")
     if config.get("type") != "Sequential":
         whole = {**_BEFORE.get(str(config.get("type")), {}), **config}
-        settings = {k: _law(v) if k == "init" else v for k, v in whole.items() if k != "frozen"}
+        settings = {k: _law(v) if k == "init" else rebuilt(v) for k, v in whole.items() if k != "frozen"}
         layer = build(settings, LAYERS, "layer")
         freeze_names(layer, config.get("frozen", ()))
         return layer

@@ -16,7 +16,7 @@ from schuss.errors import UsageError
 from schuss.ir.types import Dim
 from schuss.ops.activation import sigmoid, tanh
 from schuss.ops.arithmetic import neg, rsqrt, sqrt
-from schuss.ops.comparison import clip_to, greater, where
+from schuss.ops.comparison import clip_to, greater, less, where
 from schuss.ops.conversion import stop_gradient
 from schuss.ops.exponential import cos, erf, exp, expm1, log, log1p
 from schuss.ops.index import check_index, one_hot
@@ -178,12 +178,15 @@ def selu(x: Any) -> Any:
 # -- losses of one element -------------------------------------------------------------------------
 
 
-def huber(error: Any, delta: float = 1.0) -> Any:
+def huber(error: Any, delta: Any = 1.0) -> Any:
     """error**2 / 2 where |error| <= delta, else delta * (|error| - delta/2). Source: Huber (1964).
 
-    Written with c = error limited to +-delta: c * (error - c/2).
+    Written with c = error limited to +-delta: c * (error - c/2). delta: a number, or a scalar tensor.
     """
-    limited = clip_to(error, low=-delta, high=delta)
+    if isinstance(delta, (int, float)):
+        limited = clip_to(error, low=-delta, high=delta)
+    else:  # the same numbers and slopes, those at +-delta too
+        limited = where(greater(error, delta), delta, where(less(error, neg(delta)), neg(delta), error))
     return limited * (error - 0.5 * limited)
 
 

@@ -23,6 +23,7 @@ from schuss.optim.schedules import (
     Exponential,
     MultiStep,
     OneCycle,
+    OneCycleMomentum,
     Schedule,
     Step,
     Warmup,
@@ -84,8 +85,8 @@ def rate_of(name: str) -> float:
 
 def _inner(value: Any) -> Any:
     """A setting: a schedule, groups, or as it is."""
-    if isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
-        return [from_config(v) for v in value]
+    if isinstance(value, list):
+        return [_inner(v) for v in value]
     return from_config(value) if isinstance(value, Mapping) else value
 
 
@@ -105,6 +106,7 @@ __all__ = [
     "MultiStep",
     "NAdam",
     "OneCycle",
+    "OneCycleMomentum",
     "Optimizer",
     "RMSprop",
     "ReduceLROnPlateau",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from numbers import Real
 from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, Self, TypeGuard
@@ -217,6 +218,19 @@ class Optimizer(Configured):
         scalars = self.scalars(t - state[f"{MISSED}/{apart}"] if apart else t, now, shared)
         new.update({stored: shared[name] for name, stored in named.items()})
         return scalars
+
+    def scheduled(self) -> Iterator[tuple[str, Callable[[Any], Any], Callable[[float], Self]]]:
+        """The settings beside lr that are schedules: the name, the schedule, and the optimizer with a number for it."""
+        for name, value in ((f.name, getattr(self, f.name)) for f in fields(self) if f.name not in ("lr", "groups")):
+            several = isinstance(value, (tuple, list))
+            for i, part in enumerate(value if several else (value,)):
+                if callable(part):
+                    yield f"{name}[{i}]" if several else name, part, partial(self._with, name, i if several else None)
+
+    def _with(self, name: str, at: int | None, number: float) -> Self:
+        held = getattr(self, name)
+        changed: dict[str, Any] = {name: number if at is None else (*held[:at], number, *held[at + 1 :])}
+        return replace(self, **changed)
 
     def now(self, key: str, step: Any) -> Now:
         """The settings as they are in a step: numbers as float64 scalars. key: the group's, which their names carry."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from schuss import ops
-from schuss.constraints import NOT_NEGATIVE, POSITIVE, Constraints, Each, Number, Scheduled, Whole
+from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Constraints, Each, Number, Scheduled, Whole
 from schuss.errors import UsageError
 from schuss.nn.config import Configured
 from schuss.optim.base import Rate, value_at
@@ -71,6 +71,16 @@ def _check_order(schedule: Cosine | CosineWarmRestarts) -> None:
     if schedule.min_lr > schedule.lr:
         name = type(schedule).__name__
         raise UsageError(f"{name}: min_lr must be between 0 and lr, got {schedule.min_lr!r} and lr {schedule.lr!r}")
+
+
+def _cycle(t: Any, steps: int, pct_start: float, start: Any, peak: Any, end: Any) -> Any:
+    """From start to peak over pct_start of the steps, then to end, where it stays, by half cosines."""
+    top = pct_start * steps - 1.0  # below 0 for few steps: no rise
+    span, turn = hyper("span", steps * (1.0 - pct_start) or 1.0, t), hyper("top", top, t)
+    fall = _cosine(peak, end, ops.clip((t - turn) / span, low=0.0, high=1.0))
+    if top <= 0.0:
+        return fall
+    return ops.where(ops.less_equal(t, turn), _cosine(start, peak, t / turn), fall)
 
 
 @dataclass(frozen=True)
@@ -234,14 +244,38 @@ class OneCycle(Schedule):
 
     def at(self, t: Any) -> Any:
         first = self.max_lr / self.div_factor
-        top = self.pct_start * self.steps - 1.0  # below 0 for few steps: no rise
-        span = hyper("span", self.steps * (1.0 - self.pct_start) or 1.0, t)
-        low, max_lr = hyper("low", first, t), hyper("max_lr", self.max_lr, t)
-        end, turn = hyper("end", first / self.final_div_factor, t), hyper("top", top, t)
-        fall = _cosine(max_lr, end, ops.clip((t - turn) / span, low=0.0, high=1.0))
-        if top <= 0.0:
-            return fall
-        return ops.where(ops.less_equal(t, turn), _cosine(low, max_lr, t / turn), fall)
+        low, end = hyper("low", first, t), hyper("end", first / self.final_div_factor, t)
+        return _cycle(t, self.steps, self.pct_start, low, hyper("max_lr", self.max_lr, t), end)
+
+
+@dataclass(frozen=True)
+class OneCycleMomentum(Schedule):
+    """From high down to low while OneCycle's rate rises, then back to high, where it stays, by half cosines.
+
+    For SGD's momentum or the first of Adam's betas, with OneCycle's steps and pct_start, as PyTorch's OneCycleLR cycles
+    them: Adam(OneCycle(1e-2, n), betas=(OneCycleMomentum(n), 0.999)). Source: Smith and Topin (2018).
+    """
+
+    steps: int
+    low: float = 0.85
+    high: float = 0.95
+    pct_start: float = 0.3
+
+    constraints: ClassVar[Constraints] = {
+        "steps": Whole(),
+        "low": FRACTION,
+        "high": FRACTION,
+        "pct_start": Number(0, 1),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.low > self.high:
+            raise UsageError(f"OneCycleMomentum: low must be at most high, got {self.low!r} and {self.high!r}")
+
+    def at(self, t: Any) -> Any:
+        low, high = hyper("low", self.low, t), hyper("high", self.high, t)
+        return _cycle(t, self.steps, self.pct_start, high, low, high)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from schuss.train.checkpoint import Checkpoint, check_place
 from schuss.train.interrupts import Interrupts
 from schuss.train.progress import Bar
 from schuss.train.run import Run
+from schuss.train.schedules import check_schedules
 from schuss.train.settings import settings
 from schuss.train.trainer import Trainer
 from schuss.train.watching import watched
@@ -30,7 +31,9 @@ def ready(trainer: Trainer) -> Trainer:
         kept = checkpoint_of(trainer, trainer.options.checkpoint)
         check_place(kept.path, "the checkpoint")
         kept.check_replaceable()
-    trainer.rates.check_sign(trainer.position.counter, trainer.options.epochs * trainer.steps, trainer.arrays)
+    steps = trainer.options.epochs * trainer.steps
+    check_schedules(trainer.task, trainer.options, steps)
+    trainer.rates.check_sign(trainer.position.counter, steps, trainer.arrays)
     _ = trainer.loop  # compiled, and its data looked at
     if trainer.signature is not None:
         nn.set_signature(trainer.task.model, trainer.signature)

@@ -19,6 +19,7 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import Trained, callable_model, frozen_names
 from schuss.ops.philox import key_from_seed
+from schuss.optim.base import Rate
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
 from schuss.signature.form import ALONE, rows_of, taken_apart
 from schuss.train.checks import Forward, accuracy, accuracy_for, are_several_labels, check_fit, one_hot_in_words
@@ -66,7 +67,7 @@ def fit(
     sample_weight: Any = None,
     class_weight: Any = None,
     weighting: str = "data",
-    clip_norm: float | None = None,
+    clip_norm: Rate | None = None,
     early_stop: EarlyStop | int | None = None,
     shuffle: bool = True,
     scale: float | None = None,
@@ -101,7 +102,7 @@ def fit(
                   (A loss's own `weight` divides by its sum in each batch, as in PyTorch.)
     weighting     "data": w is divided by its mean over the data, and a batch's loss is the mean of w * l. "batch": a
                   batch's loss is sum(w * l) / sum(w) of its examples, as in version 0.1.0
-    clip_norm     limit on the norm of all gradients together
+    clip_norm     limit on the norm of all gradients together, a number or a schedule
     early_stop    stop after so many epochs without a better validation loss (the training loss without
                   validation data), or as a schuss.EarlyStop says; the best weights are restored
     shuffle       a new order of the examples each epoch; False: as they come

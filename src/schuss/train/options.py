@@ -12,13 +12,14 @@ from numbers import Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from schuss.constraints import POSITIVE, Choice, Flag, Kind, Number, Whole, check
+from schuss.constraints import POSITIVE, Choice, Flag, Kind, Number, Scheduled, Whole, check
 from schuss.errors import UsageError
 from schuss.registry import Registry
 from schuss.tables import EXECUTORS
 
 if TYPE_CHECKING:
     from schuss.nn.walk import Trained
+    from schuss.optim.base import Rate
     from schuss.train.control import Control
     from schuss.train.early_stop import EarlyStop
     from schuss.train.step import Metric
@@ -153,7 +154,7 @@ class Options:
     sample_weight: Any = field(default=None, metadata=_has(_anything))
     class_weight: Any = field(default=None, metadata=_has(_anything))
     weighting: str = field(default="data", metadata=_has(Choice(("data", "batch")), before="batch"))
-    clip_norm: float | None = field(default=None, metadata=_has(Number(0, open="low", or_none=True)))
+    clip_norm: Rate | None = field(default=None, metadata=_has(Scheduled(Number(0, open="low", or_none=True))))
     early_stop: EarlyStop | int | None = field(default=None, metadata=_has(Patience(or_none=True)))
     shuffle: bool = field(default=True, metadata=_has(Flag()))
     scale: float | None = field(default=None, metadata=_has(Number(0, open="low", or_none=True)))

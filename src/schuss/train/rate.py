@@ -12,42 +12,19 @@ import numpy as np
 
 from schuss import optim
 from schuss.errors import UsageError, warn
-from schuss.exec.reference import run_graph
 from schuss.ir.executor import Array
-from schuss.ir.types import TensorType
 from schuss.optim.base import LR_FACTOR, LR_HELD, scalar_name
 from schuss.optim.schedules import Schedule
-from schuss.trace import trace
+from schuss.train.schedules import ONE_BY_ONE, at_step, looked_at
 
 
 def schedule_of(optimizer: Any) -> Callable[[int], float | None]:
     """The optimizer's own rate at a step; None for an optimizer of the user's own without `lr`."""
     given = getattr(optimizer, "lr", None)
-    if not callable(given):
-        fixed = None if given is None else float(given)
-        return lambda step: fixed
-    graph = trace(given, [TensorType("int64", ())])
-
-    def at(step: int) -> float:
-        return float(run_graph(graph, [np.asarray(step, np.int64)])[graph.outputs[0]])
-
-    return at
-
-
-LOOKED_AT = 10_000  # steps of a schedule, at most, before a run: they cost a millisecond, in one evaluation
-ONE_BY_ONE = 100  # of a function that takes one step at a time
-
-
-def _perhaps_below_0(given: Callable[[Any], Any], first: int, steps: int) -> Array:
-    """Steps from first to before `steps` at which a schedule is below 0, by a look at many of them at once; of one that
-    cannot be asked so, some evenly spread."""
-    at = np.unique(np.linspace(first, steps - 1, min(steps - first, LOOKED_AT)).astype(np.int64))
-    try:
-        graph = trace(given, [TensorType("int64", at.shape)])
-        rates = np.broadcast_to(run_graph(graph, [at])[graph.outputs[0]], at.shape)
-    except Exception:  # a function of the user's, made for one step
-        return at[np.unique(np.linspace(0, len(at) - 1, ONE_BY_ONE).astype(np.int64))]
-    return at[rates < 0.0][:ONE_BY_ONE]
+    if callable(given):
+        return at_step(given)
+    fixed = None if given is None else float(given)
+    return lambda step: fixed
 
 
 @dataclass(frozen=True)
@@ -149,7 +126,8 @@ class Rates:
         """Before a run from the step `first` to so many in total. UsageError if a rate is below 0 at one of them; of
         more than 10,000 it looks at so many."""
         for rate in (each for each in self._rates if callable(each.given) and first < steps):
-            for step in _perhaps_below_0(rate.given, first, steps).tolist():
+            at, rates = looked_at(rate.given, first, steps)
+            for step in at[rates < 0.0][:ONE_BY_ONE].tolist():
                 lr = rate.at(step, arrays) or 0.0
                 if lr < 0.0:
                     column = f"lr/{rate.group}" if rate.group else "lr"

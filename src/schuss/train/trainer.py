@@ -13,6 +13,7 @@ import numpy as np
 from schuss import nn
 from schuss.data import Orders
 from schuss.ir.executor import Array, Executor, Loop
+from schuss.nn.config import plain
 from schuss.optim.base import LR_FACTOR, counts_own_steps
 from schuss.signature import Signature
 from schuss.train.best import Best
@@ -217,7 +218,7 @@ class Trainer:
     def _note_record(self) -> None:
         signature = nn.signature_of(self.task.model)
         if signature is not None:
-            asked = {name: getattr(self.options, name) for name in ("batch_size", "seed", "clip_norm")}
+            asked = {name: plain(getattr(self.options, name)) for name in ("batch_size", "seed", "clip_norm")}
             nn.set_signature(
                 self.task.model, replace(signature, optimizer=self.task.optimizer, record=self.run.record() | asked)
             )
