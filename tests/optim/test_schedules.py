@@ -52,6 +52,10 @@ CASES: list[tuple[optim.Schedule, Callable[[int], float]]] = [
     (optim.OneCycle(1.0, 20), one_cycle),
     (optim.OneCycle(1.0, 3), lambda t: half_cosine(1.0, 0.04 / 1e4, min(1, (t + 0.1) / 2.1))),
     (optim.OneCycle(1.0, 6, pct_start=1.0), lambda t: half_cosine(0.04, 1.0, t / 5) if t <= 5 else 0.04 / 1e4),
+    (
+        optim.OneCycleMomentum(20),
+        lambda t: 0.95 - 0.1 * half_cosine(0, 1, t / 5 if t <= 5 else max(0, 1 - (t - 5) / 14)),
+    ),
     (optim.Warmup(0.5, 4), lambda t: 0.5 * min(1, (t + 1) / 5)),
     (
         optim.Warmup(optim.Step(0.5, 3), 4),

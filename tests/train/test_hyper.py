@@ -256,18 +256,18 @@ def test_stopped_runs_go_on_with_the_same_bits(tmp_path: Any) -> None:
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "weight decay": (
         lambda: fit(optim.Adam(weight_decay=lambda step: 0.5 - 0.1 * step)),
-        r"^Adam: weight_decay must not be negative, got -0\.6.*: the schedule's value at step 11 of 12$",
+        r"^Adam: weight_decay must be .*, got -0\.6.*: the schedule's value at step 11 of 12$",
     ),
-    "momentum": (lambda: fit(optim.SGD(momentum=lambda step: step * 0.1)), r"momentum must be in \[0, 1\), got 1\.1"),
-    "one beta": (lambda: fit(optim.Adam(betas=(0.9, lambda step: step * 0.1))), r"betas\[1\] must be in \[0, 1\)"),
+    "momentum": (lambda: fit(optim.SGD(momentum=lambda step: step * 0.1)), r"momentum must be .*\[0, 1\).*, got 1\.1"),
+    "one beta": (lambda: fit(optim.Adam(betas=(0.9, lambda step: step * 0.1))), r"betas\[1\] must be .*\[0, 1\)"),
     "a group": (
         lambda: fit(optim.SGD(groups=[optim.Group("0", momentum=lambda step: step * 0.1)])),
-        r"momentum must be in .* at step 11",
+        r"momentum must be .* at step 11",
     ),
-    "dropout": (lambda: fit(optim.SGD(), lambda step: step * 0.1), r"Dropout: p must be in \[0, 1\).* at step 11"),
+    "dropout": (lambda: fit(optim.SGD(), lambda step: step * 0.1), r"Dropout: p must be .*\[0, 1\).* at step 11"),
     "not a number": (
         lambda: fit(optim.SGD(momentum=lambda step: 0.0 / (step * 1.0))),
-        r"momentum must be in \[0, 1\), got nan: the schedule's value at step 0",
+        r"momentum must be .*, got nan: the schedule's value at step 0",
     ),
     "clip": (lambda: fit(optim.SGD(), clip_norm=lambda step: 1.0 - step * 0.1), r"clip_norm must be a positive number"),
     "class": (lambda: optim.SGD(momentum=optim.OneCycleMomentum), r"momentum must be a schedule, not a class"),
@@ -276,7 +276,7 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fit(optim.SGD(momentum=optim.ReduceLROnPlateau(0.5))),
         r"^SGD: momentum: ReduceLROnPlateau changes learning rates alone",
     ),
-    "low": (lambda: optim.OneCycleMomentum(9, 0.9, 0.5), r"low must be at least 0 and high at least low"),
+    "low": (lambda: optim.OneCycleMomentum(9, 0.9, 0.5), "low must be at most high, got 0.9 and 0.5"),
 }
 
 
