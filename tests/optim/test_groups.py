@@ -149,7 +149,7 @@ def test_a_gradient_of_none_and_a_frozen_parameter_are_skipped() -> None:
         (lambda: optim.Adam(groups=[{"lr": 1}]), "groups must be a list of optim.Group"),
         (lambda: optim.Adam(groups=[optim.Group("head", speed=1)]), "there is no setting speed; it has lr, betas, eps"),
         (lambda: optim.Adam(groups=[optim.Group("head", lr=-1)]), "lr must be a positive number"),
-        (lambda: optim.Adam(groups=[optim.Group("head", lr=0.0)]), r"got 0.0; .*: part.requires_grad_\(False"),
+        (lambda: optim.Adam(groups=[optim.Group("head", lr=0.0)]), r"part.requires_grad_\(False"),
         (lambda: optim.Adam(groups=[optim.Group("a"), optim.Group("a")]), "two groups have one name"),
         (lambda: optim.Group([]), "it needs parameters"),
         (lambda: optim.Group(nn.Tanh()), "got Tanh without any"),

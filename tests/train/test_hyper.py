@@ -37,17 +37,17 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Likewise, and nothing is compiled."""
-    return watched(monkeypatch, lambda *given: lambda *arguments: 0)
+    return watched(monkeypatch, lambda draft: lambda *arguments: 0)
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, then: Callable[..., Any]) -> set[str]:
     seen: set[str] = set()
 
-    def linked(plan: Any, counter: str | None, watch: Any, threads: int, profile: bool = False) -> Any:
-        text = link._text(link.Program(plan, link.host_target(), counter, watch, threads, profile))
+    def linked(draft: Any) -> Any:
+        text = link._text(draft)
         assert text is not None
         seen.add(text)
-        return then(plan, counter, watch, threads, profile)
+        return then(draft)
 
     monkeypatch.setattr(link, "link", linked)
     return seen
