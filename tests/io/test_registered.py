@@ -122,9 +122,13 @@ def test_a_part_that_scales_inside_a_model_without_a_signature(known: None, tmp_
     model = nn.Sequential(nn.Identity(), nn.Sequential(inner, Swish()))
     schuss.save(model, tmp_path / "m.safetensors")
     wanted = model(bytes_of)
-    assert np.array_equal(schuss.load(tmp_path / "m.safetensors")(bytes_of), wanted)
+    known_then = schuss.load(tmp_path / "m.safetensors")
+    assert np.array_equal(known_then(bytes_of), wanted)
     nn.LAYERS.remove("Swish")
     assert np.array_equal(schuss.load(tmp_path / "m.safetensors")(bytes_of), wanted)
+    schuss.save(model, tmp_path / "n.safetensors")
+    assert known_then.signature == schuss.load(tmp_path / "n.safetensors").signature
+    assert known_then.signature.inputs[0].within
 
 
 def MSELoss(pred: Any, target: Any) -> Any:

@@ -133,7 +133,7 @@ def _layers(model: Any) -> dict[str, Any] | None:
     """What the model can be rebuilt from. Not where classes of the user's stand around parts that scale integers: a
     reader without them has the graph, in which these are."""
     layers = nn.to_config(model)
-    acting = own_signature(model) is None and any(i.scale is not None for i in graph_signature(model)[0].inputs)
+    acting = own_signature(model) is None and any(i.within for i in graph_signature(model)[0].inputs)
     return None if layers is not None and acting and from_outside(model) else layers
 
 
