@@ -6,10 +6,10 @@ import math
 from typing import Any, ClassVar
 
 from schuss import ops
+from schuss.configured import plain
 from schuss.constraints import Choice, Constraints, Whole
 from schuss.errors import UsageError
 from schuss.nn import init as initializers
-from schuss.nn.config import plain
 from schuss.nn.layers import SIZE, Layer, kept, shape_error, to_float
 from schuss.nn.parameter import Initializer, Parameter
 from schuss.ops.convolve import Sizes, each, padding_widths

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from schuss.configured import Configured
 from schuss.constraints import FINITE, NOT_NEGATIVE, Constraints, check
 from schuss.errors import UsageError
-from schuss.nn.config import Configured
 from schuss.nn.parameter import Array, Initializer
 
 LN2 = 0.6931471805599453

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from schuss import ops
+from schuss.configured import Configured
 from schuss.errors import DTypeError, UsageError
 from schuss.ir.types import FLOATS, N, Shape, TensorType
 from schuss.nn.admits import (
@@ -17,7 +18,7 @@ from schuss.nn.admits import (
     check_range,
     single,
 )
-from schuss.nn.config import Configured, Formula
+from schuss.nn.config import Formula
 from schuss.nn.layers import shape_error
 from schuss.nn.parameter import Array
 from schuss.ops.index import one_hot_or_zeros

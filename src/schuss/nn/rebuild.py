@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from schuss import tables
+from schuss.configured import build, plain, rebuilt
 from schuss.errors import UsageError
 from schuss.nn import init as initializers
-from schuss.nn.config import build, plain, rebuilt
 from schuss.nn.layers import Layer, Sequential
 from schuss.nn.loss import Loss
 from schuss.nn.walk import freeze_names

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from schuss import tables
+from schuss.configured import arguments_of, build
 from schuss.errors import UsageError
-from schuss.nn.config import arguments_of, build
 from schuss.optim.adagrad import Adagrad
 from schuss.optim.adam import Adam, AdamW, NAdam
 from schuss.optim.base import Optimizer

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schuss import ops
+from schuss.configured import Configured
 from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Scheduled
 from schuss.errors import UsageError
-from schuss.nn.config import Configured
 from schuss.nn.module import Module
 from schuss.nn.parameter import Parameter
 from schuss.optim.groups import Group, as_group, resolve, split

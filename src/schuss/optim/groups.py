@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, KeysView, Mapping, ValuesView
 from fnmatch import fnmatchcase
 from typing import Any
 
+from schuss.configured import plain
 from schuss.errors import UsageError
-from schuss.nn.config import plain
 from schuss.nn.parameter import Parameter
 from schuss.nn.walk import named_parameters, parameter_names
 

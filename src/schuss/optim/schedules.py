@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from schuss import ops
+from schuss.configured import Configured
 from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Constraints, Each, Number, Scheduled, Whole
 from schuss.errors import UsageError
-from schuss.nn.config import Configured
 from schuss.optim.base import Rate, value_at
 from schuss.trace import hyper
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
+from schuss.configured import plain
 from schuss.data import Orders
 from schuss.ir.executor import Array, Executor, Loop
-from schuss.nn.config import plain
 from schuss.optim.base import LR_FACTOR, counts_own_steps
 from schuss.signature import Signature
 from schuss.train.best import Best
