@@ -80,6 +80,13 @@ LAYERS: Final[Classes[Any]] = Classes(
 )
 """Activations have presets: what --activation and the playground offer."""
 
+TRANSFORMS: Final[Classes[Any]] = Classes(
+    "transform",
+    {"Scale": at("schuss.signature.transforms"), "Standardize": at("schuss.signature.transforms")},
+    "signature.Transform",
+)
+"""What becomes of an input's raw data: see schuss.signature.transforms."""
+
 LOSSES: Final[Classes[Any]] = Classes(
     "loss",
     {

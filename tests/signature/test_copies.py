@@ -14,7 +14,7 @@ import pytest
 import schuss
 from schuss import nn, optim
 from schuss.nn.holding import own_signature
-from schuss.signature import Input, Signature
+from schuss.signature import Input, Scale, Signature
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (60, 6)).astype(np.uint8)
@@ -157,7 +157,7 @@ def test_copies_scale_bytes(fitted, kind, way):
     same(other(X), expected)
     same(other(X.astype(np.int64)), expected)
     signature = nn.signature_of(other)
-    assert signature.inputs == (Input("x", signature.inputs[0].type, 1 / 255),)
+    assert signature.inputs == (Input("x", signature.inputs[0].type, Scale(1 / 255)),)
     assert signature.record["epochs"] == 1
     assert nn.named_parameters(other).keys() == nn.named_parameters(model).keys()
 
@@ -260,7 +260,7 @@ def test_a_changed_signature_reaches_calls_that_are_compiled(fitted):
     f = schuss.jit(outer)
     same(outer(X), outer(FLOATS))
     same(f(X), outer(FLOATS))
-    nn.set_signature(outer[0], Signature((Input("x", outer.signature.inputs[0].type, 0.5),)))
+    nn.set_signature(outer[0], Signature((Input("x", outer.signature.inputs[0].type, Scale(0.5)),)))
     same(outer(X), outer(X * np.float32(0.5)))
     same(f(X), outer(X * np.float32(0.5)))
     nn.set_signature(outer[0], None)

@@ -13,6 +13,7 @@ from schuss.data import Dataset, labels_of, load_dataset, load_mnist, names_in
 from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind
+from schuss.signature import Scale
 from schuss.signature.indices import INDEX_OPERAND, used_as_indices
 from schuss.trace import trace
 
@@ -196,12 +197,12 @@ def test_a_target_that_is_the_input_is_treated_as_the_input():
     ):
         model = Auto()
         losses[name] = fit(model, x, y, epochs=2, validation=(x[:9], y[:9])).history["val_loss"]
-        assert model.signature.target_scale == (None if name == "floats" else 1 / 255)
+        assert model.signature.target_transform == (None if name == "floats" else Scale(1 / 255))
     np.testing.assert_allclose(losses["same"], losses["floats"], rtol=1e-5)
     assert losses["same"] == losses["memory"]
     model = Auto()
     assert fit(model, images, images.copy()).last("loss") > 1000  # another array of bytes stays what it is
-    assert model.signature.target_scale is None
+    assert model.signature.target_transform is None
 
 
 def test_pictures_of_an_autoencoder_have_its_loss():
@@ -215,7 +216,7 @@ def test_pictures_of_an_autoencoder_have_its_loss():
     found = schuss.viz.graph(model, PIXELS, PIXELS).to_json()["loss"]
     assert found == pytest.approx(measured, rel=1e-4)
     figures = schuss.viz.as_run(model, PIXELS, PIXELS)
-    assert figures.task.target_scale == 1 / 255
+    assert figures.task.target_transform == Scale(1 / 255)
 
 
 def test_rows_that_are_their_own_target():

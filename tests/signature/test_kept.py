@@ -144,7 +144,7 @@ def test_a_wrapper_from_a_file_is_not_scaled_twice_when_it_is_trained_on(tmp_pat
     wrapper = Ensemble(inner)
     schuss.save(wrapper, tmp_path / "m")
     loaded = schuss.load(tmp_path / "m")
-    assert "the model scales integers itself" in repr(loaded.signature)
+    assert "the model prepares them itself" in repr(loaded.signature)
     assert fit(loaded, rate=1e-9).last("loss") == pytest.approx(error(wrapper), rel=1e-4)
     assert error(loaded) == pytest.approx(error(wrapper), rel=1e-4)
     schuss.save(loaded, tmp_path / "m")

@@ -90,7 +90,12 @@ def from_a_file(model, tmp_path):
 ARRAYS = {f"numpy.{c}.{n}" for c in ("_core", "core") for n in ("multiarray._reconstruct", "numeric._frombuffer")}
 ARRAYS |= {"numpy.ndarray", "numpy.dtype"}
 OF_PICKLE = {"_codecs.encode", "copyreg._reconstructor", "copy_reg._reconstructor", "__builtin__.object"}
-SIGNATURE = {"schuss.signature.signature._restored", "schuss.signature.inputs.Input", "schuss.signature.outputs.Output"}
+SIGNATURE = {
+    "schuss.signature.transforms.Scale",
+    "schuss.signature.signature._restored",
+    "schuss.signature.inputs.Input",
+    "schuss.signature.outputs.Output",
+}
 TYPES = {"schuss.ir.types.TensorType", "schuss.ir.types.Sym"}
 PARAMETER = {"schuss.nn.parameter.Parameter", "schuss.nn.init.LinearDefault", "schuss.nn.init.Uniform"}
 LINEAR = ARRAYS | SIGNATURE | TYPES | PARAMETER | {"schuss.nn.layers.Linear"}

@@ -11,7 +11,7 @@ from schuss.analysis.forward import Forward, weights_in
 from schuss.ir.executor import Array
 from schuss.ir.executors import compiled
 from schuss.ir.graph import LEAVES, Graph, Node
-from schuss.signature.inputs import PREPARING
+from schuss.signature.transforms import PREPARING, SCALING
 
 
 class Activation(NamedTuple):
@@ -49,4 +49,4 @@ def activations_data(model: Any, x: Any) -> list[Activation]:
 
 def _layer(scope: str) -> bool:
     """Whether the scope is a layer's: not that of preparing an input."""
-    return scope.rpartition("/")[2] not in ("", PREPARING)
+    return scope.rpartition("/")[2] not in ("", SCALING, PREPARING)

@@ -50,7 +50,7 @@ class Forward:
         DataError for rows that do not fit, and for NaN or infinity.
         """
         known = Signature(self._inputs)
-        (x,) = known.in_order((x,))
+        (x,) = known.read((x,))
         rows = fitted(known, x if isinstance(x, Mapping) else as_array(x, "x"))  # it refuses a dict
         if not self._inputs and rows.ndim < 2:
             rows = rows[np.newaxis]
@@ -78,7 +78,7 @@ class Forward:
 def as_trained(model: object, x: Any) -> Array:
     """Rows as an array; of a data frame with the columns in the order of the training."""
     signature = signature_of(model) or Signature()
-    return as_array(signature.in_order((x,))[0], "x")
+    return as_array(signature.read((x,))[0], "x")
 
 
 def weights_in(graph: Graph, weights: Mapping[str, Array]) -> list[Array]:

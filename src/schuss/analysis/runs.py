@@ -45,7 +45,7 @@ def as_run(model: Any, x: Any, y: Any, *, loss: Any = None) -> Run:
 
 def _check_targets(task: Task, y: Array) -> None:
     """The error of schuss's own loss for targets it does not admit, as labels beyond the model's outputs."""
-    if isinstance(task.loss, nn.Loss) and task.form == ALONE and task.target_scale is None:
+    if isinstance(task.loss, nn.Loss) and task.form == ALONE and task.target_transform is None:
         graph, form = forward(task.model, prepared_types(task.model, task.inputs), acting=task.acting)
         if form == ALONE:
             task.loss.check(graph.outputs[0].type, y, "y")

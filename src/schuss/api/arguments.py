@@ -89,7 +89,7 @@ def as_given_to_fit(model: Any, args: Sequence[Any]) -> Sequence[Any]:
     """A call's arguments with lists of arrays as fit takes them: as rows of one array, or, for a model that was fitted
     to several inputs, as these; and data frames with their columns in the order they had in fit. Other lists stay: a
     model may take one."""
-    args = with_columns_in_order(model, args)
+    args = as_read(model, args)
     if not any(isinstance(arg, list) for arg in args):
         return args
     signature = nn.signature_of(model)
@@ -101,18 +101,20 @@ def as_given_to_fit(model: Any, args: Sequence[Any]) -> Sequence[Any]:
     return [_rows(arg, known[i].type.rank if i < len(known) else 2) for i, arg in enumerate(args)]
 
 
-def with_columns_in_order(model: Any, args: Sequence[Any]) -> Sequence[Any]:
-    """A call's arguments, the columns of data frames in the order they had in fit. DataError for other columns."""
+def as_read(model: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """A call's arguments as its signature's numbers: data frames with their columns in the order they had in fit.
+    DataError for other columns."""
     if all(type(arg) is np.ndarray for arg in args):
         return args
     signature = nn.signature_of(model)
-    return args if signature is None else signature.in_order(args)
+    return args if signature is None else signature.read(args)
 
 
 def check_column_order(model: Any, args: Sequence[Any]) -> None:
     """DataError for data frames whose columns are in another order than in fit: a gradient has its argument's order, so
     that they are not put in order here."""
-    for given, wanted in zip(args, with_columns_in_order(model, args), strict=True):
+    signature = nn.signature_of(model)
+    for given, wanted in zip(args, args if signature is None else signature.in_order(args), strict=True):
         parts = [(given[k], wanted[k]) for k in given] if isinstance(given, Mapping) else [(given, wanted)]
         for held, fitted in parts:
             names = column_names(fitted)

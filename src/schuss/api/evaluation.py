@@ -77,7 +77,7 @@ def evaluate(
     if labels or not _are_numbers(task, signature):
         return measured
     xs = tuple(found[f"x{i}"] for i in range(len(task.inputs)))
-    y = Input("y", task.target, task.target_scale).prepared(found["y"], model_dtype(model))
+    y = Input("y", task.target, task.target_transform).prepared(found["y"], model_dtype(model))
     errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, y)
     return {"loss": measured.pop("loss"), **errors, **measured}
 
@@ -141,7 +141,7 @@ def task_on(
     if signature.targets or any(i.keyed for i in signature.inputs):
         task, found = _several_on(model, signature, x, y, loss)
         return replace(task, acting=acting), found
-    xs = signature.in_order(x if isinstance(x, tuple) else (x,))
+    xs = signature.read(x if isinstance(x, tuple) else (x,))
     y = in_order(y, None if signature.output is None else signature.output.columns, "y")
     inputs = [numbers(a, "x") for a in xs]
     for known_input, a in zip(signature.inputs, inputs, strict=False):
@@ -154,8 +154,8 @@ def task_on(
     target = types.pop("y")
     parts = signature.inputs if len(signature.inputs) == len(types) else as_inputs(list(types.values()))
     given = tuple(replace(i, type=t) for i, t in zip(parts, types.values(), strict=True))
-    scale = signature.target_scale
-    return Task(model, loss_of(model, loss), None, given, target, target_scale=scale, acting=acting), found
+    transform = signature.target_transform
+    return Task(model, loss_of(model, loss), None, given, target, target_transform=transform, acting=acting), found
 
 
 def _check_rows(signature: Signature, y: Any) -> None:
@@ -180,13 +180,14 @@ def _several_on(model: Any, signature: Signature, x: Any, y: Any, loss: Any) -> 
     parts |= {f"y{i}" if i else "y": part for i, part in enumerate(targets)}
     known, names = {n: p.type for n, p in parts.items()}, {n: p.columns for n, p in parts.items()}
     forms = (form_of(signature.inputs), form_of(targets))
-    given = columns_of(x, y, model_dtype(model), like=known, forms=forms, order=names)
+    transforms = tuple(i.transform for i in signature.inputs)
+    given = columns_of(x, y, model_dtype(model), like=known, forms=forms, order=names, transforms=transforms)
     if given.found.keys() != known.keys():
         counts = f"{len(signature.inputs)} inputs and {len(targets)} targets"
         raise DataError(f"the model was trained on {counts}; give as many")
     first, *others = targets
-    scale = signature.target_scale
-    task = Task(model, loss_of(model, loss), None, signature.inputs, first.type, target_scale=scale)
+    transform = signature.target_transform
+    task = Task(model, loss_of(model, loss), None, signature.inputs, first.type, target_transform=transform)
     form = forms[1] if signature.targets else ALONE
     return replace(task, others=tuple(t.type for t in others), form=form), given.found
 

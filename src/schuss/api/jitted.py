@@ -8,7 +8,7 @@ from types import MethodType
 from typing import Any
 
 from schuss import nn
-from schuss.api.arguments import argument_names, array_type, to_arrays, with_columns_in_order
+from schuss.api.arguments import argument_names, array_type, as_read, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import static, take_apart
 from schuss.api.pytree import Named
@@ -76,7 +76,7 @@ class Jitted:
         fixed = {i % len(args) for i in self._static if -len(args) <= i < len(args)}
         front: tuple[Any, ...] = ()
         if self._of_model:  # its parameters are inputs like any argument's
-            args = tuple(with_columns_in_order(f, args))
+            args = tuple(as_read(f, args))
             f, front = apply_model, (f,)
         names = self._argument_names(f, len(front) + len(args))
         now = nn.chosen_mode()

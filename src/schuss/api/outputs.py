@@ -71,7 +71,7 @@ def outputs_of(model: Any, x: Any, owner: str = "predict") -> Outputs:
     """
     signature, model = signature_of(model), callable_model(model, owner)
     given: tuple[Any, ...] = x if isinstance(x, tuple) else (x,)
-    given = given if signature is None else signature.in_order(given)
+    given = given if signature is None else signature.read(given)
     keys = tuple(given[0]) if len(given) == 1 and isinstance(given[0], Mapping) else ()
     if keys:
         _check_keys(keys, () if signature is None else signature.inputs)

@@ -127,8 +127,8 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     except UsageError:
         say("the file does not tell the optimizer: gradient descent stands in for it", err=True)
         optimizer = optim.SGD(lr=1.0)
-    frozen, scale = frozenset(frozen_names(model)), signature.target_scale
-    task = Task(model, loss, optimizer, signature.inputs, signature.target, frozen=frozen, target_scale=scale)
+    frozen, transform = frozenset(frozen_names(model)), signature.target_transform
+    task = Task(model, loss, optimizer, signature.inputs, signature.target, frozen=frozen, target_transform=transform)
     made = training(task)
     return made.step, made.gradients
 

@@ -12,7 +12,7 @@ from schuss.cli.models import opened
 from schuss.cli.say import say
 from schuss.frames import listed
 from schuss.signature import Signature
-from schuss.signature.signature import scale_in_words
+from schuss.signature.transforms import scale_in_words
 
 SHOWN = 10  # epochs at each end of a long history
 
@@ -38,6 +38,7 @@ def command(model: Path, as_json: bool) -> None:
         "target": None if signature.target is None else str(signature.target),
         "classes": signature.classes,
         "scale": next((i.scale for i in signature.inputs if i.scale is not None), None),
+        "transforms": [i.transform.in_words() for i in signature.inputs if i.transform is not None and i.scale is None],
         "signature": signature.to_json(),
         "columns": next((i.columns for i in signature.inputs if i.columns is not None), None),
         "parameters": sum(p.data.size for p in nn.named_parameters(network).values()),
@@ -88,7 +89,8 @@ def layer_of(scope: str) -> tuple[str, str]:
 def _show(result: dict[str, Any]) -> None:
     say(f"{result['file']}  {result['bytes']:,} bytes, written by schuss {result['version']}")
     scale = "" if result["scale"] is None else f", times {scale_in_words(result['scale'])}"
-    say(f"\ninput    {', '.join(result['inputs'])}{scale}")
+    others = "".join(f", {text}" for text in result["transforms"])
+    say(f"\ninput    {', '.join(result['inputs'])}{scale}{others}")
     if result["columns"]:
         say(f"columns  {listed(result['columns'])}")
     if result["target"]:

@@ -40,7 +40,7 @@ def explain_loss(
     y = source_for(signature, (x, y), owner="graph").y
     inputs = input_names(model, x, set(parameters))
     if signature is not None:
-        x = signature.in_order((x,))[0] if not isinstance(x, tuple) else signature.in_order(x)
+        x = signature.read((x,))[0] if not isinstance(x, tuple) else signature.read(x)
     xs = list(x.values()) if isinstance(x, Mapping) else x if isinstance(x, tuple) else (x,)
     form, ys = _targets(x, y)
     targets = [_free(name, {*parameters, *inputs}) for name in form.labels("y", len(ys))]

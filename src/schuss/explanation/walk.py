@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from schuss.api.arguments import argument_names, array_type, function_name, to_arrays, with_columns_in_order
+from schuss.api.arguments import argument_names, array_type, as_read, function_name, to_arrays
 from schuss.api.gradients import floating_scalar
 from schuss.api.pytree import Named, is_number, parameters_of
 from schuss.api.run import Call, apply_model
@@ -44,7 +44,7 @@ def explain(f: Callable[..., Any], *args: Any, largest: int = 32, **kwargs: Any)
     names = argument_names(getattr(f, "forward", f), len(args))
     title = f"{function_name(f)}({', '.join([*names, *kwargs])})"
     if parameters_of(f):
-        args = tuple(with_columns_in_order(f, args))
+        args = tuple(as_read(f, args))
         names, f, args = ["model", *names], apply_model, (f, *args)
     # A Python int stays a number: it is not differentiated and may steer the function.
     floats = [i for i, arg in enumerate(args) if not (is_number(arg) and not isinstance(arg, float))]

@@ -16,7 +16,7 @@ from schuss.ir.types import N, Sym, static_size
 from schuss.nn.forward import RANDOM, Types, forward_graph
 from schuss.nn.module import Mode, Module, current_mode
 from schuss.ops.registry import lookup
-from schuss.signature.inputs import PREPARING
+from schuss.signature.transforms import SCALING
 from schuss.trace import Tensor, as_tensor, scope, settled
 
 HALF = 1 << 31  # streams from here on are the second half of random_normal's
@@ -122,7 +122,7 @@ def _own(graph: Graph) -> list[Node]:
 
 def _prepares(node: Node) -> bool:
     """Whether the node belongs to what scales the integers of an input."""
-    return node.scope.rpartition("/")[2] == PREPARING
+    return node.scope.rpartition("/")[2] == SCALING
 
 
 def _is_bare(node: Node, value: Any) -> bool:

@@ -358,7 +358,11 @@ def _signature(path: Any, description: Mapping[str, Any], graph: Graph) -> Signa
     except ModelFileError as error:
         raise ModelFileError(f"{path}: the model's description has no sound {error}") from None
     wanted = [n.type for n in graph.inputs if not n.attrs["name"].startswith("param/")]
-    found = [i.prepared_type(w.dtype if w.is_float else "float32") for i, w in zip(known.inputs, wanted, strict=False)]
+    pairs = zip(known.inputs, wanted, strict=False)
+    try:
+        found = [i.prepared_type(w.dtype if w.is_float else "float32") for i, w in pairs]
+    except SchussError as error:
+        raise ModelFileError(f"{path}: the model's description has no sound inputs: {error}") from None
     if found != wanted or len(known.inputs) != len(wanted):
         raise ModelFileError(f"{path}: the model's description has no sound inputs: they are not its graph's")
     kept, left_out = sound(description.get("record") or {})

@@ -82,7 +82,7 @@ def graph_signature(model: Any) -> tuple[Signature, bool]:
     signature = signature_of(model) or Signature()
     if own_signature(model) is not None:
         return signature, False
-    inputs = tuple(replace(i, scale=None, within=i.within or i.scale is not None) for i in signature.inputs)
+    inputs = tuple(replace(i, transform=None, within=i.within or i.transform is not None) for i in signature.inputs)
     return replace(signature, inputs=inputs), True
 
 

@@ -3,5 +3,6 @@
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
 from schuss.signature.signature import Signature
+from schuss.signature.transforms import Scale, Standardize, Transform
 
-__all__ = ["CLASSIFICATION", "REGRESSION", "Input", "Output", "Signature"]
+__all__ = ["CLASSIFICATION", "REGRESSION", "Input", "Output", "Scale", "Signature", "Standardize", "Transform"]

@@ -8,30 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from schuss import ops
 from schuss.errors import warn
 from schuss.frames import in_order
 from schuss.ir.types import DTYPES, N, Shape, TensorType
+from schuss.signature.transforms import PREPARING, SCALING, Scale, Transform, as_transform, numbers, to_json
 from schuss.trace import Tensor, scope
-
-PREPARING = "input"
-"""The scope of the operations that prepare an input, below that of whatever keeps the signature."""
 
 
 @dataclass(frozen=True)
 class Input:
     """name   what messages and pictures call it
     type   of the raw data, one batch: TensorType("uint8", (N, 28, 28))
-    scale  what integers are multiplied by, and floats are not; None: they are taken as the numbers they are
+    transform  what becomes of the data before the model computes with them; None: they are taken as they are
     keyed  whether the model gets it in a dict, under its name
-    within whether the model itself multiplies integers, as one from a file that was saved around a fitted model
+    within whether the model itself prepares them, as one from a file that was saved around a fitted model
     columns the names of the data frame's columns that it was trained on; None: an array, or columns without names
     unit   whether it was trained on rows of floats from 0 to 1, as scaled bytes are
     """
 
     name: str
     type: TensorType
-    scale: float | None = None
+    transform: Transform | None = None
     keyed: bool = False
     within: bool = False
     columns: tuple[str, ...] | None = None
@@ -52,27 +49,29 @@ class Input:
     @property
     def key(self) -> Hashable:
         """What a compiled call depends on; None for an input that is taken as it is."""
-        return self.scale
+        return None if self.transform is None else self.transform.key
+
+    @property
+    def scale(self) -> float | None:
+        """What integers are multiplied by, where that is the transform."""
+        return self.transform.factor if isinstance(self.transform, Scale) else None
 
     def in_order(self, x: Any) -> Any:
         """A data frame with its columns in the order of the training; anything else as it is. DataError for others."""
         return x if isinstance(x, (np.ndarray, Tensor)) else in_order(x, self.columns, self.name)
 
+    def read(self, x: Any) -> Any:
+        """Raw data as numbers, where something is to be done for it; tensors and arrays of numbers as they are."""
+        return numbers(self.in_order(x), self.transform)
+
     def prepared(self, x: Any, dtype: str) -> Any:
         """Raw data, a tensor or an array, as the model of this dtype takes them: graph operations on tensors."""
-        x = self.in_order(x)
-        if self.scale is None:
+        x = self.read(x)
+        if self.transform is None:
             self.look_at(x)
             return x
-        if not isinstance(x, Tensor):
-            array = np.asarray(x)
-            if array.dtype.kind not in "iub":
-                return x
-            return ops.cast(array, dtype=dtype) * np.dtype(dtype).type(self.scale)
-        if x.is_float:
-            return x
-        with scope(PREPARING):
-            return ops.cast(x, dtype=dtype) * self.scale
+        with scope(SCALING if isinstance(self.transform, Scale) else PREPARING):
+            return self.transform.prepared(x, dtype)
 
     def look_at(self, x: Any) -> None:
         """Warn of bytes for a model that was trained on floats, which the user has scaled, most likely: of images, and
@@ -94,11 +93,11 @@ class Input:
 
     def prepared_type(self, dtype: str) -> TensorType:
         """The type of `prepared` for data of the input's own type."""
-        return self.type if self.scale is None or self.is_float else TensorType(dtype, self.shape)
+        return self.type if self.transform is None else self.transform.prepared_type(self.type, dtype)
 
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it."""
-        written = {"name": self.name, "type": type_to_json(self.type), "scale": self.scale}
+        written = {"name": self.name, "type": type_to_json(self.type), "scale": to_json(self.transform)}
         written |= {name: True for name in ("keyed", "within", "unit") if getattr(self, name)}
         return written if self.columns is None else {**written, "columns": list(self.columns)}
 
@@ -124,7 +123,7 @@ def by_scale(types: Sequence[TensorType], scale: float | None) -> tuple[Input, .
     narrow = [t.dtype == "uint8" for t in types]
     chosen = narrow if any(narrow) else [not t.is_float for t in types]
     inputs = as_inputs(types)
-    return tuple(replace(i, scale=scale) if c else i for i, c in zip(inputs, chosen, strict=True))
+    return tuple(replace(i, transform=as_transform(scale)) if c else i for i, c in zip(inputs, chosen, strict=True))
 
 
 def type_to_json(type: TensorType) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from schuss.ir.types import TensorType
 from schuss.signature.inputs import Input, type_to_json
+from schuss.signature.transforms import Transform, to_json
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 KINDS = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
@@ -18,7 +19,7 @@ class Output:
     task     "classification", "regression", or None where it is not known
     classes  the names of the classes in the order of their labels; None where they have none
     named    whether the targets were these names, and not the labels: then predictions are names, too
-    scale    what integer targets are multiplied by: those that are the input itself (an autoencoder's)
+    transform what becomes of targets that are the input itself (an autoencoder's)
     columns  the names of the columns, where the targets were a data frame of several
     kind     numpy's dtype of the labels as they were given, which predictions have, too; None: int64
     """
@@ -26,7 +27,7 @@ class Output:
     type: TensorType
     task: str | None = None
     classes: tuple[str, ...] | None = None
-    scale: float | None = None
+    transform: Transform | None = None
     named: bool = False
     columns: tuple[str, ...] | None = None
     kind: str | None = None
@@ -38,11 +39,16 @@ class Output:
 
     def prepared(self, y: Any, dtype: str) -> Any:
         """Targets as the model's loss takes them."""
-        return Input("y", self.type, self.scale).prepared(y, dtype)
+        return Input("y", self.type, self.transform).prepared(y, dtype)
 
     def to_json(self) -> dict[str, Any]:
         """As a model file holds it."""
         classes = None if self.classes is None else list(self.classes)
-        written = {"type": type_to_json(self.type), "task": self.task, "classes": classes, "scale": self.scale}
+        written = {
+            "type": type_to_json(self.type),
+            "task": self.task,
+            "classes": classes,
+            "scale": to_json(self.transform),
+        }
         written |= {"named": self.named, **({} if self.kind is None else {"kind": self.kind})}
         return written if self.columns is None else {**written, "columns": list(self.columns)}

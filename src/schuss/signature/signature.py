@@ -15,6 +15,7 @@ from schuss.portable import global_name
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
 from schuss.signature.track import Track
+from schuss.signature.transforms import Scale, Transform, scale_in_words
 from schuss.tables import LOSSES, OPTIMIZERS
 
 SHOWN = 10  # names of classes that are printed
@@ -51,9 +52,9 @@ class Signature:
         return None if self.output is None else self.output.type
 
     @property
-    def target_scale(self) -> float | None:
-        """What integer targets are multiplied by, where they are the input itself."""
-        return None if self.output is None else self.output.scale
+    def target_transform(self) -> Transform | None:
+        """What becomes of targets that are the input itself."""
+        return None if self.output is None else self.output.transform
 
     def target_columns(self, type: TensorType) -> tuple[str, ...] | None:
         """The names of the targets' columns, if they have names and targets of this type are as many."""
@@ -84,6 +85,12 @@ class Signature:
     def prepared(self, xs: Sequence[Any], dtype: str) -> tuple[Any, ...]:
         """Arguments of the model, tensors or arrays, as a model of this dtype takes them; others stay."""
         return self._each(xs, lambda given, x: given.prepared(x, dtype))
+
+    def read(self, xs: Sequence[Any]) -> tuple[Any, ...]:
+        """Arguments of the model as the numbers of the inputs' types, data frames in the order of the training; others
+        stay. DataError for what cannot be read.
+        """
+        return self._each(xs, lambda given, x: given.read(x))
 
     def in_order(self, xs: Sequence[Any]) -> tuple[Any, ...]:
         """Arguments of the model, the columns of data frames in the order of the training; others stay.
@@ -173,19 +180,14 @@ def settings_of(value: Any) -> Any:
 def input_in_words(given: Input) -> str:
     """uint8[N, 28, 28]: integers are multiplied by 1/255, floats taken as they are"""
     text = _type_in_words(given.type) + columns_in_words(given.columns)
-    if given.scale is not None:
-        text += f": integers are multiplied by {scale_in_words(given.scale)}, floats are taken as they are"
-    return text + ": the model scales integers itself" * given.within
+    if given.transform is not None:
+        text += f": {given.transform.in_words()}"
+    return text + ": the model prepares them itself" * given.within
 
 
 def columns_in_words(columns: Sequence[str] | None) -> str:
     """(columns 'age', 'height', ...), or nothing."""
     return "" if columns is None else f" (columns {listed(columns)})"
-
-
-def scale_in_words(scale: float) -> str:
-    """1/255, or the number."""
-    return "1/255" if scale == 1 / 255 else f"{scale:.6g}"
 
 
 def output_in_words(output: Output) -> str:
@@ -196,8 +198,9 @@ def output_in_words(output: Output) -> str:
         text += f": labels of {len(output.classes)} classes ({names})"
     elif output.task is not None:
         text += ": labels of classes" if output.task == CLASSIFICATION else ": numbers"
-    if output.scale is not None:
-        text += f", multiplied by {scale_in_words(output.scale)} as the input"
+    if output.transform is not None:
+        scale = output.transform.factor if isinstance(output.transform, Scale) else None
+        text += ", prepared as the input" if scale is None else f", multiplied by {scale_in_words(scale)} as the input"
     return text
 
 

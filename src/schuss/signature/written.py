@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from schuss.errors import ModelFileError
+from schuss.errors import ModelFileError, SchussError
 from schuss.ir.types import TensorType
 from schuss.signature.inputs import Input, by_scale, type_from_json
 from schuss.signature.outputs import CLASSIFICATION, KINDS, REGRESSION, Output
 from schuss.signature.signature import Signature
+from schuss.signature.transforms import Transform, as_transform
+from schuss.signature.transforms import from_json as transform_from_json
 
 LONGEST = 200  # characters of a name
 MOST_CLASSES = 1 << 20
@@ -56,12 +58,12 @@ def _input(written: Any) -> Input:
         raise ModelFileError("input: its name is no text")
     if not isinstance(fields["keyed"], bool) or not isinstance(fields["unit"], bool):
         raise ModelFileError("input: whether it is keyed, or from 0 to 1")
-    scale, within = _scale(fields["scale"]), fields["within"]
-    if not isinstance(within, bool) or (within and scale is not None):
-        raise ModelFileError("input: whether the model scales it itself")
+    transform, within = _transform(fields["scale"]), fields["within"]
+    if not isinstance(within, bool) or (within and transform is not None):
+        raise ModelFileError("input: whether the model prepares it itself")
     type = _type(fields["type"], "input")
-    columns = _columns(fields["columns"], type, "input")
-    return Input(fields["name"], type, scale, fields["keyed"], within, columns, fields["unit"])
+    columns = _columns(fields["columns"], type if transform is None else None, "input")
+    return Input(fields["name"], type, transform, fields["keyed"], within, columns, fields["unit"])
 
 
 def _output(written: Any) -> Output:
@@ -82,15 +84,15 @@ def _output(written: Any) -> Output:
         raise ModelFileError("output: the dtype of its labels")
     type = _type(fields["type"], "output")
     columns = _columns(fields["columns"], type, "output")
-    return Output(type, task, classes, _scale(fields["scale"]), named, columns, kind)
+    return Output(type, task, classes, _transform(fields["scale"]), named, columns, kind)
 
 
-def _columns(written: Any, type: TensorType, what: str) -> tuple[str, ...] | None:
-    """The names of a data frame's columns, one for each number of a row."""
+def _columns(written: Any, type: TensorType | None, what: str) -> tuple[str, ...] | None:
+    """The names of a data frame's columns, one for each number of a row; without a type a transform makes these."""
     if written is None:
         return None
     texts = isinstance(written, list) and all(isinstance(name, str) for name in written)
-    if not texts or type.shape[1:] != (len(written),):
+    if not texts or (type is not None and type.shape[1:] != (len(written),)):
         raise ModelFileError(f"{what}: its columns are no names, one for each")
     return tuple(written)
 
@@ -108,6 +110,15 @@ def _type(written: Any, what: str) -> TensorType:
         return type_from_json(written)
     except (TypeError, ValueError):
         raise ModelFileError(f"{what}: {str(written)[:40]} is no type") from None
+
+
+def _transform(written: Any) -> Transform | None:
+    if written is not None and not isinstance(written, Mapping):
+        return as_transform(_scale(written))
+    try:
+        return transform_from_json(written)
+    except SchussError as error:
+        raise ModelFileError(f"scale: {error}") from None
 
 
 def _scale(written: Any) -> float | None:

@@ -87,7 +87,7 @@ def _asks_yes_or_no(loss: Any) -> bool:
 
 def _are_yes_or_no(task: Task, y: Array, held: Array | None) -> bool:
     """Whether all targets are 0 or 1, to a loss that asks this; not those that are the input, scaled with it."""
-    if not _asks_yes_or_no(task.loss) or task.target_scale is not None:
+    if not _asks_yes_or_no(task.loss) or task.target_transform is not None:
         return False
     return all(are_yes_or_no(each) for each in (y, held) if each is not None)
 
@@ -133,7 +133,7 @@ def check_fit(task: Task, forward: Forward, data: Mapping[str, Array], held: Map
                     f"training rows {data[name].dtype}{list(data[name].shape[1:])}"
                 )
         if pred is not None:
-            target = Input("y", task.target, task.target_scale).prepared(rows["y"], model_dtype(task.model))
+            target = Input("y", task.target, task.target_transform).prepared(rows["y"], model_dtype(task.model))
             _check_targets(task, pred, target, what)
     if pred is not None:
         _check_predictions(task, forward.graph, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import zip_longest
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -20,7 +21,7 @@ from schuss.nn.holding import signature_of
 from schuss.nn.walk import Trained, callable_model, frozen_names
 from schuss.ops.philox import key_from_seed
 from schuss.optim.base import Rate
-from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature
+from schuss.signature import CLASSIFICATION, REGRESSION, Input, Output, Signature, Transform
 from schuss.signature.form import ALONE, rows_of, taken_apart
 from schuss.train.checks import Forward, accuracy, accuracy_for, are_several_labels, check_fit, one_hot_in_words
 from schuss.train.conduct import conduct, ready
@@ -44,6 +45,7 @@ from schuss.train.source import (
     inputs_of,
     is_the_input,
     source_of,
+    transforms_of,
 )
 from schuss.train.step import Metric, Task
 from schuss.train.trainer import Trainer
@@ -70,7 +72,7 @@ def fit(
     clip_norm: Rate | None = None,
     early_stop: EarlyStop | int | None = None,
     shuffle: bool = True,
-    scale: float | None = None,
+    scale: float | Transform | Mapping[str, Any] | tuple[Any, ...] | None = None,
     threads: int | None = None,
     backend: str = "native",
     record: bool | float = False,
@@ -109,7 +111,8 @@ def fit(
     scale         bytes of x are multiplied by it, and integers where no input has bytes; None: as a Dataset says, else
                   images (bytes [N, height, width] and more axes, with values above 1) by 1/255. What the model uses as
                   indices is never scaled; targets that are the input itself (y is x, or the same memory) are scaled
-                  alike
+                  alike. Or a schuss.signature.Transform, as Standardize.of(x) for columns of numbers, which the model
+                  keeps; for several inputs a tuple or dict of them
     threads       None: the cores this process may use
     backend       native or reference
     record        True: keep the weights and means of moments of the run in `run.path`, for pictures of it, each 0.02 s
@@ -160,7 +163,8 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     source = fitting(source_of(data), model) if isinstance(data, Dataset) else source_of(data)
     check_names(asked.loss, source)
     before = signature_of(model) or Signature()
-    given = columns_of(*as_before(before, source.x, source.y), dtype)
+    transforms = transforms_of(asked.scale, source.x, source.y, before)
+    given = columns_of(*as_before(before, source.x, source.y), dtype, transforms=transforms)
     train = given.found
     if asked.sample_weight is not None:
         train["w"] = sample_weights(asked.sample_weight, len(train["x0"]))
@@ -195,9 +199,9 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
 def _output(task: Task, source: Source, labels: bool, columns: tuple[str, ...] | None) -> Output:
     """What a model with one target learns to say."""
     if not labels:
-        return Output(task.target, REGRESSION, scale=task.target_scale, columns=columns)
+        return Output(task.target, REGRESSION, transform=task.target_transform, columns=columns)
     kind = None if source.named else str(as_array(source.y, "y").dtype)
-    return Output(task.target, CLASSIFICATION, source.classes, task.target_scale, source.named, columns, kind)
+    return Output(task.target, CLASSIFICATION, source.classes, task.target_transform, source.named, columns, kind)
 
 
 def _has_the_input(columns: Mapping[str, Array]) -> bool:
@@ -224,7 +228,9 @@ def _held(given: Any, dtype: str, train: Columns, source: Source) -> dict[str, A
         check_are_names(found.y, source.classes or (), "validation y")
     x, y = found.pair
     names = ("validation x", "validation y")
-    held = columns_of(x, y, dtype, names, like, (train.x, train.y), order=train.names).found
+    held = columns_of(
+        x, y, dtype, names, like, (train.x, train.y), order=train.names, transforms=train.transforms
+    ).found
     _check_bytes(x, y, train, like)
     if len(given) == 3:
         held["w"] = sample_weights(given[2], len(held["x0"]), "validation weights")
@@ -236,10 +242,14 @@ def _check_bytes(x: Any, y: Any, train: Columns, like: Mapping[str, TensorType])
     for what, value, beside, form in (("x", x, y, train.x), ("y", y, x, train.y)):
         types = [t for name, t in like.items() if name.startswith(what)]
         known = dict(zip(form.names or range(len(types)), types, strict=True))
+        if what == "x":  # what has a transform is read by it, validation as training
+            known = {n: t for (n, t), own in zip_longest(known.items(), train.transforms) if own is None}
         found, parts = taken_apart(value, what, rows_of(beside))
         for name, part in zip(found.names or range(len(parts)), parts, strict=True):
+            if name not in known or not known[name].is_float:
+                continue
             array = as_array(part, f"validation {what}")
-            if array.dtype != np.uint8 or name not in known or not known[name].is_float:
+            if array.dtype != np.uint8:
                 continue
             if array.max(initial=0) > 1 and (what == "x" or array.ndim >= 3):
                 dtype = known[name].dtype
@@ -259,7 +269,8 @@ def _split(columns: dict[str, Array], fraction: float, key: Array) -> tuple[dict
 def _task(model: Any, asked: Options, given: Columns, source: Source) -> Task:
     columns = given.found
     types = [_row_type(a) for n, a in columns.items() if n.startswith("x")]
-    inputs = inputs_of(model, types, columns, asked.scale, source.scale, given.x.names)
+    scale = float(asked.scale) if isinstance(asked.scale, Real) else None
+    inputs = inputs_of(model, types, columns, scale, source.scale, given.x.names, given.transforms)
     inputs = annotated(inputs, given, signature_of(model) or Signature())
     named = metrics_by_name(asked.metrics)
     target = _row_type(columns[given.targets[0]])
@@ -268,8 +279,8 @@ def _task(model: Any, asked: Options, given: Columns, source: Source) -> Task:
     xs = taken_apart(source.x, "x", rows_of(source.y))[1]
     more = tuple(_row_type(columns[name]) for name in given.targets[1:])
     task = replace(task, others=more, form=given.y)
-    scales = [i.scale for i, x in zip(inputs, xs, strict=True) if is_the_input(x, source.y)]
-    return replace(task, weighting=asked.weighting, target_scale=next(iter(scales), None))
+    scales = [i.transform for i, x in zip(inputs, xs, strict=True) if is_the_input(x, source.y)]
+    return replace(task, weighting=asked.weighting, target_transform=next(iter(scales), None))
 
 
 def metrics_by_name(given: Any, owner: str = "fit") -> dict[str, Metric]:

@@ -20,6 +20,7 @@ from schuss.tables import EXECUTORS
 if TYPE_CHECKING:
     from schuss.nn.walk import Trained
     from schuss.optim.base import Rate
+    from schuss.signature import Transform
     from schuss.train.control import Control
     from schuss.train.early_stop import EarlyStop
     from schuss.train.step import Metric
@@ -28,6 +29,21 @@ Data = tuple[Any, Any]
 
 
 # -- kinds: what a value must be. Called with a value they say what is wrong, None for nothing ---------------------
+
+
+@dataclass(frozen=True)
+class Scaling(Number):
+    """A positive number, or a transform; several of them in a tuple or a dict."""
+
+    def __call__(self, value: Any) -> str | None:
+        from schuss.signature import Transform
+
+        if isinstance(value, (tuple, Mapping)):
+            parts = list(value.values()) if isinstance(value, Mapping) else value
+            return next((wrong for part in parts if (wrong := self(part))), None)
+        if isinstance(value, Transform) or super().__call__(value) is None:
+            return None
+        return "must be a positive number, a transform as schuss.signature.Standardize.of(x), or several in a tuple"
 
 
 @dataclass(frozen=True)
@@ -157,7 +173,9 @@ class Options:
     clip_norm: Rate | None = field(default=None, metadata=_has(Scheduled(Number(0, open="low", or_none=True))))
     early_stop: EarlyStop | int | None = field(default=None, metadata=_has(Patience(or_none=True)))
     shuffle: bool = field(default=True, metadata=_has(Flag()))
-    scale: float | None = field(default=None, metadata=_has(Number(0, open="low", or_none=True)))
+    scale: float | Transform | Mapping[str, Any] | tuple[Any, ...] | None = field(
+        default=None, metadata=_has(Scaling(0, open="low", or_none=True))
+    )
     threads: int | None = field(default=None, metadata=_has(Whole(or_none=True), free=True))
     backend: str = field(default="native", metadata=_has(Registered(EXECUTORS)))
     record: bool | float = field(default=False, metadata=_has(_record, free=True))

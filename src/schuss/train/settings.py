@@ -12,6 +12,7 @@ from schuss import nn, optim
 from schuss.errors import SchussError, UsageError
 from schuss.ir.digest import SHORT, array_digest
 from schuss.ir.executor import Array
+from schuss.signature.transforms import to_json
 from schuss.train.options import ABOUT, BEFORE, FREE, Options
 from schuss.train.step import Task
 from schuss.train.trainer import Trainer
@@ -32,7 +33,7 @@ def settings_of(
     resolved = {
         "model": _unfrozen(described(task.model)),
         "metrics": list(task.metrics),
-        "scale": [part.scale for part in task.inputs],
+        "scale": [to_json(part.transform) for part in task.inputs],
         "frozen": sorted(task.frozen),
         "data": _columns(data),
         "validation": _columns(validation),

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from schuss.signature import CLASSIFICATION, Input, Signature
 from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.signature.indices import used_as_indices
 from schuss.signature.inputs import as_inputs, handed_over
+from schuss.signature.transforms import Scale, Transform, as_transform, numbers
 
 Names = Mapping[str, tuple[str, ...] | None]  # of the columns of data frames, by x0, x1, ..., y, y1, ...
 LOOKED_AT = 1024  # rows that say whether floats lie from 0 to 1
@@ -112,6 +114,7 @@ class Columns:
     x: Form = ALONE
     y: Form = ALONE
     names: Names = field(default_factory=dict)  # of the columns of data frames
+    transforms: tuple[Transform | None, ...] = ()  # that read the inputs
 
     @property
     def targets(self) -> list[str]:
@@ -127,6 +130,7 @@ def columns_of(
     like: Mapping[str, TensorType] | None = None,
     forms: tuple[Form, Form] | None = None,
     order: Names | None = None,
+    transforms: Sequence[Transform | None] = (),
 ) -> Columns:
     """x and y, each an array or several in a tuple or a dict, as columns; see schuss.data.columns.
 
@@ -134,6 +138,7 @@ def columns_of(
     like   types of the columns by name, where they are known
     forms  of the data they are to be like: a dict may have another order
     order  names of the columns of data frames, in the order to have; None: as they come
+    transforms  of the inputs, which read what are no numbers
 
     ShapeError for another form than is wanted; DataError as for columns.
     """
@@ -149,14 +154,15 @@ def columns_of(
     if order is not None:
         xs = _ordered(xs, "x", x_form.labels(names[0], len(xs)), order)
         ys = _ordered(ys, "y", labels, order)
-    found = columns(xs, ys[0], dtype, (names[0], labels[0]), like)
+    read = [numbers(part, transform) for part, transform in zip_longest(xs, transforms)]
+    found = columns(read, ys[0], dtype, (names[0], labels[0]), like)
     for i, more in enumerate(ys[1:], start=1):
         array = column(more, labels[i], dtype, (like or {}).get(f"y{i}"))
         found[f"y{i}"] = array.astype(np.int64) if array.dtype == bool else array
         n = len(found["x0"])
         if len(array) != n:
             raise DataError(f"{names[0]} has {n} examples but {labels[i]} has {len(array)}; each needs one")
-    return Columns(found, x_form, y_form, _names_of(xs, ys))
+    return Columns(found, x_form, y_form, _names_of(xs, ys), tuple(transforms))
 
 
 def _names_of(xs: Sequence[Any], ys: Sequence[Any]) -> Names:
@@ -184,6 +190,22 @@ def as_before(signature: Signature, x: Any, y: Any) -> tuple[Any, Any]:
     with suppress(DataError):
         y = y if output is None or output.columns is None else in_order(y, output.columns, "y")
     return x, y
+
+
+def transforms_of(scale: Any, x: Any, y: Any, before: Signature) -> tuple[Transform | None, ...]:
+    """The transforms of the inputs, by fit's scale; where it gives none those that the model was trained with before,
+    but for scales of integers, which go by the data. UsageError for another number of them than of inputs.
+    """
+    form, parts = taken_apart(x, "x", rows_of(y))
+    if isinstance(scale, (tuple, Mapping, Transform)):
+        of, given = taken_apart(scale, "scale")
+        if of.names is not None and form.names is not None and set(of.names) <= set(form.names):
+            given = [dict(zip(of.names, given, strict=True)).get(name) for name in form.names]
+        elif of.names is not None or len(given) != len(parts):
+            raise UsageError(f"fit: scale is for {_in_words(of)}, and x is {_in_words(form)}: give one for each input")
+        return tuple(map(as_transform, given))
+    known = [i.transform for i in before.inputs] if len(before.inputs) == len(parts) else [None] * len(parts)
+    return tuple(None if isinstance(t, Scale) else t for t in known)
 
 
 def annotated(inputs: Sequence[Input], given: Columns, before: Signature) -> tuple[Input, ...]:
@@ -269,8 +291,10 @@ def inputs_of(
     scale: float | None,
     known: float | None,
     names: Sequence[str] | None = None,
+    transforms: Sequence[Transform | None] = (),
 ) -> tuple[Input, ...]:
-    """What becomes of each input. scale: fit's; known: what the source says; names: of a dict, as the model takes it.
+    """What becomes of each input. scale: fit's; known: what the source says; names: of a dict, as the model takes it;
+    transforms: of the inputs that have one.
 
     Bytes are multiplied by the scale, and integers where no input has bytes; without one, bytes that are images (rank 3
     and more, the examples' axis included, not all of them 0 or 1) by 1/255. What the model uses as indices is never
@@ -283,10 +307,12 @@ def inputs_of(
     inputs = [replace(given, within=i in within) for i, given in enumerate(inputs)]
     if within and scale not in (None, 1):
         raise UsageError(f"fit: the model scales {inputs[min(within)].name} itself: leave scale out")
-    told = [i.type for i in before.inputs if i.scale is None]  # once for a model
+    given = {i for i, transform in enumerate(transforms) if transform is not None}
+    inputs = [replace(part, transform=transforms[i]) if i in given else part for i, part in enumerate(inputs)]
+    told = [i.type for i in before.inputs if i.transform is None]  # once for a model
     chosen = scale if scale is not None else known
-    bytes_ = [i for i, t in enumerate(types) if t.dtype == "uint8"]
-    whole = [i for i, t in enumerate(types) if not t.is_float]
+    bytes_ = [i for i, t in enumerate(types) if t.dtype == "uint8" and i not in given]
+    whole = [i for i, t in enumerate(types) if not t.is_float and i not in given]
     if scale is not None and not whole:
         warn("fit: scale= is for integers, and x holds floats: they are taken as they are")
     wanted = (bytes_ or whole) if chosen is not None else bytes_
@@ -297,11 +323,11 @@ def inputs_of(
         if i in indices or i in within:
             continue
         if chosen is not None:
-            inputs[i] = replace(inputs[i], scale=float(chosen))
+            inputs[i] = replace(inputs[i], transform=Scale(chosen))
         elif columns[f"x{i}"].max(initial=0) <= 1:
             continue  # flags, one-hot columns or planes of them
         elif types[i].rank >= 3:
-            inputs[i] = replace(inputs[i], scale=IMAGES)
+            inputs[i] = replace(inputs[i], transform=Scale(IMAGES))
         elif types[i].rank == 2 and types[i] not in told:
             _warn_of_bytes(inputs[i].name, columns[f"x{i}"])
     return tuple(inputs)

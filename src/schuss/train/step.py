@@ -24,7 +24,7 @@ from schuss.nn.holding import inert
 from schuss.nn.loss import COMPUTED, shown, weighted
 from schuss.optim import Optimizer, clip_grad_norm
 from schuss.optim.base import Rate, counts_own_steps, rate_at
-from schuss.signature import Input
+from schuss.signature import Input, Transform
 from schuss.signature.form import ALONE, Form
 from schuss.signature.inputs import as_inputs, handed_over
 from schuss.trace import Tensor, as_tensor, building, notice, one_example_axis, scope, settles
@@ -38,7 +38,7 @@ class Task:
     """What is learned: the model but for its frozen parameters, the loss and the types of one batch's columns.
 
     inputs        a signature's inputs, or types of data that are taken as they are
-    target_scale  what targets are multiplied by that are the input itself
+    target_transform  what becomes of targets that are the input itself
     weighting     what the weights of examples are normalised over: the data, before the run, or each batch
     optimizer     in its groups the names of the model's parameters stand for whatever selected them
     acting        whether the signatures of the model's parts act, as in a call of a model without one of its own
@@ -55,7 +55,7 @@ class Task:
     clip_norm: Rate | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
-    target_scale: float | None = None
+    target_transform: Transform | None = None
     weighting: str = DATA
     others: tuple[TensorType, ...] = ()
     form: Form = ALONE
@@ -113,7 +113,7 @@ def _forward(task: Task, make: _Inputs, params: Mapping[str, Tensor]) -> tuple[A
     notice(task.model)
     with nullcontext() if task.acting else inert():
         pred = task.model(*handed_over(task.inputs, xs))
-    first = Input("y", task.target, task.target_scale).prepared(first, dtype)
+    first = Input("y", task.target, task.target_transform).prepared(first, dtype)
     return pred, task.form.packed([first, *others]), weight
 
 

@@ -272,8 +272,8 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
     if signature is None:
         raise UsageError(f"{label}: what the model was trained on is not known")
     sets: dict[str, Any] = {"train": None, "test": None}
-    target, scale = signature.target, signature.target_scale
-    task = Task(model, loss_of(model), None, signature.inputs, target, target_scale=scale)  # type: ignore[arg-type]
+    target, transform = signature.target, signature.target_transform
+    task = Task(model, loss_of(model), None, signature.inputs, target, target_transform=transform)  # type: ignore[arg-type]
     if signature.targets:
         first, *others = (t.type for t in signature.targets)
         task = replace(task, target=first, others=tuple(others), form=form_of(signature.targets))
