@@ -121,8 +121,7 @@ def atomic_write(
     """
     target = Path(path).absolute() if private else Path(os.path.realpath(path))
     old = None if private else _replaced(target)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
+    _check_folder(target.parent)
     if not private:
         remove_left_over(target.parent)
     # Not tempfile.mkstemp: its files are for the owner only, while a result should obey the umask.
@@ -167,11 +166,17 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """OSError unless atomic_write could write there: no file is there or one, and the folder takes a new one."""
     target = Path(os.path.realpath(path))
     _replaced(target)
+    _check_folder(target.parent)
     temporary, file = _begin(target.parent, 0o600)
     file.close()
     with contextlib.suppress(FileNotFoundError):  # free for a moment, it may be taken for a dead writer's
         temporary.unlink()
     _writing.discard(temporary)
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
 
 
 def _begin(folder: Path, mode: int) -> tuple[Path, BinaryIO]:

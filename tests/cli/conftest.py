@@ -108,6 +108,16 @@ def regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def line(regression: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a model of that plane: a report of it draws no pictures of units and examples."""
+    path = tmp_path_factory.mktemp("line") / "m.safetensors"
+    with pytest.raises(SystemExit):
+        main(["train", str(regression), "--hidden", "6", "--epochs", "4", "--quiet", "--out", str(path)])
+    assert path.exists()
+    return path
+
+
+@pytest.fixture(scope="session")
 def model(npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained model's file."""
     path = tmp_path_factory.mktemp("model") / "m.safetensors"

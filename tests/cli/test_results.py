@@ -341,10 +341,10 @@ def check_told(done: Any, path: Path, record: dict[str, Any]) -> None:
     assert all(name in done.err for name in record)
 
 
-def test_a_report_of_a_foreign_record(schuss: Any, model: Path, npz: Path, tmp_path: Path):
+def test_a_report_of_a_foreign_record(schuss: Any, line: Path, regression: Path, tmp_path: Path):
     """All of them at once: pictures take long."""
     pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
     path = tmp_path / "foreign.safetensors"
     record = {name: value for one in FOREIGN for name, value in one.items()}
-    library.save(library.load(model), path, record=record)
-    check_told(schuss("report", path, "--data", npz), path, record)
+    library.save(library.load(line), path, record=record)
+    check_told(schuss("report", path, "--data", regression), path, record)

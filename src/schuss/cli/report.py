@@ -31,12 +31,13 @@ def command(model: Path, data: str | None, output: Path | None) -> None:
     saliency, activations, and for 1 or 2 inputs the function.
     """
     from schuss.errors import UsageError
-    from schuss.paths import atomic_write
+    from schuss.paths import atomic_write, check_writable
     from schuss.viz.style import pyplot
 
     target = output or model.with_suffix(".html")
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o {target}: the name must end in .html")
+    check_writable(target)  # before the pictures, which take a while
     pyplot(into_files=True)
     network = opened(model)
     dataset = data_of(network, data)
