@@ -12,6 +12,7 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ SMOKE = (
     "tests/backprop",
     "tests/data/test_arrays.py",
     "tests/io/test_record.py",
-    "tests/ir",
+    "tests/ir/test_text.py",
     "tests/nn/test_losses.py",
     "tests/nn/test_modules.py",
     "tests/optim/test_schedules.py",
@@ -49,7 +50,19 @@ SMOKE = (
 )
 # Folders whose tests are of what is done with native code: there it is made without LLVM's own work (tests/quick.py).
 # Those that test the code itself have it as it is, and so has all that is slow or a process of its own.
-QUICK = ("tests/api", "tests/signature", "tests/train", "tests/viz")
+QUICK = (
+    "tests/api",
+    "tests/cli",
+    "tests/data",
+    "tests/explanation",
+    "tests/io",
+    "tests/nn",
+    "tests/signature",
+    "tests/trace",
+    "tests/train",
+    "tests/viz",
+    "tests/web",
+)
 ROOT = Path(__file__).parents[1]
 
 
@@ -66,13 +79,22 @@ def pytest_xdist_auto_num_workers(config: Any) -> int:
     return 0 if narrow else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@pytest.fixture(autouse=True)
-def _compiled_quickly(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """See QUICK."""
-    if "slow" not in request.keywords and any(request.path.is_relative_to(ROOT / folder) for folder in QUICK):
-        from tests.quick import compile_quickly
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """See QUICK. Not a fixture: those of the session are made before a test's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "slow" not in item.keywords and any(item.path.is_relative_to(ROOT / folder) for folder in QUICK):
+            from tests.quick import compile_quickly
 
-        compile_quickly(monkeypatch)
+            compile_quickly(patch)
+        return (yield)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`pytest -m smoke` does not read the other files: that would take as long as its tests."""
+    if config.option.markexpr != "smoke" or collection_path.is_dir() or not collection_path.name.startswith("test_"):
+        return None
+    return not any(collection_path.is_relative_to(ROOT / path) for path in SMOKE) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,7 +24,10 @@ RUN = [page for page in ALL if any(b.language != "text" for b in pages.blocks((D
 
 
 # What takes longest: the site's build runs them as well, with the same claims.
-LONG = {"guides/functions.md", "guides/images.md", "guides/reproducibility.md", "guides/seeing.md", "learn/digits.md"}
+LONG = {
+    "guides/functions.md", "guides/images.md", "guides/reproducibility.md", "guides/seeing.md", "guides/speed.md",
+    "index.md", "learn/digits.md",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("page", sampled([p for p in RUN if p not in LONG], sorted(LONG)))

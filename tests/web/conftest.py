@@ -41,7 +41,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'schuss[browser]' brings playwright")
     path = chromium_path()
     if path is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
+        pytest.skip("there is no Chromium here: apt-get install chromium-headless-shell (or chromium)")
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
         print(f"\nbrowser: {version.split(' built')[0]} at {path}")

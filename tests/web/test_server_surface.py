@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schuss import viz
+from schuss.analysis import landscape
 from schuss.data.dataset import Dataset
 from schuss.web import session
 from schuss.web.server import Page
@@ -44,7 +44,7 @@ def viewed() -> Iterator[tuple[Session, list[dict[str, Any]]]]:
 def slow(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Surfaces take 0.01 s a point; the list grows with each."""
     points: list[int] = []
-    real = viz.landscape_data
+    real = landscape.landscape_data
 
     def slowly(run: Any, *, progress: Any, **options: Any) -> Any:
         def told(done: int, total: int) -> None:
@@ -54,7 +54,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return real(run, progress=told, **options)
 
-    monkeypatch.setattr(viz, "landscape_data", slowly)
+    monkeypatch.setattr(landscape, "landscape_data", slowly)
     return points
 
 
@@ -129,7 +129,7 @@ def test_an_error_is_told(viewed: Any, monkeypatch: pytest.MonkeyPatch):
     def broken(*arguments: Any, **options: Any) -> Any:
         raise RuntimeError("no such\nthing")
 
-    monkeypatch.setattr(viz, "landscape_data", broken)
+    monkeypatch.setattr(landscape, "landscape_data", broken)
     made.compute_landscape(5, 10)
     wait(lambda: any(e.get("done") for e in sent))
     told = [e for e in sent if e["type"] == "note"]  # the test rows are measured meanwhile
