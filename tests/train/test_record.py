@@ -13,10 +13,11 @@ import schuss
 from schuss import nn, optim
 from schuss.compiler.schedule.text import plan_text
 from schuss.errors import UsageError
-from schuss.train import record, recording, recovery
+from schuss.train import moments as kept
+from schuss.train import recording, recovery
 from schuss.train import trainer as loop
 from schuss.train.fit import prepare
-from schuss.train.record import Curve, Moment, Recorder
+from schuss.train.moments import Curve, Moment, Recorder
 
 from .support import blobs, fit, mlp, same_bits, weights
 
@@ -150,7 +151,7 @@ def test_moments_come_by_time(clock, every, least):
     path = trainer.train().path
     gaps = np.diff([m.seconds for m in path])[:-1]
     assert len(path) >= least
-    assert (gaps >= record.NEAR * trainer.recorder.every).all()
+    assert (gaps >= kept.NEAR * trainer.recorder.every).all()
     assert (gaps[:-1] <= 1.3 * trainer.recorder.every).all()
     assert path[-1].seconds == pytest.approx(0.4)
 
@@ -194,7 +195,7 @@ def test_moments_by_steps_cost_next_to_nothing():
 
 def test_a_peak_is_in_the_curve_however_long_the_run(monkeypatch):
     """Stretches that become one keep their lowest and highest mean; the mean is that of all examples."""
-    monkeypatch.setattr(record, "POINTS", 16)
+    monkeypatch.setattr(kept, "POINTS", 16)
     curve = Curve(("loss", "accuracy"))
     losses = np.random.default_rng(0).uniform(1, 2, 1000)
     losses[333], losses[700] = 768.0, 0.001
@@ -292,7 +293,7 @@ def assert_sound(recorder):
 @pytest.mark.parametrize("moments", [2, 3, 4, 7, 10])
 @pytest.mark.parametrize("epoch", [1, 3, 10, 1000])
 def test_a_full_record_drops_every_other_moment(monkeypatch, moments, epoch):
-    monkeypatch.setattr(record, "MOMENTS", moments)
+    monkeypatch.setattr(kept, "MOMENTS", moments)
     recorder = Recorder(1.0, [])
     path = recorder.path
     for i in feed(recorder, 200, epoch=epoch):
@@ -309,7 +310,7 @@ def test_a_full_record_drops_every_other_moment(monkeypatch, moments, epoch):
 
 
 def test_the_first_halving_leaves_the_even_ones(monkeypatch):
-    monkeypatch.setattr(record, "MOMENTS", 8)
+    monkeypatch.setattr(kept, "MOMENTS", 8)
     recorder = Recorder(1.0, [])
     list(feed(recorder, 8))
     assert [m.step for m in recorder.path] == [0, 2, 4, 6, 8]
@@ -317,7 +318,7 @@ def test_the_first_halving_leaves_the_even_ones(monkeypatch):
 
 
 def test_no_more_bytes_are_held_than_allowed(monkeypatch):
-    monkeypatch.setattr(record, "BYTES", 5 * 800)
+    monkeypatch.setattr(kept, "BYTES", 5 * 800)
     recorder = Recorder(1.0, [])
     for _ in feed(recorder, 50, size=100):
         assert sum(m.weights["w"].nbytes for m in recorder.path) <= 5 * 800
@@ -326,7 +327,7 @@ def test_no_more_bytes_are_held_than_allowed(monkeypatch):
 
 
 def test_of_a_huge_model_the_first_and_the_last_are_held(monkeypatch):
-    monkeypatch.setattr(record, "BYTES", 10)
+    monkeypatch.setattr(kept, "BYTES", 10)
     recorder = Recorder(1.0, [])
     list(feed(recorder, 9, size=100))
     assert [m.step for m in recorder.path] == [0, 9]
@@ -334,7 +335,7 @@ def test_of_a_huge_model_the_first_and_the_last_are_held(monkeypatch):
 
 
 def test_a_long_run_stays_within_its_bounds(single_steps, monkeypatch):
-    monkeypatch.setattr(record, "MOMENTS", 10)
+    monkeypatch.setattr(kept, "MOMENTS", 10)
     run = trainer_of(1e-9).train()
     assert len(run.path) <= 10
     assert (run.path[0].step, run.path[-1].step) == (0, 40)

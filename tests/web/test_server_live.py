@@ -14,7 +14,7 @@ import pytest
 import schuss
 from schuss import nn, optim
 from schuss.train.fit import prepare
-from schuss.train.record import Moment
+from schuss.train.moments import Moment
 from schuss.web.live import Live, telling
 from schuss.web.server import Page
 from tests.web.support import Client, digits_like, network

@@ -8,8 +8,8 @@ import numpy as np
 
 from schuss import nn
 from schuss.api.arguments import Array, array_type, as_given_to_fit, look_at_numbers, to_arrays
+from schuss.api.program import Call, apply_model, settled_call
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
-from schuss.api.run import Call, apply_model, settled_call
 from schuss.compiler.passes.nodes import literal
 from schuss.errors import UsageError
 from schuss.ir.executor import Compiled

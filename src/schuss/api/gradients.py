@@ -16,8 +16,8 @@ import numpy as np
 
 from schuss import nn, ops
 from schuss.api.arguments import argument_names, array_type, check_column_order, function_name, to_arrays
+from schuss.api.program import Call, compile_call, evaluate
 from schuss.api.pytree import Binding, fill, flatten, rebuild, split, statics
-from schuss.api.run import Call, compile_call, evaluate
 from schuss.backprop import backprop
 from schuss.errors import DTypeError, GradientError, UsageError
 from schuss.ir.executors import executor

@@ -11,8 +11,8 @@ from schuss import nn
 from schuss.api.arguments import argument_names, array_type, as_read, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import static, take_apart
+from schuss.api.program import Call, Function, Program, apply_model, compile_call, in_mode
 from schuss.api.pytree import Named
-from schuss.api.run import Call, Function, Program, apply_model, compile_call, in_mode
 from schuss.ir.executors import executor
 from schuss.nn.holding import Shown
 from schuss.nn.parameter import noting_frozen

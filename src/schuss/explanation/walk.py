@@ -7,8 +7,8 @@ from typing import Any
 
 from schuss.api.arguments import argument_names, array_type, as_read, function_name, to_arrays
 from schuss.api.gradients import floating_scalar
+from schuss.api.program import Call, apply_model
 from schuss.api.pytree import Named, is_number, parameters_of
-from schuss.api.run import Call, apply_model
 from schuss.backprop import backprop, between
 from schuss.errors import TraceError
 from schuss.explanation.explanation import Array, Explanation, Flow, Step

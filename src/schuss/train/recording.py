@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schuss.ir.executor import Array
-from schuss.train.record import EVERY, SHARE, Curve, Moment, Recorder, Sums
+from schuss.train.moments import EVERY, SHARE, Curve, Moment, Recorder, Sums
 from schuss.train.recovery import finite
 from schuss.train.run import Run
 

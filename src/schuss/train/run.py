@@ -12,9 +12,9 @@ from schuss.ir.executor import Array
 from schuss.nn.walk import Trained
 from schuss.signature import Signature
 from schuss.signature.track import Track
+from schuss.train.moments import Curve, Moment
 from schuss.train.options import Options
 from schuss.train.position import Position
-from schuss.train.record import Curve, Moment
 from schuss.train.step import Task
 
 RECORDED = ("history", "epochs", "stopped", "best", "changes", "prepared")  # what a model file holds
@@ -51,9 +51,9 @@ class Run(Trained):
     changes   what was done by hand (schuss.Control), in order: {"step", "epoch", "what": "lr", "from", "to"}
               (with "held": True where a schedule does not change it any more), and
               likewise "pause", "resume", "step" and "stop" with None for from and to
-    curve     the loss and metrics finely (schuss.train.record.Curve); model files keep its columns
+    curve     the loss and metrics finely (schuss.train.moments.Curve); model files keep its columns
     prepared  what was done with the data, in words: {"x": "uint8[N, 28, 28]: integers are multiplied by 1/255, ..."}
-    path      the recorded moments (schuss.train.record.Moment), with record=True
+    path      the recorded moments (schuss.train.moments.Moment), with record=True
     track     of a loaded model's run: its path in a plane, if the file keeps it
     task      what was learned: model, loss, optimizer and types
     data      the training columns x0, ..., y and, with weights of examples, w; the trainer's own arrays, no copies

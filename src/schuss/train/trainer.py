@@ -22,10 +22,10 @@ from schuss.train.control import Control
 from schuss.train.early_stop import early_stop
 from schuss.train.edits import check_untouched, edited
 from schuss.train.evaluate import Evaluation, means
+from schuss.train.moments import Curve, Recorder, interval
 from schuss.train.options import Options, without_data
 from schuss.train.position import Position, Progress
 from schuss.train.rate import Rates
-from schuss.train.record import Curve, Recorder, interval
 from schuss.train.recording import Place, Recording
 from schuss.train.recovery import Snapshot, blown_up
 from schuss.train.run import Run, State

@@ -9,7 +9,7 @@ from typing import Any
 
 from schuss import nn
 from schuss.analysis.plane import Plane, principal
-from schuss.train.record import Moment
+from schuss.train.moments import Moment
 from schuss.web.session import Session
 from schuss.web.worker import behind
 

@@ -76,7 +76,7 @@ class Session:
         return []
 
     def curve(self) -> dict[str, list[Any]]:
-        """The loss and metrics finely, as columns: see schuss.train.record.Curve."""
+        """The loss and metrics finely, as columns: see schuss.train.moments.Curve."""
         return dict(self.record.get("curve") or {})
 
     def changes(self) -> list[Event]:

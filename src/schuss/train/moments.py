@@ -1,4 +1,4 @@
-"""The record of a run: its weights and means at moments, and its losses finely, between slices of native steps."""
+"""The moments of a run, its weights and means, and its losses finely: kept between slices of native steps."""
 
 from __future__ import annotations
 
