@@ -90,13 +90,13 @@ TRANSFORMS: Final[Classes[Any]] = Classes(
 LOSSES: Final[Classes[Any]] = Classes(
     "loss",
     {
-        "CrossEntropyLoss": at("schuss.nn.losses", cross_entropy={}),
+        "CrossEntropyLoss": at("schuss.nn.class_losses", cross_entropy={}),
         "MSELoss": at("schuss.nn.losses", mse={}),
         "L1Loss": at("schuss.nn.losses", mae={}),
         "HuberLoss": at("schuss.nn.losses", huber={}),
         "SmoothL1Loss": at("schuss.nn.losses"),
-        "BCEWithLogitsLoss": at("schuss.nn.losses", bce={}),
-        "NLLLoss": at("schuss.nn.losses"),
+        "BCEWithLogitsLoss": at("schuss.nn.class_losses", bce={}),
+        "NLLLoss": at("schuss.nn.class_losses"),
     },
     "nn.Loss",
 )

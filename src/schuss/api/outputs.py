@@ -14,9 +14,9 @@ from schuss.data import as_array, check_finite
 from schuss.dispatch import PREDICT, PREDICT_PROBA
 from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
+from schuss.nn.class_losses import ClassLoss
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
-from schuss.nn.losses import ClassLoss
 from schuss.nn.walk import callable_model
 from schuss.signature import CLASSIFICATION, Input, Signature
 

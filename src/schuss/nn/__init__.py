@@ -16,6 +16,7 @@ from schuss.nn.activations import (
     Tanh,
 )
 from schuss.nn.admits import Admits
+from schuss.nn.class_losses import BCEWithLogitsLoss, CrossEntropyLoss, NLLLoss
 from schuss.nn.convolution import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -28,17 +29,7 @@ from schuss.nn.convolution import (
 )
 from schuss.nn.holding import set_signature, signature_of
 from schuss.nn.layers import Dropout, Embedding, Flatten, Identity, Layer, LayerNorm, Linear, Sequential
-from schuss.nn.losses import (
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    L1Loss,
-    Loss,
-    MSELoss,
-    NLLLoss,
-    SmoothL1Loss,
-    weighted,
-)
+from schuss.nn.losses import HuberLoss, L1Loss, Loss, MSELoss, SmoothL1Loss, weighted
 from schuss.nn.module import Mode, Module, bind_scopes, chosen_mode, current_mode, mode, named_modules
 from schuss.nn.parameter import Parameter, bind
 from schuss.nn.rebuild import LAYERS, LOSSES, from_config, known_loss, loss_from_config, to_config
