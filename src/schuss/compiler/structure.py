@@ -112,6 +112,12 @@ def is_noting(node: Node) -> bool:
     return op is not None and op.noting
 
 
+def sums_examples(node: Node) -> bool:
+    """Whether a contraction sums over the examples and more, as the gradient of a convolution's weight does."""
+    lengths = contracted(node)
+    return len(lengths) > 1 and isinstance(lengths[0], Sym)
+
+
 def folded_axes(node: Node) -> tuple[int, ...]:
     """The axes of the space that a node folds; none of any other node."""
     found = structure_of(node)

@@ -14,7 +14,6 @@ from schuss.compiler.llvm.simd import I64, Value
 from schuss.compiler.lower.gather import clamped
 from schuss.compiler.lower.kernel import Kernel, load, store
 from schuss.compiler.lower.loop_nest import Axis, Term, emit_bound, nest
-from schuss.compiler.structure import is_contraction, structure_of
 from schuss.ir.executors import cannot
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym
@@ -22,7 +21,7 @@ from schuss.ir.types import Dim, Sym
 
 def emit_opaque(kernel: Kernel, node: Node) -> None:
     """The loops of one node. LoweringError names an op without a lowering."""
-    rule = _contraction if is_contraction(node) else _RULES.get(node.op)
+    rule = _RULES.get(node.op)
     if rule is None:
         raise cannot("native", node.op, node.site)
     rule(kernel, node)
@@ -80,26 +79,6 @@ def _overlap_add(kernel: Kernel, node: Node) -> None:
     axes.insert(0, axes.pop(axis + 1))
     with nest(b, axes, terms, [I64(0)] * 2, None) as at:
         store(k, target, at[1], k.add(load(k, target, at[1], 0), load(k, source, at[0], 0)))
-
-
-def _contraction(kernel: Kernel, node: Node) -> None:
-    """A contraction that is no matrix product: one sum after the other."""
-    structure = structure_of(node)
-    assert structure is not None
-    rank, dtype = len(structure.space), node.type.dtype
-    b, k = kernel.b, kernel.lanes(1)
-    target = kernel.write(node)
-    target = replace(target, strides=(*target.strides, *[0] * len(structure.folded)))
-    operands = zip(node.inputs, structure.reads, strict=True)
-    terms = [*(kernel.read(operand, rank, access) for operand, access in operands), target]
-    axes = _axes(kernel, structure.space, terms)
-    total = entry_alloca(b, k.type(dtype))
-    with nest(b, [axes[a] for a in structure.kept], terms, [I64(0)] * 3, None) as at:
-        b.store(k.constant(0, dtype).llvm, total)
-        with nest(b, [axes[a] for a in structure.folded], terms, at, None) as here:
-            so_far = Value(b.load(total, typ=k.type(dtype)), dtype)
-            b.store(k.fma(load(k, terms[0], here[0], 0), load(k, terms[1], here[1], 0), so_far).llvm, total)
-        store(k, target, at[2], Value(b.load(total, typ=k.type(dtype)), dtype))
 
 
 def _argsort(kernel: Kernel, node: Node) -> None:

@@ -22,7 +22,8 @@ from schuss.compiler.llvm.simd import I8, I64, POINTER
 from schuss.compiler.llvm.target import Target, host_target
 from schuss.compiler.lower.elementwise import emit_map_group
 from schuss.compiler.lower.gather import emit_gather
-from schuss.compiler.lower.gemm.gemm import emit_contract_group
+from schuss.compiler.lower.gemm.gemm import Contraction
+from schuss.compiler.lower.gemm.general import AxesContraction
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel
 from schuss.compiler.lower.opaque import emit_opaque
 from schuss.compiler.lower.reduction import emit_reduce_group
@@ -31,6 +32,7 @@ from schuss.compiler.schedule.buffers import Plan
 from schuss.compiler.schedule.fuse import Form
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import ONE
+from schuss.compiler.structure import is_matrix_product
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 
@@ -96,7 +98,9 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, note
     elif group.form is Form.MAP:
         emit_map_group(kernel, group)
     elif group.form is Form.CONTRACT:
-        emit_contract_group(kernel, stage, program.threads)
+        assert group.anchor is not None
+        made = Contraction if is_matrix_product(group.anchor) else AxesContraction
+        made(kernel, stage, program.threads).emit()
     elif group.anchor is not None:
         _ANCHORED[group.form](kernel, group.anchor)
     kernel.b.ret_void()
@@ -149,6 +153,8 @@ def _share(
         length, unit = I64(-(-stage.division[1] // VIRTUAL_LANES)), VIRTUAL_LANES  # whole vectors to each thread
     else:
         length, unit = I64(1) if not space else n if isinstance(space[0], Sym) else I64(space[0]), 1
+        if stage.division[0] == "split":
+            length = I64(stage.division[1])
     if stage.division == ONE:
         with if_then(b, b.icmp_signed("==", named["thread"], I64(0))):
             b.call(kernel, [named["table"], order, I64(0), length, n, counter])

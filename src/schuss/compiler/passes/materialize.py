@@ -5,6 +5,7 @@ a VIEW that moves a column's rows       its rows are gathered first
 a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows,
                                         and a large one by the only product of a batch that needs it
 a matmul's operand from a column        its rows are gathered once
+another contraction's parameters        the axes that are summed come first, the result's last axis lies contiguously
 a free scalar or the step's number,     it has no place otherwise
 read by place
 an output that is an input, a constant,
@@ -16,8 +17,18 @@ from __future__ import annotations
 from collections import Counter
 
 from schuss.compiler.passes.nodes import make
+from schuss.compiler.passes.window import lanes_last
 from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
-from schuss.compiler.structure import is_elementwise, is_free, is_map, is_matrix_product, is_source, is_view, reads
+from schuss.compiler.structure import (
+    is_contraction,
+    is_elementwise,
+    is_free,
+    is_map,
+    is_matrix_product,
+    is_source,
+    is_view,
+    reads,
+)
 from schuss.compiler.views import view_of
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
@@ -49,6 +60,8 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
             return with_inputs(node, (copy(x) if gathered(x) else x, y if direct else copy(y)))
         if is_source(node):
             return None
+        if is_contraction(node):
+            node = lanes_last(node, copy)
         numbered = list(zip(node.inputs, reads(node), strict=True))
         if is_map(node):
             return with_inputs(node, tuple(copy(i) if crosswise(i, node) else i for i in node.inputs))

@@ -11,6 +11,7 @@ gradient, with zeros around it and, for a stride, in between, times the kernel r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -184,3 +185,22 @@ def slide(graph: Graph) -> Graph:
     if not any(node.op in WINDOWED for node in graph.nodes):
         return graph
     return common_subexpressions(simplify(rewrite(graph, lambda node: _rewritten(node) or sunk(node))))
+
+
+def lanes_last(node: Node, copy: Callable[[Node], Node]) -> Node:
+    """A contraction of which the right operand is a copy in memory with the summed axes first, the lanes' last.
+
+    Parameters only: they are small beside the data. As it is where they lie so, or have no lanes.
+    """
+    if node.op != "dot_general" or node.inputs[1].type.symbolic:
+        return node
+    x, y = node.inputs
+    (cx, cy), (bx, by) = node.attrs["contract"], node.attrs["batch"]
+    free = free_axes(y.type.rank, cy, by)
+    order = (*by, *cy, *free)
+    if order == tuple(range(len(order))) or all(y.type.shape[a] == 1 for a in free):
+        return node
+    where = {a: i for i, a in enumerate(order)}
+    sums, shared = (tuple(where[a] for a in axes) for axes in (cy, by))
+    attrs = {"contract": (cx, sums), "batch": (bx, shared)}
+    return make("dot_general", x, copy(transposed(y, order)), like=node, **attrs)

@@ -27,11 +27,11 @@ from schuss.compiler.structure import (
     is_elementwise,
     is_free,
     is_input,
-    is_matrix_product,
     is_opaque,
     is_reduction,
     is_source,
     is_view,
+    sums_examples,
 )
 from schuss.ir.graph import Graph, Node, lazy
 from schuss.ir.types import Shape, Sym, static_size
@@ -141,12 +141,10 @@ def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
             groups.append(Group(Form.REDUCE, node.inputs[0].type.shape, anchor=node))
         else:
             groups.append(Group(Form.MAP, node.inputs[0].type.shape, folds=(node,)))
-    elif is_matrix_product(node):
+    elif is_contraction(node):
         groups.append(Group(Form.CONTRACT, node.type.shape, anchor=node))
     else:
-        groups.append(
-            Group(Form.OPAQUE if is_opaque(node) or is_contraction(node) else Form.GATHER, node.type.shape, anchor=node)
-        )
+        groups.append(Group(Form.OPAQUE if is_opaque(node) else Form.GATHER, node.type.shape, anchor=node))
     return len(groups) - 1
 
 
@@ -166,7 +164,7 @@ def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
 
 def _can_join(group: Group, space: Shape) -> bool:
     """Not a group that folds the first axis: its loop over the examples is not that of a map. Nor one that is full."""
-    if len(group.maps) >= MOST_MAPS:
+    if len(group.maps) >= MOST_MAPS or (group.anchor is not None and sums_examples(group.anchor)):
         return False
     if any(0 in folded_axes(f) for f in group.folds) or (group.folds and _scattered(space)):
         return False

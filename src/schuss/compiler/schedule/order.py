@@ -139,6 +139,8 @@ def _aligned(reader: Node, number: int, group: Group, division: Division) -> boo
         if anchor:  # the matrix, of which each thread reads its own columns
             return unmoved and number == 1 and rows_by_matrix(group)
         return unmoved and operand.type.shape == group.space
+    if division[1] != group.space[0]:  # several axes are shared as one
+        return unmoved and not anchor and operand.type.shape == group.space
     return unmoved and not anchor and access.axes[0] == 0 and operand.type.rank == len(group.space)
 
 

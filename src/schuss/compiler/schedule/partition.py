@@ -8,7 +8,8 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
             reads its own part of the weights, where by rows each would read them all, but meets the others for it;
             and the last axis of the gradient of these weights, if the thread that changes them is to read them forward;
             and of a product that turns its right operand, so that each column is turned once
-    split   the first axis, of static length: other weight gradients with the update in their epilogue
+    split   the first axis, of static length: other weight gradients with the update in their epilogue; of a contraction
+            over any axes all but the last, as one
     one     thread 0: scalars and small things
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from schuss.compiler.passes.materialize import FEW_ROWS
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
-from schuss.compiler.structure import folded_axes, is_rowwise
+from schuss.compiler.structure import folded_axes, is_matrix_product, is_rowwise
 from schuss.compiler.views import view_of
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym, static_size
@@ -58,6 +59,10 @@ def _division(group: Group, by_columns: set[Group]) -> Division:
         return ONE if first else ROWS
     if group.form is Form.REDUCE:
         return ONE
+    if group.anchor is not None and group.form is Form.CONTRACT and not is_matrix_product(group.anchor):
+        rows = shape[:-1]  # the last axis is that of the lanes
+        total = 0 if any(isinstance(d, Sym) for d in rows) else static_size(rows)
+        return ("split", total) if total > 1 else ONE
     big = group.form is Form.CONTRACT or static_size(shape) >= SPLIT_MAP
     if shape and big and isinstance(shape[0], int) and shape[0] > 1 and not first:
         return ("split", shape[0])
@@ -82,6 +87,8 @@ def rows_by_matrix(group: Group) -> bool:
     if group.form is not Form.CONTRACT or len(group.space) != 2 or not is_rowwise(group.space):
         return False
     assert group.anchor is not None
+    if not is_matrix_product(group.anchor):
+        return False
     x, y = group.anchor.inputs
     return not y.type.symbolic and is_rowwise(x.type.shape) and isinstance(group.space[1], int)
 
@@ -123,6 +130,8 @@ def is_deep(group: Group, division: Division, capacity: int) -> bool:
     if group.form is not Form.CONTRACT or capacity <= DEEP or len(group.space) != 2:
         return False
     assert group.anchor is not None
+    if not is_matrix_product(group.anchor):
+        return False
     (depth,), (rows, columns) = depth_of(group), group.space
     if isinstance(columns, Sym) or columns == 1 or group.anchor in group.stores:
         return False

@@ -335,8 +335,3 @@ class Contraction:
 def _turn(term: Term) -> Term:
     """Rows and columns changed for each other."""
     return replace(term, strides=(*term.strides[:-2], term.strides[-1], term.strides[-2]))
-
-
-def emit_contract_group(kernel: Kernel, stage: Stage, threads: int) -> None:
-    """The product and its epilogue."""
-    Contraction(kernel, stage, threads).emit()
