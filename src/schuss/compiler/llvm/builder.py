@@ -1,7 +1,7 @@
 """llvmlite's builder, writing less: a program's text takes time to make and to read.
 
-Sums and products of known integers are not written, nor a place no distance from another; constants of vectors,
-of which llvmlite spells out every lane, are in their short form.
+Sums, products and remainders of known integers are not written, nor a place no distance from another; constants of
+vectors, of which llvmlite spells out every lane, are in their short form.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ I32 = ir.IntType(32)
 
 
 class Builder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
-    """ir.IRBuilder that knows what is x + 0, x * 0, x * 1, and the sum and product of two constants."""
+    """ir.IRBuilder that knows what is x + 0, x - 0, x * 0, x * 1, and the sum, difference, product and remainder of
+    two constants."""
 
     def add(self, lhs: Any, rhs: Any, *args: Any, **named: Any) -> Any:
         x, y = _integer(lhs), _integer(rhs)
@@ -24,6 +25,18 @@ class Builder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         if y == 0:
             return lhs
         return rhs if x == 0 else super().add(lhs, rhs, *args, **named)
+
+    def sub(self, lhs: Any, rhs: Any, *args: Any, **named: Any) -> Any:
+        x, y = _integer(lhs), _integer(rhs)
+        if x is not None and y is not None:
+            return lhs.type(x - y)
+        return lhs if y == 0 else super().sub(lhs, rhs, *args, **named)
+
+    def srem(self, lhs: Any, rhs: Any, *args: Any, **named: Any) -> Any:
+        x, y = _integer(lhs), _integer(rhs)
+        if x is not None and y and x >= 0 and y > 0:
+            return lhs.type(x % y)
+        return super().srem(lhs, rhs, *args, **named)
 
     def mul(self, lhs: Any, rhs: Any, *args: Any, **named: Any) -> Any:
         x, y = _integer(lhs), _integer(rhs)

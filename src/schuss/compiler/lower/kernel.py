@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import llvmlite.ir as ir
 
-from schuss.compiler.llvm.builder import broadcast, filled, undefined
-from schuss.compiler.llvm.simd import ELEMENTS, I8, I32, I64, POINTER, Lanes, Value, suffix
+from schuss.compiler.llvm.builder import broadcast, chosen, filled, undefined
+from schuss.compiler.llvm.simd import ELEMENTS, I1, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.lower.loop_nest import Term
 from schuss.compiler.schedule.buffers import Place, Plan
@@ -18,6 +19,7 @@ from schuss.ir.graph import Node
 from schuss.ir.structure import Access
 from schuss.ir.types import Sym
 
+MASKED = 64  # bytes of vectors from which on masks cost nothing
 VIRTUAL_LANES = 16  # a reduction along a row uses these, on every instruction set
 
 
@@ -96,7 +98,12 @@ def load(k: Lanes, term: Term, offset: Any, stride: int, mask: Any = None, last:
         return _gather(k, term, offset, stride, element, last)
     pointer = _at(b, term, offset)
     type = ir.VectorType(element, k.width)
-    value = _aligned_load(b, pointer, type) if mask is None else masked_load(b, pointer, type, mask)
+    if mask is None:
+        value = _aligned_load(b, pointer, type)
+    elif _in_pieces(k, mask):
+        value = _load_pieces(b, pointer, type, mask)
+    else:
+        value = masked_load(b, pointer, type, mask)
     return Value(_as_bool(b, value, term.dtype), term.dtype)
 
 
@@ -108,6 +115,8 @@ def store(k: Lanes, term: Term, offset: Any, value: Value, mask: Any = None) -> 
         llvm = b.zext(llvm, k.widen(I8))
     if mask is None:
         b.store(llvm, _at(b, term, offset)).align = _align(term.dtype)
+    elif _in_pieces(k, mask):
+        _store_pieces(b, llvm, _at(b, term, offset), mask)
     else:
         masked_store(b, llvm, _at(b, term, offset), mask)
 
@@ -152,10 +161,65 @@ def _gather(k: Lanes, term: Term, offset: Any, stride: int, element: Any, last: 
     return Value(_as_bool(b, vector, term.dtype), term.dtype)
 
 
+# -- some of a vector's lanes -----------------------------------------------------------------------
+
+
 def tail_mask(b: Any, width: int, remaining: Any) -> Any:
-    """Lanes 0 .. remaining-1."""
+    """Lanes 0 .. remaining-1; a constant where the number is one."""
+    if isinstance(remaining, ir.Constant):
+        return ir.Constant(ir.VectorType(I1, width), [int(lane < remaining.constant) for lane in range(width)])
     lane = ir.Constant(ir.VectorType(I64, width), list(range(width)))
     return b.icmp_signed("<", lane, broadcast(b, remaining, width))
+
+
+def _in_pieces(k: Lanes, mask: Any) -> bool:
+    """Whether the first lanes are read and written by shorter vectors: how many is known, and masks are slow.
+
+    AVX2 takes some 20 steps for a masked store of floats, and has none of bytes.
+    """
+    return isinstance(mask, ir.Constant) and k.target.vector_bytes < MASKED
+
+
+def _pieces(mask: Any) -> Iterator[tuple[int, int]]:
+    """(first lane, lanes) of vectors whose lengths are powers of two."""
+    lanes, first = sum(lane.constant for lane in mask.constant), 0
+    while first < lanes:
+        size = 1 << (lanes - first).bit_length() - 1
+        yield first, size
+        first += size
+
+
+def _piece(b: Any, pointer: Any, element: Any, first: int, size: int) -> tuple[Any, Any]:
+    """(the pointer to a piece, its type)."""
+    at = b.gep(pointer, [I64(first)], source_etype=element)
+    return at, element if size == 1 else ir.VectorType(element, size)
+
+
+def _load_pieces(b: Any, pointer: Any, type: Any, mask: Any) -> Any:
+    """The lanes of a known mask; the others are zero."""
+    whole, element, width = filled(type, None), type.element, type.count
+    for first, size in _pieces(mask):
+        at, part = _piece(b, pointer, element, first, size)
+        loaded = _aligned_load(b, at, part)
+        if size == 1:
+            whole = b.insert_element(whole, loaded, I32(first))
+            continue
+        wide = chosen(b, loaded, undefined(part), [lane % size for lane in range(width)])
+        here = range(first, first + size)
+        whole = chosen(b, whole, wide, [width + lane - first if lane in here else lane for lane in range(width)])
+    return whole
+
+
+def _store_pieces(b: Any, value: Any, pointer: Any, mask: Any) -> None:
+    """The lanes of a known mask."""
+    element = value.type.element
+    for first, size in _pieces(mask):
+        at, _ = _piece(b, pointer, element, first, size)
+        if size == 1:
+            part = b.extract_element(value, I32(first))
+        else:
+            part = chosen(b, value, undefined(value.type), list(range(first, first + size)))
+        b.store(part, at).align = _bytes(element)
 
 
 def masked_load(b: Any, pointer: Any, type: Any, mask: Any) -> Any:

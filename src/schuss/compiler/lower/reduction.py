@@ -221,7 +221,8 @@ def _column_form(kernel: Kernel, fold: Reduction, terms: list[Term], kept: list[
     runs = collapse(reduced, terms, first=False)
     last = kept[-1]
     contiguous = last.strides[:2] == (1, 1)
-    k = kernel.lanes(kernel.target.lanes(fold.dtype) if contiguous and fold.dtype in FLOATS else 1)
+    folded = fold.node.inputs[0].type.dtype
+    k = kernel.lanes(kernel.target.lanes(folded) if contiguous and folded in FLOATS else 1)
 
     def results(i: Any, offsets: list[Any], mask: Any) -> None:
         at = advance(b, last, terms, offsets, i, None)
