@@ -19,7 +19,7 @@ from schuss.compiler.structure import base_of, folded_axes, is_free, is_rowwise,
 from schuss.compiler.views import view_of
 from schuss.errors import GraphError
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import TensorType
+from schuss.ir.types import TensorType, static_size
 from schuss.ir.verify import where
 from schuss.ops.check import verify_graph
 
@@ -166,7 +166,8 @@ def shared(before: Draft, after: Draft) -> None:
         _need(bool(g.space), "a scalar is divided among threads")
         folds = [*g.folds, *([g.anchor] if g.anchor is not None and g.form is Form.REDUCE else [])]
         _need(not any(0 in folded_axes(f) for f in folds), "threads divide a sum")
-        fits = is_rowwise(g.space) if how == ROWS[0] else how == "columns" or g.space[0] == length
+        rows = g.space[0], static_size(g.space[:-1])  # the first axis, or all but the last as one
+        fits = is_rowwise(g.space) if how == ROWS[0] else how == "columns" or length in rows
         _need(fits, f"a kernel over {g.space} is divided by {how}")
 
 
