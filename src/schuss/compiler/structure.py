@@ -5,7 +5,7 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from schuss.ir.graph import LEAVES, Node
-from schuss.ir.structure import Access, Structure, ViewMap
+from schuss.ir.structure import Access, Structure, ViewMap, elementwise
 from schuss.ir.types import Shape, Sym
 from schuss.ops.registry import Op, lookup
 
@@ -46,6 +46,12 @@ def structure_of(node: Node) -> Structure | None:
         return found
 
 
+def _is_plain(node: Node) -> bool:
+    """Whether it is a map by its record alone: most nodes are, and are asked often."""
+    op = None if node.op in LEAVES else lookup(node.op)
+    return op is not None and op.structure is elementwise
+
+
 def is_view(node: Node) -> bool:
     """Whether the node is read where its source lies, by strides."""
     op = record(node)
@@ -66,31 +72,35 @@ def is_opaque(node: Node) -> bool:
 
 def is_elementwise(node: Node) -> bool:
     """Whether each element depends on one place alone: maps, one_hot, counts, random numbers."""
+    if _is_plain(node):
+        return True
     found = structure_of(node)
     return found is not None and found.elementwise
 
 
 def is_map(node: Node) -> bool:
     """Whether each element is computed of one element of each operand, and of nothing else."""
+    if _is_plain(node):
+        return True
     found = structure_of(node)
     return found is not None and found.elementwise and found.placeless
 
 
 def is_reduction(node: Node) -> bool:
     """Whether it folds axes of one operand."""
-    found = structure_of(node)
+    found = None if _is_plain(node) else structure_of(node)
     return found is not None and found.reduction
 
 
 def is_contraction(node: Node) -> bool:
     """Whether it is a sum of products of two operands."""
-    found = structure_of(node)
+    found = None if _is_plain(node) else structure_of(node)
     return found is not None and found.contraction
 
 
 def is_matrix_product(node: Node) -> bool:
     """Whether it is a contraction of matrices in the order in which they are read by rows."""
-    found = structure_of(node)
+    found = None if _is_plain(node) else structure_of(node)
     return found is not None and found.matrix_product
 
 
@@ -120,7 +130,7 @@ def sums_examples(node: Node) -> bool:
 
 def folded_axes(node: Node) -> tuple[int, ...]:
     """The axes of the space that a node folds; none of any other node."""
-    found = structure_of(node)
+    found = None if _is_plain(node) else structure_of(node)
     return () if found is None else found.folded
 
 
@@ -164,6 +174,8 @@ def _is_free(node: Node) -> bool:
 
 def of_shapes(node: Node) -> bool:
     """Whether it is a number known from the operands' shapes."""
+    if _is_plain(node):
+        return False
     found = structure_of(node)
     return found is not None and bool(found.reads) and all(a is None for a in found.reads)
 

@@ -18,6 +18,7 @@ attributes. schuss.ops.check joins this to the ops' own rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from weakref import WeakSet
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from schuss.ir.types import DTYPES, Dim, N, TensorType, reach
 
 Infer = Callable[[Node], TensorType]
 
+# Nodes that were checked with their operations' rules: they never change, and passes hand most of them on.
+_sound: WeakSet[Node] = WeakSet()
 MAX_ELEMENTS = 2**48  # what an address can reach: index arithmetic in 64 bits cannot overflow
 
 
@@ -41,14 +44,23 @@ def verify(graph: Graph, infer: Infer | None = None) -> None:
             if child not in done:
                 raise GraphError(f"{where(node)}: reads {child.op} before it is computed; the graph has a cycle")
         done.add(node)
-        check_type(node)
-        if node.op == "input":
-            if node not in declared:
-                raise GraphError(f"{where(node)}: is not among the graph's inputs")
-        elif node.op in LEAVES:
+        if node.op == "input" and node not in declared:
+            raise GraphError(f"{where(node)}: is not among the graph's inputs")
+        if node not in _sound:
+            _check_node(node, infer)
+
+
+def _check_node(node: Node, infer: Infer | None) -> None:
+    """What hangs on the node and its operands alone."""
+    check_type(node)
+    if node.op in LEAVES:
+        if node.op != "input":
             _check_const(node)
-        elif infer is not None:
-            check_inferred(node, infer)
+    elif infer is None:
+        return
+    else:
+        check_inferred(node, infer)
+    _sound.add(node)
 
 
 def where(node: Node) -> str:

@@ -79,7 +79,7 @@ def _hoist(node: Node) -> Node | None:
     """T out of a map all of whose matrices are transposed; T of T cancels; a full sum ignores T."""
     if _is_swap(node) and _is_swap(node.inputs[0]):
         return node.inputs[0].inputs[0]
-    if _is_full_sum(node) and _is_swap(node.inputs[0]):
+    if node.inputs and _is_swap(node.inputs[0]) and _is_full_sum(node):
         return with_inputs(node, (node.inputs[0].inputs[0],))
     if not is_map(node) or node.type.rank != 2 or not any(_is_swap(i) for i in node.inputs):
         return None
