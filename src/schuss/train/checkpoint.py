@@ -20,7 +20,7 @@ import numpy as np
 from schuss.errors import ModelFileError, UsageError
 from schuss.io.tensors import read_sealed, read_tensors, write_tensors
 from schuss.ir.digest import graph_digest
-from schuss.ir.executor import Step
+from schuss.ir.executor import Array, Step
 from schuss.optim.base import STEERING, counted_apart
 from schuss.paths import check_writable
 from schuss.train.position import Position
@@ -104,12 +104,7 @@ class Checkpoint:
                 f"{self.path}: is of version 0.1.0, which normalised the weights of examples in each batch; "
                 'give weighting="batch" to go on with it'
             )
-        for scalar, first in STEERING.items():  # files written before the rate could be changed, or held, have none
-            if f"opt/{scalar}" in trainer.arrays:
-                arrays.setdefault(f"opt/{scalar}", np.full((), first))
-        trainer.count_apart(counted_apart(arrays))
-        if "schuss" not in meta:  # version 0.1.0 measured no accuracy of targets 0 and 1 that are floats
-            trainer.measure_only(n.removeprefix("sum/") for n in arrays if n.startswith("sum/"))
+        _meet(trainer, arrays, meta)
         name = misfit(trainer, arrays)
         if name:
             raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
@@ -141,6 +136,16 @@ class Checkpoint:
     def remove(self) -> None:
         """The run ended well."""
         self.path.unlink(missing_ok=True)
+
+
+def _meet(trainer: Trainer, arrays: dict[str, Array], meta: Mapping[str, Any]) -> None:
+    """What a run with these arrays had and this version's has not, and the other way round."""
+    for scalar, first in STEERING.items():  # files written before the rate could be changed, or held, have none
+        if f"opt/{scalar}" in trainer.arrays:
+            arrays.setdefault(f"opt/{scalar}", np.full((), first))
+    trainer.count_apart(counted_apart(arrays))
+    if "schuss" not in meta:  # version 0.1.0 measured no accuracy of targets 0 and 1 that are floats
+        trainer.measure_only(n.removeprefix("sum/") for n in arrays if n.startswith("sum/"))
 
 
 def _position(written: Any) -> Position | None:

@@ -148,18 +148,9 @@ def fit(
 def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
     asked = with_total(options(keywords))
-    if isinstance(model, type):
-        raise UsageError(f"fit: the model must be an object, not a class: write {model.__name__}(...)")
-    if isinstance(model, Trained):
-        raise UsageError(
-            "fit: got a run in place of a model: run.resume(epochs) goes on with it, fit(run.model, ...) begins another"
-        )
-    parameters = nn.named_parameters(callable_model(model, "fit"))
-    if not parameters:
-        raise UsageError("fit: the model has no parameters to learn")
+    dtype = _dtype_of(model)
     nn.initialize(model, asked.seed)
     key = key_from_seed(asked.seed)
-    dtype = next(iter(parameters.values())).dtype
     source = fitting(source_of(data), model) if isinstance(data, Dataset) else source_of(data)
     check_names(asked.loss, source)
     before = signature_of(model) or Signature()
@@ -182,18 +173,33 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     if right is not None:
         task = replace(task, metrics={"accuracy": right, **task.metrics})
     check_fit(task, forward, train, held)
-    columns = given.names["y"] or before.target_columns(task.target)
     labels = right is not None or (are_several_labels(task, forward, *ys) and not _has_the_input(train))
-    output = _output(task, source, labels, columns)
-    signature = Signature(task.inputs, output, asked.loss, task.optimizer)
+    signature = Signature(task.inputs, None, asked.loss, task.optimizer)
     if task.form != ALONE:
-        signature = replace(signature, output=None, targets=_named(task, given.names))
+        signature = replace(signature, targets=_named(task, given.names))
+    else:
+        columns = given.names["y"] or before.target_columns(task.target)
+        signature = replace(signature, output=_output(task, source, labels, columns))
     on = executor(asked.backend, asked.threads)
     trainer = Trainer(task, on, asked, key, train, held, signature=signature)
     if told := one_hot_in_words(task, forward):
         trainer.run.prepared["target"] += told
     take_up(trainer)
     return ready(trainer)
+
+
+def _dtype_of(model: Any) -> str:
+    """The dtype of the model's parameters. UsageError for what is no model, or has nothing to learn."""
+    if isinstance(model, type):
+        raise UsageError(f"fit: the model must be an object, not a class: write {model.__name__}(...)")
+    if isinstance(model, Trained):
+        raise UsageError(
+            "fit: got a run in place of a model: run.resume(epochs) goes on with it, fit(run.model, ...) begins another"
+        )
+    parameters = nn.named_parameters(callable_model(model, "fit"))
+    if not parameters:
+        raise UsageError("fit: the model has no parameters to learn")
+    return next(iter(parameters.values())).dtype
 
 
 def _output(task: Task, source: Source, labels: bool, columns: tuple[str, ...] | None) -> Output:
