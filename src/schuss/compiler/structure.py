@@ -48,7 +48,7 @@ def structure_of(node: Node) -> Structure | None:
 
 def _is_plain(node: Node) -> bool:
     """Whether it is a map by its record alone: most nodes are, and are asked often."""
-    op = None if node.op in LEAVES else lookup(node.op)
+    op = record(node)
     return op is not None and op.structure is elementwise
 
 
