@@ -4,6 +4,8 @@ digits       784-128-64-10, ReLU, cross entropy, Adam at 1e-3, batch 64, the 60,
 digits-512   the same in batches of 512
 function     16-32-32-1, tanh, mean squared error, SGD with momentum 0.9 at 1e-2, batch 32, 20,000 rows
 wide         784-1024-1024-10, otherwise as digits, batch 256
+lenet        LeNet-5: two convolutions 5 x 5 of 6 and 16 channels with ReLU and max pooling, then 400-120-84-10, on
+             [N, 1, 28, 28], otherwise as digits, batch 128; for the sides schuss and torch, and no part of "all"
 
 All in float32; an epoch is every row of a new shuffle, the short last batch included.
 """
@@ -26,6 +28,7 @@ class Workload:
     batch: int
     classes: bool = True
     rows: int = 60_000
+    channels: tuple[int, ...] = ()  # of convolutions 5 x 5, the first with padding 2, each before a pool of 2 x 2
 
     @property
     def activation(self) -> str:
@@ -42,12 +45,16 @@ class Workload:
 
     @property
     def parameters(self) -> int:
-        return sum(a * b + b for a, b in itertools.pairwise(self.sizes))
+        own = sum(25 * a * b + b for a, b in itertools.pairwise((1, *self.channels)))
+        return own * bool(self.channels) + sum(a * b + b for a, b in itertools.pairwise(self.sizes))
 
     @property
     def flops(self) -> float:
         """Of an epoch's matrix products: forward, weight gradients, and input gradients but of the first layer."""
         products = [a * b for a, b in itertools.pairwise(self.sizes)]
+        sides = (28, 10)  # of the places of LeNet-5's convolutions
+        pairs = itertools.pairwise((1, *self.channels))
+        products = [25 * a * b * side**2 for (a, b), side in zip(pairs, sides, strict=False)] + products
         return 2.0 * self.rows * (3 * sum(products) - products[0])
 
     @property
@@ -60,6 +67,11 @@ class Workload:
 
     def data(self) -> tuple[Any, Any, Any, Any]:
         """(x, y, x_test, y_test): digits as uint8 rows, or float32 columns and a smooth function of them."""
+        if self.channels:
+            from schuss.data import load_dataset
+
+            digits = load_dataset("mnist").pictures
+            return digits.x_train, digits.y_train, digits.x_test, digits.y_test
         if self.classes and self.sizes[0] == 784 and self.sizes[-1] == 10 and self.rows == 60_000:
             from schuss.data import load_dataset
 
@@ -87,8 +99,13 @@ WORKLOADS = {
 }
 
 
+LENET = Workload("lenet", (400, 120, 84, 10), 128, channels=(6, 16))
+
+
 def named(text: str) -> Workload:
     """A workload by name, or sizes:batch:rows such as 64,256,256,10:128:20000 (classes)."""
+    if text == LENET.name:
+        return LENET
     if text in WORKLOADS:
         return WORKLOADS[text]
     sizes, batch, rows = text.split(":")

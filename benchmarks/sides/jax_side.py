@@ -11,6 +11,8 @@ import os
 from common import options, report, serve
 
 given, work = options()
+if work.channels:
+    raise SystemExit("this side has no convolutions: --sides schuss torch:fused_ftz")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 idiom = given.idiom or "scan"
 

@@ -16,6 +16,10 @@ from schuss import nn, optim  # noqa: E402
 
 x, y, xt, yt = work.data()
 layers: list[nn.Module] = []
+for i, (a, b) in enumerate(itertools.pairwise((1, *work.channels))):
+    layers += [nn.Conv2d(a, b, 5, padding=0 if i else 2), nn.ReLU(), nn.MaxPool2d(2)]
+if layers:
+    layers.append(nn.Flatten())
 for a, b in itertools.pairwise(work.sizes):
     layers += [nn.Linear(a, b), nn.ReLU() if work.classes else nn.Tanh()]
 model = nn.Sequential(*layers[:-1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from common import options, report, serve
 
 given, work = options()
+if work.channels:
+    raise SystemExit("this side has no convolutions: --sides schuss torch:fused_ftz")
 
 import numpy as np  # noqa: E402
 import sklearn  # noqa: E402

@@ -30,6 +30,10 @@ if x.dtype == torch.uint8:
 if work.classes:
     y, yt = y.long(), yt.long()
 layers: list[nn.Module] = []
+for i, (a, b) in enumerate(itertools.pairwise((1, *work.channels))):
+    layers += [nn.Conv2d(a, b, 5, padding=0 if i else 2), nn.ReLU(), nn.MaxPool2d(2)]
+if layers:
+    layers.append(nn.Flatten())
 for a, b in itertools.pairwise(work.sizes):
     layers += [nn.Linear(a, b), nn.ReLU() if work.classes else nn.Tanh()]
 model = nn.Sequential(*layers[:-1])
