@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from schuss.compiler.show import shown
 from schuss.compiler.storage import Storage
 from schuss.errors import GraphError, UsageError
 from schuss.ir import Graph, N, TensorType, input_node
-from schuss.trace import Tensor
+from schuss.trace import Tensor, trace
 
 F = "float32"
 NAMES = [each.name for each in PIPELINE]
@@ -200,3 +201,94 @@ def test_cheap_specs_are_always_checked(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(GraphError, match="after the pass 'fuse'"):
         run(draft(), of("fuse", less_a_node))
     run(draft(), of("order", never_meeting)[: NAMES.index("order") + 1])  # this takes longer to see
+
+
+# -- long graphs ---------------------------------------------------------------------------------------
+
+
+class Recurrent(nn.Module):
+    """h = tanh(x W + h U), unrolled."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.w, self.u = (nn.Parameter((n, 6), nn.init.Normal(0.0, 0.4)) for n in (4, 6))
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, x):
+        h = ops.tanh(x[:, 0, :] @ self.w)
+        for t in range(1, self.steps):
+            h = ops.tanh(x[:, t, :] @ self.w + h @ self.u)
+        return self.out(h)
+
+
+def recurrent_step(steps: int) -> Draft:
+    from schuss.exec.native.loop import draft_of
+    from schuss.train.step import Task, training
+
+    model = Recurrent(steps)
+    nn.initialize(model, 0)
+    types = TensorType(F, (N, steps, 4)), TensorType("uint8", (N,))
+    task = Task(model, nn.CrossEntropyLoss(), optim.Adam(), types[:1], types[1])
+    return draft_of(training(task).step, 16, 2)[0]
+
+
+def test_turns_of_an_unrolled_loop_share_their_code():
+    few, more = (run(recurrent_step(steps)) for steps in (12, 24))
+    assert len(more.stages) >= len(few.stages) + 48
+    assert more.llvm.count("define internal") <= few.llvm.count("define internal") + 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_kernels_that_share_code_work_where_they_are_told(threads: int):
+    """Each turn reads and writes its own places: the same step as the reference's."""
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((48, 9, 4)).astype(F), rng.integers(0, 2, 48).astype(np.uint8)
+    found = []
+    for backend, count in (("native", threads), ("reference", None)):
+        model = Recurrent(9)
+        options = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.Adam(lr=0.01), "epochs": 2, "batch_size": 16}
+        schuss.fit(model, data, backend=backend, threads=count, seed=3, **options)
+        found.append(nn.state_dict(model))
+    for name, value in found[0].items():
+        np.testing.assert_allclose(value, found[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def calls_of(graph: Graph) -> int:
+    """Calls of Python's functions while the graph is planned."""
+    count = 0
+
+    def counted(frame, event, argument):
+        nonlocal count
+        count += event == "call"
+
+    passes = [p for p in PIPELINE if p.name != "lower"]
+    sys.setprofile(counted)
+    try:
+        run(Draft(graph, Storage(64), threads=2), passes)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def many_outputs(n: int) -> Graph:
+    return trace(lambda x: [ops.tanh(x * float(i)) for i in range(n)], [TensorType(F, (N, 3))])
+
+
+def many_parts(n: int) -> Graph:
+    return trace(lambda x: ops.concatenate([x * float(i) for i in range(n)], axis=1), [TensorType(F, (N, 1))])
+
+
+def many_products(n: int) -> Graph:
+    def chain(x, w):
+        for _ in range(n):
+            x = ops.tanh(x @ w) + x.mean(axis=0)
+        return x
+
+    return trace(chain, [TensorType(F, (N, 4)), TensorType(F, (4, 4))])
+
+
+@pytest.mark.parametrize("make", [many_outputs, many_parts, many_products])
+def test_planning_is_linear_in_nodes(make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SCHUSS_CHECK")
+    few, more = calls_of(make(100)), calls_of(make(400))
+    assert more < 4.4 * few

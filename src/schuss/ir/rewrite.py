@@ -21,12 +21,14 @@ def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
 def rewrite(graph: Graph, rule: Rule) -> Graph:
     """Offer each node (its inputs already rewritten) to the rule; None keeps it.
 
-    Inputs of the graph are offered too, but the graph's input list stays as it is.
+    Inputs of the graph are offered too, but the graph's input list stays as it is. The same graph if nothing changed.
     """
     new: dict[Node, Node] = {}
     for node in graph.nodes:
         rebuilt = with_inputs(node, tuple(new[i] for i in node.inputs))
         new[node] = rule(rebuilt) or rebuilt
+    if all(new[o] is o for o in graph.outputs):
+        return graph
     return Graph(graph.inputs, tuple(new[o] for o in graph.outputs), graph.output_names)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import llvmlite.ir as ir
 from schuss.compiler.llvm.builder import broadcast, chosen, filled, undefined
 from schuss.compiler.llvm.simd import ELEMENTS, I1, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.compiler.llvm.target import Target
+from schuss.compiler.lower.alike import Address
 from schuss.compiler.lower.loop_nest import Term
 from schuss.compiler.schedule.buffers import Place, Plan
 from schuss.compiler.storage import ITEMSIZE
@@ -28,7 +29,8 @@ class Kernel:
     """One kernel's function under construction.
 
     Arguments of the function: the pointer table, the order of examples, the first and last index of
-    this thread's share of axis 0, the number of examples n, the step counter.
+    this thread's share of axis 0, the number of examples n, the step counter; and where it has several stages,
+    a pointer to the addresses of the one it is called for, slots and offsets in turn.
     """
 
     b: Any
@@ -41,18 +43,34 @@ class Kernel:
     high: Any
     n: Any
     step: Any
+    where: Any = None
+    addresses: Sequence[Address] = ()  # of the stage it is made from, if it has several
     notes: list[str] = field(default_factory=list)  # how the code was chosen, for people
     _slots: dict[int, Any] = field(default_factory=dict)
+    _given: dict[int, Any] = field(default_factory=dict)
 
     # -- places ----------------------------------------------------------------------------------
 
     def pointer(self, place: Place, elements: int, dtype: str) -> Any:
         """The address of an element of what is stored at the place."""
+        offset = place.offset + elements * ITEMSIZE[dtype]
+        if self.where is not None:
+            return self._told(self.addresses.index((place.slot, offset)))
         if place.slot not in self._slots:
             at = self.b.gep(self.table, [I64(place.slot)], source_etype=POINTER)
             self._slots[place.slot] = self.b.load(at, typ=POINTER)
-        offset = place.offset + elements * ITEMSIZE[dtype]
         return self.b.gep(self._slots[place.slot], [I64(offset)], source_etype=I8)
+
+    def _told(self, number: int) -> Any:
+        """The address of this number of the stage the function is called for."""
+        b = self.b
+        if number not in self._given:
+            slot, offset = (
+                b.load(b.gep(self.where, [I64(2 * number + i)], source_etype=I64), typ=I64) for i in range(2)
+            )
+            base = b.load(b.gep(self.table, [slot], source_etype=POINTER), typ=POINTER)
+            self._given[number] = b.gep(base, [offset], source_etype=I8)
+        return self._given[number]
 
     def view(self, node: Node) -> View:
         found = view_of(node, self.plan.storage)

@@ -8,6 +8,7 @@ others at the plan's barriers and at the step's end, where all see whether the w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from schuss.compiler.llvm.builder import Builder
 from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
 from schuss.compiler.llvm.simd import I8, I64, POINTER
 from schuss.compiler.llvm.target import Target, host_target
+from schuss.compiler.lower.alike import Address, shape_of
 from schuss.compiler.lower.elementwise import emit_map_group
 from schuss.compiler.lower.gather import emit_gather
 from schuss.compiler.lower.gemm.gemm import Contraction
@@ -37,8 +39,11 @@ from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64])
+TOLD_TYPE = ir.FunctionType(ir.VoidType(), [*KERNEL_TYPE.args, POINTER])
+Call = tuple[ir.Function, list[Any]]  # a kernel, and what it is told beside its usual arguments
 RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])
 PROFILE_START = 256  # bytes of `sync` before the cycle counts
+FEW_BARRIERS = 32  # in one place each; more of them are calls
 RUN_ARGUMENTS = (
     "table",
     "order",
@@ -77,21 +82,47 @@ def emit_module(program: Program, notes: list[str] | None = None) -> ir.Module:
     """The module of a plan. notes: takes a line on the code of each kernel, in order."""
     module = ir.Module("schuss")
     module.triple = program.target.triple
-    kernels = [_kernel(module, program, i, stage, notes) for i, stage in enumerate(program.plan.stages)]
-    _run(module, program, kernels)
+    shapes = [shape_of(stage, program.plan) for stage in program.plan.stages]
+    count, made = Counter(shape.text for shape in shapes), dict[str, tuple[ir.Function, str]]()
+    calls: list[Call] = []
+    for number, (stage, shape) in enumerate(zip(program.plan.stages, shapes, strict=True)):
+        several = count[shape.text] > 1
+        if shape.text not in made:
+            made[shape.text] = _kernel(module, program, number, stage, shape.addresses if several else None)
+        function, note = made[shape.text]
+        calls.append((function, [_told(module, number, shape.addresses)] if several else []))
+        if notes is not None:
+            notes.append(note)
+    _run(module, program, calls)
     return module
 
 
-def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, notes: list[str] | None) -> ir.Function:
-    """One stage's function of (table, order, low, high, n, step)."""
+def _told(module: ir.Module, number: int, addresses: Sequence[Address]) -> Any:
+    """A constant with the addresses of a stage."""
+    numbers = [n for address in addresses for n in address]
+    type = ir.ArrayType(I64, len(numbers))
+    told = ir.GlobalVariable(module, type, f"where{number}")
+    told.initializer = ir.Constant(type, numbers)
+    told.linkage, told.global_constant = "internal", True
+    return told
+
+
+def _kernel(
+    module: ir.Module, program: Program, number: int, stage: Stage, addresses: Sequence[Address] | None
+) -> tuple[ir.Function, str]:
+    """One stage's function of (table, order, low, high, n, step), and how its code was chosen.
+
+    addresses: of the stage, where others are alike; then the function is told them, too.
+    """
     group = stage.group
     label = (group.anchor or (group.maps or group.folds)[-1]).op
-    function = ir.Function(module, KERNEL_TYPE, f"k{number}_{label}")
+    function = ir.Function(module, KERNEL_TYPE if addresses is None else TOLD_TYPE, f"k{number}_{label}")
     function.linkage = "internal"
     function.attributes.add("noinline")
     program.target.decorate(function)
     b = Builder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
+    kernel.addresses = addresses or ()
     if is_turn(kernel, group):
         kernel.notes.append("turned in blocks, for the products that read their rows")
         emit_turn(kernel, group)
@@ -104,15 +135,13 @@ def _kernel(module: ir.Module, program: Program, number: int, stage: Stage, note
     elif group.anchor is not None:
         _ANCHORED[group.form](kernel, group.anchor)
     kernel.b.ret_void()
-    if notes is not None:
-        notes.append("; ".join(kernel.notes))
-    return function
+    return function, "; ".join(kernel.notes)
 
 
 _ANCHORED = {Form.REDUCE: emit_reduce_group, Form.GATHER: emit_gather, Form.OPAQUE: emit_opaque}
 
 
-def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) -> None:
+def _run(module: ir.Module, program: Program, kernels: Sequence[Call]) -> None:
     function = ir.Function(module, RUN_TYPE, "run")
     program.target.decorate(function)
     named = dict(zip(RUN_ARGUMENTS, function.args, strict=True))
@@ -144,10 +173,11 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[ir.Function]) ->
 
 
 def _share(
-    b: Any, program: Program, stage: Stage, kernel: Any, named: dict[str, Any], step: tuple[Any, Any, Any]
+    b: Any, program: Program, stage: Stage, call: Call, named: dict[str, Any], step: tuple[Any, Any, Any]
 ) -> None:
     """Call the kernel on this thread's share of axis 0, or of the columns."""
     order, n, counter = step
+    kernel, told = call
     space = stage.group.space
     if stage.division[0] == "columns":
         length, unit = I64(-(-stage.division[1] // VIRTUAL_LANES)), VIRTUAL_LANES  # whole vectors to each thread
@@ -157,7 +187,7 @@ def _share(
             length = I64(stage.division[1])
     if stage.division == ONE:
         with if_then(b, b.icmp_signed("==", named["thread"], I64(0))):
-            b.call(kernel, [named["table"], order, I64(0), length, n, counter])
+            b.call(kernel, [named["table"], order, I64(0), length, n, counter, *told])
         return
     low = b.sdiv(b.mul(length, named["thread"]), named["threads"])
     high = b.sdiv(b.mul(length, b.add(named["thread"], I64(1))), named["threads"])
@@ -165,7 +195,7 @@ def _share(
         low, high = b.mul(low, I64(unit)), b.mul(high, I64(unit))
         most = I64(stage.division[1])
         high = b.select(b.icmp_signed("<", high, most), high, most)
-    b.call(kernel, [named["table"], order, low, high, n, counter])
+    b.call(kernel, [named["table"], order, low, high, n, counter, *told])
 
 
 class _Meeting:
@@ -179,13 +209,19 @@ class _Meeting:
         b.store(I64(0), self.ticket)
         self.spins = entry_alloca(b, I64)
         b.store(I64(SPINS), self.spins)
+        many = sum(stage.barrier for stage in program.plan.stages) > FEW_BARRIERS
+        self.far = _barrier_function(b.module, program.target) if many else None
 
     def all(self) -> None:
         """Wait until every thread is here."""
         b = self.b
         ticket = b.add(b.load(self.ticket, typ=I64), I64(1))
         b.store(ticket, self.ticket)
-        barrier(b, self.named["sync"], ticket, self.named["threads"], self.named["wait"], self.spins)
+        given = [self.named["sync"], ticket, self.named["threads"], self.named["wait"], self.spins]
+        if self.far is None:
+            barrier(b, *given)
+        else:
+            b.call(self.far, given)
 
     def at_end(self, step: Any, watch: Node | None) -> Any:
         """The step's last barrier; returns whether to go on. Thread 0 says so, in turn in one of two places,
@@ -211,6 +247,19 @@ class _Meeting:
         type = ir.FloatType() if watch.type.dtype == "float32" else ir.DoubleType()
         value = b.load(b.gep(slot, [I64(place.offset)], source_etype=I8), typ=type)
         return b.fcmp_ordered("ord", b.fsub(value, value), value)
+
+
+def _barrier_function(module: ir.Module, target: Target) -> ir.Function:
+    """The barrier as a function of its own: the code of a thousand of them would take seconds to compile."""
+    type = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, WAIT_TYPE, POINTER])
+    function = ir.Function(module, type, "barrier")
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    target.decorate(function)
+    b = Builder(function.append_basic_block("entry"))
+    barrier(b, *function.args)
+    b.ret_void()
+    return function
 
 
 class _Clock:

@@ -10,6 +10,7 @@ are hoisted through maps until they meet their inverse or the output.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from schuss.compiler.passes.nodes import is_ones, make
@@ -97,16 +98,14 @@ def _is_full_sum(node: Node) -> bool:
 
 def _companions(graph: Graph) -> set[str]:
     """State matrices that meet a transposed one in a map: they should be kept the same way."""
-    found = set()
-    for node in graph.nodes:
-        if is_map(node) and node.type.rank == 2 and any(_is_swap(i) for i in node.inputs):
-            found |= {name for i in node.inputs if i.type.shape == node.type.shape for name in _leaves(i)}
-    return found
+    meeting = [n for n in graph.nodes if n.type.rank == 2 and is_map(n) and any(_is_swap(i) for i in n.inputs)]
+    return _leaves(i for node in meeting for i in node.inputs if i.type.shape == node.type.shape)
 
 
-def _leaves(node: Node) -> set[str]:
-    """The input matrices a value is mapped from, place by place."""
-    found, seen, waiting = set(), {node}, [node]
+def _leaves(nodes: Iterable[Node]) -> set[str]:
+    """The input matrices that values are mapped from, place by place."""
+    found, waiting = set[str](), list(nodes)
+    seen = set(waiting)
     while waiting:
         each = waiting.pop()
         if is_input(each):

@@ -108,8 +108,8 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
         return view is not None and not gathered(y) and view.strides[0] == 1 and 1 not in y.type.shape
 
     result = rewrite(graph, strided)
-    outputs: list[Node] = []
+    outputs: dict[Node, None] = {}
     for node in result.outputs:
         own = not is_source(node) and not is_view(node) and not is_free(node)
-        outputs.append(make("identity", node, like=node) if not own or node in outputs else node)
+        outputs[make("identity", node, like=node) if not own or node in outputs else node] = None
     return Graph(result.inputs, tuple(outputs), result.output_names)

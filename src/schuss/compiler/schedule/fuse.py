@@ -14,6 +14,7 @@ The order of every sum is given by the node, never by the group it is in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -76,10 +77,13 @@ def group(graph: Graph) -> tuple[Group, ...]:
     """The groups in an order in which each follows those it reads."""
     groups: list[Group] = []
     home: dict[Node, int] = {}
+    latest: dict[Shape, list[int]] = {}  # of each space its groups; those that are full go late
     for node in _schedule(graph):
         if is_source(node) or is_view(node) or is_free(node):
             continue
-        at = _place(node, groups, home)
+        at = _place(node, groups, home, latest)
+        if at == len(groups) - 1 and home.get(groups[at].nodes[0]) is None:
+            latest.setdefault(groups[at].space, []).append(at)
         home[node] = at
     wanted = _stored(graph, home)
     return tuple(replace(g, stores=tuple(n for n in g.nodes if n in wanted)) for g in groups)
@@ -120,14 +124,12 @@ def _emit_with(node: Node, floating: set[Node], order: dict[Node, None]) -> None
             order.setdefault(waiting.pop())
 
 
-def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
+def _place(node: Node, groups: list[Group], home: dict[Node, int], latest: Mapping[Shape, list[int]]) -> int:
     """Put the node in a group, an existing one if it can join; returns the group's number."""
     if is_elementwise(node):
         space = node.type.shape
         after, inside = _depends(node, home)
-        candidates = [after] if inside else []
-        candidates += range(len(groups) - 1, after, -1)
-        for at in candidates:
+        for at in ([after] if inside else []) + _last_open(groups, space, latest.get(space, []), after):
             if _can_join(groups[at], space):
                 groups[at] = replace(groups[at], maps=(*groups[at].maps, node))
                 return at
@@ -146,6 +148,13 @@ def _place(node: Node, groups: list[Group], home: dict[Node, int]) -> int:
     else:
         groups.append(Group(Form.OPAQUE if is_opaque(node) else Form.GATHER, node.type.shape, anchor=node))
     return len(groups) - 1
+
+
+def _last_open(groups: list[Group], space: Shape, numbers: list[int], after: int) -> list[int]:
+    """The last group that a map of the space can join, if it comes after that number. One that cannot never will."""
+    while numbers and not _can_join(groups[numbers[-1]], space):
+        numbers.pop()
+    return numbers[-1:] if numbers and numbers[-1] > after else []
 
 
 def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:

@@ -19,11 +19,10 @@ def plan_text(plan: Plan) -> str | None:
         if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
             return None
         number[node] = len(number)
-        attrs = "" if is_given(node) else " ".join(f"{name}={value}" for name, value in attributes(node).items())
         place = plan.places.get(node)
         where = "" if place is None else f" at {place.slot}+{place.offset}"
         where += f" notes at {plan.faults[node]}" if node in plan.faults else ""
-        lines.append(f"{node.op} {_numbers(node.inputs, number)} {node.type} {attrs}{where}")
+        lines.append(f"{node.op} {_numbers(node.inputs, number)} {node.type} {own_attributes(node)}{where}")
     lines.append(f"in {_numbers(plan.graph.inputs, number)} out {_numbers(plan.graph.outputs, number)}")
     for stage in stages:
         group = stage.group
@@ -32,6 +31,11 @@ def plan_text(plan: Plan) -> str | None:
         how = f"{stage.division} {stage.barrier} {stage.deep} {stage.packs} {plan.rooms.get(group)}"
         lines.append(f"{group.form.value} {group.space} {how} {listed}")
     return "\n".join(lines)
+
+
+def own_attributes(node: Node) -> str:
+    """All of a node's attributes that code is made from."""
+    return "" if is_given(node) else " ".join(f"{name}={value}" for name, value in attributes(node).items())
 
 
 def _numbers(nodes: Iterable[Node], number: dict[Node, int]) -> str:
