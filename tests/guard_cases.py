@@ -30,8 +30,8 @@ import schuss
 from schuss import nn, ops, optim
 from schuss.compiler.llvm import jit
 from schuss.compiler.llvm.target import Target
-from schuss.compiler.passes import materialize
 from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import SchussError
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
@@ -43,10 +43,10 @@ from schuss.trace import trace
 TOGETHER = 25  # graphs in one program
 
 
-def check(graph: Graph, *groups: Sequence[np.ndarray], threads: int = 1) -> None:
+def check(graph: Graph, *groups: Sequence[np.ndarray], threads: int = 1, tuning: Tuning = DEFAULT) -> None:
     """The same from native code, guarded on either side, as from the reference, for each group of arrays."""
     with separate():
-        compiled = NativeExecutor(threads).compile(graph)
+        compiled = NativeExecutor(threads, tuning=tuning).compile(graph)
         for arrays in groups:
             expected = ReferenceExecutor().compile(graph)(arrays)
             for side in SIDES:
@@ -158,13 +158,13 @@ def operands() -> None:
 
 
 def panels() -> None:
-    with mock.patch.object(materialize, "LARGE", 1):
-        for columns, depth in ((1, 40), (2, 2), (7, 33), (33, 7), (50, 16), (17, 21)):
-            print(columns, depth, flush=True)
-            types = [TensorType(d, s) for d in ("float32", "float64") for s in ((N, depth), (columns, depth))]
-            graph = trace(lambda x, w, y, v: (x @ w.T, y @ v.T), types)
-            rng = np.random.default_rng(0)
-            check(graph, *([rng.random(bind(t.shape, n)).astype(t.dtype) for t in types] for n in (2, 16, 37)))
+    for columns, depth in ((1, 40), (2, 2), (7, 33), (33, 7), (50, 16), (17, 21)):
+        print(columns, depth, flush=True)
+        types = [TensorType(d, s) for d in ("float32", "float64") for s in ((N, depth), (columns, depth))]
+        graph = trace(lambda x, w, y, v: (x @ w.T, y @ v.T), types)
+        rng = np.random.default_rng(0)
+        arrays = ([rng.random(bind(t.shape, n)).astype(t.dtype) for t in types] for n in (2, 16, 37))
+        check(graph, *arrays, tuning=Tuning(panel_bytes=1))
 
 
 # -- training ---------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from schuss import nn, optim
-from schuss.compiler.schedule.cost import HANDED_BYTES, MEETING, sharing
+from schuss.compiler.schedule.cost import sharing
+from schuss.compiler.tuning import DEFAULT
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.loop import NativeLoop
 from schuss.ir.types import N, TensorType
@@ -49,5 +50,5 @@ def test_what_is_handed_over_counts_where_one_cache_would_hold_it() -> None:
     near = count(found.plan.arena)
     weights = 4 * (2 * 64 * 64 + 64 * 10)
     assert near.handed >= weights / 2, "half of the weights at least"
-    assert near.spent == pytest.approx(near.meetings * MEETING + near.handed / HANDED_BYTES)
+    assert near.spent == pytest.approx(near.meetings * DEFAULT.barrier + near.handed / DEFAULT.handed_bytes)
     assert np.isclose(near.saved, count(0).saved)

@@ -32,7 +32,7 @@ def draft() -> Draft:
     loss = (z * z).mean()
     (g,) = backprop(loss, [w])
     graph = Graph(tuple(t.node for t in (x, y, w, lr)), (loss.node, (w - lr * g).node), ("loss", "w"))
-    return Draft(graph, Storage(64, frozenset({"x", "y"}), spaced=True), ("w",), "loss", threads=2)
+    return Draft(graph, Storage(64, frozenset({"x", "y"}), spacing=1024), ("w",), "loss", threads=2)
 
 
 def test_what_passes_made_never_changes():

@@ -11,19 +11,17 @@ from hypothesis import strategies as st
 
 from schuss import ops
 from schuss.backprop import backprop
-from schuss.compiler import storage
 from schuss.compiler.draft import Draft
-from schuss.compiler.passes import materialize as module
 from schuss.compiler.passes.layout import choose_layout
 from schuss.compiler.pipeline import REWRITES, SCHEDULE, optimize, run
-from schuss.compiler.schedule import fuse as fusion
-from schuss.compiler.schedule import partition as division
-from schuss.compiler.schedule.fuse import MOST_MAPS, Form, group
+from schuss.compiler.schedule.fuse import Form, group
 from schuss.compiler.schedule.order import crossing
 from schuss.compiler.storage import Storage, row_major, spaced_row
 from schuss.compiler.structure import is_rowwise
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.views import reshape_strides, view_of
 from schuss.compiler.work import row_independent, work
+from schuss.exec.native.executor import NativeExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executors import executor
 from schuss.trace import Tensor, trace
@@ -60,16 +58,16 @@ def test_example_axis_is_stored_first():
 
 
 def test_long_rows_are_spaced_out_but_columns_and_constants_are_not():
-    storage = Storage(16, frozenset({"x"}), spaced=True)
+    storage = Storage(16, frozenset({"x"}), spacing=1024)
     wide = TensorType(F, (8, 512))
     assert storage.strides(input_node("w", wide)) == (528, 1)
     assert storage.strides(input_node("x", wide)) == (512, 1)
     assert Storage(16).strides(input_node("w", wide)) == (512, 1)
     assert storage.bytes(input_node("w", wide)) == 8 * 528 * 4 + 64
-    assert spaced_row((8, 512), "float64") == 520
-    assert spaced_row((8, 500), F) is None
-    assert spaced_row((512,), F) is None
-    assert spaced_row((4, 0), F) is None
+    assert spaced_row((8, 512), "float64", 1024) == 520
+    assert spaced_row((8, 500), F, 1024) is None
+    assert spaced_row((512,), F, 1024) is None
+    assert spaced_row((4, 0), F, 1024) is None
 
 
 def test_a_slice_of_a_transpose_is_a_view():
@@ -100,12 +98,12 @@ def test_weight_is_kept_as_the_products_read_it():
     assert layout.graph.output("w").type.shape == (8, 4)
 
 
-def planned_step(step, state, threads=2, storage=STORAGE):
-    return run(Draft(step, storage, state, "loss", threads), (*REWRITES, *SCHEDULE)).plan
+def planned_step(step, state, threads=2, storage=STORAGE, tuning=DEFAULT):
+    return run(Draft(step, storage, state, "loss", threads, tuning), (*REWRITES, *SCHEDULE)).plan
 
 
-def planned_function(graph, threads=2, storage=STORAGE):
-    return run(Draft(graph, storage, threads=threads), (*REWRITES, *SCHEDULE)).plan
+def planned_function(graph, threads=2, storage=STORAGE, tuning=DEFAULT):
+    return run(Draft(graph, storage, threads=threads, tuning=tuning), (*REWRITES, *SCHEDULE)).plan
 
 
 def stages(step=None, threads=2, storage=STORAGE):
@@ -138,17 +136,14 @@ def test_memory_is_used_again_once_the_threads_have_met():
 
 
 @pytest.mark.parametrize("large", [1, 1 << 40])
-def test_without_a_meeting_no_memory_is_used_again(large, monkeypatch):
-    monkeypatch.setattr(module, "LARGE", large)
+def test_without_a_meeting_no_memory_is_used_again(large):
     types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
     products = trace(lambda x, *matrices: reduce(lambda y, w: ops.tanh(y @ w.T), matrices, x), types)
-    planned = planned_function(products)
+    planned = planned_function(products, tuning=Tuning(panel_bytes=large))
     assert any(s.packs for s in planned.stages) is (large == 1)
 
 
-def test_rooms_are_used_again_once_the_threads_have_met(monkeypatch):
-    monkeypatch.setattr(module, "LARGE", 1)
-
+def test_rooms_are_used_again_once_the_threads_have_met():
     def turned_again_and_again(x, *matrices):
         for w in matrices:
             x = ops.tanh(x @ w.T)
@@ -156,7 +151,7 @@ def test_rooms_are_used_again_once_the_threads_have_met(monkeypatch):
         return x
 
     types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
-    planned = planned_function(trace(turned_again_and_again, types))
+    planned = planned_function(trace(turned_again_and_again, types), tuning=Tuning(panel_bytes=1))
     assert sum(s.packs for s in planned.stages) == 6
     places = {planned.rooms[s.group].offset for s in planned.stages if s.packs}
     assert len(places) < 6, "a room serves again"
@@ -184,7 +179,7 @@ def test_a_weight_stays_with_the_threads_that_own_its_columns(out, into, threads
     assert ("w" in handed) is (expected[0] != "columns")
 
 
-@pytest.mark.parametrize(("capacity", "expected"), [(storage.DEEP, "columns"), (storage.DEEP + 1, "split")])
+@pytest.mark.parametrize(("capacity", "expected"), [(DEFAULT.deep_rows, "columns"), (DEFAULT.deep_rows + 1, "split")])
 def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
     graph, _, planned = stages(sgd_step(2176, 2176), storage=Storage(capacity, frozenset({"x", "y"})))
     update = next(s for s in planned.stages if graph.output("w") in s.group.nodes)
@@ -212,9 +207,8 @@ def two_layers(last_first, into=64, width=64, out=64):
     return Graph(inputs, (*new.values(), loss.node), (*new, "loss"))
 
 
-def planned_layers(graph, threads, monkeypatch, large=1, storage=STORAGE):
-    monkeypatch.setattr(module, "LARGE", large)
-    planned = planned_step(graph, ("w1", "w2"), threads, storage)
+def planned_layers(graph, threads, tuning, storage=STORAGE):
+    planned = planned_step(graph, ("w1", "w2"), threads, storage, tuning)
     inputs = dict(zip(planned.graph.input_names, planned.graph.inputs, strict=True))
     return {inputs[name]: planned.graph.output(name) for name in ("w1", "w2")}, planned
 
@@ -222,11 +216,9 @@ def planned_layers(graph, threads, monkeypatch, large=1, storage=STORAGE):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("last_first", [False, True])
 @pytest.mark.parametrize("rows", [4, 16])
-def test_a_matrix_is_read_where_it_lies_and_changed_there_after_the_threads_have_met(
-    threads, last_first, rows, monkeypatch
-):
+def test_a_matrix_is_read_where_it_lies_and_changed_there_after_the_threads_have_met(threads, last_first, rows):
     storage = Storage(rows, frozenset({"x", "y"}))
-    state, planned = planned_layers(two_layers(last_first), threads, monkeypatch, storage=storage)
+    state, planned = planned_layers(two_layers(last_first), threads, Tuning(panel_bytes=1), storage)
     assert all(planned.places[new] == planned.places[old] for old, new in state.items()), "updated in place"
     w2 = next(node for node in state if node.attrs["name"] == "w2")
     reads = [at for at, s in enumerate(planned.stages) if w2 in crossing(s) and is_rowwise(s.group.space)]
@@ -237,10 +229,9 @@ def test_a_matrix_is_read_where_it_lies_and_changed_there_after_the_threads_have
 
 
 @pytest.mark.parametrize(("deep", "large"), [(1, 1), (1024, 1), (1024, 1 << 40)])
-def test_what_lives_at_the_same_time_lies_apart(deep, large, monkeypatch):
-    monkeypatch.setattr(division, "DEEP", deep)
-    monkeypatch.setattr(division, "LARGE", 1)
-    _, planned = planned_layers(two_layers(False, 40, 96, 33), 2, monkeypatch, large)
+def test_what_lives_at_the_same_time_lies_apart(deep, large):
+    tuning = Tuning(deep_rows=deep, deep_bytes=1, column_bytes=1, panel_bytes=large)
+    _, planned = planned_layers(two_layers(False, 40, 96, 33), 2, tuning)
     assert any(s.packs for s in planned.stages) is (large == 1)
     assert any(s.deep for s in planned.stages) is (deep == 1)
 
@@ -270,7 +261,10 @@ def test_work_counts_products():
     assert work(graph, 10) == 2 * 10 * 8 * 4
 
 
-@pytest.mark.parametrize(("count", "kernels"), [(MOST_MAPS, 1), (MOST_MAPS + 1, 2), (1000, -(-1000 // MOST_MAPS))])
+MOST = DEFAULT.most_maps
+
+
+@pytest.mark.parametrize(("count", "kernels"), [(MOST, 1), (MOST + 1, 2), (1000, -(-1000 // MOST))])
 def test_a_long_chain_of_maps_is_divided_among_kernels(count, kernels):
     def chain(x):
         for i in range(count):
@@ -283,7 +277,7 @@ def test_a_long_chain_of_maps_is_divided_among_kernels(count, kernels):
     assert all(g.stores == g.maps[-1:] for g in groups)
 
 
-def test_values_do_not_change_where_a_chain_is_divided(monkeypatch):
+def test_values_do_not_change_where_a_chain_is_divided():
     def chain(x, w):
         h = x @ w
         for i in range(20):
@@ -292,9 +286,8 @@ def test_values_do_not_change_where_a_chain_is_divided(monkeypatch):
 
     x, w = (np.random.default_rng(i).standard_normal(shape).astype(F) for i, shape in enumerate([(5, 6), (6, 6)]))
     graph = trace(chain, [TensorType(F, (N, 6)), TensorType(F, (6, 6))])
-    whole, groups = executor("native").compile(graph)([x, w]), len(fusion.group(graph))
-    monkeypatch.setattr(fusion, "MOST_MAPS", 7)
-    parts = executor("native").compile(graph)([x, w])
-    assert len(fusion.group(graph)) > groups + 5
+    whole, groups = executor("native").compile(graph)([x, w]), len(group(graph))
+    parts = NativeExecutor(1, tuning=Tuning(most_maps=7)).compile(graph)([x, w])
+    assert len(group(graph, 7)) > groups + 5
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -10,6 +10,7 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.link import listing
 from schuss.compiler.schedule.text import plan_text
 from schuss.compiler.storage import Storage
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.exec.native.code import build
 from schuss.ir import N, TensorType
 from schuss.ops.registry import REGISTRY, Kind, op
@@ -18,9 +19,9 @@ from schuss.trace import hyper, trace
 ROWS = TensorType("float32", (N, 3))
 
 
-def text(body, types=(ROWS,), capacity=8):
+def text(body, types=(ROWS,), capacity=8, tuning=DEFAULT):
     graph = trace(body, list(types))
-    return plan_text(build(Draft(graph, Storage(capacity))).plan)
+    return plan_text(build(Draft(graph, Storage(capacity), tuning=tuning)).plan)
 
 
 def body(x):
@@ -34,6 +35,7 @@ def test_the_same_function_traced_twice():
 
 OTHERS = {
     "capacity": lambda: text(body, capacity=16),
+    "tuning": lambda: text(body, tuning=Tuning(block=8)),
     "dtype": lambda: text(body, [TensorType("float64", (N, 3))]),
     "shape": lambda: text(body, [TensorType("float32", (N, 4))]),
     "operation": lambda: text(lambda x: ops.sum(ops.tanh(x) * 2.0, axis=1)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from schuss.compiler.schedule import partition as division
 from schuss.compiler.schedule.cost import Sharing
 from schuss.compiler.schedule.fuse import group
 from schuss.compiler.storage import Storage
-from schuss.exec.native import function
+from schuss.compiler.tuning import Tuning
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor, run_graph
 from schuss.ir.text import to_text
@@ -32,6 +33,7 @@ from schuss.ops.check import parse_graph, verify_graph
 from schuss.trace import trace
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
+SHARED = Tuning(worth_sharing=-1)  # threads take part however little there is to do
 FEW = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), derandomize=True)
 ROWS = st.sampled_from([0, 1, 2, 7, 33, 300])
 
@@ -40,7 +42,6 @@ ROWS = st.sampled_from([0, 1, 2, 7, 33, 300])
 def _small_graphs_are_shared_too():
     """Threads take part however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(function, "WORTH_SHARING", -1)
         patch.setattr(Sharing, "worth", True)
         yield
 
@@ -113,11 +114,11 @@ def check_text(graph, arrays):
         assert f.tobytes() == e.tobytes()
 
 
-def check_native(graph, arrays):
+def check_native(graph, arrays, tuning=SHARED):
     """The same values as the reference, and the same bits on one, two and three threads. How it was divided."""
     tolerance = TOLERANCE[max(i.type.dtype for i in graph.inputs if i.type.is_float)]
     expected = reference(graph, arrays)
-    compiled = [NativeExecutor(threads).compile(graph) for threads in (1, 2, 3)]
+    compiled = [NativeExecutor(threads, tuning=tuning).compile(graph) for threads in (1, 2, 3)]
     results = [function(arrays) for function in compiled]
     for other in results[1:]:
         assert all(a.tobytes() == b.tobytes() for a, b in zip(results[0], other, strict=True))
@@ -156,15 +157,14 @@ def test_native_is_the_reference_in_float32(graph, rows):
     check_native(graph, inputs_for(graph, rows))
 
 
-def test_native_is_the_reference_where_products_are_divided_by_columns(monkeypatch):
-    monkeypatch.setattr(division, "LARGE", 1)
-    monkeypatch.setattr(division, "LARGER", 0)
+def test_native_is_the_reference_where_products_are_divided_by_columns():
+    tuning = replace(SHARED, column_bytes=1, column_ratio=0)
     divisions = []
 
     @settings(FEW, max_examples=10)
     @given(graphs().filter(multiplies_rows_by_a_matrix), ROWS)
     def some(graph, rows):
-        divisions.append(check_native(graph, inputs_for(graph, rows)))
+        divisions.append(check_native(graph, inputs_for(graph, rows), tuning))
 
     some()
     assert sum("columns" in found for found in divisions) > 3

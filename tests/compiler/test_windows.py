@@ -14,7 +14,7 @@ from schuss.backprop import backprop
 from schuss.compiler.passes.materialize import materialize
 from schuss.compiler.pipeline import optimize
 from schuss.compiler.storage import Storage
-from schuss.exec.native import function
+from schuss.compiler.tuning import Tuning
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.function import NativeFunction
 from schuss.exec.reference import ReferenceExecutor
@@ -28,7 +28,6 @@ RNG = np.random.default_rng(3)
 def _quickly():
     with pytest.MonkeyPatch.context() as patch:
         compile_quickly(patch)
-        patch.setattr(function, "WORTH_SHARING", -1)
         yield
 
 
@@ -78,7 +77,7 @@ def test_native_code_is_the_reference(dtype, twice):
     f, inputs = everything(twice)
     graph = trace(f, [TensorType(dtype, (N, *s[1:]) if data else s) for s, data in inputs])
     specification = ReferenceExecutor().compile(graph)
-    one, two = (NativeExecutor(threads).compile(graph) for threads in (1, 2))
+    one, two = (NativeExecutor(threads, tuning=Tuning(worth_sharing=-1)).compile(graph) for threads in (1, 2))
     for rows in (1, 5):
         arrays = [drawn((rows, *s[1:]) if data else s, dtype) for s, data in inputs]
         for a, b, e in zip(one(arrays), two(arrays), specification(arrays), strict=True):

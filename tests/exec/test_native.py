@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import platform
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,12 +17,9 @@ from hypothesis import strategies as st
 from schuss import ops
 from schuss.backprop import backprop
 from schuss.compiler.llvm.target import host_target
-from schuss.compiler.lower.gemm import k_blocking as deep
-from schuss.compiler.passes import materialize
-from schuss.compiler.schedule import partition as division
 from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import ShapeError, UsageError
-from schuss.exec.native import function
 from schuss.exec.native import loop as loops
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
@@ -35,7 +33,10 @@ from tests.thinned import sampled, thinned
 F = "float32"
 
 
-def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2):
+IN_BLOCKS = Tuning(deep_rows=1, deep_bytes=1, column_bytes=1, column_ratio=1 << 20, block=16, block_bytes=1)
+
+
+def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2, tuning=DEFAULT):
     graph = trace(function, types)
     rng = np.random.default_rng(seed)
     arrays = []
@@ -45,7 +46,7 @@ def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2):
             rng.standard_normal(shape).astype(t.dtype) if t.is_float else rng.integers(0, 3, shape).astype(t.dtype)
         )
     expected = ReferenceExecutor().compile(graph)(arrays)
-    compiled = NativeExecutor(threads).compile(graph)
+    compiled = NativeExecutor(threads, tuning=tuning).compile(graph)
     found = compiled(arrays)
     for e, f in zip(expected, found, strict=True):
         assert e.shape == f.shape
@@ -480,8 +481,7 @@ def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, shape, monkey
     graph = trace(lambda x, w, b: ops.tanh(x @ w.T + b), [TensorType(dtype, a.shape) for a in (x, w, b)])
     kinds = []
     for few in (8, 0):
-        monkeypatch.setattr(materialize, "FEW_ROWS", few)
-        compiled = NativeExecutor(1).compile(graph)
+        compiled = NativeExecutor(1, tuning=Tuning(few_rows=few)).compile(graph)
         kinds.append(compiled([x, w, b])[0])
         (code,) = compiled._codes.values()
         assert any(stage.group.nodes[0].op == "identity" for stage in code.plan.stages) is (few == 0)
@@ -494,15 +494,13 @@ def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, shape, monkey
 def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, shape, monkeypatch):
     """The same bits as from a copy of it."""
     columns, depth = shape
-    monkeypatch.setattr(function, "WORTH_SHARING", 0)
     rng = np.random.default_rng(0)
     x, w, b = (rng.standard_normal(s).astype(dtype) for s in [(40, depth), (columns, depth), (columns,)])
     types = [TensorType(dtype, s) for s in ((N, depth), w.shape, b.shape)]
     graph = trace(lambda x, w, b: ops.tanh(x @ w.T + b), types)
     results = []
     for large in (1, 1 << 40):
-        monkeypatch.setattr(materialize, "LARGE", large)
-        compiled = NativeExecutor(threads).compile(graph)
+        compiled = NativeExecutor(threads, tuning=Tuning(panel_bytes=large, worth_sharing=0)).compile(graph)
         results.append([compiled([x[:n], w, b])[0] for n in (40, 17, 2)])
         (code,) = compiled._codes.values()
         assert any(stage.packs for stage in code.plan.stages) is (large == 1)
@@ -515,8 +513,7 @@ def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, shape, mo
 def test_steps_that_turn_panels_have_the_bits_of_those_that_copy(sizes, monkeypatch):
     step, state, data = mlp_step(sizes)
     copied = run(NativeExecutor(2), step, state, data)
-    monkeypatch.setattr(materialize, "LARGE", 1)
-    loops = [NativeExecutor(threads).loop(step, 32) for threads in (1, 3, 8)]
+    loops = [NativeExecutor(threads, tuning=Tuning(panel_bytes=1)).loop(step, 32) for threads in (1, 3, 8)]
     plan = loops[1].plan
     assert sum(stage.packs for stage in plan.stages) == 3, "of all layers but the first, the gradients of their inputs"
     assert not any(n.op == "identity" and n.type.rank == 2 for s in plan.stages for n in s.group.stores)
@@ -564,18 +561,13 @@ def test_memory_of_a_snapshot_is_used_again_when_nobody_holds_it():
 
 @pytest.mark.parametrize(("sizes", "batch"), thinned([(20, 30, 8, 5), (33, 70, 21, 17)], [9, 32, 37]))
 def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
-    monkeypatch.setenv("SCHUSS_NO_CACHE", "1")  # whose keys know the constants only as they stand in the sources
     step, state, data = mlp_step(sizes)
     whole = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 4),))
-    monkeypatch.setattr(division, "DEEP", 1)
-    monkeypatch.setattr(division, "LARGE", 1)
-    monkeypatch.setattr(division, "LARGER", 1 << 20)  # no division by columns
-    monkeypatch.setattr(deep, "BLOCK", 8)
-    monkeypatch.setattr(deep, "NEAR", 1)  # and a tile's rows at a time
-    loop = NativeExecutor(1).loop(step, batch)
+    tuning = replace(IN_BLOCKS, block=8)
+    loop = NativeExecutor(1, tuning=tuning).loop(step, batch)
     layers = len(sizes) - 1
     assert sum(stage.deep for stage in loop.plan.stages) == 3 * layers - 1, "every product, in three places of a layer"
-    for maker in (made(loop), NativeExecutor(3)):
+    for maker in (made(loop), NativeExecutor(3, tuning=tuning)):
         found = run(maker, step, state, data, batch=batch, slices=((0, 4),))
         assert all(found[name].tobytes() == whole[name].tobytes() for name in whole)
 
@@ -603,15 +595,8 @@ def same_bits_by_panels_or_in_blocks(sizes, batch, threads, by_panels):
     step, state, data = mlp_step(sizes)
     expected = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 3),))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SCHUSS_NO_CACHE", "1")
         patch.setattr(loops, "sharing", lambda *_: Sharing(1.0, 0, 0.0))
-        patch.setattr(materialize if by_panels else division, "LARGE", 1)
-        if not by_panels:
-            patch.setattr(division, "DEEP", 1)
-            patch.setattr(division, "LARGER", 1 << 20)
-            patch.setattr(deep, "BLOCK", 16)
-            patch.setattr(deep, "NEAR", 1)
-        loop = NativeExecutor(threads).loop(step, batch)
+        loop = NativeExecutor(threads, tuning=Tuning(panel_bytes=1) if by_panels else IN_BLOCKS).loop(step, batch)
         assert sum(s.packs for s in loop.plan.stages) == (len(sizes) - 2 if by_panels else 0)
         assert any(s.deep for s in loop.plan.stages) is not by_panels
         found = run(made(loop), step, state, data, batch=batch, slices=((0, 3),))
@@ -637,12 +622,9 @@ def test_threads_share_a_large_step_by_panels():
 
 
 @pytest.mark.parametrize("n", [0, 1, 8, 9, 40])
-def test_deep_sums_of_any_number_of_rows(n, monkeypatch):
-    monkeypatch.setattr(division, "DEEP", 0)
-    monkeypatch.setattr(division, "LARGE", 1)
-    monkeypatch.setattr(deep, "BLOCK", 8)
-    monkeypatch.setenv("SCHUSS_NO_CACHE", "1")
-    stages = agree(lambda x, y: ops.tanh(x.T @ y) * 2.0, [TensorType(F, (N, 20)), TensorType(F, (N, 33))], n)
+def test_deep_sums_of_any_number_of_rows(n):
+    types, tuning = [TensorType(F, (N, 20)), TensorType(F, (N, 33))], Tuning(deep_rows=0, deep_bytes=1, block=8)
+    stages = agree(lambda x, y: ops.tanh(x.T @ y) * 2.0, types, n, tuning=tuning)
     assert any(stage.deep for stage in stages)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from schuss import nn, ops, optim
+from schuss.compiler.tuning import Tuning
 from schuss.exec.native import threads as pool
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.threads import Team, available_cores, run_team
@@ -395,8 +396,7 @@ def test_a_team_that_the_system_does_not_start(fresh, monkeypatch):
     x = np.random.default_rng(0).standard_normal((64, 64)).astype("f4")
     expected = NativeExecutor(1).compile(graph)([x])[0]
     monkeypatch.setattr(threading.Thread, "start", refused)
-    compiled = NativeExecutor(4).compile(graph)
-    monkeypatch.setattr("schuss.exec.native.function.WORTH_SHARING", 0)
+    compiled = NativeExecutor(4, tuning=Tuning(worth_sharing=0)).compile(graph)
     with pytest.warns(RuntimeWarning, match="can't start new thread: one thread does the work of 4"):
         assert compiled([x])[0].tobytes() == expected.tobytes()
     for thread in started:

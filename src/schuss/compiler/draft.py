@@ -11,6 +11,7 @@ from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import Division
 from schuss.compiler.storage import Storage
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.ir.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Draft:
     state     names of inputs; the output of the same name is the new value of each
     watch     name of the output that must stay finite
     threads   how many are expected to share the program; any number may run it
+    tuning    by which ways are chosen that give the same bits
     profile   whether the program counts the cycles of each kernel
     target    None: this machine
 
@@ -43,6 +45,7 @@ class Draft:
     state: tuple[str, ...] = ()
     watch: str | None = None
     threads: int = 1
+    tuning: Tuning = DEFAULT
     profile: bool = False
     target: Target | None = None
     swapped: frozenset[str] = frozenset()

@@ -57,24 +57,29 @@ def _outputs(draft: Draft) -> Draft:
     return replace(draft, graph=Graph(graph.inputs, tuple(n for _, n in kept), tuple(name for name, _ in kept)))
 
 
+def _materialize(draft: Draft) -> Draft:
+    return replace(draft, graph=materialize(draft.graph, draft.storage, draft.tuning))
+
+
 def _alias(draft: Draft) -> Draft:
     groups, cells = update_in_place(draft.groups, draft.updates)
     return replace(draft, groups=groups, cells=cells)
 
 
 def _partition(draft: Draft) -> Draft:
-    divisions, packs = divide(draft.groups, draft.cells, draft.storage, draft.threads)
+    divisions, packs = divide(draft.groups, draft.cells, draft.storage, draft.threads, draft.tuning)
     return replace(draft, divisions=divisions, packs=packs)
 
 
 def _order(draft: Draft) -> Draft:
-    stages = in_order(draft.groups, draft.cells, draft.divisions, draft.packs, draft.storage)
+    capacity = draft.storage.capacity
+    stages = in_order(draft.groups, draft.cells, draft.divisions, draft.packs, capacity, draft.tuning)
     return replace(draft, stages=stages)
 
 
 def _buffers(draft: Draft) -> Draft:
     unkept = [*draft.updates.values(), *([draft.watched] if draft.watched else [])]
-    return replace(draft, plan=place(draft.graph, draft.storage, draft.stages, draft.cells, unkept))
+    return replace(draft, plan=place(draft.graph, draft.storage, draft.stages, draft.cells, unkept, draft.tuning))
 
 
 def _lower(draft: Draft) -> Draft:
@@ -104,8 +109,8 @@ REWRITES = (  # these know neither how many rows there may be nor how many threa
     Pass("outputs", _outputs, specs.outputs),
 )
 SCHEDULE = (
-    Pass("materialize", lambda d: replace(d, graph=materialize(d.graph, d.storage)), specs.graph, specs.strided),
-    Pass("fuse", lambda d: replace(d, groups=group(d.graph)), specs.fused, specs.stored),
+    Pass("materialize", _materialize, specs.graph, specs.strided),
+    Pass("fuse", lambda d: replace(d, groups=group(d.graph, d.tuning.most_maps)), specs.fused, specs.stored),
     Pass("alias", _alias, specs.aliased, specs.unread),
     Pass("partition", _partition, specs.divided, specs.shared),
     Pass("order", _order, specs.ordered, specs.met),

@@ -12,7 +12,7 @@ from itertools import accumulate
 from schuss.compiler.draft import Draft
 from schuss.compiler.passes.cse import common_subexpressions
 from schuss.compiler.schedule.buffers import last_uses
-from schuss.compiler.schedule.fuse import MOST_MAPS, Form, Group
+from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import accesses_of
 from schuss.compiler.schedule.partition import ROWS
 from schuss.compiler.structure import base_of, folded_axes, is_free, is_rowwise, is_source, is_view
@@ -115,7 +115,7 @@ def stored(before: Draft, after: Draft) -> None:
     _check_reads(after.groups)
     for g in after.groups:
         _need(all(n.type.shape == g.space for n in g.maps), "a map runs over another space than its kernel")
-        _need(len(g.maps) <= MOST_MAPS, "a kernel has too many maps")
+        _need(len(g.maps) <= after.tuning.most_maps, "a kernel has too many maps")
         made = set[Node]()
         for node in g.nodes:
             _need(not any(i in set(g.nodes) - made for i in node.inputs), f"{where(node)}: is computed too early")

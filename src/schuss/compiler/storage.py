@@ -15,9 +15,6 @@ from schuss.ir.types import Shape, Sym
 
 LINE = 64  # bytes of a cache line
 LATER = 4  # rows of data are asked for this many rows before they are read; an order goes on as long beyond its end
-LARGE = 1 << 19  # bytes of a matrix that takes half of a core's own cache
-DEEP = 1024  # examples: in a batch of more of them long sums go in blocks, where a matrix is LARGE
-CRITICAL = 1024  # bytes: rows of a multiple of this are spaced out
 ITEMSIZE = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}
 
 
@@ -34,26 +31,27 @@ def row_major(shape: Shape, capacity: int, row: int | None = None) -> tuple[int,
     return tuple(strides)
 
 
-def spaced_row(shape: Shape, dtype: str) -> int | None:
-    """Elements from one row to the next if the rows are spaced out, None if they lie close."""
+def spaced_row(shape: Shape, dtype: str, spacing: int) -> int | None:
+    """Elements from one row to the next if the rows are spaced out, None if they lie close. spacing: see Tuning."""
     last = shape[-1] if shape else None
     if len(shape) < 2 or isinstance(last, Sym) or last is None:
         return None
     size = last * ITEMSIZE[dtype]
-    return last + LINE // ITEMSIZE[dtype] if size and size % CRITICAL == 0 else None
+    return last + LINE // ITEMSIZE[dtype] if size and size % spacing == 0 else None
 
 
 @dataclass(frozen=True)
 class Storage:
     """capacity  the largest N
     columns   inputs that are resident data: their rows are picked through the order of examples, and lie close
-    spaced    whether everything else, but constants, may be spaced out; callers' arrays may not
+    spacing   everything else, but constants, is spaced out where rows are a multiple of so many bytes (see Tuning); 0:
+              nothing is, as callers' arrays may not be
     counter   the input that is the step's number: every kernel is given it, and it lies nowhere
     """
 
     capacity: int
     columns: frozenset[str] = frozenset()
-    spaced: bool = False
+    spacing: int = 0
     counter: str | None = None
 
     def is_column(self, node: Node) -> bool:
@@ -63,9 +61,9 @@ class Storage:
         return is_input(node) and node.attrs["name"] == self.counter
 
     def _row(self, node: Node) -> int | None:
-        if not self.spaced or is_const(node) or self.is_column(node):
+        if not self.spacing or is_const(node) or self.is_column(node):
             return None
-        return spaced_row(node.type.shape, node.type.dtype)
+        return spaced_row(node.type.shape, node.type.dtype, self.spacing)
 
     def strides(self, node: Node) -> tuple[int, ...]:
         """Elements a step along each axis of a value in its own place."""

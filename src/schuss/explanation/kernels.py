@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from schuss.compiler.schedule.cost import FLOPS, cost
+from schuss.compiler.schedule.cost import cost
 from schuss.compiler.schedule.fuse import Form
 from schuss.compiler.schedule.order import Stage
-from schuss.compiler.schedule.partition import ONE, ROWS, SPLIT_MAP
+from schuss.compiler.schedule.partition import ONE, ROWS
+from schuss.compiler.tuning import Tuning
 from schuss.exec.native.loop import NativeLoop
 
 
@@ -32,21 +33,22 @@ class Line:
 def plan_lines(loop: NativeLoop, batch: int) -> list[Line]:
     """The kernels in the order in which they run."""
     notes = loop.listing().notes
-    return [_line(stage, note, batch, loop.threads) for stage, note in zip(loop.plan.stages, notes, strict=True)]
+    plan = loop.plan
+    return [_line(s, note, batch, loop.threads, plan.tuning) for s, note in zip(plan.stages, notes, strict=True)]
 
 
-def _line(stage: Stage, note: str, batch: int, threads: int) -> Line:
+def _line(stage: Stage, note: str, batch: int, threads: int, tuning: Tuning) -> Line:
     group = stage.group
     c = cost(group, batch)
     shared = threads if stage.division != ONE else 1
-    why = "; ".join(filter(None, (_why_divided(stage, threads), note)))
+    why = "; ".join(filter(None, (_why_divided(stage, threads, tuning), note)))
     scopes = [n.scope for n in group.nodes if n.scope]
     layer = scopes[0].partition("/")[0] if scopes else ""
     names = [n.op for n in group.nodes]
     return Line(c.label, c.shape, names, layer, c.flops, c.bytes, stage.division[0], shared, stage.barrier, why)
 
 
-def _why_divided(stage: Stage, threads: int) -> str:
+def _why_divided(stage: Stage, threads: int, tuning: Tuning) -> str:
     group, division = stage.group, stage.division
     if threads == 1:
         return ""
@@ -61,7 +63,7 @@ def _why_divided(stage: Stage, threads: int) -> str:
         return f"{what}, divided by its {division[1]} rows: sums over examples stay whole"
     if group.form is Form.REDUCE:
         return "a sum over examples has one order, so one thread adds it"
-    return f"fewer than {SPLIT_MAP:,} values: not worth sharing"
+    return f"fewer than {tuning.shared_map:,} values: not worth sharing"
 
 
 def plan_json(loop: NativeLoop, batch: int) -> str:
@@ -102,7 +104,7 @@ def _why_shared(loop: NativeLoop) -> str:
     handed = f" and hand each other {_amount(s.handed)}B" if s.handed else ""
     estimate = f"{loop.wanted_threads} threads would save about {s.saved * 1e6:,.0f} us"
     cost = f"lose {s.spent * 1e6:,.0f} us, as they meet {s.meetings} times{handed}"
-    core = f"a core is taken to do {FLOPS / 1e9:.0f} Gflop/s"
+    core = f"a core is taken to do {s.tuning.flops / 1e9:.0f} Gflop/s"
     return f"{'shared' if s.worth else 'one thread'}: {estimate} and {cost} ({core})"
 
 

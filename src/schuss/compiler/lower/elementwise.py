@@ -24,9 +24,6 @@ from schuss.ir.graph import Node
 from schuss.ir.structure import Access
 from schuss.ir.types import Sym
 
-FETCH_LEAST = 256  # bytes that are read of a row of data, from which on it is asked for in advance,
-FETCH_MOST = 2048  # and only its beginning, if they are more: then the core sees where it goes on
-
 
 def emit_map_group(kernel: Kernel, group: Group) -> None:
     """The loops of a group of maps and folds."""
@@ -113,14 +110,14 @@ class MapLoops:
 
     def _fetch_rows(self, axis: Axis, rest: Sequence[Axis], i: Any, order: Any) -> None:
         """Ask for what is read of the rows of data some rounds later: they lie anywhere, and no core foresees where."""
-        b = self.kernel.b
+        b, tuning = self.kernel.b, self.kernel.plan.tuning
         for number, (term, stride) in enumerate(zip(self.terms, axis.strides, strict=True)):
             read = 1 + sum((a.length - 1) * a.strides[number] for a in rest if a.length)
-            if not term.rows or not stride or read * ITEMSIZE[term.dtype] < FETCH_LEAST:
+            if not term.rows or not stride or read * ITEMSIZE[term.dtype] < tuning.row_least:
                 continue
             row = b.load(b.gep(order, [b.add(i, I64(LATER))], source_etype=I64), typ=I64)
             start = b.mul(row, I64(stride * ITEMSIZE[term.dtype]))
-            for at in range(0, min(read * ITEMSIZE[term.dtype], FETCH_MOST), LINE):
+            for at in range(0, min(read * ITEMSIZE[term.dtype], tuning.row_most), LINE):
                 prefetch(b, replace(term, dtype="uint8"), b.add(start, I64(at)), write=False)
 
     def _width(self, axis: Axis, gathered: bool) -> int:

@@ -18,7 +18,7 @@ from collections import Counter
 
 from schuss.compiler.passes.nodes import make
 from schuss.compiler.passes.window import lanes_last
-from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
+from schuss.compiler.storage import ITEMSIZE, Storage
 from schuss.compiler.structure import (
     is_contraction,
     is_elementwise,
@@ -29,16 +29,15 @@ from schuss.compiler.structure import (
     is_view,
     reads,
 )
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.views import view_of
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
 from schuss.ir.structure import Access
 from schuss.ir.types import Sym, static_size
 
-FEW_ROWS = 8
 
-
-def materialize(graph: Graph, storage: Storage) -> Graph:
+def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Graph:
     """The graph in which every remaining VIEW is a matter of strides."""
     copies: dict[Node, Node] = {}
     users = Counter(node.inputs[1] for node in graph.nodes if is_matrix_product(node))
@@ -90,18 +89,18 @@ def materialize(graph: Graph, storage: Storage) -> Graph:
     def turned_by(x: Node, y: Node) -> bool:
         """Whether the product turns y itself, where that is less than a copy's way to memory and back:
 
-        blocks of it in registers for few rows; of a large one a panel of columns at a time, for up to DEEP rows.
+        blocks of it in registers for few rows; of a large one a panel of columns at a time, up to tuning.panel_rows.
         Several products share a copy.
         """
         if x.type.rank != 2 or y.type.rank != 2 or y.type.symbolic:
             return False
         rows = x.type.shape[0]
         if isinstance(rows, Sym):
-            large = static_size(y.type.shape) * ITEMSIZE[y.type.dtype] >= LARGE
-            most = DEEP if large and users[y] < 2 else FEW_ROWS
+            large = static_size(y.type.shape) * ITEMSIZE[y.type.dtype] >= tuning.panel_bytes
+            most = tuning.panel_rows if large and users[y] < 2 else tuning.few_rows
             rows = storage.capacity
         else:
-            most = FEW_ROWS
+            most = tuning.few_rows
         if rows > most:
             return False
         view = view_of(y, storage)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.order import Stage
-from schuss.compiler.schedule.partition import PAIR, depth_of
+from schuss.compiler.schedule.partition import depth_of
 from schuss.compiler.storage import ITEMSIZE, LINE, Storage
 from schuss.compiler.structure import base_of, is_const, is_hyperparameter, is_noting
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import static_size
 
@@ -32,6 +33,7 @@ class Plan:
     slots   the pointer-table slot of each input, constant and output that has one of its own
     places  of every stored value
     rooms   of the stages that pack
+    tuning  by which it was chosen
     faults  where each check of indices notes (row + 1, index), int64: in the slot after all others
     """
 
@@ -43,10 +45,16 @@ class Plan:
     rooms: Mapping[Group, Place] = field(default_factory=dict)
     faults: Mapping[Node, Place] = field(default_factory=dict)
     arena: int = 0
+    tuning: Tuning = DEFAULT
 
 
 def place(
-    graph: Graph, storage: Storage, stages: Sequence[Stage], cells: Mapping[Node, Node], unkept: Iterable[Node]
+    graph: Graph,
+    storage: Storage,
+    stages: Sequence[Stage],
+    cells: Mapping[Node, Node],
+    unkept: Iterable[Node],
+    tuning: Tuning,
 ) -> Plan:
     """The plan of the stages.
 
@@ -70,11 +78,11 @@ def place(
             elif node not in places:
                 places[node] = Place(0, arena.take(node, storage.bytes(node)))
         if stage.packs:
-            rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group)))
+            rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group, tuning.column_unit)))
             arena.give(stage.group)
         for node in ends.get(at, ()):
             arena.give(node)
-    return Plan(graph, storage, slots, tuple(stages), places, rooms, faults, arena.size)
+    return Plan(graph, storage, slots, tuple(stages), places, rooms, faults, arena.size, tuning)
 
 
 def _slots(graph: Graph, unkept: set[Node]) -> dict[Node, int]:
@@ -96,11 +104,11 @@ def _host_of_sums(node: Node, stage: Stage, places: Mapping[Node, Place]) -> Nod
     return next((n for n in others if places[n].slot == 0), None)
 
 
-def _room(group: Group) -> int:
+def _room(group: Group, unit: int) -> int:
     """Bytes for panels of the right operand: as many as the whole of it, so that each thread has its columns' part."""
     assert group.anchor is not None
     depth, columns = static_size(depth_of(group)), static_size(group.space[1:])
-    size = depth * -(-columns // PAIR) * PAIR * ITEMSIZE[group.anchor.type.dtype]
+    size = depth * -(-columns // unit) * unit * ITEMSIZE[group.anchor.type.dtype]
     return -(-size // LINE) * LINE
 
 

@@ -11,14 +11,9 @@ from schuss.compiler.schedule.order import crossing
 from schuss.compiler.schedule.partition import ONE
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import base_of, contracted, is_contraction, is_free
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym
-
-# What the estimate of sharing takes a core to do, in operations, bytes and seconds; measured on Zen 4 and Zen 5.
-FLOPS = 100e9
-BYTES = 60e9  # from a core's own cache
-HANDED_BYTES = 8e9  # from the cache of another core, which has just written them
-MEETING = 1.5e-6
 
 
 @dataclass(frozen=True)
@@ -43,11 +38,12 @@ class Sharing:
     saved: float
     meetings: int
     handed: float
+    tuning: Tuning = DEFAULT
 
     @property
     def spent(self) -> float:
         """Seconds lost by it."""
-        return self.meetings * MEETING + self.handed / HANDED_BYTES
+        return self.meetings * self.tuning.barrier + self.handed / self.tuning.handed_bytes
 
     @property
     def worth(self) -> bool:
@@ -59,13 +55,13 @@ def sharing(plan: Plan, n: int, threads: int, held: int, cache: int) -> Sharing:
 
     A matrix that one core's cache cannot hold comes from further away in any case: then nothing counts as handed.
     """
-    others = 1 - 1 / threads
+    others, tuning = 1 - 1 / threads, plan.tuning
     shared = [stage for stage in plan.stages if stage.division != ONE]
     costs = [cost(stage.group, n) for stage in shared]
-    saved = others * sum(max(c.flops / FLOPS, c.bytes / BYTES) for c in costs)
+    saved = others * sum(max(c.flops / tuning.flops, c.bytes / tuning.bytes) for c in costs)
     crossed = sum(_bytes(node, n) for stage in shared for node in crossing(stage))
     fits = held + plan.arena <= cache
-    return Sharing(saved, 1 + sum(s.barrier for s in plan.stages), others * crossed if fits else 0.0)
+    return Sharing(saved, 1 + sum(s.barrier for s in plan.stages), others * crossed if fits else 0.0, tuning)
 
 
 def cost(group: Group, n: int) -> Cost:

@@ -14,7 +14,6 @@ The order of every sum is given by the node, never by the group it is in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -34,6 +33,7 @@ from schuss.compiler.structure import (
     is_view,
     sums_examples,
 )
+from schuss.compiler.tuning import DEFAULT
 from schuss.ir.graph import Graph, Node, lazy
 from schuss.ir.types import Shape, Sym, static_size
 
@@ -68,25 +68,14 @@ class Group:
         return tuple((n, i, o) for n in self.nodes for i, o in enumerate(n.inputs) if o not in inside)
 
 
-# Elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's length. A kernel
-# of 300 sums takes 0.5 s to compile, one of 900 takes 4 s, and Ctrl-C waits for it. No layer or optimizer comes near.
-MOST_MAPS = 128
-
-
-def group(graph: Graph) -> tuple[Group, ...]:
-    """The groups in an order in which each follows those it reads."""
-    groups: list[Group] = []
-    home: dict[Node, int] = {}
-    latest: dict[Shape, list[int]] = {}  # of each space its groups; those that are full go late
+def group(graph: Graph, most_maps: int = DEFAULT.most_maps) -> tuple[Group, ...]:
+    """The groups in an order in which each follows those it reads. most_maps: of one group, see Tuning."""
+    forming = _Forming(most_maps)
     for node in _schedule(graph):
-        if is_source(node) or is_view(node) or is_free(node):
-            continue
-        at = _place(node, groups, home, latest)
-        if at == len(groups) - 1 and home.get(groups[at].nodes[0]) is None:
-            latest.setdefault(groups[at].space, []).append(at)
-        home[node] = at
-    wanted = _stored(graph, home)
-    return tuple(replace(g, stores=tuple(n for n in g.nodes if n in wanted)) for g in groups)
+        if not (is_source(node) or is_view(node) or is_free(node)):
+            forming.place(node)
+    wanted = _stored(graph, forming.home)
+    return tuple(replace(g, stores=tuple(n for n in g.nodes if n in wanted)) for g in forming.groups)
 
 
 def _schedule(graph: Graph) -> list[Node]:
@@ -124,37 +113,66 @@ def _emit_with(node: Node, floating: set[Node], order: dict[Node, None]) -> None
             order.setdefault(waiting.pop())
 
 
-def _place(node: Node, groups: list[Group], home: dict[Node, int], latest: Mapping[Shape, list[int]]) -> int:
-    """Put the node in a group, an existing one if it can join; returns the group's number."""
-    if is_elementwise(node):
-        space = node.type.shape
-        after, inside = _depends(node, home)
-        for at in ([after] if inside else []) + _last_open(groups, space, latest.get(space, []), after):
-            if _can_join(groups[at], space):
-                groups[at] = replace(groups[at], maps=(*groups[at].maps, node))
-                return at
-        groups.append(Group(Form.MAP, space, maps=(node,)))
-    elif is_reduction(node):
-        at = home.get(node.inputs[0], -1)
-        if at >= 0 and node.inputs[0] in groups[at].maps and _can_fold(groups[at], node):
-            groups[at] = replace(groups[at], folds=(*groups[at].folds, node))
-            return at
-        if at >= 0 or not _trailing(node):
-            groups.append(Group(Form.REDUCE, node.inputs[0].type.shape, anchor=node))
+class _Forming:
+    """Groups that nodes join one after the other."""
+
+    def __init__(self, most_maps: int) -> None:
+        self.most_maps = most_maps
+        self.groups: list[Group] = []
+        self.home: dict[Node, int] = {}  # the number of each node's group
+        self._of_space: dict[Shape, list[int]] = {}  # ascending; closed ones go when they are met
+
+    def place(self, node: Node) -> None:
+        """Put the node in a group, an existing one if it can join."""
+        if is_elementwise(node):
+            at = self._for_map(node)
+            if at is None:
+                self._new(node, Group(Form.MAP, node.type.shape, maps=(node,)))
+            else:
+                self._join(node, at, replace(self.groups[at], maps=(*self.groups[at].maps, node)))
+        elif is_reduction(node):
+            self._place_fold(node)
+        elif is_contraction(node):
+            self._new(node, Group(Form.CONTRACT, node.type.shape, anchor=node))
         else:
-            groups.append(Group(Form.MAP, node.inputs[0].type.shape, folds=(node,)))
-    elif is_contraction(node):
-        groups.append(Group(Form.CONTRACT, node.type.shape, anchor=node))
-    else:
-        groups.append(Group(Form.OPAQUE if is_opaque(node) else Form.GATHER, node.type.shape, anchor=node))
-    return len(groups) - 1
+            self._new(node, Group(Form.OPAQUE if is_opaque(node) else Form.GATHER, node.type.shape, anchor=node))
 
+    def _place_fold(self, node: Node) -> None:
+        source = node.inputs[0]
+        at = self.home.get(source, -1)
+        if at >= 0 and source in self.groups[at].maps and _can_fold(self.groups[at], node):
+            self._join(node, at, replace(self.groups[at], folds=(*self.groups[at].folds, node)))
+        elif at >= 0 or not _trailing(node):
+            self._new(node, Group(Form.REDUCE, source.type.shape, anchor=node))
+        else:
+            self._new(node, Group(Form.MAP, source.type.shape, folds=(node,)))
 
-def _last_open(groups: list[Group], space: Shape, numbers: list[int], after: int) -> list[int]:
-    """The last group that a map of the space can join, if it comes after that number. One that cannot never will."""
-    while numbers and not _can_join(groups[numbers[-1]], space):
-        numbers.pop()
-    return numbers[-1:] if numbers and numbers[-1] > after else []
+    def _join(self, node: Node, at: int, group: Group) -> None:
+        self.groups[at], self.home[node] = group, at
+
+    def _new(self, node: Node, group: Group) -> None:
+        self.home[node] = len(self.groups)
+        self._of_space.setdefault(group.space, []).append(len(self.groups))
+        self.groups.append(group)
+
+    def _for_map(self, node: Node) -> int | None:
+        """The group whose result it reads at the same place, else the last it can join after all that it reads."""
+        after, inside = _depends(node, self.home)
+        if inside and self._is_open(after, node.type.shape):
+            return after
+        numbers = self._of_space.get(node.type.shape, [])
+        while numbers and not self._is_open(numbers[-1], node.type.shape):
+            numbers.pop()  # what is closed stays so
+        return numbers[-1] if numbers and numbers[-1] > after else None
+
+    def _is_open(self, at: int, space: Shape) -> bool:
+        """Not a group that folds the first axis: its loop over examples is not that of a map. Nor one that is full."""
+        group = self.groups[at]
+        if len(group.maps) >= self.most_maps or (group.anchor is not None and sums_examples(group.anchor)):
+            return False
+        if any(0 in folded_axes(f) for f in group.folds) or (group.folds and _scattered(space)):
+            return False
+        return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
 
 
 def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
@@ -169,15 +187,6 @@ def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
         elif at == last and at >= 0:
             direct = direct and same_place
     return last, direct and last >= 0
-
-
-def _can_join(group: Group, space: Shape) -> bool:
-    """Not a group that folds the first axis: its loop over the examples is not that of a map. Nor one that is full."""
-    if len(group.maps) >= MOST_MAPS or (group.anchor is not None and sums_examples(group.anchor)):
-        return False
-    if any(0 in folded_axes(f) for f in group.folds) or (group.folds and _scattered(space)):
-        return False
-    return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
 
 
 def _trailing(node: Node) -> bool:

@@ -13,8 +13,8 @@ from heapq import heappop, heappush
 
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.partition import ONE, ROWS, Division, is_deep, rows_by_matrix
-from schuss.compiler.storage import Storage
 from schuss.compiler.structure import base_of, is_const, is_free, is_rowwise, is_view, reads
+from schuss.compiler.tuning import Tuning
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
 
@@ -41,7 +41,8 @@ def in_order(
     cells: Mapping[Node, Node],
     divisions: Mapping[Group, Division],
     packs: AbstractSet[Group],
-    storage: Storage,
+    capacity: int,
+    tuning: Tuning,
 ) -> tuple[Stage, ...]:
     """Each group after those it depends on, those first that need no meeting of the threads.
 
@@ -70,7 +71,8 @@ def in_order(
             meeting.append(at)
             continue
         touched.add(accesses[chosen])
-        stages.append(_stage(chosen, divisions[chosen], barrier, chosen in packs, storage))
+        deep = is_deep(chosen, divisions[chosen], capacity, tuning)
+        stages.append(_stage(chosen, divisions[chosen], barrier, deep, chosen in packs))
         for follower in followers[chosen]:
             left[follower] -= 1
             if not left[follower]:
@@ -78,8 +80,7 @@ def in_order(
     return tuple(stages)
 
 
-def _stage(group: Group, division: Division, barrier: bool, packs: bool, storage: Storage) -> Stage:
-    deep = is_deep(group, division, storage.capacity)
+def _stage(group: Group, division: Division, barrier: bool, deep: bool, packs: bool) -> Stage:
     if deep:
         assert group.anchor is not None
         group = replace(group, stores=(group.anchor, *group.stores))

@@ -16,18 +16,15 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
-from schuss.compiler.passes.materialize import FEW_ROWS
 from schuss.compiler.schedule.fuse import Form, Group
-from schuss.compiler.storage import DEEP, ITEMSIZE, LARGE, Storage
+from schuss.compiler.storage import ITEMSIZE, Storage
 from schuss.compiler.structure import folded_axes, is_matrix_product, is_rowwise
+from schuss.compiler.tuning import Tuning
 from schuss.compiler.views import view_of
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym, static_size
-
-SPLIT_MAP = 4096  # elements: below this a map or copy is not worth sharing
-LARGER = 16  # times the left operand is a LARGE right one, from which on their product is divided by columns
-PAIR = 32  # columns: a thread's part of those is a multiple of two vectors of the widest kind
 
 Division = tuple[str, int]
 ONE: Division = ("one", 0)
@@ -35,18 +32,18 @@ ROWS: Division = ("rows", 0)
 
 
 def divide(
-    groups: Sequence[Group], cells: Mapping[Node, Node], storage: Storage, threads: int
+    groups: Sequence[Group], cells: Mapping[Node, Node], storage: Storage, threads: int, tuning: Tuning
 ) -> tuple[dict[Group, Division], frozenset[Group]]:
     """(each group's division, the products that turn their right operand by panels).
 
     cells: for each new state written in place, the old one.
     """
-    packs = frozenset(g for g in groups if _packs(g, storage))
-    by_columns = _by_columns(groups, cells, storage.capacity, threads) | packs
-    return {g: _division(g, by_columns) for g in groups}, packs
+    packs = frozenset(g for g in groups if _packs(g, storage, tuning))
+    by_columns = _by_columns(groups, cells, storage.capacity, threads, tuning) | packs
+    return {g: _division(g, by_columns, tuning.shared_map) for g in groups}, packs
 
 
-def _division(group: Group, by_columns: set[Group]) -> Division:
+def _division(group: Group, by_columns: AbstractSet[Group], shared_map: int) -> Division:
     """How threads share the group: see the module's text."""
     shape = group.space
     if group in by_columns:
@@ -63,13 +60,15 @@ def _division(group: Group, by_columns: set[Group]) -> Division:
         rows = shape[:-1]  # the last axis is that of the lanes
         total = 0 if any(isinstance(d, Sym) for d in rows) else static_size(rows)
         return ("split", total) if total > 1 else ONE
-    big = group.form is Form.CONTRACT or static_size(shape) >= SPLIT_MAP
+    big = group.form is Form.CONTRACT or static_size(shape) >= shared_map
     if shape and big and isinstance(shape[0], int) and shape[0] > 1 and not first:
         return ("split", shape[0])
     return ONE
 
 
-def _by_columns(groups: Sequence[Group], cells: Mapping[Node, Node], capacity: int, threads: int) -> set[Group]:
+def _by_columns(
+    groups: Sequence[Group], cells: Mapping[Node, Node], capacity: int, threads: int, tuning: Tuning
+) -> set[Group]:
     """Products of rows by a matrix that read much more of it than of the rows.
 
     Where the step changes the matrix, more is enough: the gradient goes by columns too, and what a thread reads of
@@ -77,8 +76,8 @@ def _by_columns(groups: Sequence[Group], cells: Mapping[Node, Node], capacity: i
     """
     products = {g: g.anchor.inputs[1] for g in groups if g.anchor is not None and rows_by_matrix(g)}
     updates = {cells[n]: g for g in groups if g.form is Form.CONTRACT for n in g.stores if n in cells}
-    kept = {y for y in products.values() if y in updates and _kept(y, updates[y], capacity, threads)}
-    large = {g for g, y in products.items() if _much_larger(g, y, capacity)}
+    kept = {y for y in products.values() if y in updates and _kept(y, updates[y], capacity, threads, tuning)}
+    large = {g for g, y in products.items() if _much_larger(g, y, capacity, tuning)}
     return large | {g for g, y in products.items() if y in kept} | {updates[y] for y in kept}
 
 
@@ -93,9 +92,9 @@ def rows_by_matrix(group: Group) -> bool:
     return not y.type.symbolic and is_rowwise(x.type.shape) and isinstance(group.space[1], int)
 
 
-def _packs(group: Group, storage: Storage) -> bool:
+def _packs(group: Group, storage: Storage, tuning: Tuning) -> bool:
     """Whether the product turns its right operand by panels; for few rows it does so in registers (materialize)."""
-    if not rows_by_matrix(group) or storage.capacity <= FEW_ROWS:
+    if not rows_by_matrix(group) or storage.capacity <= tuning.few_rows:
         return False
     assert group.anchor is not None
     matrix = group.anchor.inputs[1]
@@ -103,31 +102,31 @@ def _packs(group: Group, storage: Storage) -> bool:
     return view is not None and view.strides[-1] != 1 and matrix.type.shape[-1] != 1
 
 
-def _kept(matrix: Node, update: Group, capacity: int, threads: int) -> bool:
+def _kept(matrix: Node, update: Group, capacity: int, threads: int, tuning: Tuning) -> bool:
     """Whether forward a thread reads less of what others wrote by columns (rows and results) than by rows (weights).
 
-    Sums over more than DEEP examples go by rows, in blocks.
+    Sums over more than tuning.deep_rows examples go by rows, in blocks.
     """
     shape = matrix.type.shape
-    if threads == 1 or capacity > DEEP or update.space != shape:
+    if threads == 1 or capacity > tuning.deep_rows or update.space != shape:
         return False
     rows, columns = static_size(shape[:1]), static_size(shape[1:])
-    return columns % (threads * PAIR) == 0 and rows * columns >= capacity * (rows + columns)
+    return columns % (threads * tuning.column_unit) == 0 and rows * columns >= capacity * (rows + columns)
 
 
-def _much_larger(group: Group, matrix: Node, capacity: int) -> bool:
+def _much_larger(group: Group, matrix: Node, capacity: int, tuning: Tuning) -> bool:
     assert group.anchor is not None
     left, right = capacity * static_size(group.anchor.inputs[0].type.shape), static_size(matrix.type.shape)
-    return right * ITEMSIZE[matrix.type.dtype] >= LARGE and right >= LARGER * left
+    return right * ITEMSIZE[matrix.type.dtype] >= tuning.column_bytes and right >= tuning.column_ratio * left
 
 
-def is_deep(group: Group, division: Division, capacity: int) -> bool:
+def is_deep(group: Group, division: Division, capacity: int, tuning: Tuning) -> bool:
     """Whether sums go block by block, those so far in memory.
 
     Long ones for a large batch do, where the result or the right operand is a large matrix: then what a block reads
     of the operands stays in a core's cache.
     """
-    if group.form is not Form.CONTRACT or capacity <= DEEP or len(group.space) != 2:
+    if group.form is not Form.CONTRACT or capacity <= tuning.deep_rows or len(group.space) != 2:
         return False
     assert group.anchor is not None
     if not is_matrix_product(group.anchor):
@@ -137,11 +136,11 @@ def is_deep(group: Group, division: Division, capacity: int) -> bool:
         return False
     if division[0] == "split" and isinstance(depth, Sym):
         large = static_size((rows, columns))
-    elif division == ROWS and not isinstance(depth, Sym) and depth >= DEEP:
+    elif division == ROWS and not isinstance(depth, Sym) and depth >= tuning.deep_rows:
         large = depth * columns
     else:
         return False
-    return large * ITEMSIZE[group.anchor.type.dtype] >= LARGE
+    return large * ITEMSIZE[group.anchor.type.dtype] >= tuning.deep_bytes
 
 
 def depth_of(group: Group) -> Shape:

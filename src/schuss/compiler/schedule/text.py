@@ -14,7 +14,8 @@ def plan_text(plan: Plan) -> str | None:
     """The text, or None where an operation is not schuss's own: its emit rule can change without a trace here."""
     stages = plan.stages
     number: dict[Node, int] = {}
-    lines = [f"{plan.storage.capacity} {sorted(plan.storage.columns)} {plan.storage.spaced} arena {plan.arena}"]
+    storage = plan.storage
+    lines = [f"{storage.capacity} {sorted(storage.columns)} {storage.spacing} arena {plan.arena} {plan.tuning}"]
     for node in topological([*plan.graph.inputs, *plan.graph.outputs, *(n for s in stages for n in s.group.nodes)]):
         if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
             return None

@@ -59,13 +59,13 @@ def _keep(memory: mmap.mmap, spare: list[mmap.mmap]) -> None:
 
 
 class StateBlock:
-    """Where arrays of these types lie, as Storage says, in one piece of memory."""
+    """Where arrays of these types lie, as Storage with this spacing says, in one piece of memory."""
 
-    def __init__(self, types: Mapping[str, TensorType]) -> None:
+    def __init__(self, types: Mapping[str, TensorType], spacing: int) -> None:
         self._places: dict[str, tuple[tuple[int, ...], str, int, tuple[int, ...]]] = {}
         self._size = 0
         for name, t in types.items():
-            shape, row, item = bind(t.shape, 0), spaced_row(t.shape, t.dtype), ITEMSIZE[t.dtype]
+            shape, row, item = bind(t.shape, 0), spaced_row(t.shape, t.dtype, spacing), ITEMSIZE[t.dtype]
             strides = tuple(item * s for s in row_major(shape, 0, row))
             self._places[name] = shape, t.dtype, self._size, strides
             whole = math.prod(shape if row is None else (*shape[:-1], row))

@@ -5,6 +5,7 @@ See schuss.compiler for how a graph becomes machine code.
 
 from __future__ import annotations
 
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
 from schuss.exec.native.function import NativeFunction
 from schuss.exec.native.loop import NativeLoop
@@ -19,19 +20,21 @@ class NativeExecutor:
     """Compiles for the CPU it runs on.
 
     threads  None means the cores this process may use; UsageError above MOST_THREADS
+    tuning   by which ways are chosen that give the same bits (schuss.compiler.tuning)
     profile  loops count the cycles of each kernel (x86; see NativeLoop.cycles)
     """
 
     name = "native"
 
-    def __init__(self, threads: int | None = None, profile: bool = False) -> None:
+    def __init__(self, threads: int | None = None, profile: bool = False, tuning: Tuning = DEFAULT) -> None:
         self.threads = threads or min(available_cores(), MOST_THREADS)
         if self.threads > MOST_THREADS:
             raise UsageError(f"threads: {self.threads} are more than the {MOST_THREADS} that may share a step")
         self.profile = profile
+        self.tuning = tuning
 
     def compile(self, graph: Graph) -> Compiled:
-        return NativeFunction(graph, self.threads)
+        return NativeFunction(graph, self.threads, self.tuning)
 
     def loop(self, step: Step, max_batch: int) -> NativeLoop:
-        return NativeLoop(step, max_batch, self.threads, self.profile)
+        return NativeLoop(step, max_batch, self.threads, self.profile, self.tuning)

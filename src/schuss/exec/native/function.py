@@ -10,6 +10,7 @@ import numpy as np
 from schuss.compiler.draft import Draft
 from schuss.compiler.pipeline import optimize
 from schuss.compiler.storage import Storage
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.work import row_independent
 from schuss.exec.native.code import Code, build
 from schuss.exec.native.table import Table
@@ -21,17 +22,16 @@ from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import Shape, Sym, bind
 
-CHUNK = 512  # rows a row-wise graph computes at a time
-WORTH_SHARING = 400_000  # floating-point operations of a function's call below which one thread does it all
 KEPT = 16  # codes kept for graphs that need one for each length
 
 
 class NativeFunction:
     """A compiled function of arrays. Each caller works on a table of its own, so many may call at once."""
 
-    def __init__(self, graph: Graph, threads: int) -> None:
+    def __init__(self, graph: Graph, threads: int, tuning: Tuning = DEFAULT) -> None:
         self._graph = optimize(graph)
         self._threads = threads
+        self._tuning = tuning
         self._by_row = row_independent(self._graph)
         self._symbolic = any(n.type.symbolic for n in self._graph.nodes)
         self._inputs = [_Form(node) for node in self._graph.inputs]
@@ -65,7 +65,7 @@ class NativeFunction:
     def _capacity(self, n: int) -> int:
         """The number of rows to compile for: one code serves many lengths, unless N is in a stride."""
         if self._by_row:
-            return 1 if n == 1 else CHUNK
+            return 1 if n == 1 else self._tuning.chunk
         if any(sum(isinstance(d, Sym) for d in node.type.shape) > 1 for node in self._graph.nodes):
             return max(n, 1)
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
@@ -87,14 +87,14 @@ class NativeFunction:
                 if len(self._codes) >= KEPT:
                     oldest = next(iter(self._codes))
                     del self._codes[oldest], self._tables[oldest]
-                code = build(Draft(self._graph, Storage(capacity), threads=self._threads))
+                code = build(Draft(self._graph, Storage(capacity), threads=self._threads, tuning=self._tuning))
                 self._codes[capacity], self._tables[capacity] = code, []
             return code
 
     def _fill(self, code: Code, given: Sequence[Array], outputs: Sequence[Array], n: int) -> None:
         """Run into the outputs. Rows that stand alone are done in chunks, by threads that never meet."""
         capacity = code.plan.storage.capacity
-        worth = self._threads if code.flops * max(n, 1) / capacity > WORTH_SHARING else 1
+        worth = self._threads if code.flops * max(n, 1) / capacity > self._tuning.worth_sharing else 1
         if not self._by_row or n <= capacity:
             self._run(code, given, outputs, [(0, n)], worth)
             return

@@ -15,6 +15,7 @@ from schuss.compiler.pipeline import REWRITES, run
 from schuss.compiler.schedule.buffers import Plan, is_given
 from schuss.compiler.schedule.cost import sharing
 from schuss.compiler.storage import LATER, Storage
+from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
 from schuss.exec.checks import Check, check_columns, checked_once
 from schuss.exec.machine import private_cache
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from schuss.compiler.link import Listing
 
 
-def draft_of(step: Step, max_batch: int, threads: int, profile: bool = False) -> tuple[Draft, list[Check]]:
+def draft_of(
+    step: Step, max_batch: int, threads: int, profile: bool = False, tuning: Tuning = DEFAULT
+) -> tuple[Draft, list[Check]]:
     """What the compiler is asked for, and the indices that are checked when the data are bound."""
     graph, checks = checked_once(step.graph, step.columns)
-    storage = Storage(max_batch, frozenset(step.columns), spaced=True, counter=step.counter)
-    return Draft(graph, storage, step.state, step.watch, threads, profile), checks
+    storage = Storage(max_batch, frozenset(step.columns), spacing=tuning.spacing, counter=step.counter)
+    return Draft(graph, storage, step.state, step.watch, threads, tuning, profile), checks
 
 
 class NativeLoop:
@@ -40,8 +43,10 @@ class NativeLoop:
 
     by_numpy = False
 
-    def __init__(self, step: Step, max_batch: int, threads: int, profile: bool = False) -> None:
-        draft, self._checks = draft_of(step, max_batch, threads, profile)
+    def __init__(
+        self, step: Step, max_batch: int, threads: int, profile: bool = False, tuning: Tuning = DEFAULT
+    ) -> None:
+        draft, self._checks = draft_of(step, max_batch, threads, profile, tuning)
         draft = run(draft, REWRITES)
         graph, self._swapped = draft.graph, draft.swapped
         self._step = step
@@ -49,7 +54,7 @@ class NativeLoop:
         self._wanted_threads = threads
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.plan.slots.items() if n.op == "input"}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
-        self._block = StateBlock({name: self._types[name] for name in step.state})
+        self._block = StateBlock({name: self._types[name] for name in step.state}, tuning.spacing)
         self._memory, self._state = self._block.make()
         self._spare: list[mmap.mmap] = []  # memory of a snapshot that nobody holds any more
         held = sum(array.nbytes for array in self._state.values())

@@ -21,19 +21,16 @@ from typing import Any
 from schuss.compiler.llvm.loops import cases, entry_alloca, for_range
 from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.expression import Body
-from schuss.compiler.lower.gemm.k_blocking import BLOCK, DeepSums
+from schuss.compiler.lower.gemm.k_blocking import DeepSums
 from schuss.compiler.lower.gemm.microkernel import column_sums, row_sums, turned_sums
-from schuss.compiler.lower.gemm.prefetch import PREFETCH_ROWS, by_place, prefetch_row, prefetch_rows
+from schuss.compiler.lower.gemm.prefetch import by_place, prefetch_row, prefetch_rows
 from schuss.compiler.lower.gemm.tiles import Panel, Tile, choose_tile, column_cost
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
 from schuss.compiler.lower.loop_nest import Axis, Term, advance, emit_bound, first_then_rest
 from schuss.compiler.lower.transpose import turn_panel
 from schuss.compiler.schedule.order import Stage
-from schuss.compiler.storage import ITEMSIZE, LARGE
+from schuss.compiler.storage import ITEMSIZE
 from schuss.ir.types import Dim, Sym, static_size
-
-SPREAD, SPREAD_BYTES = 64, 1 << 17  # steps and size of a result from which on what is read with it is asked for in turn
-SCALARS = 16  # rows of a product of one column computed side by side, to hide each multiply-add's latency
 
 
 class Contraction:
@@ -43,6 +40,7 @@ class Contraction:
         group = stage.group
         assert group.anchor is not None
         self.kernel = kernel
+        self.tuning = kernel.plan.tuning
         self.group = group
         self.threads = threads
         self.by_columns = stage.division[0] == "columns"
@@ -91,9 +89,9 @@ class Contraction:
         first = "" if self.across is None else "turns a panel of the right operand's columns at a time; "
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
-        fetch = f"; asks for the right operand {PREFETCH_ROWS} rows in advance" if self.far else ""
+        fetch = f"; asks for the right operand {self.tuning.far_rows} rows in advance" if self.far else ""
         if self.deep is not None:
-            fetch += f"; long sums in blocks of {BLOCK} steps, {self.deep.rows_near(tile)} rows at a time"
+            fetch += f"; long sums in blocks of {self.tuning.block} steps, {self.deep.rows_near(tile)} rows at a time"
         return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
@@ -106,7 +104,7 @@ class Contraction:
         shape = self.product.inputs[1].type.shape
         static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
         near = self.turned or self.crosswise or self.across is not None
-        return static and not near and static_size(shape) * ITEMSIZE[self.dtype] >= LARGE
+        return static and not near and static_size(shape) * ITEMSIZE[self.dtype] >= self.tuning.far_bytes
 
     def _is_turned(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
@@ -142,7 +140,7 @@ class Contraction:
             return Tile(self.expected, 1, self.kernel.target.lanes(self.dtype))
         plain = self.y.strides[-1] not in (0, 1) or not self._along_columns()
         if plain or self.columns == 1 or isinstance(self.columns, Sym):
-            return Tile(min(SCALARS, self.expected), 1, 1)
+            return Tile(min(self.tuning.side_by_side, self.expected), 1, 1)
         columns = -(-self.columns // self.threads) if self.by_columns else self.columns
         return choose_tile(self.kernel.target, self.dtype, columns, self.expected)
 
@@ -286,7 +284,7 @@ class Contraction:
             return False
         capacity = self.kernel.plan.storage.capacity
         rows, columns, steps = (capacity if isinstance(d, Sym) else d for d in (*self.group.space, self.depth))
-        return steps >= SPREAD and rows * columns * ITEMSIZE[self.dtype] >= SPREAD_BYTES
+        return steps >= self.tuning.spread_steps and rows * columns * ITEMSIZE[self.dtype] >= self.tuning.spread_bytes
 
     def _sums(self, panel: Panel, i: Any, rows: int) -> None:
         """The sums of so many rows into the panel's buffer, in the form that suits how the operands lie."""
@@ -302,7 +300,7 @@ class Contraction:
             whole = I64(0), emit_bound(panel.k.b, self.kernel.length(self.depth))
             steps = whole if self.deep is None else self.deep.steps
             next_row = partial(self._prefetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
-            row_sums(panel, i, rows, steps, self.deep is not None, self.far, next_row)
+            row_sums(panel, i, rows, steps, self.deep is not None, self.tuning.far_rows if self.far else 0, next_row)
 
     def _prefetch_next(self, panel: Panel, i: Any, rows: int, row: Any) -> None:
         """Ask for what the epilogue will read of this row of the tile after the one at row i."""

@@ -17,9 +17,6 @@ from schuss.compiler.lower.loop_nest import Term, emit_bound
 from schuss.compiler.storage import ITEMSIZE
 from schuss.ir.types import Dim, Sym
 
-BLOCK = 512  # steps of a deep sum at a time
-NEAR = 1 << 19  # bytes of the left operand that such a block may take
-
 
 class DeepSums:
     """The blocks of one product, and where its sums so far lie."""
@@ -28,6 +25,7 @@ class DeepSums:
         self.kernel = kernel
         self.so_far = so_far
         self.depth = depth
+        self.block = kernel.plan.tuning.block
         self.steps: tuple[Any, Any] = (I64(0), I64(0))  # of this block: from which to which
 
     @contextlib.contextmanager
@@ -50,15 +48,16 @@ class DeepSums:
 
     def rows_near(self, tile: Tile) -> int:
         """Rows of such a portion, whole tiles."""
-        return max(NEAR // (BLOCK * ITEMSIZE[self.so_far.dtype]) // tile.rows, 1) * tile.rows
+        rows = self.kernel.plan.tuning.block_bytes // (self.block * ITEMSIZE[self.so_far.dtype])
+        return max(rows // tile.rows, 1) * tile.rows
 
     @contextlib.contextmanager
     def _some_steps(self) -> Iterator[None]:
         """The sums in blocks; one of none where there is nothing to add."""
         b = self.kernel.b
         whole = self._all_steps()
-        with for_range(b, I64(0), b.select(b.icmp_signed(">", whole, I64(0)), whole, I64(1)), BLOCK) as start:
-            end = b.add(start, I64(BLOCK))
+        with for_range(b, I64(0), b.select(b.icmp_signed(">", whole, I64(0)), whole, I64(1)), self.block) as start:
+            end = b.add(start, I64(self.block))
             self.steps = start, b.select(b.icmp_signed("<", end, whole), end, whole)
             yield
 

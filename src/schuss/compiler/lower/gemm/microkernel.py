@@ -24,13 +24,13 @@ def row_sums(
     rows: int,
     steps: tuple[Any, Any],
     resumed: bool,
-    far: bool,
+    far: int,
     between: Callable[[Any], None] | None,
 ) -> None:
     """Vectors of the right operand's rows, times scalars of `rows` rows of the left one from row i on.
 
-    steps: from which on, up to which. resumed: whether the buffer holds what the sums are so far. far: whether the
-    right operand's rows are asked for in advance. between: what else to do, once for each row, among steps from 0 on.
+    steps: from which on, up to which. resumed: whether the buffer holds what the sums are so far. far: how many
+    rows in advance the right operand's are asked for. between: what else to do, once a row, among steps from 0 on.
     """
     k, dtype, tile, x, y = panel.k, panel.dtype, panel.tile, panel.x, panel.y
     b = k.b
@@ -48,7 +48,7 @@ def row_sums(
                 load(k, y, b.add(yk, I64(v * tile.width)), y.strides[-1], panel.mask_of(v)) for v in range(tile.vectors)
             ]
             if far and tile.width > 1:
-                prefetch_right(panel, yk)
+                prefetch_right(panel, yk, far)
             for r in range(rows):
                 left = load(k, x, b.add(xk, I64(r * x.strides[-2])), 0)
                 for n, vector in enumerate(right, start=r * tile.vectors):

@@ -12,8 +12,6 @@ from schuss.compiler.lower.kernel import prefetch
 from schuss.compiler.lower.loop_nest import Term
 from schuss.compiler.storage import ITEMSIZE, LINE
 
-PREFETCH_ROWS = 64  # how many rows in advance those of a LARGE right operand are asked for
-
 
 def by_place(term: Term) -> bool:
     """Whether the epilogue reads the term along rows, each of its own: weights, moments."""
@@ -36,9 +34,9 @@ def prefetch_row(panel: Panel, terms: Sequence[Term], at: Any) -> None:
                 prefetch(b, term, b.add(row, I64(v * tile.width)))
 
 
-def prefetch_right(panel: Panel, at: Any) -> None:
-    """Ask for the right operand's row PREFETCH_ROWS steps after the one at this offset."""
+def prefetch_right(panel: Panel, at: Any, rows: int) -> None:
+    """Ask for the right operand's row so many steps after the one at this offset."""
     b, tile, y = panel.k.b, panel.tile, panel.y
     for v in range(0, tile.vectors, max(1, LINE // (tile.width * ITEMSIZE[panel.dtype]))):
-        ahead = b.add(at, I64(v * tile.width + PREFETCH_ROWS * y.strides[-2]))
+        ahead = b.add(at, I64(v * tile.width + rows * y.strides[-2]))
         prefetch(b, y, ahead, write=False)

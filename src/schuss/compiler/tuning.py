@@ -1,0 +1,81 @@
+"""The numbers by which the compiler chooses between ways that give the same bits. All were measured (docs/speed.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Handed on from the executor to whoever chooses; part of a plan, and of the key of its code.
+
+    Memory
+    spacing        bytes: rows of a multiple of this are spaced out, lest a column fall into one set of a cache
+
+    A right operand that lies transposed (passes/materialize.py)
+    few_rows       up to so many rows are multiplied with blocks of it that are turned in registers
+    panel_rows     up to so many rows with panels of it that are turned, if it takes
+    panel_bytes    so many bytes; else it is copied
+
+    Kernels and threads (schedule/)
+    most_maps      elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's
+                   length: a kernel of 300 sums takes 0.5 s to compile, one of 900 takes 4 s, and Ctrl-C waits for it;
+                   no layer or optimizer comes near
+    shared_map     elements: below this a map or copy is not worth sharing
+    column_unit    columns: a thread's part of those is a multiple of two vectors of the widest kind
+    column_bytes   a right operand of so many bytes that is so many times as large as the
+    column_ratio   left one has its product divided by columns
+
+    Sums in blocks (lower/gemm/k_blocking.py)
+    deep_rows      for batches of more rows long sums go in blocks, where a matrix takes
+    deep_bytes     so many bytes
+    block          steps of a sum at a time
+    block_bytes    of the left operand that such a block may take
+
+    What is asked for in advance (lower/)
+    far_bytes      a right operand of so many bytes is asked for
+    far_rows       so many rows in advance
+    row_least      bytes that are read of a row of data, from which on it is asked for in advance, and
+    row_most       no more than these of it: then the core sees where it goes on
+    spread_steps, spread_bytes  steps and size of a result from which on what is read with it is asked for in turn
+    side_by_side   rows of a product of one column computed together, to hide each multiply-add's latency
+
+    What the estimate of sharing takes a core to do (schedule/cost.py); measured on Zen 4 and Zen 5
+    flops, bytes   operations a second, and bytes from its own cache
+    handed_bytes   from the cache of another core, which has just written them
+    barrier        seconds
+
+    Functions of arrays (exec/native/function.py)
+    chunk          rows that a row-wise graph computes at a time
+    worth_sharing  floating-point operations of a call below which one thread does it all
+    """
+
+    spacing: int = 1024
+    few_rows: int = 8
+    panel_rows: int = 1024
+    panel_bytes: int = 1 << 19
+    most_maps: int = 128
+    shared_map: int = 4096
+    column_unit: int = 32
+    column_bytes: int = 1 << 19
+    column_ratio: int = 16
+    deep_rows: int = 1024
+    deep_bytes: int = 1 << 19
+    block: int = 512
+    block_bytes: int = 1 << 19
+    far_bytes: int = 1 << 19
+    far_rows: int = 64
+    row_least: int = 256
+    row_most: int = 2048
+    spread_steps: int = 64
+    spread_bytes: int = 1 << 17
+    side_by_side: int = 16
+    flops: float = 100e9
+    bytes: float = 60e9
+    handed_bytes: float = 8e9
+    barrier: float = 1.5e-6
+    chunk: int = 512
+    worth_sharing: int = 400_000
+
+
+DEFAULT = Tuning()
