@@ -84,12 +84,12 @@ HARMLESS: dict[str, str] = {
     "compiler/lower/gemm/tiles.py choose_tile: -columns  ->  columns": _TILE,
     "compiler/lower/gemm/tiles.py choose_tile: (target.registers - across - 1) // across + 1  ->  "
     "(target.registers - across - 1) // across - 1": _TILE,
-    "compiler/schedule/partition.py _much_larger: right * ITEMSIZE[matrix.type.dtype] >= LARGE  ->  "
-    "right * ITEMSIZE[matrix.type.dtype] > LARGE": _SPEED,
-    "compiler/lower/gemm/gemm.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= LARGE  ->  "
-    "static_size(shape) * ITEMSIZE[self.dtype] > LARGE": _FETCH,
+    "compiler/schedule/partition.py _much_larger: right * ITEMSIZE[matrix.type.dtype] >= tuning.column_bytes  ->  "
+    "right * ITEMSIZE[matrix.type.dtype] > tuning.column_bytes": _SPEED,
+    "compiler/lower/gemm/gemm.py Contraction._is_far: static_size(shape) * ITEMSIZE[self.dtype] >= "
+    "self.tuning.far_bytes  ->  static_size(shape) * ITEMSIZE[self.dtype] > self.tuning.far_bytes": _FETCH,
     "compiler/lower/gemm/gemm.py Contraction._is_far: static and (not near) and (static_size(shape) * ITEMSIZE[self.dtype] >= "  # noqa: E501
-    "LARGE)  ->  static or not near or static_size(shape) * ITEMSIZE[self.dtype] >= LARGE": _FETCH,
+    "self.tuning.far_bytes)  ->  static or not near or static_size(shape) * ITEMSIZE[self.dtype] >= self.tuning.far_bytes": _FETCH,  # noqa: E501
     "compiler/lower/gemm/tiles.py choose_tile: rows > 2  ->  rows > 3": _TILE,
     "compiler/lower/gemm/gemm.py Contraction._is_prefetched: self.tile.width > 1  ->  self.tile.width > 2": _FETCH,
     "compiler/lower/gemm/prefetch.py prefetch_rows: panel.k.b.add(i, r)  ->  panel.k.b.sub(i, r)": _FETCH,
@@ -102,7 +102,7 @@ HARMLESS: dict[str, str] = {
     "compiler/lower/gather.py _copy: load(k, source, at[0], 0)  ->  load(k, source, at[0], 1)": "one lane has no stride",  # noqa: E501
     "compiler/llvm/barrier.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
     "sys.platform == 'linux' or platform.machine() in FUTEX": "the same on every machine that runs the tests",
-    "compiler/schedule/partition.py _division: static_size(shape) >= SPLIT_MAP  ->  static_size(shape) > SPLIT_MAP": _SPEED,  # noqa: E501
+    "compiler/schedule/partition.py _division: static_size(shape) >= shared_map  ->  static_size(shape) > shared_map": _SPEED,  # noqa: E501
     "compiler/schedule/fuse.py _depends: last >= 0  ->  last >= 1": _SPEED,
     "compiler/schedule/order.py _accesses: base.op != 'const' and (not is_free(base))  ->  "
     "base.op != 'const' or not is_free(base)": "nobody writes constants",

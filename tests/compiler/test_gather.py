@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from schuss import ops
+from schuss.compiler.tuning import Tuning
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.function import NativeFunction
 from schuss.ir import N, TensorType
@@ -25,7 +26,7 @@ def typed(array, symbolic):
 
 def compiled(function, arrays, symbolic, threads):
     graph = trace(function, [typed(a, s) for a, s in zip(arrays, symbolic, strict=True)])
-    return graph, NativeExecutor(threads).compile(graph)
+    return graph, NativeExecutor(threads, tuning=Tuning(worth_sharing=-1)).compile(graph)
 
 
 def forms(native: NativeFunction, rows):
@@ -70,8 +71,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_shared_among_threads_with_the_same_bits(name, threads, monkeypatch):
-    monkeypatch.setattr("schuss.exec.native.function.WORTH_SHARING", -1)
+def test_shared_among_threads_with_the_same_bits(name, threads):
     function, arrays, symbolic, division = CASES[name]
     graph, native = compiled(function, arrays, symbolic, threads)
     (expected,) = executor("reference").compile(graph)(arrays)
