@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,16 @@ import pytest
 
 import schuss
 from schuss import nn, optim
+from schuss.cli import main
 from schuss.compiler import link
-from schuss.errors import UsageError
+from schuss.errors import GraphError, UsageError
+from schuss.explanation.outline import outline
+from schuss.ir import N, TensorType
+from schuss.ir.rewrite import with_constants
+from schuss.ir.text import from_text, to_text
+from schuss.trace import hyper, trace
 from schuss.train.fit import prepare
+from schuss.train.step import training
 
 rng = np.random.default_rng(5)
 X, Y, Z = rng.random((24, 6), dtype=np.float32), np.arange(24) % 3, rng.random((24, 3), dtype=np.float32)
@@ -284,3 +292,43 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
 def test_what_a_number_may_not_be_is_refused_before_the_run(do: Callable[[], Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         do()
+
+
+# -- what is shown -------------------------------------------------------------------------------------
+
+
+def test_explanations_and_the_graph_show_names(tmp_path: Any, capsys: Any) -> None:
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+    told = schuss.explain(lambda model, x, y: loss(model(x), y), net(), X[:3], Y[:3])
+    assert any(step.expression.endswith("* label_smoothing") for step in told.steps)
+    assert told.constants["label_smoothing"] == np.float32(0.1)
+    model = nn.Sequential(nn.Dropout(0.25), nn.Linear(6, 3), nn.Dropout(0.5))
+    optimizer = optim.SGD(0.125, momentum=optim.Cosine(0.75, 10))
+    run = schuss.fit(model, (X, Y), loss=loss, optimizer=optimizer, progress=False)
+    made = training(run.task)
+    texts = [item.text for item in outline(made.step.graph, made.step.graph.output("loss"), made.gradients)]
+    for said in ("opt/lr_factor * lr", ">= p", ">= 2.Dropout.p", "momentum.lr - min_lr"):
+        assert any(text.endswith(said) for text in texts), said
+    schuss.save(run, tmp_path / "m.safetensors")
+    with pytest.raises(SystemExit):
+        main(["graph", str(tmp_path / "m.safetensors")])
+    shown = capsys.readouterr().out
+    assert re.search(r"hyperparameters .*\n(    .*\n)*    p +0\.25 +0\.Dropout\n", shown)
+
+
+def test_a_graphs_text_with_hyperparameters_is_read_back() -> None:
+    def made(x: Any) -> Any:
+        return x * hyper("a rate", 0.1, x)
+
+    graph = trace(made, [TensorType("float32", (N, 2))])
+    text = to_text(graph)
+    assert 'hyperparameter %1 "a rate" float32[] 0.1' in text
+    assert to_text(from_text(text)) == text
+    assert "const %1 float32[] 0.1" in to_text(with_constants(graph))
+    for wrong in ("float32[2] 0.1, 0.2", "int64[] 1"):
+        with pytest.raises(GraphError, match="a hyperparameter is a floating scalar"):
+            from_text(text.replace("float32[] 0.1", wrong))
+
+
+def test_beside_arrays_it_is_the_number() -> None:
+    assert hyper("rate", 0.1, X) == 0.1

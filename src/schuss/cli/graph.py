@@ -149,6 +149,13 @@ def _text(graph: Graph, items: list[Item]) -> Iterator[str]:
     yield "inputs"
     for node in inputs:
         yield f"    {node.attrs['name'].removeprefix('param/'):<{width}}  {node.type}"
+    if chosen := [n for n in graph.nodes if n.op == "hyperparameter" and n in used]:
+        yield ""
+        yield "hyperparameters  (numbers that the compiled step is given: another one compiles nothing again)"
+        width = max(len(n.attrs["name"]) for n in chosen)
+        for node in chosen:
+            value = f"{node.attrs['value'].item():.6g}"
+            yield f"    {node.attrs['name']:<{width}}  {value:<12}  {node.scope}".rstrip()
     for part, groups in _groups(items):
         yield ""
         yield part + ("  (under each operation: what it hands back)" if part == "forward" else "")

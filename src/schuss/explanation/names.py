@@ -6,7 +6,7 @@ import ast
 import inspect
 import linecache
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
@@ -45,8 +45,11 @@ def name_nodes(
         if node.op == "const" and node.attrs["value"].size == 1 and node.attrs["value"].ndim == 0:
             names[node] = f"{node.attrs['value'].item():.6g}"
             continue
-        name = node.attrs["name"] if node.op == "hyperparameter" else None
-        name = name or _own_name(graph, node) or ("loss" if node is result else None)
+        if node.op == "hyperparameter":
+            names[node] = named_with_layer(node, taken)
+            taken.add(names[node])
+            continue
+        name = _own_name(graph, node) or ("loss" if node is result else None)
         if name is None:
             temporaries += 1
             name = f"t{temporaries}"
@@ -55,7 +58,13 @@ def name_nodes(
     return names
 
 
-def _different(name: str, taken: set[str]) -> str:
+def named_with_layer(node: Node, taken: Collection[str]) -> str:
+    """A hyperparameter's name; with its layer, where another has that name: p, 3.Dropout.p."""
+    name = str(node.attrs["name"])
+    return name if name not in taken else _different(f"{node.scope.rpartition('/')[2]}.{name}", taken)
+
+
+def _different(name: str, taken: Collection[str]) -> str:
     count = 2
     new = name
     while new in taken:

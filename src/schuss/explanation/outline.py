@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schuss.explanation.names import equation, expression, name_nodes, rules_of
+from schuss.explanation.names import equation, expression, name_nodes, named_with_layer, rules_of
 from schuss.ir.graph import LEAVES, Graph, Node, topological
 from schuss.ops.registry import lookup
 
@@ -69,7 +69,7 @@ def _names(
     graph: Graph, parts: Mapping[str, list[Node]], loss: Node | None, gradients: dict[Node, Node]
 ) -> dict[Node, str]:
     """Forward nodes by layer or t1, t2, ...; gradients as d loss/d x; whatever is between as u1, u2, ..."""
-    sources = [n for n in graph.nodes if n.op in LEAVES]
+    sources = sorted((n for n in graph.nodes if n.op in LEAVES), key=_depth)
     forward = Graph(graph.inputs, tuple(parts["forward"]) or graph.inputs)
     names = {node: name.removeprefix("param/") for node, name in name_nodes(forward, graph.outputs[0]).items()}
     if loss is not None:
@@ -87,11 +87,16 @@ def _names(
         if node.op == "const" and node.attrs["value"].ndim == 0:
             names[node] = f"{node.attrs['value'].item():.6g}"
         elif node.op == "hyperparameter":
-            names[node] = node.attrs["name"]
+            names[node] = named_with_layer(node, set(names.values()))
         else:
             between += 1
             names[node] = f"u{between}"
     return names
+
+
+def _depth(node: Node) -> int:
+    """How deep in others a hyperparameter's layer is: the optimizer's lr keeps its name beside that of a schedule."""
+    return node.scope.count("/") if node.op == "hyperparameter" else 0
 
 
 def _item(

@@ -303,7 +303,6 @@ def value_at(name: str, value: Rate, step: Any) -> Scalar:
     if callable(value):
         with scope(name):
             value = rate_at(value, step)
-        return value if isinstance(value, (int, float)) else ops.cast(value, dtype="float64")
     return hyper(name, value, ops.cast(step, dtype="float64"))
 
 
