@@ -10,7 +10,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from schuss.compiler.llvm.target import Target
-from schuss.errors import LoweringError
+from schuss.errors import GraphError
 from schuss.forks import keep_whole
 
 _names = itertools.count()
@@ -50,7 +50,8 @@ def _optimized(text: str, target: Target) -> tuple[Any, Any]:
         module = llvm.parse_assembly(text)
         module.verify()
     except RuntimeError as error:
-        raise LoweringError(f"generated code is not valid LLVM IR: {error}") from None
+        # no LoweringError: what runs by itself would go on by numpy and nobody would hear of it
+        raise GraphError(f"LLVM does not take the code that was made, please report it: {error}") from None
     for function in module.functions:
         if not function.is_declaration:
             passes.run(function, builder)
