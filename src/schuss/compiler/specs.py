@@ -225,9 +225,9 @@ def _lives(draft: Draft) -> list[tuple[int, int, int, int]]:
             if place.slot == 0 and node is not sums:
                 last = meetings[-1] if node in outputs else meetings[ends[node]]
                 lives.append((place.offset, place.offset + plan.storage.bytes(node), meetings[at], last))
-        if stage.packs:
-            offset = plan.rooms[stage.group].offset
-            lives.append((offset, offset + 1, meetings[at], meetings[at]))
+        room = plan.rooms.get(stage.group)
+        if room is not None and room.slot == 0:
+            lives.append((room.offset, room.offset + 1, meetings[at], meetings[at]))
     _need(all(end <= plan.arena for _, end, _, _ in lives), "a value lies beyond the arena")
     return lives
 
