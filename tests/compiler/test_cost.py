@@ -14,6 +14,12 @@ from schuss.ir.types import N, TensorType
 from schuss.train.step import Task, training
 
 
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a state fits into a core's own cache is asked of one of 1 MiB."""
+    monkeypatch.setenv("SCHUSS_MACHINE", "cores=2,cache=1048576")
+
+
 def loop(width: int, depth: int, batch: int, threads: int = 2) -> NativeLoop:
     """A step of `depth` square layers."""
     layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.ReLU())]

@@ -153,8 +153,9 @@ def test_float64(name):
 
 
 def test_pow():
+    """Without a fused multiply-add (plain SSE2) large powers of float64 lose some bits more."""
     rng = np.random.default_rng(2)
-    for dtype, limit, n in ((np.float32, 1, 50_000), (np.float64, 4, 2000)):
+    for dtype, limit, n in ((np.float32, 1, 50_000), (np.float64, 4 if host_target().fma else 128, 2000)):
         x = np.exp(rng.normal(0, 3, n)).astype(dtype)
         y = rng.normal(0, 8, n).astype(dtype)
         true = exact("pow", x, y)
@@ -211,8 +212,9 @@ def test_same_bits_at_any_width(name, dtype):
 
 
 @pytest.mark.parametrize("name", sorted(LIMITS32))
-def test_masked_cpus(name):
+def test_masked_cpus(name, monkeypatch):
     """AVX2: the same bits. Plain SSE2, without a fused multiply-add: close."""
+    monkeypatch.delenv("SCHUSS_TARGET", raising=False)  # they are compared with the machine as it is
     x = domain(name, np.float32, 3000)
     whole = apply(name, x)
     assert apply(name, x, width=8, target=_host("avx2")).tobytes() == whole.tobytes()
