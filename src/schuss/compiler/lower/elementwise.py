@@ -22,7 +22,6 @@ from schuss.compiler.storage import ITEMSIZE, LATER, LINE
 from schuss.compiler.structure import folded_axes
 from schuss.ir.graph import Node
 from schuss.ir.structure import Access
-from schuss.ir.types import Sym
 
 
 def emit_map_group(kernel: Kernel, group: Group) -> None:
@@ -51,7 +50,7 @@ class MapLoops:
     def emit(self) -> None:
         kernel = self.kernel
         folded = len(folded_axes(self.group.folds[0])) if self.group.folds else 0
-        axes = self._axes()
+        axes = self.kernel.shared(self.kernel.axes(self.group.space, self.terms))
         kept, reduced = axes[: self.rank - folded], axes[self.rank - folded :]
         zero = [I64(0)] * len(self.terms)
         if not folded:
@@ -67,18 +66,6 @@ class MapLoops:
             self._rows(inner, offsets, first=not kept)
             for fold, offset in zip(self.folds, offsets[-len(self.folds) :], strict=True):
                 fold.finish(kernel.lanes(VIRTUAL_LANES), offset)
-
-    def _axes(self) -> list[Axis]:
-        """The space's axes; axis 0 is this thread's share."""
-        kernel, axes = self.kernel, []
-        for at, dim in enumerate(self.group.space):
-            strides = tuple(t.strides[at] for t in self.terms)
-            whole = None if isinstance(dim, Sym) else dim
-            if at == 0:
-                axes.append(Axis(lambda b: kernel.low, lambda b: kernel.high, whole, strides))
-            else:
-                axes.append(Axis(0, kernel.length(dim), whole, strides))
-        return axes
 
     def _rows(self, axes: list[Axis], offsets: list[Any], first: bool) -> None:
         """The outer axes as loops, the innermost in vectors."""

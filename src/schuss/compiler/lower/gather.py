@@ -52,8 +52,8 @@ def _parts(kernel: Kernel, node: Node, structure: Structure) -> None:
         strides = tuple(s * part.step if a == axis else s for a, s in enumerate(target.strides))
         moved = _moved(kernel, replace(target, strides=strides), part.start * step)
         terms = [kernel.read(operand, operand.type.rank), moved]
-        low, high = _share(kernel, part, operand.type.shape[0])
-        axes = _axes(kernel, operand.type.shape, terms, low, high)
+        axes = kernel.axes(operand.type.shape, terms)
+        axes = kernel.shared(axes) if part.axis else _share(kernel, axes, part)
         _by_vectors(kernel, axes, terms, [I64(0)] * 2, partial(_copy, terms))
 
 
@@ -64,19 +64,18 @@ def _covered(node: Node, parts: Sequence[tuple[Node, Part]]) -> bool:
     return sum(static_size((d,)) for d in lengths) == node.type.shape[axis]
 
 
-def _share(kernel: Kernel, part: Part, length: Dim) -> tuple[Any, Any]:
-    """This thread's share of the operand's first axis: what lies in its share of the result's."""
-    if part.axis:
-        return kernel.low, kernel.high
-    b = kernel.b
+def _share(kernel: Kernel, axes: list[Axis], part: Part) -> list[Axis]:
+    """The operand's axes, of the first what lies in this thread's share of the result's."""
+    b, length = kernel.b, axes[0].stop
 
     def at(bound: Any) -> Any:
         behind = b.add(b.sub(bound, I64(part.start)), I64(part.step - 1))
         behind = b.select(b.icmp_signed(">", behind, I64(0)), behind, I64(0))
-        place, most = b.sdiv(behind, I64(part.step)), emit_bound(b, kernel.length(length))
+        place, most = b.sdiv(behind, I64(part.step)), emit_bound(b, length)
         return b.select(b.icmp_signed("<", place, most), place, most)
 
-    return at(kernel.low), at(kernel.high)
+    low, high = at(kernel.low), at(kernel.high)
+    return [replace(axes[0], start=lambda b: low, stop=lambda b: high), *axes[1:]]
 
 
 def _moved(kernel: Kernel, term: Term, elements: int) -> Term:
@@ -99,7 +98,7 @@ def _take(kernel: Kernel, node: Node, structure: Structure) -> None:
     rank = node.type.rank
     terms = [kernel.read(source, rank, entries), kernel.read(index, rank, numbers), target]
     apart = kernel.view(source).strides[axis]
-    axes = _axes(kernel, node.type.shape, terms, kernel.low, kernel.high)
+    axes = kernel.shared(kernel.axes(node.type.shape, terms))
     outer = axis + index.type.rank
     with nest(kernel.b, axes[:outer], terms, [I64(0)] * 3, None) as at:
         row = _row(kernel, terms[1], at[1], source.type.shape[axis])
@@ -121,9 +120,9 @@ def _scatter(kernel: Kernel, node: Node, structure: Structure, writes: Access) -
             strides[place] = stride
     target = replace(whole, strides=tuple(strides))
     terms = [kernel.read(source, rank, entries), kernel.read(index, rank, numbers), target]
-    b, shared = kernel.b, axis > 0  # whether the first axis is divided as the result's is
-    low, high = (kernel.low, kernel.high) if shared else (I64(0), _length(kernel, source.type.shape[:1]))
-    axes = _axes(kernel, source.type.shape, terms, low, high)
+    b, axes = kernel.b, kernel.axes(source.type.shape, terms)
+    shared = axis > 0  # whether the first axis is divided as the result's is
+    axes = kernel.shared(axes) if shared else axes
     outer = axis + index.type.rank
     with nest(b, axes[:outer], terms, [I64(0)] * 3, None) as at:
         row = _row(kernel, terms[1], at[1], length)
@@ -134,11 +133,6 @@ def _scatter(kernel: Kernel, node: Node, structure: Structure, writes: Access) -
         inner, both = _without(axes[outer:], 1), [terms[0], target]
         with contextlib.nullcontext() if mine is None else if_then(b, mine):
             _by_vectors(kernel, inner, both, places, partial(_add, both))
-
-
-def _length(kernel: Kernel, shape: Sequence[Dim]) -> Any:
-    """The length of the only axis; 1 of none."""
-    return emit_bound(kernel.b, kernel.length(shape[0])) if shape else I64(1)
 
 
 def _row(kernel: Kernel, term: Term, offset: Any, length: Dim) -> Any:
@@ -156,18 +150,6 @@ def clamped(kernel: Kernel, index: Value, size: int) -> Value:
 # -- loops ------------------------------------------------------------------------------------------
 
 
-def _axes(kernel: Kernel, shape: Sequence[Dim], terms: Sequence[Term], low: Any, high: Any) -> list[Axis]:
-    """The axes of a space, of which the first goes from low to high."""
-    axes = []
-    for at, dim in enumerate(shape):
-        strides = tuple(t.strides[at] for t in terms)
-        whole = dim if isinstance(dim, int) and at else None
-        axes.append(
-            Axis(0, kernel.length(dim), whole, strides) if at else Axis(lambda b: low, lambda b: high, whole, strides)
-        )
-    return axes
-
-
 def _without(axes: Sequence[Axis], number: int) -> list[Axis]:
     """The axes for all terms but one."""
     return [replace(a, strides=(*a.strides[:number], *a.strides[number + 1 :])) for a in axes]
@@ -175,7 +157,7 @@ def _without(axes: Sequence[Axis], number: int) -> list[Axis]:
 
 def _fill(kernel: Kernel, target: Term, node: Node, value: float) -> None:
     """This thread's share of the result, all of one value."""
-    axes = _axes(kernel, node.type.shape, [target], kernel.low, kernel.high)
+    axes = kernel.shared(kernel.axes(node.type.shape, [target]))
 
     def fill(k: Lanes, at: Sequence[Any], mask: Any) -> None:
         store(k, target, at[0], k.constant(value, node.type.dtype), mask)
@@ -202,7 +184,8 @@ def _by_vectors(
 ) -> None:
     """The axes as loops, the innermost by vectors where all terms lie contiguously along it."""
     b = kernel.b
-    axes = collapse(axes, terms, first=False)
+    divided = bool(axes) and not isinstance(axes[0].start, int)  # a thread's share of an axis of one may be none
+    axes = collapse(axes, terms, first=divided)
     contiguous = bool(axes) and all(s == 1 for s in axes[-1].strides)
     width = kernel.target.lanes(max((t.dtype for t in terms), key=ITEMSIZE.__getitem__)) if contiguous else 1
     k = kernel.lanes(width)
@@ -216,7 +199,7 @@ def _by_vectors(
         with for_range(b, start, full, width) as i:
             body(k, advance(b, axes[-1], terms, at, i, None), None)
         length = axes[-1].length
-        if length is None or length % width:
+        if length is None or not isinstance(axes[-1].start, int) or length % width:
             with if_then(b, b.icmp_signed("<", full, stop)):
                 mask = tail_mask(b, width, b.sub(stop, full))
                 body(k, advance(b, axes[-1], terms, at, full, None), mask)

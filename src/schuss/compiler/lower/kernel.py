@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import llvmlite.ir as ir
@@ -12,13 +12,13 @@ from schuss.compiler.llvm.builder import broadcast, chosen, filled, undefined
 from schuss.compiler.llvm.simd import ELEMENTS, I1, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.lower.alike import Address
-from schuss.compiler.lower.loop_nest import Term
+from schuss.compiler.lower.loop_nest import Axis, Term
 from schuss.compiler.schedule.buffers import Place, Plan
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.views import View, view_of
 from schuss.ir.graph import Node
 from schuss.ir.structure import Access
-from schuss.ir.types import Sym
+from schuss.ir.types import Dim, Sym
 
 MASKED = 64  # bytes of vectors from which on masks cost nothing
 VIRTUAL_LANES = 16  # a reduction along a row uses these, on every instruction set
@@ -97,6 +97,17 @@ class Kernel:
     def length(self, dim: Any) -> Any:
         """An axis length as a loop bound (see schuss.compiler.lower.loop_nest)."""
         return (lambda b: self.n) if isinstance(dim, Sym) else dim
+
+    def axes(self, space: Sequence[Dim], terms: Sequence[Term]) -> list[Axis]:
+        """The axes of a space, whole, with each term's strides."""
+        return [
+            Axis(0, self.length(d), None if isinstance(d, Sym) else d, tuple(t.strides[at] for t in terms))
+            for at, d in enumerate(space)
+        ]
+
+    def shared(self, axes: Sequence[Axis]) -> list[Axis]:
+        """The axes, of the first only this thread's share."""
+        return [replace(a, start=lambda b: self.low, stop=lambda b: self.high) for a in axes[:1]] + list(axes[1:])
 
     def lanes(self, width: int) -> Lanes:
         return Lanes(self.b, width, self.target)

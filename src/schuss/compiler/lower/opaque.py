@@ -13,7 +13,7 @@ from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
 from schuss.compiler.llvm.simd import I64, Value
 from schuss.compiler.lower.gather import clamped
 from schuss.compiler.lower.kernel import Kernel, load, store
-from schuss.compiler.lower.loop_nest import Axis, Term, emit_bound, nest
+from schuss.compiler.lower.loop_nest import Term, emit_bound, nest
 from schuss.ir.executors import cannot
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym
@@ -27,11 +27,6 @@ def emit_opaque(kernel: Kernel, node: Node) -> None:
     rule(kernel, node)
 
 
-def _axes(kernel: Kernel, shape: Sequence[Dim], terms: Sequence[Term]) -> list[Axis]:
-    """Whole axes: these kernels are not shared among threads."""
-    return [Axis(0, kernel.length(dim), None, tuple(t.strides[at] for t in terms)) for at, dim in enumerate(shape)]
-
-
 def _check_index(kernel: Kernel, node: Node) -> None:
     """Each index counted from the front; the first that is out of range is noted, with its row, where the plan says."""
     (index,) = node.inputs
@@ -41,7 +36,7 @@ def _check_index(kernel: Kernel, node: Node) -> None:
     terms = [kernel.read(index, len(shape)), kernel.write(node), row]
     b, k = kernel.b, kernel.lanes(1)
     noted = kernel.pointer(kernel.plan.faults[node], 0, "int64")
-    with nest(b, _axes(kernel, shape, terms), terms, [I64(0)] * 3, None) as at:
+    with nest(b, kernel.axes(shape, terms), terms, [I64(0)] * 3, None) as at:
         given = k.cast(load(k, terms[0], at[0], 0), "int64")
         zero = k.constant(0, "int64")
         counted = given
@@ -70,12 +65,12 @@ def _overlap_add(kernel: Kernel, node: Node) -> None:
     axis, stride, dilation = (node.attrs[name] for name in ("axis", "stride", "dilation"))
     source, target = kernel.read(x, x.type.rank), kernel.write(node)
     b, k = kernel.b, kernel.lanes(1)
-    with nest(b, _axes(kernel, node.type.shape, [target]), [target], [I64(0)], None) as at:
+    with nest(b, kernel.axes(node.type.shape, [target]), [target], [I64(0)], None) as at:
         store(k, target, at[0], k.constant(0, node.type.dtype))
     here = target.strides[axis]
     strides = (*target.strides[:axis], here * stride, here * dilation, *target.strides[axis + 1 :])
     terms = [source, replace(target, strides=strides)]
-    axes = _axes(kernel, x.type.shape, terms)
+    axes = kernel.axes(x.type.shape, terms)
     axes.insert(0, axes.pop(axis + 1))
     with nest(b, axes, terms, [I64(0)] * 2, None) as at:
         store(k, target, at[1], k.add(load(k, target, at[1], 0), load(k, source, at[0], 0)))
@@ -89,7 +84,7 @@ def _argsort(kernel: Kernel, node: Node) -> None:
     terms = [source, target]
     b, k = kernel.b, kernel.lanes(1)
     rank = entry_alloca(b, I64(0).type)
-    axes = _axes(kernel, x.type.shape, terms)
+    axes = kernel.axes(x.type.shape, terms)
     along = axes.pop(axis)
     length = emit_bound(b, along.stop)
 

@@ -8,7 +8,7 @@ The last axis is kept:    each result adds its elements in row-major order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -161,7 +161,7 @@ def emit_reduce_group(kernel: Kernel, node: Node) -> None:
     source = kernel.read(node.inputs[0], len(shape))
     fold = Reduction(kernel, node, shape)
     terms = [source, fold.term]
-    axes = _axes(kernel, shape, terms)
+    axes = kernel.shared(kernel.axes(shape, terms))
     folded = folded_axes(node)
     kept = [a for i, a in enumerate(axes) if i not in folded]
     reduced = [a for i, a in enumerate(axes) if i in folded]
@@ -169,18 +169,6 @@ def emit_reduce_group(kernel: Kernel, node: Node) -> None:
         _row_form(kernel, fold, terms, kept, reduced)
     else:
         _column_form(kernel, fold, terms, kept, reduced)
-
-
-def _axes(kernel: Kernel, shape: Shape, terms: Sequence[Term]) -> list[Axis]:
-    axes = []
-    for at, dim in enumerate(shape):
-        strides = tuple(t.strides[at] for t in terms)
-        whole = None if isinstance(dim, Sym) else dim
-        if at == 0:
-            axes.append(Axis(lambda b: kernel.low, lambda b: kernel.high, whole, strides))
-        else:
-            axes.append(Axis(0, kernel.length(dim), whole, strides))
-    return axes
 
 
 def _row_form(kernel: Kernel, fold: Reduction, terms: list[Term], kept: list[Axis], reduced: list[Axis]) -> None:

@@ -26,7 +26,7 @@ from schuss.compiler.schedule.order import Stage
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import contracted, structure_of
 from schuss.ir.graph import Node
-from schuss.ir.types import Dim, Sym, static_size
+from schuss.ir.types import static_size
 
 NEAR = 1 << 18  # bytes of both operands that a block of examples may take
 SCALARS = 16  # rows of a tile without vectors
@@ -47,7 +47,8 @@ class AxesContraction:
         self.by_axis = stage.division[0] != "split" or stage.division[1] != static_size(group.space[:-1])
         self.block: int | None = None
         self.span: tuple[Any, Any] | None = None  # from which to which example the sums go
-        axes = self._axes(group.space)
+        axes = kernel.axes(group.space, self.terms)
+        axes = kernel.shared(axes) if self.by_axis else axes
         self.lane = axes.pop() if axes else Axis(0, 1, 1, (0,) * len(self.terms))
         axes = collapse(axes, self.terms, first=True)
         self.rows = axes.pop() if axes else Axis(0, 1, 1, (0,) * len(self.terms))
@@ -75,24 +76,9 @@ class AxesContraction:
             return tuple(result[::-1]), tuple(folded[::-1])
         return tuple(result), tuple(folded)
 
-    def _axes(self, space: Sequence[Dim]) -> list[Axis]:
-        """The result's axes; whole ones, but of axis 0 this thread's share."""
-        kernel, axes = self.kernel, []
-        for at, dim in enumerate(space):
-            strides = tuple(t.strides[at] for t in self.terms)
-            whole = None if isinstance(dim, Sym) else dim
-            if at == 0 and self.by_axis:
-                axes.append(Axis(lambda b: kernel.low, lambda b: kernel.high, whole, strides))
-            else:
-                axes.append(Axis(0, kernel.length(dim), whole, strides))
-        return axes
-
     def _folded(self, terms: Sequence[Term]) -> list[Axis]:
         """The folded axes, with x's and y's strides; the examples, if they are the first, apart from the others."""
-        axes = []
-        for at, dim in enumerate(contracted(self.product)):
-            whole = None if isinstance(dim, Sym) else dim
-            axes.append(Axis(0, self.kernel.length(dim), whole, tuple(t.strides[at] for t in terms)))
+        axes = self.kernel.axes(contracted(self.product), terms)
         apart = 1 if axes and axes[0].length is None else 0
         return axes[:apart] + collapse(axes[apart:], terms, first=False)
 
