@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def python_calls(f):
-    """The number of Python functions that run in f()."""
+    """The number of Python functions that run in f(); not those of whatever older tests left for the collector."""
     count = 0
+    gc.collect()
+    gc.disable()
 
     def note(frame, event, arg):
         nonlocal count
@@ -18,4 +21,5 @@ def python_calls(f):
         f()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any, ClassVar
 
 from schuss.constraints import Constraints, check
@@ -55,6 +56,8 @@ def plain(value: Any) -> Any:
         return value.config()
     if isinstance(value, tuple):
         return [plain(v) for v in value]
+    if isinstance(value, Integral) and not isinstance(value, bool):  # numpy's are none of JSON's
+        return int(value)
     if callable(value):
         return {"type": getattr(value, "__name__", type(value).__name__)}
     return value

@@ -666,3 +666,19 @@ def test_a_model_that_was_never_fitted_takes_its_inputs_from_its_first_layer(pat
     model = nn.Sequential(nn.Linear(4, 3), lambda h: h * 2.0)
     back = there_and_back(model, path)
     assert np.array_equal(back(X), model(X))
+
+
+def test_sizes_of_numpys_are_written(tmp_path):
+    """As whole numbers: JSON has no others."""
+    two, four = np.int64(2), np.int64(4)
+    layers = [
+        nn.Conv2d(np.int64(1), two, np.int64(3), groups=np.int64(1)),
+        nn.MaxPool2d(two),
+        nn.AdaptiveAvgPool2d(two),
+    ]
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(np.int64(8), four), nn.LayerNorm(four))
+    nn.initialize(model, 0)
+    x = np.random.default_rng(0).random((3, 1, 8, 8), np.float32)
+    before = model(x)
+    schuss.save(model, tmp_path / "m.safetensors", inputs=TensorType("float32", (N, 1, 8, 8)))
+    np.testing.assert_array_equal(schuss.load(tmp_path / "m.safetensors")(x), before)

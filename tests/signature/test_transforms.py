@@ -198,3 +198,30 @@ def test_a_file_says_what_it_needs():
 def test_rows_of_other_columns():
     with pytest.raises(ShapeError, match=r"Standardize: is of 2 columns, the rows are float32\[N, ?3\]"):
         Standardize((0.0, 1.0), (1.0, 1.0)).prepared_type(TensorType("float32", (N, 3)), "float32")
+
+
+def test_a_column_of_equal_numbers_has_a_deviation_of_1():
+    """The mean of ten 0.1 is not quite 0.1: their computed deviation is 1e-17, by which nothing may be divided."""
+    x = np.c_[np.full(10, 0.1), np.arange(10.0)]
+    found = Standardize.of(x)
+    assert found.std[0] == 1
+    assert found.std[1] == pytest.approx(np.arange(10.0).std())
+
+
+@pytest.mark.parametrize("x", [[["a", "b"]], [[1.0], [2.0, 3.0]], np.zeros((0, 3)), [1.0, 2.0]])
+def test_what_cannot_be_standardized_is_one_line(x):
+    with pytest.raises(UsageError, match=r"^Standardize\.of: takes [^\n]*$"):
+        Standardize.of(x)
+
+
+def test_a_class_that_is_defined_again_has_another_key():
+    """In a notebook: what was compiled for the old one does something else."""
+
+    def define():
+        @dataclasses.dataclass(frozen=True)
+        class Again(Transform):
+            factor: float
+
+        return Again
+
+    assert define()(2.0).key != define()(2.0).key

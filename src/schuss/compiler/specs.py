@@ -15,7 +15,15 @@ from schuss.compiler.schedule.buffers import last_uses
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import accesses_of
 from schuss.compiler.schedule.partition import ROWS
-from schuss.compiler.structure import base_of, folded_axes, is_free, is_rowwise, is_source, is_view
+from schuss.compiler.structure import (
+    base_of,
+    folded_axes,
+    is_free,
+    is_matrix_product,
+    is_rowwise,
+    is_source,
+    is_view,
+)
 from schuss.compiler.views import view_of
 from schuss.errors import GraphError
 from schuss.ir.graph import Graph, Node
@@ -167,7 +175,8 @@ def shared(before: Draft, after: Draft) -> None:
         folds = [*g.folds, *([g.anchor] if g.anchor is not None and g.form is Form.REDUCE else [])]
         _need(not any(0 in folded_axes(f) for f in folds), "threads divide a sum")
         rows = g.space[0], static_size(g.space[:-1])  # the first axis, or all but the last as one
-        fits = is_rowwise(g.space) if how == ROWS[0] else how == "columns" or length in rows
+        by_columns = how == "columns" and g.anchor is not None and is_matrix_product(g.anchor)
+        fits = is_rowwise(g.space) if how == ROWS[0] else by_columns or length in rows
         _need(fits, f"a kernel over {g.space} is divided by {how}")
 
 

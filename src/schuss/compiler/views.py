@@ -65,7 +65,10 @@ def _reshaped(node: Node, v: View) -> View | None:
     if v.rows not in (None, 0):
         return None
     strides = reshape_strides(old, v.strides, new)
-    return None if strides is None else replace(v, strides=strides)
+    if strides is None:
+        return None
+    rows = None if v.rows is None else next(a for a, d in enumerate(new) if isinstance(d, Sym))
+    return replace(v, strides=strides, rows=rows)
 
 
 def reshape_strides(old: Shape, strides: tuple[int, ...], new: Shape) -> tuple[int, ...] | None:

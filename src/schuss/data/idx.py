@@ -12,15 +12,14 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
 from schuss.data.arrays import Array
 from schuss.data.dataset import IMAGES, Dataset, checked_dataset
-from schuss.data.source import DataSource
+from schuss.data.source import DataSource, reading
 from schuss.errors import DataError, no_such_file
-from schuss.paths import open_regular
 
 # Deflate packs at best 258 bytes into two bits: no stream becomes more than this many times longer.
 MAX_INFLATION = 1032
@@ -84,27 +83,22 @@ def read_idx(path: Path) -> Array:
     Sizes are checked against the file's length before memory is taken. Raises DataError, with the byte
     offset: missing, truncated, over-long or damaged file, wrong magic number, unknown dtype code, no values.
     """
-    try:
-        with open_regular(path) as file:
-            length = file.seek(0, 2)
-            file.seek(0)
-            packed = file.read(2) == _GZIP_MAGIC
-            file.seek(0)
-            return _read_gzipped(file, length, path) if packed else _read_plain(file, length, path)
-    except FileNotFoundError:
-        raise DataError(no_such_file(path)) from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    with reading(path) as file:
+        length = file.seek(0, 2)
+        file.seek(0)
+        packed = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        return _read_gzipped(file, length, path) if packed else _read_plain(file, length, path)
 
 
-def _read_plain(file: BinaryIO, length: int, path: Path) -> Array:
+def _read_plain(file: IO[bytes], length: int, path: Path) -> Array:
     dtype, shape, offset = _read_header(file, path)
     expected = offset + math.prod(shape) * dtype.itemsize
     _check_length(length, expected, path)
     return _decode(file.read(expected - offset), dtype, shape)
 
 
-def _read_gzipped(file: BinaryIO, length: int, path: Path) -> Array:
+def _read_gzipped(file: IO[bytes], length: int, path: Path) -> Array:
     try:
         with gzip.GzipFile(fileobj=file) as stream:
             dtype, shape, offset = _read_header(stream, path)
@@ -123,7 +117,7 @@ def _read_gzipped(file: BinaryIO, length: int, path: Path) -> Array:
     return _decode(values, dtype, shape)
 
 
-def _read_header(file: BinaryIO | gzip.GzipFile, path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
+def _read_header(file: IO[bytes] | gzip.GzipFile, path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
     """dtype, shape and the offset of the first value, where the file is left."""
     start = file.read(4)
     if len(start) < 4:

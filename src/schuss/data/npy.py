@@ -7,9 +7,7 @@ from pathlib import Path
 
 from schuss.data.arrays import Array
 from schuss.data.npz import read_array
-from schuss.data.source import DataSource
-from schuss.errors import DataError, no_such_file
-from schuss.paths import open_regular
+from schuss.data.source import DataSource, reading
 
 
 class Npy(DataSource):
@@ -24,10 +22,7 @@ class Npy(DataSource):
 
 def read_npy(path: Path) -> Array:
     """The array of an .npy file, in C order and native byte order. DataError as for read_npz."""
-    try:
-        with open_regular(path) as file:
-            length = file.seek(0, 2)
-            file.seek(0)
-            return read_array(file, length, str(path))
-    except FileNotFoundError:
-        raise DataError(no_such_file(path)) from None
+    with reading(path) as file:
+        length = file.seek(0, 2)
+        file.seek(0)
+        return read_array(file, length, str(path))

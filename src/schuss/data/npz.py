@@ -17,9 +17,8 @@ from numpy.lib import format as npy
 from schuss.data.arrays import Array, as_array
 from schuss.data.dataset import Dataset, checked_dataset
 from schuss.data.idx import MAX_INFLATION
-from schuss.data.source import DataSource
-from schuss.errors import DataError, no_such_file, one_line
-from schuss.paths import open_regular
+from schuss.data.source import DataSource, reading
+from schuss.errors import DataError, one_line
 
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
 _CHUNK = 1 << 20
@@ -55,7 +54,7 @@ def read_npz(path: Path, names: Sequence[str], text: Sequence[str] = ()) -> dict
     objects or anything but real numbers, a header whose sizes do not fit the file.
     """
     try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        with reading(path) as file, zipfile.ZipFile(file) as archive:
             length = os.fstat(file.fileno()).st_size
             held = set(archive.namelist())
             missing = [name for name in names if f"{name}.npy" not in held]
@@ -65,21 +64,15 @@ def read_npz(path: Path, names: Sequence[str], text: Sequence[str] = ()) -> dict
                     f"{path}: lacks {', '.join(missing)} (it holds {found}); save all of {', '.join(names)}"
                 )
             return {n: _read_member(archive, n, length, f"{path}: {n}", n in text) for n in names}
-    except FileNotFoundError:
-        raise DataError(no_such_file(path)) from None
     except _DAMAGE as error:
         raise DataError(f"{path}: damaged .npz ({one_line(error)}); save it again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def array_names(path: Path) -> list[str]:
     """The names of the arrays in an .npz file. DataError if it is none."""
     try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        with reading(path) as file, zipfile.ZipFile(file) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    except FileNotFoundError:
-        raise DataError(no_such_file(path)) from None
     except _DAMAGE as error:
         raise DataError(f"{path}: damaged .npz ({one_line(error)}); save it again") from None
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from schuss.data.arrays import Array
-from schuss.errors import DataError
+from schuss.errors import DataError, no_such_file
+from schuss.paths import open_regular
 
 if TYPE_CHECKING:
     from schuss.data.dataset import Dataset
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """The file, open for reading. DataError, inside too, where there is none or it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise DataError(no_such_file(path)) from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 class DataSource:

@@ -203,7 +203,7 @@ class LayerNorm(Layer):
         bias: bool = True,
         dtype: str = "float32",
     ) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         self._check(normalized_shape=shape, eps=eps)
         self.normalized_shape = shape
         self.eps = eps

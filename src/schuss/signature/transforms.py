@@ -18,7 +18,7 @@ import numpy as np
 from schuss import ops
 from schuss.configured import Configured, build
 from schuss.constraints import FINITE, POSITIVE, Constraints, Each
-from schuss.errors import ShapeError, UsageError
+from schuss.errors import ShapeError, UsageError, one_line
 from schuss.ir.types import TensorType
 from schuss.tables import TRANSFORMS
 from schuss.trace import Tensor
@@ -60,7 +60,7 @@ class Transform(Configured):
     @cached_property
     def key(self) -> Hashable:
         """What compiled calls depend on."""
-        return json.dumps(self.config())
+        return type(self), json.dumps(self.config())  # a class may be defined again, doing something else
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,17 @@ class Standardize(Transform):
     @classmethod
     def of(cls, x: Any) -> Standardize:
         """Of the columns of x: their means and standard deviations, 1 for a column of equal numbers."""
-        rows = np.asarray(x, np.float64)
+        try:
+            rows = np.asarray(x, np.float64)
+        except (TypeError, ValueError, RuntimeError) as error:  # text, missing values of a frame, tensors of a graph
+            raise UsageError(f"Standardize.of: takes rows of numbers [N, columns]: {one_line(error)}") from None
         if rows.ndim != 2:
             raise UsageError(f"Standardize.of: takes rows of numbers [N, columns], got {list(rows.shape)}")
-        std = rows.std(axis=0)
-        return cls(tuple(rows.mean(axis=0).tolist()), tuple(np.where(std > 0, std, 1.0).tolist()))
+        if not len(rows):
+            raise UsageError("Standardize.of: takes at least one row")
+        varied = rows.max(axis=0) > rows.min(axis=0)  # the deviation of equal numbers need not be exactly 0
+        std = np.where(varied, rows.std(axis=0), 1.0)
+        return cls(tuple(rows.mean(axis=0).tolist()), tuple(std.tolist()))
 
     def prepared(self, x: Any, dtype: str) -> Any:
         mean, std = np.asarray(self.mean, dtype), np.asarray(self.std, dtype)

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from schuss.compiler.passes.nodes import make
 from schuss.compiler.schedule.fuse import Form, Group
-from schuss.compiler.structure import base_of
+from schuss.compiler.structure import base_of, reads
 from schuss.ir.graph import Node
 
 
@@ -102,5 +102,8 @@ def _reads_in_step(group: Group, value: Node) -> bool:
     """Whether the group reads the value only at the very place it is about to write."""
     if group.form not in (Form.MAP, Form.CONTRACT):
         return False
-    readers = [(n, o) for n, _, o in group.operands if base_of(o) is value]
-    return all(n is not group.anchor and o is value and o.type.shape == group.space for n, o in readers)
+    readers = [(n, i, o) for n, i, o in group.operands if base_of(o) is value]
+    whole = any(a is not None and a.whole for a in (reads(n)[i] for n, i, _ in readers))
+    return not whole and all(
+        n is not group.anchor and o is value and o.type.shape == group.space for n, _, o in readers
+    )

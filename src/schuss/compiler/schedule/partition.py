@@ -75,7 +75,8 @@ def _by_columns(
     the matrix no other has written.
     """
     products = {g: g.anchor.inputs[1] for g in groups if g.anchor is not None and rows_by_matrix(g)}
-    updates = {cells[n]: g for g in groups if g.form is Form.CONTRACT for n in g.stores if n in cells}
+    matrices = [g for g in groups if g.form is Form.CONTRACT and g.anchor is not None and is_matrix_product(g.anchor)]
+    updates = {cells[n]: g for g in matrices for n in g.stores if n in cells}
     kept = {y for y in products.values() if y in updates and _kept(y, updates[y], capacity, threads, tuning)}
     large = {g for g, y in products.items() if _much_larger(g, y, capacity, tuning)}
     return large | {g for g, y in products.items() if y in kept} | {updates[y] for y in kept}

@@ -44,7 +44,7 @@ class AxesContraction:
         self.stored = group.stores
         operands, sums = self._operands()
         self.terms = [*operands, *self.body.terms, *(kernel.write(n) for n in self.stored)]
-        self.by_axis = stage.division[0] != "split" or stage.division[1] != static_size(group.space[:-1])
+        self.by_axis = stage.division[0] != "split"  # else all but the last axis are shared as one
         self.block: int | None = None
         self.span: tuple[Any, Any] | None = None  # from which to which example the sums go
         axes = kernel.axes(group.space, self.terms)
@@ -53,6 +53,7 @@ class AxesContraction:
         axes = collapse(axes, self.terms, first=True)
         self.rows = axes.pop() if axes else Axis(0, 1, 1, (0,) * len(self.terms))
         self.around, self.inner = axes, axes
+        self.first = axes[0] if axes else self.rows if len(group.space) > 1 else self.lane
         self.folded = self._folded(sums)
         self.block = self._examples_near()
         self.tile = self._choose(threads)
@@ -150,8 +151,8 @@ class AxesContraction:
 
     def _moved(self, axis: Axis, offsets: Sequence[Any], index: Any) -> list[Any]:
         """Offsets at an index of an axis; along the examples a column's rows go through their order."""
-        examples = axis.length is None and (axis is self.rows if not self.around else axis is self.around[0])
-        order = self.kernel.order if examples and self.by_axis else None
+        examples = axis is self.first and axis.length is None and self.by_axis
+        order = self.kernel.order if examples else None
         return advance(self.kernel.b, axis, self.terms, offsets, index, order)
 
     def _lanes(self, offsets: list[Any]) -> None:
