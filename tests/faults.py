@@ -2,7 +2,7 @@
 
     python tests/faults.py                        200 faults; the report goes to the standard output
     python tests/faults.py --count 20 --seed 7    others
-    python tests/faults.py --only passes/fusion   those of one file
+    python tests/faults.py --only schedule/fuse   those of one file
     python tests/faults.py --first 100 --last 150 a part of the 200
 
 A fault is one small change of meaning in a gradient rule (`grad=` of an operation, backprop/), in a pass or in the

@@ -1,4 +1,4 @@
-"""Tables of what can be asked for by name: executors, data sources, layers, losses, optimizers. See schuss.tables."""
+"""Tables of what can be asked for by name: executors, data sources, layers, losses, and so on. See schuss.tables."""
 
 from __future__ import annotations
 

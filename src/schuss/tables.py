@@ -1,6 +1,6 @@
 """What there is, a row each. A row is text, loaded when it is first used: the command's help needs the names alone.
 
-From outside the package `register` does it, as in @EXECUTORS.register("slow"). CONTRIBUTING.md has a recipe for each.
+From outside the package `register` does it, as in @EXECUTORS.register("slow"). CONTRIBUTING.md has recipes.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from schuss.analysis.forward import Forward, weights_in
 from schuss.ir.executor import Array
 from schuss.ir.executors import compiled
 from schuss.ir.graph import LEAVES, Graph, Node
+from schuss.nn.walk import weights_of
 from schuss.signature.transforms import PREPARING, SCALING
 
 
@@ -42,7 +43,7 @@ def activations_data(model: Any, x: Any) -> list[Activation]:
         if result not in last.values():
             last["output" if len(graph.outputs) == 1 else f"output {i}"] = result
     outputs = tuple(last.values())
-    weights = weights_in(graph, {n: p.data for n, p in nn.named_parameters(model).items()})
+    weights = weights_in(graph, weights_of(model))
     found = compiled(Graph(graph.inputs, outputs))([rows, *weights])
     return [Activation(name, np.asarray(v)) for name, v in zip(last, found, strict=True)]
 

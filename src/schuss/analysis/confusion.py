@@ -14,12 +14,6 @@ from schuss.nn.holding import signature_of
 from schuss.train.source import source_for
 
 
-def classes_of(model: Any) -> tuple[str, ...] | None:
-    """The names of the model's classes, if they have names."""
-    signature = signature_of(model)
-    return None if signature is None else signature.classes
-
-
 def predicted(model: Any, x: Any, y: Any, picture: str) -> tuple[Any, Array]:
     """The model's outputs and the labels, checked. UsageError without classes, DataError if they do not fit."""
     y = source_for(signature_of(model), (x, y), owner=picture).y

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.analysis.runs import loss_name, sample
+from schuss.analysis.runs import loss_name, sample, spread
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.train.evaluate import gradient_norms
@@ -77,7 +77,7 @@ def history_data(run: Any, *, norms: bool = True, rows: int | None = 1000, seed:
         moments[name] = _column([m.metrics.get(name) for m in path])
     found: dict[str, Array] = {}
     if norms and task is not None and data is not None and path:
-        chosen = [path[i] for i in sorted({round(i) for i in np.linspace(0, len(path) - 1, min(NORMS, len(path)))})]
+        chosen = [path[i] for i in spread(len(path), NORMS)]
         some = sample(data, rows, seed)
         found = {n: _column([getattr(m, n) for m in chosen]) for n in ("step", "epoch")}
         found["gradient_norm"] = gradient_norms(task, [m.weights for m in chosen], some)

@@ -15,7 +15,7 @@ import numpy as np
 
 from schuss.analysis.plane import Plane, mean_of, principal, random_plane
 from schuss.analysis.progress import Report
-from schuss.analysis.runs import final_weights, loss_name, moments_of, sample, task_of
+from schuss.analysis.runs import final_weights, loss_name, moments_of, sample, spread, task_of
 from schuss.analysis.surface import surface
 from schuss.constraints import Choice, Constraints, Whole, check
 from schuss.ir.executor import Array
@@ -101,21 +101,21 @@ def landscape_data(
     Computed in native code over all cores, dropout off. UsageError for a run without a path ("path") or without data.
     The losses of a path that a file keeps are those of 1,000 rows.
     """
-    _check(around, size, rows)
+    check("landscape", CONSTRAINTS, {"around": around, "size": size, "rows": rows})
     task, data = task_of(run, "landscape")
-    last, points = final_weights(run), _points(getattr(run, "path", None) or [])
+    last, data = final_weights(run), sample(data, rows, seed)
     if around == "path":
         track = track_of(run, rows, seed, threads)
         plane, projected, path_loss = Plane(last, track.directions, track.shares), track.at, track.loss
+        share: float | None = sum(track.shares)
         a, b = _axes(projected, size)
     else:
-        plane = random_plane(last, seed)
-        projected, path_loss = plane.project(points), _losses(task, points, sample(data, rows, seed), threads)
+        plane, points = random_plane(last, seed), _points(getattr(run, "path", None) or [])
+        projected, path_loss = plane.project(points), _losses(task, points, data, threads)
+        share = _share(plane, points)
         a, b = _axis(-1, 1, size), _axis(-1, 1, size)
-    data = sample(data, rows, seed)
     loss = surface(task, plane, a, b, data, threads, progress)
     centre = float(loss[int(np.flatnonzero(b == 0)[0]), int(np.flatnonzero(a == 0)[0])])
-    share = sum(plane.shares) if plane.shares else _share(plane, points)
     return Landscape(
         a, b, loss, projected, path_loss, plane.directions, centre, share, plane.shares, len(data["y"]), loss_name(task)
     )
@@ -138,20 +138,11 @@ def track_of(run: Any, rows: int | None = 1000, seed: int = 0, threads: int | No
 
 def _points(path: list[Any]) -> list[Mapping[str, Array]]:
     """The weights of at most PATH_POINTS moments."""
-    return [path[i].weights for i in _spread(len(path), PATH_POINTS)]
+    return [path[i].weights for i in spread(len(path), PATH_POINTS)]
 
 
 def _losses(task: Task, points: list[Mapping[str, Array]], data: Mapping[str, Array], threads: int | None) -> Array:
     return np.asarray(losses(task, points, data, threads), np.float64).reshape(-1)
-
-
-def _check(around: str, size: int, rows: int | None) -> None:
-    check("landscape", CONSTRAINTS, {"around": around, "size": size, "rows": rows})
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Indices of at most so many, evenly spaced, the first and the last among them."""
-    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))}) if count else []
 
 
 def _axes(path: Array, size: int) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.nn.forward import forward, prepared_types
 from schuss.nn.holding import signature_of
-from schuss.nn.walk import model_of
+from schuss.nn.walk import model_of, weights_of
 from schuss.signature import Signature
 from schuss.signature.form import ALONE
 from schuss.train.run import Run
@@ -105,9 +105,14 @@ def check_single(task: Task, picture: str) -> None:
         raise UsageError(f"{picture}: the model {what}; the function is drawn of one array to one")
 
 
+def spread(count: int, most: int) -> list[int]:
+    """Indices of at most so many things, evenly spaced, the first and the last among them."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))}) if count else []
+
+
 def final_weights(run: Any) -> dict[str, Array]:
     """The weights the model has, which are those of the end of its run."""
-    return {name: p.data for name, p in nn.named_parameters(run.model).items()}
+    return weights_of(run.model)
 
 
 def sample(data: Mapping[str, Array], rows: int | None, seed: int = 0) -> dict[str, Array]:

@@ -18,7 +18,7 @@ from schuss.ir.executor import Array
 from schuss.ir.executors import compiled
 from schuss.ir.graph import Graph, input_node
 from schuss.nn.holding import signature_of
-from schuss.nn.walk import model_of
+from schuss.nn.walk import model_of, weights_of
 from schuss.trace import Tensor
 
 
@@ -48,7 +48,7 @@ def gradients_of(model: Any, x: Any, of: int | None) -> tuple[Array, Array]:
     row, result = graph.inputs[0], graph.outputs[0]
     seed = input_node("seed", result.type)
     (slope,) = backprop(Tensor(result), [Tensor(row)], Tensor(seed))
-    weights = weights_in(graph, {n: p.data for n, p in nn.named_parameters(model).items()})
+    weights = weights_in(graph, weights_of(model))
     found = compiled(Graph((*graph.inputs, seed), (slope.node,)))([rows.astype(row.type.dtype), *weights, chosen])[0]
     return np.asarray(found).reshape(as_trained(model, x).shape), which
 

@@ -21,7 +21,7 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.forward import model_dtype
 from schuss.nn.holding import graph_signature, signature_of
 from schuss.nn.loss import ElementLoss
-from schuss.nn.walk import callable_model
+from schuss.nn.walk import callable_model, weights_of
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
@@ -72,7 +72,7 @@ def evaluate(
         _check_labels(task, found["y"])
     named = metrics_by_name(metrics, owner="evaluate")
     task = replace(task, metrics=named if right is None else {"accuracy": right, **named})
-    weights = {name: p.data for name, p in nn.named_parameters(model).items()}
+    weights = weights_of(model)
     measured = Evaluation(task, executor(backend, threads), found)(weights)
     if labels or not _are_numbers(task, signature):
         return measured

@@ -44,11 +44,12 @@ def link(draft: Draft) -> Callable[..., int]:
     target = host_target()
     draft = replace(draft, target=target)
     text = _text(draft)
-    key = cache.key(text or run(draft, LOWER).llvm, target)
+    llvm = "" if text else run(draft, LOWER).llvm  # of operations that are not schuss's own it is the key, too
+    key = cache.key(text or llvm, target)
     code = cache.get(key)
     found = None if code is None else _cached(key, code, target)
     if found is None:
-        code = compile_object(run(draft, LOWER).llvm, target)
+        code = compile_object(llvm or run(draft, LOWER).llvm, target)
         cache.put(key, code)
         found = _callable(code, target)
     return found

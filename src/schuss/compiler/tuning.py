@@ -38,7 +38,8 @@ class Tuning:
     row_least      bytes that are read of a row of data, from which on it is asked for in advance, and
     row_most       no more than these of it: then the core sees where it goes on
     spread_steps, spread_bytes  steps and size of a result from which on what is read with it is asked for in turn
-    side_by_side   rows of a product of one column computed together, to hide each multiply-add's latency
+    side_by_side   rows of a product without vectors computed together, to hide each multiply-add's latency
+    examples_bytes of both operands that a block of examples may take, where examples are summed with other axes
 
     What the estimate of sharing takes a core to do (schedule/cost.py); measured on Zen 4 and Zen 5
     flops, bytes   operations a second, and bytes from its own cache
@@ -70,6 +71,7 @@ class Tuning:
     spread_steps: int = 64
     spread_bytes: int = 1 << 17
     side_by_side: int = 16
+    examples_bytes: int = 1 << 18
     flops: float = 100e9
     bytes: float = 60e9
     handed_bytes: float = 8e9

@@ -21,15 +21,16 @@ def work(graph: Graph, n: int) -> float:
     total = 0.0
     for node in graph.nodes:
         if is_contraction(node):
-            total += 2 * _size(node.type.shape, n) * _size(contracted(node), n)
+            total += 2 * elements(node.type.shape, n) * elements(contracted(node), n)
         elif is_elementwise(node) and not of_shapes(node):
-            total += _size(node.type.shape, n)
+            total += elements(node.type.shape, n)
         elif is_reduction(node):
-            total += _size(node.inputs[0].type.shape, n)
+            total += elements(node.inputs[0].type.shape, n)
     return total
 
 
-def _size(shape: Shape, n: int) -> float:
+def elements(shape: Shape, n: int) -> float:
+    """Elements of a shape for n examples."""
     size = 1.0
     for dim in shape:
         size *= n if isinstance(dim, Sym) else dim

@@ -195,6 +195,11 @@ def parameter_names(model: Any) -> dict[str, Parameter]:
     return {path: part for path, part in _walk(model_of(model)) if isinstance(part, Parameter)}
 
 
+def weights_of(model: Any) -> dict[str, Any]:
+    """The arrays of a model's parameters, by name: no copies."""
+    return {name: p.data for name, p in named_parameters(model).items()}
+
+
 def named_parameters(model: Any) -> dict[str, Parameter]:
     """A model's parameters by name, as 0.weight; one that is shared appears once, under its first name.
 

@@ -15,6 +15,7 @@ from schuss.ir.structure import Access, Structure
 from schuss.ir.types import FLOATS, Dim, Sym, TensorType
 from schuss.ops.infer import show
 from schuss.ops.philox import FOLD_STREAM, emit_word
+from schuss.ops.philox import random_bits as bits
 from schuss.ops.registry import Kind, op
 
 
@@ -48,7 +49,6 @@ def _emit_bits(b: Any, place: Any, key0: Any, key1: Any, step: Any, shape: Any, 
 )
 def random_bits(key: Any, step: Any, *, shape: Sequence[Dim], stream: int = 0) -> Any:
     """32 random bits an element; element i (row-major) is word i % 4 of the block of counter (i // 4, step, stream)"""
-    from schuss.ops.philox import random_bits as bits
 
     sizes = tuple(int(d) for d in shape)
     return bits(np.asarray(key), stream, int(step), int(np.prod(sizes))).reshape(sizes)

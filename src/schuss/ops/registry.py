@@ -29,7 +29,7 @@ from schuss.ir.types import TensorType
 
 
 class Kind(Enum):
-    """How an op is lowered; each kind has one lowering."""
+    """What sort of operation it is, to type rules and readers; how it is computed its structure says."""
 
     MAP = "map"  # one result element from one element of each input, with broadcasting
     REDUCE = "reduce"  # folds axes

@@ -35,9 +35,6 @@ class State:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "options": replace(self.options, callbacks=(), control=None)}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-
 
 @dataclass
 class Run(Trained):

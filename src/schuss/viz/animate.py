@@ -14,7 +14,7 @@ import numpy as np
 from schuss.analysis.approximation import Approximation, approximation_data
 from schuss.analysis.landscape import Landscape, landscape_data
 from schuss.analysis.progress import Report, counted
-from schuss.analysis.runs import moments_of
+from schuss.analysis.runs import moments_of, spread
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.paths import atomic_write
@@ -110,12 +110,12 @@ def _mountain(figure: Any, land: Landscape, frames: int) -> tuple[int, Draw]:
     """Likewise the path up to a moment, over contours that are drawn once."""
     ax = figure.add_subplot()
     drawn = contour(land, ax)
-    moments = np.unique(np.linspace(0, len(land.path) - 1, min(frames, len(land.path))).round().astype(int))
+    moments = spread(len(land.path), frames)
 
     def draw(index: int) -> None:
         while drawn:
             drawn.pop().remove()
-        drawn.extend(path_on(ax, (land.path[:, 0], land.path[:, 1]), land, int(moments[index])))
+        drawn.extend(path_on(ax, (land.path[:, 0], land.path[:, 1]), land, moments[index]))
         ax.legend(loc="upper right", fontsize=8, framealpha=0.75)
 
     return len(moments), draw

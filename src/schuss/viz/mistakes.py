@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from schuss.analysis.confusion import classes_of
 from schuss.analysis.images import image_shape
 from schuss.analysis.mistakes import mistakes_data
 from schuss.data import as_array
 from schuss.errors import UsageError
+from schuss.nn.holding import signature_of
 from schuss.viz import style
 from schuss.viz.images import show_gray
 
@@ -48,7 +48,8 @@ def mistakes(
         raise UsageError(f"mistakes: count must be at least 1, got {count}")
     shown = found[:count]
     high, wide = style.grid_of(max(len(shown), 1), columns=8 if len(shown) > 8 else None)
-    known = classes_of(model) if names is None else names
+    signature = signature_of(model)
+    known = names if names is not None or signature is None else signature.classes
     words = [str(n) for n in known] if known is not None else []
     long = max(map(len, words), default=0) > BESIDE
     size = style.SMALL if long else style.CAPTION

@@ -13,7 +13,6 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
 )  # fmt: skip
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
-FAMILIES = ("sans-serif",)
 SMALL = 9.0
 CAPTION = 11.0  # of small pictures side by side
 Color = Any

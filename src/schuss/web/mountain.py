@@ -9,6 +9,8 @@ from typing import Any
 
 from schuss import nn
 from schuss.analysis.plane import Plane, principal
+from schuss.analysis.runs import spread
+from schuss.nn.walk import weights_of
 from schuss.train.moments import Moment
 from schuss.web.session import Session
 from schuss.web.worker import behind
@@ -61,7 +63,7 @@ class Mountain:
 
     def use(self, found: Any, run: Any) -> None:
         """From now on the path lies on this surface's plane. From any thread."""
-        origin = {name: p.data for name, p in nn.named_parameters(run.model).items()}
+        origin = weights_of(run.model)
         self._new_plane, self._has_surface = Plane(origin, found.directions), True
 
     def _work(self) -> None:
@@ -85,7 +87,7 @@ class Mountain:
         if new_plane is not None:
             self._plane, self._known = new_plane, {}
         elif self._plane is None or (not self._has_surface and len(path) >= 2 * self._knots):
-            chosen = spread(path, KNOTS)
+            chosen = [path[i] for i in spread(len(path), KNOTS)]
             self._plane = principal(chosen[-1].weights, [m.weights for m in chosen], 0)
             self._knots, self._known = len(path), {}
         new = [m for m in path if m.step not in self._known]
@@ -108,17 +110,10 @@ class Mountain:
             return
         began, self._drawn = time.thread_time(), path[-1].step
         try:
-            run = self._session.subject.as_run(spread(path, KNOTS))
+            run = self._session.subject.as_run([path[i] for i in spread(len(path), KNOTS)])
             found = landscape_data(run, size=SIZE, rows=self.rows, threads=1, progress=False)
             self._session.show_landscape(found, run, fine=False)
         finally:  # one that failed took its time too
             self._cost = time.thread_time() - began
             self._spent += self._cost
         self._follow()
-
-
-def spread(path: Sequence[Any], most: int) -> list[Any]:
-    """At most so many of them, evenly chosen, the first and the last among them."""
-    if len(path) <= most:
-        return list(path)
-    return [path[round(i * (len(path) - 1) / (most - 1))] for i in range(most)]

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from schuss import nn
 from schuss.errors import UsageError
+from schuss.nn.walk import weights_of
 from schuss.web.subject import Subject
 from schuss.web.worker import behind
 
@@ -284,7 +284,7 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
         assert train.data is not None
         right = accuracy_for(task, Forward(task), train.data["y"]) if signature.is_classifier else None
         task = replace(task, metrics={} if right is None else {"accuracy": right})
-    weights = {name: p.data for name, p in nn.named_parameters(model).items()}
+    weights = weights_of(model)
     subject = Subject(task, sets["train"], sets["test"], lambda: (0, weights))
     if dataset is not None:
         subject.name, subject.data_names = dataset.name, dataset.class_names

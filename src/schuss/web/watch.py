@@ -13,7 +13,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.analysis.plane import principal
-from schuss.analysis.runs import signature_kept
+from schuss.analysis.runs import signature_kept, spread
 from schuss.dispatch import BEGIN_PAGE
 from schuss.errors import UsageError
 from schuss.train.position import Progress
@@ -21,12 +21,11 @@ from schuss.train.run import Run
 from schuss.train.trainer import Trainer
 from schuss.web import check_installed
 from schuss.web.live import Live, moment_event
-from schuss.web.mountain import spread
+from schuss.web.mountain import KNOTS
 from schuss.web.session import Event, Session
 from schuss.web.subject import Subject
 
 FRAME = 760  # pixels of the frame in a notebook
-KNOTS = 12  # moments the path's plane is laid through
 
 
 class Watched:
@@ -155,7 +154,7 @@ class Finished(Session):
         path = self._run.path
         if len(path) < 3:
             return []
-        chosen = spread(path, KNOTS)
+        chosen = [path[i] for i in spread(len(path), KNOTS)]
         plane = principal(chosen[-1].weights, [m.weights for m in chosen], 0)
         at = plane.project([m.weights for m in path]).tolist()
         return [[a, b, m.loss] for (a, b), m in zip(at, path, strict=True)]

@@ -17,15 +17,15 @@ def result(
     settings: Settings, dataset: Dataset, trainer: Trainer, run: Run, seconds: float, first: int
 ) -> dict[str, Any]:
     """What the command says of a run, and its file keeps. seconds: of this call; first: the step it began with."""
-    from schuss import nn
     from schuss.exec.native.threads import available_cores
     from schuss.ir.executors import executor
     from schuss.nn.described import describe
+    from schuss.nn.walk import weights_of
     from schuss.train.evaluate import Evaluation
 
     o = settings.options
     test = Evaluation(trainer.task, executor(o["backend"], o["threads"]), columns_of_test(settings, trainer, dataset))
-    weights = {name: p.data for name, p in nn.named_parameters(trainer.task.model).items()}
+    weights = weights_of(trainer.task.model)
     measured = test(weights)
     examples = (trainer.position.counter - first) / max(trainer.steps, 1) * trainer.rows
     return {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MEND = "use the same settings, or start without --resume"
 NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free to change
-    "out", "resume", "keep_path", "quiet", "as_json", "watch", "port", "opened", *(FREE - {"epochs"}),
+    "out", "keep_path", "quiet", "as_json", "port", "opened", *(FREE - {"epochs"}),
 }  # fmt: skip
 
 

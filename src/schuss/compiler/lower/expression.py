@@ -16,7 +16,6 @@ from schuss.compiler.structure import (
     is_const,
     is_free,
     is_hyperparameter,
-    is_input,
     is_source,
     of_shapes,
     reads,
@@ -111,8 +110,7 @@ class Body:
 
     def _immediate(self, node: Node) -> bool:
         """Whether the value is the step's number, which every kernel is given, in whatever shape."""
-        base = base_of(node)
-        return is_input(base) and base.attrs["name"] == self.kernel.counter
+        return self.kernel.plan.storage.is_counter(base_of(node))
 
     def evaluate(self, k: Lanes, given: Mapping[Node, Value], loaded: Sequence[Value]) -> dict[Node, Value]:
         """Every map's value at this place, from the terms' values."""

@@ -36,7 +36,6 @@ class Kernel:
     b: Any
     plan: Plan
     target: Target
-    counter: str | None
     table: Any
     order: Any
     low: Any

@@ -65,7 +65,6 @@ class Program:
 
     plan: Plan
     target: Target
-    counter: str | None
     watch: Node | None
     threads: int  # as the plan expects; any number may run the program
     profile: bool = False  # count the cycles of each stage, see `_Clock`
@@ -75,7 +74,7 @@ class Program:
         """The program of a draft that has a plan."""
         assert draft.plan is not None
         target = draft.target or host_target()
-        return cls(draft.plan, target, draft.storage.counter, draft.watched, draft.threads, draft.profile)
+        return cls(draft.plan, target, draft.watched, draft.threads, draft.profile)
 
 
 def emit_module(program: Program, notes: list[str] | None = None) -> ir.Module:
@@ -121,7 +120,7 @@ def _kernel(
     function.attributes.add("noinline")
     program.target.decorate(function)
     b = Builder(function.append_basic_block("entry"))
-    kernel = Kernel(b, program.plan, program.target, program.counter, *function.args)
+    kernel = Kernel(b, program.plan, program.target, *function.args)
     kernel.addresses = addresses or ()
     if is_turn(kernel, group):
         kernel.notes.append("turned in blocks, for the products that read their rows")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from schuss.compiler.schedule.buffers import Plan
@@ -12,8 +11,9 @@ from schuss.compiler.schedule.partition import ONE
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import base_of, contracted, is_contraction, is_free
 from schuss.compiler.tuning import DEFAULT, Tuning
+from schuss.compiler.work import elements
 from schuss.ir.graph import Node
-from schuss.ir.types import Shape, Sym
+from schuss.ir.types import Shape
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,15 @@ def sharing(plan: Plan, n: int, threads: int, held: int, cache: int) -> Sharing:
 
 def cost(group: Group, n: int) -> Cost:
     """Of one run with n examples."""
-    space = _size(group.space, n)
+    space = elements(group.space, n)
     flops = space * (len(group.maps) + len(group.folds))
     depth = ""
     if group.anchor is not None and is_contraction(group.anchor):
         k = contracted(group.anchor)
-        flops += 2 * space * _size(k, n)
+        flops += 2 * space * elements(k, n)
         depth = f" over {_dims(k)}"
     elif group.anchor is not None:
-        flops += _size(group.anchor.inputs[0].type.shape, n)
+        flops += elements(group.anchor.inputs[0].type.shape, n)
     read = {base_of(o): o for _, _, o in group.operands if not is_free(base_of(o))}
     moved = sum(_bytes(o, n) for o in read.values()) + sum(_bytes(o, n) for o in group.stores)
     return Cost(_label(group), f"{_dims(group.space)}{depth}", flops, moved)
@@ -89,11 +89,7 @@ def _label(group: Group) -> str:
 
 
 def _bytes(node: Node, n: int) -> float:
-    return _size(node.type.shape, n) * ITEMSIZE[node.type.dtype]
-
-
-def _size(shape: Shape, n: int) -> float:
-    return math.prod(float(n) if isinstance(d, Sym) else d for d in shape)
+    return elements(node.type.shape, n) * ITEMSIZE[node.type.dtype]
 
 
 def _dims(shape: Shape) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from schuss.compiler.draft import Draft
 from schuss.compiler.pipeline import optimize
 from schuss.compiler.storage import Storage
+from schuss.compiler.structure import is_noting
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.work import row_independent
 from schuss.exec.native.code import Code, build
@@ -77,7 +78,7 @@ class NativeFunction:
         """
         forms = [*self._inputs, *self._outputs]
         plain = len(forms) == 2 and all(f.tail is not None and f.order is None for f in forms)
-        checked = any(n.op == "check_index" for n in self._graph.nodes)
+        checked = any(is_noting(n) for n in self._graph.nodes)
         return OneRow(self) if self._by_row and plain and not checked else None
 
     def code_for(self, capacity: int) -> Code:
@@ -192,5 +193,5 @@ class _Form:
 
 
 def physical(shape: Shape) -> list[int]:
-    """The order in which a value's axes lie in memory: the example axis first (see schuss.compiler.views)."""
+    """The order in which a value's axes lie in memory: the example axis first (see schuss.compiler.storage)."""
     return sorted(range(len(shape)), key=lambda a: not isinstance(shape[a], Sym))

@@ -15,6 +15,7 @@ from schuss.compiler.pipeline import REWRITES, run
 from schuss.compiler.schedule.buffers import Plan, is_given
 from schuss.compiler.schedule.cost import sharing
 from schuss.compiler.storage import LATER, Storage
+from schuss.compiler.structure import is_input
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
 from schuss.exec.checks import Check, check_columns, checked_once
@@ -52,7 +53,7 @@ class NativeLoop:
         self._step = step
         self._code = build(draft)
         self._wanted_threads = threads
-        self._slots = {str(n.attrs["name"]): s for n, s in self._code.plan.slots.items() if n.op == "input"}
+        self._slots = {str(n.attrs["name"]): s for n, s in self._code.plan.slots.items() if is_input(n)}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
         self._block = StateBlock({name: self._types[name] for name in step.state}, tuning.spacing)
         self._memory, self._state = self._block.make()

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from schuss.compiler.structure import is_const, is_hyperparameter
 from schuss.exec.checks import out_of_range
 from schuss.exec.native.blocks import ALIGN, aligned
 from schuss.exec.native.code import Code
@@ -29,7 +30,7 @@ class Table:
         self._kept: dict[int, Array] = {}
         self.set(0, aligned(code.plan.arena + ALIGN, np.uint8))
         for node, slot in code.plan.slots.items():
-            if node.op in ("const", "hyperparameter"):
+            if is_const(node) or is_hyperparameter(node):
                 self.set(slot, np.ascontiguousarray(node.attrs["value"]))
         self._checks = list(code.plan.faults)
         self._faults = np.zeros((len(self._checks), 2), np.int64)

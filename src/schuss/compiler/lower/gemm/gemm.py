@@ -1,4 +1,6 @@
-"""Lowering of CONTRACT groups: z[i, j] = sum over k of x[i, k] * y[k, j], then maps in the epilogue.
+"""Lowering of matrix products: z[i, j] = sum over k of x[i, k] * y[k, j], then maps in the epilogue.
+
+Other contractions are in general.py.
 
 A tile of rows x vectors of z is held in registers while k runs; each element adds its products in
 ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right

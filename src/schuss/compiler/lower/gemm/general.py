@@ -28,9 +28,6 @@ from schuss.compiler.structure import contracted, structure_of
 from schuss.ir.graph import Node
 from schuss.ir.types import static_size
 
-NEAR = 1 << 18  # bytes of both operands that a block of examples may take
-SCALARS = 16  # rows of a tile without vectors
-
 
 class AxesContraction:
     """One contraction and its epilogue. Terms: x, y, what the epilogue reads, what is stored."""
@@ -88,7 +85,7 @@ class AxesContraction:
         if len(self.folded) < 2 or self.folded[0].length is not None or self.body.maps:
             return None
         each = sum(static_size(i.type.shape) for i in self._sources()) * ITEMSIZE[self.dtype]
-        return max(NEAR // max(each, 1), 1)
+        return max(self.kernel.plan.tuning.examples_bytes // max(each, 1), 1)
 
     def _sources(self) -> list[Node]:
         return [self.kernel.view(i).base for i in self.product.inputs]
@@ -100,7 +97,7 @@ class AxesContraction:
         plain = x not in (0, 1) or y != 1 or any(s not in (0, 1) for s in others) or any(s != 1 for s in outputs)
         rows = self._expected(threads)
         if plain or self.lane.length in (None, 1):
-            return Tile(min(SCALARS, rows), 1, 1)
+            return Tile(min(self.kernel.plan.tuning.side_by_side, rows), 1, 1)
         assert self.lane.length is not None
         return choose_tile(self.kernel.target, self.dtype, self.lane.length, rows)
 
