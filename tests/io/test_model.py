@@ -680,5 +680,5 @@ def test_sizes_of_numpys_are_written(tmp_path):
     nn.initialize(model, 0)
     x = np.random.default_rng(0).random((3, 1, 8, 8), np.float32)
     before = model(x)
-    schuss.save(model, tmp_path / "m.safetensors", inputs=TensorType("float32", (N, 1, 8, 8)))
+    schuss.save(model, tmp_path / "m.safetensors", inputs=[TensorType("float32", (N, 1, 8, 8))])
     np.testing.assert_array_equal(schuss.load(tmp_path / "m.safetensors")(x), before)
