@@ -205,7 +205,7 @@ class LayerNorm(Layer):
     ) -> None:
         shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         self._check(normalized_shape=shape, eps=eps)
-        self.normalized_shape = shape
+        self.normalized_shape = shape = tuple(map(int, shape))
         self.eps = eps
         self.weight = Parameter(shape, initializers.Ones(), dtype) if elementwise_affine else None
         self.bias = Parameter(shape, initializers.Zeros(), dtype) if elementwise_affine and bias else None
