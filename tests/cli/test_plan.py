@@ -42,13 +42,13 @@ def sides(kernel, n):
 def test_the_plan_for_people(schuss, saved):
     text = schuss("graph", saved, "--plan", "--batch-size", 128, "--threads", 2).out
     assert text.startswith("a step of 128 examples: ")
-    assert "2 threads that meet 3 times" in text
-    assert "-- the threads meet --" in text
+    assert "2 threads, 3 barriers" in text
+    assert "-- barrier --" in text
     assert "weight gradient with its update" in text
     small = schuss("graph", saved, "--plan", "--batch-size", 2, "--threads", 2).out
     assert "one thread: 2 threads would save about" in small
     assert "shared: 2 threads would save about" in text
-    assert "-- the threads meet --" not in small
+    assert "-- barrier --" not in small
 
 
 def test_the_batch_is_that_of_the_training(schuss, saved):

@@ -80,7 +80,7 @@ TRAININGS = (  # of the golden record
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", TRAININGS)
 def test_trainings_end_with_the_same_bits(name, threads, monkeypatch, tmp_path):
-    """The weights are those of the golden record, on one thread as on two that meet."""
+    """The weights are those of the golden record, on one thread as on two."""
     monkeypatch.setattr(Sharing, "worth", True)
     ran = on_arm(monkeypatch, tmp_path)
     assert digest(name, threads=threads) == RECORD[name]

@@ -45,16 +45,16 @@ def test_shared_where_it_gains(width: int, depth: int, batch: int, threads: int)
 
 def test_one_thread_saves_nothing() -> None:
     found = loop(64, 2, 64, threads=1).sharing
-    assert found.saved == found.handed == 0
+    assert found.saved == found.cross_core == 0
     assert not found.worth
 
 
 def test_what_is_handed_over_counts_where_one_cache_would_hold_it() -> None:
     found = loop(64, 2, 16)
     count = lambda cache: sharing(found.plan, 16, 2, 0, cache)  # noqa: E731
-    assert count(found.plan.arena - 1).handed == 0
+    assert count(found.plan.arena - 1).cross_core == 0
     near = count(found.plan.arena)
     weights = 4 * (2 * 64 * 64 + 64 * 10)
-    assert near.handed >= weights / 2, "half of the weights at least"
-    assert near.spent == pytest.approx(near.meetings * DEFAULT.barrier + near.handed / DEFAULT.handed_bytes)
+    assert near.cross_core >= weights / 2, "half of the weights at least"
+    assert near.spent == pytest.approx(near.barriers * DEFAULT.barrier + near.cross_core / DEFAULT.cross_core_bytes)
     assert np.isclose(near.saved, count(0).saved)

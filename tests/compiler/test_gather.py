@@ -32,7 +32,7 @@ def compiled(function, arrays, symbolic, threads):
 def forms(native: NativeFunction, rows):
     """(form, division) of the kernels that are not plain maps."""
     plan = native.code_for(rows).plan
-    return [(s.group.form.value, s.division[0]) for s in plan.stages if s.group.form.value != "map"]
+    return [(s.group.form.value, s.partition[0]) for s in plan.stages if s.group.form.value != "map"]
 
 
 CASES = {
@@ -72,12 +72,12 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_shared_among_threads_with_the_same_bits(name, threads):
-    function, arrays, symbolic, division = CASES[name]
+    function, arrays, symbolic, partition = CASES[name]
     graph, native = compiled(function, arrays, symbolic, threads)
     (expected,) = executor("reference").compile(graph)(arrays)
     (found,) = native(arrays)
     np.testing.assert_array_equal(found, expected)
-    assert ("gather", division) in forms(native, native._capacity(len(arrays[0])))
+    assert ("gather", partition) in forms(native, native._capacity(len(arrays[0])))
 
 
 @pytest.mark.parametrize("entries", [1, 2, 15, 16, 17, 40])

@@ -131,14 +131,14 @@ def overwritten_early(d: Draft) -> Draft:
 
 
 def undivided(d: Draft) -> Draft:
-    return replace(d, divisions=dict(list(d.divisions.items())[1:]))
+    return replace(d, partitions=dict(list(d.partitions.items())[1:]))
 
 
 def sum_divided(d: Draft) -> Draft:
     total = next(
         g for g in d.groups if any(0 in f.attrs["axis"] for f in (*g.folds, g.anchor) if f and "axis" in f.attrs)
     )
-    return replace(d, divisions={**d.divisions, total: ("rows", 0)})
+    return replace(d, partitions={**d.partitions, total: ("rows", 0)})
 
 
 def one_less(d: Draft) -> Draft:
@@ -179,7 +179,7 @@ LIES = [
     ("partition", undivided, "a kernel belongs to no thread"),
     ("partition", sum_divided, "threads divide a sum"),
     ("order", one_less, "a kernel is not run, or twice"),
-    ("order", never_meeting, "threads do not meet before another's part of it is touched"),
+    ("order", never_meeting, "no barrier before another's part of it is touched"),
     ("buffers", homeless, "a value has none"),
     ("buffers", on_one_heap, "two values that are needed at once share memory"),
     ("lower", no_code, "the program has no entry"),

@@ -93,8 +93,8 @@ def sgd_step(out=4, into=8, first=lambda x: x):
 def test_weight_is_kept_as_the_products_read_it():
     layout = choose_layout(optimize(sgd_step()), ("w",))
     assert layout.swapped == {"w"}
-    turned = [n for n in layout.graph.nodes if n.op == "transpose"]
-    assert all(n.inputs[0].type.symbolic for n in turned), "no weight is transposed in a step"
+    transposed = [n for n in layout.graph.nodes if n.op == "transpose"]
+    assert all(n.inputs[0].type.symbolic for n in transposed), "no weight is transposed in a step"
     assert layout.graph.output("w").type.shape == (8, 4)
 
 
@@ -128,7 +128,7 @@ def test_threads_meet_only_where_rows_meet():
 def test_memory_is_used_again_once_the_threads_have_met():
     def chain(x):
         for _ in range(8):
-            x = ops.exp(x - x.mean(axis=0))  # a mean over examples: the threads meet
+            x = ops.exp(x - x.mean(axis=0))  # a mean over examples: a barrier
         return x
 
     planned = planned_function(trace(chain, [TensorType(F, (N, 64))]))
@@ -153,7 +153,7 @@ def test_rooms_are_used_again_once_the_threads_have_met():
     types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
     planned = planned_function(trace(turned_again_and_again, types), tuning=Tuning(panel_bytes=1))
     assert sum(s.packs for s in planned.stages) == 6
-    places = {planned.rooms[s.group].offset for s in planned.stages if s.packs}
+    places = {planned.packing_buffers[s.group].offset for s in planned.stages if s.packs}
     assert len(places) < 6, "a room serves again"
 
 
@@ -173,17 +173,19 @@ def test_a_weight_stays_with_the_threads_that_own_its_columns(out, into, threads
     graph, _, planned = stages(sgd_step(out, into), threads)
     forward = next(s for s in planned.stages if s.group.form is Form.CONTRACT and not isinstance(s.group.space[0], int))
     update = next(s for s in planned.stages if graph.output("w") in s.group.nodes)
-    assert forward.division == expected
-    assert update.division == (expected if expected[0] == "columns" else ("split", into))
-    handed = {n.attrs["name"] for stage in (forward, update) for n in crossing(stage) if n.op == "input"}
-    assert ("w" in handed) is (expected[0] != "columns")
+    assert forward.partition == expected
+    assert update.partition == (expected if expected[0] == "columns" else ("split", into))
+    cross_core = {n.attrs["name"] for stage in (forward, update) for n in crossing(stage) if n.op == "input"}
+    assert ("w" in cross_core) is (expected[0] != "columns")
 
 
-@pytest.mark.parametrize(("capacity", "expected"), [(DEFAULT.deep_rows, "columns"), (DEFAULT.deep_rows + 1, "split")])
+@pytest.mark.parametrize(
+    ("capacity", "expected"), [(DEFAULT.k_block_rows, "columns"), (DEFAULT.k_block_rows + 1, "split")]
+)
 def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
     graph, _, planned = stages(sgd_step(2176, 2176), storage=Storage(capacity, frozenset({"x", "y"})))
     update = next(s for s in planned.stages if graph.output("w") in s.group.nodes)
-    assert (update.division[0], update.deep) == (expected, expected == "split")
+    assert (update.partition[0], update.k_blocked) == (expected, expected == "split")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_deep_sums_go_by_rows_in_blocks(capacity, expected):
 )
 def test_a_large_value_is_divided_by_its_first_axis(shape, expected):
     (stage,) = planned_function(trace(ops.tanh, [TensorType(F, shape)])).stages
-    assert stage.division == expected
+    assert stage.partition == expected
 
 
 def two_layers(last_first, into=64, width=64, out=64):
@@ -228,17 +230,17 @@ def test_a_matrix_is_read_where_it_lies_and_changed_there_after_the_threads_have
     assert any(s.packs for s in planned.stages) is (rows > 8)
 
 
-@pytest.mark.parametrize(("deep", "large"), [(1, 1), (1024, 1), (1024, 1 << 40)])
-def test_what_lives_at_the_same_time_lies_apart(deep, large):
-    tuning = Tuning(deep_rows=deep, deep_bytes=1, column_bytes=1, panel_bytes=large)
+@pytest.mark.parametrize(("k_blocked", "large"), [(1, 1), (1024, 1), (1024, 1 << 40)])
+def test_what_lives_at_the_same_time_lies_apart(k_blocked, large):
+    tuning = Tuning(k_block_rows=k_blocked, k_block_bytes=1, column_split_bytes=1, panel_bytes=large)
     _, planned = planned_layers(two_layers(False, 40, 96, 33), 2, tuning)
     assert any(s.packs for s in planned.stages) is (large == 1)
-    assert any(s.deep for s in planned.stages) is (deep == 1)
+    assert any(s.k_blocked for s in planned.stages) is (k_blocked == 1)
 
 
 def test_threads_meet_before_a_product_by_columns_of_rows_they_computed():
     _, _, planned = stages(sgd_step(64, 40, ops.exp))
-    kinds = [(s.division[0], s.barrier) for s in planned.stages if s.group.form in (Form.MAP, Form.CONTRACT)]
+    kinds = [(s.partition[0], s.barrier) for s in planned.stages if s.group.form in (Form.MAP, Form.CONTRACT)]
     assert kinds[:2] == [("rows", False), ("columns", True)]
 
 

@@ -20,7 +20,7 @@ from schuss.compiler.passes.layout import choose_layout
 from schuss.compiler.passes.materialize import materialize
 from schuss.compiler.passes.simplify import simplify
 from schuss.compiler.pipeline import REWRITES, optimize
-from schuss.compiler.schedule import partition as division
+from schuss.compiler.schedule import partition as partition
 from schuss.compiler.schedule.cost import Sharing
 from schuss.compiler.schedule.fuse import group
 from schuss.compiler.storage import Storage
@@ -102,8 +102,8 @@ def check_passes(graph, arrays):
     columns = frozenset(str(i.attrs["name"]) for i in graph.inputs if N in i.type.shape)
     check_kept(now, materialize(now, Storage(64, columns)), arrays, 1e-12)
     layout = choose_layout(now, tuple(n for n in graph.input_names if n not in columns))
-    turned = [a.T if i.attrs["name"] in layout.swapped else a for i, a in zip(graph.inputs, arrays, strict=True)]
-    check_kept(now, layout.graph, arrays, 1e-12, turned)
+    transposed = [a.T if i.attrs["name"] in layout.swapped else a for i, a in zip(graph.inputs, arrays, strict=True)]
+    check_kept(now, layout.graph, arrays, 1e-12, transposed)
 
 
 def check_text(graph, arrays):
@@ -124,12 +124,12 @@ def check_native(graph, arrays, tuning=SHARED):
         assert all(a.tobytes() == b.tobytes() for a, b in zip(results[0], other, strict=True))
     error = worst(results[0], expected)
     assert error <= tolerance or jumps(graph, arrays, expected, tolerance), error
-    return {s.division[0] for function in compiled for code in function._codes.values() for s in code.plan.stages}
+    return {s.partition[0] for function in compiled for code in function._codes.values() for s in code.plan.stages}
 
 
 def multiplies_rows_by_a_matrix(graph):
     groups = group(materialize(optimize(graph), Storage(512)))
-    return any(division.rows_by_matrix(g) for g in groups)
+    return any(partition.rows_by_matrix(g) for g in groups)
 
 
 @FEW
@@ -158,16 +158,16 @@ def test_native_is_the_reference_in_float32(graph, rows):
 
 
 def test_native_is_the_reference_where_products_are_divided_by_columns():
-    tuning = replace(SHARED, column_bytes=1, column_ratio=0)
-    divisions = []
+    tuning = replace(SHARED, column_split_bytes=1, column_split_ratio=0)
+    partitions = []
 
     @settings(FEW, max_examples=10)
     @given(graphs().filter(multiplies_rows_by_a_matrix), ROWS)
     def some(graph, rows):
-        divisions.append(check_native(graph, inputs_for(graph, rows), tuning))
+        partitions.append(check_native(graph, inputs_for(graph, rows), tuning))
 
     some()
-    assert sum("columns" in found for found in divisions) > 3
+    assert sum("columns" in found for found in partitions) > 3
 
 
 @pytest.mark.parametrize(

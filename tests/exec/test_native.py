@@ -33,7 +33,9 @@ from tests.thinned import sampled, thinned
 F = "float32"
 
 
-IN_BLOCKS = Tuning(deep_rows=1, deep_bytes=1, column_bytes=1, column_ratio=1 << 20, block=16, block_bytes=1)
+IN_BLOCKS = Tuning(
+    k_block_rows=1, k_block_bytes=1, column_split_bytes=1, column_split_ratio=1 << 20, block=16, block_bytes=1
+)
 
 
 def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2, tuning=DEFAULT):
@@ -451,8 +453,8 @@ def test_matrices_of_one_shape_are_turned_together(threads):
     step, state, data = mlp_step((20, 48, 48, 48, 5))
     loop = NativeExecutor(threads).loop(step, 32)
     pairs = zip(loop.plan.stages, loop.listing().notes, strict=True)
-    turned = [len(stage.group.maps) for stage, note in pairs if "turned in blocks" in note]
-    assert max(turned) == 2, "one kernel for the two hidden layers"
+    transposed = [len(stage.group.maps) for stage, note in pairs if "transposed in blocks" in note]
+    assert max(transposed) == 2, "one kernel for the two hidden layers"
     expected, found = run(ReferenceExecutor(), step, state, data), run(NativeExecutor(threads), step, state, data)
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=2e-6, err_msg=name)
@@ -462,7 +464,7 @@ def test_matrices_of_one_shape_are_turned_together(threads):
 def test_products_by_a_large_matrix_are_divided_by_columns(sizes):
     step, state, data = mlp_step(sizes)
     loops = [NativeExecutor(threads).loop(step, 4) for threads in (1, 2, 8)]
-    assert all(any(s.division[0] == "columns" for s in loop.plan.stages) for loop in loops)
+    assert all(any(s.partition[0] == "columns" for s in loop.plan.stages) for loop in loops)
     expected = run(ReferenceExecutor(), step, state, data, batch=4)
     runs = [run(made(loop), step, state, data, batch=4) for loop in loops]
     for name in expected:
@@ -567,7 +569,9 @@ def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
     tuning = replace(IN_BLOCKS, block=8)
     loop = NativeExecutor(1, tuning=tuning).loop(step, batch)
     layers = len(sizes) - 1
-    assert sum(stage.deep for stage in loop.plan.stages) == 3 * layers - 1, "every product, in three places of a layer"
+    assert sum(stage.k_blocked for stage in loop.plan.stages) == 3 * layers - 1, (
+        "every product, in three places of a layer"
+    )
     for maker in (made(loop), NativeExecutor(3, tuning=tuning)):
         found = run(maker, step, state, data, batch=batch, slices=((0, 4),))
         assert all(found[name].tobytes() == whole[name].tobytes() for name in whole)
@@ -599,7 +603,7 @@ def same_bits_by_panels_or_in_blocks(sizes, batch, threads, by_panels):
         patch.setattr(loops, "sharing", lambda *_: Sharing(1.0, 0, 0.0))
         loop = NativeExecutor(threads, tuning=Tuning(panel_bytes=1) if by_panels else IN_BLOCKS).loop(step, batch)
         assert sum(s.packs for s in loop.plan.stages) == (len(sizes) - 2 if by_panels else 0)
-        assert any(s.deep for s in loop.plan.stages) is not by_panels
+        assert any(s.k_blocked for s in loop.plan.stages) is not by_panels
         found = run(made(loop), step, state, data, batch=batch, slices=((0, 3),))
     assert all(found[name].tobytes() == expected[name].tobytes() for name in expected)
 
@@ -624,9 +628,9 @@ def test_threads_share_a_large_step_by_panels():
 
 @pytest.mark.parametrize("n", [0, 1, 8, 9, 40])
 def test_deep_sums_of_any_number_of_rows(n):
-    types, tuning = [TensorType(F, (N, 20)), TensorType(F, (N, 33))], Tuning(deep_rows=0, deep_bytes=1, block=8)
+    types, tuning = [TensorType(F, (N, 20)), TensorType(F, (N, 33))], Tuning(k_block_rows=0, k_block_bytes=1, block=8)
     stages = agree(lambda x, y: ops.tanh(x.T @ y) * 2.0, types, n, tuning=tuning)
-    assert any(stage.deep for stage in stages)
+    assert any(stage.k_blocked for stage in stages)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -716,9 +720,9 @@ def test_every_example_with_every_other():
 def test_matrices_of_any_type_are_copied(dtype):
     x = np.random.default_rng(0).integers(0, 200, (35, 41)).astype(dtype)
     graph = trace(lambda x: (x, x.T), [TensorType(dtype, (35, 41))])
-    same, turned = NativeExecutor(2).compile(graph)([x])
+    same, transposed = NativeExecutor(2).compile(graph)([x])
     assert np.array_equal(same, x)
-    assert np.array_equal(turned, x.T)
+    assert np.array_equal(transposed, x.T)
 
 
 @pytest.mark.parametrize("number", [-1.0, -0.0, 0.0, 1.0, 2.0])

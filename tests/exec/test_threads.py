@@ -96,7 +96,7 @@ def test_weights_that_stay_with_their_threads_get_the_same_bits(optimizer):
             validation=None, seed=1, clip_norm=None, threads=threads,
         )  # fmt: skip
         assert trainer.loop._threads == threads
-        by_columns = [stage for stage in trainer.loop.plan.stages if stage.division[0] == "columns"]
+        by_columns = [stage for stage in trainer.loop.plan.stages if stage.partition[0] == "columns"]
         assert len(by_columns) == (0 if threads == 1 else 4)
         if threads > 1:
             assert by_columns[1].barrier, "it reads all columns of the layer before"
@@ -204,14 +204,14 @@ def test_an_interrupt_while_waiting_for_the_others_is_raised_when_they_are_done(
 
 
 def test_callers_at_once_have_teams_of_their_own(fresh):
-    meeting = threading.Barrier(4, timeout=20)
+    waiting = threading.Barrier(4, timeout=20)
 
     def call():
         called = []
 
         def task(number):
             if number == 0:
-                meeting.wait()
+                waiting.wait()
             called.append(number)
 
         run_team(2, task)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from schuss.compiler.schedule.buffers import Plan
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.order import Stage
-from schuss.compiler.schedule.partition import Division
+from schuss.compiler.schedule.partition import Partition
 from schuss.compiler.storage import Storage
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.ir.graph import Graph, Node
@@ -35,7 +35,7 @@ class Draft:
     groups    (fuse, alias) what each kernel computes
     cells     (alias) which old state each new one is written over
     divisions, packs  (partition) how threads share each group; the products that turn their right operand by panels
-    stages    (order) the groups in their order, and where threads meet
+    stages    (order) the groups in their order, and where barriers lie
     plan      (buffers) these with a place for every value
     llvm, notes  (lower) the code in LLVM's language, and how that of each kernel was chosen
     """
@@ -51,7 +51,7 @@ class Draft:
     swapped: frozenset[str] = frozenset()
     groups: tuple[Group, ...] = ()
     cells: Mapping[Node, Node] = field(default_factory=dict)
-    divisions: Mapping[Group, Division] = field(default_factory=dict)
+    partitions: Mapping[Group, Partition] = field(default_factory=dict)
     packs: frozenset[Group] = frozenset()
     stages: tuple[Stage, ...] = ()
     plan: Plan | None = None

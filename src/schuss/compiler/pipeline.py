@@ -67,13 +67,13 @@ def _alias(draft: Draft) -> Draft:
 
 
 def _partition(draft: Draft) -> Draft:
-    divisions, packs = divide(draft.groups, draft.cells, draft.storage, draft.threads, draft.tuning)
-    return replace(draft, divisions=divisions, packs=packs)
+    partitions, packs = divide(draft.groups, draft.cells, draft.storage, draft.threads, draft.tuning)
+    return replace(draft, partitions=partitions, packs=packs)
 
 
 def _order(draft: Draft) -> Draft:
     capacity = draft.storage.capacity
-    stages = in_order(draft.groups, draft.cells, draft.divisions, draft.packs, capacity, draft.tuning)
+    stages = in_order(draft.groups, draft.cells, draft.partitions, draft.packs, capacity, draft.tuning)
     return replace(draft, stages=stages)
 
 

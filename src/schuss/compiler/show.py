@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from schuss.compiler.draft import Draft
 from schuss.compiler.schedule.fuse import Group
-from schuss.compiler.schedule.partition import Division
+from schuss.compiler.schedule.partition import Partition
 from schuss.compiler.structure import is_input
 from schuss.ir.graph import Node
 from schuss.ir.text import to_text
@@ -28,18 +28,21 @@ def shown(draft: Draft) -> str:
 def _kernels(draft: Draft, number: Mapping[Node, str]) -> Iterator[str]:
     if not draft.stages:
         for at, group in enumerate(draft.groups):
-            how = _divided(draft.divisions[group]) if draft.divisions else ""
-            packs = "; turns its right operand by panels" * (group in draft.packs)
+            how = _divided(draft.partitions[group]) if draft.partitions else ""
+            packs = "; packs its transposed right operand by panels" * (group in draft.packs)
             yield f"# kernel {at}: {_group(draft, group, number)}{how}{packs}"
     for at, stage in enumerate(draft.stages):
         if stage.barrier:
             yield "# -- barrier --"
-        deep, packs = "; sums in blocks" * stage.deep, "; turns its right operand by panels" * stage.packs
-        yield f"# kernel {at}: {_group(draft, stage.group, number)}{_divided(stage.division)}{deep}{packs}"
+        k_blocked, packs = (
+            "; k-blocked" * stage.k_blocked,
+            "; packs its transposed right operand by panels" * stage.packs,
+        )
+        yield f"# kernel {at}: {_group(draft, stage.group, number)}{_divided(stage.partition)}{k_blocked}{packs}"
 
 
-def _divided(division: Division) -> str:
-    return f"; by {division[0]}" + (f" of {division[1]}" if division[1] else "")
+def _divided(partition: Partition) -> str:
+    return f"; by {partition[0]}" + (f" of {partition[1]}" if partition[1] else "")
 
 
 def _group(draft: Draft, group: Group, number: Mapping[Node, str]) -> str:

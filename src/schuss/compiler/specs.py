@@ -78,8 +78,8 @@ def layout(before: Draft, after: Draft) -> None:
     _need(after.swapped <= set(after.state), "an input is kept transposed that is no state")
     for kind in ("input", "output"):
         old, new = (_ends(d.graph, kind) for d in (before, after))
-        turned = {n: TensorType(t.dtype, t.shape[::-1]) if n in after.swapped else t for n, t in old.items()}
-        _need(new == turned, f"an {kind} is not of the type it is said to have")
+        transposed = {n: TensorType(t.dtype, t.shape[::-1]) if n in after.swapped else t for n, t in old.items()}
+        _need(new == transposed, f"an {kind} is not of the type it is said to have")
 
 
 def _ends(graph: Graph, kind: str) -> dict[str, TensorType]:
@@ -163,12 +163,12 @@ def unread(before: Draft, after: Draft) -> None:
 
 def divided(before: Draft, after: Draft) -> None:
     """Each group has a division."""
-    _need(after.divisions.keys() == set(after.groups), "a kernel belongs to no thread")
+    _need(after.partitions.keys() == set(after.groups), "a kernel belongs to no thread")
 
 
 def shared(before: Draft, after: Draft) -> None:
     """Threads divide results, never a sum, and by an axis there is."""
-    for g, (how, length) in after.divisions.items():
+    for g, (how, length) in after.partitions.items():
         if how == "one":
             continue
         _need(bool(g.space), "a scalar is divided among threads")
@@ -189,7 +189,7 @@ def ordered(before: Draft, after: Draft) -> None:
 
 
 def met(before: Draft, after: Draft) -> None:
-    """Values are made before they are read, and threads meet between a write and what crosses their shares."""
+    """Values are made before they are read, and a barrier lies between a write and what crosses the shares."""
     _check_reads(s.group for s in after.stages)
     since: dict[Node, set[tuple[object, bool]]] = {}
     for stage in after.stages:
@@ -199,7 +199,7 @@ def met(before: Draft, after: Draft) -> None:
         for cell, share, writes in here:
             for other, wrote in since.get(cell, ()):
                 apart = (writes or wrote) and (share is None or other != share)
-                _need(not apart, f"{where(cell)}: threads do not meet before another's part of it is touched")
+                _need(not apart, f"{where(cell)}: no barrier before another's part of it is touched")
         for cell, share, writes in here:
             since.setdefault(cell, set()).add((share, writes))
 
@@ -213,7 +213,7 @@ def placed(before: Draft, after: Draft) -> None:
 def apart(before: Draft, after: Draft) -> None:
     """Where two values share memory, the threads have met after the last use of one, before the other is made."""
     lives = sorted(_lives(after))
-    open_: list[tuple[int, int, int]] = []  # end, first and last meeting
+    open_: list[tuple[int, int, int]] = []  # end, first and last barrier
     for start, end, first, last in lives:
         open_ = [o for o in open_ if o[0] > start]
         _need(all(o[2] < first or last < o[1] for o in open_), "two values that are needed at once share memory")
@@ -221,22 +221,22 @@ def apart(before: Draft, after: Draft) -> None:
 
 
 def _lives(draft: Draft) -> list[tuple[int, int, int, int]]:
-    """(first byte, byte after the last, number of meetings before it is made, and before its last use)."""
+    """(first byte, byte after the last, number of barriers before it is made, and before its last use)."""
     plan = draft.plan
     assert plan is not None
     ends, outputs = last_uses(plan.stages), set(plan.graph.outputs)
-    meetings = list(accumulate(int(s.barrier) for s in plan.stages))
+    barriers = list(accumulate(int(s.barrier) for s in plan.stages))
     lives = []
     for at, stage in enumerate(plan.stages):
-        sums = stage.group.anchor if stage.deep else None  # these wait in the place of a result of the same kernel
+        sums = stage.group.anchor if stage.k_blocked else None  # these wait in the place of a result of the same kernel
         for node in stage.group.stores:
             place = plan.places[node]
             if place.slot == 0 and node is not sums:
-                last = meetings[-1] if node in outputs else meetings[ends[node]]
-                lives.append((place.offset, place.offset + plan.storage.bytes(node), meetings[at], last))
-        room = plan.rooms.get(stage.group)
-        if room is not None and room.slot == 0:
-            lives.append((room.offset, room.offset + 1, meetings[at], meetings[at]))
+                last = barriers[-1] if node in outputs else barriers[ends[node]]
+                lives.append((place.offset, place.offset + plan.storage.bytes(node), barriers[at], last))
+        packing_buffer = plan.packing_buffers.get(stage.group)
+        if packing_buffer is not None and packing_buffer.slot == 0:
+            lives.append((packing_buffer.offset, packing_buffer.offset + 1, barriers[at], barriers[at]))
     _need(all(end <= plan.arena for _, end, _, _ in lives), "a value lies beyond the arena")
     return lives
 

@@ -13,8 +13,8 @@ class Tuning:
     spacing        bytes: rows of a multiple of this are spaced out, lest a column fall into one set of a cache
 
     A right operand that lies transposed (passes/materialize.py)
-    few_rows       up to so many rows are multiplied with blocks of it that are turned in registers
-    panel_rows     up to so many rows with panels of it that are turned, if it takes
+    few_rows       up to so many rows are multiplied with blocks of it that are transposed in registers
+    panel_rows     up to so many rows with panels of it that are packed, if it takes
     panel_bytes    so many bytes; else it is copied
 
     Kernels and threads (schedule/)
@@ -23,12 +23,12 @@ class Tuning:
                    no layer or optimizer comes near
     shared_map     elements: below this a map or copy is not worth sharing
     column_unit    columns: a thread's part of those is a multiple of two vectors of the widest kind
-    column_bytes   a right operand of so many bytes that is so many times as large as the
-    column_ratio   left one has its product divided by columns
+    column_split_bytes  a right operand of so many bytes that is so many times as large as the
+    column_split_ratio  left one has its product partitioned by columns
 
-    Sums in blocks (lower/gemm/k_blocking.py)
-    deep_rows      for batches of more rows long sums go in blocks, where a matrix takes
-    deep_bytes     so many bytes
+    Blocks of k (lower/gemm/k_blocking.py)
+    k_block_rows   for batches of more rows long sums go in blocks, where a matrix takes
+    k_block_bytes  so many bytes
     block          steps of a sum at a time
     block_bytes    of the left operand that such a block may take
 
@@ -43,7 +43,7 @@ class Tuning:
 
     What the estimate of sharing takes a core to do (schedule/cost.py); measured on Zen 4 and Zen 5
     flops, bytes   operations a second, and bytes from its own cache
-    handed_bytes   from the cache of another core, which has just written them
+    cross_core_bytes  from the cache of another core, which has just written them
     barrier        seconds
 
     Functions of arrays (exec/native/function.py)
@@ -58,10 +58,10 @@ class Tuning:
     most_maps: int = 128
     shared_map: int = 4096
     column_unit: int = 32
-    column_bytes: int = 1 << 19
-    column_ratio: int = 16
-    deep_rows: int = 1024
-    deep_bytes: int = 1 << 19
+    column_split_bytes: int = 1 << 19
+    column_split_ratio: int = 16
+    k_block_rows: int = 1024
+    k_block_bytes: int = 1 << 19
     block: int = 512
     block_bytes: int = 1 << 19
     far_bytes: int = 1 << 19
@@ -74,7 +74,7 @@ class Tuning:
     examples_bytes: int = 1 << 18
     flops: float = 100e9
     bytes: float = 60e9
-    handed_bytes: float = 8e9
+    cross_core_bytes: float = 8e9
     barrier: float = 1.5e-6
     chunk: int = 512
     worth_sharing: int = 400_000

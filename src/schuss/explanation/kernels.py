@@ -16,7 +16,7 @@ from schuss.exec.native.loop import NativeLoop
 
 @dataclass(frozen=True)
 class Line:
-    """One kernel. flops and bytes: of a step of the whole batch (schedule/cost.py); why: division, then code."""
+    """One kernel. flops and bytes: of a step of the whole batch (schedule/cost.py); why: partition, then code."""
 
     kernel: str
     shape: str
@@ -24,7 +24,7 @@ class Line:
     layer: str
     flops: float
     bytes: float
-    division: str
+    partition: str
     threads: int
     barrier_before: bool
     why: str
@@ -40,27 +40,27 @@ def plan_lines(loop: NativeLoop, batch: int) -> list[Line]:
 def _line(stage: Stage, note: str, batch: int, threads: int, tuning: Tuning) -> Line:
     group = stage.group
     c = cost(group, batch)
-    shared = threads if stage.division != ONE else 1
+    shared = threads if stage.partition != ONE else 1
     why = "; ".join(filter(None, (_why_divided(stage, threads, tuning), note)))
     scopes = [n.scope for n in group.nodes if n.scope]
     layer = scopes[0].partition("/")[0] if scopes else ""
     names = [n.op for n in group.nodes]
-    return Line(c.label, c.shape, names, layer, c.flops, c.bytes, stage.division[0], shared, stage.barrier, why)
+    return Line(c.label, c.shape, names, layer, c.flops, c.bytes, stage.partition[0], shared, stage.barrier, why)
 
 
 def _why_divided(stage: Stage, threads: int, tuning: Tuning) -> str:
-    group, division = stage.group, stage.division
+    group, partition = stage.group, stage.partition
     if threads == 1:
         return ""
-    if division == ROWS:
+    if partition == ROWS:
         return "each thread computes its own examples"
-    if division[0] == "columns":
+    if partition[0] == "columns":
         if isinstance(group.space[0], int):
             return "weight gradient with its update, divided by columns: each thread keeps its weights"
-        return f"each thread computes its own of {division[1]} columns: the matrix is read once, not by every thread"
-    if division != ONE:
+        return f"each thread computes its own of {partition[1]} columns: the matrix is read once, not by every thread"
+    if partition != ONE:
         what = "weight gradient with its update" if group.form is Form.CONTRACT and len(group.maps) > 3 else "values"
-        return f"{what}, divided by its {division[1]} rows: sums over examples stay whole"
+        return f"{what}, divided by its {partition[1]} rows: sums over examples stay whole"
     if group.form is Form.REDUCE:
         return "a sum over examples has one order, so one thread adds it"
     return f"fewer than {tuning.shared_map:,} values: not worth sharing"
@@ -80,14 +80,14 @@ def plan_text(loop: NativeLoop, batch: int) -> str:
 def _text(loop: NativeLoop, lines: list[Line], batch: int) -> Iterator[str]:
     barriers = sum(line.barrier_before for line in lines) + 1
     sizes = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in loop.sizes.items() if size)
-    many = "1 thread" if loop.threads == 1 else f"{loop.threads} threads that meet {barriers} times"
+    many = "1 thread" if loop.threads == 1 else f"{loop.threads} threads, {barriers} barriers"
     examples = "1 example" if batch == 1 else f"{batch} examples"
     yield f"a step of {examples}: {len(lines)} kernels, {loop.flops / 1e6:.3g} Mflop, {many}; {sizes}"
     if loop.wanted_threads > 1:
         yield _why_shared(loop)
     for number, line in enumerate(lines):
         if line.barrier_before and loop.threads > 1:
-            yield "     -- the threads meet --"
+            yield "     -- barrier --"
         yield ""
         who = "" if line.threads == 1 else f", {line.threads} threads"
         yield f"{number:3}  {line.kernel}  [{line.shape}]{'  ' + line.layer if line.layer else ''}"
@@ -101,9 +101,9 @@ def _text(loop: NativeLoop, lines: list[Line], batch: int) -> Iterator[str]:
 def _why_shared(loop: NativeLoop) -> str:
     """Why the step is shared among threads or not."""
     s = loop.sharing
-    handed = f" and hand each other {_amount(s.handed)}B" if s.handed else ""
+    cross_core = f" and {_amount(s.cross_core)}B of cross-core traffic" if s.cross_core else ""
     estimate = f"{loop.wanted_threads} threads would save about {s.saved * 1e6:,.0f} us"
-    cost = f"lose {s.spent * 1e6:,.0f} us, as they meet {s.meetings} times{handed}"
+    cost = f"lose {s.spent * 1e6:,.0f} us, by {s.barriers} barriers{cross_core}"
     core = f"a core is taken to do {s.tuning.flops / 1e9:.0f} Gflop/s"
     return f"{'shared' if s.worth else 'one thread'}: {estimate} and {cost} ({core})"
 

@@ -1,4 +1,4 @@
-"""Threads meeting in generated code, and the floating-point state of the threads that run it."""
+"""The barrier of generated code, and the floating-point state of the threads that run it."""
 
 from __future__ import annotations
 

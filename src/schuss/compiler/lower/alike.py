@@ -32,14 +32,14 @@ def shape_of(stage: Stage, plan: Plan) -> Shape:
     """What code is made from, and what it may be given instead."""
     group, known = stage.group, _Known(plan)
     inside = {node: f"n{i}" for i, node in enumerate(group.nodes)}
-    lines = [f"{group.form.value} {group.space} {stage.division} {stage.deep} {stage.packs}"]
+    lines = [f"{group.form.value} {group.space} {stage.partition} {stage.k_blocked} {stage.packs}"]
     for node in group.nodes:
         read = " ".join(inside.get(o) or known.operand(o) for o in node.inputs)
         lines.append(f"{node.op} {node.type} {own_attributes(node)} ({read})")
     for node in group.stores:
         place = plan.places[node]
         lines.append(f"{inside[node]} {known.address(place.slot, place.offset)}")
-    for place in [plan.rooms[group]] if group in plan.rooms else []:
+    for place in [plan.packing_buffers[group]] if group in plan.packing_buffers else []:
         lines.append(known.address(place.slot, place.offset))
     for node in group.nodes:
         if node in plan.faults:

@@ -13,9 +13,9 @@ from typing import Any
 
 from schuss.compiler.llvm.loops import for_range, if_then
 from schuss.compiler.llvm.simd import I64, Lanes, Value
-from schuss.compiler.lower.expression import Body
+from schuss.compiler.lower.expression import FusedExpression
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, prefetch, store, tail_mask
-from schuss.compiler.lower.loop_nest import Axis, advance, collapse, emit_bound, nest
+from schuss.compiler.lower.loop_nest import LoopAxis, advance, collapse, emit_bound, nest
 from schuss.compiler.lower.reduction import Reduction
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.storage import ITEMSIZE, LATER, LINE
@@ -26,10 +26,10 @@ from schuss.ir.structure import Access
 
 def emit_map_group(kernel: Kernel, group: Group) -> None:
     """The loops of a group of maps and folds."""
-    MapLoops(kernel, group).emit()
+    ElementwiseLoops(kernel, group).emit()
 
 
-class MapLoops:
+class ElementwiseLoops:
     """Terms, axes and width of one group, and the code made from them."""
 
     def __init__(self, kernel: Kernel, group: Group) -> None:
@@ -37,7 +37,7 @@ class MapLoops:
         self.group = group
         self.rank = len(group.space)
         self._everywhere = tuple(range(self.rank))
-        self.body = Body(kernel, group.maps, self.rank)
+        self.body = FusedExpression(kernel, group.maps, self.rank)
         self.inside = set(group.maps)
         for fold in group.folds:
             if fold.inputs[0] not in self.inside:
@@ -67,10 +67,10 @@ class MapLoops:
             for fold, offset in zip(self.folds, offsets[-len(self.folds) :], strict=True):
                 fold.finish(kernel.lanes(VIRTUAL_LANES), offset)
 
-    def _rows(self, axes: list[Axis], offsets: list[Any], first: bool) -> None:
+    def _rows(self, axes: list[LoopAxis], offsets: list[Any], first: bool) -> None:
         """The outer axes as loops, the innermost in vectors."""
         if not axes:
-            self._block(Axis(0, 1, 1, (0,) * len(self.terms)), offsets, None)
+            self._block(LoopAxis(0, 1, 1, (0,) * len(self.terms)), offsets, None)
             return
         order = self.kernel.order if first else None
         if len(axes) == 1:
@@ -81,7 +81,7 @@ class MapLoops:
 
     @contextlib.contextmanager
     def _loops(
-        self, axes: Sequence[Axis], inner: Sequence[Axis], offsets: list[Any], order: Any
+        self, axes: Sequence[LoopAxis], inner: Sequence[LoopAxis], offsets: list[Any], order: Any
     ) -> Iterator[list[Any]]:
         """Loops over the axes, of which only the first may go through the order of examples, around the inner ones."""
         if not axes:
@@ -95,7 +95,7 @@ class MapLoops:
             with nest(b, axes[1:], self.terms, first, None) as rest:
                 yield rest
 
-    def _fetch_rows(self, axis: Axis, rest: Sequence[Axis], i: Any, order: Any) -> None:
+    def _fetch_rows(self, axis: LoopAxis, rest: Sequence[LoopAxis], i: Any, order: Any) -> None:
         """Ask for what is read of the rows of data some rounds later: they lie anywhere, and no core foresees where."""
         b, tuning = self.kernel.b, self.kernel.plan.tuning
         for number, (term, stride) in enumerate(zip(self.terms, axis.strides, strict=True)):
@@ -107,7 +107,7 @@ class MapLoops:
             for at in range(0, min(read * ITEMSIZE[term.dtype], tuning.row_most), LINE):
                 prefetch(b, replace(term, dtype="uint8"), b.add(start, I64(at)), write=False)
 
-    def _width(self, axis: Axis, gathered: bool) -> int:
+    def _width(self, axis: LoopAxis, gathered: bool) -> int:
         if self.folds:
             return VIRTUAL_LANES
         if axis.length == 1 or gathered:
@@ -116,7 +116,7 @@ class MapLoops:
         wide = any(n.type.dtype in ("float64", "int64") for n in nodes if n.type.shape)
         return self.kernel.target.lanes("float64" if wide else "float32")
 
-    def _block(self, axis: Axis, offsets: list[Any], order: Any) -> None:
+    def _block(self, axis: LoopAxis, offsets: list[Any], order: Any) -> None:
         """One run along the innermost axis: whole vectors, then the masked rest."""
         b = self.kernel.b
         rows = order is not None and any(t.rows and s for t, s in zip(self.terms, axis.strides, strict=True))
@@ -136,13 +136,13 @@ class MapLoops:
                 mask = tail_mask(b, width, b.sub(stop, full))
                 self._place(k, axis, self._along(axis, offsets, full, order), mask, full, stop, order)
 
-    def _along(self, axis: Axis, offsets: list[Any], i: Any, order: Any) -> list[Any]:
+    def _along(self, axis: LoopAxis, offsets: list[Any], i: Any, order: Any) -> list[Any]:
         return advance(self.kernel.b, axis, self.terms, offsets, i, None if self.folds else order)
 
     def _place(
         self,
         k: Lanes,
-        axis: Axis,
+        axis: LoopAxis,
         offsets: list[Any],
         mask: Any = None,
         at: Any = None,

@@ -8,7 +8,7 @@ from typing import Any
 
 from schuss.compiler.llvm.simd import ELEMENTS, I64, Lanes, Value
 from schuss.compiler.lower.kernel import Kernel, load
-from schuss.compiler.lower.loop_nest import Term
+from schuss.compiler.lower.loop_nest import StridedOperand
 from schuss.compiler.storage import row_major
 from schuss.compiler.structure import (
     base_of,
@@ -52,14 +52,14 @@ class Place:
 
 
 @dataclass
-class Body:
+class FusedExpression:
     """The maps of a group with everything they need: operands in memory and indices."""
 
     kernel: Kernel
     maps: Sequence[Node]
     rank: int
     given: set[Node] = field(default_factory=set)  # values the kernel itself makes (a product's element)
-    terms: list[Term] = field(default_factory=list)
+    terms: list[StridedOperand] = field(default_factory=list)
     operands: dict[tuple[Node, Axes], int] = field(default_factory=dict)  # the term that reads a value along axes
     places: dict[Node, Place] = field(default_factory=dict)  # of nodes that depend on where they are
     scalars: dict[Node, Value] = field(default_factory=dict)  # free ones, made where the kernel begins
@@ -85,18 +85,20 @@ class Body:
         elif (node, access.axes) not in self.operands and not self._immediate(node):
             self.operands[node, access.axes] = self._add(self.kernel.read(node, self.rank, access))
 
-    def _add(self, term: Term) -> int:
+    def _add(self, term: StridedOperand) -> int:
         self.terms.append(term)
         return len(self.terms) - 1
 
     def _add_place(self, node: Node, structure: Structure) -> Place:
         """What the body takes before its operands' values: where it is, then all elements of what is read whole."""
-        indices = [self._add(Term(tuple(int(a == axis) for a in range(self.rank)))) for axis in structure.coordinates]
-        parts = [self._add(Term(s)) for s in _parts(node.type.shape)] if structure.place else []
+        indices = [
+            self._add(StridedOperand(tuple(int(a == axis) for a in range(self.rank)))) for axis in structure.coordinates
+        ]
+        parts = [self._add(StridedOperand(s)) for s in _parts(node.type.shape)] if structure.place else []
         whole = [i for i, a in zip(node.inputs, structure.reads, strict=True) if a is not None and a.whole]
         return Place(indices, parts, [self._add(term) for operand in whole for term in self._elements(operand)])
 
-    def _elements(self, operand: Node) -> Iterator[Term]:
+    def _elements(self, operand: Node) -> Iterator[StridedOperand]:
         """A term for each element of a small vector, which does not move."""
         word = self.kernel.read(operand, 1)
         (apart,) = word.strides

@@ -19,7 +19,7 @@ from typing import Any
 from schuss.compiler.llvm.loops import for_range, if_then
 from schuss.compiler.llvm.simd import I8, I64, Lanes, Value
 from schuss.compiler.lower.kernel import Kernel, load, store, tail_mask
-from schuss.compiler.lower.loop_nest import Axis, Term, advance, collapse, emit_bound, nest
+from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound, nest
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import structure_of
 from schuss.ir.graph import Node
@@ -64,7 +64,7 @@ def _covered(node: Node, parts: Sequence[tuple[Node, Part]]) -> bool:
     return sum(static_size((d,)) for d in lengths) == node.type.shape[axis]
 
 
-def _share(kernel: Kernel, axes: list[Axis], part: Part) -> list[Axis]:
+def _share(kernel: Kernel, axes: list[LoopAxis], part: Part) -> list[LoopAxis]:
     """The operand's axes, of the first what lies in this thread's share of the result's."""
     b, length = kernel.b, axes[0].stop
 
@@ -78,7 +78,7 @@ def _share(kernel: Kernel, axes: list[Axis], part: Part) -> list[Axis]:
     return [replace(axes[0], start=lambda b: low, stop=lambda b: high), *axes[1:]]
 
 
-def _moved(kernel: Kernel, term: Term, elements: int) -> Term:
+def _moved(kernel: Kernel, term: StridedOperand, elements: int) -> StridedOperand:
     """The term a number of elements further on."""
     if not elements:
         return term
@@ -135,7 +135,7 @@ def _scatter(kernel: Kernel, node: Node, structure: Structure, writes: Access) -
             _by_vectors(kernel, inner, both, places, partial(_add, both))
 
 
-def _row(kernel: Kernel, term: Term, offset: Any, length: Dim) -> Any:
+def _row(kernel: Kernel, term: StridedOperand, offset: Any, length: Dim) -> Any:
     """The position that the index holds, kept within the axis."""
     return clamped(kernel, load(kernel.lanes(1), term, offset, 0), static_size((length,))).llvm
 
@@ -150,12 +150,12 @@ def clamped(kernel: Kernel, index: Value, size: int) -> Value:
 # -- loops ------------------------------------------------------------------------------------------
 
 
-def _without(axes: Sequence[Axis], number: int) -> list[Axis]:
+def _without(axes: Sequence[LoopAxis], number: int) -> list[LoopAxis]:
     """The axes for all terms but one."""
     return [replace(a, strides=(*a.strides[:number], *a.strides[number + 1 :])) for a in axes]
 
 
-def _fill(kernel: Kernel, target: Term, node: Node, value: float) -> None:
+def _fill(kernel: Kernel, target: StridedOperand, node: Node, value: float) -> None:
     """This thread's share of the result, all of one value."""
     axes = kernel.shared(kernel.axes(node.type.shape, [target]))
 
@@ -165,11 +165,11 @@ def _fill(kernel: Kernel, target: Term, node: Node, value: float) -> None:
     _by_vectors(kernel, axes, [target], [I64(0)], fill)
 
 
-def _copy(terms: Sequence[Term], k: Lanes, at: Sequence[Any], mask: Any) -> None:
+def _copy(terms: Sequence[StridedOperand], k: Lanes, at: Sequence[Any], mask: Any) -> None:
     store(k, terms[1], at[1], load(k, terms[0], at[0], int(k.width > 1), mask), mask)
 
 
-def _add(terms: Sequence[Term], k: Lanes, at: Sequence[Any], mask: Any) -> None:
+def _add(terms: Sequence[StridedOperand], k: Lanes, at: Sequence[Any], mask: Any) -> None:
     stride = int(k.width > 1)
     held = load(k, terms[1], at[1], stride, mask)
     store(k, terms[1], at[1], k.add(held, load(k, terms[0], at[0], stride, mask)), mask)
@@ -177,8 +177,8 @@ def _add(terms: Sequence[Term], k: Lanes, at: Sequence[Any], mask: Any) -> None:
 
 def _by_vectors(
     kernel: Kernel,
-    axes: Sequence[Axis],
-    terms: Sequence[Term],
+    axes: Sequence[LoopAxis],
+    terms: Sequence[StridedOperand],
     offsets: list[Any],
     body: Callable[[Lanes, Sequence[Any], Any], None],
 ) -> None:

@@ -12,7 +12,7 @@ from schuss.compiler.llvm.builder import broadcast, chosen, filled, undefined
 from schuss.compiler.llvm.simd import ELEMENTS, I1, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.lower.alike import Address
-from schuss.compiler.lower.loop_nest import Axis, Term
+from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand
 from schuss.compiler.schedule.buffers import Place, Plan
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.views import View, view_of
@@ -76,7 +76,7 @@ class Kernel:
         assert found is not None, f"{node} was not materialized"
         return found
 
-    def read(self, node: Node, rank: int, access: Access | None = None) -> Term:
+    def read(self, node: Node, rank: int, access: Access | None = None) -> StridedOperand:
         """The term that reads a value in a space of `rank` axes, broadcast on the left if nothing else is said."""
         view = self.view(node)
         shape = node.type.shape
@@ -86,25 +86,25 @@ class Kernel:
             if axis is not None and length != 1:
                 strides[axis] += stride
         pointer = self.pointer(self.plan.places[view.base], view.offset, node.type.dtype)
-        return Term(tuple(strides), pointer, node.type.dtype, view.rows is not None)
+        return StridedOperand(tuple(strides), pointer, node.type.dtype, view.rows is not None)
 
-    def write(self, node: Node) -> Term:
+    def write(self, node: Node) -> StridedOperand:
         """The term that stores a value of the space's own shape."""
         strides = self.plan.storage.strides(node)
-        return Term(strides, self.pointer(self.plan.places[node], 0, node.type.dtype), node.type.dtype)
+        return StridedOperand(strides, self.pointer(self.plan.places[node], 0, node.type.dtype), node.type.dtype)
 
     def length(self, dim: Any) -> Any:
         """An axis length as a loop bound (see schuss.compiler.lower.loop_nest)."""
         return (lambda b: self.n) if isinstance(dim, Sym) else dim
 
-    def axes(self, space: Sequence[Dim], terms: Sequence[Term]) -> list[Axis]:
+    def axes(self, space: Sequence[Dim], terms: Sequence[StridedOperand]) -> list[LoopAxis]:
         """The axes of a space, whole, with each term's strides."""
         return [
-            Axis(0, self.length(d), None if isinstance(d, Sym) else d, tuple(t.strides[at] for t in terms))
+            LoopAxis(0, self.length(d), None if isinstance(d, Sym) else d, tuple(t.strides[at] for t in terms))
             for at, d in enumerate(space)
         ]
 
-    def shared(self, axes: Sequence[Axis]) -> list[Axis]:
+    def shared(self, axes: Sequence[LoopAxis]) -> list[LoopAxis]:
         """The axes, of the first only this thread's share."""
         return [replace(a, start=lambda b: self.low, stop=lambda b: self.high) for a in axes[:1]] + list(axes[1:])
 
@@ -112,7 +112,7 @@ class Kernel:
         return Lanes(self.b, width, self.target)
 
 
-def load(k: Lanes, term: Term, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
+def load(k: Lanes, term: StridedOperand, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:
     """Lanes from the term at an offset: a splat, a vector, or one load a lane where the stride is not 1.
 
     With a mask, lanes beyond the end read nothing; lanes read one by one are kept at index `last`.
@@ -135,7 +135,7 @@ def load(k: Lanes, term: Term, offset: Any, stride: int, mask: Any = None, last:
     return Value(_as_bool(b, value, term.dtype), term.dtype)
 
 
-def store(k: Lanes, term: Term, offset: Any, value: Value, mask: Any = None) -> None:
+def store(k: Lanes, term: StridedOperand, offset: Any, value: Value, mask: Any = None) -> None:
     """Contiguous lanes, or one scalar, into the term at an offset."""
     b = k.b
     llvm = value.llvm
@@ -149,7 +149,7 @@ def store(k: Lanes, term: Term, offset: Any, value: Value, mask: Any = None) -> 
         masked_store(b, llvm, _at(b, term, offset), mask)
 
 
-def prefetch(b: Any, term: Term, offset: Any, write: bool = True) -> None:
+def prefetch(b: Any, term: StridedOperand, offset: Any, write: bool = True) -> None:
     """Ask for the cache line at the offset, to be written too or only read. Any address will do, even past the end."""
     name = "llvm.prefetch.p0"
     function = b.module.globals.get(name) or ir.Function(
@@ -158,7 +158,7 @@ def prefetch(b: Any, term: Term, offset: Any, write: bool = True) -> None:
     b.call(function, [_at(b, term, offset), I32(int(write)), I32(3), I32(1)])
 
 
-def _at(b: Any, term: Term, offset: Any) -> Any:
+def _at(b: Any, term: StridedOperand, offset: Any) -> Any:
     element = I8 if term.dtype == "bool" else ELEMENTS[term.dtype]
     return b.gep(term.pointer, [offset], source_etype=element)
 
@@ -177,7 +177,7 @@ def _as_bool(b: Any, value: Any, dtype: str) -> Any:
     return b.icmp_unsigned("!=", value, filled(value.type, None)) if dtype == "bool" else value
 
 
-def _gather(k: Lanes, term: Term, offset: Any, stride: int, element: Any, last: Any) -> Value:
+def _gather(k: Lanes, term: StridedOperand, offset: Any, stride: int, element: Any, last: Any) -> Value:
     b = k.b
     vector = undefined(ir.VectorType(element, k.width))
     for lane in range(k.width):

@@ -16,7 +16,7 @@ from schuss.compiler.llvm.simd import I64
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
+class StridedOperand:
     """strides: elements a step along each axis of the space. rows: axis 0 goes through the order of examples."""
 
     strides: tuple[int, ...]
@@ -26,7 +26,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Axis:
+class LoopAxis:
     """One loop: from start to stop, `length` when it is known, and each term's stride."""
 
     start: Any
@@ -35,12 +35,12 @@ class Axis:
     strides: tuple[int, ...]
 
 
-def collapse(axes: Sequence[Axis], terms: Sequence[Term], first: bool) -> list[Axis]:
+def collapse(axes: Sequence[LoopAxis], terms: Sequence[StridedOperand], first: bool) -> list[LoopAxis]:
     """Axes of length 1 dropped, neighbours along which every term is contiguous joined.
 
     first: whether axes[0] is the space's axis 0, along which a column's rows lie anywhere.
     """
-    result: list[Axis] = []
+    result: list[LoopAxis] = []
     for at, axis in enumerate(axes):
         if axis.length == 1 and not (first and at == 0):
             continue
@@ -53,14 +53,14 @@ def collapse(axes: Sequence[Axis], terms: Sequence[Term], first: bool) -> list[A
     return result
 
 
-def _contiguous(outer: Axis, inner: Axis) -> bool:
+def _contiguous(outer: LoopAxis, inner: LoopAxis) -> bool:
     return all(o == i * inner.length for o, i in zip(outer.strides, inner.strides, strict=True) if inner.length)
 
 
-def _joined(outer: Axis, inner: Axis, length: int) -> Axis:
+def _joined(outer: LoopAxis, inner: LoopAxis, length: int) -> LoopAxis:
     """One axis for two; constant bounds are multiplied here, run-time ones by the nest."""
     known = None if outer.length is None else outer.length * length
-    return Axis(_times(outer.start, length), _times(outer.stop, length), known, inner.strides)
+    return LoopAxis(_times(outer.start, length), _times(outer.stop, length), known, inner.strides)
 
 
 def _times(bound: Any, factor: int) -> Any:
@@ -76,7 +76,9 @@ def emit_bound(b: Any, bound: Any) -> Any:
 
 
 @contextlib.contextmanager
-def nest(b: Any, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any], order: Any) -> Iterator[list[Any]]:
+def nest(
+    b: Any, axes: Sequence[LoopAxis], terms: Sequence[StridedOperand], offsets: list[Any], order: Any
+) -> Iterator[list[Any]]:
     """Loops over the axes, outermost first; yields each term's offset in elements at this place."""
     with contextlib.ExitStack() as stack:
         for axis in axes:
@@ -88,14 +90,16 @@ def nest(b: Any, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any]
 
 @contextlib.contextmanager
 def first_then_rest(
-    b: Any, axes: Sequence[Axis], terms: Sequence[Term], offsets: list[Any], order: Any
+    b: Any, axes: Sequence[LoopAxis], terms: Sequence[StridedOperand], offsets: list[Any], order: Any
 ) -> Iterator[list[Any]]:
     """Loops over axes of which only the first may go through the order of examples."""
     with nest(b, axes[:1], terms, offsets, order) as first, nest(b, axes[1:], terms, first, None) as rest:
         yield rest
 
 
-def advance(b: Any, axis: Axis, terms: Sequence[Term], offsets: Sequence[Any], index: Any, order: Any) -> list[Any]:
+def advance(
+    b: Any, axis: LoopAxis, terms: Sequence[StridedOperand], offsets: Sequence[Any], index: Any, order: Any
+) -> list[Any]:
     """Offsets after moving to `index` along the axis. order: pointer to the examples' numbers, if this is axis 0."""
     row = None
     result = []

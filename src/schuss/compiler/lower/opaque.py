@@ -13,7 +13,7 @@ from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
 from schuss.compiler.llvm.simd import I64, Value
 from schuss.compiler.lower.gather import clamped
 from schuss.compiler.lower.kernel import Kernel, load, store
-from schuss.compiler.lower.loop_nest import Term, emit_bound, nest
+from schuss.compiler.lower.loop_nest import StridedOperand, emit_bound, nest
 from schuss.ir.executors import cannot
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym
@@ -32,7 +32,7 @@ def _check_index(kernel: Kernel, node: Node) -> None:
     (index,) = node.inputs
     size = node.attrs["size"]
     shape = node.type.shape
-    row = Term((1, *[0] * (len(shape) - 1)) if shape else ())
+    row = StridedOperand((1, *[0] * (len(shape) - 1)) if shape else ())
     terms = [kernel.read(index, len(shape)), kernel.write(node), row]
     b, k = kernel.b, kernel.lanes(1)
     noted = kernel.pointer(kernel.plan.faults[node], 0, "int64")

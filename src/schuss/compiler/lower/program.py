@@ -2,8 +2,8 @@
 
     run(table, order, sync, batch, total, first, steps, counter, thread, threads, wait) -> steps done
 
-Every thread calls `run` with its number. For each step it computes its share of each stage and meets the
-others at the plan's barriers and at the step's end, where all see whether the watched number is finite.
+Every thread calls `run` with its number. For each step it computes its share of each stage and waits
+for the others at the plan's barriers and at the step's end, where all see whether the watched number is finite.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from schuss.compiler.lower.gemm.general import AxesContraction
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel
 from schuss.compiler.lower.opaque import emit_opaque
 from schuss.compiler.lower.reduction import emit_reduce_group
-from schuss.compiler.lower.transpose import emit_turn, is_turn
+from schuss.compiler.lower.transpose import emit_transpose, is_transpose
 from schuss.compiler.schedule.buffers import Plan
 from schuss.compiler.schedule.fuse import Form
 from schuss.compiler.schedule.order import Stage
@@ -122,9 +122,9 @@ def _kernel(
     b = Builder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, *function.args)
     kernel.addresses = addresses or ()
-    if is_turn(kernel, group):
-        kernel.notes.append("turned in blocks, for the products that read their rows")
-        emit_turn(kernel, group)
+    if is_transpose(kernel, group):
+        kernel.notes.append("transposed in blocks, for the products that read their rows")
+        emit_transpose(kernel, group)
     elif group.form is Form.MAP:
         emit_map_group(kernel, group)
     elif group.form is Form.CONTRACT:
@@ -146,7 +146,7 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[Call]) -> None:
     named = dict(zip(RUN_ARGUMENTS, function.args, strict=True))
     b = Builder(function.append_basic_block("entry"))
     saved = flush_denormals(b, program.target)
-    meet = _Meeting(b, program, named)
+    barriers = _Barriers(b, program, named)
     clock = _Clock(b, program, named)
     done = entry_alloca(b, I64)
     going = entry_alloca(b, ir.IntType(1))
@@ -160,11 +160,11 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[Call]) -> None:
         counter = b.add(named["counter"], step)
         for number, (stage, kernel) in enumerate(zip(program.plan.stages, kernels, strict=True)):
             if stage.barrier:
-                meet.all()
+                barriers.all()
                 clock.waited()
             _share(b, program, stage, kernel, named, (order, n, counter))
             clock.worked(number)
-        b.store(meet.at_end(step, program.watch), going)
+        b.store(barriers.at_end(step, program.watch), going)
         clock.waited()
         b.store(b.add(step, I64(1)), done)
     restore_denormals(b, program.target, saved)
@@ -178,13 +178,13 @@ def _share(
     order, n, counter = step
     kernel, told = call
     space = stage.group.space
-    if stage.division[0] == "columns":
-        length, unit = I64(-(-stage.division[1] // VIRTUAL_LANES)), VIRTUAL_LANES  # whole vectors to each thread
+    if stage.partition[0] == "columns":
+        length, unit = I64(-(-stage.partition[1] // VIRTUAL_LANES)), VIRTUAL_LANES  # whole vectors to each thread
     else:
         length, unit = I64(1) if not space else n if isinstance(space[0], Sym) else I64(space[0]), 1
-        if stage.division[0] == "split":
-            length = I64(stage.division[1])
-    if stage.division == ONE:
+        if stage.partition[0] == "split":
+            length = I64(stage.partition[1])
+    if stage.partition == ONE:
         with if_then(b, b.icmp_signed("==", named["thread"], I64(0))):
             b.call(kernel, [named["table"], order, I64(0), length, n, counter, *told])
         return
@@ -192,12 +192,12 @@ def _share(
     high = b.sdiv(b.mul(length, b.add(named["thread"], I64(1))), named["threads"])
     if unit > 1:
         low, high = b.mul(low, I64(unit)), b.mul(high, I64(unit))
-        most = I64(stage.division[1])
+        most = I64(stage.partition[1])
         high = b.select(b.icmp_signed("<", high, most), high, most)
     b.call(kernel, [named["table"], order, low, high, n, counter, *told])
 
 
-class _Meeting:
+class _Barriers:
     """Barriers: a counter that only grows, so that each has its own ticket."""
 
     def __init__(self, b: Any, program: Program, named: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from schuss.compiler.llvm.loops import entry_alloca, fold_lanes, for_range, if_then
 from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, load, store, tail_mask
-from schuss.compiler.lower.loop_nest import Axis, Term, advance, collapse, emit_bound, nest
+from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound, nest
 from schuss.compiler.storage import Storage
 from schuss.compiler.structure import folded_axes, structure_of
 from schuss.ir.graph import Node
@@ -99,7 +99,7 @@ class Reduction:
         empty = (source, identity(self.fold, source))
         self._empty: list[tuple[str, float]] = [empty, ("int64", NOWHERE)] if self.positional else [empty]
         pointer = kernel.pointer(kernel.plan.places[node], 0, self.dtype)
-        self.term = Term(result_strides(node, kernel.plan.storage), pointer, self.dtype)
+        self.term = StridedOperand(result_strides(node, kernel.plan.storage), pointer, self.dtype)
         self._memory: list[Any] = []
 
     @property
@@ -171,7 +171,9 @@ def emit_reduce_group(kernel: Kernel, node: Node) -> None:
         _column_form(kernel, fold, terms, kept, reduced)
 
 
-def _row_form(kernel: Kernel, fold: Reduction, terms: list[Term], kept: list[Axis], reduced: list[Axis]) -> None:
+def _row_form(
+    kernel: Kernel, fold: Reduction, terms: list[StridedOperand], kept: list[LoopAxis], reduced: list[LoopAxis]
+) -> None:
     b = kernel.b
     k = kernel.lanes(VIRTUAL_LANES)
     with nest(b, kept, terms, [I64(0)] * 2, None) as offsets:
@@ -182,7 +184,9 @@ def _row_form(kernel: Kernel, fold: Reduction, terms: list[Term], kept: list[Axi
         fold.finish(k, offsets[1])
 
 
-def _run(kernel: Kernel, k: Lanes, fold: Reduction, terms: list[Term], axis: Axis, offsets: list[Any]) -> None:
+def _run(
+    kernel: Kernel, k: Lanes, fold: Reduction, terms: list[StridedOperand], axis: LoopAxis, offsets: list[Any]
+) -> None:
     """One run along the last axis, 16 lanes at a time."""
     b = kernel.b
     start, stop = emit_bound(b, axis.start), emit_bound(b, axis.stop)
@@ -200,12 +204,14 @@ def _run(kernel: Kernel, k: Lanes, fold: Reduction, terms: list[Term], axis: Axi
         take(full, tail_mask(b, k.width, b.sub(stop, full)))
 
 
-def _column_form(kernel: Kernel, fold: Reduction, terms: list[Term], kept: list[Axis], reduced: list[Axis]) -> None:
+def _column_form(
+    kernel: Kernel, fold: Reduction, terms: list[StridedOperand], kept: list[LoopAxis], reduced: list[LoopAxis]
+) -> None:
     b = kernel.b
     if fold.positional:  # one axis, whose positions are counted
         reduced = [replace(axis, strides=(*axis.strides, 1)) for axis in reduced]
         kept = [replace(axis, strides=(*axis.strides, 0)) for axis in kept]
-        terms = [*terms, Term(())]
+        terms = [*terms, StridedOperand(())]
     runs = collapse(reduced, terms, first=False)
     last = kept[-1]
     contiguous = last.strides[:2] == (1, 1)

@@ -1,4 +1,4 @@
-"""A matrix copied the other way round: square blocks are read by vectors, turned in registers and stored by vectors.
+"""A matrix copied as its transpose: square blocks are read by vectors, transposed in registers and stored by vectors.
 
 An element at a time, such a copy would touch a cache line for each; this way each line is read once and written once.
 """
@@ -11,14 +11,14 @@ from schuss.compiler.llvm.builder import chosen
 from schuss.compiler.llvm.loops import for_range
 from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.kernel import Kernel, load, store
-from schuss.compiler.lower.loop_nest import Term
+from schuss.compiler.lower.loop_nest import StridedOperand
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.structure import is_copy
 from schuss.ir.graph import Node
 from schuss.ir.types import FLOATS, Sym
 
 
-def is_turn(kernel: Kernel, group: Group) -> bool:
+def is_transpose(kernel: Kernel, group: Group) -> bool:
     """Whether the group is nothing but copies of static matrices that lie transposed."""
     if group.form is not Form.MAP or group.folds or len(group.space) != 2:
         return False
@@ -34,13 +34,13 @@ def _lies_transposed(kernel: Kernel, source: Node) -> bool:
     return view.rows is None and view.strides[0] == 1 and view.strides[1] > 1
 
 
-def emit_turn(kernel: Kernel, group: Group) -> None:
+def emit_transpose(kernel: Kernel, group: Group) -> None:
     """This thread's rows of each copy, one matrix after the other."""
     for node in group.maps:
-        _turn(kernel, node)
+        _transpose(kernel, node)
 
 
-def _turn(kernel: Kernel, node: Node) -> None:
+def _transpose(kernel: Kernel, node: Node) -> None:
     """Blocks of a vector's length each way, then what is left, by elements."""
     source, target = kernel.read(node.inputs[0], 2), kernel.write(node)
     columns = node.type.shape[1]
@@ -54,20 +54,22 @@ def _turn(kernel: Kernel, node: Node) -> None:
     _elements(kernel, source, target, (whole_rows, kernel.high), (I64(0), I64(columns)))
 
 
-def _offset(b: Any, term: Term, i: Any, j: Any) -> Any:
+def _offset(b: Any, term: StridedOperand, i: Any, j: Any) -> Any:
     return b.add(b.mul(i, I64(term.strides[0])), b.mul(j, I64(term.strides[1])))
 
 
-def _block(k: Lanes, source: Term, target: Term, i: Any, j: Any) -> None:
+def _block(k: Lanes, source: StridedOperand, target: StridedOperand, i: Any, j: Any) -> None:
     b = k.b
     at = _offset(b, source, i, j)
     vectors = [load(k, source, b.add(at, I64(c * source.strides[1])), 1) for c in range(k.width)]
     at = _offset(b, target, i, j)
-    for r, value in enumerate(turned(k, vectors)):
+    for r, value in enumerate(transposed(k, vectors)):
         store(k, target, b.add(at, I64(r * target.strides[0])), value)
 
 
-def turn_panel(k: Lanes, source: Term, starts: list[Any], last: Any, depth: int, target: Term, at: Any) -> None:
+def transpose_panel(
+    k: Lanes, source: StridedOperand, starts: list[Any], last: Any, depth: int, target: StridedOperand, at: Any
+) -> None:
     """Columns of the source, each of which lies in a row, from `starts` on, into rows of the target from `at` on.
 
     They are whole vectors; last: the number of the last column that exists, if of the only vector one may not.
@@ -77,7 +79,7 @@ def turn_panel(k: Lanes, source: Term, starts: list[Any], last: Any, depth: int,
     with for_range(b, I64(0), I64(whole), width) as block:
         for v in range(0, len(starts), width):
             columns = [load(k, source, b.add(start, block), 1) for start in starts[v : v + width]]
-            for c, row in enumerate(turned(k, columns)):
+            for c, row in enumerate(transposed(k, columns)):
                 place = b.add(at, b.mul(b.add(block, I64(c)), I64(target.strides[-2])))
                 store(k, target, b.add(place, I64(v)), row)
     with for_range(b, I64(whole), I64(depth)) as step:
@@ -86,7 +88,7 @@ def turn_panel(k: Lanes, source: Term, starts: list[Any], last: Any, depth: int,
             store(k, target, b.add(b.add(at, b.mul(step, I64(target.strides[-2]))), I64(v)), row)
 
 
-def turned(k: Lanes, vectors: list[Value]) -> list[Value]:
+def transposed(k: Lanes, vectors: list[Value]) -> list[Value]:
     """Row r of the result is lane r of every vector: off-diagonal blocks change places, halves, quarters, and so on.
 
     Source: Eklundh, A fast computer method for matrix transposing (1972).
@@ -104,7 +106,9 @@ def turned(k: Lanes, vectors: list[Value]) -> list[Value]:
     return [Value(row, vectors[0].dtype) for row in rows]
 
 
-def _elements(kernel: Kernel, source: Term, target: Term, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> None:
+def _elements(
+    kernel: Kernel, source: StridedOperand, target: StridedOperand, rows: tuple[Any, Any], columns: tuple[Any, Any]
+) -> None:
     b, k = kernel.b, kernel.lanes(1)
     with for_range(b, *rows) as i, for_range(b, *columns) as j:
         store(k, target, _offset(b, target, i, j), load(k, source, _offset(b, source, i, j), 0))

@@ -3,7 +3,7 @@
 PyTorch's Linear holds W as out x in and computes x @ W'. The native product wants rows of its right
 operand contiguous, so W is kept as W' (in x out) while it is trained. Then the forward product, the
 weight gradient x' @ g and the whole update run on W' and nothing is transposed in a step: transposes
-are hoisted through maps until they meet their inverse or the output.
+are hoisted through maps until they cancel with their inverse or the output.
 
     map(T(a), T(b), scalar) -> T(map(a, b, scalar))        T(a) @ T(b) stays as it is
 """
@@ -44,10 +44,10 @@ def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
         if _is_swap(node) and is_input(node.inputs[0])
     } & names
     while swapped:
-        turned = _turn(graph, swapped)
-        more = (_companions(turned) & names) - swapped
+        transposed = _transpose(graph, swapped)
+        more = (_companions(transposed) & names) - swapped
         if not more:
-            return Layout(turned, frozenset(swapped))
+            return Layout(transposed, frozenset(swapped))
         swapped |= more
     return Layout(graph, frozenset())
 
@@ -56,7 +56,7 @@ def _is_swap(node: Node) -> bool:
     return node.type.rank == 2 and is_view(node) and view_map(node).axes == SWAPPED
 
 
-def _turn(graph: Graph, swapped: set[str]) -> Graph:
+def _transpose(graph: Graph, swapped: set[str]) -> Graph:
     """The graph on the swapped inputs, transposes hoisted."""
     new_inputs, mapping = [], {}
     for node in graph.inputs:
@@ -71,9 +71,9 @@ def _turn(graph: Graph, swapped: set[str]) -> Graph:
         make("transpose", o, like=o, axes=SWAP) if name in swapped else o
         for o, name in zip(graph.outputs, graph.output_names, strict=True)
     ]
-    turned = rewrite(replace(graph, outputs=tuple(outputs)), mapping.get)
-    turned = Graph(tuple(new_inputs), turned.outputs, turned.output_names)
-    return simplify(rewrite(turned, _hoist))
+    transposed = rewrite(replace(graph, outputs=tuple(outputs)), mapping.get)
+    transposed = Graph(tuple(new_inputs), transposed.outputs, transposed.output_names)
+    return simplify(rewrite(transposed, _hoist))
 
 
 def _hoist(node: Node) -> Node | None:
@@ -98,8 +98,8 @@ def _is_full_sum(node: Node) -> bool:
 
 def _companions(graph: Graph) -> set[str]:
     """State matrices that meet a transposed one in a map: they should be kept the same way."""
-    meeting = [n for n in graph.nodes if n.type.rank == 2 and is_map(n) and any(_is_swap(i) for i in n.inputs)]
-    return _leaves(i for node in meeting for i in node.inputs if i.type.shape == node.type.shape)
+    nodes = [n for n in graph.nodes if n.type.rank == 2 and is_map(n) and any(_is_swap(i) for i in n.inputs)]
+    return _leaves(i for node in nodes for i in node.inputs if i.type.shape == node.type.shape)
 
 
 def _leaves(nodes: Iterable[Node]) -> set[str]:

@@ -55,7 +55,7 @@ def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Gra
             return with_inputs(node, (copy(node.inputs[0]),))
         if is_matrix_product(node):
             x, y = node.inputs
-            direct = rows_contiguous(y) or turned_by(x, y)
+            direct = rows_contiguous(y) or transposed_by(x, y)
             return with_inputs(node, (copy(x) if gathered(x) else x, y if direct else copy(y)))
         if is_source(node):
             return None
@@ -86,7 +86,7 @@ def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Gra
         view = view_of(node, storage)
         return view is not None and not gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
 
-    def turned_by(x: Node, y: Node) -> bool:
+    def transposed_by(x: Node, y: Node) -> bool:
         """Whether the product turns y itself, where that is less than a copy's way to memory and back:
 
         blocks of it in registers for few rows; of a large one a panel of columns at a time, up to tuning.panel_rows.

@@ -32,7 +32,7 @@ class Plan:
 
     slots   the pointer-table slot of each input, constant and output that has one of its own
     places  of every stored value
-    rooms   of the stages that pack
+    packing_buffers  of the stages that pack
     tuning  by which it was chosen
     faults  where each check of indices notes (row + 1, index), int64: in the slot after all others
     """
@@ -42,7 +42,7 @@ class Plan:
     slots: Mapping[Node, int]
     stages: tuple[Stage, ...]
     places: Mapping[Node, Place] = field(default_factory=dict)
-    rooms: Mapping[Group, Place] = field(default_factory=dict)
+    packing_buffers: Mapping[Group, Place] = field(default_factory=dict)
     faults: Mapping[Node, Place] = field(default_factory=dict)
     arena: int = 0
     tuning: Tuning = DEFAULT
@@ -66,7 +66,7 @@ def place(
     faults = {n: Place(1 + len(slots), FAULT * i) for i, n in enumerate(checks)}
     places = {n: Place(s) for n, s in slots.items()}
     places |= {new: places[old] for new, old in cells.items()}
-    rooms: dict[Group, Place] = {}
+    packing_buffers: dict[Group, Place] = {}
     arena, ends = _Arena(), _ends(graph, stages)
     for at, stage in enumerate(stages):
         if stage.barrier:
@@ -78,11 +78,13 @@ def place(
             elif node not in places:
                 places[node] = Place(0, arena.take(node, storage.bytes(node)))
         if stage.packs:
-            rooms[stage.group] = Place(0, arena.take(stage.group, _room(stage.group, tuning.column_unit)))
+            packing_buffers[stage.group] = Place(
+                0, arena.take(stage.group, _packing_bytes(stage.group, tuning.column_unit))
+            )
             arena.give(stage.group)
         for node in ends.get(at, ()):
             arena.give(node)
-    return Plan(graph, storage, slots, tuple(stages), places, rooms, faults, arena.size, tuning)
+    return Plan(graph, storage, slots, tuple(stages), places, packing_buffers, faults, arena.size, tuning)
 
 
 def _slots(graph: Graph, unkept: set[Node]) -> dict[Node, int]:
@@ -97,14 +99,14 @@ def is_given(node: Node) -> bool:
 
 
 def _host_of_sums(node: Node, stage: Stage, places: Mapping[Node, Place]) -> Node | None:
-    """A result of the kernel in whose place a deep product's sums can wait, if this node is these sums."""
-    if not stage.deep or node is not stage.group.anchor:
+    """A result of the kernel in whose place a k-blocked product's sums can wait, if this node is these sums."""
+    if not stage.k_blocked or node is not stage.group.anchor:
         return None
     others = [n for n in stage.group.stores if n is not node and n.type == node.type]
     return next((n for n in others if places[n].slot == 0), None)
 
 
-def _room(group: Group, unit: int) -> int:
+def _packing_bytes(group: Group, unit: int) -> int:
     """Bytes for panels of the right operand: as many as the whole of it, so that each thread has its columns' part."""
     assert group.anchor is not None
     depth, columns = static_size(depth_of(group)), static_size(group.space[1:])
@@ -148,11 +150,11 @@ class _Arena:
         """The smallest free place that is large enough, and not twice as large; else a new one."""
         at = bisect_left(self._free, (size,))
         if at < len(self._free) and self._free[at][0] <= 2 * size:
-            room, _, offset = self._free.pop(at)
+            packing_buffer, _, offset = self._free.pop(at)
         else:
-            room, offset = size, self.size
+            packing_buffer, offset = size, self.size
             self.size += size
-        self._held[owner] = (offset, room)
+        self._held[owner] = (offset, packing_buffer)
         return offset
 
     def give(self, owner: Node | Group) -> None:

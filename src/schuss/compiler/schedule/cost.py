@@ -30,20 +30,20 @@ class Cost:
 class Sharing:
     """An estimate of a step shared among threads, against one thread that does it all.
 
-    saved     seconds of computing
-    meetings  how often the threads meet
-    handed    bytes a thread reads that another one has written, where one core's cache would have held everything
+    saved       seconds of computing
+    barriers    how often the threads wait for each other
+    cross_core  bytes a thread reads that another one has written, where one core's cache would have held everything
     """
 
     saved: float
-    meetings: int
-    handed: float
+    barriers: int
+    cross_core: float
     tuning: Tuning = DEFAULT
 
     @property
     def spent(self) -> float:
         """Seconds lost by it."""
-        return self.meetings * self.tuning.barrier + self.handed / self.tuning.handed_bytes
+        return self.barriers * self.tuning.barrier + self.cross_core / self.tuning.cross_core_bytes
 
     @property
     def worth(self) -> bool:
@@ -53,10 +53,10 @@ class Sharing:
 def sharing(plan: Plan, n: int, threads: int, held: int, cache: int) -> Sharing:
     """For steps of n examples. held: bytes of the state; cache: bytes of a core's own cache.
 
-    A matrix that one core's cache cannot hold comes from further away in any case: then nothing counts as handed.
+    A matrix that one core's cache cannot hold comes from further away in any case: then there is no such traffic.
     """
     others, tuning = 1 - 1 / threads, plan.tuning
-    shared = [stage for stage in plan.stages if stage.division != ONE]
+    shared = [stage for stage in plan.stages if stage.partition != ONE]
     costs = [cost(stage.group, n) for stage in shared]
     saved = others * sum(max(c.flops / tuning.flops, c.bytes / tuning.bytes) for c in costs)
     crossed = sum(_bytes(node, n) for stage in shared for node in crossing(stage))

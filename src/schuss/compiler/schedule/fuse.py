@@ -92,7 +92,7 @@ def _schedule(graph: Graph) -> list[Node]:
             light.add(node)
         elif is_copy(node) and is_input(base_of(node.inputs[0])):
             light.add(node)  # a copy of the state in another order, needed by a product: made first, so that
-            # the threads need not meet just for it
+            # no barrier is needed just for it
         elif is_input(node) or (is_elementwise(node) and all(i in light or i in floating for i in node.inputs)):
             floating.add(node)
     order = dict.fromkeys(n for n in graph.nodes if n in light)

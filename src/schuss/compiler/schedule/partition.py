@@ -1,13 +1,13 @@
-"""How each group is shared among threads, and in what form its sums go.
+"""How each group is partitioned among threads, and which products are blocked along k or pack.
 
 Threads divide elements of a group's result, never a sum, so a thread count changes no bits:
 
     rows    the example axis: thread t takes rows n*t/T .. n*(t+1)/T of each such group, so a row's values
             stay with one thread from the gather to the loss and back, and no barrier lies between
     columns the last axis of a product whose right operand is large beside the rows of its left one: each thread
-            reads its own part of the weights, where by rows each would read them all, but meets the others for it;
+            reads its own part of the weights, where by rows each would read them all, at the price of a barrier;
             and the last axis of the gradient of these weights, if the thread that changes them is to read them forward;
-            and of a product that turns its right operand, so that each column is turned once
+            and of a product that packs its transposed right operand, so that each column is packed once
     split   the first axis, of static length: other weight gradients with the update in their epilogue; of a contraction
             over any axes all but the last, as one
     one     thread 0: scalars and small things
@@ -26,24 +26,24 @@ from schuss.compiler.views import view_of
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape, Sym, static_size
 
-Division = tuple[str, int]
-ONE: Division = ("one", 0)
-ROWS: Division = ("rows", 0)
+Partition = tuple[str, int]
+ONE: Partition = ("one", 0)
+ROWS: Partition = ("rows", 0)
 
 
 def divide(
     groups: Sequence[Group], cells: Mapping[Node, Node], storage: Storage, threads: int, tuning: Tuning
-) -> tuple[dict[Group, Division], frozenset[Group]]:
-    """(each group's division, the products that turn their right operand by panels).
+) -> tuple[dict[Group, Partition], frozenset[Group]]:
+    """(each group's partition, the products that pack their transposed right operand by panels).
 
     cells: for each new state written in place, the old one.
     """
     packs = frozenset(g for g in groups if _packs(g, storage, tuning))
     by_columns = _by_columns(groups, cells, storage.capacity, threads, tuning) | packs
-    return {g: _division(g, by_columns, tuning.shared_map) for g in groups}, packs
+    return {g: _partition(g, by_columns, tuning.shared_map) for g in groups}, packs
 
 
-def _division(group: Group, by_columns: AbstractSet[Group], shared_map: int) -> Division:
+def _partition(group: Group, by_columns: AbstractSet[Group], shared_map: int) -> Partition:
     """How threads share the group: see the module's text."""
     shape = group.space
     if group in by_columns:
@@ -94,7 +94,7 @@ def rows_by_matrix(group: Group) -> bool:
 
 
 def _packs(group: Group, storage: Storage, tuning: Tuning) -> bool:
-    """Whether the product turns its right operand by panels; for few rows it does so in registers (materialize)."""
+    """Whether the product packs its transposed right operand by panels; for few rows it transposes in registers."""
     if not rows_by_matrix(group) or storage.capacity <= tuning.few_rows:
         return False
     assert group.anchor is not None
@@ -106,10 +106,10 @@ def _packs(group: Group, storage: Storage, tuning: Tuning) -> bool:
 def _kept(matrix: Node, update: Group, capacity: int, threads: int, tuning: Tuning) -> bool:
     """Whether forward a thread reads less of what others wrote by columns (rows and results) than by rows (weights).
 
-    Sums over more than tuning.deep_rows examples go by rows, in blocks.
+    Sums over more than tuning.k_block_rows examples go by rows, in blocks.
     """
     shape = matrix.type.shape
-    if threads == 1 or capacity > tuning.deep_rows or update.space != shape:
+    if threads == 1 or capacity > tuning.k_block_rows or update.space != shape:
         return False
     rows, columns = static_size(shape[:1]), static_size(shape[1:])
     return columns % (threads * tuning.column_unit) == 0 and rows * columns >= capacity * (rows + columns)
@@ -118,16 +118,18 @@ def _kept(matrix: Node, update: Group, capacity: int, threads: int, tuning: Tuni
 def _much_larger(group: Group, matrix: Node, capacity: int, tuning: Tuning) -> bool:
     assert group.anchor is not None
     left, right = capacity * static_size(group.anchor.inputs[0].type.shape), static_size(matrix.type.shape)
-    return right * ITEMSIZE[matrix.type.dtype] >= tuning.column_bytes and right >= tuning.column_ratio * left
+    return (
+        right * ITEMSIZE[matrix.type.dtype] >= tuning.column_split_bytes and right >= tuning.column_split_ratio * left
+    )
 
 
-def is_deep(group: Group, division: Division, capacity: int, tuning: Tuning) -> bool:
-    """Whether sums go block by block, those so far in memory.
+def is_k_blocked(group: Group, partition: Partition, capacity: int, tuning: Tuning) -> bool:
+    """Whether the product is blocked along k, the sums so far in memory.
 
     Long ones for a large batch do, where the result or the right operand is a large matrix: then what a block reads
     of the operands stays in a core's cache.
     """
-    if group.form is not Form.CONTRACT or capacity <= tuning.deep_rows or len(group.space) != 2:
+    if group.form is not Form.CONTRACT or capacity <= tuning.k_block_rows or len(group.space) != 2:
         return False
     assert group.anchor is not None
     if not is_matrix_product(group.anchor):
@@ -135,13 +137,13 @@ def is_deep(group: Group, division: Division, capacity: int, tuning: Tuning) -> 
     (depth,), (rows, columns) = depth_of(group), group.space
     if isinstance(columns, Sym) or columns == 1 or group.anchor in group.stores:
         return False
-    if division[0] == "split" and isinstance(depth, Sym):
+    if partition[0] == "split" and isinstance(depth, Sym):
         large = static_size((rows, columns))
-    elif division == ROWS and not isinstance(depth, Sym) and depth >= tuning.deep_rows:
+    elif partition == ROWS and not isinstance(depth, Sym) and depth >= tuning.k_block_rows:
         large = depth * columns
     else:
         return False
-    return large * ITEMSIZE[group.anchor.type.dtype] >= tuning.deep_bytes
+    return large * ITEMSIZE[group.anchor.type.dtype] >= tuning.k_block_bytes
 
 
 def depth_of(group: Group) -> Shape:

@@ -29,7 +29,7 @@ def plan_text(plan: Plan) -> str | None:
         group = stage.group
         parts = ([group.anchor] if group.anchor else [], group.maps, group.folds, group.stores)
         listed = " | ".join(_numbers(part, number) for part in parts)
-        how = f"{stage.division} {stage.barrier} {stage.deep} {stage.packs} {plan.rooms.get(group)}"
+        how = f"{stage.partition} {stage.barrier} {stage.k_blocked} {stage.packs} {plan.packing_buffers.get(group)}"
         lines.append(f"{group.form.value} {group.space} {how} {listed}")
     return "\n".join(lines)
 

@@ -93,7 +93,7 @@ class NativeFunction:
             return code
 
     def _fill(self, code: Code, given: Sequence[Array], outputs: Sequence[Array], n: int) -> None:
-        """Run into the outputs. Rows that stand alone are done in chunks, by threads that never meet."""
+        """Run into the outputs. Rows that stand alone are done in chunks, by threads without a barrier."""
         capacity = code.plan.storage.capacity
         worth = self._threads if code.flops * max(n, 1) / capacity > self._tuning.worth_sharing else 1
         if not self._by_row or n <= capacity:

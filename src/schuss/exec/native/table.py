@@ -18,7 +18,7 @@ from schuss.exec.native.code import Code
 from schuss.exec.native.threads import run_team
 from schuss.ir.executor import Array
 
-SYNC = 256  # bytes in which the threads of a run meet
+SYNC = 256  # bytes for the barriers of a run
 
 
 class Table:

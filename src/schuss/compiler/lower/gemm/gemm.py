@@ -6,7 +6,7 @@ A tile of rows x vectors of z is held in registers while k runs; each element ad
 ascending k, one fused multiply-add each, so tiles, widths and threads change no bits. The right
 operand's rows are contiguous and need no packing; the left operand is read one scalar at a time with
 any strides, so x @ w, x' @ g and g @ w' all take this one path. A right operand that lies transposed is not
-copied first: it is turned block by block in registers for few rows, and a large one a panel of columns at a
+copied first: it is transposed block by block in registers for few rows, and a large one a panel of columns at a
 time (lower/transpose.py); so is the left one, block by block, where z is one column. Deep sums (k_blocking.py) go in
 blocks, and begin each with what memory holds of them so far. A finished tile goes through a small buffer and the
 epilogue's maps run over it row by row, their code emitted once. The sums themselves are in microkernel.py.
@@ -22,14 +22,14 @@ from typing import Any
 
 from schuss.compiler.llvm.loops import cases, entry_alloca, for_range
 from schuss.compiler.llvm.simd import I64, Lanes, Value
-from schuss.compiler.lower.expression import Body
-from schuss.compiler.lower.gemm.k_blocking import DeepSums
-from schuss.compiler.lower.gemm.microkernel import column_sums, row_sums, turned_sums
+from schuss.compiler.lower.expression import FusedExpression
+from schuss.compiler.lower.gemm.k_blocking import KBlocks
+from schuss.compiler.lower.gemm.microkernel import column_sums, row_sums, transposed_sums
 from schuss.compiler.lower.gemm.prefetch import by_place, prefetch_row, prefetch_rows
 from schuss.compiler.lower.gemm.tiles import Panel, Tile, choose_tile, column_cost
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
-from schuss.compiler.lower.loop_nest import Axis, Term, advance, emit_bound, first_then_rest
-from schuss.compiler.lower.transpose import turn_panel
+from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, emit_bound, first_then_rest
+from schuss.compiler.lower.transpose import transpose_panel
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.storage import ITEMSIZE
 from schuss.ir.types import Dim, Sym, static_size
@@ -45,27 +45,27 @@ class Contraction:
         self.tuning = kernel.plan.tuning
         self.group = group
         self.threads = threads
-        self.by_columns = stage.division[0] == "columns"
+        self.by_columns = stage.partition[0] == "columns"
         self.product = group.anchor
         x, y = self.product.inputs
         self.dtype = self.product.type.dtype
         self.rank = len(group.space)
         self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank)
-        self.across: Term | None = None  # the right operand where it lies, if panels of it are turned first
+        self.across: StridedOperand | None = None  # the right operand where it lies, if panels of it are packed first
         if stage.packs:
-            room = kernel.pointer(kernel.plan.rooms[group], 0, self.product.type.dtype)
-            self.across, self.y = self.y, Term((1, 1), room, self.product.type.dtype)
+            packing_buffer = kernel.pointer(kernel.plan.packing_buffers[group], 0, self.product.type.dtype)
+            self.across, self.y = self.y, StridedOperand((1, 1), packing_buffer, self.product.type.dtype)
         self.depth: Dim = x.type.shape[-1]
-        self.body = Body(kernel, group.maps, self.rank, given={self.product})
-        self.stored = [n for n in group.stores if not (stage.deep and n is self.product)]
-        self.deep = DeepSums(kernel, kernel.write(self.product), self.depth) if stage.deep else None
+        self.body = FusedExpression(kernel, group.maps, self.rank, given={self.product})
+        self.stored = [n for n in group.stores if not (stage.k_blocked and n is self.product)]
+        self.k_blocked = KBlocks(kernel, kernel.write(self.product), self.depth) if stage.k_blocked else None
         self.outputs = [kernel.write(n) for n in self.stored]
-        self.terms: list[Term] = [*self.body.terms, *self.outputs]
+        self.terms: list[StridedOperand] = [*self.body.terms, *self.outputs]
         self.rows, self.columns = group.space[-2:]
-        self.turned = self._is_turned()
-        if self.turned:
-            self.x, self.y = _turn(self.y), _turn(self.x)
-            self.terms = [_turn(t) for t in self.terms]
+        self.transposed = self._is_transposed()
+        if self.transposed:
+            self.x, self.y = _transpose(self.y), _transpose(self.x)
+            self.terms = [_transpose(t) for t in self.terms]
             self.rows, self.columns = self.columns, self.rows
         self.read = self.terms[: len(self.body.terms)]
         self.crosswise = self._is_crosswise()
@@ -80,35 +80,37 @@ class Contraction:
     def _reason(self) -> str:
         """For people: the tile, and why it was chosen."""
         tile = self.tile
-        if self.turned:
+        if self.transposed:
             return f"one column, computed as a row: {tile.vectors} vectors of {tile.width} at a time"
         if self.sideways:
-            return f"one column: blocks of {tile.rows} rows of the left operand are turned in registers"
+            return f"one column: blocks of {tile.rows} rows of the left operand are transposed in registers"
         if tile.width == 1:
             return f"one column: {tile.rows} sums side by side hide the latency of a multiply-add"
         if self.crosswise:
-            return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are turned in registers"
-        first = "" if self.across is None else "turns a panel of the right operand's columns at a time; "
+            return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are transposed in registers"
+        first = "" if self.across is None else "packs a transposed panel of the right operand's columns at a time; "
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = f"; asks for the right operand {self.tuning.far_rows} rows in advance" if self.far else ""
-        if self.deep is not None:
-            fetch += f"; long sums in blocks of {self.tuning.block} steps, {self.deep.rows_near(tile)} rows at a time"
+        if self.k_blocked is not None:
+            fetch += (
+                f"; long sums in blocks of {self.tuning.block} steps, {self.k_blocked.rows_near(tile)} rows at a time"
+            )
         return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
 
     def _is_far(self) -> bool:
-        """Whether the right operand is too large to be near, as that of deep sums is.
+        """Whether the right operand is too large to fit in cache, as that of a k-blocked product is.
 
         A tile's columns of it lie far apart, and only asking in advance brings them in time.
         """
-        if self.deep is not None:
+        if self.k_blocked is not None:
             return True
         shape = self.product.inputs[1].type.shape
         static = len(shape) == 2 and not any(isinstance(d, Sym) for d in shape)
-        near = self.turned or self.crosswise or self.across is not None
-        return static and not near and static_size(shape) * ITEMSIZE[self.dtype] >= self.tuning.far_bytes
+        local = self.transposed or self.crosswise or self.across is not None
+        return static and not local and static_size(shape) * ITEMSIZE[self.dtype] >= self.tuning.far_bytes
 
-    def _is_turned(self) -> bool:
+    def _is_transposed(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
         if self.rank != 2 or self.columns != 1 or self.rows == 1 or isinstance(self.rows, Sym) or self.x.rows:
             return False
@@ -118,13 +120,13 @@ class Contraction:
 
     def _is_crosswise(self) -> bool:
         """Whether the right operand is a matrix that lies transposed, see schuss.compiler.passes.materialize."""
-        if self.turned or self.product.inputs[1].type.symbolic:
+        if self.transposed or self.product.inputs[1].type.symbolic:
             return False
         return self.y.strides[-2] == 1 and self.y.strides[-1] > 1 and self._along_columns()
 
     def _is_sideways(self) -> bool:
         """Whether the product is of one column, and vectors can be made of its rows."""
-        single = self.columns == 1 and self.tile.width == 1 and self.deep is None
+        single = self.columns == 1 and self.tile.width == 1 and self.k_blocked is None
         width = self.kernel.target.lanes(self.dtype)
         whole = self.tile.rows % width == 0 and isinstance(self.depth, int) and self.depth >= width
         return single and whole and self.x.strides[-1] == 1 and not self.x.rows
@@ -136,7 +138,7 @@ class Contraction:
 
     def _choose(self) -> Tile:
         """Scalars, unless every term can be read by vectors along the columns."""
-        if self.turned:
+        if self.transposed:
             return Tile(1, 4, self.kernel.target.lanes(self.dtype))
         if self.crosswise:
             return Tile(self.expected, 1, self.kernel.target.lanes(self.dtype))
@@ -148,7 +150,7 @@ class Contraction:
 
     def _rows_a_thread(self) -> int:
         whole = self.kernel.plan.storage.capacity if isinstance(self.rows, Sym) else self.rows
-        divided = self.rank == 2 and not self.turned and not self.by_columns
+        divided = self.rank == 2 and not self.transposed and not self.by_columns
         return max(-(-whole // self.threads) if divided else whole, 1)
 
     def emit(self) -> None:
@@ -158,7 +160,7 @@ class Contraction:
         for at, dim in enumerate(self.group.space[:-2]):
             strides = tuple(t.strides[at] for t in terms)
             low, high = self._share(at, dim)
-            axes.append(Axis(low, high, None, strides))
+            axes.append(LoopAxis(low, high, None, strides))
         with first_then_rest(self.kernel.b, axes, terms, [I64(0)] * len(terms), self.kernel.order) as offsets:
             self._matrix(offsets)
 
@@ -171,7 +173,7 @@ class Contraction:
 
     def _matrix(self, offsets: list[Any]) -> None:
         b, tile = self.kernel.b, self.tile
-        if self.turned:
+        if self.transposed:
             self._share_of_columns(offsets, I64(1), tile)
             return
         if self.by_columns:
@@ -179,10 +181,10 @@ class Contraction:
             self._share_of_columns(offsets, rows, tile)
             return
         low, high = (emit_bound(b, bound) for bound in self._share(self.rank - 2, self.rows))
-        if self.deep is None:
+        if self.k_blocked is None:
             self._panels(offsets, low, high)
             return
-        with self.deep.blocks(low, high, tile) as (first, end):
+        with self.k_blocked.blocks(low, high, tile) as (first, end):
             self._panels(offsets, first, end)
 
     def _panels(self, offsets: list[Any], low: Any, high: Any) -> None:
@@ -233,21 +235,21 @@ class Contraction:
         with for_range(b, low, high, height) as i:
             self._choose_height(heights, b.sub(high, i), height)
             rows = b.load(height, typ=I64)
-            if self.deep is not None:
-                self.deep.begin(panel, i, rows)
+            if self.k_blocked is not None:
+                self.k_blocked.begin(panel, i, rows)
             elif self.prefetched and not self.spread:
                 prefetch_rows(panel, self.read, i, rows)
             with cases(b, rows, heights) as case:
                 for number in heights:
                     with case(number):
                         self._sums(panel, i, number)
-            with contextlib.nullcontext() if self.deep is None else self.deep.when_complete(panel, i, rows):
+            with contextlib.nullcontext() if self.k_blocked is None else self.k_blocked.when_complete(panel, i, rows):
                 self._epilogue(panel, i, rows)
 
     def _pack(
-        self, k: Lanes, offsets: list[Any], across: Term, j: Any, tile: Tile, mask: Any
-    ) -> tuple[Term, list[Any]]:
-        """The panel's columns turned into this thread's part of the room; how they are read there, and from where.
+        self, k: Lanes, offsets: list[Any], across: StridedOperand, j: Any, tile: Tile, mask: Any
+    ) -> tuple[StridedOperand, list[Any]]:
+        """The panel's columns transposed into this thread's packing buffer; how they are read there, and from where.
 
         With a mask the last column stands for those that do not exist.
         """
@@ -261,7 +263,7 @@ class Contraction:
         starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(across.strides[-1]))) for lane in lanes]
         at = b.mul(self.kernel.low, I64(depth))
         y = replace(self.y, strides=(at_once, 1))
-        turn_panel(k, across, starts, last, depth, y, at)
+        transpose_panel(k, across, starts, last, depth, y, at)
         return y, [offsets[0], b.sub(at, j), *offsets[2:]]
 
     def _choose_height(self, heights: list[int], left: Any, place: Any) -> None:
@@ -277,7 +279,7 @@ class Contraction:
         That is a tile's rows at once, or those of the next tile between the steps of long sums: too much at a time
         would keep what the sums read from coming.
         """
-        wanted = self.rank == 2 and self.tile.width > 1 and self.deep is None
+        wanted = self.rank == 2 and self.tile.width > 1 and self.k_blocked is None
         return wanted and any(by_place(t) for t in self.read)
 
     def _is_spread(self) -> bool:
@@ -294,15 +296,17 @@ class Contraction:
         if self.crosswise:
             assert isinstance(self.depth, int)
             assert isinstance(self.columns, int)
-            turned_sums(panel, i, rows, self.depth, self.columns)
+            transposed_sums(panel, i, rows, self.depth, self.columns)
         elif self.sideways and rows % width == 0:
             assert isinstance(self.depth, int)
             column_sums(panel, self.kernel.lanes(width), i, rows, self.depth)
         else:
             whole = I64(0), emit_bound(panel.k.b, self.kernel.length(self.depth))
-            steps = whole if self.deep is None else self.deep.steps
+            steps = whole if self.k_blocked is None else self.k_blocked.steps
             next_row = partial(self._prefetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
-            row_sums(panel, i, rows, steps, self.deep is not None, self.tuning.far_rows if self.far else 0, next_row)
+            row_sums(
+                panel, i, rows, steps, self.k_blocked is not None, self.tuning.far_rows if self.far else 0, next_row
+            )
 
     def _prefetch_next(self, panel: Panel, i: Any, rows: int, row: Any) -> None:
         """Ask for what the epilogue will read of this row of the tile after the one at row i."""
@@ -313,7 +317,7 @@ class Contraction:
         """The maps evaluated over the buffer, row by row, and everything stored."""
         b, tile = panel.k.b, panel.tile
         order = self.kernel.order if self.rank == 2 else None
-        down = Axis(0, 0, None, tuple(t.strides[-2] for t in self.terms))
+        down = LoopAxis(0, 0, None, tuple(t.strides[-2] for t in self.terms))
 
         with for_range(b, I64(0), rows) as r:
             base = advance(b, down, self.terms, panel.offsets[2:], b.add(i, r), order)
@@ -332,6 +336,6 @@ class Contraction:
             store(k, self.terms[number], at[number], values[node], mask)
 
 
-def _turn(term: Term) -> Term:
+def _transpose(term: StridedOperand) -> StridedOperand:
     """Rows and columns changed for each other."""
     return replace(term, strides=(*term.strides[:-2], term.strides[-1], term.strides[-2]))

@@ -6,7 +6,7 @@ contiguously, of the other one scalars. The axis before it, as far as axes are o
 folded axes are a nest of loops inside a tile, neighbours along which both operands are contiguous being one; each
 element adds its products in ascending order, one fused multiply-add each, so tiles, widths and threads change no bits.
 An operand behind a window (a convolution's) is read where it lies, by strides. Sums over examples go a block of
-examples at a time through all tiles, so that what the tiles read stays near; in between the sums wait in the result.
+examples at a time through all tiles, so that what the tiles read stays in cache; meanwhile sums wait in the result.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 
 from schuss.compiler.llvm.loops import cases, entry_alloca, for_range
 from schuss.compiler.llvm.simd import I64, Value
-from schuss.compiler.lower.expression import Body
+from schuss.compiler.lower.expression import FusedExpression
 from schuss.compiler.lower.gemm.tiles import Tile, choose_tile, column_cost
 from schuss.compiler.lower.kernel import Kernel, load, store, tail_mask
-from schuss.compiler.lower.loop_nest import Axis, Term, advance, collapse, emit_bound
+from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import contracted, structure_of
@@ -37,18 +37,18 @@ class AxesContraction:
         assert group.anchor is not None
         self.kernel, self.product = kernel, group.anchor
         self.dtype = self.product.type.dtype
-        self.body = Body(kernel, group.maps, len(group.space), given={self.product})
+        self.body = FusedExpression(kernel, group.maps, len(group.space), given={self.product})
         self.stored = group.stores
         operands, sums = self._operands()
         self.terms = [*operands, *self.body.terms, *(kernel.write(n) for n in self.stored)]
-        self.by_axis = stage.division[0] != "split"  # else all but the last axis are shared as one
+        self.by_axis = stage.partition[0] != "split"  # else all but the last axis are shared as one
         self.block: int | None = None
         self.span: tuple[Any, Any] | None = None  # from which to which example the sums go
         axes = kernel.axes(group.space, self.terms)
         axes = kernel.shared(axes) if self.by_axis else axes
-        self.lane = axes.pop() if axes else Axis(0, 1, 1, (0,) * len(self.terms))
+        self.lane = axes.pop() if axes else LoopAxis(0, 1, 1, (0,) * len(self.terms))
         axes = collapse(axes, self.terms, first=True)
-        self.rows = axes.pop() if axes else Axis(0, 1, 1, (0,) * len(self.terms))
+        self.rows = axes.pop() if axes else LoopAxis(0, 1, 1, (0,) * len(self.terms))
         self.around, self.inner = axes, axes
         self.first = axes[0] if axes else self.rows if len(group.space) > 1 else self.lane
         self.folded = self._folded(sums)
@@ -56,7 +56,7 @@ class AxesContraction:
         self.tile = self._choose(threads)
         kernel.notes.append(self._reason())
 
-    def _operands(self) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+    def _operands(self) -> tuple[tuple[StridedOperand, ...], tuple[StridedOperand, ...]]:
         """x and y along the result's axes, and along the folded ones: the one with the last axis second."""
         structure = structure_of(self.product)
         assert structure is not None
@@ -74,7 +74,7 @@ class AxesContraction:
             return tuple(result[::-1]), tuple(folded[::-1])
         return tuple(result), tuple(folded)
 
-    def _folded(self, terms: Sequence[Term]) -> list[Axis]:
+    def _folded(self, terms: Sequence[StridedOperand]) -> list[LoopAxis]:
         """The folded axes, with x's and y's strides; the examples, if they are the first, apart from the others."""
         axes = self.kernel.axes(contracted(self.product), terms)
         apart = 1 if axes and axes[0].length is None else 0
@@ -146,7 +146,7 @@ class AxesContraction:
             end = b.add(first, I64(self.block))
             yield first, b.select(b.icmp_signed("<", end, n), end, n)
 
-    def _moved(self, axis: Axis, offsets: Sequence[Any], index: Any) -> list[Any]:
+    def _moved(self, axis: LoopAxis, offsets: Sequence[Any], index: Any) -> list[Any]:
         """Offsets at an index of an axis; along the examples a column's rows go through their order."""
         examples = axis is self.first and axis.length is None and self.by_axis
         order = self.kernel.order if examples else None

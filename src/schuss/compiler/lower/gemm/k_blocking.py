@@ -1,4 +1,4 @@
-"""Deep sums, a block of steps at a time: what a block reads of the operands stays in a core's cache.
+"""Products blocked along k, a block at a time: what a block reads of the operands stays in a core's cache.
 
 What the sums are so far waits in memory from block to block (schedule/partition.py says where this is done).
 """
@@ -13,15 +13,15 @@ from schuss.compiler.llvm.loops import for_range
 from schuss.compiler.llvm.simd import I64
 from schuss.compiler.lower.gemm.tiles import Panel, Tile
 from schuss.compiler.lower.kernel import Kernel, load, prefetch, store
-from schuss.compiler.lower.loop_nest import Term, emit_bound
+from schuss.compiler.lower.loop_nest import StridedOperand, emit_bound
 from schuss.compiler.storage import ITEMSIZE
 from schuss.ir.types import Dim, Sym
 
 
-class DeepSums:
+class KBlocks:
     """The blocks of one product, and where its sums so far lie."""
 
-    def __init__(self, kernel: Kernel, so_far: Term, depth: Dim) -> None:
+    def __init__(self, kernel: Kernel, so_far: StridedOperand, depth: Dim) -> None:
         self.kernel = kernel
         self.so_far = so_far
         self.depth = depth
@@ -34,7 +34,7 @@ class DeepSums:
         if isinstance(self.depth, Sym):  # a block of examples serves all rows of a gradient
             with self._some_steps(), self._some_rows(low, high, tile) as rows:
                 yield rows
-        else:  # the sums of some rows stay near from block to block
+        else:  # the sums of some rows stay in cache from block to block
             with self._some_rows(low, high, tile) as rows, self._some_steps():
                 yield rows
 

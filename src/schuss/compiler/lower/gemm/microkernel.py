@@ -13,8 +13,8 @@ from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.gemm.prefetch import prefetch_right
 from schuss.compiler.lower.gemm.tiles import Panel
 from schuss.compiler.lower.kernel import load
-from schuss.compiler.lower.loop_nest import Term
-from schuss.compiler.lower.transpose import turned
+from schuss.compiler.lower.loop_nest import StridedOperand
+from schuss.compiler.lower.transpose import transposed
 from schuss.compiler.storage import ITEMSIZE
 
 
@@ -67,7 +67,7 @@ def row_sums(
         b.store(total, panel.place(I64(number)))
 
 
-def turned_sums(panel: Panel, i: Any, rows: int, depth: int, columns: int) -> None:
+def transposed_sums(panel: Panel, i: Any, rows: int, depth: int, columns: int) -> None:
     """The sums where the right operand lies transposed: a vector's lanes are columns of it, each lying in a row.
 
     Lanes beyond the last column repeat it.
@@ -94,10 +94,10 @@ def column_sums(panel: Panel, k: Lanes, i: Any, rows: int, depth: int) -> None:
 def _lane_sums(
     k: Lanes,
     depth: int,
-    lanes: tuple[Term, int],
+    lanes: tuple[StridedOperand, int],
     starts: list[Any],
     last: Any,
-    scalars: tuple[Term, int],
+    scalars: tuple[StridedOperand, int],
     lefts: list[Any],
     buffer: Any,
 ) -> None:
@@ -120,7 +120,7 @@ def _lane_sums(
     whole = depth - depth % width
     with for_range(b, I64(0), I64(whole), width, sums) as block:
         rows = [load(k, across, b.add(start, block), 1) for start in starts]
-        for c, right in enumerate(turned(k, rows)):
+        for c, right in enumerate(transposed(k, rows)):
             add(b.add(block, I64(c)), right)
     for step in range(whole, depth):
         add(I64(step), load(k, across, b.add(starts[0], I64(step)), across.strides[axis], last=last))

@@ -9,22 +9,22 @@ from schuss.compiler.llvm.loops import for_range
 from schuss.compiler.llvm.simd import I64
 from schuss.compiler.lower.gemm.tiles import Panel
 from schuss.compiler.lower.kernel import prefetch
-from schuss.compiler.lower.loop_nest import Term
+from schuss.compiler.lower.loop_nest import StridedOperand
 from schuss.compiler.storage import ITEMSIZE, LINE
 
 
-def by_place(term: Term) -> bool:
+def by_place(term: StridedOperand) -> bool:
     """Whether the epilogue reads the term along rows, each of its own: weights, moments."""
     return term.pointer is not None and term.strides[-1] == 1 and term.strides[-2] != 0 and not term.rows
 
 
-def prefetch_rows(panel: Panel, terms: Sequence[Term], i: Any, rows: Any) -> None:
+def prefetch_rows(panel: Panel, terms: Sequence[StridedOperand], i: Any, rows: Any) -> None:
     """Ask for what the epilogue will read of these rows, so that it comes while k runs."""
     with for_range(panel.k.b, I64(0), rows) as r:
         prefetch_row(panel, terms, panel.k.b.add(i, r))
 
 
-def prefetch_row(panel: Panel, terms: Sequence[Term], at: Any) -> None:
+def prefetch_row(panel: Panel, terms: Sequence[StridedOperand], at: Any) -> None:
     """Ask for what it will read of one row. terms: those of the epilogue that are read."""
     b, tile = panel.k.b, panel.tile
     for term, offset in zip(terms, panel.offsets[2:], strict=False):

@@ -7,7 +7,7 @@ from typing import Any
 
 from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.llvm.target import Target
-from schuss.compiler.lower.loop_nest import Term
+from schuss.compiler.lower.loop_nest import StridedOperand
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Panel:
     tile: Tile
     j: Any
     mask: Any
-    x: Term
-    y: Term
+    x: StridedOperand
+    y: StridedOperand
     offsets: list[Any]
     buffer: Any
 
