@@ -8,7 +8,6 @@ import importlib
 import io
 import os
 import re
-import signal
 import sys
 import threading
 import warnings
@@ -17,8 +16,10 @@ from typing import Any
 import click
 
 from schuss.cli.say import say
+from schuss.cli.signals import Signals, Terminated
 from schuss.version import __version__
 
+SIGNALS = Signals()  # until a command has its own way to stop
 COMMANDS = {
     "train": "Train a network on digits or on data of your own.",
     "evaluate": "Loss, accuracy and a table of mistakes of a trained model.",
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     alone = arguments is None
     if alone:
         _open_streams()
-        signal.signal(signal.SIGTERM, _terminated)  # until a command has its own way to stop
+        SIGNALS.begin()
         warnings.showwarning = _warned  # type: ignore[assignment]  # takes what it needs
     try:
         code = _run(arguments)
@@ -90,14 +91,6 @@ def _open_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for the rest of the process
-
-
-def _terminated(number: int, frame: Any) -> None:
-    raise Terminated
-
-
-class Terminated(BaseException):
-    """SIGTERM, before the command could say what is to be kept."""
 
 
 def _warned(message: Warning | str, *_: Any) -> None:
@@ -132,7 +125,10 @@ def _run(arguments: list[str] | None) -> int:
 
 def _tried(arguments: list[str] | None) -> int:
     try:
-        code = schuss.main(arguments, standalone_mode=False)
+        try:
+            code = schuss.main(arguments, standalone_mode=False)
+        finally:
+            SIGNALS.end()
         return code if isinstance(code, int) else 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _nothing_done(130)
