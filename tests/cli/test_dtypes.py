@@ -24,8 +24,8 @@ NUMBERS = np.random.default_rng(0).integers(0, 2, (60, 3))  # bools, too
 LABELS = NUMBERS[:, 0] ^ NUMBERS[:, 1]
 
 
-def save(path: Path, dtype: str, y: Any = LABELS) -> Path:
-    x = NUMBERS.astype(dtype)
+def save(path: Path, dtype: str, y: Any = LABELS, x: Any = NUMBERS) -> Path:
+    x = x.astype(dtype)
     np.savez(path, x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
     return path
 
@@ -39,6 +39,12 @@ def train(schuss: Any, data: Path, *more: Any) -> Any:
 def plain(schuss: Any, tmp_path: Path) -> float:
     """The test loss where the data are float32."""
     return train(schuss, save(tmp_path / "plain.npz", "float32"))["test_loss"]
+
+
+@pytest.fixture
+def of_two_axes(schuss: Any, tmp_path: Path) -> float:
+    """The test loss where a row has two axes, and the network begins with Flatten."""
+    return train(schuss, save(tmp_path / "rows.npz", "float32", x=NUMBERS[:, None]))["test_loss"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -76,7 +82,7 @@ def test_targets_of_every_floating_dtype(schuss: Any, tmp_path: Path, dtype: str
 
 
 @pytest.mark.parametrize(("code", "dtype"), [(0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4")])
-def test_idx_files_of_every_dtype(schuss: Any, tmp_path: Path, plain: float, code: int, dtype: str):
+def test_idx_files_of_every_dtype(schuss: Any, tmp_path: Path, of_two_axes: float, code: int, dtype: str):
     def write(name: str, array: Any) -> None:
         head = bytes([0, 0, code, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
         (tmp_path / name).write_bytes(head + array.astype(dtype).tobytes())
@@ -86,7 +92,7 @@ def test_idx_files_of_every_dtype(schuss: Any, tmp_path: Path, plain: float, cod
     code, dtype = (code, dtype) if code < 0x0D else (0x09, ">i1")
     write("train-labels-idx1-ubyte", LABELS[:40])
     write("t10k-labels-idx1-ubyte", LABELS[40:])
-    assert train(schuss, tmp_path)["test_loss"] == plain
+    assert train(schuss, tmp_path)["test_loss"] == of_two_axes
 
 
 # -- data of another dtype than the model was trained on ----------------------------------------------

@@ -105,7 +105,7 @@ def test_digits(schuss: Any, few: Path, npz: Path, tmp_path: Path):
     assert right is not None
     accuracy = schuss("evaluate", few, npz, "--json").json["accuracy"]
     assert int(right[1]) == round(accuracy * 128)
-    assert 'data-layer="0.Linear"' in page.text
+    assert 'data-layer="1.Linear"' in page.text
     assert "The loss on a plane of two random, filter-normalised directions through the weights" in page.text
     assert len(page.text) < 8_000_000
 

@@ -24,8 +24,8 @@ def by_hand(model: Path, digits: Any) -> tuple[Any, Any]:
     """Probabilities and classes of the test digits, by numpy from the file's tensors."""
     weights = library.load(model).state_dict()
     x = digits["x_test"].reshape(-1, 784).astype(np.float64) / 255
-    h = np.maximum(x @ weights["0.weight"].T + weights["0.bias"], 0)
-    z = h @ weights["3.weight"].T + weights["3.bias"]
+    h = np.maximum(x @ weights["1.weight"].T + weights["1.bias"], 0)
+    z = h @ weights["4.weight"].T + weights["4.bias"]
     p = np.exp(z - z.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     return p, p.argmax(axis=1)
@@ -74,7 +74,7 @@ def test_evaluate_with_the_wrong_data(schuss: Any, model: Path, regression: Path
     np.savez(tmp_path / "d.npz", x_train=np.ones((2, 5)), y_train=[0, 1], x_test=np.ones((2, 5)), y_test=[0, 1])
     done = schuss("evaluate", model, tmp_path / "d.npz")
     assert done.code == 1
-    assert "rows of shape [784]" in done.error
+    assert "rows of shape [1, 28, 28]" in done.error
 
 
 # -- predict -------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def pictures(digit: Any, folder: Path) -> list[Path]:
 
 def test_pictures_in_every_form(schuss: Any, model: Path, digits: Any, tmp_path: Path, by_hand: Any):
     p, predicted = by_hand
-    sure = int(np.flatnonzero((predicted == digits["y_test"]) & (p.max(axis=1) > 0.95))[0])
+    sure = int(np.argmax(np.where(predicted == digits["y_test"], p.max(axis=1), 0)))
     for path in pictures(digits["x_test"][sure], tmp_path):
         result = schuss("predict", model, path, "--json").json
         assert result["kind"] == "probabilities"
@@ -174,7 +174,7 @@ def test_arrays_in_every_form(schuss: Any, model: Path, digits: Any, tmp_path: P
 
 def test_bad_arrays(schuss: Any, model: Path, tmp_path: Path):
     np.save(tmp_path / "shape.npy", np.ones((3, 5)))
-    assert "rows of shape [784]" in schuss("predict", model, tmp_path / "shape.npy").error
+    assert "rows of shape [1, 28, 28]" in schuss("predict", model, tmp_path / "shape.npy").error
     np.save(tmp_path / "nan.npy", np.full((1, 784), np.nan))
     assert "nan at row 0" in schuss("predict", model, tmp_path / "nan.npy").error
     np.savez(tmp_path / "two.npz", a=np.ones(2), b=np.ones(2))
@@ -263,22 +263,22 @@ def test_a_loss_of_the_users_own_leaves_the_forward_pass(schuss: Any, regression
 
 def test_info(schuss: Any, model: Path):
     text = schuss("info", model).out
-    for part in ("uint8[N,784]", "Linear", "weight [32, 784]", "CrossEntropyLoss", "Adam", "epochs 8"):
+    for part in ("uint8[N,1,28,28]", "Flatten", "Linear", "weight [32, 784]", "CrossEntropyLoss", "Adam", "epochs 8"):
         assert part in text
     result = schuss("info", model, "--json").json
     assert result["parameters"] == 784 * 32 + 32 + 330
     assert result["record"]["history"]["epoch"] == list(range(1, 9))
-    assert [row["type"] for row in result["layers"]] == ["Linear", "ReLU", "Dropout", "Linear"]
+    assert [row["type"] for row in result["layers"]] == ["Flatten", "Linear", "ReLU", "Dropout", "Linear"]
 
 
 def test_graph_as_text(schuss: Any, model: Path):
     text = schuss("graph", model).out
     forward, _, backward = text.partition("\nbackward")
-    assert "3.Linear = " in forward
-    assert "d loss/d 0.bias = incoming" in forward
-    assert "d loss/d 0.weight = " in backward
+    assert "4.Linear = " in forward
+    assert "d loss/d 1.bias = incoming" in forward
+    assert "d loss/d 1.weight = " in backward
     # Backwards through the layers.
-    assert backward.index("  3.Linear") < backward.index("  1.ReLU") < backward.index("  0.Linear")
+    assert backward.index("  4.Linear") < backward.index("  2.ReLU") < backward.index("  1.Linear")
     assert "optimizer" not in text
     assert "optimizer" in schuss("graph", model, "--all").out
 
@@ -293,9 +293,9 @@ def test_graph_as_json_is_a_whole_graph(schuss: Any, model: Path, tmp_path: Path
     assert {n["part"] for n in nodes.values() if "part" in n} == {"forward", "backward", "optimizer", "metrics"}
     assert nodes[graph["outputs"]["loss"]]["name"] == "loss"
     of = {n["gradient_of"]: n for n in nodes.values() if n.get("gradient_of")}
-    assert of["0.weight"]["shape"] == [32, 784]
+    assert of["1.weight"]["shape"] == [32, 784]
     relu = next(n for n in nodes.values() if n["op"] == "relu")
-    assert relu["rules"] == ["d loss/d 0.Linear = incoming where 1.ReLU > 0, else 0"]
+    assert relu["rules"] == ["d loss/d 1.Linear = incoming where 2.ReLU > 0, else 0"]
 
 
 def test_graph_as_dot(schuss: Any, model: Path):

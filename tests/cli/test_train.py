@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import schuss as library
+from schuss.analysis.saliency import saliency_data
+from schuss.analysis.weights import weights_data
 from schuss.cli.choices import SCHEDULES
 from schuss.tables import LAYERS, LOSSES, OPTIMIZERS
 
@@ -136,6 +139,21 @@ def test_early_stop_saves_the_best_weights(schuss: Any, npz: Path, tmp_path: Pat
     assert all((a[name] == b[name]).all() for name in a)
 
 
+def test_images_come_to_the_network_as_pictures(schuss: Any, npz: Path, digits: Any, tmp_path: Path):
+    """With their shape in the signature; flat rows and images without channels go as well."""
+    out = tmp_path / "m.safetensors"
+    assert schuss("train", npz, "--hidden", "8", "--epochs", "1", "--quiet", "--out", out).code == 0
+    model, x = library.load(out), digits["x_test"]
+    assert model.signature.inputs[0].shape[1:] == (1, 28, 28)
+    assert list(model.state_dict()) == ["1.weight", "1.bias", "4.weight", "4.bias"]
+    wanted = model(x[:, None])
+    for rows in (x, x.reshape(len(x), 784)):
+        assert np.array_equal(model(rows), wanted)
+        assert np.array_equal(library.predict(model, rows), wanted.argmax(axis=1))
+    assert saliency_data(model, x[:2, None]).shape == (2, 1, 28, 28)
+    assert weights_data(model).shape == (8, 28, 28)
+
+
 def test_same_seed_same_bits_for_any_thread_count(schuss: Any, npz: Path, tmp_path: Path):
     options = ["--hidden", "200,100", "--batch-size", "128", "--epochs", "2", "--quiet", "--seed", "5"]
     for threads in (1, 2, 3):
@@ -144,7 +162,7 @@ def test_same_seed_same_bits_for_any_thread_count(schuss: Any, npz: Path, tmp_pa
     for other in files[1:]:
         assert all((files[0][name] == other[name]).all() for name in files[0])
     schuss("train", npz, *options[:-1], "6", "--out", tmp_path / "other")
-    assert (load_file(tmp_path / "other")["0.weight"] != files[0]["0.weight"]).any()
+    assert (load_file(tmp_path / "other")["1.weight"] != files[0]["1.weight"]).any()
 
 
 def test_more_threads_than_cores_are_told_of(schuss: Any, npz: Path, monkeypatch: pytest.MonkeyPatch):

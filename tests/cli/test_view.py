@@ -73,5 +73,5 @@ def test_a_foreign_record_is_left_out(model: Path, npz: Path, tmp_path: Path, ca
 def test_errors_are_one_line(schuss: Any, model: Path, tmp_path: Path, regression: Path):
     assert schuss("view", tmp_path / "none").code == 1
     assert "not a list" not in schuss("view", model, "--data", tmp_path / "none.npz").error
-    assert "rows of shape [784]" in schuss("view", model, "--data", regression).error
+    assert "rows of shape [1, 28, 28]" in schuss("view", model, "--data", regression).error
     assert schuss("view", model, "--port", "70000").code == 2

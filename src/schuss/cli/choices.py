@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -36,12 +37,15 @@ def schedule(name: str, rate: float, warmup: int, steps: int) -> Any:
     return optim.Warmup(inner, warmup) if warmup else inner
 
 
-def network(inputs: int, hidden: tuple[int, ...], outputs: int, options: dict[str, Any]) -> Any:
-    """Linear, activation, dropout for each hidden layer; a Linear at the end."""
+def network(row: tuple[int, ...], outputs: int, options: dict[str, Any]) -> Any:
+    """Flatten for rows of several axes; Linear, activation, dropout for each hidden layer; a Linear at the end.
+
+    row: the shape of one example.
+    """
     from schuss import nn
 
-    layers: list[Any] = []
-    sizes = (inputs, *hidden)
+    layers: list[Any] = [nn.Flatten()] if len(row) > 1 else []
+    sizes = (math.prod(row), *options["hidden"])
     activation, settings = nn.LAYERS.preset(options["activation"])
     for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b, init=options["init"]), activation(**settings)]

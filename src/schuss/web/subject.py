@@ -124,8 +124,9 @@ class Subject:
         """Height and width, where a row is a square picture."""
         if len(self.task.inputs) != 1 or self.several:
             return None
-        if len(self.shape) == 2 and min(self.shape) >= 8:
-            return self.shape[0], self.shape[1]
+        row = [d for d in self.shape if d != 1]  # [1, height, width] has one channel
+        if len(row) == 2 and min(row) >= 8:
+            return row[0], row[1]
         side = math.isqrt(math.prod(self.shape))
         return (side, side) if len(self.shape) == 1 and side >= 8 and side * side == self.shape[0] else None
 

@@ -79,21 +79,13 @@ def save_stopped(settings: Settings, trainer: Trainer, weights: dict[str, Any]) 
 
 def finished(settings: Settings) -> dict[str, Any] | None:
     """The record of a run that --resume finds finished already."""
-    from schuss.errors import ModelFileError
-    from schuss.io.model import read_model
-    from schuss.io.record import sound
-    from schuss.train.checkpoint import beside
     from schuss.train.settings import check_settings
 
-    out = settings.out
-    if out is None or not settings.options["resume"] or not out.exists() or beside(out).exists():
-        return None
-    try:
-        record = sound(read_model(out)[1].get("record") or {})[0]
-    except ModelFileError:
+    record = settings.finished
+    if record is None:
         return None
     held = settings.comparable(record.get("settings"))
-    check_settings(settings.kept, held, str(out), MEND)
+    check_settings(settings.kept, held, str(settings.out), MEND)
     ended = (record.get("epochs") or 0) >= settings.options["epochs"] or record.get("stopped")
     told = all(record.get(name) is not None for name in ("model", "parameters", "epochs", "seconds", "test_loss"))
     if not ended or not told or "train_loss" not in record:  # a signal left it without its result

@@ -26,7 +26,7 @@ def prepared(settings: Settings, dataset: Dataset) -> Trainer:
     x, y = data.x_train, data.y_train
     outputs = dataset.classes or (1 if y.ndim == 1 else y.shape[1])
     own = o["net"] is not None
-    model = nn.to_dtype(own_network(o["net"]) if own else network(x.shape[1], o["hidden"], outputs, o), o["dtype"])
+    model = nn.to_dtype(own_network(o["net"]) if own else network(x.shape[1:], outputs, o), o["dtype"])
     rows = len(x) - round(len(x) * o["validation"])
     steps = o["epochs"] * -(-rows // o["batch_size"])
     if o["warmup"] >= steps:
@@ -56,5 +56,5 @@ def columns_of_test(settings: Settings, trainer: Trainer, dataset: Dataset) -> d
 
 
 def _taken(settings: Settings, dataset: Dataset) -> Dataset:
-    """Images as a network of the user's own takes them; rows of numbers for ours."""
-    return dataset.pictures if settings.options["net"] is not None else dataset.flat
+    """Images as [N, channels, height, width], other rows as they are; all flat for a run that began so."""
+    return dataset.flat if settings.options["flat"] else dataset.pictures

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schuss.cli.choices import LAID_OUT, RATES_OF_0_1_0
+from schuss.data.dataset import IMAGES
 from schuss.tables import LOSSES
 from schuss.train.options import FREE
 
@@ -39,38 +41,57 @@ class Settings:
         """Choose what was left open, so that files hold what the run had."""
         from schuss.optim import rate_of
 
-        o = self.options
-        o["loss"] = self._loss(dataset)
-        o["scale"] = self._scale(dataset)
-        o["lr"] = o["lr"] or rate_of(o["optimizer"])
+        o, held = self.options, self._held()
         self._dataset = dataset
+        o["loss"] = self._loss(dataset)
+        o["scale"] = o["scale"] or (dataset.scale if held is None or "scale" in held else self._since(held)["scale"])
+        o["flat"] = held is not None and self._since(held)["flat"]
+        o["lr"] = o["lr"] or rate_of(o["optimizer"])
         self.kept = {k: list(v) if isinstance(v, tuple) else v for k, v in o.items() if k not in NOT_SETTINGS}
 
-    def _scale(self, dataset: Dataset) -> float | None:
-        """What bytes are multiplied by: as asked for, as the run to be resumed does, as the data say."""
+    @cached_property
+    def finished(self) -> dict[str, Any] | None:
+        """What the model file at --out says of its run, where --resume finds no checkpoint beside it that says more;
+        None where there is none that can be read.
+        """
         from schuss.errors import ModelFileError
         from schuss.io.model import read_model
+        from schuss.io.record import sound
+        from schuss.train.checkpoint import beside
+
+        if self.out is None or not self.options["resume"] or not self.out.exists() or beside(self.out).exists():
+            return None
+        with suppress(ModelFileError):
+            return sound(read_model(self.out)[1].get("record") or {})[0]
+        return None
+
+    def _held(self) -> dict[str, Any] | None:
+        """The settings of the run that is to be gone on with; None where a run begins."""
         from schuss.train.checkpoint import Checkpoint, beside
 
-        if self.options["scale"] is not None or self.out is None or not self.options["resume"]:
-            return self.options["scale"] or dataset.scale
-        held = Checkpoint(beside(self.out), {}, MEND).written()
-        if held is None and self.out.exists():
-            with suppress(ModelFileError):  # said where the file is read for good
-                held = (read_model(self.out)[1].get("record") or {}).get("settings")
-        old = isinstance(held, dict) and "scale" not in held
-        return _scale_of_0_1_0(dataset) if old else dataset.scale
+        if self.out is None or not self.options["resume"]:
+            return None
+        held = Checkpoint(beside(self.out), {}, MEND).written() or (self.finished or {}).get("settings")
+        return held if isinstance(held, dict) else None
+
+    def _since(self, held: dict[str, Any]) -> dict[str, Any]:
+        """Settings from a file with those that came since it was written, by which its run goes on as it began.
+
+        flat  whether the network takes rows of numbers and has no Flatten, as up to version 0.2.0, and not pictures
+        """
+        byte = str(self._dataset.x_train.dtype) == "uint8"  # 0.1.0, which had no --scale, took all bytes for images
+        own = held.get("net") is not None
+        return {"scale": IMAGES if byte else None, "net": None, "flat": not own, **held}
 
     def comparable(self, held: Any) -> Any:
         """Settings from a file as this version would have written them: 0.1.0 left what was not given unresolved."""
         if not isinstance(held, dict):
             return held
-        dataset = self._dataset
         lr = RATES_OF_0_1_0.get(str(held.get("optimizer"))) if held.get("lr") is None else held["lr"]
-        loss = _default_loss(dataset) if held.get("loss") is None else held["loss"]
+        loss = _default_loss(self._dataset) if held.get("loss") is None else held["loss"]
         law = held.get("init", held.get("law"))  # as the option was called up to version 0.2.0
         known = {k: v for k, v in held.items() if k != "law"}
-        return {"scale": _scale_of_0_1_0(dataset), "net": None, **known, "lr": lr, "loss": loss, "init": law}
+        return {**self._since(known), "lr": lr, "loss": loss, "init": law}
 
     def check_epochs(self, held: Any) -> None:
         """UsageError where the schedule would not be the run's: weights that no run without interruption has."""
@@ -100,8 +121,3 @@ class Settings:
 
 def _default_loss(dataset: Dataset) -> str:
     return "mse" if dataset.classes is None else "cross_entropy"
-
-
-def _scale_of_0_1_0(dataset: Dataset) -> float | None:
-    """Version 0.1.0, which had no --scale, took all bytes for images."""
-    return 1 / 255 if str(dataset.x_train.dtype) == "uint8" else None
