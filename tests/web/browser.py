@@ -41,6 +41,10 @@ class Tab:
             ),
         )
         self.page.on("pageerror", lambda e: self.errors.append(f"{e}\n{e.stack}"))
+        self.asked: set[Any] = set()  # what the server has not answered yet, but for the stream of events
+        self.page.on("request", lambda r: None if "/events" in r.url else self.asked.add(r))
+        for end in ("requestfinished", "requestfailed"):
+            self.page.on(end, lambda r: self.asked.discard(r))  # noqa: PLW0108  a builtin method cannot be marked
         self.page.set_default_timeout(60_000)
         self.page.goto(f"{address}#{view}")
         self.until("(document.getElementById('run-title')?.textContent ?? '').trim() !== ''")
@@ -59,6 +63,17 @@ class Tab:
         while not self.page.evaluate(expression):
             assert time.monotonic() < end, f"not within {seconds} s: {expression}; errors: {self.errors}"
             self.page.wait_for_timeout(50)
+
+    def settle(self, seconds: float = 60.0) -> None:
+        """Wait until what the page has asked for is there, and drawn."""
+        end = time.monotonic() + seconds
+        quiet = 0
+        while quiet < 4:  # what was just clicked may ask after a moment, and an answer may lead to another question
+            self.page.wait_for_timeout(50)
+            busy = bool(self.asked) or self.page.locator(".busy").count() > 0
+            quiet = 0 if busy else quiet + 1
+            assert time.monotonic() < end, f"not within {seconds} s: {[r.url for r in self.asked]}"
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def number(self, selector: str) -> float:
         """The number an element shows: 0.0123, 97.1 %, 1.2e−5, 12,345."""

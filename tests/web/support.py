@@ -85,7 +85,7 @@ class Client:
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, token: str | None = None
     ) -> tuple[int, bytes]:
         """(status, body) of one request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
             given = headers if headers is not None else (JSON if method == "POST" else {})

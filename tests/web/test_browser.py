@@ -108,7 +108,7 @@ def test_every_figure_says_of_which_rows_it_is(small: Small, tab: Callable[..., 
 def test_a_file_without_a_history_says_so(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address)
     page.tell("hello", model="2-2", mode="view", state={"finished": True}, history={})
-    page.page.wait_for_timeout(150)
+    page.settle()
     assert page.coloured("#loss-chart canvas", "--muted") > 50
     assert page.coloured("#loss-chart canvas", "--grid") == 0  # no axes of nothing
 
@@ -117,7 +117,7 @@ def test_a_history_of_one_epoch_can_be_read(small: Small, tab: Callable[..., Tab
     page = tab(small.page.address)
     history = {"epoch": [1], "loss": [0.31], "val_loss": [0.35]}
     page.tell("hello", model="2-2", mode="view", epochs=1, state={"finished": True, "epochs": 1}, history=history)
-    page.page.wait_for_timeout(150)
+    page.settle()
     for colour in ("--accent", "--cool"):  # a dot, its level and its number
         assert page.coloured("#loss-chart canvas", colour) > 150
 
@@ -136,7 +136,7 @@ def test_the_chart_shows_what_has_been_trained_and_every_peak(small: Small, tab:
 
     def read(share: float) -> list[str]:
         page.page.mouse.move(box["x"] + 72 + share * (box["width"] - 86), box["y"] + 120)
-        page.page.wait_for_timeout(120)
+        page.settle()
         return page.text("#loss-chart .tip").split("\n")
 
     assert read(1.0)[0] == "Epoch 5"
@@ -183,7 +183,7 @@ def test_the_fine_surface_is_drawn_on_request(small: Small, tab: Callable[..., T
     page = tab(small.page.address, "mountain")
     page("#mountain-fine").click()
     page.until("document.getElementById('mountain-facts').textContent.includes('51 × 51')")
-    page.page.wait_for_timeout(300)
+    page.settle()
     colours = page.page.evaluate(
         """() => {
           const c = document.querySelector("#surface canvas");
@@ -336,7 +336,7 @@ def test_the_map_of_answers_is_read_and_its_axis_seen(small: Small, tab: Callabl
     page = tab(small.page.address, "function")
     page.page.set_viewport_size({"width": 1280, "height": 720})
     page("#function-stage canvas").wait_for()
-    page.page.wait_for_timeout(300)
+    page.settle()
     box = page("#function-stage").bounding_box()
     assert box["y"] + box["height"] <= 720
     page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -401,7 +401,7 @@ def test_pictures_and_their_numbers_can_be_saved(small: Small, tab: Callable[...
 def test_a_map_of_answers_is_saved_as_svg_and_as_numbers(small: Small, tab: Callable[..., Tab], tmp_path: Path) -> None:
     page = tab(small.page.address, "function")
     page("#function-stage canvas").wait_for()
-    page.page.wait_for_timeout(300)
+    page.settle()
     answers = columns_of(saved(page, "#function-stage", "CSV", tmp_path))
     assert list(answers) == ["x", "y", "class 1"]
     at = np.array([[float(v) for v in answers[name]] for name in answers])
@@ -470,7 +470,7 @@ def test_nothing_is_wider_than_the_screen(paused: str, tab: Callable[..., Tab], 
     page = tab(paused, phone=phone)
     for name in VIEWS:
         page(f"#tab-{name}").click()
-        page.page.wait_for_timeout(150)
+        page.settle()
         wide, screen = page.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= screen, name
     small = page.page.evaluate(
@@ -516,9 +516,9 @@ def test_tab_reaches_everything_and_shows_where_it_is(
     paused: str, tab: Callable[..., Tab], view: str, dark: bool
 ) -> None:
     page = tab(paused, view, dark=dark)
-    page.page.wait_for_timeout(600)
+    page.settle()
     page.page.evaluate("document.getElementById('graph-live').click()")  # or the boxes are others after a while
-    page.page.wait_for_timeout(600)
+    page.settle()
     wanted = set(page.page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, [tabindex='0']")]
                .filter((e) => e.checkVisibility() && !e.disabled && e.tabIndex === 0)

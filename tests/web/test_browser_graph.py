@@ -25,7 +25,7 @@ def test_an_operations_numbers_are_those_of_grad(small: Small, tab: Callable[...
     page = tab(small.page.address, "graph")
     page("#picture svg .op").first.wait_for()
     page("#graph-more").click()  # the second example
-    page.page.wait_for_timeout(400)
+    page.settle()
     expected = small.gradient(1)
     for name in ("2.bias", "0.bias"):
         op = op_of(page, name)
@@ -235,7 +235,7 @@ def test_a_graph_of_many_operations_stays_usable(tab: Callable[..., Tab], layers
         for _ in range(3):  # one repeat in another
             if page("#picture .layer.closed").count():
                 page("#picture .layer.closed").last.click()
-                page.page.wait_for_timeout(500)
+                page.settle()
         op = page("#picture .op").first
         name = op.get_attribute("data-op")
         op.click()

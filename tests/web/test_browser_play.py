@@ -37,7 +37,7 @@ def test_it_trains_at_once_and_the_model_stays(small: Small, tab: Callable[..., 
     page("#play-pause[aria-label=Pause]").wait_for()
     inside = tab(small.page.address + "?of=play", "graph")  # the page of the playground itself
     inside("#picture svg .op").first.wait_for()
-    inside.page.wait_for_timeout(300)
+    inside.settle()
     assert "2-8-8-2" in inside.page.title()
     page("#play-leave").click()
     inside.page.wait_for_url(lambda url: "of=play" not in url)  # it has ended
@@ -67,7 +67,7 @@ def test_points_are_seen_at_once_and_all_of_it_goes_with_them(small: Small, tab:
     page("#play-clear").click()
     page.until("document.getElementById('play-epoch').textContent === '–'")
     assert small.page.site.playing is None
-    page.page.wait_for_timeout(200)
+    page.settle()
     assert page.coloured("#play-stage canvas", "--class-0") == 0
 
 

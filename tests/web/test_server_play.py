@@ -127,6 +127,8 @@ def test_it_trains_at_once_and_again_and_the_model_stays(page: Page, client: Cli
     client.post("play", {"data": None})
     assert client.refused("control?of=play", {"do": "pause"}) == "the playground is not open"
     assert client.get("function?of=play")["kind"] == "none"  # it ended while it was asked
+    for path in ("graph.svg", "graph.json", "example"):
+        assert client("GET", f"{path}?of=play&set=train&example=0")[0] == 204  # no mistake of the page's
     assert client("GET", "?of=play")[0] == 307  # on to the page of the model
     assert not [t for t in threading.enumerate() if t.name == "schuss-page-play"]
 

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from schuss.errors import SchussError, UsageError
 from schuss.web.security import Guard, TooLarge
 from schuss.web.session import Session
-from schuss.web.site import MAIN, PLAY, Site
+from schuss.web.site import MAIN, PLAY, Gone, Site
 from schuss.web.stream import to_json
 from schuss.web.worker import Busy
 
@@ -46,7 +46,10 @@ def answer(value: Any, status: int = 200) -> Response:
 
 
 def _careful(endpoint: Endpoint) -> Endpoint:
-    """Errors as answers: 400 for what is wrong with a message, 503 where too much was asked for."""
+    """Errors as answers: 400 for what is wrong with a message, 503 where too much was asked for.
+
+    A page that asks for numbers of a playground that ended meanwhile made no mistake: it is told that there are none.
+    """
 
     async def careful(request: Request) -> Response:
         try:
@@ -57,6 +60,8 @@ def _careful(endpoint: Endpoint) -> Endpoint:
             return answer({"error": "gone"}, 400)
         except TooLarge:
             return answer({"error": "the message is too large"}, 413)
+        except Gone as error:
+            return Response(status_code=204) if request.method == "GET" else answer({"error": str(error)}, 400)
         except (SchussError, IndexError) as error:
             return answer({"error": " ".join(str(error).split())}, 400)
         except Exception as error:  # a mistake of ours: the page says so, and the server goes on

@@ -20,6 +20,10 @@ GRAPH_SHARE = 0.04  # of the time may go into the same graph again and again whi
 SAME = 3.0  # seconds in which its numbers are those of the picture that was sent
 
 
+class Gone(UsageError):
+    """The playground has ended: who asks for its numbers may not know yet."""
+
+
 class Site:
     """One page: `main` is what it was opened for and stays; `playing` is the playground, a session of its own.
 
@@ -53,10 +57,10 @@ class Site:
         session.send = send
 
     def session(self, of: str) -> Session:
-        """The session of that name. UsageError if there is none."""
+        """The session of that name. UsageError if there is none; Gone where that is no mistake."""
         found = {MAIN: self.main, PLAY: self.playing}.get(of)
         if found is None:
-            raise UsageError("the playground is not open" if of == PLAY else "of must be main or play")
+            raise Gone("the playground is not open") if of == PLAY else UsageError("of must be main or play")
         return found
 
     def graph(self, of: str, name: str, index: int, choice: dict[str, Any], numbers: bool) -> Any:

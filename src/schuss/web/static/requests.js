@@ -13,6 +13,7 @@ async function ask(path, options) {
   } catch {
     throw new Refused("the server does not answer");
   }
+  if (response.status === 204) throw new Refused("the playground is not open");
   if (response.ok) return response;
   const text = await response.text();
   let error = text || `the server answered ${response.status}`;
