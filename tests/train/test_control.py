@@ -108,6 +108,26 @@ def test_pause_resume_step_and_stop_from_another_thread():
     assert same_bits(weights(at.trainer.task.model), at.trainer.weights())
 
 
+def test_steps_asked_for_between_two_looks_are_all_done():
+    control = schuss.Control()
+    control.step(2)
+    control.step(3)
+    assert [what for what, _ in control.take()] == ["step", "step"]
+    assert not control.holds
+    assert (control.grant(4), control.grant(4)) == (4, 1)
+    assert control.holds
+
+
+def test_a_stop_holds_no_run_that_is_paused():
+    control = schuss.Control()
+    control.pause()
+    control.take()
+    assert control.holds
+    control.stop("enough")
+    control.take()
+    assert (control.holds, control.reason) == (False, "enough")
+
+
 def test_a_run_steered_at_random_ends_with_the_bits_of_one_left_alone():
     alone = trainer_of(epochs=400)
     alone.train()
