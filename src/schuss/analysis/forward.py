@@ -51,7 +51,8 @@ class Forward:
         """
         known = Signature(self._inputs)
         (x,) = known.read((x,))
-        rows = fitted(known, x if isinstance(x, Mapping) else as_array(x, "x"))  # it refuses a dict
+        given: Any = x if isinstance(x, Mapping) else as_array(x, "x")  # a dict is refused there
+        rows = fitted(known, given)
         if not self._inputs and rows.ndim < 2:
             rows = rows[np.newaxis]
         check_finite(rows, "x", x)

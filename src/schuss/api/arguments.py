@@ -23,7 +23,6 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schuss import nn
 from schuss.api.pytree import Named, is_array, is_number, is_number_list
@@ -31,13 +30,12 @@ from schuss.data.arrays import as_array
 from schuss.data.columns import narrowed, whole
 from schuss.errors import DataError, TraceError
 from schuss.frames import column_names
+from schuss.ir.executor import Array
 from schuss.ir.types import DTYPES, TensorType
 from schuss.nn.holding import is_inert
 from schuss.ops.infer import promote_dtypes
 from schuss.ops.registry import Op
 from schuss.trace import Tensor
-
-Array = NDArray[Any]
 
 _NAMES = {np.dtype(name): name for name in DTYPES}  # str(dtype) is slow
 

@@ -10,13 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from schuss import nn
-from schuss.api.arguments import Array, as_given_to_fit, look_at_numbers, to_arrays
+from schuss.api.arguments import as_given_to_fit, look_at_numbers, to_arrays
 from schuss.api.cache import Cache, CacheInfo
 from schuss.api.fingerprint import look, take_apart
 from schuss.api.program import Call, Function, Program, apply_model, in_mode, settled_call
 from schuss.api.pytree import Named, flatten
 from schuss.dispatch import CALL_ON_ARRAYS
 from schuss.forks import renew
+from schuss.ir.executor import Array
 from schuss.ir.executors import compiled
 from schuss.ir.types import N, Shape, TensorType
 from schuss.nn.holding import is_inert

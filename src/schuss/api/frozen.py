@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.arguments import Array, array_type, as_given_to_fit, look_at_numbers, to_arrays
+from schuss.api.arguments import array_type, as_given_to_fit, look_at_numbers, to_arrays
 from schuss.api.program import Call, apply_model, settled_call
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.compiler.passes.nodes import literal
 from schuss.errors import UsageError
-from schuss.ir.executor import Compiled
+from schuss.ir.executor import Array, Compiled
 from schuss.ir.executors import compiled
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ir.rewrite import substitute

@@ -13,6 +13,7 @@ from schuss import nn
 from schuss.data import as_array, check_finite
 from schuss.dispatch import PREDICT, PREDICT_PROBA
 from schuss.errors import DataError, UsageError
+from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.class_losses import ClassLoss
 from schuss.nn.forward import forward_graph, prepared_types
@@ -23,7 +24,6 @@ from schuss.signature import CLASSIFICATION, Input, Signature
 if TYPE_CHECKING:
     from schuss.train.step import Task
 
-Array = Any
 ROWS = 4096  # computed at once, so that memory stays small
 
 

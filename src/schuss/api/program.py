@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from schuss import nn
-from schuss.api.arguments import Array, argument_names, array_type, to_arrays
+from schuss.api.arguments import argument_names, array_type, to_arrays
 from schuss.api.pytree import Binding, Named, fill, flatten, rebuild, split
-from schuss.ir.executor import Compiled, Executor
+from schuss.ir.executor import Array, Compiled, Executor
 from schuss.ir.graph import Graph
 from schuss.ir.types import TensorType
 from schuss.trace import Tensor, as_tensor, notice, settled, trace

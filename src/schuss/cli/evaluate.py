@@ -17,9 +17,9 @@ from schuss.cli.models import labelled
 from schuss.cli.say import say
 from schuss.data import labels_among
 from schuss.errors import DataError
+from schuss.ir.executor import Array
 from schuss.signature import Signature
 
-Array = Any
 WIDEST = 30  # classes a confusion matrix is printed for
 ACROSS = 100  # characters of a line of it; with longer names it has their numbers
 

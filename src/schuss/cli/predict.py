@@ -15,10 +15,10 @@ from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
 from schuss.cli.kinds import in_words
 from schuss.cli.say import say
 from schuss.errors import UsageError
+from schuss.ir.executor import Array
 from schuss.signature import Signature
 from schuss.tables import SOURCES
 
-Array = Any
 SHOWN = 20  # rows on a terminal
 
 

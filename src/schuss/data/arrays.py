@@ -10,8 +10,7 @@ import numpy as np
 from schuss.data.foreign import NUMBERED, of_objects, plain
 from schuss.errors import DataError
 from schuss.frames import column_at
-
-Array = np.ndarray[Any, Any]
+from schuss.ir.executor import Array
 
 # A label makes an output of the network: past this, it is an identifier or a measurement taken for a label.
 MAX_CLASSES = 1 << 20

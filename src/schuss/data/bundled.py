@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from schuss.data.arrays import Array
 from schuss.data.dataset import IMAGES, Dataset
 from schuss.data.source import DataSource
 from schuss.errors import DataError
+from schuss.ir.executor import Array
 from schuss.paths import atomic_write, cache_dir, open_regular, private_folder
 
 BUNDLE = Path(__file__).parent / "mnist" / "mnist.npz"

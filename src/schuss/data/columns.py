@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from schuss.data.arrays import Array, as_array, check_finite
+from schuss.data.arrays import as_array, check_finite
 from schuss.errors import DataError, ShapeError
 from schuss.frames import column_at, is_frame
+from schuss.ir.executor import Array
 from schuss.ir.types import DTYPES, TensorType
 
 _KNOWN = frozenset(np.dtype(name) for name in DTYPES)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from schuss.data.arrays import Array, check_finite, check_labels
+from schuss.data.arrays import check_finite, check_labels
 from schuss.data.labels import labels_of
 from schuss.errors import DataError
+from schuss.ir.executor import Array
 
 IMAGES = 1 / 255  # what bytes of images are multiplied by
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from schuss.data.arrays import Array
 from schuss.data.pictures import is_picture, read_gray
 from schuss.data.source import DataSource
 from schuss.errors import DataError
+from schuss.ir.executor import Array
 
 NOISE = 0.2  # of the darkest ink: anything fainter is paper
 INK = 20 / 28  # the share of the side that the digit fills

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from schuss.data.arrays import Array
 from schuss.data.dataset import Dataset, checked_dataset
 from schuss.data.pictures import ENDINGS, read_pixels
 from schuss.data.source import DataSource
 from schuss.errors import DataError, one_line, warn
+from schuss.ir.executor import Array
 
 LAYOUT = "pictures lie in train/CLASS/ and test/CLASS/, a folder for each class"
 _Listed = list[tuple[Path, str]]  # pictures and the names of their classes

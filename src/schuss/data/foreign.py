@@ -12,8 +12,7 @@ import numpy as np
 
 from schuss.errors import DataError
 from schuss.frames import is_frame
-
-Array = np.ndarray[Any, Any]
+from schuss.ir.executor import Array
 
 NUMBERED = "number its values: labels = np.unique(values, return_inverse=True)[1]"  # what to do about text
 _NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)

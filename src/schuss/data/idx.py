@@ -16,10 +16,10 @@ from typing import IO
 
 import numpy as np
 
-from schuss.data.arrays import Array
 from schuss.data.dataset import IMAGES, Dataset, checked_dataset
 from schuss.data.source import DataSource, reading
 from schuss.errors import DataError, no_such_file
+from schuss.ir.executor import Array
 
 # Deflate packs at best 258 bytes into two bits: no stream becomes more than this many times longer.
 MAX_INFLATION = 1032

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from schuss.data.arrays import Array
 from schuss.errors import DataError
+from schuss.ir.executor import Array
 
 
 def names_in(value: Any) -> Array | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from schuss.data.arrays import Array, check_finite
+from schuss.data.arrays import check_finite
 from schuss.data.dataset import Dataset
 from schuss.data.source import DataSource
 from schuss.errors import DataError, no_such_file
+from schuss.ir.executor import Array
 from schuss.tables import SOURCES
 
 

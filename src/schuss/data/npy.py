@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from schuss.data.arrays import Array
 from schuss.data.npz import read_array
 from schuss.data.source import DataSource, reading
+from schuss.ir.executor import Array
 
 
 class Npy(DataSource):

@@ -14,11 +14,12 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from schuss.data.arrays import Array, as_array
+from schuss.data.arrays import as_array
 from schuss.data.dataset import Dataset, checked_dataset
 from schuss.data.idx import MAX_INFLATION
 from schuss.data.source import DataSource, reading
 from schuss.errors import DataError, one_line
+from schuss.ir.executor import Array
 
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
 _CHUNK = 1 << 20

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from schuss.data.arrays import Array
 from schuss.errors import DataError
+from schuss.ir.executor import Array
 from schuss.paths import open_regular
 
 # Those that Pillow decodes by itself: for an EPS it would run a program.

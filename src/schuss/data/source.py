@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from schuss.data.arrays import Array
 from schuss.errors import DataError, no_such_file
+from schuss.ir.executor import Array
 from schuss.paths import open_regular
 
 if TYPE_CHECKING:

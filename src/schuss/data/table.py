@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from schuss.data.arrays import Array
 from schuss.data.dataset import Dataset
 from schuss.data.source import DataSource
 from schuss.errors import DataError
+from schuss.ir.executor import Array
 
 ENDINGS = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".feather", ".json")
 

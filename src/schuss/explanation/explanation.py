@@ -11,14 +11,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from schuss.ir.executor import Array
 from schuss.ir.graph import Site
 
-Array = NDArray[Any]
 WIDTH = 100
 _CHAIN_RULE = """\
 The chain rule: an operation takes the incoming gradient, of {result} with respect to its value,

@@ -12,8 +12,9 @@ from schuss import nn
 from schuss.api.arguments import to_arrays
 from schuss.api.pytree import parameters_of
 from schuss.errors import ShapeError, TraceError, UsageError
-from schuss.explanation.explanation import Array, Explanation
+from schuss.explanation.explanation import Explanation
 from schuss.explanation.walk import explained
+from schuss.ir.executor import Array
 from schuss.nn.walk import model_dtype
 from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.trace import Tensor, tracing

@@ -11,8 +11,9 @@ from schuss.api.program import Call, apply_model
 from schuss.api.pytree import Named, is_number, parameters_of
 from schuss.backprop import backprop, between
 from schuss.errors import TraceError
-from schuss.explanation.explanation import Array, Explanation, Flow, Step
+from schuss.explanation.explanation import Explanation, Flow, Step
 from schuss.explanation.names import equation, expression, name_nodes, rules_of
+from schuss.ir.executor import Array
 from schuss.ir.executors import executor
 from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.nn.walk import model_of

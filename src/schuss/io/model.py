@@ -21,7 +21,8 @@ from schuss.errors import ModelFileError, SchussError, UsageError, warn
 from schuss.io.budget import check_graph, read_graph
 from schuss.io.graph_model import GraphModel, training_graph, training_text
 from schuss.io.record import sound
-from schuss.io.tensors import Array, check_sum, read_sealed, write_tensors
+from schuss.io.tensors import check_sum, read_sealed, write_tensors
+from schuss.ir.executor import Array
 from schuss.ir.graph import Graph
 from schuss.ir.rewrite import with_constants
 from schuss.ir.text import to_text

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schuss.errors import ModelFileError
 from schuss.io.budget import check_json
+from schuss.ir.executor import Array
 from schuss.paths import atomic_write, open_regular
 
-Array = NDArray[Any]
 DTYPES = {
     "F32": "float32",
     "F64": "float64",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from schuss import ops
 from schuss.constraints import FINITE, POSITIVE, Choice, Constraints
-from schuss.nn.config import described
+from schuss.nn.formula import described
 from schuss.nn.layers import Layer
 from schuss.trace import Tensor, as_tensor
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schuss.errors import DataError, UsageError
+from schuss.ir.executor import Array
 from schuss.trace.build import user_site
-
-Array = NDArray[Any]
 
 SUM_TOLERANCE = 0.0101  # probabilities rounded to two places still count as such
 

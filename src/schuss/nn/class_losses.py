@@ -11,9 +11,10 @@ import numpy as np
 from schuss import ops
 from schuss.constraints import Constraints, Number, Whole
 from schuss.errors import DTypeError
+from schuss.ir.executor import Array
 from schuss.ir.types import Sym, TensorType
 from schuss.nn.admits import Admits, check_classes, check_log_probabilities, check_range, check_sums, located
-from schuss.nn.config import Formula, described
+from schuss.nn.formula import Formula, described
 from schuss.nn.layers import shape_error
 from schuss.nn.loss import (
     ElementLoss,
@@ -27,7 +28,6 @@ from schuss.nn.loss import (
     value_of,
 )
 from schuss.nn.losses import REDUCTION, Weights, positive_weights
-from schuss.nn.parameter import Array
 from schuss.ops.infer import normalize_axis
 from schuss.trace import Tensor, hyper
 

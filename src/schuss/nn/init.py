@@ -17,7 +17,8 @@ import numpy as np
 from schuss.configured import Configured
 from schuss.constraints import FINITE, NOT_NEGATIVE, Constraints, check
 from schuss.errors import UsageError
-from schuss.nn.parameter import Array, Initializer
+from schuss.ir.executor import Array
+from schuss.nn.parameter import Initializer
 
 LN2 = 0.6931471805599453
 

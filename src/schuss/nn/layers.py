@@ -11,7 +11,7 @@ from schuss.configured import arguments_of, check_arguments, plain
 from schuss.constraints import FRACTION, NOT_NEGATIVE, Choice, Constraints, Each, Scheduled, Whole, check
 from schuss.errors import ShapeError, UsageError
 from schuss.nn import init as initializers
-from schuss.nn.config import Formula, described
+from schuss.nn.formula import Formula, described
 from schuss.nn.holding import note_owner, own_signature, owner, set_signature
 from schuss.nn.module import Module, current_mode
 from schuss.nn.parameter import Initializer, Parameter

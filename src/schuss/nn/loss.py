@@ -11,6 +11,7 @@ import numpy as np
 from schuss import ops
 from schuss.configured import Configured
 from schuss.errors import DTypeError, UsageError
+from schuss.ir.executor import Array
 from schuss.ir.types import FLOATS, N, Shape, TensorType
 from schuss.nn.admits import (
     Admits,
@@ -18,9 +19,8 @@ from schuss.nn.admits import (
     check_range,
     single,
 )
-from schuss.nn.config import Formula
+from schuss.nn.formula import Formula
 from schuss.nn.layers import shape_error
-from schuss.nn.parameter import Array
 from schuss.ops.index import one_hot_or_zeros
 from schuss.trace import Tensor, scope
 from schuss.trace.build import user_site

@@ -19,7 +19,7 @@ from schuss import ops
 from schuss.constraints import NOT_NEGATIVE, POSITIVE, Choice, Constraints
 from schuss.errors import UsageError
 from schuss.nn.admits import Admits
-from schuss.nn.config import Formula, described
+from schuss.nn.formula import Formula, described
 from schuss.nn.loss import (
     REDUCTIONS,
     ElementLoss,

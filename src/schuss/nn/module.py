@@ -14,9 +14,10 @@ import numpy as np
 
 from schuss.dispatch import CALL_ON_ARRAYS, PREDICT, PREDICT_PROBA
 from schuss.errors import UsageError
+from schuss.ir.executor import Array
 from schuss.nn import walk
 from schuss.nn.holding import ACTS, Shown, acting, inert, is_inert, looking_for_bytes, positional
-from schuss.nn.parameter import Array, Parameter
+from schuss.nn.parameter import Parameter
 from schuss.trace import Tensor, node_of, note_predictions, notice, scope, tracing
 
 

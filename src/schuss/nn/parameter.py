@@ -12,16 +12,15 @@ from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schuss.errors import ShapeError, UsageError
+from schuss.ir.executor import Array
 from schuss.ir.graph import Node
 from schuss.ir.types import FLOATS, Shape, TensorType
 from schuss.portable import global_name
 from schuss.trace import Tensor, building
 from schuss.trace.build import constant
 
-Array = NDArray[Any]
 Initializer = Callable[[Array, tuple[int, ...]], Array]
 """init(key, shape) -> array: initial values from a random key (uint32[2]) and a shape."""
 

@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from schuss.errors import ShapeError, UsageError
-from schuss.nn.parameter import Array, Parameter
+from schuss.ir.executor import Array
+from schuss.nn.parameter import Parameter
 from schuss.signature import Signature
 from schuss.trace import Tensor
 

@@ -10,18 +10,17 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, Self, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schuss import ops
 from schuss.configured import Configured
 from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Scheduled
 from schuss.errors import UsageError
+from schuss.ir.executor import Array
 from schuss.nn.module import Module
 from schuss.nn.parameter import Parameter
 from schuss.optim.groups import Group, as_group, resolve, split
 from schuss.trace import hyper, notice, scope, tracing
 
-Array = NDArray[Any]
 Scalar = Any
 """A Python number, or a scalar tensor."""
 Rate = float | Callable[[Any], Any]

@@ -12,13 +12,13 @@ import numpy as np
 
 from schuss import nn
 from schuss.errors import SchussError, UsageError
+from schuss.ir.executor import Array
 from schuss.nn.described import describe
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
 from schuss.version import __version__
 from schuss.web.report_page import Section, page
 
-Array = Any
 LIGHT: dict[str, Any] = {"figure.facecolor": "#ffffff", "axes.facecolor": "#ffffff"}
 DARK: dict[str, Any] = {
     "figure.facecolor": "#15171c",

@@ -19,6 +19,7 @@ import numpy as np
 from schuss import nn
 from schuss.api.outputs import is_classifier, outputs_of
 from schuss.errors import UsageError
+from schuss.ir.executor import Array
 from schuss.nn.described import describe
 from schuss.nn.holding import signature_of
 from schuss.signature import Signature
@@ -27,7 +28,6 @@ from schuss.signature.track import Track
 from schuss.train.run import Run
 from schuss.train.step import Task
 
-Array = Any
 Columns = Mapping[str, Array]
 Snapshot = tuple[int, Mapping[str, Array]]  # the step, and the weights by name
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import UsageError
+from schuss.ir.executor import Array
 
-Array = Any
 COUNT = 400
 MOST_POINTS = 500
 LABELS = 3  # of points that were clicked in

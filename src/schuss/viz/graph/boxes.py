@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schuss.explanation.explanation import Array, Flow, Step
+from schuss.explanation.explanation import Flow, Step
+from schuss.ir.executor import Array
 from schuss.viz.graph.formulas import of_layer
 from schuss.viz.graph.groups import Group
 from schuss.viz.graph.network import Network

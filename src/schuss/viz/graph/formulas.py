@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schuss import nn
-from schuss.nn.config import Formula
+from schuss.nn.formula import Formula
 
 SILENT = {"cast", "check_index", "one_hot"}  # operations that change nothing about the formula
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from schuss.explanation.explanation import Array, Explanation, Flow, Step
+from schuss.explanation.explanation import Explanation, Flow, Step
+from schuss.ir.executor import Array
 from schuss.viz.graph.summary import Summary
 
 VIEWS = ("transpose", "reshape", "broadcast_to", "slice")

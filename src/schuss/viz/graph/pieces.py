@@ -15,7 +15,8 @@ from html import escape
 
 import numpy as np
 
-from schuss.viz.graph.summary import Array, Summary
+from schuss.ir.executor import Array
+from schuss.viz.graph.summary import Summary
 
 EM = 0.602  # width of a letter of the monospaced font, in its size
 TEXT = 11.0

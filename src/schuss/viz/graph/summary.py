@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from schuss.ir.executor import Array
+
 BINS = 24
 MOST = 64  # numbers of an array that are listed in to_json()
 
