@@ -133,9 +133,9 @@ def clock(monkeypatch):
     def moved_by(trainer):
         run = trainer.loop.run
 
-        def counted(order, batch, first, steps, counter):
+        def counted(order, batch, first, steps, counter, hurry):
             now[0] += 1e-4 * steps
-            return run(order, batch, first, steps, counter)
+            return run(order, batch, first, steps, counter, hurry)
 
         trainer.loop.run = counted
         return trainer

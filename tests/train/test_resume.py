@@ -477,8 +477,8 @@ def send(monkeypatch, number, looks):
     """The signal after so many slices."""
     slice, raise_signal, count = loop.Trainer._slice, signal.raise_signal, iter(range(1, 999))
 
-    def then(trainer, order):
-        slice(trainer, order)
+    def then(trainer, order, hurry):
+        slice(trainer, order, hurry)
         if next(count) == looks:
             raise_signal(number)
 

@@ -49,6 +49,10 @@ class Tuning:
     Functions of arrays (exec/native/function.py)
     chunk          rows that a row-wise graph computes at a time
     worth_sharing  floating-point operations of a call below which one thread does it all
+
+    Giving up (exec/native/stop.py)
+    looks          operations, or bytes, of a kernel from which on it looks meanwhile whether it is to be given up, and
+                   of a program from which on it looks before each kernel, and its caller only waits: less takes no time
     """
 
     spacing: int = 1024
@@ -78,6 +82,7 @@ class Tuning:
     barrier: float = 1.5e-6
     chunk: int = 512
     worth_sharing: int = 400_000
+    looks: float = 2e9
 
 
 DEFAULT = Tuning()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schuss.errors import IndexRangeError, ShapeError
 from schuss.exec.checks import check_columns, checked_once, out_of_range
 from schuss.exec.seams import check_span, fitting, resident, types_of
-from schuss.ir.executor import Array, Compiled, Step
+from schuss.ir.executor import Array, Compiled, GivenUp, Step
 from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.ir.types import N, Sym, bind
 from schuss.ops.registry import Kind, lookup
@@ -61,12 +61,16 @@ def evaluate(node: Node, args: Sequence[Array], n: int) -> Array:
     return np.asarray(value, dtype=node.type.dtype)
 
 
-def run_graph(graph: Graph, arrays: Sequence[Array], rows: Array | None = None) -> dict[Node, Array]:
-    """Every node's value. rows: the examples' numbers in the data, for errors to name."""
+def run_graph(
+    graph: Graph, arrays: Sequence[Array], rows: Array | None = None, hurry: Callable[[], bool] | None = None
+) -> dict[Node, Array]:
+    """Every node's value. rows: the examples' numbers in the data, for errors to name; hurry: see Loop.run."""
     n = example_count(graph, arrays)
     values: dict[Node, Array] = dict(zip(graph.inputs, arrays, strict=True))
     for node in graph.nodes:
         if node not in values:
+            if hurry is not None and hurry():
+                raise GivenUp
             try:
                 values[node] = evaluate(node, [values[i] for i in node.inputs], n)
             except IndexRangeError as error:
@@ -123,24 +127,32 @@ class ReferenceLoop:
         self._columns, self._rows = resident(self.step, columns)
         check_columns(self._checks, self._columns)
 
-    def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
+    def run(
+        self,
+        order: NDArray[np.int64],
+        batch: int,
+        first: int,
+        steps: int,
+        counter: int,
+        hurry: Callable[[], bool] | None = None,
+    ) -> int:
         order = np.ascontiguousarray(order, np.int64)
         check_span(self.step, self._rows, order, batch, first, steps)
         for i in range(steps):
             rows = order[(first + i) * batch : (first + i + 1) * batch]
-            outputs = self._one(rows, counter + i)
+            outputs = self._one(rows, counter + i, hurry)
             watch = self.step.watch
             if watch is not None and not np.isfinite(outputs[watch]):
                 return i + 1
         return steps
 
-    def _one(self, rows: NDArray[np.int64], counter: int) -> dict[str, Array]:
+    def _one(self, rows: NDArray[np.int64], counter: int, hurry: Callable[[], bool] | None) -> dict[str, Array]:
         graph = self.step.graph
         given: dict[str, Any] = dict(self._state)
         given.update({name: self._columns[name][rows] for name in self.step.columns})
         if self.step.counter is not None:
             given[self.step.counter] = np.asarray(counter, np.int64)
-        values = run_graph(graph, [given[name] for name in graph.input_names], rows)
+        values = run_graph(graph, [given[name] for name in graph.input_names], rows, hurry)
         outputs = dict(zip(graph.output_names, (values[o] for o in graph.outputs), strict=True))
         for name in self.step.state:
             if name in outputs:

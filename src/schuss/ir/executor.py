@@ -34,6 +34,10 @@ class Step:
     watch: str | None = None
 
 
+class GivenUp(Exception):
+    """A loop's steps were given up before they were done, as `hurry` asked: its state is lost, load another one."""
+
+
 class Loop(Protocol):
     """A compiled Step with its state in place.
 
@@ -57,11 +61,22 @@ class Loop(Protocol):
         ShapeError for one that is missing or of another dtype, row or length than the step and the others have.
         """
 
-    def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
+    def run(
+        self,
+        order: NDArray[np.int64],
+        batch: int,
+        first: int,
+        steps: int,
+        counter: int,
+        hurry: Callable[[], bool] | None = None,
+    ) -> int:
         """Run `steps` steps; step i uses rows order[(first+i)*batch : (first+i+1)*batch] and counter+i.
 
         The last batch may be short. Returns how many steps ran: fewer only if the watched output was
         not finite, and then the last one counted is the one that was not. UsageError for rows that are not there.
+
+        hurry: asked a few times a second while large steps are done; where it says True they are given up. What a
+        handler of a signal raises is raised within a moment, too; the state is lost then.
         """
 
 

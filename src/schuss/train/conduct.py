@@ -43,8 +43,9 @@ def ready(trainer: Trainer) -> Trainer:
 def conduct(trainer: Trainer) -> Run:
     """The run, ready, to its end.
 
-    Ctrl-C stops it after the slice that is being computed: the model then has its weights, and the KeyboardInterrupt
-    that is raised has the run so far as `run`. With a checkpoint SIGTERM does, too, before it takes its course.
+    Ctrl-C stops it after the slice that is being computed, or gives that up (train/hurry.py): the model then has its
+    weights, and the KeyboardInterrupt that is raised has the run so far as `run`. With a checkpoint SIGTERM does, too,
+    before it takes its course.
     """
     place = trainer.options.checkpoint
     kept = None if place is None else checkpoint_of(trainer, place)

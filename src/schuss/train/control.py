@@ -23,8 +23,11 @@ class Control:
     """What `fit(..., control=control)` obeys. Its methods may be called from any thread, at any time.
 
     The run looks at it between slices of steps, about 12 times a second; what was asked for happens then, in order, and
-    is recorded in `run.changes`. What is asked for before a run begins waits for it. A control steers one run at a
-    time, and is as new when that has ended. UsageError for arguments out of range, and for a second run meanwhile.
+    is recorded in `run.changes`. A step that takes longer than a second after `pause`, `step` or `stop` is given up:
+    the run is then where its last snapshot is, a step or a few before, and goes on from there to the same bits.
+
+    What is asked for before a run begins waits for it. A control steers one run at a time, and is as new when that has
+    ended. UsageError for arguments out of range, and for a second run meanwhile.
     """
 
     def __init__(self) -> None:
@@ -136,6 +139,11 @@ class Control:
             elif what == "stop":
                 self._reason = self._reason or value
         return taken
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits for the run to stand still or to end."""
+        return any(what in ("pause", "step", "stop") for what, _ in list(self._requests))
 
     @property
     def reason(self) -> str | None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.ir.executor import Array, Executor
+from schuss.ir.executor import Array, Executor, GivenUp
 from schuss.ir.executors import on_able
 from schuss.train.step import Task, evaluation_step, gradient_step
 
 MAX_EVALUATION_BATCH = 1024
+BATCHES = 32  # at a time: between them Python sees whether somebody wants to stop
 
 
 class Evaluation:
@@ -28,12 +29,16 @@ class Evaluation:
         self._loop.bind(data)
         self._order = np.arange(self._rows)
 
-    def __call__(self, weights: Mapping[str, Array]) -> dict[str, float]:
-        """Means of the loss and every metric."""
+    def __call__(self, weights: Mapping[str, Array], hurry: Callable[[], bool] | None = None) -> dict[str, float]:
+        """Means of the loss and every metric. GivenUp as soon as `hurry` says so, see Loop.run."""
         state = {f"param/{name}": v for name, v in weights.items()}
         state |= {f"sum/{name}": np.zeros(()) for name in self._task.sums}
         self._loop.load(state)
-        self._loop.run(self._order, self._batch, 0, -(-self._rows // self._batch), 0)
+        for first in range(0, -(-self._rows // self._batch), BATCHES):
+            if hurry is not None and hurry():
+                raise GivenUp
+            some = self._order[first * self._batch : (first + BATCHES) * self._batch]
+            self._loop.run(some, self._batch, 0, -(-len(some) // self._batch), first, hurry)
         return means({f"sum/{name}": self._loop.peek(f"sum/{name}") for name in self._task.sums}, self._task)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from schuss import nn
 from schuss.configured import plain
 from schuss.data import Orders
-from schuss.ir.executor import Array, Executor, Loop
+from schuss.ir.executor import Array, Executor, GivenUp, Loop
 from schuss.optim.base import LR_FACTOR, counts_own_steps
 from schuss.signature import Signature
 from schuss.train.best import Best
@@ -22,6 +22,7 @@ from schuss.train.control import Control
 from schuss.train.early_stop import early_stop
 from schuss.train.edits import check_untouched, edited
 from schuss.train.evaluate import Evaluation, means
+from schuss.train.hurry import Hurry
 from schuss.train.moments import Curve, Recorder, interval
 from schuss.train.options import Options, without_data
 from schuss.train.position import Position, Progress
@@ -260,7 +261,7 @@ class Trainer:
         while at.step < self.steps:
             reason = self._follow(order, stop, saved)
             if reason is None:
-                self._slice(order)
+                self._slice(order, Hurry(stop, self.control))
                 reason = stop()
                 fresh = at.step == self.steps or reason is not None or self.last.is_due(self._mark)
                 if fresh:
@@ -274,15 +275,32 @@ class Trainer:
             if at.step < self.steps and fresh:
                 saved(False)
         at.epoch_seconds += time.perf_counter() - self._mark
-        self._finish_epoch()
+        measured = self._validated(order, stop, saved)
+        if measured is not None:
+            self._finish_epoch(measured)
 
-    def _slice(self, order: Array) -> None:
-        """Some steps in one native call."""
+    def _validated(self, order: Array, stop: Any, saved: Any) -> dict[str, float] | None:
+        """The means on the validation data, where there are; None, and the run has stopped, if they were given up."""
+        while self.evaluation is not None:
+            try:
+                return self.evaluation(self.weights(), Hurry(stop, self.control))
+            except GivenUp:
+                self.run.stopped = self._follow(order, stop, saved) or stop()
+                if self.run.stopped:
+                    return None
+        return {}
+
+    def _slice(self, order: Array, hurry: Hurry) -> None:
+        """Some steps in one native call; where they are given up, back to the last snapshot."""
         at = self.position
         start = time.perf_counter()
         most = self.recording.steps_ahead(self.seconds, at.counter, self.steps)
         count = self.control.grant(min(self.slice, self.steps - at.step, most))
-        done = self.loop.run(order, self.batch, at.step, count, at.counter)
+        try:
+            done = self.loop.run(order, self.batch, at.step, count, at.counter, hurry)
+        except GivenUp:
+            self._go_back()
+            return
         if done < count or (at.step + done == self.steps and not self._last_was_finite()):
             self._non_finite(order, at.step + done - 1)
         at.step += done
@@ -293,6 +311,15 @@ class Trainer:
         self._mark = now
         portion = self.recording.seconds_ahead(self.seconds, SLICE)
         self.slice = max(1, min(4 * self.slice, int(done * portion / max(now - start, 1e-6))))
+
+    def _go_back(self) -> None:
+        """To the last snapshot: what came after it is computed again when the run goes on, to the same bits."""
+        self._settle()
+        self.loop.load(self.arrays)
+        self.recording.begin(self._place(), self._sums(self.arrays), self.weights(), self.batch)
+        now = time.perf_counter()
+        self.position.epoch_seconds += now - self._mark
+        self._mark, self.slice = now, 1
 
     def _snapshot(self, order: Array) -> None:
         """Copy the state, unless that was done at this step; the run goes back to it when numbers blow up."""
@@ -382,11 +409,10 @@ class Trainer:
         """A moment of the last snapshot, which is fresh, and the curve up to it."""
         self.recording.note(self._place(), self._sums(self.arrays), self.weights())
 
-    def _finish_epoch(self) -> None:
+    def _finish_epoch(self, measured: Mapping[str, float]) -> None:
         at = self.position
         row: dict[str, Any] = {"epoch": at.epoch + 1, **means(self.arrays, self.task)}
-        if self.evaluation is not None:
-            row |= {f"val_{k}": v for k, v in self.evaluation(self.weights()).items()}
+        row |= {f"val_{k}": v for k, v in measured.items()}
         row |= {**self.rates_at(at.counter - 1), "seconds": at.epoch_seconds}
         for name, value in row.items():
             at.history.setdefault(name, []).append(value)

@@ -13,12 +13,18 @@ from schuss.compiler.llvm.builder import chosen, undefined
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
+Going = Callable[[Any], Any]  # emits what says whether a loop may go on
+
+
 @contextlib.contextmanager
-def for_range(b: Any, start: Any, stop: Any, step: Any = 1, carried: list[Any] | None = None) -> Iterator[Any]:
+def for_range(
+    b: Any, start: Any, stop: Any, step: Any = 1, carried: list[Any] | None = None, going: Going | None = None
+) -> Iterator[Any]:
     """The body once for each i64 index in range(start, stop, step); none if start >= stop.
 
     step: a number, or a pointer to an i64 in which each round of the body says how far to go on.
     carried: values that each round finds in this list as the round before left them there; after the loop, the last.
+    going: emits a bool before each round, false if no more is to be done.
     """
     values = [] if carried is None else carried
     before = b.block
@@ -31,7 +37,8 @@ def for_range(b: Any, start: Any, stop: Any, step: Any = 1, carried: list[Any] |
     for phi, value in zip(kept, values, strict=True):
         phi.add_incoming(value, before)
     values[:] = kept
-    b.cbranch(b.icmp_signed("<", index, stop), body, after)
+    inside = b.icmp_signed("<", index, stop)
+    b.cbranch(inside if going is None else b.and_(inside, going(b)), body, after)
     b.position_at_end(body)
     yield index
     index.add_incoming(b.add(index, I64(step) if isinstance(step, int) else b.load(step, typ=I64)), b.block)

@@ -88,7 +88,7 @@ class ElementwiseLoops:
             yield offsets
             return
         b = self.kernel.b
-        with for_range(b, emit_bound(b, axes[0].start), emit_bound(b, axes[0].stop)) as i:
+        with for_range(b, emit_bound(b, axes[0].start), emit_bound(b, axes[0].stop), going=self.kernel.going) as i:
             if order is not None:
                 self._fetch_rows(axes[0], [*axes[1:], *inner], i, order)
             first = advance(b, axes[0], self.terms, offsets, i, order)

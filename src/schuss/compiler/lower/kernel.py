@@ -9,6 +9,7 @@ from typing import Any
 import llvmlite.ir as ir
 
 from schuss.compiler.llvm.builder import broadcast, chosen, filled, undefined
+from schuss.compiler.llvm.loops import Going
 from schuss.compiler.llvm.simd import ELEMENTS, I1, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.lower.alike import Address
@@ -43,10 +44,18 @@ class Kernel:
     n: Any
     step: Any
     where: Any = None
+    looks: bool = False  # whether it is so large that it looks whether it is to be given up
     addresses: Sequence[Address] = ()  # of the stage it is made from, if it has several
     notes: list[str] = field(default_factory=list)  # how the code was chosen, for people
     _slots: dict[int, Any] = field(default_factory=dict)
     _given: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def going(self) -> Going | None:
+        """For the heads of the loops in which its time goes: whether to go on (see for_range). Where it is not, what
+        the kernel makes is not whole, and nobody may use it. None in small kernels, which are soon over anyway.
+        """
+        return (lambda b: going_on(b, self.table, self.plan)) if self.looks else None
 
     # -- places ----------------------------------------------------------------------------------
 
@@ -110,6 +119,17 @@ class Kernel:
 
     def lanes(self, width: int) -> Lanes:
         return Lanes(self.b, width, self.target)
+
+
+def going_on(b: Any, table: Any, plan: Plan) -> Any:
+    """Whether nobody has told the program to give up."""
+    return b.icmp_unsigned("==", b.load_atomic(stop_word(b, table, plan, 0), "monotonic", 8, typ=I64), I64(0))
+
+
+def stop_word(b: Any, table: Any, plan: Plan, number: int) -> Any:
+    """The address of one of the words by which a program is given up, see Plan.stop."""
+    words = b.load(b.gep(table, [I64(plan.stop)], source_etype=POINTER), typ=POINTER)
+    return b.gep(words, [I64(number)], source_etype=I64)
 
 
 def load(k: Lanes, term: StridedOperand, offset: Any, stride: int, mask: Any = None, last: Any = None) -> Value:

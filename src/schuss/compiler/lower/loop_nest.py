@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schuss.compiler.llvm.loops import for_range
+from schuss.compiler.llvm.loops import Going, for_range
 from schuss.compiler.llvm.simd import I64
 
 
@@ -77,13 +77,20 @@ def emit_bound(b: Any, bound: Any) -> Any:
 
 @contextlib.contextmanager
 def nest(
-    b: Any, axes: Sequence[LoopAxis], terms: Sequence[StridedOperand], offsets: list[Any], order: Any
+    b: Any,
+    axes: Sequence[LoopAxis],
+    terms: Sequence[StridedOperand],
+    offsets: list[Any],
+    order: Any,
+    going: Going | None = None,
 ) -> Iterator[list[Any]]:
-    """Loops over the axes, outermost first; yields each term's offset in elements at this place."""
+    """Loops over the axes, outermost first; yields each term's offset in elements at this place. going: see for_range;
+    asked by the outermost one.
+    """
     with contextlib.ExitStack() as stack:
-        for axis in axes:
+        for at, axis in enumerate(axes):
             start, stop = emit_bound(b, axis.start), emit_bound(b, axis.stop)
-            index = stack.enter_context(for_range(b, start, stop))
+            index = stack.enter_context(for_range(b, start, stop, going=None if at else going))
             offsets = advance(b, axis, terms, offsets, index, order)
         yield offsets
 

@@ -4,12 +4,15 @@
 
 Every thread calls `run` with its number. For each step it computes its share of each stage and waits
 for the others at the plan's barriers and at the step's end, where all see whether the watched number is finite.
+A large program can be given up (Plan.stop): threads that see it leave out what they have not begun, kernels at work end
+at their next look, all barriers are passed, and what the step has made is not to be used.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +29,12 @@ from schuss.compiler.lower.elementwise import emit_map_group
 from schuss.compiler.lower.gather import emit_gather
 from schuss.compiler.lower.gemm.gemm import Contraction
 from schuss.compiler.lower.gemm.general import AxesContraction
-from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel
+from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, going_on, stop_word
 from schuss.compiler.lower.opaque import emit_opaque
 from schuss.compiler.lower.reduction import emit_reduce_group
 from schuss.compiler.lower.transpose import emit_transpose, is_transpose
 from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.schedule.cost import looks
 from schuss.compiler.schedule.fuse import Form
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import ONE
@@ -121,6 +125,7 @@ def _kernel(
     program.target.decorate(function)
     b = Builder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, *function.args)
+    kernel.looks = looks(program.plan, group)
     kernel.addresses = addresses or ()
     if is_transpose(kernel, group):
         kernel.notes.append("transposed in blocks, for the products that read their rows")
@@ -162,9 +167,10 @@ def _run(module: ir.Module, program: Program, kernels: Sequence[Call]) -> None:
             if stage.barrier:
                 barriers.all()
                 clock.waited()
-            _share(b, program, stage, kernel, named, (order, n, counter))
+            with if_then(b, going_on(b, named["table"], program.plan)) if barriers.looks else nullcontext():
+                _share(b, program, stage, kernel, named, (order, n, counter))
             clock.worked(number)
-        b.store(barriers.at_end(step, program.watch), going)
+        b.store(barriers.at_end(step, counter, program.watch), going)
         clock.waited()
         b.store(b.add(step, I64(1)), done)
     restore_denormals(b, program.target, saved)
@@ -204,6 +210,7 @@ class _Barriers:
         self.b = b
         self.program = program
         self.named = named
+        self.looks = looks(program.plan)
         self.ticket = entry_alloca(b, I64)
         b.store(I64(0), self.ticket)
         self.spins = entry_alloca(b, I64)
@@ -222,10 +229,21 @@ class _Barriers:
         else:
             b.call(self.far, given)
 
-    def at_end(self, step: Any, watch: Node | None) -> Any:
-        """The step's last barrier; returns whether to go on. Thread 0 says so, in turn in one of two places,
+    def at_end(self, step: Any, counter: Any, watch: Node | None) -> Any:
+        """The step's last barrier; returns whether to go on."""
+        if not self.looks:
+            return self._at_end(step, watch)
+        b = self.b
+        told, given_up = (stop_word(b, self.named["table"], self.program.plan, number) for number in range(2))
+        mark = b.add(counter, I64(1))  # of this step: a thread that is ahead cannot stop those that are behind
+        with if_then(b, b.icmp_unsigned("!=", b.load_atomic(told, "monotonic", 8, typ=I64), I64(0))):
+            b.atomic_rmw("xchg", given_up, mark, "monotonic")
+        fine = self._at_end(step, watch)
+        return b.and_(fine, b.icmp_unsigned("!=", b.load_atomic(given_up, "monotonic", 8, typ=I64), mark))
 
-        so that it cannot overwrite what a slower thread has yet to read.
+    def _at_end(self, step: Any, watch: Node | None) -> Any:
+        """Whether the watched number is finite. Thread 0 says so, in turn in one of two places, so that it cannot
+        overwrite what a slower thread has yet to read.
         """
         b = self.b
         if watch is None:

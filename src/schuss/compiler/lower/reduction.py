@@ -176,7 +176,7 @@ def _row_form(
 ) -> None:
     b = kernel.b
     k = kernel.lanes(VIRTUAL_LANES)
-    with nest(b, kept, terms, [I64(0)] * 2, None) as offsets:
+    with nest(b, kept, terms, [I64(0)] * 2, None, kernel.going) as offsets:
         fold.begin(k)
         runs = collapse(reduced[:-1], terms, first=False)
         with nest(b, runs, terms, offsets, None) as inner:

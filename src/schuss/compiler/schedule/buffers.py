@@ -47,6 +47,11 @@ class Plan:
     arena: int = 0
     tuning: Tuning = DEFAULT
 
+    @property
+    def stop(self) -> int:
+        """The last slot, of two int64: whether to give up, and 1 + the number of the step that was given up."""
+        return 1 + len(self.slots) + bool(self.faults)
+
 
 def place(
     graph: Graph,

@@ -64,6 +64,13 @@ def sharing(plan: Plan, n: int, threads: int, held: int, cache: int) -> Sharing:
     return Sharing(saved, 1 + sum(s.barrier for s in plan.stages), others * crossed if fits else 0.0, tuning)
 
 
+def looks(plan: Plan, group: Group | None = None) -> bool:
+    """Whether this kernel, or the whole of them, is so large that its code looks whether it is to be given up."""
+    stages = [s.group for s in plan.stages] if group is None else [group]
+    costs = [cost(g, plan.storage.capacity) for g in stages]
+    return sum(max(c.flops, c.bytes) for c in costs) >= plan.tuning.looks
+
+
 def cost(group: Group, n: int) -> Cost:
     """Of one run with n examples."""
     space = elements(group.space, n)

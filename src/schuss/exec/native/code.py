@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from schuss.compiler.draft import Draft
 from schuss.compiler.pipeline import SCHEDULE, run
 from schuss.compiler.schedule.buffers import Plan
+from schuss.compiler.schedule.cost import looks
 from schuss.compiler.work import work
 
 
@@ -19,10 +20,11 @@ class Code:
     plan: Plan
     run: Callable[..., int]
     flops: float
+    looks: bool  # whether it can be given up
 
     @property
     def slot_count(self) -> int:
-        return 1 + len(self.plan.slots) + bool(self.plan.faults)
+        return self.plan.stop + 1
 
 
 def build(draft: Draft) -> Code:
@@ -31,4 +33,4 @@ def build(draft: Draft) -> Code:
 
     made = run(draft, SCHEDULE)
     assert made.plan is not None
-    return Code(made, made.plan, link(made), work(made.graph, made.storage.capacity))
+    return Code(made, made.plan, link(made), work(made.graph, made.storage.capacity), looks(made.plan))

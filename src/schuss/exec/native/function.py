@@ -14,8 +14,9 @@ from schuss.compiler.structure import is_noting
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.work import row_independent
 from schuss.exec.native.code import Code, build
+from schuss.exec.native.stop import Stop
 from schuss.exec.native.table import Table
-from schuss.exec.native.threads import run_team
+from schuss.exec.native.threads import run_beside, run_team
 from schuss.exec.reference import example_count
 from schuss.exec.seams import solid
 from schuss.forks import renew
@@ -74,12 +75,13 @@ class NativeFunction:
     def one_row(self) -> Callable[[Array], Array] | None:
         """A quicker form for a single row, of a function of one array; None where rows do not stand alone.
 
-        Nor where indices are checked, which the quick form does not look after.
+        Nor where indices are checked, which the quick form does not look after, nor where even one row takes long.
         """
         forms = [*self._inputs, *self._outputs]
         plain = len(forms) == 2 and all(f.tail is not None and f.order is None for f in forms)
         checked = any(is_noting(n) for n in self._graph.nodes)
-        return OneRow(self) if self._by_row and plain and not checked else None
+        small = self._by_row and plain and not checked and not self.code_for(1).looks
+        return OneRow(self) if small else None
 
     def code_for(self, capacity: int) -> Code:
         with self._lock:
@@ -99,31 +101,49 @@ class NativeFunction:
         if not self._by_row or n <= capacity:
             self._run(code, given, outputs, [(0, n)], worth)
             return
-        starts = range(0, n, capacity)
+        starts, stop = range(0, n, capacity), Stop()
         team = min(worth, len(starts))
 
         def some(thread: int) -> None:
             mine = starts[len(starts) * thread // team : len(starts) * (thread + 1) // team]
-            self._run(code, given, outputs, [(s, min(s + capacity, n)) for s in mine], 1)
+            self._run(code, given, outputs, [(s, min(s + capacity, n)) for s in mine], 1, stop)
 
-        run_team(team, some)
+        if code.looks:
+            run_beside(team, some, stop)
+        else:
+            run_team(team, some, stop=stop)
 
     def _run(
-        self, code: Code, given: Sequence[Array], outputs: Sequence[Array], spans: list[tuple[int, int]], threads: int
+        self,
+        code: Code,
+        given: Sequence[Array],
+        outputs: Sequence[Array],
+        spans: list[tuple[int, int]],
+        threads: int,
+        stop: Stop | None = None,
     ) -> None:
-        """Each span of rows after the other, on a table of this call's own."""
+        """Each span of rows after the other, on a table of this call's own.
+
+        stop: of several such calls, whose caller waits for them beside; None: where the program is large, of this one's
+        own, and what is raised meanwhile is raised within a moment.
+        """
         capacity = code.plan.storage.capacity
         with self._lock:
             pool = self._tables.setdefault(capacity, [])
             table = pool.pop() if pool else None
         table = table or Table(code)
+        beside = code.looks and stop is None
+        if code.looks:
+            table.obey(stop or Stop())
         slots = code.plan.slots
         places = [*zip(code.plan.graph.inputs, given), *zip(code.plan.graph.outputs, outputs)]  # noqa: B905
-        for start, stop in spans:
+        for start, end in spans:
+            if stop is not None and stop.told:
+                break
             for node, array in places:
-                part = array[start:stop] if self._by_row and node.type.symbolic else array
+                part = array[start:end] if self._by_row and node.type.symbolic else array
                 table.set(slots[node], part)
-            table.run(None, max(stop - start, 1), stop - start, 0, 1, 0, threads)
+            table.run(None, max(end - start, 1), end - start, 0, 1, 0, threads, beside)
             table.look(start)
         with self._lock:
             self._tables.setdefault(capacity, []).append(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from schuss.exec.native.blocks import StateBlock
 from schuss.exec.native.code import build
 from schuss.exec.native.table import Table
 from schuss.exec.seams import check_span, fitting, resident, types_of
-from schuss.ir.executor import Array, Step
+from schuss.ir.executor import Array, GivenUp, Step
 
 if TYPE_CHECKING:
     from schuss.compiler.link import Listing
@@ -132,7 +132,15 @@ class NativeLoop:
         for name, array in self._columns.items():
             self._table.set(self._slots[name], array)
 
-    def run(self, order: NDArray[np.int64], batch: int, first: int, steps: int, counter: int) -> int:
+    def run(
+        self,
+        order: NDArray[np.int64],
+        batch: int,
+        first: int,
+        steps: int,
+        counter: int,
+        hurry: Callable[[], bool] | None = None,
+    ) -> int:
         if batch > self._max_batch:
             raise UsageError(f"run: batches of {batch} rows, the loop is made for {self._max_batch} at most")
         total = len(order)
@@ -140,6 +148,11 @@ class NativeLoop:
             self._order = np.zeros(total + LATER, np.int64)
         self._order[:total] = order
         check_span(self._step, self._rows, self._order[:total], batch, first, steps)
-        done = self._table.run(self._order, batch, total, first, steps, counter, self._threads)
+        large, stop = self._code.looks, self._table.stop
+        if large:
+            stop.begin(hurry)
+        done = self._table.run(self._order, batch, total, first, steps, counter, self._threads, large)
+        if large and stop.given_up:
+            raise GivenUp
         self._table.look()
         return done

@@ -15,7 +15,8 @@ from schuss.compiler.structure import is_const, is_hyperparameter
 from schuss.exec.checks import out_of_range
 from schuss.exec.native.blocks import ALIGN, aligned
 from schuss.exec.native.code import Code
-from schuss.exec.native.threads import run_team
+from schuss.exec.native.stop import Stop
+from schuss.exec.native.threads import run_beside, run_team
 from schuss.ir.executor import Array
 
 SYNC = 256  # bytes for the barriers of a run
@@ -36,6 +37,8 @@ class Table:
         self._faults = np.zeros((len(self._checks), 2), np.int64)
         if self._checks:
             self.set(1 + len(code.plan.slots), self._faults)
+        self.stop = Stop()
+        self.obey(self.stop)
         self._sync = aligned(SYNC + counts * 8, np.uint8)
         from schuss.compiler.llvm.barrier import wait_function_address
 
@@ -50,6 +53,11 @@ class Table:
         """Point a slot at an array, which is kept alive."""
         self._kept[slot] = array
         self._pointers[slot] = array.__array_interface__["data"][0]  # twice as fast as array.ctypes.data
+
+    def obey(self, stop: Stop) -> None:
+        """By which the next runs are given up."""
+        self.stop = stop
+        self.set(self._code.plan.stop, stop.words)
 
     def look(self, first: int = 0) -> None:
         """IndexRangeError if the last run met an index out of range. first: the number of the run's first row."""
@@ -70,12 +78,23 @@ class Table:
         return held
 
     def run(
-        self, order: Array | None, batch: int, total: int, first: int, steps: int, counter: int, threads: int
+        self,
+        order: Array | None,
+        batch: int,
+        total: int,
+        first: int,
+        steps: int,
+        counter: int,
+        threads: int,
+        beside: bool = False,
     ) -> int:
-        """Every thread through the program; returns the steps done."""
+        """Every thread through the program; returns the steps done. Where it is given up, what is made is not whole.
+
+        beside: all of them beside the caller's thread, see schuss.exec.native.stop.
+        """
         run, addresses = self._code.run, self._addresses
         rows = 0 if order is None else order.ctypes.data
-        if threads == 1:
+        if threads == 1 and not beside:
             return run(addresses[0], rows, addresses[1], batch, total, first, steps, counter, 0, 1, addresses[2])
         self._sync[:SYNC] = 0
         results = [0] * threads
@@ -88,5 +107,12 @@ class Table:
         def alone() -> None:
             results[0] = self.run(order, batch, total, first, steps, counter, 1)
 
-        run_team(threads, one, alone)
+        if not beside:
+            run_team(threads, one, alone)
+            return results[0]
+        try:
+            run_beside(threads, one, self.stop, alone)
+        finally:
+            if self.stop.given_up:
+                self._faults[...] = 0
         return results[0]

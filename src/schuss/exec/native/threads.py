@@ -16,6 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from schuss.exec.machine import told
+from schuss.exec.native.stop import Stop
+
+LOOK = 0.1  # seconds between two looks of a caller that only waits
 
 
 def available_cores() -> int:
@@ -106,8 +109,11 @@ class Team:
             with contextlib.suppress(RuntimeError):  # a caller that saw the number above did not take the lock
                 self._done[number].release()
 
-    def run(self, task: Callable[[int], None]) -> None:
-        """task(0) here and task(1) .. task(size-1) on the others; returns when all have. The first error is raised."""
+    def run(self, task: Callable[[int], None], stop: Stop | None = None) -> None:
+        """task(0) here and task(1) .. task(size-1) on the others; returns when all have. The first error is raised.
+
+        stop: what the others look at; it is told when anything is raised here, and asks while they are waited for.
+        """
         self._task = task
         self._errors = []
         self._runs += 1
@@ -115,22 +121,30 @@ class Team:
             wake.release()
         try:
             task(0)
+        except BaseException:
+            if stop is not None:
+                stop.tell()
+            raise
         finally:
-            self._wait()
+            self._wait(stop)
         if self._errors:
             raise self._errors[0]
 
-    def _wait(self) -> None:
+    def _wait(self, stop: Stop | None) -> None:
         """Until all others are done. An interrupt meanwhile is raised then: nobody may work on what others free."""
         interrupt: BaseException | None = None
         while True:
             try:
                 for number, done in enumerate(self._done):
                     while self._finished[number] != self._runs:
-                        done.acquire()
+                        if stop is not None:
+                            stop.look()
+                        done.acquire(timeout=-1 if stop is None else LOOK)
                 break
             except BaseException as error:
                 interrupt = error
+                if stop is not None:
+                    stop.tell()
         if interrupt is not None:
             raise interrupt
 
@@ -145,11 +159,28 @@ _idle: dict[tuple[int, int], list[Team]] = {}  # by size and the niceness their 
 _lock = threading.Lock()
 
 
-def run_team(size: int, task: Callable[[int], None], alone: Callable[[], None] | None = None) -> None:
+def run_beside(size: int, task: Callable[[int], None], stop: Stop, alone: Callable[[], None] | None = None) -> None:
+    """run_team, on other threads than the caller's, which only waits and, where it is interrupted, tells `stop`."""
+
+    def beside(thread: int) -> None:
+        if thread:
+            task(thread - 1)
+
+    def all_here() -> None:
+        for number in range(size):
+            task(number)
+
+    run_team(size + 1, beside, alone or all_here, stop)
+
+
+def run_team(
+    size: int, task: Callable[[int], None], alone: Callable[[], None] | None = None, stop: Stop | None = None
+) -> None:
     """task(0) .. task(size-1) at once. Teams are kept for the next one who asks; callers never share one.
 
     alone  the same work by one thread, for tasks that wait for each other, where the system starts no more threads:
            others are done one after the other then
+    stop   told as soon as the caller is interrupted
     """
     kind = (size, _niceness())
     with _lock:
@@ -166,7 +197,7 @@ def run_team(size: int, task: Callable[[int], None], alone: Callable[[], None] |
                 task(number)
         return
     try:
-        team.run(task)
+        team.run(task, stop)
     finally:
         with _lock:
             _idle.setdefault(kind, []).append(team)

@@ -193,7 +193,7 @@ class Contraction:
         at_once = tile.width * tile.vectors
         columns = self.columns
         whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % at_once)
-        with for_range(b, I64(0), whole, at_once) as j:
+        with for_range(b, I64(0), whole, at_once, going=self.kernel.going) as j:
             self._panel(offsets, low, high, j, tile)
         if isinstance(columns, int) and columns % at_once:
             rest = columns % at_once
@@ -205,7 +205,7 @@ class Contraction:
         kernel, b = self.kernel, self.kernel.b
         at_once = tile.width * tile.vectors
         whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(at_once)))
-        with for_range(b, kernel.low, whole, at_once) as j:
+        with for_range(b, kernel.low, whole, at_once, going=kernel.going) as j:
             self._panel(offsets, I64(0), rows, j, tile)
         if tile.width == 1:
             return

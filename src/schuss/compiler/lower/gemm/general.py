@@ -183,12 +183,12 @@ class AxesContraction:
             count: Any = I64(1)
             for axis in self.inner:
                 count = b.mul(count, emit_bound(b, axis.stop))
-            with for_range(b, I64(0), count) as place:
+            with for_range(b, I64(0), count, going=self.kernel.going) as place:
                 self._tiles(self._at(place, offsets), start, stop, tile, mask)
             return
         low, high = self.kernel.low, self.kernel.high
         last = b.sdiv(b.add(high, b.sub(stop, I64(1))), stop)
-        with for_range(b, b.sdiv(low, stop), last) as place:
+        with for_range(b, b.sdiv(low, stop), last, going=self.kernel.going) as place:
             begin = b.mul(place, stop)
             first, end = b.sub(low, begin), b.sub(high, begin)
             first = b.select(b.icmp_signed(">", first, I64(0)), first, I64(0))
