@@ -32,7 +32,7 @@ def start(*arguments: Any) -> subprocess.Popen[str]:
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not path.exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
@@ -125,6 +125,27 @@ def test_a_stopped_run_resumes_to_the_same_bits(npz: Path, tmp_path: Path):
     wait_for(Path(f"{out}.ckpt"), process)
     process.send_signal(signal.SIGTERM)
     process.communicate()
+    finished([*options, "--out", out, "--resume"])
+    assert equal(whole, out)
+
+
+@pytest.mark.slow
+def test_a_step_of_seconds_is_given_up_and_the_run_resumes_to_the_same_bits(tmp_path: Path):
+    """One step an epoch, of some 400 Gflop."""
+    data, rng = tmp_path / "large.npz", np.random.default_rng(0)
+    shapes = {"train": 4096, "test": 16}
+    columns = {f"x_{part}": rng.normal(size=(rows, 2000)).astype("f4") for part, rows in shapes.items()}
+    np.savez(data, **columns, **{f"y_{part}": rng.integers(0, 10, rows) for part, rows in shapes.items()})
+    whole, out = tmp_path / "whole", tmp_path / "stopped"
+    shape = ["--hidden", "2000,2000,2000,2000", "--batch-size", "4096", "--epochs", "2", "--threads", "1"]
+    options = ["train", data, *shape, "--schedule", "constant"]
+    finished([*options, "--out", whole])
+    process = start(*options, "--out", out)
+    wait_for(Path(f"{out}.ckpt"), process)
+    process.send_signal(signal.SIGTERM)
+    error = process.communicate(timeout=120)[1]
+    assert process.returncode == 143
+    assert "stopped after epoch 1; the last weights are in" in error
     finished([*options, "--out", out, "--resume"])
     assert equal(whole, out)
 

@@ -23,7 +23,7 @@ class Control:
     """What `fit(..., control=control)` obeys. Its methods may be called from any thread, at any time.
 
     The run looks at it between slices of steps, about 12 times a second; what was asked for happens then, in order, and
-    is recorded in `run.changes`. A step that takes longer than a second after `pause`, `step` or `stop` is given up:
+    is recorded in `run.changes`. A step that takes about a second longer after `pause`, `step` or `stop` is given up:
     the run is then where its last snapshot is, a step or a few before, and goes on from there to the same bits.
 
     What is asked for before a run begins waits for it. A control steers one run at a time, and is as new when that has

@@ -135,7 +135,7 @@ def fit(
     schedule, the order of the examples. `run.resume` goes on with these, too. seed stays 0 unless it is given: the
     models of an ensemble need a seed each.
 
-    Ctrl-C raises KeyboardInterrupt after the slice that is being computed. A step that takes a second longer is
+    Ctrl-C raises KeyboardInterrupt after the slice that is being computed. A step that takes about a second longer is
     given up, and the run is where its last snapshot is, a step or a few before. The model then has the weights, and the
     exception's `run` (at the prompt sys.last_value.run) is the run so far, and run.resume() finishes it. Any other
     error out of a run has it, too.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from schuss.train.control import Control
 
-PATIENCE = 1.0  # seconds: steps that end sooner lose nothing
+PATIENCE = 0.75  # seconds: steps that end sooner lose nothing
 
 
 class Hurry:
