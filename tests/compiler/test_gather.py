@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from schuss import ops
+from schuss.compiler.draft import Draft
+from schuss.compiler.pipeline import run
+from schuss.compiler.storage import Storage
 from schuss.compiler.tuning import Tuning
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.function import NativeFunction
@@ -102,3 +105,39 @@ def test_the_position_of_the_largest_is_found_where_the_values_are_made():
     stages = native.code_for(512).plan.stages
     assert [s.group.form.value for s in stages] == ["map"]
     np.testing.assert_array_equal(native([x])[0], np.argmax(x * np.float32(2) + np.float32(1), axis=1))
+
+
+def columns(rows, count):
+    return DRAWN.standard_normal((count, rows, 3)).astype(np.float32)
+
+
+def joined(axis):
+    """Many parts, of one form but for the place, one turned round, one longer; four times, so that kernels share."""
+
+    def f(x, y):
+        def join(x):
+            parts = [x[i] * float(i) for i in range(7)] + [x[7], x[2].T.T[::-1], x[5]]
+            return ops.concatenate(
+                [*parts, ops.concatenate([x[3], x[4]], axis=axis), *(x[8 + i] for i in range(5))], axis
+            )
+
+        return [join(part) + 1.0 for part in (x, y, x + y, x - y)]
+
+    return f
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_parts_that_lie_alike_share_their_code(axis, threads):
+    arrays = columns(300, 13), columns(300, 13)
+    graph, native = compiled(joined(axis), arrays, (0, 0), threads)
+    for found, expected in zip(native(arrays), executor("reference").compile(graph)(arrays), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_code_of_many_parts_is_as_long_as_that_of_a_few():
+    def lines(count):
+        graph = trace(lambda x: ops.concatenate([x[i] for i in range(count)]), [TensorType("float32", (count, 4))])
+        return run(Draft(graph, Storage(1))).llvm.count("\n")
+
+    assert lines(64) <= lines(8) + 2

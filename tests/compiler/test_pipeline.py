@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import FrozenInstanceError, replace
 
@@ -12,6 +13,7 @@ import schuss
 from schuss import nn, ops, optim
 from schuss.backprop import backprop
 from schuss.compiler.draft import Draft
+from schuss.compiler.lower.run import FEW_STAGES
 from schuss.compiler.passes.nodes import make
 from schuss.compiler.pipeline import PIPELINE, run, up_to
 from schuss.compiler.show import shown
@@ -241,16 +243,28 @@ def test_turns_of_an_unrolled_loop_share_their_code():
 @pytest.mark.parametrize("threads", [1, 2])
 def test_kernels_that_share_code_work_where_they_are_told(threads: int):
     """Each turn reads and writes its own places: the same step as the reference's."""
+    steps = 14
+    assert len(run(recurrent_step(steps)).stages) > FEW_STAGES  # so `run` goes by its table, too
     rng = np.random.default_rng(0)
-    data = rng.standard_normal((48, 9, 4)).astype(F), rng.integers(0, 2, 48).astype(np.uint8)
+    data = rng.standard_normal((48, steps, 4)).astype(F), rng.integers(0, 2, 48).astype(np.uint8)
     found = []
     for backend, count in (("native", threads), ("reference", None)):
-        model = Recurrent(9)
+        model = Recurrent(steps)
         options = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.Adam(lr=0.01), "epochs": 2, "batch_size": 16}
         schuss.fit(model, data, backend=backend, threads=count, seed=3, **options)
         found.append(nn.state_dict(model))
     for name, value in found[0].items():
         np.testing.assert_allclose(value, found[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def lines_of(llvm: str) -> list[str]:
+    """The lines of the functions of a program: LLVM's time hangs on these."""
+    return [line for body in re.findall(r"^define .*?^}", llvm, re.M | re.S) for line in body.splitlines()]
+
+
+def test_run_is_as_short_for_many_stages():
+    few, more = (run(recurrent_step(steps)).llvm for steps in (16, 32))
+    assert len(lines_of(more)) <= len(lines_of(few)) + 400  # longer sums of gradients, but no line a stage
 
 
 def calls_of(graph: Graph) -> int:

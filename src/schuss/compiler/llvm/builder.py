@@ -6,12 +6,13 @@ vectors, of which llvmlite spells out every lane, are in their short form.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import llvmlite.ir as ir
 
-I32 = ir.IntType(32)
+I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Builder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
@@ -58,6 +59,16 @@ def _integer(value: Any) -> int | None:
     """A constant's number, of integers that are no vectors."""
     known = isinstance(value, ir.Constant) and isinstance(value.type, ir.IntType)
     return value.constant if known and isinstance(value.constant, int) else None
+
+
+def numbers(module: Any, values: Iterable[int]) -> Any:
+    """A pointer to these int64 numbers, a constant of the module."""
+    listed = [*values]
+    type = ir.ArrayType(I64, len(listed))
+    table = ir.GlobalVariable(module, type, module.get_unique_name("numbers"))
+    table.initializer = ir.Constant(type, listed)
+    table.linkage, table.global_constant = "internal", True
+    return table
 
 
 def filled(type: Any, value: Any) -> Any:

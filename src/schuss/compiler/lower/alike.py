@@ -6,7 +6,7 @@ constants of its own, a free scalar, must be the very same node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from schuss.compiler.schedule.buffers import Plan, is_given
@@ -18,14 +18,15 @@ from schuss.compiler.views import view_of
 from schuss.ir.graph import Node
 
 Address = tuple[int, int]  # a slot of the pointer table, and bytes from where it points to
+FEWEST = 4  # so many share their code: each call of it costs some 50 cycles more, to look where it works
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A stage without its addresses, as text, and these in the order in which the text speaks of them."""
+    """A stage without its addresses, as text, and these by number, in the order in which the text speaks of them."""
 
     text: str
-    addresses: tuple[Address, ...]
+    addresses: Mapping[Address, int]
 
 
 def shape_of(stage: Stage, plan: Plan) -> Shape:
@@ -44,7 +45,7 @@ def shape_of(stage: Stage, plan: Plan) -> Shape:
     for node in group.nodes:
         if node in plan.faults:
             lines.append(known.address(plan.faults[node].slot, plan.faults[node].offset))
-    return Shape("\n".join(lines), tuple(known.addresses))
+    return Shape("\n".join(lines), known.addresses)
 
 
 class _Known:

@@ -16,15 +16,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from schuss.compiler.llvm.builder import numbers
 from schuss.compiler.llvm.loops import for_range, if_then
 from schuss.compiler.llvm.simd import I8, I64, Lanes, Value
+from schuss.compiler.lower.alike import FEWEST
 from schuss.compiler.lower.kernel import Kernel, load, store, tail_mask
 from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound, nest
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import structure_of
 from schuss.ir.graph import Node
 from schuss.ir.structure import Access, Part, Structure
-from schuss.ir.types import Dim, static_size
+from schuss.ir.types import Dim, Shape, static_size
 
 
 def emit_gather(kernel: Kernel, node: Node) -> None:
@@ -47,14 +49,41 @@ def _parts(kernel: Kernel, node: Node, structure: Structure) -> None:
     parts = [(o, a.part) for o, a in zip(node.inputs, structure.reads, strict=True) if a is not None and a.part]
     if not _covered(node, parts):
         _fill(kernel, target, node, structure.outside)
+    for alike in _alike(kernel, parts):
+        if len(alike) < FEWEST:
+            for operand, part in alike:
+                _part(
+                    kernel, target, kernel.read(operand, operand.type.rank), operand.type.shape, part, I64(part.start)
+                )
+            continue
+        b, (operand, part) = kernel.b, alike[0]
+        starts = numbers(b.module, (p.start for _, p in alike))
+        with for_range(b, I64(0), I64(len(alike))) as i:
+            pointer = kernel.any_of([o for o, _ in alike], i)
+            start = b.load(b.gep(starts, [i], source_etype=I64), typ=I64)
+            source = replace(kernel.unplaced(operand, operand.type.rank), pointer=pointer)
+            _part(kernel, target, source, operand.type.shape, part, start)
+
+
+def _alike(kernel: Kernel, parts: Sequence[tuple[Node, Part]]) -> list[list[tuple[Node, Part]]]:
+    """Parts that lie in the same way, though elsewhere: they share their code."""
+    found: dict[Any, list[tuple[Node, Part]]] = {}
     for operand, part in parts:
-        axis, step = part.axis, target.strides[part.axis]
-        strides = tuple(s * part.step if a == axis else s for a, s in enumerate(target.strides))
-        moved = _moved(kernel, replace(target, strides=strides), part.start * step)
-        terms = [kernel.read(operand, operand.type.rank), moved]
-        axes = kernel.axes(operand.type.shape, terms)
-        axes = kernel.shared(axes) if part.axis else _share(kernel, axes, part)
-        _by_vectors(kernel, axes, terms, [I64(0)] * 2, partial(_copy, terms))
+        term = kernel.unplaced(operand, operand.type.rank)
+        key = operand.type, term.strides, term.rows, part.axis, part.step
+        found.setdefault(key, []).append((operand, part))
+    return [*found.values()]
+
+
+def _part(kernel: Kernel, target: StridedOperand, source: StridedOperand, shape: Shape, part: Part, start: Any) -> None:
+    """Copy a value of this shape to its part of the result, which begins at `start`."""
+    b, axis, step = kernel.b, part.axis, target.strides[part.axis]
+    strides = tuple(s * part.step if a == axis else s for a, s in enumerate(target.strides))
+    moved = b.gep(target.pointer, [b.mul(start, I64(step * ITEMSIZE[target.dtype]))], source_etype=I8)
+    terms = [source, replace(target, strides=strides, pointer=moved)]
+    axes = kernel.axes(shape, terms)
+    axes = kernel.shared(axes) if part.axis else _share(kernel, axes, start, part.step)
+    _by_vectors(kernel, axes, terms, [I64(0)] * 2, partial(_copy, terms))
 
 
 def _covered(node: Node, parts: Sequence[tuple[Node, Part]]) -> bool:
@@ -64,26 +93,18 @@ def _covered(node: Node, parts: Sequence[tuple[Node, Part]]) -> bool:
     return sum(static_size((d,)) for d in lengths) == node.type.shape[axis]
 
 
-def _share(kernel: Kernel, axes: list[LoopAxis], part: Part) -> list[LoopAxis]:
+def _share(kernel: Kernel, axes: list[LoopAxis], start: Any, step: int) -> list[LoopAxis]:
     """The operand's axes, of the first what lies in this thread's share of the result's."""
     b, length = kernel.b, axes[0].stop
 
     def at(bound: Any) -> Any:
-        behind = b.add(b.sub(bound, I64(part.start)), I64(part.step - 1))
+        behind = b.add(b.sub(bound, start), I64(step - 1))
         behind = b.select(b.icmp_signed(">", behind, I64(0)), behind, I64(0))
-        place, most = b.sdiv(behind, I64(part.step)), emit_bound(b, length)
+        place, most = b.sdiv(behind, I64(step)), emit_bound(b, length)
         return b.select(b.icmp_signed("<", place, most), place, most)
 
     low, high = at(kernel.low), at(kernel.high)
     return [replace(axes[0], start=lambda b: low, stop=lambda b: high), *axes[1:]]
-
-
-def _moved(kernel: Kernel, term: StridedOperand, elements: int) -> StridedOperand:
-    """The term a number of elements further on."""
-    if not elements:
-        return term
-    at = I64(elements * ITEMSIZE[term.dtype])
-    return replace(term, pointer=kernel.b.gep(term.pointer, [at], source_etype=I8))
 
 
 # -- through an index -------------------------------------------------------------------------------

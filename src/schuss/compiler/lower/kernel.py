@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import llvmlite.ir as ir
 
-from schuss.compiler.llvm.builder import broadcast, chosen, filled, undefined
+from schuss.compiler.llvm.builder import broadcast, chosen, filled, numbers, undefined
 from schuss.compiler.llvm.loops import Going
 from schuss.compiler.llvm.simd import ELEMENTS, I1, I8, I32, I64, POINTER, Lanes, Value, suffix
 from schuss.compiler.llvm.target import Target
@@ -45,7 +46,7 @@ class Kernel:
     step: Any
     where: Any = None
     looks: bool = False  # whether it is so large that it looks whether it is to be given up
-    addresses: Sequence[Address] = ()  # of the stage it is made from, if it has several
+    addresses: Mapping[Address, int] = field(default_factory=dict)  # of the stage it is made from, if it has several
     notes: list[str] = field(default_factory=list)  # how the code was chosen, for people
     _slots: dict[int, Any] = field(default_factory=dict)
     _given: dict[int, Any] = field(default_factory=dict)
@@ -63,22 +64,35 @@ class Kernel:
         """The address of an element of what is stored at the place."""
         offset = place.offset + elements * ITEMSIZE[dtype]
         if self.where is not None:
-            return self._told(self.addresses.index((place.slot, offset)))
+            number = self.addresses[place.slot, offset]
+            if number not in self._given:
+                self._given[number] = self._listed(self.where, I64(2 * number))
+            return self._given[number]
         if place.slot not in self._slots:
             at = self.b.gep(self.table, [I64(place.slot)], source_etype=POINTER)
             self._slots[place.slot] = self.b.load(at, typ=POINTER)
         return self.b.gep(self._slots[place.slot], [I64(offset)], source_etype=I8)
 
-    def _told(self, number: int) -> Any:
-        """The address of this number of the stage the function is called for."""
+    def _listed(self, where: Any, first: Any) -> Any:
+        """The address whose slot and offset are the numbers at `first` and after it."""
         b = self.b
-        if number not in self._given:
-            slot, offset = (
-                b.load(b.gep(self.where, [I64(2 * number + i)], source_etype=I64), typ=I64) for i in range(2)
-            )
-            base = b.load(b.gep(self.table, [slot], source_etype=POINTER), typ=POINTER)
-            self._given[number] = b.gep(base, [offset], source_etype=I8)
-        return self._given[number]
+        slot, offset = (b.load(b.gep(where, [b.add(first, I64(i))], source_etype=I64), typ=I64) for i in range(2))
+        base = b.load(b.gep(self.table, [slot], source_etype=POINTER), typ=POINTER)
+        return b.gep(base, [offset], source_etype=I8)
+
+    def any_of(self, nodes: Sequence[Node], number: Any) -> Any:
+        """The address of the first element of one of these values, by its number when the code runs."""
+        b, found = self.b, [self._address(node) for node in nodes]
+        if self.where is None:
+            listed = numbers(b.module, chain(*found))
+            return self._listed(listed, b.mul(number, I64(2)))
+        listed = numbers(b.module, (2 * self.addresses[address] for address in found))
+        return self._listed(self.where, b.load(b.gep(listed, [number], source_etype=I64), typ=I64))
+
+    def _address(self, node: Node) -> Address:
+        view = self.view(node)
+        place = self.plan.places[view.base]
+        return place.slot, place.offset + view.offset * ITEMSIZE[node.type.dtype]
 
     def view(self, node: Node) -> View:
         found = view_of(node, self.plan.storage)
@@ -88,14 +102,19 @@ class Kernel:
     def read(self, node: Node, rank: int, access: Access | None = None) -> StridedOperand:
         """The term that reads a value in a space of `rank` axes, broadcast on the left if nothing else is said."""
         view = self.view(node)
+        pointer = self.pointer(self.plan.places[view.base], view.offset, node.type.dtype)
+        return replace(self.unplaced(node, rank, access), pointer=pointer)
+
+    def unplaced(self, node: Node, rank: int, access: Access | None = None) -> StridedOperand:
+        """The same before it is known where the value lies."""
+        view = self.view(node)
         shape = node.type.shape
         axes = range(rank - len(shape), rank) if access is None else access.axes
         strides = [0] * rank
         for axis, length, stride in zip(axes, shape, view.strides, strict=True):
             if axis is not None and length != 1:
                 strides[axis] += stride
-        pointer = self.pointer(self.plan.places[view.base], view.offset, node.type.dtype)
-        return StridedOperand(tuple(strides), pointer, node.type.dtype, view.rows is not None)
+        return StridedOperand(tuple(strides), None, node.type.dtype, view.rows is not None)
 
     def write(self, node: Node) -> StridedOperand:
         """The term that stores a value of the space's own shape."""
