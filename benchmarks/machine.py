@@ -1,6 +1,7 @@
 """What this machine can do at most: multiply-adds a second, and bytes read a second.
 
     python benchmarks/machine.py [THREADS]
+    SCHUSS_TARGET=avx2 python benchmarks/machine.py       of the vectors that code is made for, where some are masked
 
 The floor of a workload is max(flops / peak, bytes / bandwidth). Both are measured with code made by schuss's own
 tools: as many independent vector multiply-adds as hide their latency, and the sum of an array far larger than the
@@ -74,7 +75,7 @@ def _function(name: str, body: Callable[[Any, Any, Any, Any], None]) -> Any:
 @cache
 def _multiply_adds() -> Any:
     def body(b: Any, vector: Any, places: Any, args: Any) -> None:
-        name = f"llvm.fma.v{vector.count}f32"
+        name = f"llvm.{'fma' if host_target().fma else 'fmuladd'}.v{vector.count}f32"
         fma = ir.Function(b.module, ir.FunctionType(vector, [vector] * 3), name)
         near_one, little = (ir.Constant(vector, [c] * vector.count) for c in (0.999999, 1e-6))
         with for_range(b, I64(0), args[1]):
@@ -140,7 +141,8 @@ def main() -> None:
     parser.add_argument("threads", type=count, nargs="?", default=len(os.sched_getaffinity(0)))
     threads = parser.parse_args().threads
     print(hardware(threads))
-    print(f"peak        {peak(threads) / 1e9:.0f} Gflop/s")
+    bits = 8 * host_target().vector_bytes
+    print(f"peak        {peak(threads) / 1e9:.0f} Gflop/s, vectors of {bits} bits")
     print(f"bandwidth   {bandwidth(threads) / 1e9:.1f} GB/s")
 
 

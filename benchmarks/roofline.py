@@ -79,7 +79,7 @@ def main() -> None:
     for stage, t in zip(loop.plan.stages, times, strict=False):
         c = cost(stage.group, work.batch)
         print(
-            f"| {c.label} | {c.shape} | {stage.division[0]} | {t * 1e6:.2f} | {c.flops / 1e6:.3f} "
+            f"| {c.label} | {c.shape} | {stage.partition[0]} | {t * 1e6:.2f} | {c.flops / 1e6:.3f} "
             f"| {c.flops / t / most * 100:.0f} % | {c.bytes / 1e6:.3f} | {c.bytes / t / 1e9:.1f} |"
         )
     print(f"| waiting | | | {times[-1] * 1e6:.2f} | | | | |")

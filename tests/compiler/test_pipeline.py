@@ -151,6 +151,14 @@ def never_meeting(d: Draft) -> Draft:
     return replace(d, stages=tuple(replace(s, barrier=False) for s in d.stages))
 
 
+def data_in_panels(d: Draft) -> Draft:
+    return replace(d, storage=replace(d.storage, panels=frozenset({"x"})))
+
+
+def parts_of_panels(d: Draft) -> Draft:
+    return replace(d, storage=replace(d.storage, panels=frozenset({"w"})))
+
+
 def homeless(d: Draft) -> Draft:
     stored = d.stages[0].group.stores[0]
     return replace(d, plan=replace(d.plan, places={n: p for n, p in d.plan.places.items() if n is not stored}))
@@ -173,6 +181,8 @@ LIES = [
     ("slide", another_output, "the graph has other outputs"),
     ("layout", unturned, "not of the type it is said to have"),
     ("outputs", unwatched, "what is watched is no output any more"),
+    ("panels", data_in_panels, "lies in panels that is no state"),
+    ("panels", parts_of_panels, "in panels that has no whole ones"),
     ("materialize", twice, "outputs"),
     ("fuse", less_a_node, "a value is computed by no kernel, or by two"),
     ("fuse", turned_round, "is read before it is stored"),

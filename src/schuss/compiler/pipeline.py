@@ -15,6 +15,7 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.passes.cse import common_subexpressions
 from schuss.compiler.passes.layout import choose_layout
 from schuss.compiler.passes.materialize import materialize
+from schuss.compiler.passes.panels import choose_panels
 from schuss.compiler.passes.simplify import simplify
 from schuss.compiler.passes.window import slide
 from schuss.compiler.schedule.alias import update_in_place
@@ -57,13 +58,25 @@ def _outputs(draft: Draft) -> Draft:
     return replace(draft, graph=Graph(graph.inputs, tuple(n for _, n in kept), tuple(name for name, _ in kept)))
 
 
+def _panels(draft: Draft) -> Draft:
+    """On machines of few registers: there a tile is small, and reads more than it computes where rows lie far apart."""
+    from schuss.compiler.llvm.target import host_target
+
+    tuning, storage = draft.tuning, draft.storage
+    few = (draft.target or host_target()).registers <= tuning.panel_registers
+    if not few or not tuning.few_rows < storage.capacity <= tuning.k_block_rows:
+        return draft
+    found = choose_panels(draft.graph, draft.state, tuning.panels_bytes)
+    return replace(draft, storage=replace(storage, panels=found))
+
+
 def _materialize(draft: Draft) -> Draft:
     return replace(draft, graph=materialize(draft.graph, draft.storage, draft.tuning))
 
 
 def _alias(draft: Draft) -> Draft:
     groups, cells = update_in_place(draft.groups, draft.updates)
-    return replace(draft, groups=groups, cells=cells)
+    return replace(draft, groups=groups, cells=cells, storage=replace(draft.storage, cells=cells))
 
 
 def _partition(draft: Draft) -> Draft:
@@ -99,7 +112,7 @@ def _lower(draft: Draft) -> Draft:
             gc.enable()
 
 
-REWRITES = (  # these know neither how many rows there may be nor how many threads
+REWRITES = (  # these know nothing of threads, and all but the last nothing of rows
     Pass("simplify", _on_graph(simplify), specs.graph),
     Pass("cse", _on_graph(common_subexpressions), specs.graph, specs.distinct),
     Pass("simplify-again", _on_graph(simplify), specs.graph),
@@ -107,6 +120,7 @@ REWRITES = (  # these know neither how many rows there may be nor how many threa
     Pass("slide", _on_graph(slide), specs.graph),
     Pass("layout", _layout, specs.layout),
     Pass("outputs", _outputs, specs.outputs),
+    Pass("panels", _panels, specs.panels),
 )
 SCHEDULE = (
     Pass("materialize", _materialize, specs.graph, specs.strided),

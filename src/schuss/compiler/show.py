@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from schuss.compiler.draft import Draft
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.partition import Partition
+from schuss.compiler.storage import PANEL
 from schuss.compiler.structure import is_input
 from schuss.ir.graph import Node
 from schuss.ir.text import to_text
@@ -18,6 +19,8 @@ def shown(draft: Draft) -> str:
         return draft.llvm
     graph = draft.graph
     lines = [f"# kept transposed: {', '.join(sorted(draft.swapped))}"] if draft.swapped else []
+    if draft.storage.panels:
+        lines.append(f"# in panels of {PANEL} columns: {', '.join(sorted(draft.storage.panels))}")
     order = [*graph.inputs, *(n for n in graph.nodes if not is_input(n))]  # as to_text numbers them
     number = {node: f"%{i}" for i, node in enumerate(order)}
     for at, new in enumerate(n for n in draft.cells if n not in number):

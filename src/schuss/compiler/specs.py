@@ -11,6 +11,7 @@ from itertools import accumulate
 
 from schuss.compiler.draft import Draft
 from schuss.compiler.passes.cse import common_subexpressions
+from schuss.compiler.passes.panels import can_lie_in_panels
 from schuss.compiler.schedule.buffers import last_uses
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import accesses_of
@@ -94,6 +95,14 @@ def outputs(before: Draft, after: Draft) -> None:
     new = dict(zip(after.graph.output_names, after.graph.outputs, strict=True))
     _need(all(old.get(name) is node for name, node in new.items()), "an output is another one")
     _need(after.watch is None or after.watch in new, "what is watched is no output any more")
+
+
+def panels(before: Draft, after: Draft) -> None:
+    """What lies in panels are states, matrices of whole panels."""
+    types = _ends(after.graph, "input")
+    found = after.storage.panels
+    _need(found <= set(after.state), "an input lies in panels that is no state")
+    _need(all(can_lie_in_panels(types[name]) for name in found), "a state lies in panels that has no whole ones")
 
 
 def strided(before: Draft, after: Draft) -> None:

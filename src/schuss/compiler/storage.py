@@ -1,5 +1,8 @@
 """How values lie in memory: row-major, the example axis outermost, long rows spaced out where schuss owns them.
 
+Some matrices of the state lie in panels instead: the first 16 columns, row after row, then the next 16, and so on. A
+product's tile of 16 columns then reads its right operand from end to end, as its epilogue does the optimizer's moments.
+
 A matrix product walks down a column of its operand. Where rows are a multiple of 1 kB apart, all of a column's
 elements fall into a few sets of the caches and push each other out, so one cache line is left between such rows.
 """
@@ -7,13 +10,15 @@ elements fall into a few sets of the caches and push each other out, so one cach
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from schuss.compiler.structure import is_const, is_input
 from schuss.ir.graph import Node
-from schuss.ir.types import Shape, Sym
+from schuss.ir.types import Shape, Sym, reach
 
 LINE = 64  # bytes of a cache line
+PANEL = 16  # columns of a panel: a thread's share of columns is a multiple of it
 LATER = 4  # rows of data are asked for this many rows before they are read; an order goes on as long beyond its end
 ITEMSIZE = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint32": 4, "uint8": 1, "bool": 1}
 
@@ -40,6 +45,11 @@ def spaced_row(shape: Shape, dtype: str, spacing: int) -> int | None:
     return last + LINE // ITEMSIZE[dtype] if size and size % spacing == 0 else None
 
 
+def panel_apart(shape: Shape) -> int:
+    """Elements from a panel of a matrix to the next: a row more than there are, lest they share sets of a cache."""
+    return (reach(shape[:1]) + 1) * PANEL
+
+
 @dataclass(frozen=True)
 class Storage:
     """capacity  the largest N
@@ -47,12 +57,16 @@ class Storage:
     spacing   everything else, but constants, is spaced out where rows are a multiple of so many bytes (see Tuning); 0:
               nothing is, as callers' arrays may not be
     counter   the input that is the step's number: every kernel is given it, and it lies nowhere
+    panels    inputs that lie in panels, matrices whose columns are a multiple of PANEL
+    cells     the old state in whose place a new one lies, and as that does
     """
 
     capacity: int
     columns: frozenset[str] = frozenset()
     spacing: int = 0
     counter: str | None = None
+    panels: frozenset[str] = frozenset()
+    cells: Mapping[Node, Node] = field(default_factory=dict)
 
     def is_column(self, node: Node) -> bool:
         return is_input(node) and node.attrs["name"] in self.columns
@@ -65,8 +79,15 @@ class Storage:
             return None
         return spaced_row(node.type.shape, node.type.dtype, self.spacing)
 
+    def panel(self, node: Node) -> int:
+        """Elements from a panel of the value to the next; 0 if it does not lie in panels."""
+        held = self.cells.get(node, node)
+        return panel_apart(node.type.shape) if is_input(held) and held.attrs["name"] in self.panels else 0
+
     def strides(self, node: Node) -> tuple[int, ...]:
-        """Elements a step along each axis of a value in its own place."""
+        """Elements a step along each axis of a value in its own place; along columns that lie in panels, within one."""
+        if self.panel(node):
+            return (PANEL, 1)
         return row_major(node.type.shape, self.capacity, self._row(node))
 
     def bytes(self, node: Node) -> int:

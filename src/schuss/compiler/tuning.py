@@ -17,6 +17,13 @@ class Tuning:
     panel_rows     up to so many rows with panels of it that are packed, if it takes
     panel_bytes    so many bytes; else it is copied
 
+    A matrix of the state in panels (passes/panels.py)
+    panel_registers  on machines of no more vector registers, for batches of few_rows to k_block_rows
+    panels_bytes   a matrix of so many bytes
+    gather_tiles   a weight gradient there copies panels of its right operand if as many tiles lie below each other,
+    gather_most    so many panels at most, as far as they take
+    gather_bytes   so many bytes: they lie on the stack
+
     Kernels and threads (schedule/)
     most_maps      elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's
                    length: a kernel of 300 sums takes 0.5 s to compile, one of 900 takes 4 s, and Ctrl-C waits for it;
@@ -59,6 +66,11 @@ class Tuning:
     few_rows: int = 8
     panel_rows: int = 1024
     panel_bytes: int = 1 << 19
+    panel_registers: int = 16
+    panels_bytes: int = 1 << 15
+    gather_tiles: int = 8
+    gather_most: int = 4
+    gather_bytes: int = 1 << 16
     most_maps: int = 128
     shared_map: int = 4096
     column_unit: int = 32

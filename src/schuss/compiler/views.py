@@ -23,12 +23,14 @@ class View:
     """Element i of a value lies at base + offset + sum(i[a] * strides[a]), counted in elements.
 
     rows is the axis along which a column's rows are picked through the order of examples, else None.
+    panel: the axis, if any, that goes by panels of 16 (schuss.compiler.storage), and elements from one to the next.
     """
 
     base: Node
     offset: int
     strides: tuple[int, ...]
     rows: int | None = None
+    panel: tuple[int, int] | None = None
 
 
 def view_of(node: Node, storage: Storage) -> View | None:
@@ -37,7 +39,9 @@ def view_of(node: Node, storage: Storage) -> View | None:
     while is_view(node):
         chain.append(node)
         node = node.inputs[0]
-    view: View | None = View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None)
+    apart = storage.panel(node)
+    panel = (node.type.rank - 1, apart) if apart else None
+    view: View | None = View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None, panel)
     while chain and view is not None:
         each = chain.pop()
         axes = view_map(each).axes
@@ -46,23 +50,29 @@ def view_of(node: Node, storage: Storage) -> View | None:
 
 
 def _moved(axes: tuple[Along, ...], rank: int, v: View) -> View | None:
-    """The view through positions along axes. The rows of a column must stay those of one axis."""
+    """The view through positions along axes. The rows of a column must stay those of one axis, as panels must."""
     offset, strides = v.offset, [0] * rank
     for along, stride in zip(axes, v.strides, strict=True):
         offset += along.offset * stride
         for axis, step in along.steps:
             strides[axis] += step * stride
-    if v.rows is None:
-        return View(v.base, offset, tuple(strides))
-    rows = axes[v.rows]
-    if rows.offset or len(rows.steps) != 1 or rows.steps[0][1] != 1:
-        return None
-    return View(v.base, offset, tuple(strides), rows.steps[0][0])
+    moved = View(v.base, offset, tuple(strides))
+    if v.rows is not None:
+        return replace(moved, rows=axes[v.rows].steps[0][0]) if _is_whole(axes[v.rows]) else None
+    if v.panel is not None:
+        axis, apart = v.panel
+        return replace(moved, panel=(axes[axis].steps[0][0], apart)) if _is_whole(axes[axis]) else None
+    return moved
+
+
+def _is_whole(along: Along) -> bool:
+    """Whether positions are those of one axis of the view, from the first on."""
+    return not along.offset and len(along.steps) == 1 and along.steps[0][1] == 1
 
 
 def _reshaped(node: Node, v: View) -> View | None:
     old, new = node.inputs[0].type.shape, node.type.shape
-    if v.rows not in (None, 0):
+    if v.rows not in (None, 0) or v.panel is not None:
         return None
     strides = reshape_strides(old, v.strides, new)
     if strides is None:

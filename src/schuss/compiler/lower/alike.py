@@ -39,7 +39,7 @@ def shape_of(stage: Stage, plan: Plan) -> Shape:
         lines.append(f"{node.op} {node.type} {own_attributes(node)} ({read})")
     for node in group.stores:
         place = plan.places[node]
-        lines.append(f"{inside[node]} {known.address(place.slot, place.offset)}")
+        lines.append(f"{inside[node]} {known.address(place.slot, place.offset)} {plan.storage.panel(node)}")
     for place in [plan.packing_buffers[group]] if group in plan.packing_buffers else []:
         lines.append(known.address(place.slot, place.offset))
     for node in group.nodes:
@@ -69,7 +69,7 @@ class _Known:
         view, place = view_of(operand, storage), self.plan.places[base]
         assert view is not None, f"{operand} was not materialized"
         at = self.address(place.slot, place.offset + view.offset * ITEMSIZE[operand.type.dtype])
-        return f"[{operand.op} {operand.type} of {base.type} {view.strides} {view.rows} {at}]"
+        return f"[{operand.op} {operand.type} of {base.type} {view.strides} {view.rows} {view.panel} {at}]"
 
 
 def _given(scalar: Node) -> Iterator[Node]:

@@ -37,13 +37,13 @@ class ElementwiseLoops:
         self.group = group
         self.rank = len(group.space)
         self._everywhere = tuple(range(self.rank))
-        self.body = FusedExpression(kernel, group.maps, self.rank)
+        self.body = FusedExpression(kernel, group.maps, self.rank, panels=True)
         self.inside = set(group.maps)
         for fold in group.folds:
             if fold.inputs[0] not in self.inside:
                 self.body.read(fold.inputs[0], Access(self._everywhere))
         self.stored = [n for n in group.stores if n in self.inside]
-        self.terms = [*self.body.terms, *(kernel.write(n) for n in self.stored)]
+        self.terms = [*self.body.terms, *(kernel.write(n, panels=True) for n in self.stored)]
         self.folds = [Reduction(kernel, node, group.space) for node in group.folds]
         self.terms += [f.term for f in self.folds]
 
@@ -122,6 +122,8 @@ class ElementwiseLoops:
         rows = order is not None and any(t.rows and s for t, s in zip(self.terms, axis.strides, strict=True))
         strided = rows or any(s not in (0, 1) for t, s in zip(self.terms, axis.strides, strict=True) if t.pointer)
         width = self._width(axis, strided)
+        if any(axis.jumps) and not isinstance(axis.start, int):
+            width = 1  # a thread's share may begin within a panel
         k = self.kernel.lanes(width)
         start, stop = emit_bound(b, axis.start), emit_bound(b, axis.stop)
         if width == 1:

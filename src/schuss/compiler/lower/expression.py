@@ -59,6 +59,7 @@ class FusedExpression:
     maps: Sequence[Node]
     rank: int
     given: set[Node] = field(default_factory=set)  # values the kernel itself makes (a product's element)
+    panels: bool = False  # whether the kernel's code can read what lies in panels
     terms: list[StridedOperand] = field(default_factory=list)
     operands: dict[tuple[Node, Axes], int] = field(default_factory=dict)  # the term that reads a value along axes
     places: dict[Node, Place] = field(default_factory=dict)  # of nodes that depend on where they are
@@ -83,7 +84,7 @@ class FusedExpression:
         if is_free(base_of(node)):
             self._make(base_of(node))
         elif (node, access.axes) not in self.operands and not self._immediate(node):
-            self.operands[node, access.axes] = self._add(self.kernel.read(node, self.rank, access))
+            self.operands[node, access.axes] = self._add(self.kernel.read(node, self.rank, access, self.panels))
 
     def _add(self, term: StridedOperand) -> int:
         self.terms.append(term)

@@ -99,27 +99,36 @@ class Kernel:
         assert found is not None, f"{node} was not materialized"
         return found
 
-    def read(self, node: Node, rank: int, access: Access | None = None) -> StridedOperand:
-        """The term that reads a value in a space of `rank` axes, broadcast on the left if nothing else is said."""
+    def read(self, node: Node, rank: int, access: Access | None = None, panels: bool = False) -> StridedOperand:
+        """The term that reads a value in a space of `rank` axes, broadcast on the left if nothing else is said.
+
+        panels: whether the caller's code can read what lies in panels.
+        """
         view = self.view(node)
         pointer = self.pointer(self.plan.places[view.base], view.offset, node.type.dtype)
-        return replace(self.unplaced(node, rank, access), pointer=pointer)
+        return replace(self.unplaced(node, rank, access, panels), pointer=pointer)
 
-    def unplaced(self, node: Node, rank: int, access: Access | None = None) -> StridedOperand:
+    def unplaced(self, node: Node, rank: int, access: Access | None = None, panels: bool = False) -> StridedOperand:
         """The same before it is known where the value lies."""
         view = self.view(node)
+        assert panels or view.panel is None, f"{node} lies in panels"
         shape = node.type.shape
         axes = range(rank - len(shape), rank) if access is None else access.axes
         strides = [0] * rank
-        for axis, length, stride in zip(axes, shape, view.strides, strict=True):
+        panel = None
+        for at, (axis, length, stride) in enumerate(zip(axes, shape, view.strides, strict=True)):
             if axis is not None and length != 1:
                 strides[axis] += stride
-        return StridedOperand(tuple(strides), None, node.type.dtype, view.rows is not None)
+                if view.panel is not None and view.panel[0] == at:
+                    panel = axis - rank, view.panel[1]
+        return StridedOperand(tuple(strides), None, node.type.dtype, view.rows is not None, panel)
 
-    def write(self, node: Node) -> StridedOperand:
-        """The term that stores a value of the space's own shape."""
-        strides = self.plan.storage.strides(node)
-        return StridedOperand(strides, self.pointer(self.plan.places[node], 0, node.type.dtype), node.type.dtype)
+    def write(self, node: Node, panels: bool = False) -> StridedOperand:
+        """The term that stores a value of the space's own shape. panels: as in read."""
+        strides, apart = self.plan.storage.strides(node), self.plan.storage.panel(node)
+        assert panels or not apart, f"{node} lies in panels"
+        pointer = self.pointer(self.plan.places[node], 0, node.type.dtype)
+        return StridedOperand(strides, pointer, node.type.dtype, panel=(-1, apart) if apart else None)
 
     def length(self, dim: Any) -> Any:
         """An axis length as a loop bound (see schuss.compiler.lower.loop_nest)."""
@@ -127,8 +136,15 @@ class Kernel:
 
     def axes(self, space: Sequence[Dim], terms: Sequence[StridedOperand]) -> list[LoopAxis]:
         """The axes of a space, whole, with each term's strides."""
+        panelled = any(t.panel is not None for t in terms)
         return [
-            LoopAxis(0, self.length(d), None if isinstance(d, Sym) else d, tuple(t.strides[at] for t in terms))
+            LoopAxis(
+                0,
+                self.length(d),
+                None if isinstance(d, Sym) else d,
+                tuple(t.strides[at] for t in terms),
+                tuple(t.jump(at - len(space)) for t in terms) if panelled else (),
+            )
             for at, d in enumerate(space)
         ]
 

@@ -13,26 +13,40 @@ from typing import Any
 
 from schuss.compiler.llvm.loops import Going, for_range
 from schuss.compiler.llvm.simd import I64
+from schuss.compiler.storage import PANEL
 
 
 @dataclass(frozen=True, eq=False)
 class StridedOperand:
-    """strides: elements a step along each axis of the space. rows: axis 0 goes through the order of examples."""
+    """strides: elements a step along each axis of the space. rows: axis 0 goes through the order of examples.
+
+    panel: the axis, counted from the last, -1, that goes by panels of 16, and elements from one to the next.
+    """
 
     strides: tuple[int, ...]
     pointer: Any = None  # of element 0; None for an iota
     dtype: str = "int64"
     rows: bool = False
+    panel: tuple[int, int] | None = None
+
+    def jump(self, axis: int) -> int:
+        """Elements from a panel to the next along an axis, counted from the last, -1; 0 where there are none."""
+        return self.panel[1] if self.panel is not None and self.panel[0] == axis else 0
+
+    def along(self, b: Any, axis: int, index: Any) -> Any:
+        """Elements from the start of an axis, counted from the last, -1, to an index of it."""
+        return _panelled(b, index, self.strides[axis], self.jump(axis))
 
 
 @dataclass(frozen=True)
 class LoopAxis:
-    """One loop: from start to stop, `length` when it is known, and each term's stride."""
+    """One loop: from start to stop, `length` when it is known, and each term's stride, and from panel to panel."""
 
     start: Any
     stop: Any
     length: int | None
     strides: tuple[int, ...]
+    jumps: tuple[int, ...] = ()
 
 
 def collapse(axes: Sequence[LoopAxis], terms: Sequence[StridedOperand], first: bool) -> list[LoopAxis]:
@@ -54,7 +68,9 @@ def collapse(axes: Sequence[LoopAxis], terms: Sequence[StridedOperand], first: b
 
 
 def _contiguous(outer: LoopAxis, inner: LoopAxis) -> bool:
-    return all(o == i * inner.length for o, i in zip(outer.strides, inner.strides, strict=True) if inner.length)
+    return not any((*outer.jumps, *inner.jumps)) and all(
+        o == i * inner.length for o, i in zip(outer.strides, inner.strides, strict=True) if inner.length
+    )
 
 
 def _joined(outer: LoopAxis, inner: LoopAxis, length: int) -> LoopAxis:
@@ -110,7 +126,8 @@ def advance(
     """Offsets after moving to `index` along the axis. order: pointer to the examples' numbers, if this is axis 0."""
     row = None
     result = []
-    for term, stride, offset in zip(terms, axis.strides, offsets, strict=True):
+    jumps = axis.jumps or (0,) * len(terms)
+    for term, stride, jump, offset in zip(terms, axis.strides, jumps, offsets, strict=True):
         at = index
         if term.rows and stride and order is not None:
             if row is None:
@@ -120,6 +137,14 @@ def advance(
         if stride == 0:
             result.append(offset)
         else:
-            step = at if stride == 1 else b.mul(at, I64(stride))
-            result.append(b.add(offset, step))
+            result.append(b.add(offset, _panelled(b, at, stride, jump)))
     return result
+
+
+def _panelled(b: Any, index: Any, stride: int, jump: int) -> Any:
+    """Elements to an index of an axis. jump: from a panel to the next, 0 where there are none."""
+    if jump:
+        within = b.and_(index, I64(PANEL - 1))
+        whole = b.mul(b.ashr(index, I64(PANEL.bit_length() - 1)), I64(jump))
+        return b.add(whole, within if stride == 1 else b.mul(within, I64(stride)))
+    return index if stride == 1 else b.mul(index, I64(stride))

@@ -19,12 +19,13 @@ from schuss.ir.types import FLOATS, Sym
 
 
 def is_transpose(kernel: Kernel, group: Group) -> bool:
-    """Whether the group is nothing but copies of static matrices that lie transposed."""
+    """Whether the group is nothing but copies of static matrices that lie transposed, to where they lie row-major."""
     if group.form is not Form.MAP or group.folds or len(group.space) != 2:
         return False
     if any(isinstance(d, Sym) for d in group.space):
         return False
-    return all(is_copy(node) and _lies_transposed(kernel, node.inputs[0]) for node in group.maps)
+    panels = any(kernel.plan.storage.panel(node) for node in group.maps)
+    return not panels and all(is_copy(node) and _lies_transposed(kernel, node.inputs[0]) for node in group.maps)
 
 
 def _lies_transposed(kernel: Kernel, source: Node) -> bool:
@@ -42,20 +43,30 @@ def emit_transpose(kernel: Kernel, group: Group) -> None:
 
 def _transpose(kernel: Kernel, node: Node) -> None:
     """Blocks of a vector's length each way, then what is left, by elements."""
-    source, target = kernel.read(node.inputs[0], 2), kernel.write(node)
+    source, target = kernel.read(node.inputs[0], 2, panels=True), kernel.write(node)
     columns = node.type.shape[1]
     assert isinstance(columns, int)
     b, k = kernel.b, kernel.lanes(kernel.target.lanes(node.type.dtype))
-    whole_rows = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(k.width)))
+    first = kernel.low if source.panel is None else _aligned(b, kernel.low, kernel.high, k.width)
+    whole_rows = b.sub(kernel.high, b.srem(b.sub(kernel.high, first), I64(k.width)))
     whole_columns = I64(columns - columns % k.width)
-    with for_range(b, kernel.low, whole_rows, k.width) as i, for_range(b, I64(0), whole_columns, k.width) as j:
+    with for_range(b, first, whole_rows, k.width) as i, for_range(b, I64(0), whole_columns, k.width) as j:
         _block(k, source, target, i, j)
-    _elements(kernel, source, target, (kernel.low, whole_rows), (whole_columns, I64(columns)))
+    if source.panel is not None:
+        _elements(kernel, source, target, (kernel.low, first), (I64(0), I64(columns)))
+    _elements(kernel, source, target, (first, whole_rows), (whole_columns, I64(columns)))
     _elements(kernel, source, target, (whole_rows, kernel.high), (I64(0), I64(columns)))
 
 
+def _aligned(b: Any, low: Any, high: Any, width: int) -> Any:
+    """The first row of a thread's share from which on no block is cut by the end of a panel, or the share's end."""
+    above = b.add(low, I64(width - 1))
+    first = b.sub(above, b.srem(above, I64(width)))
+    return b.select(b.icmp_signed("<", first, high), first, high)
+
+
 def _offset(b: Any, term: StridedOperand, i: Any, j: Any) -> Any:
-    return b.add(b.mul(i, I64(term.strides[0])), b.mul(j, I64(term.strides[1])))
+    return b.add(term.along(b, -2, i), term.along(b, -1, j))
 
 
 def _block(k: Lanes, source: StridedOperand, target: StridedOperand, i: Any, j: Any) -> None:
@@ -77,14 +88,16 @@ def transpose_panel(
     b, width = k.b, k.width
     whole = depth - depth % width
     with for_range(b, I64(0), I64(whole), width) as block:
+        along = source.along(b, -2, block)
         for v in range(0, len(starts), width):
-            columns = [load(k, source, b.add(start, block), 1) for start in starts[v : v + width]]
+            columns = [load(k, source, b.add(start, along), 1) for start in starts[v : v + width]]
             for c, row in enumerate(transposed(k, columns)):
                 place = b.add(at, b.mul(b.add(block, I64(c)), I64(target.strides[-2])))
                 store(k, target, b.add(place, I64(v)), row)
     with for_range(b, I64(whole), I64(depth)) as step:
+        along = source.along(b, -2, step)
         for v in range(0, len(starts), width):
-            row = load(k, source, b.add(starts[v], step), source.strides[-1], last=last)
+            row = load(k, source, b.add(starts[v], along), source.strides[-1], last=last)
             store(k, target, b.add(b.add(at, b.mul(step, I64(target.strides[-2]))), I64(v)), row)
 
 

@@ -41,7 +41,7 @@ def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
         for product in graph.nodes
         if is_contraction(product)
         for node in product.inputs[1:]
-        if _is_swap(node) and is_input(node.inputs[0])
+        if is_swap(node) and is_input(node.inputs[0])
     } & names
     while swapped:
         transposed = _transpose(graph, swapped)
@@ -52,7 +52,8 @@ def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
     return Layout(graph, frozenset())
 
 
-def _is_swap(node: Node) -> bool:
+def is_swap(node: Node) -> bool:
+    """Whether it is a matrix read as its transpose."""
     return node.type.rank == 2 and is_view(node) and view_map(node).axes == SWAPPED
 
 
@@ -78,15 +79,15 @@ def _transpose(graph: Graph, swapped: set[str]) -> Graph:
 
 def _hoist(node: Node) -> Node | None:
     """T out of a map all of whose matrices are transposed; T of T cancels; a full sum ignores T."""
-    if _is_swap(node) and _is_swap(node.inputs[0]):
+    if is_swap(node) and is_swap(node.inputs[0]):
         return node.inputs[0].inputs[0]
-    if node.inputs and _is_swap(node.inputs[0]) and _is_full_sum(node):
+    if node.inputs and is_swap(node.inputs[0]) and _is_full_sum(node):
         return with_inputs(node, (node.inputs[0].inputs[0],))
-    if not is_map(node) or node.type.rank != 2 or not any(_is_swap(i) for i in node.inputs):
+    if not is_map(node) or node.type.rank != 2 or not any(is_swap(i) for i in node.inputs):
         return None
-    if not all(_is_swap(i) or is_ones(i.type.shape) for i in node.inputs):
+    if not all(is_swap(i) or is_ones(i.type.shape) for i in node.inputs):
         return None
-    flat = tuple(i.inputs[0] if _is_swap(i) else i for i in node.inputs)
+    flat = tuple(i.inputs[0] if is_swap(i) else i for i in node.inputs)
     inner = replace(node, inputs=flat, type=TensorType(node.type.dtype, node.type.shape[::-1]))
     return make("transpose", inner, like=node, axes=SWAP)
 
@@ -98,7 +99,7 @@ def _is_full_sum(node: Node) -> bool:
 
 def _companions(graph: Graph) -> set[str]:
     """State matrices that meet a transposed one in a map: they should be kept the same way."""
-    nodes = [n for n in graph.nodes if n.type.rank == 2 and is_map(n) and any(_is_swap(i) for i in n.inputs)]
+    nodes = [n for n in graph.nodes if n.type.rank == 2 and is_map(n) and any(is_swap(i) for i in n.inputs)]
     return _leaves(i for node in nodes for i in node.inputs if i.type.shape == node.type.shape)
 
 

@@ -5,6 +5,7 @@ a VIEW that moves a column's rows       its rows are gathered first
 a matmul's right operand                its rows must be contiguous; one that lies transposed is read so by few rows,
                                         and a large one by the only product of a batch that needs it
 a matmul's operand from a column        its rows are gathered once
+a matrix that lies in panels            where it is neither mapped nor a matmul's right operand
 another contraction's parameters        the axes that are summed come first, the result's last axis lies contiguously
 a free scalar or the step's number,     it has no place otherwise
 read by place
@@ -56,7 +57,7 @@ def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Gra
         if is_matrix_product(node):
             x, y = node.inputs
             direct = rows_contiguous(y) or transposed_by(x, y)
-            return with_inputs(node, (copy(x) if gathered(x) else x, y if direct else copy(y)))
+            return with_inputs(node, (copy(x) if gathered(x) or in_panels(x) else x, y if direct else copy(y)))
         if is_source(node):
             return None
         if is_contraction(node):
@@ -66,13 +67,13 @@ def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Gra
             return with_inputs(node, tuple(copy(i) if crosswise(i, node) else i for i in node.inputs))
         if is_elementwise(node):
             return with_inputs(node, tuple(copy(i) if apart(i, node, access) else i for i, access in numbered))
-        return with_inputs(node, tuple(copy(i) if gathered(i) else i for i in node.inputs))
+        return with_inputs(node, tuple(copy(i) if gathered(i) or in_panels(i) else i for i in node.inputs))
 
     def apart(operand: Node, node: Node, access: Access | None) -> bool:
         """Whether an operation that depends on its place, too, cannot read the operand where it lies."""
         if access is None:
             return False
-        return gathered(operand) if access.whole or access.axes else crosswise(operand, node)
+        return gathered(operand) or in_panels(operand) if access.whole or access.axes else crosswise(operand, node)
 
     def crosswise(operand: Node, node: Node) -> bool:
         view = view_of(operand, storage)
@@ -81,6 +82,10 @@ def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Gra
     def gathered(node: Node) -> bool:
         view = view_of(node, storage)
         return view is None or view.rows is not None or is_free(view.base) or storage.is_counter(view.base)
+
+    def in_panels(node: Node) -> bool:
+        view = view_of(node, storage)
+        return view is not None and view.panel is not None
 
     def rows_contiguous(node: Node) -> bool:
         view = view_of(node, storage)

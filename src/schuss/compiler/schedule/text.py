@@ -15,7 +15,8 @@ def plan_text(plan: Plan) -> str | None:
     stages = plan.stages
     number: dict[Node, int] = {}
     storage = plan.storage
-    lines = [f"{storage.capacity} {sorted(storage.columns)} {storage.spacing} arena {plan.arena} {plan.tuning}"]
+    how = f"{storage.capacity} {sorted(storage.columns)} {storage.spacing} {sorted(storage.panels)}"
+    lines = [f"{how} arena {plan.arena} {plan.tuning}"]
     for node in topological([*plan.graph.inputs, *plan.graph.outputs, *(n for s in stages for n in s.group.nodes)]):
         if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
             return None

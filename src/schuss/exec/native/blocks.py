@@ -6,11 +6,11 @@ import contextlib
 import math
 import mmap
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from schuss.compiler.storage import ITEMSIZE, row_major, spaced_row
+from schuss.compiler.storage import ITEMSIZE, PANEL, panel_apart, row_major, spaced_row
 from schuss.ir.executor import Array
 from schuss.ir.types import TensorType, bind
 
@@ -59,16 +59,24 @@ def _keep(memory: mmap.mmap, spare: list[mmap.mmap]) -> None:
 
 
 class StateBlock:
-    """Where arrays of these types lie, as Storage with this spacing says, in one piece of memory."""
+    """Where arrays of these types lie, as Storage with this spacing says, in one piece of memory.
 
-    def __init__(self, types: Mapping[str, TensorType], spacing: int) -> None:
+    panels: names of those that lie in panels. They are arrays of their panels, [columns / 16, rows, 16]; `packed` and
+    `unpacked` lead from a matrix there and back.
+    """
+
+    def __init__(self, types: Mapping[str, TensorType], spacing: int, panels: Collection[str] = ()) -> None:
+        self._panels = panels
         self._places: dict[str, tuple[tuple[int, ...], str, int, tuple[int, ...]]] = {}
         self._size = 0
         for name, t in types.items():
             shape, row, item = bind(t.shape, 0), spaced_row(t.shape, t.dtype, spacing), ITEMSIZE[t.dtype]
             strides = tuple(item * s for s in row_major(shape, 0, row))
-            self._places[name] = shape, t.dtype, self._size, strides
             whole = math.prod(shape if row is None else (*shape[:-1], row))
+            if name in panels:
+                count, apart = shape[1] // PANEL, panel_apart(shape)
+                shape, strides, whole = (count, shape[0], PANEL), (item * apart, item * PANEL, item), count * apart
+            self._places[name] = shape, t.dtype, self._size, strides
             self._size += -(-whole * item // ALIGN) * ALIGN
 
     def make(self, spare: list[mmap.mmap] | None = None) -> tuple[Array, dict[str, Array]]:
@@ -78,3 +86,11 @@ class StateBlock:
             name: np.ndarray(shape, dtype, memory, offset, strides)
             for name, (shape, dtype, offset, strides) in self._places.items()
         }
+
+    def packed(self, name: str, array: Array) -> Array:
+        """The array seen as it lies here."""
+        return array.reshape(len(array), -1, PANEL).swapaxes(0, 1) if name in self._panels else array
+
+    def unpacked(self, name: str, array: Array) -> Array:
+        """A copy of an array that lies as this says, a matrix from its panels."""
+        return array.swapaxes(0, 1).reshape(array.shape[1], -1) if name in self._panels else np.array(array)

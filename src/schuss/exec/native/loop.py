@@ -55,7 +55,10 @@ class NativeLoop:
         self._wanted_threads = threads
         self._slots = {str(n.attrs["name"]): s for n, s in self._code.plan.slots.items() if is_input(n)}
         self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
-        self._block = StateBlock({name: self._types[name] for name in step.state}, tuning.spacing)
+        states = {name: self._types[name] for name in step.state}
+        self.panels = draft.storage.panels  # names of the state that lies in panels
+        self._block = StateBlock(states, tuning.spacing, self.panels)
+        self._copies = StateBlock(states, tuning.spacing) if self.panels else self._block
         self._memory, self._state = self._block.make()
         self._spare: list[mmap.mmap] = []  # memory of a snapshot that nobody holds any more
         held = sum(array.nbytes for array in self._state.values())
@@ -114,17 +117,25 @@ class NativeLoop:
             if name not in self._state:
                 continue
             held, given = self._state[name], fitting(name, value, self._given[name])
-            np.copyto(held, given.T if name in self._swapped else given, casting="no")
+            np.copyto(held, self._block.packed(name, self._shown(name, given)), casting="no")
 
     def state(self) -> dict[str, Array]:
         # Copied as it lies and shown the right way round: to turn each matrix would take longer than many a step.
-        memory, copy = self._block.make(self._spare)
-        np.copyto(memory, self._memory)
-        return {name: a.T if name in self._swapped else a for name, a in copy.items()}
+        # Panels are no matrix that numpy could show: with them array after array is copied.
+        memory, copy = self._copies.make(self._spare)
+        if self._copies is self._block:
+            np.copyto(memory, self._memory)
+        else:
+            for name, array in copy.items():
+                np.copyto(self._block.packed(name, array), self._state[name])
+        return {name: self._shown(name, a) for name, a in copy.items()}
 
     def peek(self, name: str) -> Array:
-        copy = np.array(self._state[name])  # as it lies, see state
-        return copy.T if name in self._swapped else copy
+        return self._shown(name, self._block.unpacked(name, self._state[name]))  # as it lies, see state
+
+    def _shown(self, name: str, array: Array) -> Array:
+        """A matrix that is kept transposed the right way round, or the other way."""
+        return array.T if name in self._swapped else array
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         self._columns, self._rows = resident(self._step, columns)

@@ -23,15 +23,16 @@ from typing import Any
 from schuss.compiler.llvm.loops import cases, entry_alloca, for_range
 from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.expression import FusedExpression
+from schuss.compiler.lower.gemm.gathered import GatheredPanels
 from schuss.compiler.lower.gemm.k_blocking import KBlocks
 from schuss.compiler.lower.gemm.microkernel import column_sums, row_sums, transposed_sums
 from schuss.compiler.lower.gemm.prefetch import by_place, prefetch_row, prefetch_rows
-from schuss.compiler.lower.gemm.tiles import Panel, Tile, choose_tile, column_cost
+from schuss.compiler.lower.gemm.tiles import Heights, Panel, Tile, choose_tile, column_cost
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, store, tail_mask
 from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, emit_bound, first_then_rest
 from schuss.compiler.lower.transpose import transpose_panel
 from schuss.compiler.schedule.order import Stage
-from schuss.compiler.storage import ITEMSIZE
+from schuss.compiler.storage import ITEMSIZE, PANEL
 from schuss.ir.types import Dim, Sym, static_size
 
 
@@ -50,16 +51,16 @@ class Contraction:
         x, y = self.product.inputs
         self.dtype = self.product.type.dtype
         self.rank = len(group.space)
-        self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank)
+        self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank, panels=True)
         self.across: StridedOperand | None = None  # the right operand where it lies, if panels of it are packed first
         if stage.packs:
             packing_buffer = kernel.pointer(kernel.plan.packing_buffers[group], 0, self.product.type.dtype)
             self.across, self.y = self.y, StridedOperand((1, 1), packing_buffer, self.product.type.dtype)
         self.depth: Dim = x.type.shape[-1]
-        self.body = FusedExpression(kernel, group.maps, self.rank, given={self.product})
+        self.body = FusedExpression(kernel, group.maps, self.rank, given={self.product}, panels=True)
         self.stored = [n for n in group.stores if not (stage.k_blocked and n is self.product)]
         self.k_blocked = KBlocks(kernel, kernel.write(self.product), self.depth) if stage.k_blocked else None
-        self.outputs = [kernel.write(n) for n in self.stored]
+        self.outputs = [kernel.write(n, panels=True) for n in self.stored]
         self.terms: list[StridedOperand] = [*self.body.terms, *self.outputs]
         self.rows, self.columns = group.space[-2:]
         self.transposed = self._is_transposed()
@@ -75,6 +76,7 @@ class Contraction:
         self.sideways = self._is_sideways()
         self.prefetched = self._is_prefetched()
         self.spread = self._is_spread()
+        self.gathered = self._gathered()
         kernel.notes.append(self._reason())
 
     def _reason(self) -> str:
@@ -92,6 +94,8 @@ class Contraction:
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
         fetch = f"; asks for the right operand {self.tuning.far_rows} rows in advance" if self.far else ""
+        if self.gathered is not None:
+            fetch += f"; copies {self.gathered.panels} panels of the right operand at a time"
         if self.k_blocked is not None:
             fetch += (
                 f"; long sums in blocks of {self.tuning.block} steps, {self.k_blocked.rows_near(tile)} rows at a time"
@@ -113,6 +117,8 @@ class Contraction:
     def _is_transposed(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
         if self.rank != 2 or self.columns != 1 or self.rows == 1 or isinstance(self.rows, Sym) or self.x.rows:
+            return False
+        if any(t.panel is not None for t in (self.y, *self.terms)):
             return False
         addressed = [t for t in self.terms if t.pointer is not None]
         outputs = all(t.strides[-2] == 1 for t in self.outputs)
@@ -146,7 +152,8 @@ class Contraction:
         if plain or self.columns == 1 or isinstance(self.columns, Sym):
             return Tile(min(self.tuning.side_by_side, self.expected), 1, 1)
         columns = -(-self.columns // self.threads) if self.by_columns else self.columns
-        return choose_tile(self.kernel.target, self.dtype, columns, self.expected)
+        panels = any(t.jump(-1) for t in (self.y, *self.terms))
+        return choose_tile(self.kernel.target, self.dtype, columns, self.expected, panels)
 
     def _rows_a_thread(self) -> int:
         whole = self.kernel.plan.storage.capacity if isinstance(self.rows, Sym) else self.rows
@@ -189,12 +196,10 @@ class Contraction:
 
     def _panels(self, offsets: list[Any], low: Any, high: Any) -> None:
         """These rows of all columns, a panel of columns at a time."""
-        b, tile = self.kernel.b, self.tile
+        tile, columns = self.tile, self.columns
         at_once = tile.width * tile.vectors
-        columns = self.columns
         whole = self.kernel.n if isinstance(columns, Sym) else I64(columns - columns % at_once)
-        with for_range(b, I64(0), whole, at_once, going=self.kernel.going) as j:
-            self._panel(offsets, low, high, j, tile)
+        self._whole_panels(offsets, low, high, (I64(0), whole), tile)
         if isinstance(columns, int) and columns % at_once:
             rest = columns % at_once
             vectors = -(-rest // tile.width)
@@ -205,8 +210,7 @@ class Contraction:
         kernel, b = self.kernel, self.kernel.b
         at_once = tile.width * tile.vectors
         whole = b.sub(kernel.high, b.srem(b.sub(kernel.high, kernel.low), I64(at_once)))
-        with for_range(b, kernel.low, whole, at_once, going=kernel.going) as j:
-            self._panel(offsets, I64(0), rows, j, tile)
+        self._whole_panels(offsets, I64(0), rows, (kernel.low, whole), tile)
         if tile.width == 1:
             return
         even = isinstance(self.columns, int) and self.columns % (self.threads * lcm(at_once, VIRTUAL_LANES)) == 0
@@ -215,11 +219,21 @@ class Contraction:
             mask = tail_mask(b, tile.width, b.sub(kernel.high, j))
             self._panel(offsets, I64(0), rows, j, Tile(height, 1, tile.width), mask)
 
-    def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile, mask: Any = None) -> None:
-        """All rows of one panel of columns, a tile at a time: whole ones, the rows expected to be left, single rows.
+    def _whole_panels(self, offsets: list[Any], low: Any, high: Any, columns: tuple[Any, Any], tile: Tile) -> None:
+        """These rows of these columns: of a panel after the other, or of some panels side by side."""
+        b, (start, stop), going = self.kernel.b, columns, self.kernel.going
+        if self.gathered is None:
+            with for_range(b, start, stop, tile.width * tile.vectors, going=going) as j:
+                self._panel(offsets, low, high, j, tile)
+            return
+        with for_range(b, start, stop, self.gathered.panels * PANEL, going=going) as first:
+            end = b.add(first, I64(self.gathered.panels * PANEL))
+            end = b.select(b.icmp_signed("<", end, stop), end, stop)
+            y, at = self.gathered.copy(offsets[1], first, end)
+            self._tiles(y, [offsets[0], at, *offsets[2:]], (low, high), (first, end), tile, None)
 
-        The heights have code of their own for the sums, which lie in registers, and share the epilogue's.
-        """
+    def _panel(self, offsets: list[Any], low: Any, high: Any, j: Any, tile: Tile, mask: Any = None) -> None:
+        """All rows of one panel of columns."""
         k = self.kernel.lanes(tile.width)
         b = k.b
         if tile.partial:
@@ -227,24 +241,55 @@ class Contraction:
         y = self.y
         if self.across is not None:
             y, offsets = self._pack(k, offsets, self.across, j, tile, mask)
-        heights = list(dict.fromkeys([tile.rows, max(self.expected % tile.rows, 1), 1]))
+        self._tiles(y, offsets, (low, high), (j, None), tile, mask)
+
+    def _tiles(
+        self,
+        y: StridedOperand,
+        offsets: list[Any],
+        rows: tuple[Any, Any],
+        columns: tuple[Any, Any],
+        tile: Tile,
+        mask: Any,
+    ) -> None:
+        """These rows of a panel of columns, or of some side by side, a tile at a time: whole ones, then what is left.
+
+        The heights have code of their own for the sums, which lie in registers, and share the epilogue's.
+        columns: the first, and where some panels end.
+        """
+        k = self.kernel.lanes(tile.width)
+        b, (low, high), (first, end) = k.b, rows, columns
+        heights = Heights.of(tile, self.expected)
         buffer, height = entry_alloca(b, k.type(self.dtype), tile.rows * tile.vectors), entry_alloca(b, I64)
-        panel = Panel(k, self.dtype, tile, j, mask, self.x, y, offsets, buffer)
+        panel = Panel(k, self.dtype, tile, first, mask, self.x, y, offsets, buffer)
         if self.spread:
             prefetch_rows(panel, self.read, low, I64(tile.rows))
         with for_range(b, low, high, height) as i:
-            self._choose_height(heights, b.sub(high, i), height)
-            rows = b.load(height, typ=I64)
-            if self.k_blocked is not None:
-                self.k_blocked.begin(panel, i, rows)
-            elif self.prefetched and not self.spread:
-                prefetch_rows(panel, self.read, i, rows)
-            with cases(b, rows, heights) as case:
-                for number in heights:
-                    with case(number):
-                        self._sums(panel, i, number)
-            with contextlib.nullcontext() if self.k_blocked is None else self.k_blocked.when_complete(panel, i, rows):
-                self._epilogue(panel, i, rows)
+            b.store(heights.choose(b, b.sub(high, i)), height)
+            count, at_once = b.load(height, typ=I64), tile.width * tile.vectors
+            below = b.add(i, count)
+            if end is None:
+                self._tile(panel, i, count, heights, (below, panel))
+                return
+            with for_range(b, first, end, at_once) as j:
+                beside = b.add(j, I64(at_once))
+                last = b.icmp_signed(">=", beside, end)
+                following = replace(panel, j=b.select(last, first, beside))
+                self._tile(replace(panel, j=j), i, count, heights, (b.select(last, below, i), following))
+
+    def _tile(self, panel: Panel, i: Any, rows: Any, heights: Heights, following: tuple[Any, Panel]) -> None:
+        """One tile, of one of these heights. following: the first row of the next one, and its panel."""
+        b = panel.k.b
+        if self.k_blocked is not None:
+            self.k_blocked.begin(panel, i, rows)
+        elif self.prefetched and not self.spread:
+            prefetch_rows(panel, self.read, i, rows)
+        with cases(b, rows, heights.each) as case:
+            for number in heights.each:
+                with case(number):
+                    self._sums(panel, i, number, following)
+        with contextlib.nullcontext() if self.k_blocked is None else self.k_blocked.when_complete(panel, i, rows):
+            self._epilogue(panel, i, rows)
 
     def _pack(
         self, k: Lanes, offsets: list[Any], across: StridedOperand, j: Any, tile: Tile, mask: Any
@@ -260,18 +305,11 @@ class Contraction:
         lanes = [I64(lane) for lane in range(at_once)]
         if last is not None:
             lanes = [b.select(b.icmp_signed("<", lane, last), lane, last) for lane in lanes]
-        starts = [b.add(offsets[1], b.mul(b.add(j, lane), I64(across.strides[-1]))) for lane in lanes]
+        starts = [b.add(offsets[1], across.along(b, -1, b.add(j, lane))) for lane in lanes]
         at = b.mul(self.kernel.low, I64(depth))
         y = replace(self.y, strides=(at_once, 1))
         transpose_panel(k, across, starts, last, depth, y, at)
         return y, [offsets[0], b.sub(at, j), *offsets[2:]]
-
-    def _choose_height(self, heights: list[int], left: Any, place: Any) -> None:
-        b = self.kernel.b
-        chosen = I64(heights[-1])
-        for number in reversed(heights[:-1]):
-            chosen = b.select(b.icmp_signed(">=", left, I64(number)), I64(number), chosen)
-        b.store(chosen, place)
 
     def _is_prefetched(self) -> bool:
         """Whether the epilogue reads what is asked for first.
@@ -282,6 +320,21 @@ class Contraction:
         wanted = self.rank == 2 and self.tile.width > 1 and self.k_blocked is None
         return wanted and any(by_place(t) for t in self.read)
 
+    def _gathered(self) -> GatheredPanels | None:
+        """Panels of the right operand's columns that are copied for many tiles to read; None where they are not.
+
+        That is the incoming gradient of a weight gradient, whose rows, the examples, lie far apart.
+        """
+        tuning, kernel, tile = self.kernel.plan.tuning, self.kernel, self.tile
+        plain = self.rank == 2 and not self.crosswise and self.across is None and self.k_blocked is None
+        if kernel.target.registers > tuning.panel_registers or not plain or not isinstance(self.depth, Sym):
+            return None
+        whole = isinstance(self.columns, int) and self.columns % PANEL == 0 and PANEL % (tile.width * tile.vectors) == 0
+        if tile.width == 1 or not whole or self.expected < tuning.gather_tiles * tile.rows:
+            return None
+        panels = GatheredPanels(kernel, self.y, self.depth)
+        return panels if panels.panels else None
+
     def _is_spread(self) -> bool:
         """Whether the next tile's are asked for: there are many steps, and the result is no small matrix."""
         if not self.prefetched or self.crosswise:
@@ -290,7 +343,7 @@ class Contraction:
         rows, columns, steps = (capacity if isinstance(d, Sym) else d for d in (*self.group.space, self.depth))
         return steps >= self.tuning.spread_steps and rows * columns * ITEMSIZE[self.dtype] >= self.tuning.spread_bytes
 
-    def _sums(self, panel: Panel, i: Any, rows: int) -> None:
+    def _sums(self, panel: Panel, i: Any, rows: int, following: tuple[Any, Panel]) -> None:
         """The sums of so many rows into the panel's buffer, in the form that suits how the operands lie."""
         width = self.kernel.target.lanes(self.dtype)
         if self.crosswise:
@@ -303,25 +356,24 @@ class Contraction:
         else:
             whole = I64(0), emit_bound(panel.k.b, self.kernel.length(self.depth))
             steps = whole if self.k_blocked is None else self.k_blocked.steps
-            next_row = partial(self._prefetch_next, panel, i, rows) if self.spread and rows == self.tile.rows else None
+            next_row = partial(self._prefetch_next, *following) if self.spread and rows == self.tile.rows else None
             row_sums(
                 panel, i, rows, steps, self.k_blocked is not None, self.tuning.far_rows if self.far else 0, next_row
             )
 
-    def _prefetch_next(self, panel: Panel, i: Any, rows: int, row: Any) -> None:
-        """Ask for what the epilogue will read of this row of the tile after the one at row i."""
-        b = panel.k.b
-        prefetch_row(panel, self.read, b.add(b.add(i, I64(rows)), row))
+    def _prefetch_next(self, i: Any, panel: Panel, row: Any) -> None:
+        """Ask for what the epilogue will read of this row of the tile at row i."""
+        prefetch_row(panel, self.read, panel.k.b.add(i, row))
 
     def _epilogue(self, panel: Panel, i: Any, rows: Any) -> None:
         """The maps evaluated over the buffer, row by row, and everything stored."""
         b, tile = panel.k.b, panel.tile
         order = self.kernel.order if self.rank == 2 else None
-        down = LoopAxis(0, 0, None, tuple(t.strides[-2] for t in self.terms))
+        down = LoopAxis(0, 0, None, *zip(*((t.strides[-2], t.jump(-2)) for t in self.terms), strict=True))
 
         with for_range(b, I64(0), rows) as r:
             base = advance(b, down, self.terms, panel.offsets[2:], b.add(i, r), order)
-            base = [b.add(o, b.mul(panel.j, I64(t.strides[-1]))) for t, o in zip(self.terms, base, strict=True)]
+            base = [b.add(o, panel.column(t)) for t, o in zip(self.terms, base, strict=True)]
             for v in range(tile.vectors):
                 place = panel.place_of(r, v)
                 at = [b.add(o, I64(v * tile.width * t.strides[-1])) for t, o in zip(self.terms, base, strict=True)]

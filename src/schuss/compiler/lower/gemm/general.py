@@ -19,7 +19,7 @@ from typing import Any
 from schuss.compiler.llvm.loops import cases, entry_alloca, for_range
 from schuss.compiler.llvm.simd import I64, Value
 from schuss.compiler.lower.expression import FusedExpression
-from schuss.compiler.lower.gemm.tiles import Tile, choose_tile, column_cost
+from schuss.compiler.lower.gemm.tiles import Heights, Tile, choose_tile, column_cost
 from schuss.compiler.lower.kernel import Kernel, load, store, tail_mask
 from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound
 from schuss.compiler.schedule.order import Stage
@@ -210,17 +210,14 @@ class AxesContraction:
         """Rows from the first to the end, a tile at a time: whole ones, those expected to be left, single ones."""
         b = self.kernel.b
         k = self.kernel.lanes(tile.width)
-        expected = self.rows.length or tile.rows
-        heights = list(dict.fromkeys([tile.rows, max(expected % tile.rows, 1), 1]))
+        heights = Heights.of(tile, self.rows.length or tile.rows)
         buffer, height = entry_alloca(b, k.type(self.dtype), tile.rows * tile.vectors), entry_alloca(b, I64)
         with for_range(b, first, end, height) as i:
-            left, chosen = b.sub(end, i), I64(heights[-1])
-            for number in reversed(heights[:-1]):
-                chosen = b.select(b.icmp_signed(">=", left, I64(number)), I64(number), chosen)
+            chosen = heights.choose(b, b.sub(end, i))
             b.store(chosen, height)
             at = self._moved(self.rows, offsets, i)
-            with cases(b, chosen, heights) as case:
-                for number in heights:
+            with cases(b, chosen, heights.each) as case:
+                for number in heights.each:
                     with case(number):
                         self._sums(k, at, replace(tile, rows=number), mask, buffer)
             self._epilogue(k, offsets, i, chosen, tile, mask, buffer)

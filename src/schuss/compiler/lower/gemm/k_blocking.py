@@ -90,6 +90,6 @@ class KBlocks:
         """(place in the buffer, offset in memory, mask) for each vector of a tile."""
         b = panel.k.b
         with for_range(b, I64(0), rows) as r:
-            row = b.add(b.mul(b.add(i, r), I64(self.so_far.strides[-2])), panel.j)
+            row = b.add(b.mul(b.add(i, r), I64(self.so_far.strides[-2])), panel.column(self.so_far))
             for v in range(panel.tile.vectors):
                 yield panel.place_of(r, v), b.add(row, I64(v * panel.tile.width)), panel.mask_of(v)

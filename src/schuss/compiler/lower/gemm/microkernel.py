@@ -38,7 +38,7 @@ def row_sums(
     if resumed:
         sums = [panel.load(panel.place(I64(n))).llvm for n in range(len(sums))]
     x0 = b.add(panel.offsets[0], b.mul(i, I64(x.strides[-2])))
-    y0 = b.add(panel.offsets[1], b.mul(panel.j, I64(y.strides[-1])))
+    y0 = b.add(panel.offsets[1], panel.column(y))
 
     def some(first: Any, last: Any) -> None:
         with for_range(b, first, last, carried=sums) as step:
@@ -118,11 +118,14 @@ def _lane_sums(
             sums[n] = k.fma(left, right, Value(sums[n], dtype)).llvm
 
     whole = depth - depth % width
+    turned = -1 if axis == -2 else -2
     with for_range(b, I64(0), I64(whole), width, sums) as block:
-        rows = [load(k, across, b.add(start, block), 1) for start in starts]
+        at = across.along(b, turned, block)
+        rows = [load(k, across, b.add(start, at), 1) for start in starts]
         for c, right in enumerate(transposed(k, rows)):
             add(b.add(block, I64(c)), right)
     for step in range(whole, depth):
-        add(I64(step), load(k, across, b.add(starts[0], I64(step)), across.strides[axis], last=last))
+        at = across.along(b, turned, I64(step))
+        add(I64(step), load(k, across, b.add(starts[0], at), across.strides[axis], last=last))
     for number, total in enumerate(sums):
         b.store(total, b.gep(buffer, [I64(number)], source_etype=k.type(dtype))).align = ITEMSIZE[dtype]

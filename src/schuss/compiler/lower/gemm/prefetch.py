@@ -29,7 +29,7 @@ def prefetch_row(panel: Panel, terms: Sequence[StridedOperand], at: Any) -> None
     b, tile = panel.k.b, panel.tile
     for term, offset in zip(terms, panel.offsets[2:], strict=False):
         if by_place(term):
-            row = b.add(b.add(offset, b.mul(at, I64(term.strides[-2]))), panel.j)
+            row = b.add(b.add(offset, b.mul(at, I64(term.strides[-2]))), panel.column(term))
             for v in range(tile.vectors):
                 prefetch(b, term, b.add(row, I64(v * tile.width)))
 

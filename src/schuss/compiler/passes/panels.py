@@ -1,0 +1,93 @@
+"""Which matrices of the state lie in panels of 16 columns (schuss.compiler.storage), for the whole run.
+
+A weight does that a product reads as its right operand: a tile of the product finds its columns side by side, row
+after row. The states that are updated along with it (moments) lie likewise. Nothing is changed in the graph: to it they
+are the matrices that they were. A weight stays row-major if anything else is done with it, or with its gradient, than
+kernels do well with panels: other operands, sums of it, gathers, or an update that is not made where the gradient is
+(that by the norm of all gradients, say).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schuss.compiler.passes.layout import is_swap
+from schuss.compiler.storage import ITEMSIZE, PANEL
+from schuss.compiler.structure import is_input, is_map, is_matrix_product
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import FLOATS, Sym, TensorType, static_size
+
+
+def choose_panels(graph: Graph, state: tuple[str, ...], least: int) -> frozenset[str]:
+    """The names of these states. least: bytes of the smallest matrix for which it is worth it."""
+    found = _Found(graph, frozenset(state), least)
+    weights = {n for n in found.suitable if any(_is_right_operand(n, user) for user in graph.users[n])}
+    results = [o for o, name in zip(graph.outputs, graph.output_names, strict=True) if name in found.state]
+    updates = {o: found.mapped_from(o) for o in results if can_lie_in_panels(o.type)}
+    chosen = set[Node]()
+    for weight in weights:
+        meets = [nodes for nodes in updates.values() if weight in nodes]
+        if all(found.is_made_at_once(nodes) for nodes in meets):
+            chosen |= {weight, *(n for nodes in meets for n in nodes if n in found.suitable)}
+    return frozenset(str(n.attrs["name"]) for n in chosen)
+
+
+def can_lie_in_panels(type: TensorType) -> bool:
+    """Whether it is a matrix of numbers whose columns are whole panels, and no single row of them."""
+    if type.rank != 2 or type.dtype not in FLOATS or any(isinstance(d, Sym) for d in type.shape):
+        return False
+    rows, columns = (static_size((d,)) for d in type.shape)
+    return rows > 1 and columns > 0 and columns % PANEL == 0
+
+
+class _Found:
+    """What of a graph's state may lie in panels, and how it is updated."""
+
+    def __init__(self, graph: Graph, state: frozenset[str], least: int) -> None:
+        self.users, self.state, self.results = graph.users, state, set(graph.outputs)
+        named = [n for n in graph.inputs if n.attrs["name"] in state and can_lie_in_panels(n.type)]
+        large = [n for n in named if static_size(n.type.shape) * ITEMSIZE[n.type.dtype] >= least]
+        self.suitable = {n for n in large if n not in self.results and all(self._suits(n, u) for u in self.users[n])}
+
+    def _suits(self, node: Node, user: Node) -> bool:
+        """Whether kernels read the node in panels as well as row-major: place by place, or as a right operand."""
+        if is_swap(user):
+            return user not in self.results and all(_is_right_operand(user, u) for u in self.users[user])
+        return _is_right_operand(node, user) or _is_map_of(user, node.type)
+
+    def mapped_from(self, result: Node) -> list[Node]:
+        """The values a new state is mapped from, place by place, and all on the way."""
+        nodes, waiting = {result: None}, [result]
+        while waiting:
+            each = waiting.pop()
+            for operand in each.inputs if _is_map_of(each, result.type) else ():
+                if operand.type == result.type and operand not in nodes:
+                    nodes[operand] = None
+                    waiting.append(operand)
+        return list(nodes)
+
+    def is_made_at_once(self, nodes: list[Node]) -> bool:
+        """Whether what a new state is made from are states and products, of which nothing else is computed but maps."""
+        made = [n for n in nodes if not is_input(n)]
+        if not all(_is_map_of(n, n.type) or (is_matrix_product(n) and n.type.rank == 2) for n in made):
+            return False
+        return all(_is_map_of(user, n.type) for n in self._reached(made) for user in self.users[n])
+
+    def _reached(self, nodes: list[Node]) -> Iterator[Node]:
+        """The nodes, and what is mapped from them."""
+        seen, waiting = set(nodes), list(nodes)
+        while waiting:
+            node = waiting.pop()
+            yield node
+            fresh = {u for u in self.users[node] if _is_map_of(u, node.type)} - seen
+            seen |= fresh
+            waiting.extend(fresh)
+
+
+def _is_right_operand(node: Node, user: Node) -> bool:
+    """Whether it is a product of matrices that reads the node as its right operand."""
+    return is_matrix_product(user) and user.type.rank == 2 and user.inputs[1] is node and user.inputs[0] is not node
+
+
+def _is_map_of(node: Node, type: TensorType) -> bool:
+    return is_map(node) and node.type == type

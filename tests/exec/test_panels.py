@@ -1,0 +1,201 @@
+"""Weights and moments in panels: the same bits as row-major, whatever the sizes, the optimizer and the threads."""
+
+from __future__ import annotations
+
+import itertools
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import schuss
+from schuss import nn, optim
+from schuss.compiler import pipeline
+from schuss.compiler.passes.panels import can_lie_in_panels
+from schuss.compiler.pipeline import REWRITES, run
+from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.tuning import DEFAULT, Tuning
+from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.native.loop import NativeLoop, draft_of
+from schuss.ir import N, TensorType
+from schuss.train.step import Task, Training, training
+from tests.thinned import sampled
+
+ROW_MAJOR = Tuning(panel_registers=0)
+PANELS = Tuning(panel_registers=64, panels_bytes=1, gather_tiles=1)  # on any machine, however small
+PACKED = Tuning(
+    panel_registers=64, panels_bytes=1, gather_tiles=1, panel_bytes=1
+)  # and packed for the transposed product
+
+
+class Shared(nn.Module):
+    """A weight that two products read."""
+
+    def __init__(self) -> None:
+        self.first, self.last = nn.Linear(48, 48), nn.Linear(48, 3)
+
+    def forward(self, x):
+        hidden = nn.Tanh()(self.first(nn.Tanh()(self.first(x))))
+        return self.last(hidden)
+
+
+class Otherwise(nn.Module):
+    """Weights that are summed, read transposed, by rows, as a left operand, and in maps of more axes."""
+
+    def __init__(self) -> None:
+        self.first, self.table, self.last = nn.Linear(32, 32), nn.Linear(32, 48), nn.Linear(48, 3)
+
+    def forward(self, x):
+        weight, table = self.first.weight, self.table.weight
+        hidden = nn.Tanh()(self.first(x)) * weight.sum(axis=0) + weight[3] + weight.sum(axis=1) + weight.max()
+        hidden = hidden @ weight + (weight @ weight)[5] + (weight * weight.T).mean() + (weight + weight.T)[:, 7]
+        third = (table.reshape(2, 24, 32) * weight[0]).sum(axis=(0, 1)) + (weight[None] * table[:3, None]).sum(
+            axis=(0, 1)
+        )
+        return self.last(self.table(nn.Tanh()(hidden + third)) + table[::2].sum() + schuss.exp(table).sum(axis=1))
+
+
+def chain(*sizes: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    for into, out in itertools.pairwise(sizes):
+        layers += [nn.Linear(into, out), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+MODELS = {
+    "tiles": lambda: chain(48, 64, 32, 3),
+    "odd rows": lambda: chain(37, 16, 48, 3),
+    "odd columns": lambda: chain(20, 50, 32, 3),
+    "shared": Shared,
+}
+OPTIMIZERS = {
+    "adam": lambda: optim.Adam(lr=1e-2),
+    "decay": lambda: optim.AdamW(lr=1e-2, weight_decay=0.1),
+    "momentum": lambda: optim.SGD(lr=1e-2, momentum=0.9, weight_decay=0.01),
+    "plain": lambda: optim.SGD(lr=1e-2),
+}
+
+
+def step_of(model: nn.Module, optimizer: optim.Optimizer, dtype: str = "float32", clip: float | None = None):
+    """The training step and the state that it begins with."""
+    params = nn.named_parameters(model)
+    for p in params.values():
+        p.data = p.data.astype(dtype)
+    width = next(iter(params.values())).data.shape[1]
+    types = TensorType(dtype, (N, width)), TensorType("int64", (N,))
+    made = training(Task(model, nn.CrossEntropyLoss(), optimizer, types[:1], types[1], clip_norm=clip))
+    state = {f"param/{name}": p.data for name, p in params.items()} | {f"opt/{n}": v for n, v in made.state.items()}
+    return made, state | {"key": np.zeros(2, np.uint32)}
+
+
+def trained(made: Training, state, tuning: Tuning, threads: int, batch: int) -> tuple[NativeLoop, dict[str, bytes]]:
+    """A loop after two epochs, the last batch of which is short, and the bits of its state."""
+    rng, rows = np.random.default_rng(0), 2 * batch + 5
+    (x,) = (t for name, t in zip(made.step.graph.input_names, made.step.graph.inputs, strict=True) if name == "x0")
+    data = rng.standard_normal((rows, x.type.shape[1])).astype(x.type.dtype)
+    with mock.patch.object(Sharing, "worth", True):
+        loop = NativeExecutor(threads, tuning=tuning).loop(made.step, batch)
+    loop.bind({"x0": data, "y": np.arange(rows) % 3})
+    loop.load(state)
+    for epoch in range(2):
+        loop.run(rng.permutation(rows).astype(np.int64), batch, 0, 3, 3 * epoch)
+    return loop, {name: np.ascontiguousarray(a).tobytes() for name, a in loop.state().items()}
+
+
+def check(made: Training, state, tuning: Tuning, threads: int, batch: int) -> NativeLoop:
+    """The same bits as where nothing lies in panels, from one thread."""
+    other, expected = trained(made, state, ROW_MAJOR, 1, batch)
+    loop, found = trained(made, state, tuning, threads, batch)
+    assert not other.panels
+    assert found == expected
+    for name, value in found.items():
+        assert np.ascontiguousarray(loop.peek(name)).tobytes() == value
+    return loop
+
+
+CASES = [
+    ("tiles", "adam", "float32", PANELS, 1, 33),
+    ("tiles", "decay", "float64", PACKED, 2, 64),
+    ("odd rows", "adam", "float32", PACKED, 3, 17),
+    ("odd columns", "momentum", "float32", PANELS, 2, 32),
+    ("shared", "adam", "float32", PACKED, 2, 9),
+    ("shared", "momentum", "float64", PANELS, 1, 16),
+]
+OTHERS = [
+    (model, optimizer, dtype, tuning, threads, batch)
+    for model in MODELS
+    for optimizer in OPTIMIZERS
+    for dtype in ("float32", "float64")
+    for tuning in (PANELS, PACKED)
+    for threads, batch in ((1, 9), (2, 64), (5, 40))
+]
+
+
+@pytest.mark.parametrize(("model", "optimizer", "dtype", "tuning", "threads", "batch"), sampled(CASES, OTHERS))
+def test_panels_change_no_bits(model, optimizer, dtype, tuning, threads, batch):
+    made, state = step_of(MODELS[model](), OPTIMIZERS[optimizer](), dtype)
+    assert check(made, state, tuning, threads, batch).panels
+
+
+@pytest.mark.parametrize(
+    ("model", "clip", "dtype", "threads", "batch"),
+    sampled(
+        [(Otherwise, None, "float32", 3, 33)],
+        [(Otherwise, 1.0, "float64", 2, 16), (MODELS["tiles"], 1.0, "float32", 5, 40)],
+    ),
+)
+def test_whatever_is_done_with_what_lies_in_panels_the_bits_are_the_same(model, clip, dtype, threads, batch):
+    def all_that_can(graph, state, least):
+        names = zip(graph.input_names, graph.inputs, strict=True)
+        return frozenset(name for name, node in names if name in state and can_lie_in_panels(node.type))
+
+    made, state = step_of(model(), optim.Adam(lr=1e-2), dtype, clip)
+    with mock.patch.object(pipeline, "choose_panels", all_that_can):
+        assert len(check(made, state, PANELS, threads, batch).panels) >= 6
+
+
+def chosen(made: Training, batch: int = 64, tuning: Tuning = PANELS) -> set[str]:
+    """What lies in panels."""
+    return set(run(draft_of(made.step, batch, 2, tuning=tuning)[0], REWRITES).storage.panels)
+
+
+def test_weights_that_products_read_lie_in_panels_and_their_moments_with_them():
+    made, _ = step_of(chain(40, 32, 20, 3), optim.Adam())
+    moments = {f"opt/{s}/0.weight" for s in ("exp_avg", "exp_avg_sq")}
+    assert chosen(made) == {"param/0.weight", *moments}, "20 columns are no panels"
+
+
+def test_what_is_too_small_or_for_too_few_or_too_many_rows_does_not():
+    made, _ = step_of(chain(40, 32, 3), optim.SGD(lr=0.1))
+    assert chosen(made) == {"param/0.weight"}
+    assert not chosen(made, tuning=Tuning(panel_registers=64))
+    assert not chosen(made, batch=DEFAULT.few_rows)
+    assert not chosen(made, batch=DEFAULT.k_block_rows + 1)
+
+
+def test_an_update_that_waits_for_all_gradients_is_of_row_major_matrices():
+    model, optimizer = chain(40, 32, 3), optim.Adam()
+    assert not chosen(step_of(model, optimizer, clip=1.0)[0])
+
+
+def test_a_weight_that_is_read_otherwise_stays_row_major():
+    assert chosen(step_of(Otherwise(), optim.Adam())[0]) == set()
+
+
+def test_frozen_weights_lie_in_panels_too():
+    model = chain(40, 32, 16, 3)
+    types = TensorType("float32", (N, 40)), TensorType("int64", (N,))
+    frozen = frozenset({"0.weight", "0.bias"})
+    task = Task(model, nn.CrossEntropyLoss(), optim.SGD(lr=0.1), types[:1], types[1], frozen=frozen)
+    assert chosen(training(task)) == {"param/0.weight", "param/2.weight"}
+
+
+def test_the_state_comes_back_as_it_was_given():
+    made, state = step_of(chain(40, 32, 3), optim.Adam())
+    loop = NativeExecutor(1, tuning=PANELS).loop(made.step, 64)
+    given = {n: np.arange(v.size, dtype=v.dtype).reshape(v.shape) for n, v in state.items()}
+    loop.load(given)
+    found = loop.state()
+    for name, value in given.items():
+        np.testing.assert_array_equal(found[name], value)
+        np.testing.assert_array_equal(loop.peek(name), value)
