@@ -88,6 +88,7 @@ KERNELS = {
     "maps": (lambda x: ops.exp(x) * x.T, (40, 40)),
     "a fold": (lambda x: x.sum(axis=-1), (48, 40)),
     "maps and a fold": (lambda x: ops.exp(x).sum(axis=-1), (48, 40)),
+    "an order": (lambda x: ops.argsort(x, axis=-1), (6, 40)),
     "a convolution": (lambda x: schuss.conv2d(x, x), (8, 4, 9, 9)),
 }
 
@@ -186,3 +187,10 @@ def test_a_row_that_takes_long_has_no_quick_form():
     """That runs in the caller's thread, where nothing can end it."""
     assert compiled(ops.tanh, (N, 30)).one_row() is None
     assert compiled(ops.tanh, (N, 30), tuning=DEFAULT).one_row() is not None
+
+
+def test_what_takes_the_square_of_its_length_counts_as_such():
+    """A small array whose order takes seconds."""
+    small, large = (compiled(ops.argsort, (n,), tuning=DEFAULT) for n in (1000, 100_000))
+    assert not small.code_for(1).looks
+    assert large.code_for(1).looks

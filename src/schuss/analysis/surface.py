@@ -22,7 +22,7 @@ from schuss.analysis.progress import Report, counted
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.work import work
 from schuss.exec.native.threads import available_cores, run_team
-from schuss.ir.executor import Array, Loop, Step
+from schuss.ir.executor import Array, GivenUp, Loop, Step
 from schuss.ir.executors import compiled, on_able
 from schuss.ir.graph import Graph, Node, input_node, topological
 from schuss.ir.rewrite import substitute
@@ -184,23 +184,26 @@ def _walk(
     order, steps = np.arange(rows), -(-rows // batch)
     state = _states(step, plane)
     found, lock, numbered = np.zeros(count), threading.Lock(), enumerate(points)
-    ended = False
+    failed = False
 
     def some(thread: int) -> None:
-        nonlocal ended
+        nonlocal failed
         loop = loops[thread]
         loop.bind(columns)
         try:
-            while not ended:
+            while not failed:
                 with lock:
                     number, point = next(numbered, (count, None))
                 if point is None:
                     break
                 loop.load(state(*point))
-                loop.run(order, batch, 0, steps, 0)
+                loop.run(order, batch, 0, steps, 0, lambda: failed)
                 found[number] = float(loop.peek("sum/loss")) / rows
-        finally:
-            ended = True  # also for the others, if this one was interrupted
+        except GivenUp:
+            pass  # whoever failed says why
+        except BaseException:
+            failed = True  # also for the others, if this one was interrupted
+            raise
 
     run_team(len(loops), some)
     return found

@@ -93,12 +93,12 @@ def _argsort(kernel: Kernel, node: Node) -> None:
         more = k.compare(">", v, w)
         return k.logical_or(more, k.logical_and(k.is_nan(v), k.logical_not(k.is_nan(w)))) if v.is_float else more
 
-    with nest(b, axes, terms, [I64(0)] * 2, None) as at:
+    with nest(b, axes, terms, [I64(0)] * 2, None, kernel.going) as at:
 
         def entry(i: Any) -> Value:
             return load(k, source, b.add(at[0], b.mul(i, I64(along.strides[0]))), 0)
 
-        with for_range(b, I64(0), length) as i:
+        with for_range(b, I64(0), length, going=kernel.going) as i:
             here = entry(i)
             b.store(I64(0), rank)
             with for_range(b, I64(0), length) as j:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schuss.compiler.schedule.buffers import Plan
-from schuss.compiler.schedule.fuse import Group
+from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import crossing
 from schuss.compiler.schedule.partition import ONE
 from schuss.compiler.storage import ITEMSIZE
@@ -81,7 +81,9 @@ def cost(group: Group, n: int) -> Cost:
         flops += 2 * space * elements(k, n)
         depth = f" over {_dims(k)}"
     elif group.anchor is not None:
-        flops += elements(group.anchor.inputs[0].type.shape, n)
+        shape, axis = group.anchor.inputs[0].type.shape, group.anchor.attrs.get("axis")
+        along = isinstance(axis, int) and group.form is Form.OPAQUE  # it may look at the whole axis for each element
+        flops += elements(shape, n) * (elements(shape[axis:][:1], n) if along else 1)
     read = {base_of(o): o for _, _, o in group.operands if not is_free(base_of(o))}
     moved = sum(_bytes(o, n) for o in read.values()) + sum(_bytes(o, n) for o in group.stores)
     return Cost(_label(group), f"{_dims(group.space)}{depth}", flops, moved)
