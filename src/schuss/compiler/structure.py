@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from schuss.ir.graph import LEAVES, Node
 from schuss.ir.structure import Access, Structure, ViewMap, elementwise
 from schuss.ir.types import Shape, Sym
-from schuss.ops.registry import Op, lookup
+from schuss.ops.registry import REGISTRY, Op, lookup
 
 _structures: WeakKeyDictionary[Node, Structure | None] = WeakKeyDictionary()  # a node never changes
 
@@ -48,13 +48,13 @@ def structure_of(node: Node) -> Structure | None:
 
 def _is_plain(node: Node) -> bool:
     """Whether it is a map by its record alone: most nodes are, and are asked often."""
-    op = record(node)
+    op = REGISTRY.get(node.op)
     return op is not None and op.structure is elementwise
 
 
 def is_view(node: Node) -> bool:
     """Whether the node is read where its source lies, by strides."""
-    op = record(node)
+    op = REGISTRY.get(node.op)  # what is given has no record
     return op is not None and op.view is not None
 
 

@@ -5,7 +5,7 @@ A node holds the op's name, not its record, so that this module needs nothing bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -56,26 +56,20 @@ def input_node(name: str, type: TensorType, scope: str = "") -> Node:
 
 def topological(outputs: Iterable[Node]) -> list[Node]:
     """Every node the outputs need, each after its inputs, without recursion (graphs can be deep)."""
-    order: list[Node] = []
-    done: set[Node] = set()
+    order: dict[Node, None] = {}
+    begun: set[Node] = set()
     for root in outputs:
-        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(root.inputs))]
-        open_nodes = {root}
-        if root in done:
-            continue
-        while stack:
-            node, rest = stack[-1]
-            child = next((c for c in rest if c not in done), None)
-            if child is None:
-                stack.pop()
-                if node not in done:
-                    done.add(node)
-                    order.append(node)
+        waiting = [root]
+        while waiting:
+            node = waiting[-1]
+            if node in begun:  # so are all its inputs, and done; or it was met elsewhere first
+                order.setdefault(waiting.pop())
                 continue
-            if child not in open_nodes:
-                open_nodes.add(child)
-                stack.append((child, iter(child.inputs)))
-    return order
+            begun.add(node)
+            for each in node.inputs[::-1]:
+                if each not in begun:  # always so in a cycle, which the verifier finds
+                    waiting.append(each)
+    return list(order)
 
 
 class lazy(Generic[T]):
