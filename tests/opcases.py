@@ -87,6 +87,12 @@ def first_five(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(0, 5, shape)
 
 
+def shuffled(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Indices from 0 on, no two the same."""
+    size = int(np.prod(shape))
+    return rng.permutation(size).reshape(shape)
+
+
 def words(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(0, 2**32, shape)
 
@@ -348,6 +354,17 @@ def _scatter_add(x: Any, index: Any, *, axis: int, size: int) -> Any:
     at = jnp.clip(jnp.asarray(index, "int64").reshape(-1), 0, size - 1)
     zeros = jnp.zeros((*x.shape[:axis], size, *x.shape[axis + index.ndim :]), x.dtype)
     return jnp.moveaxis(jnp.moveaxis(zeros, axis, 0).at[at].add(jnp.moveaxis(flat, axis, 0)), 0, axis)
+
+
+def _coalesce(x: Any, index: Any, *, size: int) -> Any:
+    at = jnp.clip(jnp.asarray(index, "int64"), 0, size - 1).reshape(-1)
+    rows = jnp.reshape(x, (index.size, *x.shape[index.ndim :]))
+    return jnp.reshape(jnp.tensordot((at[:, None] == at).astype(x.dtype), rows, 1), x.shape)
+
+
+def _set_rows(x: Any, index: Any, rows: Any) -> Any:
+    at = jnp.clip(jnp.asarray(index, "int64"), 0, len(x) - 1).reshape(-1)
+    return jnp.asarray(x).at[at].set(jnp.reshape(rows, (index.size, *x.shape[1:])))
 
 
 def _check_index(index: Any, *, size: int, negative: bool, by: str) -> Any:
@@ -917,6 +934,59 @@ CASES: dict[str, OpCase] = {
             Bad((F3, I3), ShapeError, "size must be 1 or more, got 0", {"size": 0}),
         ),
         summed=True,
+        specials=False,
+    ),
+    "coalesce": OpCase(
+        _coalesce,
+        (
+            _picked(Arg((4, 3)), _index(4), size=6),
+            _picked(Arg((9, 2, 17)), _index(9, 2, dtype="int32"), size=6, rows=(0, 1)),
+            _picked(Arg((33,)), _index(33, dtype="uint8"), size=5, rows=(0, 1)),
+            _picked(Arg((2, 3)), _index(), size=4),
+            _picked(Arg((0, 3)), _index(0), size=2),
+            _picked(Arg((5, 0)), _index(5), size=2),
+            _picked(Arg((7, 1, 256)), _index(7, 1), size=3, rows=(0, 1)),
+            _picked(Arg((4, 3), small_integers, "int64"), _index(4), size=6),
+        ),
+        (
+            Bad((F3, F3), DTypeError, "indices must be integers, got float32[3]", {"size": 3}),
+            Bad(
+                (F3, t("int64", 2)),
+                ShapeError,
+                "float32[3] has not a row for each of the indices int64[2]",
+                {"size": 3},
+            ),
+            Bad((F3, I3), ShapeError, "size must be 1 or more, got 0", {"size": 0}),
+            Bad((B3, I3), DTypeError, "needs numbers, got bool[3]", {"size": 3}),
+            Bad(
+                (t("float32", 2, N), t("int64", 2, N)),
+                ShapeError,
+                "the example axis of the indices int64[2,N] must come first",
+                {"size": 3},
+            ),
+        ),
+        summed=True,
+        specials=False,
+    ),
+    "set_rows": OpCase(
+        _set_rows,
+        (
+            Sample((Arg((9, 3)), Arg((4,), shuffled, "int64"), Arg((4, 3)))),
+            Sample((Arg((40, 17)), Arg((2, 3), shuffled, "int32"), Arg((2, 3, 17)))),
+            Sample((Arg((7,)), Arg((5,), shuffled, "uint8"), Arg((5,)))),
+            Sample((Arg((7, 2)), Arg((), shuffled, "int64"), Arg((2,)))),
+            Sample((Arg((7, 2)), Arg((0,), shuffled, "int64"), Arg((0, 2)))),
+            Sample((Arg((300, 2)), Arg((9, 2), shuffled, "int64"), Arg((9, 2, 2))), {}, (1, 2)),
+            Sample((Arg((9, 3), bytes_, "uint8"), Arg((4,), shuffled, "int64"), Arg((4, 3), bytes_, "uint8"))),
+        ),
+        (
+            Bad((F3, F3, F3), DTypeError, "indices must be integers, got float32[3]"),
+            Bad((F3, t("int64", 2), F3), ShapeError, "float32[3] has not a row for each of the indices int64[2]"),
+            Bad((X, I3, t("float32", 3, 4)), ShapeError, "needs a table of one row or more, got float32[N,4]"),
+            Bad((t("float32", 0), I3, F3), ShapeError, "needs a table of one row or more, got float32[0]"),
+            Bad((t("float32", 5, 2), I3, t("float32", 3, 3)), ShapeError, "float32[3,3] are no rows of float32[5,2]"),
+            Bad((t("float64", 5), I3, F3), ShapeError, "float32[3] are no rows of float64[5]"),
+        ),
         specials=False,
     ),
     "one_hot": OpCase(

@@ -60,6 +60,17 @@ class Table(nn.Module):
         return self.net(ops.concatenate([*parts, x["numbers"]], axis=1))
 
 
+class Rows(nn.Module):
+    """One table of which two columns take rows, and another; only the rows taken are updated."""
+
+    def __init__(self) -> None:
+        self.table, self.other = nn.Embedding(30, 7, sparse=True), nn.Embedding(LEVELS[0], 7, sparse=True)
+        self.net = dense(7, 16, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.net(self.table(x[:, 1:]).sum(axis=1) + self.table(x[:, 2]) * self.other(x[:, 0]))
+
+
 class Columns(nn.Module):
     """Ten narrow joins: each number gets a line of its own, as a table's columns do."""
 
@@ -365,6 +376,7 @@ def cases(case: Callable[..., Any]) -> dict[str, Any]:
         "an embedding": case(words, categories, ce),
         "an embedding, clipped": case(lambda: words(16, mode="clip"), outside, ce, sgd),
         "an embedding of float64": case(lambda: words(dtype="float64"), categories, ce, optim.AdamW()),
+        "an embedding by rows": case(Rows, categories, ce, optim.AdamW(0.01), clip_norm=0.5),
         "a table": case(Table, table, ce),
         "ten columns": case(Columns, classes, ce),
         "concatenations": case(Growing, classes, ce, sgd),

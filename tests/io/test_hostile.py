@@ -67,6 +67,11 @@ GRAPHS = {
         "%4 = matmul(%3, %3) : float32[16384,16384]\noutput y %4\n",
         r"takes 8.8e\+12 operations an example; this file's may take 1.1e\+12",
     ),
+    "working memory without end": (
+        '%1 = cast(%0, dtype="int64") : int64[N,4]\n'
+        f"%2 = coalesce(%0, %1, size={K}) : float32[N,4]\noutput y %2\n",
+        r"coalesce float32\[N,4\]: a value of this file may have 268,435,456 numbers an example",
+    ),
     "a length hidden by another of 0": (
         f"const %1 float32[{2**62},0]\noutput y %1\noutput x %0\n", "line 3, .*larger than any memory",
     ),

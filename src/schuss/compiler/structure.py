@@ -116,6 +116,20 @@ def is_copy(node: Node) -> bool:
     return op is not None and op.written
 
 
+def written_over(node: Node) -> int | None:
+    """The number of the operand over which the result is written in some places, and which it is everywhere else."""
+    found = None if _is_plain(node) else structure_of(node)
+    return None if found is None else found.onto
+
+
+def scratch_of(node: Node) -> tuple[Shape, ...]:
+    """Shapes of the int64 numbers that an opaque operation works with."""
+    op = record(node)
+    if op is None or op.scratch is None:
+        return ()
+    return tuple(op.scratch(node.type, *(i.type for i in node.inputs), **node.attrs))
+
+
 def is_noting(node: Node) -> bool:
     """Whether it notes what is wrong, for the caller to raise."""
     op = record(node)

@@ -4,7 +4,7 @@ what                                      at most
 values of JSON                            what takes 64 MB, or 4 times the text's own length
 nodes of a graph                          20,000
 outputs of a graph, inputs of a node      1,024
-numbers of one value, for one example     2**28, or 16 times those of the file's tensors
+numbers that a node makes or works with   2**28, or 16 times those of the file's tensors
 operations of one example                 2**40, or 1,024 for each number of the file's tensors
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from schuss.compiler.structure import scratch_of
 from schuss.compiler.work import work
 from schuss.errors import GraphError
 from schuss.ir.graph import Graph
@@ -75,7 +76,7 @@ def check_graph(graph: Graph, held: int) -> None:
     for node in graph.nodes:
         if len(node.inputs) > WIDTH:
             raise GraphError(f"{where(node)}: reads {len(node.inputs):,} values; a node of a file may read {WIDTH:,}")
-        if reach(node.type.shape) > most:
+        if any(reach(shape) > most for shape in (node.type.shape, *scratch_of(node))):
             raise GraphError(f"{where(node)}: a value of this file may have {most:,} numbers an example")
     needed, allowed = work(graph, 1), max(WORK, WORK_EACH * held)
     if needed > allowed:

@@ -11,6 +11,7 @@ folds the results along the folded axes, always in the same order.
     take             the result's axes                    x along one axis where an index says
     concatenate      the result's axes                    each operand in its part of one axis
     one_hot          the result's axes                    the label; and the place itself, along the classes
+    set_rows         the rows' axes                       each row, written where an index says over another operand
 
 A *view* computes nothing: it says for each axis of what it reads at which position an element of it lies.
 """
@@ -67,7 +68,8 @@ class Structure:
     averaged     the fold's result is divided by the number of elements folded
     coordinates  the axes whose position the body takes, before the operands' values
     place        the body takes the row-major number of the place, before the operands' values
-    writes       how the result is written, where not at the place: through an index, added to what is there
+    writes       how the result is written, where not at the place: through an index
+    onto         the operand over which it is written, which the result is everywhere else; None: it is added to zeros
     outside      the value where no operand is read
     """
 
@@ -79,6 +81,7 @@ class Structure:
     coordinates: tuple[int, ...] = ()
     place: bool = False
     writes: Access | None = None
+    onto: int | None = None
     outside: float = 0.0
 
     @property

@@ -81,6 +81,7 @@ from schuss.ops.order import argsort, sort, take_along_axis, topk
 from schuss.ops.random import random_bits, random_uniform
 from schuss.ops.reduce import count, max, mean, min
 from schuss.ops.registry import REGISTRY, Kind, Op, lookup, op
+from schuss.ops.rows import coalesce, set_rows
 from schuss.ops.views import broadcast_to, reshape, slice_axis, transpose
 from schuss.ops.whole import all, any, isfinite, isinf, isnan, round
 from schuss.ops.window import overlap_add, window
@@ -106,6 +107,7 @@ __all__ = [
     "cast",
     "check_index",
     "clip",
+    "coalesce",
     "concatenate",
     "conv1d",
     "conv2d",
@@ -182,6 +184,7 @@ __all__ = [
     "rsqrt",
     "scatter_add",
     "selu",
+    "set_rows",
     "sigmoid",
     "sign",
     "silu",

@@ -94,7 +94,7 @@ def _mode(name: str, mode: str, *known: str) -> str:
 # -- the operations ---------------------------------------------------------------------------------
 
 
-def _take_type(name: str, x: TensorType, index: TensorType, *, axis: int) -> TensorType:
+def _take_type(name: str, x: TensorType, index: TensorType, *, axis: int, sparse: bool = False) -> TensorType:
     _require_integers(name, index)
     at = normalize_axis(name, axis, x.rank)
     if x.shape[at] == 0:
@@ -104,11 +104,11 @@ def _take_type(name: str, x: TensorType, index: TensorType, *, axis: int) -> Ten
     return TensorType(x.dtype, (*x.shape[:at], *index.shape, *x.shape[at + 1 :]))
 
 
-def _take_grad(g: Any, y: Any, x: Any, index: Any, axis: int) -> tuple[Any, None]:
+def _take_grad(g: Any, y: Any, x: Any, index: Any, axis: int, sparse: bool = False) -> tuple[Any, None]:
     return scatter_add_clamped(g, index, axis=axis, size=x.shape[axis]), None
 
 
-def _take_structure(y: TensorType, x: TensorType, index: TensorType, *, axis: int) -> Structure:
+def _take_structure(y: TensorType, x: TensorType, index: TensorType, *, axis: int, sparse: bool = False) -> Structure:
     after = (a + index.rank - 1 for a in range(axis + 1, x.rank))
     entries = Access((*range(axis), None, *after), through=(axis, 1))
     return Structure(y.shape, (entries, Access(tuple(range(axis, axis + index.rank)))))
@@ -121,9 +121,10 @@ def _take_structure(y: TensorType, x: TensorType, index: TensorType, *, axis: in
     infer=_take_type,
     grad=_take_grad,
     rule={"x": "scatter_add of g to the places taken from"},
+    later=("sparse",),
 )
-def take_clamped(x: Any, index: Any, *, axis: int = 0) -> Any:
-    """take with mode "clip", as a node"""
+def take_clamped(x: Any, index: Any, *, axis: int = 0, sparse: bool = False) -> Any:
+    """take with mode "clip", as a node; sparse is a word to whoever learns x (schuss.optim.rows)"""
     return np.take(x, index, axis=axis, mode="clip")
 
 
@@ -201,11 +202,12 @@ def one_hot_or_zeros(index: Any, *, classes: int, dtype: str = "float32") -> Any
 
 
 @also(indices="index")
-def take(x: Any, index: Any, axis: int | None = None, mode: str = "raise") -> Any:
+def take(x: Any, index: Any, axis: int | None = None, mode: str = "raise", sparse: bool = False) -> Any:
     """x's entries at the indices along an axis: for axis 0, y[i, ...] = x[index[i], ...].
 
-    mode  of an index i outside 0 .. n-1: "raise" counts -n .. -1 from the end, and any other is an IndexRangeError;
-          "clip" takes the nearest entry
+    mode    of an index i outside 0 .. n-1: "raise" counts -n .. -1 from the end, and any other is an IndexRangeError;
+            "clip" takes the nearest entry
+    sparse  of the rows (axis 0) of a Parameter: fit updates those that a batch takes and no others, see nn.Embedding
     A tensor of several axes needs the axis: numpy and PyTorch would read it flattened. ShapeError without one.
     """
     rank = len(_shape(x))
@@ -216,7 +218,11 @@ def take(x: Any, index: Any, axis: int | None = None, mode: str = "raise") -> An
     axis = 0 if axis is None else axis
     if _mode("take", mode, "raise", "clip") == "raise":
         index = _checked("take", x, axis, index)
-    return take_clamped(x, index, axis=axis)
+    if not sparse:
+        return take_clamped(x, index, axis=axis)
+    if axis not in (0, -rank):
+        raise UsageError(f"take: sparse=True is of rows, axis 0, got axis {axis}; leave it out, or transpose the table")
+    return take_clamped(x, index, axis=0, sparse=True)
 
 
 @also()

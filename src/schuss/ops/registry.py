@@ -25,7 +25,7 @@ import numpy as np
 
 from schuss.errors import DTypeError, GraphError, SchussError, ShapeError, UsageError
 from schuss.ir.structure import Declared, DeclaredView, elementwise
-from schuss.ir.types import TensorType
+from schuss.ir.types import Shape, TensorType
 
 
 class Kind(Enum):
@@ -52,6 +52,7 @@ class Promote(Enum):
 Infer = Callable[..., TensorType]
 Settle = Callable[..., dict[str, Any]]
 Grad = Callable[..., Sequence[Any]]
+Scratch = Callable[..., Sequence[Shape]]
 
 
 def no_grad(g: Any, z: Any, *inputs: Any, **_: Any) -> tuple[None, ...]:
@@ -78,6 +79,7 @@ class Op:
     view(result, type, **attrs)         of a view, where its elements lie in what it reads
     written                             its value lies in memory where it stands: a copy
     noting                              notes the first of its elements that is wrong, for the caller to raise
+    scratch(result, *types, **attrs)    shapes of the int64 numbers that its lowering works with; they begin as anything
     rule                                grad in words, for each input that can be differentiated, by its name in the
                                         body: {"x": "g / y"}, with g, y and the inputs as grad and body call them
     """
@@ -97,6 +99,7 @@ class Op:
     view: DeclaredView | None = None
     written: bool = False
     noting: bool = False
+    scratch: Scratch | None = None
     __doc__: str | None = None
 
     def miscounted(self, args: Sequence[Any]) -> ShapeError:
@@ -234,6 +237,7 @@ def op(
     view: DeclaredView | None = None,
     written: bool = False,
     noting: bool = False,
+    scratch: Scratch | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare a primitive; see Op. A MAP op is elementwise, and without a type rule takes numbers of one dtype."""
     from schuss.ops.infer import number_map
@@ -262,6 +266,7 @@ def op(
             view=view,
             written=written,
             noting=noting,
+            scratch=scratch,
             __doc__=body.__doc__,
         )
         if name in REGISTRY:

@@ -19,6 +19,7 @@ from schuss.ir.executor import Array
 from schuss.nn.module import Module
 from schuss.nn.parameter import Parameter
 from schuss.optim.groups import Group, as_group, resolve, split
+from schuss.optim.rows import RowGradient, check_elementwise
 from schuss.trace import hyper, notice, scope, tracing
 
 Scalar = Any
@@ -196,9 +197,18 @@ class Optimizer(Configured):
                 apart = f"{MISSED}/{name}" in state
                 own = _cast_all(optimizer._step_scalars(key, name, state, new_state, step), dtype) if apart else None
                 slots = {slot: _given(state, f"{slot}/{name}", "state") for slot in optimizer.slots()}
-                new_params[name], slots = optimizer.one(w, grads[name], slots, own or as_dtype[dtype])
+                new_params[name], slots = optimizer._new(name, w, grads[name], slots, own or as_dtype[dtype])
                 new_state.update({f"{slot}/{name}": value for slot, value in slots.items()})
         return new_params, new_state
+
+    def _new(self, name: str, w: Any, g: Any, s: Slots, k: dict[str, Scalar]) -> tuple[Any, Slots]:
+        """`one`, of the rows alone where the gradient has no others."""
+        if not isinstance(g, RowGradient):
+            return self.one(w, g, s, k)
+        rows, slots = g.of(w), {slot: g.of(value) for slot, value in s.items()}
+        new, fresh = self.one(rows, g.values, slots, k)
+        check_elementwise(type(self).__name__, name, [rows, g.values, *slots.values()], [new, *fresh.values()])
+        return g.put(w, new), {slot: g.put(s[slot], value) for slot, value in fresh.items()}
 
     def _step_scalars(
         self, key: str, apart: str, state: Mapping[str, Any], new: dict[str, Any], step: Any

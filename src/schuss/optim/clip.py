@@ -9,12 +9,13 @@ from typing import Any
 from schuss import ops
 from schuss.constraints import POSITIVE, check
 from schuss.errors import UsageError
+from schuss.optim.rows import RowGradient
 from schuss.trace import hyper, node_of
 
 
 def global_norm(grads: Mapping[str, Any]) -> Any:
     """sqrt of the sum of the squares of all gradients; they have one dtype."""
-    squares = [ops.sum(g * g) for g in grads.values()]
+    squares = [g.squares() if isinstance(g, RowGradient) else ops.sum(g * g) for g in grads.values()]
     if not squares:
         raise UsageError("global_norm: there are no gradients")
     return ops.sqrt(reduce(ops.add, squares))

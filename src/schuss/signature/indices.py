@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ops.registry import REGISTRY, Kind
 
-INDEX_OPERAND = {"take": 1, "scatter_add": 1, "one_hot": 0, "check_index": 0, "argsort": None, "overlap_add": None}
+INDEX_OPERAND: dict[str, int | None] = {"take": 1, "scatter_add": 1, "coalesce": 1, "set_rows": 1}
+INDEX_OPERAND |= {"one_hot": 0, "check_index": 0, "argsort": None, "overlap_add": None}
 """Where an operation of kind INDEX has its index; None for one whose places are its result or no data."""
 
 _COMPUTES_PLACES = ("argmax", "argmin", "argsort")  # their results are no longer the input's values

@@ -24,6 +24,7 @@ from schuss.nn.holding import inert
 from schuss.nn.loss import COMPUTED, shown, weighted
 from schuss.optim import Optimizer, clip_grad_norm
 from schuss.optim.base import Rate, counts_own_steps, rate_at
+from schuss.optim.rows import Gradient, by_rows, sparse_tables
 from schuss.signature import Input, Transform
 from schuss.signature.form import ALONE, Form
 from schuss.signature.inputs import as_inputs, handed_over
@@ -204,9 +205,10 @@ def training(task: Task) -> Training:
     kept = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in state.items()}
     notice(task.optimizer)
     with building(), scope("optimizer"):
+        given = _by_rows(task, loss, params, grads)
         if task.clip_norm is not None:
-            grads = clip_grad_norm(grads, rate_at(task.clip_norm, step))
-        new_params, new_state = task.optimizer.update(learned, grads, kept, step)
+            given = clip_grad_norm(given, rate_at(task.clip_norm, step))
+        new_params, new_state = task.optimizer.update(learned, given, kept, step)
     _check_update(learned, new_params, kept, new_state)
     outputs = {"loss": loss, **sums}
     outputs.update({f"param/{name}": as_tensor(new_params[name]) for name in learned})
@@ -214,6 +216,19 @@ def training(task: Task) -> Training:
     names = (*(f"param/{n}" for n in params), *(f"opt/{n}" for n in kept), *sums, "key")
     graph = _graph(make, outputs)
     return Training(Step(graph, names, task.columns, "step", "loss"), state, tuple(learned), gradients)
+
+
+def _by_rows(
+    task: Task, loss: Tensor, params: Mapping[str, Tensor], grads: Mapping[str, Tensor]
+) -> dict[str, Gradient]:
+    """The gradients, those of tables that the loss reads with sparse=True as rows."""
+    tables = sparse_tables(loss.node, params) & grads.keys()
+    if tables and not counts_own_steps(task.optimizer):
+        raise UsageError(
+            f"fit: {min(tables)} is to be updated by rows, which {type(task.optimizer).__name__} cannot do: its update "
+            "is its own; leave out sparse=True, or derive the class from optim.Optimizer and write `one`"
+        )
+    return {name: by_rows(name, g, params[name]) if name in tables else g for name, g in grads.items()}
 
 
 def _check_learned(open_to: Mapping[str, Any], learned: Mapping[str, Any]) -> None:

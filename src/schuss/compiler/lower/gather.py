@@ -2,6 +2,7 @@
 
     concatenate, pad   each operand is copied to its part; what no part covers is filled first
     take               rows (all that lies behind the indexed axis) are copied from where an index says
+    set_rows           the table, unless the result lies in its place; then rows are copied to where an index says
     scatter_add        zeros; then rows are added where an index says, in row-major order of the indices
 
 Rows go by vectors where they lie contiguously. A thread computes its own share of the result's first axis; where an
@@ -23,7 +24,7 @@ from schuss.compiler.lower.alike import FEWEST
 from schuss.compiler.lower.kernel import Kernel, load, store, tail_mask
 from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound, nest
 from schuss.compiler.storage import ITEMSIZE
-from schuss.compiler.structure import structure_of
+from schuss.compiler.structure import base_of, structure_of
 from schuss.ir.graph import Node
 from schuss.ir.structure import Access, Part, Structure
 from schuss.ir.types import Dim, Shape, static_size
@@ -48,7 +49,7 @@ def _parts(kernel: Kernel, node: Node, structure: Structure) -> None:
     target = kernel.write(node)
     parts = [(o, a.part) for o, a in zip(node.inputs, structure.reads, strict=True) if a is not None and a.part]
     if not _covered(node, parts):
-        _fill(kernel, target, node, structure.outside)
+        fill(kernel, target, node, structure.outside)
     for alike in _alike(kernel, parts):
         if len(alike) < FEWEST:
             for operand, part in alike:
@@ -83,7 +84,7 @@ def _part(kernel: Kernel, target: StridedOperand, source: StridedOperand, shape:
     terms = [source, replace(target, strides=strides, pointer=moved)]
     axes = kernel.axes(shape, terms)
     axes = kernel.shared(axes) if part.axis else _share(kernel, axes, start, part.step)
-    _by_vectors(kernel, axes, terms, [I64(0)] * 2, partial(_copy, terms))
+    by_vectors(kernel, axes, terms, [I64(0)] * 2, partial(copy_lanes, terms))
 
 
 def _covered(node: Node, parts: Sequence[tuple[Node, Part]]) -> bool:
@@ -122,18 +123,18 @@ def _take(kernel: Kernel, node: Node, structure: Structure) -> None:
     axes = kernel.shared(kernel.axes(node.type.shape, terms))
     outer = axis + index.type.rank
     with nest(kernel.b, axes[:outer], terms, [I64(0)] * 3, None) as at:
-        row = _row(kernel, terms[1], at[1], source.type.shape[axis])
+        row = row_at(kernel, terms[1], at[1], source.type.shape[axis])
         places = [kernel.b.add(at[0], kernel.b.mul(row, I64(apart))), at[2]]
-        inner, both = _without(axes[outer:], 1), [terms[0], target]
-        _by_vectors(kernel, inner, both, places, partial(_copy, both))
+        inner, both = without(axes[outer:], 1), [terms[0], target]
+        by_vectors(kernel, inner, both, places, partial(copy_lanes, both))
 
 
 def _scatter(kernel: Kernel, node: Node, structure: Structure, writes: Access) -> None:
-    (source, index), (entries, numbers) = node.inputs, structure.reads
+    (source, index), (entries, numbers) = _written(node, structure)
     assert writes.through is not None
     axis = writes.through[0]
     whole = kernel.write(node)
-    _fill(kernel, whole, node, 0)
+    _begin(kernel, whole, node, structure)
     rank, length = source.type.rank, node.type.shape[axis]
     strides = [0] * rank
     for place, stride in zip(writes.axes, whole.strides, strict=True):
@@ -146,17 +147,40 @@ def _scatter(kernel: Kernel, node: Node, structure: Structure, writes: Access) -
     axes = kernel.shared(axes) if shared else axes
     outer = axis + index.type.rank
     with nest(b, axes[:outer], terms, [I64(0)] * 3, None) as at:
-        row = _row(kernel, terms[1], at[1], length)
+        row = row_at(kernel, terms[1], at[1], length)
         mine = None
         if not shared:
             mine = b.and_(b.icmp_signed(">=", row, kernel.low), b.icmp_signed("<", row, kernel.high))
         places = [at[0], b.add(at[2], b.mul(row, I64(whole.strides[axis])))]
-        inner, both = _without(axes[outer:], 1), [terms[0], target]
+        inner, both = without(axes[outer:], 1), [terms[0], target]
         with contextlib.nullcontext() if mine is None else if_then(b, mine):
-            _by_vectors(kernel, inner, both, places, partial(_add, both))
+            by_vectors(kernel, inner, both, places, partial(add_lanes if structure.onto is None else copy_lanes, both))
 
 
-def _row(kernel: Kernel, term: StridedOperand, offset: Any, length: Dim) -> Any:
+def _written(node: Node, structure: Structure) -> tuple[tuple[Node, Node], tuple[Access | None, Access | None]]:
+    """What is written where, and how they are read: the values and the indices."""
+    assert structure.writes is not None
+    assert structure.writes.through is not None
+    at = structure.writes.through[1]
+    (values,) = {*range(len(node.inputs))} - {at, structure.onto}
+    return (node.inputs[values], node.inputs[at]), (structure.reads[values], structure.reads[at])
+
+
+def _begin(kernel: Kernel, target: StridedOperand, node: Node, structure: Structure) -> None:
+    """This thread's share of the result before anything is written: zeros, or the operand that is written over."""
+    if structure.onto is None:
+        fill(kernel, target, node, 0)
+        return
+    below, places = node.inputs[structure.onto], kernel.plan.places
+    if base_of(below) is below and places[node] == places[below]:
+        return  # it is there
+    terms = [kernel.read(below, node.type.rank), target]
+    by_vectors(
+        kernel, kernel.shared(kernel.axes(node.type.shape, terms)), terms, [I64(0)] * 2, partial(copy_lanes, terms)
+    )
+
+
+def row_at(kernel: Kernel, term: StridedOperand, offset: Any, length: Dim) -> Any:
     """The position that the index holds, kept within the axis."""
     return clamped(kernel, load(kernel.lanes(1), term, offset, 0), static_size((length,))).llvm
 
@@ -171,32 +195,32 @@ def clamped(kernel: Kernel, index: Value, size: int) -> Value:
 # -- loops ------------------------------------------------------------------------------------------
 
 
-def _without(axes: Sequence[LoopAxis], number: int) -> list[LoopAxis]:
+def without(axes: Sequence[LoopAxis], number: int) -> list[LoopAxis]:
     """The axes for all terms but one."""
     return [replace(a, strides=(*a.strides[:number], *a.strides[number + 1 :])) for a in axes]
 
 
-def _fill(kernel: Kernel, target: StridedOperand, node: Node, value: float) -> None:
+def fill(kernel: Kernel, target: StridedOperand, node: Node, value: float) -> None:
     """This thread's share of the result, all of one value."""
     axes = kernel.shared(kernel.axes(node.type.shape, [target]))
 
     def fill(k: Lanes, at: Sequence[Any], mask: Any) -> None:
         store(k, target, at[0], k.constant(value, node.type.dtype), mask)
 
-    _by_vectors(kernel, axes, [target], [I64(0)], fill)
+    by_vectors(kernel, axes, [target], [I64(0)], fill)
 
 
-def _copy(terms: Sequence[StridedOperand], k: Lanes, at: Sequence[Any], mask: Any) -> None:
+def copy_lanes(terms: Sequence[StridedOperand], k: Lanes, at: Sequence[Any], mask: Any) -> None:
     store(k, terms[1], at[1], load(k, terms[0], at[0], int(k.width > 1), mask), mask)
 
 
-def _add(terms: Sequence[StridedOperand], k: Lanes, at: Sequence[Any], mask: Any) -> None:
+def add_lanes(terms: Sequence[StridedOperand], k: Lanes, at: Sequence[Any], mask: Any) -> None:
     stride = int(k.width > 1)
     held = load(k, terms[1], at[1], stride, mask)
     store(k, terms[1], at[1], k.add(held, load(k, terms[0], at[0], stride, mask)), mask)
 
 
-def _by_vectors(
+def by_vectors(
     kernel: Kernel,
     axes: Sequence[LoopAxis],
     terms: Sequence[StridedOperand],

@@ -1,4 +1,4 @@
-"""Operations of which only their own lowering knows how they are computed: one thread, an element at a time.
+"""Operations of which only their own lowering knows how they are computed: one thread, mostly an element at a time.
 
 They declare no structure (schuss.ir.structure), so each has its row here, and they are rarely where the time goes.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
 from schuss.compiler.llvm.simd import I64, Value
+from schuss.compiler.lower.coalesce import emit_coalesce
 from schuss.compiler.lower.gather import clamped
 from schuss.compiler.lower.kernel import Kernel, load, store
 from schuss.compiler.lower.loop_nest import StridedOperand, emit_bound, nest
@@ -117,4 +118,5 @@ _RULES: dict[str, Callable[[Kernel, Node], None]] = {
     "check_index": _check_index,
     "overlap_add": _overlap_add,
     "argsort": _argsort,
+    "coalesce": emit_coalesce,
 }

@@ -98,6 +98,7 @@ def _kernel(
     kernel.looks = looks(program.plan, group)
     if addresses is not None:
         kernel.where, kernel.addresses = function.args[-1], addresses
+    kernel.scratch = program.plan.packing_buffers.get(group)
     if is_transpose(kernel, group):
         kernel.notes.append("transposed in blocks, for the products that read their rows")
         emit_transpose(kernel, group)

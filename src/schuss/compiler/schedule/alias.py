@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from schuss.compiler.passes.nodes import make
 from schuss.compiler.schedule.fuse import Form, Group
-from schuss.compiler.structure import base_of, reads
+from schuss.compiler.structure import base_of, reads, written_over
 from schuss.ir.graph import Node
 
 
@@ -99,10 +99,10 @@ def _readers(groups: Sequence[Group], state: Mapping[Node, Node]) -> dict[Node, 
 
 
 def _reads_in_step(group: Group, value: Node) -> bool:
-    """Whether the group reads the value only at the very place it is about to write."""
-    if group.form not in (Form.MAP, Form.CONTRACT):
-        return False
+    """Whether the group reads the value only at the very place it is about to write, or leaves it there."""
     readers = [(n, i, o) for n, i, o in group.operands if base_of(o) is value]
+    if group.form not in (Form.MAP, Form.CONTRACT):
+        return all(o is value and i == written_over(n) for n, i, o in readers)
     whole = any(a is not None and a.whole for a in (reads(n)[i] for n, i, _ in readers))
     return not whole and all(
         n is not group.anchor and o is value and o.type.shape == group.space for n, _, o in readers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,10 @@ from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import depth_of
 from schuss.compiler.storage import ITEMSIZE, LINE, Storage
-from schuss.compiler.structure import base_of, is_const, is_hyperparameter, is_noting
+from schuss.compiler.structure import base_of, is_const, is_hyperparameter, is_noting, scratch_of
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import static_size
+from schuss.ir.types import Sym, static_size
 
 FAULT = 16  # bytes that a check of indices notes a fault in
 
@@ -32,7 +33,7 @@ class Plan:
 
     slots   the pointer-table slot of each input, constant and output that has one of its own
     places  of every stored value
-    packing_buffers  of the stages that pack
+    packing_buffers  of the stages that pack, and of operations that work with numbers of their own
     tuning  by which it was chosen
     faults  where each check of indices notes (row + 1, index), int64: in the slot after all others
     """
@@ -82,10 +83,9 @@ def place(
                 places[node] = places[host]
             elif node not in places:
                 places[node] = Place(0, arena.take(node, storage.bytes(node)))
-        if stage.packs:
-            packing_buffers[stage.group] = Place(
-                0, arena.take(stage.group, _packing_bytes(stage.group, tuning.column_unit))
-            )
+        size = _packing_bytes(stage.group, tuning.column_unit) if stage.packs else _scratch_bytes(stage.group, storage)
+        if size:
+            packing_buffers[stage.group] = Place(0, arena.take(stage.group, size))
             arena.give(stage.group)
         for node in ends.get(at, ()):
             arena.give(node)
@@ -116,6 +116,13 @@ def _packing_bytes(group: Group, unit: int) -> int:
     assert group.anchor is not None
     depth, columns = static_size(depth_of(group)), static_size(group.space[1:])
     size = depth * -(-columns // unit) * unit * ITEMSIZE[group.anchor.type.dtype]
+    return -(-size // LINE) * LINE
+
+
+def _scratch_bytes(group: Group, storage: Storage) -> int:
+    """Bytes for the numbers that an opaque operation works with."""
+    shapes = () if group.anchor is None else scratch_of(group.anchor)
+    size = sum(ITEMSIZE["int64"] * math.prod(storage.capacity if isinstance(d, Sym) else d for d in s) for s in shapes)
     return -(-size // LINE) * LINE
 
 

@@ -9,7 +9,7 @@ from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import crossing
 from schuss.compiler.schedule.partition import ONE
 from schuss.compiler.storage import ITEMSIZE
-from schuss.compiler.structure import base_of, contracted, is_contraction, is_free
+from schuss.compiler.structure import base_of, contracted, is_contraction, is_free, structure_of, written_over
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.work import elements
 from schuss.ir.graph import Node
@@ -81,11 +81,12 @@ def cost(group: Group, n: int) -> Cost:
         flops += 2 * space * elements(k, n)
         depth = f" over {_dims(k)}"
     elif group.anchor is not None:
-        shape, axis = group.anchor.inputs[0].type.shape, group.anchor.attrs.get("axis")
+        found, axis = structure_of(group.anchor), group.anchor.attrs.get("axis")
+        shape = group.anchor.inputs[0].type.shape if found is None else found.space
         along = isinstance(axis, int) and group.form is Form.OPAQUE  # it may look at the whole axis for each element
         flops += elements(shape, n) * (elements(shape[axis:][:1], n) if along else 1)
-    read = {base_of(o): o for _, _, o in group.operands if not is_free(base_of(o))}
-    moved = sum(_bytes(o, n) for o in read.values()) + sum(_bytes(o, n) for o in group.stores)
+    read = {base_of(o): _read(r, i, n) for r, i, o in group.operands if not is_free(base_of(o))}
+    moved = sum(read.values()) + sum(_written(o, n) for o in group.stores)
     return Cost(_label(group), f"{_dims(group.space)}{depth}", flops, moved)
 
 
@@ -95,6 +96,25 @@ def _label(group: Group) -> str:
     head = group.anchor.op if group.anchor else names[-1]
     more = len(names) - 1
     return head if not more else f"{head} + {more} more"
+
+
+def _read(reader: Node, number: int, n: int) -> float:
+    """Bytes read of an operand: through an index what the places ask for; none of what is only written over."""
+    operand, found = reader.inputs[number], structure_of(reader)
+    access = None if found is None else found.reads[number]
+    if number == written_over(reader):
+        return 0
+    if found is not None and access is not None and access.through is not None:
+        return min(elements(found.space, n) * ITEMSIZE[operand.type.dtype], _bytes(operand, n))
+    return _bytes(operand, n)
+
+
+def _written(node: Node, n: int) -> float:
+    """Bytes written of a result: of what is written over another value, where it is."""
+    found = structure_of(node)
+    if found is None or found.onto is None:
+        return _bytes(node, n)
+    return min(elements(found.space, n) * ITEMSIZE[node.type.dtype], _bytes(node, n))
 
 
 def _bytes(node: Node, n: int) -> float:

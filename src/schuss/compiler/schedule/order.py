@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.partition import ONE, ROWS, Partition, is_k_blocked, rows_by_matrix
-from schuss.compiler.structure import base_of, is_const, is_free, is_rowwise, is_view, reads
+from schuss.compiler.structure import base_of, is_const, is_free, is_rowwise, is_view, reads, written_over
 from schuss.compiler.tuning import Tuning
 from schuss.ir.graph import Node
 from schuss.ir.types import Sym
@@ -130,6 +130,8 @@ def _aligned(reader: Node, number: int, group: Group, partition: Partition) -> b
     if partition == ONE:
         return True
     operand, access = reader.inputs[number], reads(reader)[number]
+    if number == written_over(reader):  # each thread its own part of the result
+        return operand is base_of(operand)
     if access is None or access.whole or access.through is not None or not access.axes:
         return False
     anchor = reader is group.anchor
