@@ -11,8 +11,10 @@ from quick import compile_quickly
 
 from schuss import nn, ops
 from schuss.backprop import backprop
+from schuss.compiler.draft import Draft
 from schuss.compiler.passes.materialize import materialize
-from schuss.compiler.pipeline import optimize
+from schuss.compiler.pipeline import optimize, run
+from schuss.compiler.schedule.fuse import Form
 from schuss.compiler.storage import Storage
 from schuss.compiler.tuning import Tuning
 from schuss.exec.native.executor import NativeExecutor
@@ -140,3 +142,41 @@ def test_graphs_without_windows_stay_as_they_are():
     """Their sums are in the order that files and records of trainings know."""
     swapped = trace(lambda x: (x.transpose((0, 2, 1)) + 1.0).sum(axis=2), [TensorType("float32", (N, 3, 4))])
     assert [n.op for n in optimize(swapped).nodes] == ["input", "transpose", "const", "add", "sum"]
+
+
+# -- channels by themselves, and sums over examples and places ------------------------------------------
+
+SHAPES = ((N, 33, 12, 12), (33, 1, 3, 3), (40, 33, 1, 1), (40,))  # data, each channel's own kernel, all channels', bias
+
+
+def separable(x, depthwise, pointwise, bias):
+    """A convolution of each channel by itself, and one of all channels at each place; their gradients."""
+    y = ops.conv2d(ops.conv2d(x, depthwise, None, 1, 1, 1, 33), pointwise, bias)
+    return backprop((y * y).sum(), [x, depthwise, pointwise, bias])
+
+
+def separable_graph():
+    return trace(separable, [TensorType("float32", shape) for shape in SHAPES])
+
+
+def test_where_the_last_axis_has_one_place_another_makes_vectors():
+    """Both convolutions' input gradients, and sums of the bias' gradient, of which each thread has some columns."""
+    draft = run(Draft(optimize(separable_graph()), Storage(64), threads=2))
+    products = [
+        (stage.partition[0], "vectors of" in note)
+        for stage, note in zip(draft.stages, draft.notes, strict=True)
+        if stage.group.space[-1] == 1 and stage.group.form is Form.CONTRACT and N in stage.group.space
+    ]
+    assert products.count(("rows", True)) == 1, "1 x 1"
+    assert products.count(("split", True)) == 1, "each channel by itself: its channels are divided among the threads"
+    assert ("one", False) not in products
+    assert ("columns", 40) in draft.partitions.values()
+
+
+def test_they_have_the_same_bits_on_any_number_of_threads():
+    arrays = [RNG.standard_normal((64 if N in s else s[0], *s[1:])).astype("f4") for s in SHAPES]
+    found = [NativeExecutor(t, tuning=Tuning(worth_sharing=-1)).compile(separable_graph())(arrays) for t in (1, 2, 3)]
+    for one, two, three, exact in zip(*found, ReferenceExecutor().compile(separable_graph())(arrays), strict=True):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one, three)
+        np.testing.assert_allclose(one, exact, rtol=2e-3, atol=2e-3)

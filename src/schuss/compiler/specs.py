@@ -182,9 +182,10 @@ def shared(before: Draft, after: Draft) -> None:
             continue
         _need(bool(g.space), "a scalar is divided among threads")
         folds = [*g.folds, *([g.anchor] if g.anchor is not None and g.form is Form.REDUCE else [])]
-        _need(not any(0 in folded_axes(f) for f in folds), "threads divide a sum")
+        shared = len(g.space) - 1 if how == "columns" else 0
+        _need(not any(shared in folded_axes(f) for f in folds), "threads divide a sum")
         rows = g.space[0], static_size(g.space[:-1])  # the first axis, or all but the last as one
-        by_columns = how == "columns" and g.anchor is not None and is_matrix_product(g.anchor)
+        by_columns = how == "columns" and g.anchor is not None and (is_matrix_product(g.anchor) or bool(folds))
         fits = is_rowwise(g.space) if how == ROWS[0] else by_columns or length in rows
         _need(fits, f"a kernel over {g.space} is divided by {how}")
 

@@ -29,6 +29,7 @@ class Tuning:
                    length: a kernel of 300 sums takes 0.5 s to compile, one of 900 takes 4 s, and Ctrl-C waits for it;
                    no layer or optimizer comes near
     shared_map     elements: below this a map or copy is not worth sharing
+    shared_sum     elements: below this a sum over examples is not worth sharing by columns
     column_unit    columns: a thread's part of those is a multiple of two vectors of the widest kind
     column_split_bytes  a right operand of so many bytes that is so many times as large as the
     column_split_ratio  left one has its product partitioned by columns
@@ -73,6 +74,7 @@ class Tuning:
     gather_bytes: int = 1 << 16
     most_maps: int = 128
     shared_map: int = 4096
+    shared_sum: int = 1 << 18
     column_unit: int = 32
     column_split_bytes: int = 1 << 19
     column_split_ratio: int = 16

@@ -55,6 +55,8 @@ def _why_divided(stage: Stage, threads: int, tuning: Tuning) -> str:
     if partition == ROWS:
         return "each thread computes its own examples"
     if partition[0] == "columns":
+        if group.form is Form.REDUCE:
+            return f"each thread adds up its own of {partition[1]} columns: sums over examples stay whole"
         if isinstance(group.space[0], int):
             return "weight gradient with its update, divided by columns: each thread keeps its weights"
         return f"each thread computes its own of {partition[1]} columns: the matrix is read once, not by every thread"

@@ -108,10 +108,12 @@ def _kernel(
         assert group.anchor is not None
         made = Contraction if is_matrix_product(group.anchor) else AxesContraction
         made(kernel, stage, program.threads).emit()
+    elif group.anchor is not None and group.form is Form.REDUCE:
+        emit_reduce_group(kernel, group.anchor, by_columns=stage.partition[0] == "columns")
     elif group.anchor is not None:
         _ANCHORED[group.form](kernel, group.anchor)
     kernel.b.ret_void()
     return function, "; ".join(kernel.notes)
 
 
-_ANCHORED = {Form.REDUCE: emit_reduce_group, Form.GATHER: emit_gather, Form.OPAQUE: emit_opaque}
+_ANCHORED = {Form.GATHER: emit_gather, Form.OPAQUE: emit_opaque}

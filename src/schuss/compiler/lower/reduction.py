@@ -155,13 +155,15 @@ class Reduction:
         return k.div(total, k.cast(k.splat(count, "int64"), self.dtype))
 
 
-def emit_reduce_group(kernel: Kernel, node: Node) -> None:
-    """A reduction over any axes of a value in memory."""
+def emit_reduce_group(kernel: Kernel, node: Node, by_columns: bool = False) -> None:
+    """A reduction over any axes of a value in memory. by_columns: a thread's share is one of the last axis, not of the
+    first."""
     shape = node.inputs[0].type.shape
     source = kernel.read(node.inputs[0], len(shape))
     fold = Reduction(kernel, node, shape)
     terms = [source, fold.term]
-    axes = kernel.shared(kernel.axes(shape, terms))
+    axes = kernel.axes(shape, terms)
+    axes = [*axes[:-1], *kernel.shared(axes[-1:])] if by_columns else kernel.shared(axes)
     folded = folded_axes(node)
     kept = [a for i, a in enumerate(axes) if i not in folded]
     reduced = [a for i, a in enumerate(axes) if i in folded]

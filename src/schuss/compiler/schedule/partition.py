@@ -7,9 +7,10 @@ Threads divide elements of a group's result, never a sum, so a thread count chan
     columns the last axis of a product whose right operand is large beside the rows of its left one: each thread
             reads its own part of the weights, where by rows each would read them all, at the price of a barrier;
             and the last axis of the gradient of these weights, if the thread that changes them is to read them forward;
-            and of a product that packs its transposed right operand, so that each column is packed once
+            and of a product that packs its transposed right operand, so that each column is packed once; and of a large
+            sum over examples (and places), as the gradient of a convolution's bias
     split   the first axis, of static length: other weight gradients with the update in their epilogue; of a contraction
-            over any axes all but the last, as one
+            over any axes all but the last, as one, unless the examples are among them
     one     thread 0: scalars and small things
 """
 
@@ -40,6 +41,7 @@ def divide(
     """
     packs = frozenset(g for g in groups if _packs(g, storage, tuning))
     by_columns = _by_columns(groups, cells, storage.capacity, threads, tuning) | packs
+    by_columns |= {g for g in groups if _sums_columns(g, storage.capacity, tuning)}
     return {g: _partition(g, by_columns, tuning.shared_map) for g in groups}, packs
 
 
@@ -47,7 +49,7 @@ def _partition(group: Group, by_columns: AbstractSet[Group], shared_map: int) ->
     """How threads share the group: see the module's text."""
     shape = group.space
     if group in by_columns:
-        return ("columns", static_size(shape[1:]))
+        return ("columns", static_size(shape[-1:]))
     folds = [group.anchor] if group.anchor is not None and group.form is Form.REDUCE else group.folds
     first = any(0 in folded_axes(f) for f in folds)
     if group.form is Form.OPAQUE:
@@ -58,6 +60,8 @@ def _partition(group: Group, by_columns: AbstractSet[Group], shared_map: int) ->
         return ONE
     if group.anchor is not None and group.form is Form.CONTRACT and not is_matrix_product(group.anchor):
         rows = shape[:-1]  # the last axis is that of the lanes
+        if any(isinstance(d, Sym) for d in rows):
+            rows = shape[:1]
         total = 0 if any(isinstance(d, Sym) for d in rows) else static_size(rows)
         return ("split", total) if total > 1 else ONE
     big = group.form is Form.CONTRACT or static_size(shape) >= shared_map
@@ -113,6 +117,17 @@ def _kept(matrix: Node, update: Group, capacity: int, threads: int, tuning: Tuni
         return False
     rows, columns = static_size(shape[:1]), static_size(shape[1:])
     return columns % (threads * tuning.column_unit) == 0 and rows * columns >= capacity * (rows + columns)
+
+
+def _sums_columns(group: Group, capacity: int, tuning: Tuning) -> bool:
+    """Whether it folds the examples, and of so many elements that threads should share its columns."""
+    if group.form is not Form.REDUCE or group.anchor is None or not is_rowwise(group.space):
+        return False
+    folded, last = folded_axes(group.anchor), len(group.space) - 1
+    columns = group.space[last]
+    if 0 not in folded or last in folded or isinstance(columns, Sym) or columns < tuning.column_unit:
+        return False
+    return capacity * static_size(group.space) >= tuning.shared_sum
 
 
 def _much_larger(group: Group, matrix: Node, capacity: int, tuning: Tuning) -> bool:

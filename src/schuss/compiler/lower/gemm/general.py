@@ -1,7 +1,8 @@
 """Lowering of contractions over any axes: z[batch, left, right] = sum over the folded axes of x * y, then maps.
 
 The last axis of the result is that of the lanes: of the operand that has it vectors are read, where it lies
-contiguously, of the other one scalars. The axis before it, as far as axes are one
+contiguously, of the other one scalars. Where it has one place, as in a convolution of each channel by itself, another
+axis is, along which the result and an operand lie contiguously. The axis before it, as far as axes are one
 (schuss.compiler.lower.loop_nest.collapse), is that of a tile's rows, and the others are loops around the tiles. The
 folded axes are a nest of loops inside a tile, neighbours along which both operands are contiguous being one; each
 element adds its products in ascending order, one fused multiply-add each, so tiles, widths and threads change no bits.
@@ -26,7 +27,9 @@ from schuss.compiler.schedule.order import Stage
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import contracted, structure_of
 from schuss.ir.graph import Node
-from schuss.ir.types import static_size
+from schuss.ir.types import Shape, Sym, static_size
+
+LEAST_LANES = 4  # places of an axis from which on it makes vectors where the last axis does not
 
 
 class AxesContraction:
@@ -39,14 +42,19 @@ class AxesContraction:
         self.dtype = self.product.type.dtype
         self.body = FusedExpression(kernel, group.maps, len(group.space), given={self.product})
         self.stored = group.stores
+        # Shared is the first axis, or all but the last as one.
+        self.by_axis = stage.partition[0] != "split" or any(isinstance(d, Sym) for d in group.space)
         operands, sums = self._operands()
-        self.terms = [*operands, *self.body.terms, *(kernel.write(n) for n in self.stored)]
-        self.by_axis = stage.partition[0] != "split"  # else all but the last axis are shared as one
+        others = [*self.body.terms, *(kernel.write(n) for n in self.stored)]
+        lane = self._lane_axis(group.space, [*operands, *others])
+        if self._reads_first_along(lane):
+            operands, sums = operands[::-1], sums[::-1]
+        self.terms = [*operands, *others]
         self.block: int | None = None
         self.span: tuple[Any, Any] | None = None  # from which to which example the sums go
         axes = kernel.axes(group.space, self.terms)
         axes = kernel.shared(axes) if self.by_axis else axes
-        self.lane = axes.pop() if axes else LoopAxis(0, 1, 1, (0,) * len(self.terms))
+        self.lane = axes.pop(lane) if axes else LoopAxis(0, 1, 1, (0,) * len(self.terms))
         axes = collapse(axes, self.terms, first=True)
         self.rows = axes.pop() if axes else LoopAxis(0, 1, 1, (0,) * len(self.terms))
         self.around, self.inner = axes, axes
@@ -57,7 +65,7 @@ class AxesContraction:
         kernel.notes.append(self._reason())
 
     def _operands(self) -> tuple[tuple[StridedOperand, ...], tuple[StridedOperand, ...]]:
-        """x and y along the result's axes, and along the folded ones: the one with the last axis second."""
+        """x and y along the result's axes, and along the folded ones."""
         structure = structure_of(self.product)
         assert structure is not None
         result, folded = [], []
@@ -69,10 +77,29 @@ class AxesContraction:
                     strides[axis] += stride
             result.append(replace(term, strides=tuple(strides[a] for a in structure.kept)))
             folded.append(replace(term, strides=tuple(strides[a] for a in structure.folded)))
-        last = structure.reads[1]
-        if structure.kept and last is not None and structure.kept[-1] not in last.axes:
-            return tuple(result[::-1]), tuple(folded[::-1])
         return tuple(result), tuple(folded)
+
+    def _lane_axis(self, space: Shape, terms: Sequence[StridedOperand]) -> int:
+        """The last axis, or, where that has one place and it makes vectors, another one that no thread divides."""
+        last = len(space) - 1
+        if last < 1 or space[last] != 1 or not self.by_axis:
+            return last
+
+        def lanes(axis: int) -> bool:
+            strides = [t.strides[axis] for t in terms]
+            results = strides[len(terms) - len(self.stored) :]
+            apart = 1 not in strides[:2] or any(s not in (0, 1) for s in strides) or any(s != 1 for s in results)
+            length = space[axis]
+            return not apart and isinstance(length, int) and length >= LEAST_LANES
+
+        return next((axis for axis in reversed(range(1, last)) if lanes(axis)), last)
+
+    def _reads_first_along(self, axis: int) -> bool:
+        """Whether of the operands only the first has this axis of the result."""
+        structure = structure_of(self.product)
+        assert structure is not None
+        second = structure.reads[1]
+        return bool(structure.kept) and second is not None and structure.kept[axis] not in second.axes
 
     def _folded(self, terms: Sequence[StridedOperand]) -> list[LoopAxis]:
         """The folded axes, with x's and y's strides; the examples, if they are the first, apart from the others."""
