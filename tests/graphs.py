@@ -302,7 +302,7 @@ def arrays_for(graph: Graph, rows: int, rng: np.random.Generator) -> list[np.nda
     """Inputs: bounded floats, and indices of which some are out of range."""
     made = []
     for node in graph.inputs:
-        shape = bind(node.type.shape, rows)
+        shape = bind(node.type.shape, {N: rows})
         draw = rng.uniform(-2, 2, shape) if node.type.is_float else rng.integers(0, 5, shape)
         made.append(np.asarray(draw).astype(node.type.dtype))
     return made

@@ -163,7 +163,7 @@ def panels() -> None:
         types = [TensorType(d, s) for d in ("float32", "float64") for s in ((N, depth), (columns, depth))]
         graph = trace(lambda x, w, y, v: (x @ w.T, y @ v.T), types)
         rng = np.random.default_rng(0)
-        arrays = ([rng.random(bind(t.shape, n)).astype(t.dtype) for t in types] for n in (2, 16, 37))
+        arrays = ([rng.random(bind(t.shape, {N: n})).astype(t.dtype) for t in types] for n in (2, 16, 37))
         check(graph, *arrays, tuning=Tuning(panel_bytes=1))
 
 

@@ -10,7 +10,8 @@ import pytest
 from schuss import ops
 from schuss.errors import ShapeError
 from schuss.exec.native.executor import NativeExecutor
-from schuss.exec.reference import ReferenceExecutor, example_count, run_graph
+from schuss.exec.reference import ReferenceExecutor, run_graph
+from schuss.exec.seams import lengths_of
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
 from schuss.ir.executors import executor
@@ -170,7 +171,10 @@ def test_numpys_warnings_are_quiet():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ([np.zeros((2, 3), "f4"), np.zeros((3, 4), "f4")], "input x1: 3 examples where another input has 2"),
+        (
+            [np.zeros((2, 3), "f4"), np.zeros((3, 4), "f4")],
+            "input x1: axis 0 is 3 long, and axis 0 of input x0 is 2",
+        ),
         ([np.zeros((2, 4), "f4"), np.zeros((2, 4), "f4")], r"input x0: expected float32\[N,3\], got float32\[2, 4\]"),
         ([np.zeros((2, 3), "f8"), np.zeros((2, 4), "f4")], r"input x0: expected float32\[N,3\], got float64\[2, 3\]"),
         ([np.zeros(3, "f4"), np.zeros((2, 4), "f4")], r"got float32\[3\]"),
@@ -183,10 +187,10 @@ def test_inputs_that_do_not_fit(arrays, message):
             make().compile(graph)(arrays)
 
 
-def test_the_number_of_examples():
+def test_the_lengths_of_symbols():
     graph = trace(lambda a, b: a * b, [TensorType(F, (N,)), TensorType(F, ())])
-    assert example_count(graph, [np.zeros(5, "f4"), np.zeros((), "f4")]) == 5
-    assert example_count(trace(lambda a: a, [TensorType(F, (3,))]), [np.zeros(3, "f4")]) == 0
+    assert lengths_of(graph, [np.zeros(5, "f4"), np.zeros((), "f4")]) == {N: 5}
+    assert lengths_of(trace(lambda a: a, [TensorType(F, (3,))]), [np.zeros(3, "f4")]) == {}
 
 
 def test_it_is_found_by_its_name():

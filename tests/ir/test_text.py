@@ -70,7 +70,7 @@ HEAD = "schuss graph 1\ninput %0 x float32[N,4]\n"
         (HEAD + "%1 = exp(%0, speed=3) : float32[N,4]\noutput y %1\n", "speed"),
         (HEAD + "%0 = exp(%0) : float32[N,4]\n", "%0 is made twice"),
         (HEAD + "const %1 float32[1000000000,1000] 1.0\noutput y %1\n", "needs 1000000000000 values, got 1"),
-        (HEAD + "const %1 float32[N] 1.0\noutput y %1\n", "needs no N"),
+        (HEAD + "const %1 float32[N] 1.0\noutput y %1\n", "the lengths of a constant are numbers"),
         (HEAD + "const %1 uint8[] 300\noutput y %1\n", "no uint8"),
         (HEAD + "const %1 complex64[] 1\n", "unknown dtype 'complex64'"),
         (HEAD + "%1 = exp(%0) : float32[N,4] trailing\n", "line 3, column 29: the line should end before"),

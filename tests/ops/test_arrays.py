@@ -241,7 +241,7 @@ def test_a_value_that_a_dtype_has_not_is_no_padding():
         (schuss.prod, "prod: the example axis N"),
         (lambda x: schuss.sort(x, 0), "cannot sort along the example axis"),
         (lambda x: schuss.tile(x, (2, 1)), "tile: 2 times along an axis of N"),
-        (lambda x: schuss.full((x.shape[0], 2), 1.0), "full: the example axis of [N,2] has no known length"),
+        (lambda x: schuss.full((x.shape[0], 2), 1.0), "full: the example axis N of [N,2] has no known length"),
         (lambda x: schuss.arange(x.shape[0]), "arange: takes numbers"),
         (lambda x: x.reshape((-1, 2, 2)).transpose(1, 2), "swapaxes(1, 2)"),
     ],

@@ -26,7 +26,7 @@ from schuss.ir.executor import Array, GivenUp, Loop, Step
 from schuss.ir.executors import compiled, on_able
 from schuss.ir.graph import Graph, Node, input_node, topological
 from schuss.ir.rewrite import substitute
-from schuss.ir.types import Sym, TensorType
+from schuss.ir.types import N, TensorType, symbols_in
 from schuss.trace import Tensor
 from schuss.train.step import Task, evaluation_step
 
@@ -114,7 +114,7 @@ def _frontier(step: Step) -> list[Node]:
 
 
 def _by_rows(type: TensorType) -> bool:
-    return bool(type.shape) and isinstance(type.shape[0], Sym) and not any(isinstance(d, Sym) for d in type.shape[1:])
+    return type.shape[:1] == (N,) and not symbols_in(type.shape[1:])
 
 
 def _moving(step: Step) -> dict[Node, bool | None]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Draft:
     """What is asked for, and what the passes have made of it so far. It never changes: a pass makes another one.
 
-    graph     the program; rewritten up to `materialize`
+    graph     the program; rewritten up to `materialize`. Its lengths are numbers, and N: of other symbols the executor
+              has made numbers (exec/native/lengths.py)
     storage   how its values lie
     state     names of inputs; the output of the same name is the new value of each
     watch     name of the output that must stay finite

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from schuss.ir.graph import LEAVES, Node
 from schuss.ir.structure import Access, Structure, ViewMap, elementwise
-from schuss.ir.types import Shape, Sym
+from schuss.ir.types import N, Shape
 from schuss.ops.registry import REGISTRY, Op, lookup
 
 _structures: WeakKeyDictionary[Node, Structure | None] = WeakKeyDictionary()  # a node never changes
@@ -139,7 +139,7 @@ def is_noting(node: Node) -> bool:
 def sums_examples(node: Node) -> bool:
     """Whether a contraction sums over the examples and more, as the gradient of a convolution's weight does."""
     lengths = contracted(node)
-    return len(lengths) > 1 and isinstance(lengths[0], Sym)
+    return len(lengths) > 1 and lengths[0] == N
 
 
 def folded_axes(node: Node) -> tuple[int, ...]:
@@ -207,4 +207,4 @@ def base_of(node: Node) -> Node:
 
 def is_rowwise(shape: Shape) -> bool:
     """Whether the first axis is the example axis."""
-    return bool(shape) and isinstance(shape[0], Sym)
+    return shape[:1] == (N,)

@@ -10,7 +10,7 @@ from schuss.errors import IndexRangeError
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite
-from schuss.ir.types import Sym
+from schuss.ir.types import N
 from schuss.ops.index import first_outside, range_error
 
 Check = tuple[str, Node]  # the column, and the check_index that reads it
@@ -55,5 +55,4 @@ def _column(node: Node) -> str:
     """The input whose numbers these are, row by row; "" for what is computed."""
     while node.op == "reshape" or (node.op == "cast" and np.can_cast(node.inputs[0].type.dtype, node.type.dtype)):
         node = node.inputs[0]
-    rows = bool(node.type.shape) and isinstance(node.type.shape[0], Sym)
-    return str(node.attrs["name"]) if node.op == "input" and rows else ""
+    return str(node.attrs["name"]) if node.op == "input" and node.type.shape[:1] == (N,) else ""

@@ -9,53 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.errors import IndexRangeError, ShapeError
+from schuss.errors import IndexRangeError
 from schuss.exec.checks import check_columns, checked_once, out_of_range
-from schuss.exec.seams import check_span, fitting, resident, types_of
+from schuss.exec.seams import check_span, fitting, lengths_of, resident, types_of
 from schuss.ir.executor import Array, Compiled, GivenUp, Step
 from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.ir.types import N, Sym, bind
-from schuss.ops.registry import Kind, lookup
+from schuss.ops.registry import lookup
 
 
-def example_count(graph: Graph, arrays: Sequence[Array]) -> int:
-    """The number N stands for, from the inputs' shapes. ShapeError if they disagree with the types or each other."""
-    n: int | None = None
-    for node, array in zip(graph.inputs, arrays, strict=True):
-        want = node.type
-        name = node.attrs["name"]
-        if len(want.shape) != array.ndim or str(array.dtype) != want.dtype:
-            raise ShapeError(f"input {name}: expected {want}, got {array.dtype}{list(array.shape)}")
-        for dim, size in zip(want.shape, array.shape, strict=True):
-            if isinstance(dim, Sym):
-                if n is not None and n != size:
-                    raise ShapeError(f"input {name}: {size} examples where another input has {n}")
-                n = size
-            elif dim != size:
-                raise ShapeError(f"input {name}: expected {want}, got {array.dtype}{list(array.shape)}")
-    if n == 0:
-        _check_folds_of_none(graph)
-    return 0 if n is None else n
-
-
-def _check_folds_of_none(graph: Graph) -> None:
-    """ShapeError where a reduction over the examples has no value without any, as a maximum."""
-    for node in graph.nodes:
-        op = None if node.op in LEAVES else lookup(node.op)
-        if op is not None and op.kind is Kind.REDUCE:
-            types = [replace(i.type, shape=bind(i.type.shape, 0)) for i in node.inputs]
-            try:
-                op.infer(node.op, *types, **node.attrs)
-            except ShapeError as error:
-                line = f" (line: {node.site})" if node.site is not None else ""
-                raise ShapeError(f"no examples were given: {error}{line}") from None
-
-
-def evaluate(node: Node, args: Sequence[Array], n: int) -> Array:
-    """One node's value from its inputs' values."""
+def evaluate(node: Node, args: Sequence[Array], lengths: Mapping[Sym, int]) -> Array:
+    """One node's value from its inputs' values. lengths: those of the symbols."""
     if node.op in LEAVES:
         return np.asarray(node.attrs["value"])
-    attrs = {k: bind(v, n) if k == "shape" else v for k, v in node.attrs.items()}
+    attrs = {k: bind(v, lengths) if k == "shape" else v for k, v in node.attrs.items()}
     with np.errstate(all="ignore"):
         value = lookup(node.op).body(*args, **attrs)
     return np.asarray(value, dtype=node.type.dtype)
@@ -65,14 +32,14 @@ def run_graph(
     graph: Graph, arrays: Sequence[Array], rows: Array | None = None, hurry: Callable[[], bool] | None = None
 ) -> dict[Node, Array]:
     """Every node's value. rows: the examples' numbers in the data, for errors to name; hurry: see Loop.run."""
-    n = example_count(graph, arrays)
+    lengths = lengths_of(graph, arrays)
     values: dict[Node, Array] = dict(zip(graph.inputs, arrays, strict=True))
     for node in graph.nodes:
         if node not in values:
             if hurry is not None and hurry():
                 raise GivenUp
             try:
-                values[node] = evaluate(node, [values[i] for i in node.inputs], n)
+                values[node] = evaluate(node, [values[i] for i in node.inputs], lengths)
             except IndexRangeError as error:
                 row = error.row or 0
                 if rows is not None and node.type.shape[:1] == (N,):

@@ -12,7 +12,7 @@ from schuss.io.budget import read_graph
 from schuss.ir.graph import LEAVES, Graph, Node
 from schuss.ir.rewrite import with_constants
 from schuss.ir.text import to_text
-from schuss.ir.types import N, Sym, static_size
+from schuss.ir.types import Dim, Sym, bind, static_size
 from schuss.nn.forward import RANDOM, Types, forward_graph
 from schuss.nn.module import Mode, Module, current_mode
 from schuss.ops.registry import lookup
@@ -79,7 +79,7 @@ class GraphModel(Module):
     def _replay(self, graph: Graph, xs: Sequence[Any], now: Mode) -> list[Any]:
         own = dict(zip(_own(graph), xs, strict=True))
         values = {node: own[node] if node in own else self._value(graph, node, now) for node in graph.inputs}
-        rows = next((x.shape[0] for node, x in own.items() if node.type.shape[:1] == (N,)), N)
+        lengths = _lengths(own)
         key = next((node for node in graph.inputs if node.attrs["name"] == "key"), None)
         bare: set[Node] = set()  # floats where the graph scales integers, which lets them be
         first = now.next_stream(_streams(graph, key)) if key is not None else 0
@@ -89,7 +89,7 @@ class GraphModel(Module):
             if node.op in LEAVES:
                 values[node] = Tensor(node)
                 continue
-            attrs = {k: _bound(v, rows) if k == "shape" else v for k, v in node.attrs.items()}
+            attrs: dict[str, Any] = {k: bind(v, lengths) if k == "shape" else v for k, v in node.attrs.items()}
             if _draws(node, key):
                 attrs["stream"] += first
             raw = (
@@ -141,9 +141,14 @@ def _streams(graph: Graph, key: Node | None) -> int:
     return max(used, default=-1) + 1
 
 
-def _bound(shape: Any, rows: Any) -> Any:
-    """A shape with N replaced by the number of rows at hand, which may be N again."""
-    return tuple(rows if isinstance(d, Sym) else d for d in shape) if isinstance(shape, tuple) else shape
+def _lengths(own: Mapping[Node, Any]) -> dict[Sym, Dim]:
+    """The lengths at hand for the symbols of the graph's inputs: numbers, or symbols again."""
+    found: dict[Sym, Dim] = {}
+    for node, x in own.items():
+        for symbol, length in zip(node.type.shape, x.shape, strict=False):  # the operations know a wrong rank
+            if isinstance(symbol, Sym):
+                found.setdefault(symbol, length)
+    return found
 
 
 # -- in a file -------------------------------------------------------------------------------------------

@@ -40,10 +40,10 @@ def compiled(graph: Graph, threads: int | None = None) -> Compiled:
     return on_able(lambda on: on.compile(graph), threads)
 
 
-def cannot(executor: str, operation: str, site: Site | None) -> LoweringError:
-    """The error of an executor that has no code for an operation."""
+def cannot(executor: str, operation: str, site: Site | None, mend: str = "use") -> LoweringError:
+    """The error of an executor that has no code for an operation. mend: begins with another way, where there is one."""
     where = "" if site is None else f" (line: {site})"
-    mend = f"use backend={COMPLETE!r}, which carries out all"
+    mend = f"{mend} backend={COMPLETE!r}, which carries out all"
     return LoweringError(f"the {executor} executor has no code for {operation}{where}; {mend}")
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from schuss.errors import GraphError
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import DTYPES, Dim, N, TensorType, reach, static_size
+from schuss.ir.types import DTYPES, SYMBOL, Dim, Sym, TensorType, reach, static_size
 from schuss.ir.verify import MAX_ELEMENTS, verify
 
 HEADER: Final = "schuss graph 1"
@@ -100,6 +100,15 @@ class _Line:
     def whole(self) -> int:
         digits = self.match(re.compile(r"-?\d{1,19}(?![\d.])"), "a whole number")
         return int(digits)
+
+    def symbol(self) -> Sym | None:
+        """A length by its name, if one stands here; it is passed."""
+        self.skip()
+        found = SYMBOL.match(self.text, self.at)
+        if found is None:
+            return None
+        self.at = found.end()
+        return Sym(found.group())
 
     def ended(self) -> bool:
         self.skip()
@@ -189,17 +198,19 @@ def _type(line: _Line) -> TensorType:
     while not line.take("]"):
         if shape:
             line.need(",")
-        shape.append(N if line.take("N") else line.whole())
+        shape.append(line.symbol() or line.whole())
         if len(shape) > MAX_RANK:
             line.fail(f"more than {MAX_RANK} axes")
     return TensorType(dtype, tuple(shape))
 
 
 def _attr(line: _Line, depth: int = 0) -> Any:
-    """none, true, false, N, a number, a string or a tuple of them."""
-    for literal, value in (("none", None), ("true", True), ("false", False), ("N", N)):
+    """none, true, false, a symbol as N, a number, a string or a tuple of them."""
+    for literal, value in (("none", None), ("true", True), ("false", False)):
         if line.take(literal):
             return value
+    if symbol := line.symbol():
+        return symbol
     if line.take("("):
         if depth > 4:
             line.fail("tuples nested too deep")
@@ -230,7 +241,9 @@ def _float(text: str) -> float:
 def _array(line: _Line, type: TensorType) -> NDArray[Any]:
     """A constant's elements. No more memory is taken than the text is long."""
     line.skip()
-    size, count, wrong = -1 if type.symbolic else static_size(type.shape), 0, reach(type.shape) > MAX_ELEMENTS
+    if type.symbolic:
+        line.fail(f"{type}: the lengths of a constant are numbers")
+    size, count, wrong = static_size(type.shape), 0, reach(type.shape) > MAX_ELEMENTS
     array = np.zeros(size if 0 <= 2 * size - 1 <= len(line.text) - line.at else 0, type.dtype)
     while not line.ended() and line.text[line.at] != "@":
         if count:
@@ -245,7 +258,7 @@ def _array(line: _Line, type: TensorType) -> NDArray[Any]:
         count += 1
         line.skip()
     if size != count:
-        line.fail(f"{type} needs {'no N' if type.symbolic else size} values, got {count}")
+        line.fail(f"{type} needs {size} values, got {count}")
     if wrong:
         line.fail(f"a value that is no {type.dtype}" if count else f"{type} is larger than any memory")
     array.flags.writeable = False

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from schuss.ir.graph import Graph, Node, topological
+from schuss.ir.types import Dim, Sym, bind
 
 Rule = Callable[[Node], Node | None]
 
@@ -41,6 +42,18 @@ def with_constants(graph: Graph) -> Graph:
         return replace(node, op="const", attrs=MappingProxyType({"value": node.attrs["value"]}))
 
     return rewrite(graph, constant)
+
+
+def with_lengths(graph: Graph, lengths: Mapping[Sym, Dim]) -> Graph:
+    """The graph with these lengths in place of its symbols, wherever they stand. ShapeError for one that has none."""
+    new: dict[Node, Node] = {}
+    for node in graph.nodes:
+        type, attrs = replace(node.type, shape=bind(node.type.shape, lengths)), node.attrs
+        if "shape" in attrs:
+            attrs = MappingProxyType({**attrs, "shape": type.shape})
+        new[node] = replace(node, inputs=tuple(new[i] for i in node.inputs), type=type, attrs=attrs)
+    inputs, outputs = (tuple(new[n] for n in some) for some in (graph.inputs, graph.outputs))
+    return Graph(inputs, outputs, graph.output_names)
 
 
 def substitute(outputs: tuple[Node, ...], mapping: Mapping[Node, Node]) -> tuple[Node, ...]:

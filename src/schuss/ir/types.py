@@ -1,34 +1,53 @@
-"""Types of graph values: a dtype and a shape whose leading axis may be the symbolic example axis N."""
+"""Types of graph values: a dtype and a shape, whose lengths are numbers or symbols.
+
+A symbol is a length that is known when a graph runs, and may be another at each run. There may be several, each with a
+name: two axes of one symbol are of one length, two of different symbols must not meet. N is that of the examples: the
+first axis of data that come in batches, which executors cut into rows.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+
+from schuss.errors import ShapeError, UsageError
 
 DTYPES: Final = ("float32", "float64", "int64", "int32", "uint32", "uint8", "bool")
 FLOATS: Final = ("float32", "float64")
 INTEGERS: Final = ("int64", "int32", "uint32", "uint8")
+SYMBOL: Final = re.compile(r"[A-Z][A-Za-z0-9_]*")
+"""How a symbol is written in the text of a graph, where true, none and nan are other things."""
 
 
 @dataclass(frozen=True)
 class Sym:
-    """A run-time length. There is one, N: the number of examples in a batch."""
+    """A run-time length, known by its name: Sym("T"). UsageError for a name that is none."""
 
     name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not SYMBOL.fullmatch(self.name):
+            raise UsageError(f"the name of a length is a capital letter, then letters, digits and _, got {self.name!r}")
 
     def __repr__(self) -> str:
         return self.name
 
     def __index__(self) -> int:
-        raise TypeError(
-            f"the length of the example axis {self.name} is not known while tracing; "
-            "reduce with mean() or sum(), or divide a tensor by it"
-        )
+        mend = "reduce with mean() or sum(), or divide a tensor by it"
+        raise TypeError(f"the length of {self.axis} is not known while tracing; {mend}")
+
+    @property
+    def axis(self) -> str:
+        """What messages call an axis of this length."""
+        return "the example axis N" if self == N else f"the symbolic axis {self}"
 
 
 N: Final = Sym("N")
 Dim = int | Sym
 Shape = tuple[Dim, ...]
+D = TypeVar("D", bound=Dim)
 
 
 @dataclass(frozen=True)
@@ -48,14 +67,20 @@ class TensorType:
 
     @property
     def symbolic(self) -> bool:
+        """Whether a length is a symbol."""
         return any(isinstance(d, Sym) for d in self.shape)
 
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
+def symbols_in(shape: Iterable[object]) -> list[Sym]:
+    """The symbols among the lengths, in order, each as often as it stands there."""
+    return [d for d in shape if isinstance(d, Sym)]
+
+
 def static_size(shape: Shape) -> int:
-    """Number of elements of all the static axes (N counts as one)."""
+    """Number of elements of all the static axes (a symbol counts as one)."""
     size = 1
     for d in shape:
         size *= 1 if isinstance(d, Sym) else d
@@ -70,6 +95,9 @@ def reach(shape: Shape) -> int:
     return size
 
 
-def bind(shape: Shape, n: int) -> tuple[int, ...]:
-    """The shape with N replaced by a number."""
-    return tuple(n if isinstance(d, Sym) else d for d in shape)
+def bind(shape: Shape, lengths: Mapping[Sym, D]) -> tuple[int | D, ...]:
+    """The shape with these lengths in place of its symbols. ShapeError for one that has none."""
+    try:
+        return tuple([lengths[d] if isinstance(d, Sym) else d for d in shape])
+    except KeyError as error:
+        raise ShapeError(f"the length {error.args[0]} is that of no input") from None

@@ -3,13 +3,14 @@
 Rules of structure, checked here:
 
     inputs      exactly the `input` nodes in use and declared, each once, names distinct; N, where an
-                input has it, is the first axis
-    constants   an array of the node's own dtype and shape, without N; a hyperparameter's is a scalar with a name
+                input has it, is the first axis; other symbols may stand on any
+    constants   an array of the node's own dtype and shape, which is known; a hyperparameter's is a scalar with a name
     order       each node follows its inputs (no cycles)
-    types       dtypes are known, lengths are whole numbers >= 0 or N, and the sizes fit an address
+    types       dtypes are known, lengths are whole numbers >= 0 or symbols, and the sizes fit an address
+    symbols     each is the length of an input's axis: a run knows it by that
     outputs     one distinct name each
 
-Inside the graph N may stand on any axis: the gradient of x @ W transposes x to [784,N].
+Inside the graph N, too, may stand on any axis: the gradient of x @ W transposes x to [784,N].
 
 Types are checked if a rule is given: `infer(node)` works a node's type out anew from its inputs and
 attributes. schuss.ops.check joins this to the ops' own rules.
@@ -17,14 +18,14 @@ attributes. schuss.ops.check joins this to the ops' own rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from weakref import WeakSet
 
 import numpy as np
 
 from schuss.errors import GraphError, SchussError
 from schuss.ir.graph import LEAVES, Graph, Node
-from schuss.ir.types import DTYPES, Dim, N, TensorType, reach
+from schuss.ir.types import DTYPES, Dim, N, Sym, TensorType, reach, symbols_in
 
 Infer = Callable[[Node], TensorType]
 
@@ -38,6 +39,7 @@ def verify(graph: Graph, infer: Infer | None = None) -> None:
     _check_inputs(graph)
     _check_outputs(graph)
     declared = set(graph.inputs)
+    lengths = {symbol for node in graph.inputs for symbol in symbols_in(node.type.shape)}
     done: set[Node] = set()
     for node in graph.nodes:
         for child in node.inputs:
@@ -48,6 +50,8 @@ def verify(graph: Graph, infer: Infer | None = None) -> None:
             raise GraphError(f"{where(node)}: is not among the graph's inputs")
         if node not in _sound:
             _check_node(node, infer)
+        if "shape" in node.attrs:  # all others have their symbols from what they read
+            _check_symbols(node, lengths)
 
 
 def _check_node(node: Node, infer: Infer | None) -> None:
@@ -88,13 +92,19 @@ def check_type(node: Node) -> None:
     if type.dtype not in DTYPES:
         raise GraphError(f"{where(node)}: unknown dtype {type.dtype!r}; one of {', '.join(DTYPES)}")
     if not all(_is_length(d) for d in type.shape):
-        raise GraphError(f"{where(node)}: a length must be a whole number >= 0, or N")
+        raise GraphError(f"{where(node)}: a length must be a whole number >= 0, or a symbol as N")
     if reach(type.shape) > MAX_ELEMENTS:
         raise GraphError(f"{where(node)}: more than 2**48 elements")
 
 
 def _is_length(dim: Dim) -> bool:
-    return dim == N or (type(dim) is int and dim >= 0)
+    return isinstance(dim, Sym) or (type(dim) is int and dim >= 0)
+
+
+def _check_symbols(node: Node, lengths: Container[Sym]) -> None:
+    for symbol in symbols_in(node.type.shape):
+        if symbol not in lengths:
+            raise GraphError(f"{where(node)}: {symbol} is the length of no input")
 
 
 def _check_inputs(graph: Graph) -> None:

@@ -12,7 +12,7 @@ from schuss import ops
 from schuss.constraints import Constraints, Number, Whole
 from schuss.errors import DTypeError
 from schuss.ir.executor import Array
-from schuss.ir.types import Sym, TensorType
+from schuss.ir.types import N, Sym, TensorType
 from schuss.nn.admits import Admits, check_classes, check_log_probabilities, check_range, check_sums, located
 from schuss.nn.formula import Formula, described
 from schuss.nn.layers import shape_error
@@ -75,6 +75,8 @@ class ClassLoss(Loss):
     def _check_types(self, pred: TensorType, target: TensorType, axis: int) -> None:
         name, p, t = type(self).__name__, pred.shape, target.shape
         outputs = p[axis]
+        if isinstance(outputs, Sym) and outputs != N:
+            raise shape_error(f"{name}: axis {axis} of pred {pred} has the classes, and {outputs} is no known number")
         if isinstance(outputs, Sym) or (outputs < self.admits.outputs and len(p) > 1):
             raise shape_error(
                 f"{name}: needs an output for each class, and pred {pred} has one an example; for two classes end the "

@@ -1,6 +1,6 @@
 """numpy's functions of arrays, made of the primitives. Options have numpy's names; `dim` and `keepdim` will do too.
 
-What would need to know the number of examples (to flatten, sort or multiply up the example axis) is a ShapeError.
+What would need to know a length that is a symbol, as N (to flatten, sort or multiply up its axis), is a ShapeError.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import ShapeError, UsageError
-from schuss.ir.types import FLOATS, INTEGERS, Dim, Sym
+from schuss.ir.types import FLOATS, INTEGERS, Dim, Sym, symbols_in
 from schuss.ops import arithmetic, comparison, conversion, reduce, views
 from schuss.ops.contract import matmul
 from schuss.ops.filled import ones_like
@@ -30,15 +30,16 @@ def flat(name: str, x: Any, axis: int | None) -> tuple[Any, int]:
     x = value_of(x)
     if axis is not None:
         return x, normalize_axis(name, axis, len(x.shape))
-    if len(x.shape) != 1 and any(isinstance(d, Sym) for d in x.shape):
-        raise ShapeError(f"{name}: name the axis (axis=-1); {show(x.shape)} cannot be flattened with the examples")
+    if len(x.shape) != 1 and (symbols := symbols_in(x.shape)):
+        mend = "name the axis (axis=-1)"
+        raise ShapeError(f"{name}: {mend}; {show(x.shape)} cannot be flattened over {symbols[0].axis}")
     return (x if len(x.shape) == 1 else reshape(x, shape=(-1,))), 0
 
 
 def length_of(name: str, x: Any, axis: int) -> int:
     length = x.shape[axis]
     if isinstance(length, Sym):
-        raise ShapeError(f"{name}: the example axis {length} of {show(x.shape)} has no known length")
+        raise ShapeError(f"{name}: {length.axis} of {show(x.shape)} has no known length")
     return int(length)
 
 
@@ -80,7 +81,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
     indices_or_sections  a number of parts of one length, or the places where parts begin, as [3, 5]
 
-    ShapeError if the axis has no such number of parts, or is the example axis.
+    ShapeError if the axis has no such number of parts, or its length is a symbol.
     """
     x = value_of(x)
     at = normalize_axis("split", axis, len(x.shape))
@@ -219,7 +220,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 @also()
 def flip(x: Any, axis: Axis = None) -> Any:
-    """x with its entries in reverse order along the axes; None is all of them. Never the example axis."""
+    """x with its entries in reverse order along the axes; None is all. ShapeError for a length that is a symbol."""
     x = value_of(x)
     for at in normalize_axes("flip", axis, len(x.shape)):
         length_of("flip", x, at)

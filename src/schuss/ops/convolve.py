@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import ShapeError, UsageError
-from schuss.ir.types import FLOATS, Dim, Sym
+from schuss.ir.types import FLOATS, Dim, Sym, symbols_in
 from schuss.ops import reduce, views
 from schuss.ops.arrays import expand_dims, squeeze
 from schuss.ops.contract import dot_general
@@ -137,6 +137,8 @@ def _check_shapes(name: str, axes: int, x: Any, weight: Any, groups: int) -> Non
     if len(x.shape) != axes + 2 and not alone:
         mend = "; give each example its axis of channels: x[:, None]" if len(x.shape) == axes + 1 else ""
         raise ShapeError(f"{name}: x must be {wanted}, got {show(x.shape)}{mend}")
+    if symbols := symbols_in(x.shape[-axes:]):
+        raise ShapeError(f"{name}: no window slides along {symbols[0].axis} of {show(x.shape)}")
     channels = x.shape[0 if alone else 1]
     if channels != weight.shape[1] * groups:
         raise ShapeError(
@@ -292,7 +294,7 @@ def _pools(
     size = each(name, "kernel_size", kernel_size, axes)
     step = size if stride is None else each(name, "stride", stride, axes)
     rim, apart = each(name, "padding", padding, axes, 0), each(name, "dilation", dilation, axes)
-    if len(x.shape) <= axes or any(isinstance(d, Sym) for d in x.shape[-axes:]):
+    if len(x.shape) <= axes or symbols_in(x.shape[-axes:]):
         raise ShapeError(f"{name}: x must be [N, C, {'L' if axes == 1 else 'H, W'}], got {show(x.shape)}")
     found = []
     for at in reversed(range(axes)):
@@ -331,7 +333,7 @@ def _avg_pooled(
 def _adaptive(name: str, axes: int, x: Any, output_size: Any) -> Any:
     x = _floating(x, "float32")
     given = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * axes
-    if len(x.shape) <= axes or any(isinstance(d, Sym) for d in x.shape[-axes:]) or len(given) != axes:
+    if len(x.shape) <= axes or symbols_in(x.shape[-axes:]) or len(given) != axes:
         raise ShapeError(f"{name}: x {show(x.shape)} has no {axes} axes for output_size={output_size!r}")
     for at in reversed(range(axes)):
         axis = len(x.shape) - axes + at

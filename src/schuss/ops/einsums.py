@@ -74,7 +74,7 @@ def _diagonal(names: str, x: Any) -> tuple[str, Any]:
             first, second = names.index(name), names.rindex(name)
             length = x.shape[first]
             if isinstance(length, Sym):
-                raise ShapeError(f"einsum: no diagonal of the example axis {length} of {show(x.shape)}")
+                raise ShapeError(f"einsum: no diagonal of {length.axis} of {show(x.shape)}")
             on = np.eye(length, dtype=bool).reshape([length if a in (first, second) else 1 for a in range(len(names))])
             x = reduce.sum(comparison.where(on, x, 0), axis=first)
             names = names[:first] + names[first + 1 :]

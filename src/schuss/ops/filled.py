@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import ShapeError
-from schuss.ir.types import Sym
+from schuss.ir.types import Sym, symbols_in
 from schuss.ops import conversion
 from schuss.ops.infer import dtype_name, show
 from schuss.ops.registry import also, value_of
@@ -41,8 +41,8 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 def full(shape: Any, value: Any, dtype: Any = None) -> Any:
     """The value in a shape of known lengths: numpy's, with numpy's dtypes."""
     dims = (shape,) if isinstance(shape, (int, np.integer, Sym)) else tuple(shape)
-    if any(isinstance(d, Sym) for d in dims):
-        raise ShapeError(f"full: the example axis of {show(dims)} has no known length; use full_like(x, value)")
+    if symbols := symbols_in(dims):
+        raise ShapeError(f"full: {symbols[0].axis} of {show(dims)} has no known length; use full_like(x, value)")
     if hasattr(type(value), "__schuss_op__"):
         filled = broadcast_to(value, shape=dims)
         return filled if dtype is None else conversion.cast(filled, dtype=dtype)
@@ -65,8 +65,7 @@ def ones(shape: Any, dtype: Any = "float64") -> Any:
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:
     """start, start + step, ... before stop; with one number, 0, 1, ... before it. numpy's array, with numpy's dtype."""
     start, stop = (0, start) if stop is None else (start, stop)
-    if any(isinstance(v, Sym) or hasattr(type(v), "__schuss_op__") for v in (start, stop, step)):
-        raise ShapeError("arange: takes numbers; a traced number, or the number of examples, is not known yet")
+    _require_numbers("arange", start, stop, step)
     known: Any = None if dtype is None else dtype_name("arange", dtype)
     return np.arange(start, stop, step, dtype=known)
 
@@ -74,7 +73,13 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
 @also(steps="num", end="stop")
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None) -> Any:
     """So many numbers from start to stop, evenly apart; stop is the last one unless endpoint=False. numpy's array."""
-    if any(isinstance(v, Sym) or hasattr(type(v), "__schuss_op__") for v in (start, stop, num)):
-        raise ShapeError("linspace: takes numbers; a traced number, or the number of examples, is not known yet")
+    _require_numbers("linspace", start, stop, num)
     known: Any = None if dtype is None else dtype_name("linspace", dtype)
     return np.linspace(start, stop, num, endpoint=endpoint, dtype=known)
+
+
+def _require_numbers(name: str, *given: Any) -> None:
+    if symbols := symbols_in(given):
+        raise ShapeError(f"{name}: takes numbers; the length of {symbols[0].axis} is not known yet")
+    if any(hasattr(type(v), "__schuss_op__") for v in given):
+        raise ShapeError(f"{name}: takes numbers; a traced number is not known yet")

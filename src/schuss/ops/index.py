@@ -26,7 +26,9 @@ def _require_integers(name: str, index: TensorType) -> None:
         raise DTypeError(f"{name}: indices must be integers, got {index}")
 
 
-def _require_length(name: str, what: str, length: int) -> None:
+def _require_length(name: str, what: str, length: Dim) -> None:
+    if isinstance(length, Sym):
+        raise ShapeError(f"{name}: {what} must be a known number, got {length}")
     if length < 1:
         raise ShapeError(f"{name}: {what} must be 1 or more, got {length}")
 
@@ -99,8 +101,9 @@ def _take_type(name: str, x: TensorType, index: TensorType, *, axis: int, sparse
     at = normalize_axis(name, axis, x.rank)
     if x.shape[at] == 0:
         raise ShapeError(f"{name}: axis {at} of {x} is empty")
-    if isinstance(x.shape[at], Sym):
-        raise ShapeError(f"{name}: cannot take along the example axis of {x}")
+    length = x.shape[at]
+    if isinstance(length, Sym):
+        raise ShapeError(f"{name}: cannot take along {length.axis} of {x}")
     return TensorType(x.dtype, (*x.shape[:at], *index.shape, *x.shape[at + 1 :]))
 
 

@@ -33,14 +33,15 @@ def float_of(dtype: str) -> str:
 
 
 def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
-    """numpy's rule on static and symbolic axes. ShapeError if two axes differ and neither is 1."""
+    """numpy's rule. ShapeError if two axes differ and neither is 1: symbols differ if their names do."""
     rank = max((len(s) for s in shapes), default=0)
     result: list[Dim] = []
     for axis in range(-rank, 0):
         dims = {s[axis] for s in shapes if len(s) >= -axis} - {1}
         if len(dims) > 1:
             listed = " and ".join(show(s) for s in shapes)
-            raise ShapeError(f"{name}: shapes {listed} do not broadcast (axis {axis})")
+            lengths = " and ".join(sorted(map(str, dims)))
+            raise ShapeError(f"{name}: shapes {listed} do not broadcast (axis {axis}: {lengths})")
         result.append(dims.pop() if dims else 1)
     return tuple(result)
 

@@ -38,7 +38,7 @@ def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
 @also()
 def argsort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
     """Indices that put x in order along the axis, or without one as a vector; equal entries keep theirs. NaN counts as
-    largest. ShapeError for the example axis."""
+    largest. ShapeError for an axis whose length is a symbol, as the examples'."""
     x, at = flat("argsort", x, axis)
     return argsort_along(_numbers(x), axis=at, descending=descending)
 

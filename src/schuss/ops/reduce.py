@@ -42,9 +42,10 @@ def _extremum_type(name: str, x: TensorType, *, axis: Axis, keepdims: bool, ties
     if ties not in ("share", "first"):
         raise UsageError(f"{name}: ties must be 'share' or 'first', got {ties!r}")
     for a in normalize_axes(name, axis, x.rank):
-        if ties == "first" and isinstance(x.shape[a], Sym):
-            raise ShapeError(f"{name}: ties='first' needs axes of known length, and axis {a} of {x} is the examples'")
-        if x.shape[a] == 0:
+        length = x.shape[a]
+        if ties == "first" and isinstance(length, Sym):
+            raise ShapeError(f"{name}: ties='first' needs axes of known length, got {length.axis} of {x}")
+        if length == 0:
             raise ShapeError(f"{name}: axis {a} of {x} is empty and has no extremum")
     return _sum_type(name, x, axis=axis, keepdims=keepdims)
 
@@ -195,7 +196,7 @@ def _settle_count(name: str, x: TensorType, *, axis: Axis, dtype: str) -> dict[s
     rule={"x": "0"},
 )
 def count(x: Any, *, axis: Axis = None, dtype: str = "float32") -> Any:
-    """Number of elements along the axes: how a rule divides by the length of the example axis"""
+    """Number of elements along the axes: how a rule divides by a length that is a symbol"""
     shape = np.shape(x)
     axes = normalize_axes("count", axis, len(shape))
     return np.asarray(np.prod([shape[a] for a in axes], dtype=np.float64)).astype(dtype)

@@ -14,8 +14,9 @@ from schuss.ops.registry import Kind, op
 
 def _argsort_type(name: str, x: TensorType, *, axis: int, descending: bool) -> TensorType:
     at = normalize_axis(name, axis, x.rank)
-    if isinstance(x.shape[at], Sym):
-        raise ShapeError(f"{name}: cannot sort along the example axis of {x}")
+    length = x.shape[at]
+    if isinstance(length, Sym):
+        raise ShapeError(f"{name}: cannot sort along {length.axis} of {x}")
     if x.dtype == "bool":
         raise DTypeError(f"{name}: needs numbers, got {x}; cast it first")
     return TensorType("int64", x.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from schuss.errors import DTypeError, ShapeError
 from schuss.ir.structure import Access, Along, Part, Structure, ViewMap
-from schuss.ir.types import FLOATS, Dim, Shape, Sym, TensorType, static_size
+from schuss.ir.types import FLOATS, Dim, Shape, Sym, TensorType, static_size, symbols_in
 from schuss.ops.infer import broadcast_shapes, normalize_axis, settle_axis, settle_shape, show
 from schuss.ops.registry import Kind, Promote, op
 
@@ -17,43 +18,48 @@ VIEW = Kind.VIEW
 
 
 def resolve_reshape(name: str, old: Shape, new: Sequence[Dim]) -> Shape:
-    """The new shape with -1 worked out. ShapeError if the numbers of elements differ."""
+    """The new shape with -1 worked out. ShapeError if the numbers of elements differ, or a symbol is not kept."""
     dims = list(new)
     if dims.count(-1) > 1:
         raise ShapeError(f"{name}: more than one -1 in {show(tuple(dims))}")
-    symbolic_old = any(isinstance(d, Sym) for d in old)
-    symbolic_new = any(isinstance(d, Sym) for d in dims)
     if -1 in dims:
-        rest = static_size(tuple(d for d in dims if d != -1))
-        missing, left = divmod(static_size(old), rest) if rest else (0, 0)
-        at = dims.index(-1)
-        if symbolic_old and not symbolic_new and missing == 1 and not left:
-            dims[at] = next(d for d in old if isinstance(d, Sym))
-            symbolic_new = True
-        else:
-            dims[at] = missing
+        dims[dims.index(-1)] = _left_over(old, tuple(d for d in dims if d != -1))
     result = tuple(dims)
     if any(not isinstance(d, Sym) and d < 0 for d in result):
         raise ShapeError(f"{name}: a length must be 0 or more, or once -1, got {show(tuple(new))}")
-    if static_size(old) != static_size(result) or symbolic_old != symbolic_new:
-        raise ShapeError(
-            f"{name}: {show(old)} has not as many elements as {show(tuple(new))}"
-            + ("; the example axis N must stay an axis of its own" if symbolic_old else "")
-        )
-    if _between_examples(old) != _between_examples(result):
-        raise ShapeError(f"{name}: the example axis N must stay where it is, got {show(old)} to {show(result)}")
+    kept, known = symbols_in(old), symbols_in(result)
+    if static_size(old) != static_size(result) or Counter(kept) != Counter(known):
+        mend = f"; {_must(kept)} stay an axis of its own" if kept else ""
+        raise ShapeError(f"{name}: {show(old)} has not as many elements as {show(tuple(new))}{mend}")
+    if _between_symbols(old) != _between_symbols(result):
+        raise ShapeError(f"{name}: {_must(kept)} stay where it is, got {show(old)} to {show(result)}")
     return result
 
 
-def _between_examples(shape: Shape) -> list[int]:
-    """Numbers of elements before, between and after the axes N: a reshape may not carry any past one."""
-    sizes = [1]
+def _must(symbols: Sequence[Sym]) -> str:
+    """the example axis N and the symbolic axis T must each"""
+    axes = [s.axis for s in dict.fromkeys(symbols)]
+    return " and ".join(axes) + " must" + " each" * (len(axes) > 1)
+
+
+def _left_over(old: Shape, rest: Shape) -> Dim:
+    """What -1 stands for: the one symbol that is missing, or a number."""
+    size = static_size(rest)
+    missing, left = divmod(static_size(old), size) if size else (0, 0)
+    symbols = Counter(symbols_in(old)) - Counter(symbols_in(rest))
+    return next(iter(symbols)) if symbols.total() == 1 and missing == 1 and not left else missing
+
+
+def _between_symbols(shape: Shape) -> list[Dim]:
+    """The symbols, and the numbers of elements before, between and after them: a reshape may carry none past one."""
+    found, size = list[Dim](), 1
     for d in shape:
         if isinstance(d, Sym):
-            sizes.append(1)
+            found += [size, d]
+            size = 1
         else:
-            sizes[-1] *= d
-    return sizes
+            size *= d
+    return [*found, size]
 
 
 def _reshape_type(name: str, x: TensorType, *, shape: Sequence[Dim]) -> TensorType:
@@ -131,7 +137,7 @@ def _broadcast_view(y: TensorType, x: TensorType, **_: Any) -> ViewMap:
 )
 def broadcast_to(x: Any, *, shape: Sequence[Dim]) -> Any:
     """x repeated along axes of length 1 and new leading axes"""
-    return np.broadcast_to(x, tuple(shape))  # type: ignore[arg-type]  # N is bound by now
+    return np.broadcast_to(x, tuple(shape))  # type: ignore[arg-type]  # symbols are bound by now
 
 
 def _concatenate_type(name: str, *xs: TensorType, axis: int) -> TensorType:
@@ -147,7 +153,7 @@ def _concatenate_type(name: str, *xs: TensorType, axis: int) -> TensorType:
             raise ShapeError(f"{name}: {xs[0]} and {x} differ beside axis {at}")
         length = x.shape[at]
         if isinstance(length, Sym):
-            raise ShapeError(f"{name}: cannot join along the example axis {length} of {x}")
+            raise ShapeError(f"{name}: cannot join along {length.axis} of {x}")
         total += length
     return TensorType(xs[0].dtype, tuple(total if i == at else d for i, d in enumerate(xs[0].shape)))
 
@@ -188,7 +194,7 @@ def _slice_type(name: str, x: TensorType, *, axis: int, start: int, stop: int, s
     at = normalize_axis(name, axis, x.rank)
     length = x.shape[at]
     if isinstance(length, Sym):
-        raise ShapeError(f"{name}: cannot slice the example axis {length} of {x}")
+        raise ShapeError(f"{name}: cannot slice {length.axis} of {x}")
     if step < 1 or not 0 <= start <= stop <= length:
         raise ShapeError(f"{name}: {start}:{stop}:{step} is out of range for axis {at} of {x}")
     return TensorType(x.dtype, tuple(-(-(stop - start) // step) if i == at else d for i, d in enumerate(x.shape)))
@@ -223,8 +229,9 @@ def slice_axis(x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> An
 
 def _reverse_type(name: str, x: TensorType, *, axis: int) -> TensorType:
     at = normalize_axis(name, axis, x.rank)
-    if isinstance(x.shape[at], Sym):
-        raise ShapeError(f"{name}: cannot turn round the example axis {x.shape[at]} of {x}")
+    length = x.shape[at]
+    if isinstance(length, Sym):
+        raise ShapeError(f"{name}: cannot turn round {length.axis} of {x}")
     return x
 
 
@@ -253,7 +260,7 @@ def _pad_type(
     at = normalize_axis(name, axis, x.rank)
     length = x.shape[at]
     if isinstance(length, Sym):
-        raise ShapeError(f"{name}: cannot pad the example axis {length} of {x}")
+        raise ShapeError(f"{name}: cannot pad {length.axis} of {x}")
     if before < 0 or after < 0 or between < 0:
         raise ShapeError(f"{name}: negative padding {before}, {after}, {between} of {x}")
     if not _holds(x.dtype, value):

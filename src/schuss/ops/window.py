@@ -8,7 +8,7 @@ import numpy as np
 
 from schuss.errors import ShapeError
 from schuss.ir.structure import Along, ViewMap
-from schuss.ir.types import Sym, TensorType
+from schuss.ir.types import Sym, TensorType, symbols_in
 from schuss.ops.infer import normalize_axis, settle_axis
 from schuss.ops.registry import Kind, op
 from schuss.ops.views import slice_axis
@@ -30,7 +30,7 @@ def _window_type(name: str, x: TensorType, *, axis: int, size: int, stride: int 
     _require_whole(name, size=size, stride=stride, dilation=dilation)
     length = x.shape[at]
     if isinstance(length, Sym):
-        raise ShapeError(f"{name}: no window slides along the example axis {length} of {x}")
+        raise ShapeError(f"{name}: no window slides along {length.axis} of {x}")
     if span(size, dilation) > length:
         raise ShapeError(f"{name}: a window over {span(size, dilation)} entries is longer than axis {at} of {x}")
     places = (length - span(size, dilation)) // stride + 1
@@ -79,7 +79,7 @@ def _overlap_type(
         raise ShapeError(f"{name}: needs two axes, places and entries of a window, from axis {at} of {x} on")
     places, size = x.shape[at], x.shape[at + 1]
     if isinstance(places, Sym) or isinstance(size, Sym):
-        raise ShapeError(f"{name}: no window slides along the example axis of {x}")
+        raise ShapeError(f"{name}: no window slides along {symbols_in((places, size))[0].axis} of {x}")
     if not places or not size:
         raise ShapeError(f"{name}: axis {at if not places else at + 1} of {x} is empty")
     needed = (places - 1) * stride + span(size, dilation)

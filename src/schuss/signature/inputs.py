@@ -10,7 +10,7 @@ import numpy as np
 
 from schuss.errors import warn
 from schuss.frames import in_order
-from schuss.ir.types import DTYPES, N, Shape, TensorType
+from schuss.ir.types import DTYPES, SYMBOL, Shape, Sym, TensorType
 from schuss.signature.transforms import PREPARING, SCALING, Scale, Transform, as_transform, numbers, to_json
 from schuss.trace import Tensor, scope
 
@@ -128,12 +128,13 @@ def by_scale(types: Sequence[TensorType], scale: float | None) -> tuple[Input, .
 
 def type_to_json(type: TensorType) -> list[Any]:
     """["uint8", ["N", 28, 28]]"""
-    return [type.dtype, [str(d) if d == N else d for d in type.shape]]
+    return [type.dtype, [str(d) if isinstance(d, Sym) else d for d in type.shape]]
 
 
 def type_from_json(written: Any) -> TensorType:
     """The type. ValueError or TypeError for anything that is none."""
     dtype, shape = written
-    if dtype not in DTYPES or not all(d == "N" or (type(d) is int and d >= 0) for d in shape):
+    lengths = tuple(Sym(d) if isinstance(d, str) and SYMBOL.fullmatch(d) else d for d in shape)
+    if dtype not in DTYPES or not all(isinstance(d, Sym) or (type(d) is int and d >= 0) for d in lengths):
         raise ValueError
-    return TensorType(dtype, tuple(N if d == "N" else d for d in shape))
+    return TensorType(dtype, lengths)

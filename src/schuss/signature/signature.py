@@ -10,7 +10,7 @@ from typing import Any
 
 from schuss.errors import printable
 from schuss.frames import listed
-from schuss.ir.types import N, TensorType
+from schuss.ir.types import TensorType
 from schuss.portable import global_name
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
@@ -205,7 +205,7 @@ def output_in_words(output: Output) -> str:
 
 
 def _type_in_words(type: TensorType) -> str:
-    return f"{type.dtype}[{', '.join('N' if d == N else str(d) for d in type.shape)}]"
+    return f"{type.dtype}[{', '.join(map(str, type.shape))}]"
 
 
 def _settings_in_words(value: Any) -> str:

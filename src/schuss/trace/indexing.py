@@ -71,7 +71,7 @@ def _cut(x: Any, axis: int, item: slice) -> Any:
         return x
     if isinstance(length, Sym):
         mend = "take the rows before, as model(x[:1]), or weigh them: schuss.where(chosen, x, 0)"
-        raise ShapeError(f"index: cannot slice the example axis of {x.type}; {mend} (line: {user_site()})")
+        raise ShapeError(f"index: cannot slice {length.axis} of {x.type}; {mend} (line: {user_site()})")
     start, stop, step = item.indices(length)
     if step < 0:  # the same entries from the other end, turned
         taken = range(start, stop, step)[::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from schuss import ops
-from schuss.ir.types import Sym
+from schuss.ir.types import N, Sym
 from schuss.ops.registry import Op
 from schuss.trace.value import Value, refuse
 
@@ -37,12 +37,13 @@ class Operators(Value):
         return self._scaled(ops.div, other)
 
     def _scaled(self, op: Op, other: Any) -> Self:
-        """Products and quotients may take the symbol N: it becomes the number of examples."""
+        """Products and quotients may take a symbol that is a length of the tensor, as N: it becomes that number."""
         if isinstance(other, Sym):
             dtype = self.dtype if self.is_float else "float32"
             axis = next((i for i, d in enumerate(self.shape) if d == other), None)
             if axis is None:
-                refuse("the number of examples", "use mean(), or sum() of a tensor of ones with that axis")
+                mend = "use mean(), or sum() of a tensor of ones with that axis"
+                refuse("the number of examples" if other == N else f"the length {other}", mend)
             other = ops.count(self, axis=axis, dtype=dtype)
         return op(self, other)
 

@@ -20,8 +20,8 @@ from schuss.trace.torch_names import TorchNames
 class Tensor(Operators, TorchNames):
     """A value in a graph under construction. It has a dtype and a shape but no numbers yet.
 
-    Operators and methods are those of numpy and PyTorch; each makes one node. The length of the
-    example axis of data given to fit and predict is the symbol N.
+    Operators and methods are those of numpy and PyTorch; each makes one node. A length may be a symbol
+    (schuss.ir.Sym): N is that of the example axis of data given to fit and predict.
     """
 
     __slots__ = ()

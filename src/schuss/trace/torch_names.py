@@ -11,7 +11,7 @@ import numpy as np
 
 from schuss import ops
 from schuss.errors import ShapeError, TraceError
-from schuss.ir.types import DTYPES, Sym
+from schuss.ir.types import DTYPES, symbols_in
 from schuss.trace.build import refused_at
 from schuss.trace.value import NO_NUMBERS, Value
 
@@ -59,7 +59,7 @@ class TorchNames(Value):
     __slots__ = ()
 
     def size(self, dim: Int | None = None) -> Any:
-        """The shape, or one length of it; N for the example axis."""
+        """The shape, or one length of it: a number, or a symbol, as N of the example axis."""
         return self.shape if dim is None else self.shape[dim]
 
     def dim(self) -> Int:
@@ -67,11 +67,12 @@ class TorchNames(Value):
         return self.ndim
 
     def numel(self) -> Int:
-        """The number of elements. ShapeError where the number of examples is one of its factors."""
-        lengths = [d for d in self.shape if not isinstance(d, Sym)]
-        if len(lengths) < self.ndim:
-            raise ShapeError(f"numel: {self.type} has N examples; use mean() or x.shape[0] as a divisor{refused_at()}")
-        return math.prod(lengths)
+        """The number of elements. ShapeError where a symbol, as the number of examples, is one of its factors."""
+        if symbols := symbols_in(self.shape):
+            at = self.shape.index(symbols[0])
+            text = f"numel: the length of {symbols[0].axis} of {self.type} is not known"
+            raise ShapeError(f"{text}; use mean() or x.shape[{at}] as a divisor{refused_at()}")
+        return math.prod(self.shape)  # type: ignore[arg-type]  # no symbols
 
     def view(self, *shape: Any) -> Self:
         """reshape."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from schuss.compiler.storage import ITEMSIZE, PANEL, panel_apart, row_major, spaced_row
 from schuss.ir.executor import Array
-from schuss.ir.types import TensorType, bind
+from schuss.ir.types import Sym, TensorType, bind
 
 ALIGN = 64
 HUGE_PAGE = 2 << 20
+_NO_SYMBOLS: Mapping[Sym, int] = {}
 
 
 def aligned(size: int, dtype: type | str, spare: list[mmap.mmap] | None = None) -> Array:
@@ -70,7 +71,7 @@ class StateBlock:
         self._places: dict[str, tuple[tuple[int, ...], str, int, tuple[int, ...]]] = {}
         self._size = 0
         for name, t in types.items():
-            shape, row, item = bind(t.shape, 0), spaced_row(t.shape, t.dtype, spacing), ITEMSIZE[t.dtype]
+            shape, row, item = bind(t.shape, _NO_SYMBOLS), spaced_row(t.shape, t.dtype, spacing), ITEMSIZE[t.dtype]
             strides = tuple(item * s for s in row_major(shape, 0, row))
             whole = math.prod(shape if row is None else (*shape[:-1], row))
             if name in panels:

@@ -5,9 +5,12 @@ See schuss.compiler for how a graph becomes machine code.
 
 from __future__ import annotations
 
+from functools import partial
+
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
 from schuss.exec.native.function import NativeFunction
+from schuss.exec.native.lengths import FunctionOfLengths, beside_n
 from schuss.exec.native.loop import NativeLoop
 from schuss.exec.native.threads import available_cores
 from schuss.ir.executor import Compiled, Step
@@ -34,7 +37,8 @@ class NativeExecutor:
         self.tuning = tuning
 
     def compile(self, graph: Graph) -> Compiled:
-        return NativeFunction(graph, self.threads, self.tuning)
+        make = partial(NativeFunction, threads=self.threads, tuning=self.tuning)
+        return make(graph) if beside_n(graph) is None else FunctionOfLengths(graph, make)
 
     def loop(self, step: Step, max_batch: int) -> NativeLoop:
         return NativeLoop(step, max_batch, self.threads, self.profile, self.tuning)

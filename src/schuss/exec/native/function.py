@@ -17,12 +17,11 @@ from schuss.exec.native.code import Code, build
 from schuss.exec.native.stop import Stop
 from schuss.exec.native.table import Table
 from schuss.exec.native.threads import run_beside, run_team
-from schuss.exec.reference import example_count
-from schuss.exec.seams import solid
+from schuss.exec.seams import lengths_of, solid
 from schuss.forks import renew
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
-from schuss.ir.types import Shape, Sym, bind
+from schuss.ir.types import N, Shape, Sym, symbols_in
 
 KEPT = 16  # codes kept for graphs that need one for each length
 
@@ -62,7 +61,7 @@ class NativeFunction:
             n = len(arrays[self._rows])
             if all(f.fits(a, n) for f, a in zip(self._inputs, arrays, strict=True)):
                 return n
-        return example_count(self._graph, arrays)
+        return lengths_of(self._graph, arrays).get(N, 0)
 
     def _capacity(self, n: int) -> int:
         """The number of rows to compile for: one code serves many lengths, unless N is in a stride."""
@@ -185,8 +184,9 @@ class _Form:
         shape = node.type.shape
         order = physical(shape)
         self.dtype = np.dtype(node.type.dtype)
-        self.shape = tuple(shape[a] for a in order)
-        self.tail = self.shape[1:] if shape and isinstance(shape[0], Sym) else None
+        self.examples = len(symbols_in(shape))  # how many axes are as long as there are rows: the first in memory
+        self.rest = tuple(shape[a] for a in order[self.examples :])
+        self.tail = self.rest if self.examples == 1 and shape[0] == N else None
         self.static = None if node.type.symbolic else shape
         moved = order != sorted(order)
         self.order: list[int] | None = order if moved else None
@@ -205,7 +205,7 @@ class _Form:
 
     def empty(self, n: int) -> Array:
         """Memory for the value."""
-        return np.empty(bind(self.shape, n), self.dtype)
+        return np.empty((n,) * self.examples + self.rest, self.dtype)
 
     def shown(self, array: Array) -> Array:
         """The array as its caller expects it."""

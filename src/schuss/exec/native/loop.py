@@ -22,9 +22,12 @@ from schuss.exec.checks import Check, check_columns, checked_once
 from schuss.exec.machine import private_cache
 from schuss.exec.native.blocks import StateBlock
 from schuss.exec.native.code import build
+from schuss.exec.native.lengths import beside_n
 from schuss.exec.native.table import Table
 from schuss.exec.seams import check_span, fitting, resident, types_of
 from schuss.ir.executor import Array, GivenUp, Step
+from schuss.ir.executors import cannot
+from schuss.ir.verify import where
 
 if TYPE_CHECKING:
     from schuss.compiler.link import Listing
@@ -33,7 +36,14 @@ if TYPE_CHECKING:
 def draft_of(
     step: Step, max_batch: int, threads: int, profile: bool = False, tuning: Tuning = DEFAULT
 ) -> tuple[Draft, list[Check]]:
-    """What the compiler is asked for, and the indices that are checked when the data are bound."""
+    """What the compiler is asked for, and the indices that are checked when the data are bound.
+
+    LoweringError for a step with another symbol than N: its code would have to be made anew while it runs.
+    """
+    if (found := beside_n(step.graph)) is not None:
+        symbol, node = found
+        what = f"the length {symbol} of {where(node)} in a loop"
+        raise cannot("native", what, None, f"give {symbol} a number, or use")
     graph, checks = checked_once(step.graph, step.columns)
     storage = Storage(max_batch, frozenset(step.columns), spacing=tuning.spacing, counter=step.counter)
     return Draft(graph, storage, step.state, step.watch, threads, tuning, profile), checks

@@ -1,0 +1,49 @@
+"""Functions with other symbols than N. Native code takes the number of rows as it runs; other lengths are part of the
+code, which is made when they are first met."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from schuss.exec.seams import lengths_of
+from schuss.forks import renew
+from schuss.ir.executor import Array, Compiled
+from schuss.ir.graph import Graph, Node
+from schuss.ir.rewrite import with_lengths
+from schuss.ir.types import N, Sym, symbols_in
+
+KEPT = 16  # functions kept, each of its own lengths
+
+
+def beside_n(graph: Graph) -> tuple[Sym, Node] | None:
+    """The first symbol that is not N, and whose length it is; None where all are N."""
+    return next(((d, node) for node in graph.nodes for d in symbols_in(node.type.shape) if d != N), None)
+
+
+class FunctionOfLengths:
+    """A function of arrays that has native code for each choice of the lengths that are not N.
+
+    make: of a graph whose lengths are numbers, and N
+    """
+
+    def __init__(self, graph: Graph, make: Callable[[Graph], Compiled]) -> None:
+        self._graph, self._make = graph, make
+        self._made: dict[tuple[int, ...], Compiled] = {}
+        renew(self)
+        self.renew_locks()
+
+    def renew_locks(self) -> None:
+        """Now, and in a forked child."""
+        self._lock = threading.Lock()
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        lengths = lengths_of(self._graph, arrays)
+        key = tuple(length for symbol, length in lengths.items() if symbol != N)  # in the order of the inputs
+        with self._lock:
+            made = self._made.get(key)
+            if made is None:
+                if len(self._made) >= KEPT:
+                    del self._made[next(iter(self._made))]
+                made = self._made[key] = self._make(with_lengths(self._graph, {**lengths, N: N}))
+        return made(arrays)
