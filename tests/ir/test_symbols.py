@@ -15,7 +15,7 @@ from numeric import central, directions_for, moved
 import schuss
 from schuss import nn, ops
 from schuss.backprop import backprop
-from schuss.errors import GraphError, LoweringError, ShapeError, TraceError, UsageError
+from schuss.errors import DataError, GraphError, LoweringError, ShapeError, TraceError, UsageError
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.digest import graph_digest
@@ -413,7 +413,12 @@ def test_a_model_for_sequences_of_any_length_is_saved_and_called(tmp_path, make)
     for n, t in ((3, 4), (2, 7)):
         x = np.random.default_rng(0).standard_normal((n, t, 8)).astype("f4")
         np.testing.assert_allclose(back(x), model(x), rtol=1e-6, atol=1e-6)
+        for rows in (x, x[0]):
+            found = schuss.predict(back, rows)
+            np.testing.assert_allclose(found, model(rows.reshape(-1, t, 8)), rtol=1e-6, atol=1e-6)
         with nn.mode(training=True, key=np.array([1, 2], "u4"), step=0):
             np.testing.assert_allclose(back(x), model(x), rtol=1e-6, atol=1e-6)
+    with pytest.raises(DataError, match=r"takes rows of shape \[T, 8\], the data has the shape \[2, 56\]"):
+        schuss.predict(back, x.reshape(n, -1))
     schuss.save(back, tmp_path / "again.safetensors")
     assert str(schuss.load(tmp_path / "again.safetensors").signature.inputs[0].type) == "float32[N,T,8]"

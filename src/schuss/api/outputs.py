@@ -14,7 +14,7 @@ from schuss.data import as_array, check_finite
 from schuss.dispatch import PREDICT, PREDICT_PROBA
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
-from schuss.ir.types import N, TensorType
+from schuss.ir.types import N, Shape, Sym, TensorType
 from schuss.nn.class_losses import ClassLoss
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
@@ -224,11 +224,13 @@ def fitted(signature: Signature | None, x: Array) -> Array:
     row = signature.inputs[0].shape[1:]
     whole = [d for d in row if isinstance(d, int)]
     size = math.prod(whole)
-    if x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == size and _alike(x.shape[1:], whole):
+    if len(whole) < len(row):  # rows of any length: nothing says how long flat ones would be
+        x = x[np.newaxis] if _is_row(x.shape, row) else x
+    elif x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == size and _alike(x.shape[1:], whole):
         x = x.reshape(len(x), *whole)
     elif x.size == size and x.shape[1:] != row and _alike(x.shape, whole):  # one row, without the axis of examples
         x = x.reshape(1, *whole)
-    if x.ndim == 0 or x.shape[1:] != row:
+    if x.ndim == 0 or not _is_row(x.shape[1:], row):
         mend = "give rows as in training, or flat"
         raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}; {mend}")
     if signature.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
@@ -236,6 +238,11 @@ def fitted(signature: Signature | None, x: Array) -> Array:
             raise DataError("the model was trained on bytes; integers must lie between 0 and 255")
         x = x.astype(np.uint8)
     return x
+
+
+def _is_row(given: Shape, row: Shape) -> bool:
+    """Whether a shape is the row's, where a symbol is any length."""
+    return len(given) == len(row) and all(a == b or isinstance(b, Sym) for a, b in zip(given, row, strict=True))
 
 
 def _alike(given: Sequence[int], wanted: Sequence[int]) -> bool:
