@@ -251,6 +251,15 @@ def test_inputs_that_are_not_known(path):
     assert not path.exists()
     back = there_and_back(Scale(), path, inputs=[TensorType("float32", (N, 3))])
     assert np.array_equal(back(np.ones((2, 3), "f4")), np.ones((2, 3)))
+    alone = there_and_back(Scale(), path, inputs=TensorType("float32", (N, 3)))
+    assert alone.signature.inputs == back.signature.inputs
+
+
+@pytest.mark.parametrize("inputs", ["float32", [(2, 3)], np.ones((2, 3)), [], {"x": TensorType("float32", (N, 3))}])
+def test_inputs_that_are_no_types(path, inputs):
+    with pytest.raises(UsageError, match=r"^save: inputs are types, as \[TensorType\('float32', \(N, 784\)\)\], got "):
+        save(small(), path, inputs=inputs)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("record", [{"a": object()}, {"a": {1, 2}}, {"a": np.ones(3)}, {"a": b"x"}])

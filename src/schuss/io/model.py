@@ -48,7 +48,7 @@ def save(
     path: str | os.PathLike[str],
     *,
     record: Mapping[str, Any] | None = None,
-    inputs: Sequence[TensorType] | None = None,
+    inputs: Sequence[TensorType] | TensorType | None = None,
     scale: float | None = None,
     loss: Any = None,
     optimizer: Any = None,
@@ -56,8 +56,8 @@ def save(
 ) -> None:
     """Write a model of any class, or that of fit's run, to a file, whole or not at all.
 
-    inputs  the types of the model's inputs, as TensorType("float32", (N, 784)); if not given, those of its
-            signature, or of its first Linear
+    inputs  the type of the model's input, as TensorType("float32", (N, 784)), or a list of those of several; if not
+            given, those of its signature, or of its first Linear
     scale   what integers of the input are multiplied by before the model sees them
     record  what is known of the training, anything JSON holds
     loss, optimizer  kept by their settings
@@ -66,7 +66,7 @@ def save(
 
     What is not given is taken from the model's signature.
 
-    Raises UsageError if the inputs are not known, OSError if the file cannot be written (an old one stays).
+    Raises UsageError if the inputs are not known or no types, OSError if the file cannot be written (an old one stays).
     """
     if isinstance(model, (str, os.PathLike)):
         raise UsageError(f"save: the model comes first, then the file: schuss.save(model, {os.fspath(model)!r})")
@@ -75,7 +75,7 @@ def save(
     layers = _layers(model)
     signature = nn.signature_of(model) or (_first_layer(model) if inputs is None else Signature())
     if inputs is not None:
-        signature = replace(signature, inputs=by_scale(inputs, scale))
+        signature = replace(signature, inputs=by_scale(_types(inputs), scale))
     elif own_signature(model) is None and layers is None:  # what acts is in the model's graph
         acting = graph_signature(model)[0].inputs
         signature = replace(signature, inputs=acting or signature.inputs)  # none where nothing in it was ever fitted
@@ -224,6 +224,15 @@ def _source(path: str | os.PathLike[str]) -> str | None:
         if source().recognises(os.fspath(path)):
             return (SOURCES.sets.get(name) or SOURCES.rows.get(name) or f"a {name}").partition(" (")[0]
     return None
+
+
+def _types(given: Any) -> list[TensorType | Input]:
+    """The types of the inputs, of which there may be one. UsageError for what is none."""
+    one = isinstance(given, (TensorType, Input))
+    types = [given] if one else list(given) if isinstance(given, (list, tuple)) else []
+    if not types or not all(isinstance(t, (TensorType, Input)) for t in types):
+        raise UsageError(f"save: inputs are types, as [TensorType('float32', (N, 784))], got {given!r:.80}")
+    return types
 
 
 def _first_layer(model: Any) -> Signature:

@@ -118,7 +118,7 @@ def as_inputs(given: Sequence[Input | TensorType]) -> tuple[Input, ...]:
     return tuple(t if isinstance(t, Input) else Input(n, t) for n, t in zip(names, given, strict=True))
 
 
-def by_scale(types: Sequence[TensorType], scale: float | None) -> tuple[Input, ...]:
+def by_scale(types: Sequence[TensorType | Input], scale: float | None) -> tuple[Input, ...]:
     """Inputs under the rule of version 0.1.0: the scale is for the bytes, or for all integers where there are none."""
     narrow = [t.dtype == "uint8" for t in types]
     chosen = narrow if any(narrow) else [not t.is_float for t in types]
