@@ -420,8 +420,9 @@ def test_a_model_for_sequences_of_any_length_is_saved_and_called(tmp_path, make)
         x = np.random.default_rng(0).standard_normal((n, t, 8)).astype("f4")
         np.testing.assert_allclose(back(x), model(x), rtol=1e-6, atol=1e-6)
         for rows in (x, x[0]):
-            found = schuss.predict(back, rows)
-            np.testing.assert_allclose(found, model(rows.reshape(-1, t, 8)), rtol=1e-6, atol=1e-6)
+            want = model(rows.reshape(-1, t, 8))
+            found = schuss.predict(back, rows).reshape(want.shape)
+            np.testing.assert_allclose(found, want, rtol=1e-6, atol=1e-6)
         with nn.mode(training=True, key=np.array([1, 2], "u4"), step=0):
             np.testing.assert_allclose(back(x), model(x), rtol=1e-6, atol=1e-6)
     with pytest.raises(DataError, match=r"takes rows of shape \[T, 8\], the data has the shape \[2, 56\]"):
