@@ -13,11 +13,11 @@ import schuss
 from schuss import nn, ops, optim
 from schuss.backprop import backprop
 from schuss.compiler.draft import Draft
-from schuss.compiler.lower.run import FEW_STAGES
 from schuss.compiler.passes.nodes import make
 from schuss.compiler.pipeline import PIPELINE, run, up_to
 from schuss.compiler.show import shown
 from schuss.compiler.storage import Storage
+from schuss.compiler.tuning import DEFAULT
 from schuss.errors import GraphError, UsageError
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.trace import Tensor, trace
@@ -254,7 +254,7 @@ def test_turns_of_an_unrolled_loop_share_their_code():
 def test_kernels_that_share_code_work_where_they_are_told(threads: int):
     """Each turn reads and writes its own places: the same step as the reference's."""
     steps = 14
-    assert len(run(recurrent_step(steps)).stages) > FEW_STAGES  # so `run` goes by its table, too
+    assert len(run(recurrent_step(steps)).stages) > DEFAULT.few_stages  # so `run` goes by its table, too
     rng = np.random.default_rng(0)
     data = rng.standard_normal((48, steps, 4)).astype(F), rng.integers(0, 2, 48).astype(np.uint8)
     found = []

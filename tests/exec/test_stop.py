@@ -23,6 +23,7 @@ from schuss.train.fit import prepare
 
 F = "float32"
 LOOKING = replace(DEFAULT, looks=0.0)  # programs look whether they are to be given up, however small they are
+WALKING = replace(LOOKING, few_stages=0, alike=1)  # and go by a table of stages, whose kernels are told their addresses
 
 
 def made(tuning, threads=2, seed=0):
@@ -43,9 +44,10 @@ def same(a, b):
 ORDER = np.arange(64)
 
 
+@pytest.mark.parametrize("tuning", [LOOKING, WALKING])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_looking_changes_no_bit(threads):
-    loop, looking = made(DEFAULT, threads)[0], made(LOOKING, threads)[0]
+def test_looking_changes_no_bit(threads, tuning):
+    loop, looking = made(DEFAULT, threads)[0], made(tuning, threads)[0]
     assert looking._code.looks
     assert not loop._code.looks
     assert loop.run(ORDER, 16, 0, 4, 0) == looking.run(ORDER, 16, 0, 4, 0) == 4
@@ -57,9 +59,10 @@ def test_small_programs_have_not_an_instruction_for_it():
         assert ("monotonic" in made(tuning)[0].listing().llvm) is there
 
 
+@pytest.mark.parametrize("tuning", [LOOKING, WALKING])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_steps_are_given_up_where_somebody_hurries(threads):
-    loop, first = made(LOOKING, threads)
+def test_steps_are_given_up_where_somebody_hurries(threads, tuning):
+    loop, first = made(tuning, threads)
     long = np.arange(320_000) % 64
     with pytest.raises(GivenUp):
         loop.run(long, 16, 0, 20_000, 0, lambda: True)

@@ -28,6 +28,9 @@ class Tuning:
     most_maps      elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's
                    length: a kernel of 300 sums takes 0.5 s to compile, one of 900 takes 4 s, and Ctrl-C waits for it;
                    no layer or optimizer comes near
+    few_stages     up to so many stages `run` calls in turn, more by walking through a table (lower/run.py)
+    alike          so many kernels of the same code share a function, and parts of a concatenation their loops: to look
+                   where it works costs each call some 50 cycles
     shared_map     elements: below this a map or copy is not worth sharing
     shared_sum     elements: below this a sum over examples is not worth sharing by columns
     column_unit    columns: a thread's part of those is a multiple of two vectors of the widest kind
@@ -73,6 +76,8 @@ class Tuning:
     gather_most: int = 4
     gather_bytes: int = 1 << 16
     most_maps: int = 128
+    few_stages: int = 64
+    alike: int = 4
     shared_map: int = 4096
     shared_sum: int = 1 << 18
     column_unit: int = 32

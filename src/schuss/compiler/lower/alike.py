@@ -18,7 +18,6 @@ from schuss.compiler.views import view_of
 from schuss.ir.graph import Node
 
 Address = tuple[int, int]  # a slot of the pointer table, and bytes from where it points to
-FEWEST = 4  # so many share their code: each call of it costs some 50 cycles more, to look where it works
 
 
 @dataclass(frozen=True)

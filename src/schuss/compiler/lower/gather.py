@@ -20,7 +20,6 @@ from typing import Any
 from schuss.compiler.llvm.builder import numbers
 from schuss.compiler.llvm.loops import for_range, if_then
 from schuss.compiler.llvm.simd import I8, I64, Lanes, Value
-from schuss.compiler.lower.alike import FEWEST
 from schuss.compiler.lower.kernel import Kernel, load, store, tail_mask
 from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound, nest
 from schuss.compiler.storage import ITEMSIZE
@@ -51,7 +50,7 @@ def _parts(kernel: Kernel, node: Node, structure: Structure) -> None:
     if not _covered(node, parts):
         fill(kernel, target, node, structure.outside)
     for alike in _alike(kernel, parts):
-        if len(alike) < FEWEST:
+        if len(alike) < kernel.plan.tuning.alike:
             for operand, part in alike:
                 _part(
                     kernel, target, kernel.read(operand, operand.type.rank), operand.type.shape, part, I64(part.start)

@@ -21,7 +21,7 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.llvm.builder import Builder, numbers
 from schuss.compiler.llvm.simd import POINTER
 from schuss.compiler.llvm.target import Target, host_target
-from schuss.compiler.lower.alike import FEWEST, Address, shape_of
+from schuss.compiler.lower.alike import Address, shape_of
 from schuss.compiler.lower.elementwise import emit_map_group
 from schuss.compiler.lower.gather import emit_gather
 from schuss.compiler.lower.gemm.gemm import Contraction
@@ -65,7 +65,7 @@ def emit_module(program: Program, notes: list[str] | None = None) -> ir.Module:
     count, made = Counter(shape.text for shape in shapes), dict[str, tuple[ir.Function, str]]()
     calls: list[Call] = []
     for number, (stage, shape) in enumerate(zip(program.plan.stages, shapes, strict=True)):
-        several = count[shape.text] >= FEWEST
+        several = count[shape.text] >= program.plan.tuning.alike
         if not several:
             function, note = _kernel(module, program, number, stage, None)
         elif shape.text in made:

@@ -29,7 +29,6 @@ from schuss.ir.types import Sym
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64, POINTER])
 RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])
 PROFILE_START = 256  # bytes of `sync` before the cycle counts
-FEW_STAGES = 64  # called in turn
 RUN_ARGUMENTS = (
     "table",
     "order",
@@ -143,7 +142,7 @@ class _Run:
         left = b.sub(given["total"], start)
         n = b.select(b.icmp_signed("<", left, given["batch"]), left, given["batch"])
         order = b.gep(given["order"], [start], source_etype=I64)
-        if len(self.rows) <= FEW_STAGES:
+        if len(self.rows) <= self.plan.tuning.few_stages:
             for number, row in enumerate(self.rows):
                 if row["barrier"].constant:
                     self._meet()
