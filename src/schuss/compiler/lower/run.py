@@ -42,7 +42,7 @@ RUN_ARGUMENTS = (
     "threads",
     "wait",
 )
-FIELDS = ("kernel", "where", "barrier", "alone", "length", "unit", "most")
+FIELDS = ("kernel", "told", "barrier", "alone", "length", "unit", "most")
 """Of a stage: its kernel and what that is told beside its usual arguments; whether a barrier lies before it; whether
 one thread does it all; the length that threads share, -1 for N, in units of so many elements; the end of all shares."""
 ROW = ir.LiteralStructType([KERNEL_TYPE.as_pointer(), POINTER, *[I64] * 5])
@@ -177,7 +177,7 @@ class _Run:
         mine = b.or_(self.first, b.not_(alone))
         with if_then(b, b.and_(mine, going_on(b, given["table"], self.plan)) if self.looks else mine):
             low, high = self._share(row, alone, n)
-            b.call(row["kernel"], [given["table"], order, low, high, n, counter, row["where"]])
+            b.call(row["kernel"], [given["table"], order, low, high, n, counter, row["told"]])
         if self.clock:
             self.clock.spent(number)
 
