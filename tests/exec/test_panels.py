@@ -11,6 +11,7 @@ import pytest
 import schuss
 from schuss import nn, optim
 from schuss.compiler import pipeline
+from schuss.compiler.lower.gemm.tiles import last_heights
 from schuss.compiler.passes.panels import can_lie_in_panels
 from schuss.compiler.pipeline import REWRITES, run
 from schuss.compiler.schedule.cost import Sharing
@@ -199,3 +200,12 @@ def test_the_state_comes_back_as_it_was_given():
     for name, value in given.items():
         np.testing.assert_array_equal(found[name], value)
         np.testing.assert_array_equal(loop.peek(name), value)
+
+
+def test_no_tile_of_one_or_two_rows_is_left_where_two_can_share():
+    assert last_heights(32, 6, 2) == (4, 4)
+    assert last_heights(37, 6, 2) == (4, 3)
+    assert last_heights(64, 6, 2) == (4,)
+    assert last_heights(2, 6, 2) == (2,)
+    assert last_heights(36, 6, 2) == ()
+    assert all((rows - sum(last_heights(rows, 6, 2))) % 6 == 0 for rows in range(1, 200))
