@@ -104,8 +104,10 @@ def test_a_watched_output_that_is_not_finite_ends_the_loop(make):
 def test_state_is_copied_in_and_out(make):
     start = {name: value.copy() for name, value in START.items()}
     loop = loop_of(make, sums(), start=start)
+    start["fixed"][...] = 100
     loop.run(np.arange(7), 3, 0, 1, 0)
     assert start["total"].tolist() == [0, 0]
+    assert loop.state()["total"].tolist() == (2 * ROWS[:3].sum(axis=0)).tolist()
     first = loop.state()
     first["total"][:] = -1
     assert loop.state()["total"].tolist() != [-1, -1]

@@ -9,7 +9,7 @@ import pytest
 
 from schuss import ops
 from schuss.errors import ShapeError, UsageError
-from schuss.exec.seams import fitting
+from schuss.exec.seams import fitting, solid
 from schuss.ir import N, TensorType
 from schuss.ir.executor import Step
 from schuss.ir.executors import executor
@@ -60,6 +60,16 @@ def test_arrays_with_gaps_or_a_bit_off_are_read_right(loop, x):
     assert loop.peek("total") == X.sum() + Y.sum()
 
 
+def test_what_is_read_lies_where_its_dtype_may():
+    """Some processors read numbers at odd addresses all the same."""
+    odd = np.zeros(41, np.uint8)[1:].view("f4")
+    assert not odd.flags.aligned
+    assert solid(odd).flags.aligned
+    assert solid(np.zeros((4, 6))[:, ::2]).flags.c_contiguous
+    whole = np.zeros(3)
+    assert solid(whole) is whole
+
+
 @pytest.mark.parametrize("dtype", ["f8", "i1", "i2", "u2", "i4", "i8", "u1", "bool", ">f4", "f2"])
 def test_another_dtype_is_refused(loop, dtype):
     with pytest.raises(ShapeError, match=r"column x: expected float32\[N,4\], got "):
@@ -77,6 +87,8 @@ def test_another_row_is_refused(loop, x, y):
 def test_columns_of_two_lengths_are_refused(loop):
     with pytest.raises(ShapeError, match="column y: axis 0 is 4 long, and axis 0 of column x is 5; both lengths are N"):
         run(loop, y=Y[:4])
+    with pytest.raises(ShapeError, match="column y: has 10 rows, x has 5"):
+        run(loop, y=np.concatenate([Y, Y]))
 
 
 def test_a_missing_column_is_named(loop):
@@ -99,6 +111,11 @@ def test_an_order_of_other_rows_is_refused(loop, order):
 def test_steps_beyond_the_order_are_refused(loop, batch, first, steps):
     with pytest.raises(UsageError, match="go beyond"):
         run(loop, batch=batch, first=first, steps=steps)
+
+
+def test_a_step_that_begins_where_the_order_ends_is_refused(loop):
+    with pytest.raises(UsageError, match="go beyond"):
+        run(loop, order=np.arange(3), batch=3, first=1, steps=1)
 
 
 def test_no_steps_are_no_error(loop):
@@ -132,6 +149,9 @@ def test_an_order_is_looked_at_where_steps_read_it(loop):
     assert loop.run(order, 1, 0, 10, 0) == 10
     with pytest.raises(UsageError, match="the order names row 5, there are 5"):
         loop.run(order, 1, 990, 10, 10)
+    order[10] = 5  # the row after the last: asked for in advance
+    with pytest.raises(UsageError, match="the order names row 5, there are 5"):
+        loop.run(order, 1, 0, 10, 0)
 
 
 def test_state_is_compared_without_names_of_dtypes():

@@ -18,7 +18,7 @@ import schuss
 from schuss import nn, ops, optim, paths
 from schuss.errors import ModelFileError, SchussError, UsageError
 from schuss.io.model import FORMAT, GraphModel, load, read_model, save
-from schuss.io.tensors import DTYPES, KEY, _checksum
+from schuss.io.tensors import DTYPES, KEY, _checksum, read_tensors, write_tensors
 from schuss.ir.types import N, TensorType
 
 RNG = np.random.default_rng(0)
@@ -498,6 +498,15 @@ def test_a_description_that_does_not_fit(path, sound, change, message):
     refused(path, described(sound["layers"], change), message)
 
 
+@pytest.mark.parametrize("names", [["price", "price"], ["price"], ["price", 3], "pk"])
+def test_names_of_results_that_are_no_names(path, names):
+    tensors, description = read_tensors(Path(__file__).parents[1] / "fixtures" / "v0_2_0" / "by_name.safetensors")
+    assert len(description["results"]) == 2
+    write_tensors(path, tensors, description | {"results": names})
+    with pytest.raises(ModelFileError, match="no sound names of results"):
+        schuss.load(path)
+
+
 def test_every_changed_number_is_found(path, sound):
     for name, content in sound.items():
         start = 8 + int.from_bytes(content[:8], "little")
@@ -532,6 +541,19 @@ def test_a_parameter_that_is_not_floating(path, sound):
     description = json.loads(header["__metadata__"][KEY])["content"]
     description["parameters"]["out.bias"][0] = "int32"
     refused(path, sealed(header, data, description), r"parameter out\.bias")
+    header, data = opened(sound["graph"])  # one that the graph does not read
+    header["more"] = {"dtype": "I32", "shape": [1], "data_offsets": [len(data), len(data) + 4]}
+    description = json.loads(header["__metadata__"][KEY])["content"]
+    description["parameters"]["more"] = ["int32", [1]]
+    refused(path, sealed(header, data + bytes(4), description), "parameter more: is int32")
+
+
+def test_a_parameter_of_another_shape_than_the_graphs(path, sound):
+    header, data = opened(sound["graph"])
+    header["out.bias"]["shape"].insert(0, 1)
+    description = json.loads(header["__metadata__"][KEY])["content"]
+    description["parameters"]["out.bias"][1].insert(0, 1)
+    refused(path, sealed(header, data, description), r"parameter out\.bias: the graph needs float32\[")
 
 
 ODD = [

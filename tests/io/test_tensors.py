@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -111,6 +113,7 @@ def test_any_reader_opens_it_and_any_writers_file_is_read(path):
         (raw({}, length=3), "header claims 3 bytes|the tensors need|not valid JSON"),
         (raw({}, length=2**64 - 1), "byte 0: the header claims 18446744073709551615 bytes in a file of 10"),
         (raw({}, length=2**63), "byte 0: the header claims"),
+        (raw({}, length=50), "byte 0: the header claims 50 bytes in a file of 10"),
         (raw({}, length=0), "not valid JSON"),
         (raw(b"\xff\xfe{}"), "not valid JSON"),
         (raw(b"{"), r"the header \(byte 8 to 9\) is not valid JSON"),
@@ -129,6 +132,7 @@ def test_any_reader_opens_it_and_any_writers_file_is_read(path):
         (raw({"a": entry(["F32"])}, bytes(8)), r"dtype \['F32'\] is none of"),
         (raw({"a": entry({})}, bytes(8)), "is none of"),
         (raw({"a": entry(shape=(3,))}, bytes(8)), r"tensor a: F32\[3\] needs 12 bytes, data_offsets give 8"),
+        (raw({"a": entry(end=12)}, bytes(12)), r"tensor a: F32\[2\] needs 8 bytes, data_offsets give 12"),
         (raw({"a": entry(shape=(-2,))}, bytes(8)), "shape and data_offsets must be lists of whole numbers"),
         (raw({"a": entry(shape=(2.0,))}, bytes(8)), "lists of whole numbers"),
         (raw({"a": entry(shape=(True,), end=4)}, bytes(4)), "lists of whole numbers"),
@@ -171,6 +175,14 @@ def test_a_file_that_is_missing_or_a_folder(tmp_path):
         read_file(tmp_path)
 
 
+def test_a_file_that_is_cut_while_it_is_read(path, monkeypatch):
+    path.write_bytes(raw({"a": entry()}, bytes(8))[:-4])
+    whole = os.stat_result((0o100600, 0, 0, 1, 0, 0, path.stat().st_size + 4, 0, 0, 0))
+    monkeypatch.setattr(tensors, "os", SimpleNamespace(fstat=lambda file: whole))
+    with pytest.raises(ModelFileError, match="was cut while it was read"):
+        read_file(path)
+
+
 def test_a_header_longer_than_the_format_allows(path, monkeypatch):
     monkeypatch.setattr(tensors, "MAX_HEADER", 20)
     with pytest.raises(ModelFileError, match="the header claims"):
@@ -187,9 +199,9 @@ def test_a_checksum_that_does_not_match(path):
 
 
 def test_the_checksum_holds_names_dtypes_shapes_and_metadata(path):
-    write_tensors(path, {"a": np.zeros(4, "f4")}, {"n": 1})
+    write_tensors(path, {"a": np.zeros((1, 4), "f4")}, {"n": 1})
     whole = path.read_bytes()
-    for old, new in [(b'"a"', b'"b"'), (b'"F32"', b'"I32"'), (b'n\\":', b'm\\":')]:
+    for old, new in [(b'"a"', b'"b"'), (b'"F32"', b'"I32"'), (b"[1,4]", b"[4,1]"), (b'n\\":', b'm\\":')]:
         assert old in whole
         path.write_bytes(whole.replace(old, new))
         with pytest.raises(ModelFileError, match="checksum"):

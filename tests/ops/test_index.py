@@ -123,6 +123,32 @@ def test_fit_names_the_row_of_the_data(computed, backend):
     refused("of.Embedding: index -1 in row 33", fit, Coded(computed), x, validation=(bad, y))
 
 
+class Table(nn.Module):
+    """Numbers by an index that may be negative, or is a number cut to one."""
+
+    def __init__(self):
+        self.of = nn.Parameter(np.arange(5.0, dtype="f4"))
+
+    def forward(self, x):
+        return ops.take(self.of, x.astype("int64"), axis=0)
+
+
+@BACKENDS
+def test_columns_of_other_indices_are_taken_as_in_a_call(backend):
+    """Negative ones count from the end; -0.5 is cut to 0, which is one."""
+    x = np.arange(40) % 5
+    y = (x * 0.5).astype("f4")
+
+    def learned(column):
+        model = Table()
+        schuss.fit(model, (column, y), loss=nn.MSELoss(), optimizer=optim.SGD(lr=0.1), epochs=2, batch_size=8,
+                   backend=backend)  # fmt: skip
+        return model.of.data
+
+    for column in (x - 5, np.where(x == 0, -0.5, x).astype("f4")):
+        np.testing.assert_array_equal(learned(column), learned(x))
+
+
 @BACKENDS
 def test_a_table_that_is_too_short_for_the_steps_is_named(backend):
     x = np.ones((20, 1), np.float32)

@@ -10,6 +10,7 @@ import pytest
 import schuss
 from schuss import nn, optim
 from schuss.errors import NonFiniteError, UsageError
+from schuss.train.edits import edited
 
 from .support import mlp
 
@@ -30,6 +31,14 @@ class Grows:
 
     def __call__(self, x: Any) -> Any:
         return self.a(x) if self.b is None else self.a(x) + self.b(x)
+
+
+def test_what_was_set_is_a_copy() -> None:
+    """Whoever set it may change it in place afterwards."""
+    parameter = nn.Parameter(np.ones(3, "f4"))
+    found = edited({"w": parameter}, {"w": np.zeros(3, "f4")}, "somebody")
+    parameter.data[:] = 7.0
+    assert found["param/w"].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_run_does_not_go_on_with_other_parameters() -> None:

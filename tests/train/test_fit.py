@@ -87,6 +87,20 @@ def test_means_are_of_the_examples():
     assert run.last("accuracy") == pytest.approx((logits.argmax(axis=1) == y).mean())
 
 
+def test_means_are_of_their_epoch_alone():
+    """With one batch an epoch its loss is that of the weights after the epoch before."""
+    data, after = line(), []
+    model = nn.Linear(2, 1)
+
+    def look(run):
+        after.append(schuss.evaluate(run.model, data, loss=nn.MSELoss(), backend="reference")["loss"])
+
+    run = fit(model, data, loss=nn.MSELoss(), optimizer=optim.SGD(lr=0.1), epochs=4, batch_size=len(data[0]),
+              callbacks=[look], backend="reference")  # fmt: skip
+    np.testing.assert_allclose(run.history["loss"][1:], after[:-1], rtol=1e-5)
+    assert after[-1] < 0.9 * after[0]
+
+
 def test_validation_is_measured_without_dropout_and_with_the_weights_after_the_epoch():
     x, y = blobs(60)
     model = mlp(4, 8, 3, dropout=0.5)

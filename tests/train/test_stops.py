@@ -14,6 +14,7 @@ import pytest
 import schuss
 from schuss import nn, ops, optim
 from schuss.errors import DataError, NonFiniteError
+from schuss.train import trainer as loop
 from schuss.train.fit import prepare
 
 from .support import blobs, fit, line, mlp, same_bits, weights
@@ -269,6 +270,20 @@ def test_a_stop_leaves_the_weights_of_its_step():
     assert 3 <= run.steps <= 21
     for name, value in weights(model).items():
         assert np.array_equal(value, expected[f"param/{name}"])
+
+
+def test_an_error_within_an_epoch_leaves_the_run_at_its_last_snapshot(monkeypatch):
+    monkeypatch.setattr(loop, "SLICE", 0.0)  # slices of one step
+    trainer = trainer_of(mlp(4, 3))
+
+    def progress(at):
+        if (at.epoch, at.step) == (1, 3):
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        trainer.train(progress)
+    at = trainer.position
+    assert (at.epoch, at.step, at.counter, trainer.run.steps) == (1, 0, 30, 30)
 
 
 def test_a_stop_while_the_loss_is_not_finite_is_an_error_all_the_same():
