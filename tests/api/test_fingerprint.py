@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import math
 from collections import UserDict
 
 import numpy as np
@@ -28,6 +29,23 @@ class Held(nn.Module):
 
     def forward(self, x):
         return self.first(x) * 0.0 + self.read(self.held)
+
+
+def test_what_is_equal_but_not_the_same_is_told_apart():
+    """Zeros of two signs, arrays of the same bytes in two shapes, and which of two parts is there twice."""
+    six = np.arange(6.0)
+    p, q = nn.Parameter(np.ones(3, "f4")), nn.Parameter(np.full(3, 2.0, "f4"))
+    cases = [
+        (lambda held: math.copysign(1.0, held), [0.0, -0.0], [1.0, -1.0]),
+        (lambda held: float(len(held)), [six.reshape(2, 3), six.reshape(3, 2)], [2.0, 3.0]),
+        (lambda held: held[2], [[p, q, p], [p, q, q]], [1.0, 2.0]),
+    ]
+    for read, values, wanted in cases:
+        model, found = Held(values[0], read), []
+        for value in values:
+            model.held = value
+            found.append(float(model(X)[0, 0]))
+        assert found == wanted
 
 
 LARGE = {

@@ -167,6 +167,18 @@ def test_the_cache_is_bounded():
     assert g.cache_info().hits == 1
     g(np.ones(7))  # used last but one, so 8 made room
     assert g.cache_info().hits == 2
+    g.cache_clear()
+    assert g.cache_info() == (0, 0, 64, 0)
+
+
+def test_static_positions_are_counted_from_the_end_too():
+    g = schuss.jit(lambda x, n: x * n if n > 1 else x, static_argnums=-1, backend="reference")
+    assert [float(g(2.0, n)) for n in (1, 3)] == [2.0, 6.0]
+
+
+def test_static_numbers_are_told_apart_by_their_kind():
+    g = schuss.jit(lambda x, n: x + (10.0 if isinstance(n, bool) else n), static_argnums=1, backend="reference")
+    assert [float(g(1.0, n)) for n in (1, True, 1.0, 0, False)] == [2.0, 11.0, 2.0, 1.0, 11.0]
 
 
 def test_a_value_is_made_once_for_many_threads():

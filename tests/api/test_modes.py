@@ -48,6 +48,8 @@ def test_training_mode_holds_on_arrays_and_under_jit(dropping):
     with nn.mode(training=True, key=key_from_seed(0), step=0):
         drawn = [f(X) for f in (dropping, fast, inner)]
         assert all(0.4 < zeros(d) < 0.6 for d in drawn)
+    with nn.mode(training=False, key=key_from_seed(0), step=0):
+        assert [zeros(f(X)) for f in (dropping, fast, inner)] == [0.0, 0.0, 0.0]
         for other in drawn[1:]:
             np.testing.assert_allclose(other, drawn[0], rtol=1e-6)
     assert zeros(dropping(X)) == zeros(fast(X)) == 0.0

@@ -90,6 +90,7 @@ DAMAGE: dict[str, Any] = {
     "a direction that is not finite": lambda t, d: t.update({"path/0/0.bias": t["0.bias"] * np.nan}),
     "no shares": lambda t, d: d.pop("shares"),
     "a share that is none": lambda t, d: d.update({"shares": [0.5, "x"]}),
+    "a share below nothing": lambda t, d: d.update({"shares": [0.5, -0.5]}),
 }
 
 
