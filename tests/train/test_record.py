@@ -115,7 +115,7 @@ def test_means_over_any_moments_are_those_of_all_examples(single_steps):
     each = trainer_of(1e-9, **options).train().path
     sizes = [30, 30, 30, 10] * 3
     trainer = trainer_of(1000.0, **options)
-    trainer.recorder.due = lambda *at: trainer.run.steps in (2, 7, 9)
+    trainer.recording.recorder.due = lambda *at: trainer.run.steps in (2, 7, 9)
     path = trainer.train().path
     assert [m.step for m in path] == [0, 2, 7, 9, 12]
     for a, b in pairwise(path):
@@ -151,8 +151,8 @@ def test_moments_come_by_time(clock, every, least):
     path = trainer.train().path
     gaps = np.diff([m.seconds for m in path])[:-1]
     assert len(path) >= least
-    assert (gaps >= kept.NEAR * trainer.recorder.every).all()
-    assert (gaps[:-1] <= 1.3 * trainer.recorder.every).all()
+    assert (gaps >= kept.NEAR * trainer.recording.recorder.every).all()
+    assert (gaps[:-1] <= 1.3 * trainer.recording.recorder.every).all()
     assert path[-1].seconds == pytest.approx(0.4)
 
 
@@ -171,10 +171,10 @@ def test_a_short_run_has_its_moments_by_steps(clock, epochs):
 def test_a_long_run_has_them_by_time(clock):
     options = {"batch_size": 1, "epochs": 10_000, "validation": None, "optimizer": optim.SGD(lr=1e-4)}
     trainer = clock(prepare(mlp(4, 3), blobs(10), loss=nn.CrossEntropyLoss(), seed=0, record=True, **options))
-    trainer.recorder.total = 10**9
+    trainer.recording.recorder.total = 10**9
     path = trainer.train().path
     assert np.diff([m.step for m in path])[1:-1].min() > 100
-    assert not trainer.recorder._by_steps(1.0, 10_000)
+    assert not trainer.recording.recorder._by_steps(1.0, 10_000)
 
 
 def test_moments_by_steps_cost_next_to_nothing():

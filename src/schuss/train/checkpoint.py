@@ -51,7 +51,7 @@ class Checkpoint:
 
     def save(self, trainer: Trainer) -> None:
         """Write the trainer's last snapshot. OSError if it cannot be written; an old checkpoint stays."""
-        position, curve = asdict(trainer.position), trainer.curve.columns()
+        position, curve = asdict(trainer.position), trainer.recording.curve.columns()
         meta = {"schuss": __version__, "settings": self.settings, "position": position, "curve": curve,
                 "computes": self._computed(trainer)}  # fmt: skip
         write_tensors(self.path, trainer.snapshot(), meta)
@@ -119,7 +119,7 @@ class Checkpoint:
         if position is None or position.step > trainer.steps:
             raise ModelFileError(f"{self.path}: has no sound position; remove it to start afresh")
         trainer.restore(arrays, position)
-        trainer.curve.restore(meta.get("curve"))
+        trainer.recording.curve.restore(meta.get("curve"))
         return True
 
     def check_replaceable(self) -> None:

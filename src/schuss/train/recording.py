@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from schuss import nn
+from schuss.configured import plain
 from schuss.ir.executor import Array
 from schuss.train.moments import EVERY, SHARE, Curve, Moment, Recorder, Sums
+from schuss.train.options import Options
 from schuss.train.recovery import finite
 from schuss.train.run import Run
 
@@ -96,4 +100,12 @@ class Recording:
         return Moment(at.step, at.epoch, at.seconds, math.nan, {}, lr, weights, rates)
 
 
-__all__ = ["Place", "Recording"]
+def keep_record(run: Run, model: Any, optimizer: Any, options: Options) -> None:
+    """Have the model's signature, if it has one, know the run: what files keep of it, and by which optimizer."""
+    signature = nn.signature_of(model)
+    if signature is not None:
+        asked = {name: plain(getattr(options, name)) for name in ("batch_size", "seed", "clip_norm")}
+        nn.set_signature(model, replace(signature, optimizer=optimizer, record=run.record() | asked))
+
+
+__all__ = ["Place", "Recording", "keep_record"]

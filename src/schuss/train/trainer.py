@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
-from schuss.configured import plain
 from schuss.data import Orders
 from schuss.ir.executor import Array, Executor, GivenUp, Loop
-from schuss.optim.base import LR_FACTOR, counts_own_steps
+from schuss.optim.base import counts_own_steps
 from schuss.signature import Signature
 from schuss.train.best import Best
 from schuss.train.callbacks import as_callbacks, call, name_of
@@ -23,18 +22,17 @@ from schuss.train.early_stop import early_stop
 from schuss.train.edits import check_untouched, edited
 from schuss.train.evaluate import Evaluation, means
 from schuss.train.hurry import Hurry
-from schuss.train.moments import Curve, Recorder, interval
+from schuss.train.moments import interval
 from schuss.train.options import Options, without_data
 from schuss.train.position import Position, Progress
 from schuss.train.rate import Rates
-from schuss.train.recording import Place, Recording
+from schuss.train.recording import Place, Recording, keep_record
 from schuss.train.recovery import Snapshot, blown_up
 from schuss.train.run import Run, State
 from schuss.train.step import Task, training
 
 SLICE = 0.08  # seconds of native work between two looks at the world
 LOOK = 0.05  # seconds between two looks at the world while the run is paused
-FACTOR = f"opt/{LR_FACTOR}"
 
 
 class Trainer:
@@ -87,8 +85,8 @@ class Trainer:
         names = ("loss", *(n for n in self.task.sums if n not in ("count", "loss")))
         self.recording.measure(names)
         held, self.evaluation = self.run.validation, None
-        if held is not None:
-            self.evaluation = Evaluation(_measured(self.task, held), self._executor, held)
+        if held is not None:  # it may have weights of examples where the training data have none
+            self.evaluation = Evaluation(replace(self.task, weighted="w" in held), self._executor, held)
 
     def _make_step(self) -> tuple[dict[str, Array], tuple[str, ...]]:
         """The step and the first arrays of the task; the optimizer's state, and what is learned."""
@@ -125,16 +123,6 @@ class Trainer:
         self.task = self.run.task = replace(self.task, **changes)
         self._make_step()
         vars(self).pop("loop", None)
-
-    @property
-    def curve(self) -> Curve:
-        """The run's losses, finely."""
-        return self.recording.curve
-
-    @property
-    def recorder(self) -> Recorder | None:
-        """Of the run's moments, where they are kept."""
-        return self.recording.recorder
 
     # -- the state as a whole, for checkpoints ---------------------------------------------------
 
@@ -195,7 +183,7 @@ class Trainer:
             self.control.detach()
             self.publish(self.best.weights if self.best.is_restored else self.weights())
             self.run.state = State(without_data(self.options), self.key, self.snapshot(), self.position, self.signature)
-            self._note_record()
+            keep_record(self.run, self.task.model, self.task.optimizer, self.options)
         call(self.callbacks, "end", self.run)
         return self.run
 
@@ -215,14 +203,6 @@ class Trainer:
     def rates_at(self, step: int) -> dict[str, float | None]:
         """Likewise those of all groups, by column of the history: lr, lr/NAME, ..."""
         return self.rates.at(step, self.arrays)
-
-    def _note_record(self) -> None:
-        signature = nn.signature_of(self.task.model)
-        if signature is not None:
-            asked = {name: plain(getattr(self.options, name)) for name in ("batch_size", "seed", "clip_norm")}
-            nn.set_signature(
-                self.task.model, replace(signature, optimizer=self.task.optimizer, record=self.run.record() | asked)
-            )
 
     def _call(self, hook: str) -> bool:
         """Show the callbacks the weights, and go on from those that they leave in the model. True: to stop."""
@@ -437,11 +417,6 @@ class Trainer:
         columns = {name: self.data[name][rows] for name in self.step.columns}
         where = f"epoch {at.epoch + 1}, step {number + 1}"
         raise blown_up(self.step, {**self.arrays, **columns}, base + number, where, self.data)
-
-
-def _measured(task: Task, validation: Mapping[str, Array]) -> Task:
-    """The task on validation data, which may have weights where the training data have none."""
-    return replace(task, weighted="w" in validation)
 
 
 __all__ = ["Evaluation", "Trainer"]

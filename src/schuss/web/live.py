@@ -104,7 +104,7 @@ class Live(Session):
         return {name: [column[i] for i in rows] for name, column in columns.items()}
 
     def curve(self) -> dict[str, list[Any]]:
-        return self.trainer.curve.columns()
+        return self.trainer.recording.curve.columns()
 
     def moments(self) -> list[Event]:
         return [moment_event(m) for m in list(self.trainer.run.path)]
@@ -220,7 +220,7 @@ class Live(Session):
             self._speeds.clear()
         self._speeds.append((now, counter))
         step, epochs, changes, curve = self._sent
-        stretches = self.trainer.curve.columns(after=curve)
+        stretches = self.trainer.recording.curve.columns(after=curve)
         if stretches["step"]:
             self.send({"type": "curve", "curve": stretches})
             curve = stretches["step"][-1]

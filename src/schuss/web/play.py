@@ -13,10 +13,10 @@ import numpy as np
 
 from schuss import nn, optim
 from schuss.errors import UsageError
+from schuss.optim.base import LR_FACTOR
 from schuss.train.control import Control
 from schuss.train.fit import prepare
 from schuss.train.position import Progress
-from schuss.train.trainer import FACTOR
 from schuss.web.live import Live
 from schuss.web.session import Event
 from schuss.web.toys import Toy, toy
@@ -97,7 +97,7 @@ class Play(Live):
             threads=1, record=TICK, control=control,
         )  # fmt: skip
         # As a factor, which is a run-time input: another rate is not another program, and starts without compiling.
-        trainer.arrays[FACTOR] = np.asarray(settings.lr, np.float64)
+        trainer.arrays[f"opt/{LR_FACTOR}"] = np.asarray(settings.lr, np.float64)
         columns = None if test is None else {"x0": test.x, "y": test.y}
         super().__init__(trainer, control, settings.data, columns, made.target, SHARE, TICK, AXES)
         self._slept = self._epoch = 0.0

@@ -56,7 +56,7 @@ def save_finished(settings: Settings, trainer: Trainer, result: dict[str, Any]) 
 
     assert settings.out is not None
     model = trainer.task.model
-    record = {**result, "curve": trainer.curve.columns(), "settings": settings.kept}
+    record = {**result, "curve": trainer.recording.curve.columns(), "settings": settings.kept}
     save(model, settings.out, record=record)
     if settings.options["keep_path"] and len(trainer.run.path) > 1:  # takes a while: the model is safe by then
         from schuss.analysis.landscape import track_of
