@@ -192,6 +192,13 @@ def test_gradient_of_a_model(net):
     assert both[1].shape == x.shape
 
 
+def test_a_fresh_model_is_drawn_by_seed_0():
+    fresh, drawn = nn.Linear(3, 2), nn.Linear(3, 2)
+    nn.initialize(drawn, 0)
+    schuss.grad(lambda model: model(np.ones((1, 3), "f4")).sum())(fresh)
+    np.testing.assert_array_equal(fresh.weight.data, drawn.weight.data)
+
+
 def test_gradient_of_a_plain_object_with_parameters(plain):
     gradient = schuss.grad(lambda m, x: m(x).sum())(plain, np.ones((3, 2), np.float32))
     np.testing.assert_array_equal(gradient["w"], [[3.0, 3.0]])

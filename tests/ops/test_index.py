@@ -123,30 +123,37 @@ def test_fit_names_the_row_of_the_data(computed, backend):
     refused("of.Embedding: index -1 in row 33", fit, Coded(computed), x, validation=(bad, y))
 
 
-class Table(nn.Module):
-    """Numbers by an index that may be negative, or is a number cut to one."""
+class Cut(nn.Module):
+    """Numbers by an index, or by one that is cut from what is given."""
 
-    def __init__(self):
-        self.of = nn.Parameter(np.arange(5.0, dtype="f4"))
+    def __init__(self, read):
+        self.of, self.read = nn.Embedding(5, 1), read
 
     def forward(self, x):
-        return ops.take(self.of, x.astype("int64"), axis=0)
+        return self.read(self.of, x)
 
 
 @BACKENDS
-def test_columns_of_other_indices_are_taken_as_in_a_call(backend):
-    """Negative ones count from the end; -0.5 is cut to 0, which is one."""
+@pytest.mark.parametrize(
+    ("read", "other"),
+    [
+        (lambda of, x: ops.take(of.weight, x, axis=0), lambda x: x - 5),
+        (lambda of, x: of(x.astype("uint8")), lambda x: x + 256),
+    ],
+    ids=["negative", "cut"],
+)
+def test_columns_of_other_indices_are_taken_as_in_a_call(read, other, backend):
+    """Negative ones count from the end; of 256 a byte keeps 0, though it is no category itself."""
     x = np.arange(40) % 5
-    y = (x * 0.5).astype("f4")
+    y = (x * 0.5).astype("f4")[:, None]
 
     def learned(column):
-        model = Table()
+        model = Cut(read)
         schuss.fit(model, (column, y), loss=nn.MSELoss(), optimizer=optim.SGD(lr=0.1), epochs=2, batch_size=8,
                    backend=backend)  # fmt: skip
-        return model.of.data
+        return model.of.weight.data
 
-    for column in (x - 5, np.where(x == 0, -0.5, x).astype("f4")):
-        np.testing.assert_array_equal(learned(column), learned(x))
+    np.testing.assert_array_equal(learned(other(x)), learned(x))
 
 
 @BACKENDS
