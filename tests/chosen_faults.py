@@ -129,7 +129,10 @@ def report(found: list[tuple[Fault, str]]) -> str:
     missed = sum(not noticed for _, noticed in found)
     lines = ["# Faults chosen by hand, and what noticed them", ""]
     lines += ["Written by `python tests/chosen_faults.py`; the table is in `tests/chosen_faults/`.", ""]
-    lines += [f"{len(found)} faults: {len(found) - missed} noticed, {missed} not."]
+    untried = len(table()) - len(found)
+    lines += [
+        f"{len(found)} faults: {len(found) - missed} noticed, {missed} not." + f" {untried} not tried." * bool(untried)
+    ]
     for area in dict.fromkeys(fault.area for fault, _ in found):
         lines += ["", f"## {area}/", "", "| file | fault | noticed by |", "|---|---|---|"]
         for fault, noticed in found:
