@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from schuss.analysis.confusion import predicted
+from schuss.api.outputs import by_class
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ def mistakes_data(model: Any, x: Any, y: Any) -> list[Mistake]:
     UsageError if y holds no labels; DataError if rows do not fit the model or labels its outputs.
     """
     outputs, labels = predicted(model, x, y, "mistakes")
-    values = outputs.shares
-    if values.shape[1] == 1:  # a score
-        values = np.concatenate([1 - values, values], axis=1)
+    values = by_class(outputs.shares)  # of a score, too
     said = outputs.classes
     wrong = np.flatnonzero(said != labels)
     order = wrong[np.argsort(-values[wrong, said[wrong]], kind="stable")]

@@ -48,10 +48,13 @@ class Outputs:
 
     @property
     def shares(self) -> Array:
-        """The values with a column for each class: of one probability that of class 0, too."""
-        if self.values.shape[1] > 1 or self.kind != "probabilities":
-            return self.values
-        return np.concatenate([1 - self.values, self.values], axis=1)
+        """The values; probabilities with a column for each class."""
+        return by_class(self.values) if self.kind == "probabilities" else self.values
+
+
+def by_class(values: Array) -> Array:
+    """Values with an entry for each class in the last axis: p alone, which is that of class 1, becomes [1 - p, p]."""
+    return np.concatenate([1 - values, values], axis=-1) if values.shape[-1] == 1 else values
 
 
 def _check_keys(keys: Sequence[str], inputs: Sequence[Input]) -> None:
@@ -154,7 +157,7 @@ def predict_proba(model: Any, x: Any) -> Array:
         name = f"nn.{of}" if hasattr(nn, of) else of
         mend = "apply schuss.softmax(model(x), axis=1) or schuss.sigmoid(model(x)), whichever its outputs are meant for"
         raise UsageError(f"predict_proba: the model was trained with a loss {name}, not for classes; {mend}")
-    return np.concatenate([1 - found, found], axis=1) if found.shape[1:] == (1,) else found
+    return by_class(found) if found.ndim == 2 else found
 
 
 def _chosen(signature: Signature, outputs: Outputs) -> tuple[Array, int] | None:

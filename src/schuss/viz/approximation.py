@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss.analysis.approximation import Approximation, approximation_data
+from schuss.api.outputs import by_class
 from schuss.ir.executor import Array
 from schuss.viz import style
 
@@ -178,7 +179,7 @@ def _contours(ax: Any, shown: Approximation, values: Array) -> Any:
 
 def _classes(ax: Any, shown: Approximation, values: Array) -> None:
     """Each class's colour as strong as its probability, the borders between classes, and the data in its colours."""
-    share = np.concatenate([1 - values, values], axis=-1) if values.shape[-1] == 1 else values
+    share = by_class(values)
     if shown.kind == "scores":
         share = np.eye(share.shape[-1])[share.argmax(axis=-1)]
     from matplotlib.colors import to_rgb
