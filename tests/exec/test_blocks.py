@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from schuss.exec.native import function
 from schuss.exec.native.blocks import ALIGN, StateBlock, aligned
@@ -23,6 +24,17 @@ def test_arrays_of_a_state_begin_at_cache_lines_and_do_not_meet():
         assert array.ctypes.data % ALIGN == 0
         array[...] = number
     assert [set(np.ravel(array)) for array in arrays.values()] == [{0.0}, {1.0}, {2.0}]
+
+
+@pytest.mark.parametrize("columns", [16, 48])
+def test_what_comes_back_of_panels_is_a_copy_however_few_they_are(columns):
+    block = StateBlock({"w": TensorType("float32", (5, columns))}, 1 << 20, {"w"})
+    _, arrays = block.make()
+    matrix = np.arange(5.0 * columns, dtype="f4").reshape(5, columns)
+    np.copyto(arrays["w"], block.packed("w", matrix))
+    copy = block.unpacked("w", arrays["w"])
+    arrays["w"][...] = 0
+    np.testing.assert_array_equal(copy, matrix)
 
 
 def test_of_a_function_that_needs_code_for_each_length_only_some_is_kept(monkeypatch):

@@ -94,4 +94,4 @@ class StateBlock:
 
     def unpacked(self, name: str, array: Array) -> Array:
         """A copy of an array that lies as this says, a matrix from its panels."""
-        return array.swapaxes(0, 1).reshape(array.shape[1], -1) if name in self._panels else np.array(array)
+        return array.swapaxes(0, 1).copy().reshape(array.shape[1], -1) if name in self._panels else np.array(array)
