@@ -115,9 +115,9 @@ class Lanes:
         back = self.compare("==", y, self.const(-1, x))  # the smallest number by -1 would end the process
         by = self.select(self.logical_or(none, back), one, y)
         quotient, rest = Value(self.b.sdiv(x.llvm, by.llvm), x.dtype), Value(self.b.srem(x.llvm, by.llvm), x.dtype)
-        transposed = self._of_other_sign(rest, by)
-        quotient = self.select(transposed, self.sub(quotient, one), quotient)
-        rest = self.select(transposed, self.add(rest, by), rest)
+        other = self._of_other_sign(rest, by)
+        quotient = self.select(other, self.sub(quotient, one), quotient)
+        rest = self.select(other, self.add(rest, by), rest)
         return self.select(none, zero, self.select(back, self.neg(x), quotient)), self.select(none, zero, rest)
 
     def _of_other_sign(self, rest: Value, y: Value) -> Value:

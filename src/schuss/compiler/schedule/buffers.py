@@ -162,11 +162,11 @@ class _Arena:
         """The smallest free place that is large enough, and not twice as large; else a new one."""
         at = bisect_left(self._free, (size,))
         if at < len(self._free) and self._free[at][0] <= 2 * size:
-            packing_buffer, _, offset = self._free.pop(at)
+            room, _, offset = self._free.pop(at)
         else:
-            packing_buffer, offset = size, self.size
+            room, offset = size, self.size
             self.size += size
-        self._held[owner] = (offset, packing_buffer)
+        self._held[owner] = (offset, room)
         return offset
 
     def give(self, owner: Node | Group) -> None:
