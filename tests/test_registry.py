@@ -15,6 +15,7 @@ from schuss.exec.reference import ReferenceExecutor
 from schuss.ir.executors import cannot, compiled, executor
 from schuss.ir.graph import Site
 from schuss.ir.types import TensorType
+from schuss.ops.registry import REGISTRY, Kind, op
 from schuss.registry import Registry
 from schuss.tables import EXECUTORS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
 from schuss.trace import trace
@@ -128,3 +129,32 @@ def test_what_runs_by_itself_runs_on_the_reference_where_native_code_cannot(monk
     model = nn.Linear(2, 1)
     x = np.ones((2, 2), np.float32)
     assert np.array_equal(model(x), schuss.freeze(model)(x))
+
+
+@pytest.fixture
+def thrice():
+    """An operation that has no emit rule."""
+
+    @op("thrice", kind=Kind.MAP)
+    def thrice(x):
+        return 3 * np.asarray(x)
+
+    yield thrice
+    del REGISTRY["thrice"]
+
+
+def test_an_operation_without_native_code_is_computed_by_the_reference(thrice):
+    class Tripled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(2, 1)
+
+        def __call__(self, x):
+            return thrice(self.inner(x))
+
+    x, model = np.ones((2, 2), np.float32), Tripled()
+    wanted = 3 * model.inner(x)
+    assert np.array_equal(model(x), wanted)
+    assert np.array_equal(schuss.freeze(model)(x), wanted)
+    with pytest.raises(LoweringError, match=r"^the native executor has no code for thrice \(line: "):
+        schuss.jit(thrice, backend="native")(x)

@@ -69,7 +69,7 @@ def test_no_node_is_asked_for_its_operation_but_for_its_record(file):
         for n in ast.walk(c)
         if isinstance(n, ast.Attribute) and n.attr == "op"
     ]
-    allowed = {"structure.py": 4, "schedule/text.py": 1}  # leaves; whether an operation is schuss's own
+    allowed = {"structure.py": 4}  # leaves
     assert len(compared) == allowed.get(file, 0)
 
 

@@ -70,6 +70,12 @@ def is_opaque(node: Node) -> bool:
     return not is_source(node) and not is_view(node) and structure_of(node) is None
 
 
+def has_code(node: Node) -> bool:
+    """Whether it can be computed natively: one of schuss's own, or by its emit rule, or a view, or by its structure."""
+    op = record(node)
+    return op is None or op.own or op.emit is not None or not (is_opaque(node) or is_elementwise(node))
+
+
 def is_elementwise(node: Node) -> bool:
     """Whether each element depends on one place alone: maps, one_hot, counts, random numbers."""
     if _is_plain(node):

@@ -132,6 +132,11 @@ class Op:
             return self.body(*args, **attrs)
 
     @cached_property
+    def own(self) -> bool:
+        """Whether it is schuss's own."""
+        return self.body.__module__.startswith("schuss.")
+
+    @cached_property
     def floating(self) -> bool:
         """Whether its type rule takes floating numbers only, element by element or folded."""
         if self.kind not in (Kind.MAP, Kind.REDUCE) or self.tensors is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schuss.compiler.schedule.buffers import Plan, is_given
+from schuss.compiler.structure import record
 from schuss.ir.digest import attributes
 from schuss.ir.graph import Node, topological
-from schuss.ops.registry import REGISTRY
 
 
 def plan_text(plan: Plan) -> str | None:
@@ -18,7 +18,8 @@ def plan_text(plan: Plan) -> str | None:
     how = f"{storage.capacity} {sorted(storage.columns)} {storage.spacing} {sorted(storage.panels)}"
     lines = [f"{how} arena {plan.arena} {plan.tuning}"]
     for node in topological([*plan.graph.inputs, *plan.graph.outputs, *(n for s in stages for n in s.group.nodes)]):
-        if node.op in REGISTRY and not REGISTRY[node.op].body.__module__.startswith("schuss."):
+        op = record(node)
+        if op is not None and not op.own:
             return None
         number[node] = len(number)
         place = plan.places.get(node)

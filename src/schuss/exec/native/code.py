@@ -9,7 +9,10 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.pipeline import SCHEDULE, run
 from schuss.compiler.schedule.buffers import Plan
 from schuss.compiler.schedule.cost import looks
+from schuss.compiler.structure import has_code
 from schuss.compiler.work import work
+from schuss.ir.executors import cannot
+from schuss.ir.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,10 @@ def build(draft: Draft) -> Code:
     made = run(draft, SCHEDULE)
     assert made.plan is not None
     return Code(made, made.plan, link(made), work(made.graph, made.storage.capacity), looks(made.plan))
+
+
+def check_code(graph: Graph) -> None:
+    """LoweringError names the first operation that has no native code, before any is made."""
+    for node in graph.nodes:
+        if not has_code(node):
+            raise cannot("native", node.op, node.site)

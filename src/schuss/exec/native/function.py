@@ -13,7 +13,7 @@ from schuss.compiler.storage import Storage
 from schuss.compiler.structure import is_noting
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.work import row_independent
-from schuss.exec.native.code import Code, build
+from schuss.exec.native.code import Code, build, check_code
 from schuss.exec.native.stop import Stop
 from schuss.exec.native.table import Table
 from schuss.exec.native.threads import run_beside, run_team
@@ -31,6 +31,7 @@ class NativeFunction:
 
     def __init__(self, graph: Graph, threads: int, tuning: Tuning = DEFAULT) -> None:
         self._graph = optimize(graph)
+        check_code(self._graph)
         self._threads = threads
         self._tuning = tuning
         self._by_row = row_independent(self._graph)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from schuss.exec.native.code import check_code
 from schuss.exec.seams import lengths_of
 from schuss.forks import renew
 from schuss.ir.executor import Array, Compiled
@@ -28,6 +29,7 @@ class FunctionOfLengths:
     """
 
     def __init__(self, graph: Graph, make: Callable[[Graph], Compiled]) -> None:
+        check_code(graph)
         self._graph, self._make = graph, make
         self._made: dict[tuple[int, ...], Compiled] = {}
         renew(self)
