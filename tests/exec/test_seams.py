@@ -87,7 +87,7 @@ def test_another_row_is_refused(loop, x, y):
 def test_columns_of_two_lengths_are_refused(loop):
     with pytest.raises(ShapeError, match="column y: axis 0 is 4 long, and axis 0 of column x is 5; both lengths are N"):
         run(loop, y=Y[:4])
-    with pytest.raises(ShapeError, match="column y: has 10 rows, x has 5"):
+    with pytest.raises(ShapeError, match="column y: axis 0 is 10 long, and axis 0 of column x is 5"):
         run(loop, y=np.concatenate([Y, Y]))
 
 

@@ -244,7 +244,7 @@ def test_a_drawn_seven_is_read(paused: str, tab: Callable[..., Tab]) -> None:
     assert len(shares) == 10
     assert sum(shares) == pytest.approx(100, abs=0.6)
     assert shares[7] == max(shares) > 50
-    assert page("#pad-layers figure").count() == 5
+    assert page("#pad-layers figure").count() == 6  # Flatten is one
     page("#pad-clear").click()
     assert page.text("#pad-answer") == "–"
 

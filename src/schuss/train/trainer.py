@@ -255,20 +255,20 @@ class Trainer:
             if at.step < self.steps and fresh:
                 saved(False)
         at.epoch_seconds += time.perf_counter() - self._mark
-        measured = self._validated(order, stop, saved)
+        measured = {} if self.evaluation is None else self._validated(order, stop, saved, self.evaluation)
         if measured is not None:
             self._finish_epoch(measured)
 
-    def _validated(self, order: Array, stop: Any, saved: Any) -> dict[str, float] | None:
-        """The means on the validation data, where there are; None, and the run has stopped, if they were given up."""
-        while self.evaluation is not None:
+    def _validated(self, order: Array, stop: Any, saved: Any, evaluation: Any) -> dict[str, float] | None:
+        """The means on the validation data; None, and the run has stopped, if they were given up."""
+        while True:
             try:
-                return self.evaluation(self.weights(), Hurry(stop, self.control))
+                measured: dict[str, float] = evaluation(self.weights(), Hurry(stop, self.control))
+                return measured
             except GivenUp:
                 self.run.stopped = self._follow(order, stop, saved) or stop()
                 if self.run.stopped:
                     return None
-        return {}
 
     def _slice(self, order: Array, hurry: Hurry) -> None:
         """Some steps in one native call; where they are given up, back to the last snapshot."""
@@ -392,7 +392,8 @@ class Trainer:
     def _finish_epoch(self, measured: Mapping[str, float]) -> None:
         at = self.position
         row: dict[str, Any] = {"epoch": at.epoch + 1, **means(self.arrays, self.task)}
-        row |= {f"val_{k}": v for k, v in measured.items()}
+        if measured:
+            row |= {f"val_{k}": v for k, v in measured.items()}
         row |= {**self.rates_at(at.counter - 1), "seconds": at.epoch_seconds}
         for name, value in row.items():
             at.history.setdefault(name, []).append(value)

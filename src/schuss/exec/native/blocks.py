@@ -59,15 +59,24 @@ def _keep(memory: mmap.mmap, spare: list[mmap.mmap]) -> None:
         spare.append(memory)
 
 
+def packed(array: Array) -> Array:
+    """A matrix seen as its panels, [columns / 16, rows, 16]."""
+    return array.reshape(len(array), -1, PANEL).swapaxes(0, 1)
+
+
+def unpacked(panels: Array) -> Array:
+    """A copy of the matrix that has these panels."""
+    return np.array(panels.swapaxes(0, 1)).reshape(panels.shape[1], -1)  # of one panel the reshaped is no copy
+
+
 class StateBlock:
     """Where arrays of these types lie, as Storage with this spacing says, in one piece of memory.
 
-    panels: names of those that lie in panels. They are arrays of their panels, [columns / 16, rows, 16]; `packed` and
-    `unpacked` lead from a matrix there and back.
+    panels: names of those that lie in panels. They are arrays of their panels, [columns / 16, rows, 16]; packed and
+    unpacked lead from a matrix there and back.
     """
 
     def __init__(self, types: Mapping[str, TensorType], spacing: int, panels: Collection[str] = ()) -> None:
-        self._panels = panels
         self._places: dict[str, tuple[tuple[int, ...], str, int, tuple[int, ...]]] = {}
         self._size = 0
         for name, t in types.items():
@@ -87,11 +96,3 @@ class StateBlock:
             name: np.ndarray(shape, dtype, memory, offset, strides)
             for name, (shape, dtype, offset, strides) in self._places.items()
         }
-
-    def packed(self, name: str, array: Array) -> Array:
-        """The array seen as it lies here."""
-        return array.reshape(len(array), -1, PANEL).swapaxes(0, 1) if name in self._panels else array
-
-    def unpacked(self, name: str, array: Array) -> Array:
-        """A copy of an array that lies as this says, a matrix from its panels."""
-        return array.swapaxes(0, 1).copy().reshape(array.shape[1], -1) if name in self._panels else np.array(array)

@@ -20,7 +20,7 @@ from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
 from schuss.exec.checks import Check, check_columns, checked_once
 from schuss.exec.machine import private_cache
-from schuss.exec.native.blocks import StateBlock
+from schuss.exec.native.blocks import StateBlock, packed, unpacked
 from schuss.exec.native.code import build
 from schuss.exec.native.lengths import beside_n
 from schuss.exec.native.table import Table
@@ -126,8 +126,9 @@ class NativeLoop:
         for name, value in state.items():
             if name not in self._state:
                 continue
-            held, given = self._state[name], fitting(name, value, self._given[name])
-            np.copyto(held, self._block.packed(name, self._shown(name, given)), casting="no")
+            given = fitting(name, value, self._given[name])
+            given = given.T if name in self._swapped else given
+            np.copyto(self._state[name], packed(given) if name in self.panels else given, casting="no")
 
     def state(self) -> dict[str, Array]:
         # Copied as it lies and shown the right way round: to turn each matrix would take longer than many a step.
@@ -137,15 +138,13 @@ class NativeLoop:
             np.copyto(memory, self._memory)
         else:
             for name, array in copy.items():
-                np.copyto(self._block.packed(name, array), self._state[name])
-        return {name: self._shown(name, a) for name, a in copy.items()}
+                np.copyto(packed(array) if name in self.panels else array, self._state[name])
+        return {name: a.T if name in self._swapped else a for name, a in copy.items()}
 
     def peek(self, name: str) -> Array:
-        return self._shown(name, self._block.unpacked(name, self._state[name]))  # as it lies, see state
-
-    def _shown(self, name: str, array: Array) -> Array:
-        """A matrix that is kept transposed the right way round, or the other way."""
-        return array.T if name in self._swapped else array
+        array = self._state[name]
+        array = unpacked(array) if name in self.panels else np.array(array)
+        return array.T if name in self._swapped else array  # as it lies, see state
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         self._columns, self._rows = resident(self._step, columns)
