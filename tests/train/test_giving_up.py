@@ -80,6 +80,16 @@ def test_a_run_goes_on_from_its_last_snapshot_to_the_same_bits(giving_up, single
         assert all(a < b for a, b in pairwise(steps))
 
 
+def test_no_moment_is_kept_twice_where_the_first_step_after_one_is_given_up(giving_up, single_steps):
+    trainer = trainer_of(record=1e-9, epochs=2)
+    giving_up.loop = trainer.loop
+    giving_up.calls, giving_up.wanted = 0, {STEPS + 1}
+    path = trainer.train().path
+    assert giving_up.calls == 2 * STEPS + 1
+    assert [moment.step for moment in path] == list(range(2 * STEPS + 1))
+    assert all(np.isfinite(moment.loss) for moment in path)
+
+
 def test_a_stop_leaves_the_run_at_its_last_snapshot_from_which_it_goes_on(giving_up, single_steps):
     straight = trainer_of().train()
     trainer, reasons = trainer_of(), []
@@ -178,6 +188,24 @@ def test_nobody_is_hurried_at_once(monkeypatch):
         assert not asked()
         now[0] += hurry.PATIENCE
         assert asked()
+
+
+def test_a_single_step_is_not_given_up_for_another_one(monkeypatch):
+    """Whoever asks for a second step while the first is being done wants both."""
+    now, control = [0.0], Control()
+    monkeypatch.setattr(hurry.time, "monotonic", lambda: now[0])
+    control.step()
+    control.take()
+    assert control.grant(5) == 1
+    asked = Hurry(lambda: None, control)
+    control.step()
+    assert not asked()
+    now[0] += 100
+    assert not asked()
+    control.pause()
+    assert not asked()
+    now[0] += hurry.PATIENCE
+    assert asked()
 
 
 @pytest.mark.slow

@@ -24,7 +24,8 @@ class Control:
 
     The run looks at it between slices of steps, about 12 times a second; what was asked for happens then, in order, and
     is recorded in `run.changes`. A step that takes about a second longer after `pause`, `step` or `stop` is given up:
-    the run is then where its last snapshot is, a step or a few before, and goes on from there to the same bits.
+    the run is then where its last snapshot is, a step or a few before, and goes on from there to the same bits. A single
+    step is not given up for another one.
 
     What is asked for before a run begins waits for it. A control steers one run at a time, and is as new when that has
     ended. UsageError for arguments out of range, and for a second run meanwhile.
@@ -142,8 +143,11 @@ class Control:
 
     @property
     def urgent(self) -> bool:
-        """Whether somebody waits for the run to stand still or to end."""
-        return any(what in ("pause", "step", "stop") for what, _ in list(self._requests))
+        """Whether somebody waits for the run to stand still or to end. Where single steps are being done, who asks for
+        more of them waits for no such thing.
+        """
+        waited_for = ("pause", "stop") if self._held else ("pause", "step", "stop")
+        return any(what in waited_for for what, _ in list(self._requests))
 
     @property
     def reason(self) -> str | None:

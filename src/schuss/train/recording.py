@@ -69,7 +69,7 @@ class Recording:
         """A moment, and a stretch of the curve, if it is time for one. sums, weights: of the run as it is now."""
         if self.curve.due(at.seconds) or (self.recorder and self.recorder.due(at.seconds, at.step)):
             self.curve.add(at.step, at.epoch, at.seconds, sums())
-        if self.recorder is None:
+        if self.recorder is None or self.recorder.path[-1].step >= at.step:  # as where the slice was given up
             return
         if math.isnan(self.recorder.path[0].loss):
             self.recorder.first_step(sums())
