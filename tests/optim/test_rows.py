@@ -255,6 +255,47 @@ def test_a_frozen_table_stays_and_several_tables_learn() -> None:
     assert changed["c.weight"].all(), "AdamW's decay reaches all rows of a table that is not sparse"
 
 
+def test_another_models_table_is_let_be() -> None:
+    """A teacher's, which is a constant of the step."""
+    teacher = words(True)
+
+    class Pupil(nn.Module):
+        def __init__(self) -> None:
+            self.own = words(True)
+
+        def forward(self, x: Any) -> Any:
+            return (self.own(x) - teacher(x)).reshape((-1,))
+
+    before, model = nn.state_dict(teacher)["0.weight"].copy(), Pupil()
+    first = nn.state_dict(model)["own.0.weight"].copy()
+    fit(model, optim.Adam(0.1), backend="reference")
+    np.testing.assert_array_equal(nn.state_dict(teacher)["0.weight"], before)
+    changed = (nn.state_dict(model)["own.0.weight"] != first).any(axis=1)
+    assert set(np.flatnonzero(changed)) == set(INDEX.reshape(-1))
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_the_examples_may_be_any_axis_of_the_indices(twice: bool) -> None:
+    """As of words [T, N], one after the other for all examples."""
+
+    class Turned(nn.Module):
+        def __init__(self, sparse: bool) -> None:
+            self.table = nn.Embedding(ROWS, WIDTH, "float64", sparse=sparse)
+            self.table.weight.data = TABLE
+
+        def forward(self, x: Any) -> Any:
+            words = self.table(x.T)
+            return (words * (self.table(x).transpose(1, 0, 2) if twice else words)).sum(axis=(0, 2))
+
+    found = []
+    for sparse in (False, True):
+        model = Turned(sparse)
+        fit(model, optim.SGD(0.01), clip_norm=1.0)
+        found.append(model.table.weight.data)
+    np.testing.assert_allclose(*found, rtol=1e-12)
+    assert (found[0] != TABLE).any()
+
+
 # -- refusals ------------------------------------------------------------------------------------------------
 
 

@@ -60,11 +60,15 @@ Gradient = Tensor | RowGradient
 
 
 def sparse_tables(result: Node, params: Mapping[str, Tensor]) -> set[str]:
-    """The parameters of which a graph takes rows with sparse=True. UsageError where it takes them of anything else."""
+    """The parameters of which a graph takes rows with sparse=True. UsageError where it takes them of what is computed
+    from parameters; constants, as another model's tables, are let be.
+    """
     names = {p.node: name for name, p in params.items()}
-    found = set()
+    found, hanging = set(), set(names)
     for node in topological([result]):
-        if node.op == "take" and node.attrs.get("sparse"):
+        if any(i in hanging for i in node.inputs):
+            hanging.add(node)
+        if node.op == "take" and node.attrs.get("sparse") and node.inputs[0] in hanging:
             if node.inputs[0] not in names:
                 line = f" (line: {node.site})" if node.site is not None else ""
                 raise UsageError(f"take: sparse=True is of the rows of a Parameter, this is computed; {MEND}{line}")
@@ -75,7 +79,9 @@ def sparse_tables(result: Node, params: Mapping[str, Tensor]) -> set[str]:
 def by_rows(name: str, g: Tensor, table: Tensor) -> RowGradient:
     """The gradient of the table `name` as rows. UsageError if it is not made of rows alone."""
     parts = [(part.inputs[0], part.inputs[1]) for part in _parts(name, g.node)]
-    index, rows = _joined(name, [(Tensor(rows), ops.cast(Tensor(at), dtype="int64")) for rows, at in parts])
+    index, rows = _joined(
+        name, [_by_example(Tensor(rows), ops.cast(Tensor(at), dtype="int64")) for rows, at in parts]
+    )
     size = int(table.type.shape[0])
     return RowGradient(index, ops.coalesce(rows, index, size=size), size)
 
@@ -92,6 +98,16 @@ def _parts(name: str, g: Node) -> Iterator[Node]:
         raise UsageError(
             f"fit: {name} is to be updated by rows, and the loss uses the whole of it, too, by {g.op}; {MEND}{line}"
         )
+
+
+def _by_example(rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with the examples first, which may be another axis of the indices, as of [T, N]."""
+    first = next((axis for axis, d in enumerate(index.shape) if isinstance(d, Sym)), 0)
+    axes = (first, *(axis for axis in range(index.ndim) if axis != first)) if first else tuple(range(index.ndim))
+    if first:
+        index = ops.transpose(index, axes=axes)
+        rows = ops.transpose(rows, axes=(*axes, *range(index.ndim, rows.ndim)))
+    return rows, index
 
 
 def _joined(name: str, parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
