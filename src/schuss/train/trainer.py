@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from schuss import nn
 from schuss.data import Orders
-from schuss.ir.executor import Array, Executor, GivenUp, Loop
+from schuss.ir.executor import Array, Executor, GivenUp
 from schuss.optim.base import counts_own_steps
 from schuss.signature import Signature
 from schuss.train.best import Best
@@ -29,13 +28,14 @@ from schuss.train.rate import Rates
 from schuss.train.recording import Place, Recording, keep_record
 from schuss.train.recovery import Snapshot, blown_up
 from schuss.train.run import Run, State
-from schuss.train.step import Task, training
+from schuss.train.step import Task
+from schuss.train.stepping import Stepping
 
 SLICE = 0.08  # seconds of native work between two looks at the world
 LOOK = 0.05  # seconds between two looks at the world while the run is paused
 
 
-class Trainer:
+class Trainer(Stepping):
     """One run of fit."""
 
     def __init__(
@@ -49,26 +49,18 @@ class Trainer:
         run: Run | None = None,
         signature: Signature | None = None,
     ) -> None:
-        self.task, self.key = task, key
+        super().__init__(task, executor, key, data, options.batch_size, run or Run(task.model))
         columns = [*task.sums[1:], *(f"val_{name}" for name in task.sums[1:] if validation is not None)]
         stop = early_stop(options.early_stop)
         self.best = Best(None if stop is None else stop.resolved(columns))
         self.options = replace(options, early_stop=self.best.stop)
-        self.rows = len(data["y"])
-        self.batch = min(options.batch_size, self.rows)
-        self.steps = -(-self.rows // self.batch)
         self.callbacks = as_callbacks(options.callbacks)
         self.orders = Orders(self.rows, key, options.epochs)
-        self.position = Position()
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
-        self.data = dict(data)
-        self.run = run or Run(task.model)
         self.run.task, self.run.data, self.run.validation = task, self.data, validation
         self.signature = signature  # which the model gets when nothing can refuse the run any more
         signature = signature or nn.signature_of(task.model)
         self.run.prepared = {} if signature is None else signature.in_words()
-        self.parameters = nn.named_parameters(task.model)
-        self._executor = executor
         state, learned = self._make_step()
         self.rates = Rates(task.optimizer, learned, state)
         self.rates.check(columns, options.epochs, options.epochs * self.steps)
@@ -88,22 +80,6 @@ class Trainer:
         if held is not None:  # it may have weights of examples where the training data have none
             self.evaluation = Evaluation(replace(self.task, weighted="w" in held), self._executor, held)
 
-    def _make_step(self) -> tuple[dict[str, Array], tuple[str, ...]]:
-        """The step and the first arrays of the task; the optimizer's state, and what is learned."""
-        made = training(self.task)
-        self.step = made.step
-        first = {f"param/{name}": p.data for name, p in self.parameters.items()}
-        first |= {f"opt/{name}": v for name, v in made.state.items()}
-        self.last = Snapshot(first | self._no_sums() | {"key": self.key})
-        return made.state, made.learned
-
-    @cached_property
-    def loop(self) -> Loop:
-        """The compiled step with its data; compiled when it is asked for, since resuming may change the step."""
-        made = self._executor.loop(self.step, self.batch)
-        made.bind(self.data)
-        return made
-
     def count_apart(self, late: Iterable[str]) -> None:
         """Have the optimizer count the steps of these parameters apart: they were unfrozen during the run."""
         names = frozenset(late)
@@ -118,21 +94,7 @@ class Trainer:
             self._change_task(metrics=metrics)
             self._measure()
 
-    def _change_task(self, **changes: Any) -> None:
-        """Another step, before the run goes on; the one that is compiled, if any, is dropped."""
-        self.task = self.run.task = replace(self.task, **changes)
-        self._make_step()
-        vars(self).pop("loop", None)
-
     # -- the state as a whole, for checkpoints ---------------------------------------------------
-
-    @property
-    def arrays(self) -> dict[str, Array]:
-        """The last snapshot: every array of the run, by name."""
-        return self.last.arrays
-
-    def _no_sums(self) -> dict[str, Array]:
-        return {f"sum/{name}": np.zeros(()) for name in self.task.sums}
 
     def snapshot(self) -> dict[str, Array]:
         """Every array a checkpoint holds."""
@@ -186,15 +148,6 @@ class Trainer:
             keep_record(self.run, self.task.model, self.task.optimizer, self.options)
         call(self.callbacks, "end", self.run)
         return self.run
-
-    def weights(self) -> dict[str, Array]:
-        """The last snapshot's parameters."""
-        return {n.removeprefix("param/"): v for n, v in self.arrays.items() if n.startswith("param/")}
-
-    def publish(self, weights: Mapping[str, Array]) -> None:
-        """Put weights into the model."""
-        for name, parameter in self.parameters.items():
-            parameter.data = weights[name]
 
     def rate(self, step: int) -> float | None:
         """The learning rate of a step, as it was set last; None for an optimizer of the user's own without `lr`."""
@@ -350,32 +303,11 @@ class Trainer:
 
     # -- what is seen of it --------------------------------------------------------------------------
 
-    def _last_was_finite(self) -> bool:
-        """The loop stops at a loss that is not finite; at the very last step only the sum tells."""
-        return bool(np.isfinite(self.loop.peek("sum/loss")))
-
     def _progress(self) -> Progress:
         at = self.position
         done = min(at.step * self.batch, self.rows)
         rates = self.rates_at(max(at.counter - 1, 0))
         return Progress(at.epoch, self.options.epochs, at.step, self.steps, done, self._means(), rates)
-
-    def _peeked(self) -> dict[str, Array]:
-        return {f"sum/{name}": self.loop.peek(f"sum/{name}") for name in self.task.sums}
-
-    def _means(self) -> dict[str, float]:
-        """The epoch's means so far."""
-        return means(self._peeked(), self.task)
-
-    def _sums(self, arrays: Mapping[str, Array]) -> dict[str, float]:
-        """The running epoch's sums, by name; none between epochs."""
-        return {n: float(arrays[f"sum/{n}"]) for n in self.task.sums} if self.position.step else {}
-
-    def _running_sums(self) -> dict[str, float]:
-        return self._sums(self._peeked())
-
-    def _running_weights(self) -> dict[str, Array]:
-        return {name: self.loop.peek(f"param/{name}") for name in self.parameters}
 
     def _place(self) -> Place:
         return Place(self.position.counter, self.position.epochs(self.steps), self.seconds)
