@@ -24,8 +24,8 @@ class Control:
 
     The run looks at it between slices of steps, about 12 times a second; what was asked for happens then, in order, and
     is recorded in `run.changes`. A step that takes about a second longer after `pause`, `step` or `stop` is given up:
-    the run is then where its last snapshot is, a step or a few before, and goes on from there to the same bits. A single
-    step is not given up for another one.
+    the run is then where its last snapshot is, a step or a few before, and goes on from there to the same bits. A
+    single step is not given up for another one.
 
     What is asked for before a run begins waits for it. A control steers one run at a time, and is as new when that has
     ended. UsageError for arguments out of range, and for a second run meanwhile.
