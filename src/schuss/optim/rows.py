@@ -79,9 +79,7 @@ def sparse_tables(result: Node, params: Mapping[str, Tensor]) -> set[str]:
 def by_rows(name: str, g: Tensor, table: Tensor) -> RowGradient:
     """The gradient of the table `name` as rows. UsageError if it is not made of rows alone."""
     parts = [(part.inputs[0], part.inputs[1]) for part in _parts(name, g.node)]
-    index, rows = _joined(
-        name, [_by_example(Tensor(rows), ops.cast(Tensor(at), dtype="int64")) for rows, at in parts]
-    )
+    index, rows = _joined(name, [_by_example(Tensor(rows), ops.cast(Tensor(at), dtype="int64")) for rows, at in parts])
     size = int(table.type.shape[0])
     return RowGradient(index, ops.coalesce(rows, index, size=size), size)
 
