@@ -234,7 +234,7 @@ def fitted(signature: Signature | None, x: Array) -> Array:
     elif x.size == size and x.shape[1:] != row and _alike(x.shape, whole):  # one row, without the axis of examples
         x = x.reshape(1, *whole)
     if x.ndim == 0 or not _is_row(x.shape[1:], row):
-        mend = "give rows as in training, or flat"
+        mend = "give rows as in training" + (", or flat" if len(whole) == len(row) else "")
         raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}; {mend}")
     if signature.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
         if x.size and (x.min() < 0 or x.max() > 255):
