@@ -425,7 +425,7 @@ def test_a_model_for_sequences_of_any_length_is_saved_and_called(tmp_path, make)
             np.testing.assert_allclose(found, want, rtol=1e-6, atol=1e-6)
         with nn.mode(training=True, key=np.array([1, 2], "u4"), step=0):
             np.testing.assert_allclose(back(x), model(x), rtol=1e-6, atol=1e-6)
-    refused = r"takes rows of shape \[T, 8\], the data has the shape \[2, 56\]; give rows as in training$"  # not "or flat"
+    refused = r"takes rows of shape \[T, 8\], the data has the shape \[2, 56\]; give rows as in training$"
     with pytest.raises(DataError, match=refused):
         schuss.predict(back, x.reshape(n, -1))
     schuss.save(back, tmp_path / "again.safetensors")
