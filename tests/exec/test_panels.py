@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import schuss
-from schuss import nn, optim
+from schuss import nn, ops, optim
 from schuss.compiler import pipeline
 from schuss.compiler.lower.gemm.tiles import last_heights
 from schuss.compiler.passes.panels import can_lie_in_panels
@@ -19,6 +19,9 @@ from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.loop import NativeLoop, draft_of
 from schuss.ir import N, TensorType
+from schuss.ir.executor import Step
+from schuss.ir.graph import Graph, input_node
+from schuss.trace import Tensor
 from schuss.train.step import Task, Training, training
 from tests.thinned import sampled
 
@@ -172,6 +175,40 @@ def test_what_is_too_small_or_for_too_few_or_too_many_rows_does_not():
     assert not chosen(made, tuning=Tuning(panel_registers=64))
     assert not chosen(made, batch=DEFAULT.few_rows)
     assert not chosen(made, batch=DEFAULT.k_block_rows + 1)
+
+
+def beside_a_contraction(x, w, left, right, total):
+    """No kernel of a contraction over several axes reads panels, and maps join it."""
+    other = ops.dot_general(left, right, contract=((1, 2), (1, 0)))
+    return {"total": total + (x @ w + x @ (w * other)).sum()}
+
+
+def of_pieces(x, w):
+    """A new value that is not mapped from the old one, or from a product."""
+    g = x.T @ (x @ w)
+    return {"w": schuss.concatenate([0.5 * g[:8], 2.0 * g[8:]])}
+
+
+def of_a_gradient_that_is_kept(x, w, before, total):
+    """A state that is updated by what is also summed, and updates the weight."""
+    g = x.T @ (x @ w)
+    return {"w": w - 0.01 * before, "before": g, "total": total + g.sum(axis=0)}
+
+
+BESIDE = {"x": (N, 48), "w": (48, 48), "left": (48, 3, 2), "right": (2, 3, 48), "total": ()}
+PIECES = {"x": (N, 48), "w": (48, 48)}
+KEPT = {"x": (N, 48), "w": (48, 48), "before": (48, 48), "total": (48,)}
+
+
+@pytest.mark.parametrize(
+    ("update", "shapes"), [(beside_a_contraction, BESIDE), (of_pieces, PIECES), (of_a_gradient_that_is_kept, KEPT)]
+)
+def test_what_a_kernel_without_panels_may_read_or_write_stays_row_major(update, shapes):
+    given = {name: Tensor(input_node(name, TensorType("float32", shape))) for name, shape in shapes.items()}
+    new = update(**given)
+    graph = Graph(tuple(t.node for t in given.values()), tuple(t.node for t in new.values()), tuple(new))
+    loop = NativeExecutor(2, tuning=PANELS).loop(Step(graph, tuple(shapes)[1:], ("x",)), 16)
+    assert not loop.panels
 
 
 def test_an_update_that_waits_for_all_gradients_is_of_row_major_matrices():

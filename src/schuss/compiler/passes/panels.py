@@ -3,8 +3,8 @@
 A weight does that a product reads as its right operand: a tile of the product finds its columns side by side, row
 after row. The states that are updated along with it (moments) lie likewise. Nothing is changed in the graph: to it they
 are the matrices that they were. A weight stays row-major if anything else is done with it, or with its gradient, than
-kernels do well with panels: other operands, sums of it, gathers, or an update that is not made where the gradient is
-(that by the norm of all gradients, say).
+kernels do well with panels: other operands, sums of it, gathers, or an update, of it or of its moments, that is not
+made where the gradient is (that by the norm of all gradients, say).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from schuss.compiler.passes.layout import is_swap
 from schuss.compiler.storage import ITEMSIZE, PANEL
-from schuss.compiler.structure import is_input, is_map, is_matrix_product
+from schuss.compiler.structure import is_contraction, is_input, is_map, is_matrix_product, sums_examples
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import FLOATS, Sym, TensorType, static_size
 
@@ -21,15 +21,13 @@ from schuss.ir.types import FLOATS, Sym, TensorType, static_size
 def choose_panels(graph: Graph, state: tuple[str, ...], least: int) -> frozenset[str]:
     """The names of these states. least: bytes of the smallest matrix for which it is worth it."""
     found = _Found(graph, frozenset(state), least)
-    weights = {n for n in found.suitable if any(_is_right_operand(n, user) for user in graph.users[n])}
-    results = [o for o, name in zip(graph.outputs, graph.output_names, strict=True) if name in found.state]
-    updates = {o: found.mapped_from(o) for o in results if can_lie_in_panels(o.type)}
     chosen = set[Node]()
-    for weight in weights:
-        meets = [nodes for nodes in updates.values() if weight in nodes]
-        if all(found.is_made_at_once(nodes) for nodes in meets):
-            chosen |= {weight, *(n for nodes in meets for n in nodes if n in found.suitable)}
-    return frozenset(str(n.attrs["name"]) for n in chosen)
+    for weight in found.suitable:
+        if weight not in chosen and any(_is_right_operand(weight, user) for user in graph.users[weight]):
+            together, updates = found.updated_with(weight)
+            if all(found.is_made_at_once(nodes) for nodes in updates):
+                chosen |= together
+    return frozenset(_name(n) for n in chosen)
 
 
 def can_lie_in_panels(type: TensorType) -> bool:
@@ -44,16 +42,35 @@ class _Found:
     """What of a graph's state may lie in panels, and how it is updated."""
 
     def __init__(self, graph: Graph, state: frozenset[str], least: int) -> None:
-        self.users, self.state, self.results = graph.users, state, set(graph.outputs)
+        self.users, self.results = graph.users, set(graph.outputs)
         named = [n for n in graph.inputs if n.attrs["name"] in state and can_lie_in_panels(n.type)]
         large = [n for n in named if static_size(n.type.shape) * ITEMSIZE[n.type.dtype] >= least]
-        self.suitable = {n for n in large if n not in self.results and all(self._suits(n, u) for u in self.users[n])}
+        # Any map over the space of such a contraction may become part of its kernel, which reads no panels.
+        joined = [n for n in graph.nodes if is_contraction(n) and not is_matrix_product(n) and not sums_examples(n)]
+        others = {n.type.shape for n in joined}
+        free = [n for n in large if n.type.shape not in others and n not in self.results]
+        self.suitable = dict.fromkeys(n for n in free if all(self._suits(n, u) for u in self.users[n]))
+        new = [(name, o) for name, o in zip(graph.output_names, graph.outputs, strict=True) if name in state]
+        self.updates = {name: self.mapped_from(o) for name, o in new if can_lie_in_panels(o.type)}
 
     def _suits(self, node: Node, user: Node) -> bool:
         """Whether kernels read the node in panels as well as row-major: place by place, or as a right operand."""
         if is_swap(user):
             return user not in self.results and all(_is_right_operand(user, u) for u in self.users[user])
         return _is_right_operand(node, user) or _is_map_of(user, node.type)
+
+    def updated_with(self, weight: Node) -> tuple[set[Node], list[list[Node]]]:
+        """The states that lie as the weight does if it lies in panels, it among them; and what their new values, and
+        all others that hang on them place by place, are mapped from.
+        """
+        together, fresh = set[Node](), {weight}
+        met = dict[str, list[Node]]()
+        while fresh:
+            together |= fresh
+            own = {_name(n) for n in fresh}
+            met |= {name: nodes for name, nodes in self.updates.items() if name in own or not fresh.isdisjoint(nodes)}
+            fresh = {n for nodes in met.values() for n in nodes if n in self.suitable} - together
+        return together, [*met.values()]
 
     def mapped_from(self, result: Node) -> list[Node]:
         """The values a new state is mapped from, place by place, and all on the way."""
@@ -82,6 +99,10 @@ class _Found:
             fresh = {u for u in self.users[node] if _is_map_of(u, node.type)} - seen
             seen |= fresh
             waiting.extend(fresh)
+
+
+def _name(state: Node) -> str:
+    return str(state.attrs["name"])
 
 
 def _is_right_operand(node: Node, user: Node) -> bool:
