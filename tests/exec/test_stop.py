@@ -15,7 +15,7 @@ from schuss.compiler.tuning import DEFAULT
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.stop import Stop
 from schuss.exec.native.table import Table
-from schuss.exec.native.threads import run_team
+from schuss.exec.native.threads import Team, run_team
 from schuss.ir import N, TensorType
 from schuss.ir.executor import GivenUp
 from schuss.trace import trace
@@ -173,6 +173,35 @@ def test_the_others_are_told_when_the_caller_is_interrupted():
 
     with pytest.raises(KeyboardInterrupt):
         run_team(3, task, stop=stop)
+
+
+def test_an_interrupt_before_all_are_woken_waits_for_all():
+    """Where nobody waited, threads of a call that had ended wrote into the next one's state."""
+    team, done = Team(3), []
+
+    class Interrupted:
+        """A lock whose holder meets Ctrl-C as it lets it go."""
+
+        def __init__(self, lock):
+            self.acquire, self._lock, self.left = lock.acquire, lock, 1
+
+        def release(self):
+            self._lock.release()
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+    def task(number):
+        time.sleep(0.05 * number)
+        done.append(number)
+
+    team._wake[0] = Interrupted(team._wake[0])
+    with pytest.raises(KeyboardInterrupt):
+        team.run(task)
+    assert done == [1, 2]
+    team.run(task)
+    assert done == [1, 2, 0, 1, 2]
+    team.close()
 
 
 def test_chunks_that_are_not_begun_yet_are_left_out():

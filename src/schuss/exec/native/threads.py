@@ -101,6 +101,8 @@ class Team:
             self._wake[number].acquire()
             if self._task is None:
                 return
+            if self._finished[number] == self._runs:  # roused more than once
+                continue
             try:
                 self._task(number + 1)
             except BaseException as error:
@@ -117,42 +119,46 @@ class Team:
         self._task = task
         self._errors = []
         self._runs += 1
-        for wake in self._wake:
-            wake.release()
+        raised: BaseException | None = None
         try:
+            self._rouse()
             task(0)
-        except BaseException:
-            if stop is not None:
-                stop.tell()
-            raise
-        finally:
-            self._wait(stop)
+        except BaseException as error:
+            raised = error
+        # An interrupt may come anywhere, and is raised in the end: nobody may work on what others free.
+        while True:
+            try:
+                if raised is not None:
+                    if stop is not None:
+                        stop.tell()
+                    self._rouse()  # it may have come before all were
+                self._wait(stop)
+                break
+            except BaseException as error:
+                raised = error
+        if raised is not None:
+            raise raised
         if self._errors:
             raise self._errors[0]
 
+    def _rouse(self) -> None:
+        """Wake all others; who has done this run sleeps on."""
+        for wake in self._wake:
+            with contextlib.suppress(RuntimeError):  # it was, and has not seen it yet
+                wake.release()
+
     def _wait(self, stop: Stop | None) -> None:
-        """Until all others are done. An interrupt meanwhile is raised then: nobody may work on what others free."""
-        interrupt: BaseException | None = None
-        while True:
-            try:
-                for number, done in enumerate(self._done):
-                    while self._finished[number] != self._runs:
-                        if stop is not None:
-                            stop.look()
-                        done.acquire(timeout=-1 if stop is None else LOOK)
-                break
-            except BaseException as error:
-                interrupt = error
+        """Until all others are done."""
+        for number, done in enumerate(self._done):
+            while self._finished[number] != self._runs:
                 if stop is not None:
-                    stop.tell()
-        if interrupt is not None:
-            raise interrupt
+                    stop.look()
+                done.acquire(timeout=-1 if stop is None else LOOK)
 
     def close(self) -> None:
         """Let the threads end."""
         self._task = None
-        for wake in self._wake:
-            wake.release()
+        self._rouse()
 
 
 _idle: dict[tuple[int, int], list[Team]] = {}  # by size and the niceness their threads have
