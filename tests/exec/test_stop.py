@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from dataclasses import replace
 
@@ -177,7 +178,7 @@ def test_the_others_are_told_when_the_caller_is_interrupted():
 
 def test_an_interrupt_before_all_are_woken_waits_for_all():
     """Where nobody waited, threads of a call that had ended wrote into the next one's state."""
-    team, done = Team(3), []
+    team, done, meeting = Team(3), [], threading.Barrier(3)
 
     class Interrupted:
         """A lock whose holder meets Ctrl-C as it lets it go."""
@@ -192,15 +193,16 @@ def test_an_interrupt_before_all_are_woken_waits_for_all():
                 raise KeyboardInterrupt
 
     def task(number):
+        meeting.wait(20)
         time.sleep(0.05 * number)
         done.append(number)
 
     team._wake[0] = Interrupted(team._wake[0])
     with pytest.raises(KeyboardInterrupt):
         team.run(task)
-    assert done == [1, 2]
+    assert done == [0, 1, 2]
     team.run(task)
-    assert done == [1, 2, 0, 1, 2]
+    assert done == [0, 1, 2] * 2
     team.close()
 
 

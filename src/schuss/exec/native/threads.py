@@ -120,18 +120,17 @@ class Team:
         self._errors = []
         self._runs += 1
         raised: BaseException | None = None
-        try:
-            self._rouse()
-            task(0)
-        except BaseException as error:
-            raised = error
-        # An interrupt may come anywhere, and is raised in the end: nobody may work on what others free.
+        begun = False
+        # An interrupt may come anywhere, and is raised in the end: nobody may work on what others free, and where they
+        # meet at barriers, who has not begun would be missed.
         while True:
             try:
-                if raised is not None:
-                    if stop is not None:
-                        stop.tell()
-                    self._rouse()  # it may have come before all were
+                if raised is not None and stop is not None:
+                    stop.tell()
+                if not begun:
+                    self._rouse()
+                    begun = True
+                    task(0)
                 self._wait(stop)
                 break
             except BaseException as error:
