@@ -35,7 +35,7 @@ class Draft:
     swapped   (layout) states that are kept transposed, and their new values likewise
     groups    (fuse, alias) what each kernel computes
     cells     (alias) which old state each new one is written over
-    divisions, packs  (partition) how threads share each group; the products that turn their right operand by panels
+    partitions, packs  (partition) how threads share each group; the products that pack their right operand
     stages    (order) the groups in their order, and where barriers lie
     plan      (buffers) these with a place for every value
     llvm, notes  (lower) the code in LLVM's language, and how that of each kernel was chosen

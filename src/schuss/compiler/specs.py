@@ -171,7 +171,7 @@ def unread(before: Draft, after: Draft) -> None:
 
 
 def divided(before: Draft, after: Draft) -> None:
-    """Each group has a division."""
+    """Each group has a partition."""
     _need(after.partitions.keys() == set(after.groups), "a kernel belongs to no thread")
 
 

@@ -1,6 +1,6 @@
 """The order of the groups, and where barriers lie.
 
-A barrier is put before a group that touches what another group touched under a different division
+A barrier is put before a group that touches what another group touched under a different partition
 since the last barrier (one of the two writing).
 """
 
@@ -104,7 +104,7 @@ def _dependencies(groups: Sequence[Group], accesses: Mapping[Group, list[Access]
 
 
 def _accesses(group: Group, partition: Partition, cells: Mapping[Node, Node]) -> list[Access]:
-    """(value, division or None if it crosses shares, whether written). A new state is its old one's cell."""
+    """(value, partition or None if it crosses shares, whether written). A new state is its old one's cell."""
     found: list[Access] = []
     for reader, number, operand in group.operands:
         base = base_of(operand)
