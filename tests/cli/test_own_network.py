@@ -30,6 +30,9 @@ class Own(nn.Module):
 def fails():
     raise ValueError("two\\nlines")
 
+def linear():
+    return nn.Linear(784, 10)
+
 number = 3
 """
 QUICK = ["--epochs", "1", "--batch-size", "32", "--threads", "1", "--quiet"]
@@ -65,6 +68,14 @@ def test_a_convolutional_network_is_trained_saved_measured_and_asked(
     assert schuss("predict", out, picture, "--json").json["predictions"][0]["class"] == expected[0]
     assert "Conv2d" in schuss("info", out).out
     assert "conv2d" in schuss("graph", out).out.lower()
+
+
+def test_a_network_that_begins_with_a_linear_takes_images_flat(schuss: Any, npz: Path, file: Path, tmp_path: Path):
+    out = tmp_path / "linear.safetensors"
+    trained = schuss("train", npz, "--net", f"{file}:linear", *QUICK, "--validation", "0.1", "--out", out, "--json")
+    assert trained.code == 0, trained.err
+    measured = schuss("evaluate", out, npz, "--json")
+    assert measured.json["accuracy"] == trained.json["test_accuracy"]
 
 
 def test_a_class_of_the_users(schuss: Any, npz: Path, file: Path, tmp_path: Path):

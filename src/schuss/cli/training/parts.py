@@ -47,12 +47,12 @@ def prepared(settings: Settings, dataset: Dataset) -> Trainer:
 
 
 def columns_of_test(settings: Settings, trainer: Trainer, dataset: Dataset) -> dict[str, Any]:
-    """The test rows as the trainer's columns, of their types."""
+    """The test rows as the trainer's columns, of their types: a network that begins with a Linear has them flat."""
     from schuss.data.columns import columns
 
-    data, names = _taken(settings, dataset), ("x_test", "y_test")
-    x, y = data.x_test, data.y_test
-    return columns((x,), y, settings.options["dtype"], names, trainer.task.types)
+    data, names, types = _taken(settings, dataset), ("x_test", "y_test"), trainer.task.types
+    row = trainer.task.inputs[0].type.shape[1:]
+    return columns((data.x_test.reshape(-1, *row),), data.y_test, settings.options["dtype"], names, types)
 
 
 def _taken(settings: Settings, dataset: Dataset) -> Dataset:
