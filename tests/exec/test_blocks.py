@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from schuss.exec.native import function
-from schuss.exec.native.blocks import ALIGN, StateBlock, aligned
+from schuss.exec.native.blocks import ALIGN, StateBlock, aligned, packed, unpacked
 from schuss.ir.types import N, TensorType
 from schuss.trace import trace
 
@@ -31,8 +31,8 @@ def test_what_comes_back_of_panels_is_a_copy_however_few_they_are(columns):
     block = StateBlock({"w": TensorType("float32", (5, columns))}, 1 << 20, {"w"})
     _, arrays = block.make()
     matrix = np.arange(5.0 * columns, dtype="f4").reshape(5, columns)
-    np.copyto(arrays["w"], block.packed("w", matrix))
-    copy = block.unpacked("w", arrays["w"])
+    np.copyto(arrays["w"], packed(matrix))
+    copy = unpacked(arrays["w"])
     arrays["w"][...] = 0
     np.testing.assert_array_equal(copy, matrix)
 
