@@ -7,6 +7,7 @@ import pytest
 
 import schuss as library
 from schuss import nn, optim
+from schuss.train.interrupts import Interrupts
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +112,12 @@ def test_what_there_is_after_a_pass(schuss, saved):
 
 def test_no_such_pass(schuss, saved):
     assert "no pass 'fusion': they are simplify, cse, " in schuss("graph", saved, "--print-after", "fusion").error
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_plan_of_a_model_of_the_command_is_of_its_batch(schuss, npz, tmp_path, monkeypatch, stopped):
+    if stopped:
+        monkeypatch.setattr(Interrupts, "reason", lambda self: setattr(self, "caught", 15) or "signal 15")
+    out = tmp_path / "m.safetensors"
+    schuss("train", npz, "--hidden", "8", "--epochs", "1", "--batch-size", "96", "--out", out)
+    assert "a step of 96 examples" in schuss("graph", out, "--plan").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,32 @@ def test_an_ignored_interrupt_stays_ignored():
     program += LOAD.format(lose="meet", then="pass")
     done = started(program, "info", "--help")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("out", "said"), [(True, "m.ckpt has the run as it was kept last (--resume goes on)"), (False, "nothing is kept")]
+)
+def test_a_second_signal_says_what_is_kept(npz: Path, tmp_path: Path, out: bool, said: str):
+    """It comes while the model is written, after the checkpoint; the exit code is that of the first."""
+    program = f"""
+import sys
+from schuss.cli import main
+from schuss.cli.training import run
+from schuss.train.interrupts import Interrupts
+
+def hurried(*_):
+    raise KeyboardInterrupt
+
+def reason(self, real=Interrupts.reason):
+    self.caught = {int(signal.SIGTERM)}
+    return real(self)
+
+Interrupts.reason = reason
+run.save_stopped = run.TrainCommand._say_stopped = hurried
+main()
+"""
+    file = ["--out", str(tmp_path / "m")] if out else []
+    done = started(program, "train", str(npz), "--hidden", "8", "--epochs", "3", *file)
+    assert done.returncode == 143
+    assert done.stderr.strip().endswith(f"stopped at once; {tmp_path / said if out else said}")
+    assert sorted(p.name for p in tmp_path.iterdir()) == (["m.ckpt"] if out else [])

@@ -1038,3 +1038,15 @@ def test_a_share_held_out_without_any_weight():
     weight[held] = 0
     with pytest.raises(SchussError, match="the weights of the validation data leave every example without weight"):
         fit(mlp(4, 3), (x, y), validation=0.2, sample_weight=weight, backend="reference")
+
+
+def test_an_error_of_a_layer_names_the_line_that_trains_and_none_of_pythons_own():
+    model = nn.Sequential(nn.Linear(5, 3))
+    with pytest.raises(ShapeError, match=r"must have 5 features") as caught:
+        schuss.fit(
+            model,
+            (np.ones((10, 4), np.float32), np.ones((10, 3), np.float32)),
+            loss=nn.MSELoss(),
+            optimizer=optim.SGD(),
+        )
+    assert f"(line: {__file__}:" in str(caught.value)

@@ -7,7 +7,6 @@ import contextvars
 import inspect
 import os
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from types import FrameType, MappingProxyType
@@ -24,6 +23,8 @@ from schuss.ops.registry import Kind, Op, Promote
 from schuss.trace.examples import check_example_axes
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PYTHON = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_INSTALLED = tuple(f"{os.sep}{kind}-packages{os.sep}" for kind in ("site", "dist"))
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
 _site: contextvars.ContextVar[Site | None] = contextvars.ContextVar("site", default=None)
 _noticed: contextvars.ContextVar[Noticed | None] = contextvars.ContextVar("noticed", default=None)
@@ -95,10 +96,20 @@ def refused_at() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not any(f"{os.sep}{p}-packages{os.sep}" in name for p in ("site", "dist")):
+        if not _is_passed(name) and not _is_installed(name):
             return f" (line: {name}:{frame.f_lineno})"
         frame = frame.f_back
     return ""
+
+
+def _is_installed(file: str) -> bool:
+    return any(folder in file for folder in _INSTALLED)
+
+
+@cache
+def _is_passed(file: str) -> bool:
+    """Whether a line of this file is nobody's who could mend it: schuss's, or Python's own, as of a cached_property."""
+    return file.startswith(_PACKAGE) or (file.startswith(_PYTHON) and not _is_installed(file))
 
 
 def user_site() -> Site | None:
@@ -114,11 +125,10 @@ def user_site() -> Site | None:
         if frame is base:
             inside = False
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE):
+        if not _is_passed(name):
             if inside and noticed is not None:
                 noticed.user = True
-            own = name == threading.__file__ or frame.f_globals.get("__name__", "").startswith("click.")
-            return None if own else Site(name, frame.f_lineno)
+            return None if frame.f_globals.get("__name__", "").startswith("click.") else Site(name, frame.f_lineno)
         frame = frame.f_back
     return None
 

@@ -32,6 +32,7 @@ def result(
         "model": describe(trainer.task.model),
         "parameters": sum(v.size for v in weights.values()),
         "data": dataset.name,
+        "batch_size": o["batch_size"],
         "epochs": run.epochs,
         "seconds": round(seconds, 3),
         "examples_per_second": round(examples / seconds) if seconds > 0 else None,
@@ -70,10 +71,11 @@ def save_stopped(settings: Settings, trainer: Trainer, weights: dict[str, Any]) 
 
     assert settings.out is not None
     trainer.publish(weights)
+    asked = {name: settings.options[name] for name in ("batch_size", "seed")}
     save(
         trainer.task.model,
         settings.out,
-        record={**trainer.run.record(), "seed": settings.options["seed"], "settings": settings.kept},
+        record={**trainer.run.record(), **asked, "settings": settings.kept},
     )
 
 

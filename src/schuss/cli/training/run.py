@@ -52,7 +52,12 @@ class TrainCommand:
                 return 0
             trainer = prepared(self.settings, dataset)
             self._note_threads(trainer.loop)
-            result = self._train(trainer, dataset, self._checkpoint(trainer))
+            checkpoint = self._checkpoint(trainer)
+            try:
+                result = self._train(trainer, dataset, checkpoint)
+            except KeyboardInterrupt:  # a second signal: what is being written is left as it was
+                result = None
+                self._stopped_at_once(checkpoint)
         if result is None:
             assert self.interrupts.caught is not None
             return 128 + self.interrupts.caught
@@ -122,6 +127,15 @@ class TrainCommand:
             checkpoint.save(trainer)
             save_stopped(self.settings, trainer, trainer.best.weights or trainer.weights())
         self._say_stopped(trainer, checkpoint, bool(trainer.best.weights))
+        if self.watched:
+            self.watched.stop()
+
+    def _stopped_at_once(self, checkpoint: Checkpoint | None) -> None:
+        """After a second signal: say what was kept before."""
+        if checkpoint is None or not checkpoint.path.exists():
+            self._note("stopped at once; nothing is kept")
+        else:
+            self._note(f"stopped at once; {checkpoint.path} has the run as it was kept last (--resume goes on)")
         if self.watched:
             self.watched.stop()
 

@@ -75,11 +75,11 @@ def emit_run(
     module: ir.Module, plan: Plan, target: Target, watch: Node | None, calls: Sequence[Call], profile: bool
 ) -> None:
     """The function. watch: the number that must be finite for a next step; profile: count the cycles of each stage."""
-    meeting = _barrier_function(module, target)
+    waits = _barrier_function(module, target)
     function = ir.Function(module, RUN_TYPE, "run")
     target.decorate(function)
     rows = [call.row(stage) for stage, call in zip(plan.stages, calls, strict=True)]
-    _Run(function, meeting, plan, watch, rows, profile).emit(target)
+    _Run(function, waits, plan, watch, rows, profile).emit(target)
 
 
 def _barrier_function(module: ir.Module, target: Target) -> ir.Function:
@@ -101,14 +101,14 @@ class _Run:
     def __init__(
         self,
         function: ir.Function,
-        meeting: ir.Function,
+        waits: ir.Function,
         plan: Plan,
         watch: Node | None,
         rows: list[dict[str, Any]],
         profile: bool,
     ) -> None:
         self.b = Builder(function.append_basic_block("entry"))
-        self.meeting = meeting
+        self.barrier = waits
         self.given = dict(zip(RUN_ARGUMENTS, function.args, strict=True))
         self.plan, self.watch, self.rows = plan, watch, rows
         self.looks = looks(plan)  # whether the program can be given up
@@ -145,14 +145,14 @@ class _Run:
         if len(self.rows) <= self.plan.tuning.few_stages:
             for number, row in enumerate(self.rows):
                 if row["barrier"].constant:
-                    self._meet()
+                    self._wait()
                 self._call(row, I64(number), order, n, counter)
             return
         table = self._table()
         with for_range(b, I64(0), I64(len(self.rows))) as number:
             row = self._row(table, number)
             with if_then(b, b.icmp_signed("!=", row["barrier"], I64(0))):
-                self._meet()
+                self._wait()
             self._call(row, number, order, n, counter)
 
     def _table(self) -> Any:
@@ -190,12 +190,12 @@ class _Run:
         low, high = (b.mul(end, row["unit"]) for end in ends)
         return low, b.select(b.icmp_signed("<", high, row["most"]), high, row["most"])
 
-    def _meet(self) -> None:
+    def _wait(self) -> None:
         """Wait until every thread is here."""
         b, given = self.b, self.given
         ticket = b.add(b.load(self.ticket, typ=I64), I64(1))
         b.store(ticket, self.ticket)
-        b.call(self.meeting, [given["sync"], ticket, given["threads"], given["wait"], self.spins])
+        b.call(self.barrier, [given["sync"], ticket, given["threads"], given["wait"], self.spins])
         if self.clock:
             self.clock.spent(I64(len(self.rows)))
 
@@ -217,13 +217,13 @@ class _Run:
         """
         b = self.b
         if self.watch is None:
-            self._meet()
+            self._wait()
             return I1(1)
         place = b.add(I64(64), b.and_(step, I64(1)))
         flag = b.gep(self.given["sync"], [place], source_etype=I8)
         with if_then(b, self.first):
             b.store(b.zext(self._finite(self.watch), I8), flag)
-        self._meet()
+        self._wait()
         return b.icmp_unsigned("!=", b.load(flag, typ=I8), I8(0))
 
     def _finite(self, watch: Node) -> Any:
