@@ -100,7 +100,7 @@ HARMLESS: dict[str, str] = {
     "compiler/lower/elementwise.py MapLoops._width: axis.length == 1  ->  axis.length != 1": _SPEED,
     "compiler/lower/reduction.py _run.take: b.sub(stop, i)  ->  b.add(stop, i)": "lanes beyond the end: read, and not used",  # noqa: E501
     "compiler/lower/gather.py _copy: load(k, source, at[0], 0)  ->  load(k, source, at[0], 1)": "one lane has no stride",  # noqa: E501
-    "compiler/llvm/barrier.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
+    "compiler/llvm/waiting.py wait_function_address: sys.platform == 'linux' and platform.machine() in FUTEX  ->  "
     "sys.platform == 'linux' or platform.machine() in FUTEX": "the same on every machine that runs the tests",
     "compiler/schedule/partition.py _division: static_size(shape) >= shared_map  ->  static_size(shape) > shared_map": _SPEED,  # noqa: E501
     "compiler/schedule/fuse.py _depends: last >= 0  ->  last >= 1": _SPEED,

@@ -94,8 +94,8 @@ def _planned(*arguments: Any) -> memory.Plan:
         return replace(place, slot=first + place.offset, offset=0) if place.slot == 0 else place
 
     places = {node: own(place) for node, place in made.places.items()}
-    packing_buffers = {group: own(place) for group, place in made.packing_buffers.items()}
-    made = replace(made, places=places, packing_buffers=packing_buffers)
+    workspaces = {group: own(place) for group, place in made.workspaces.items()}
+    made = replace(made, places=places, workspaces=workspaces)
     SIZES[made] = {first + at: size for at, size in _Arena.made.pop().sizes.items()}
     return made
 

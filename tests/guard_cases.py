@@ -30,7 +30,7 @@ import schuss
 from schuss import nn, ops, optim
 from schuss.compiler.llvm import jit
 from schuss.compiler.llvm.target import Target
-from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import SchussError
 from schuss.exec.native.executor import NativeExecutor

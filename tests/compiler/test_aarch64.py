@@ -12,7 +12,7 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.llvm.jit import assembly, compile_object
 from schuss.compiler.llvm.target import aarch64_target, host_target
 from schuss.compiler.pipeline import run
-from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.storage import Storage
 from schuss.ir import N, TensorType
 from schuss.trace import trace

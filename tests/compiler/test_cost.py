@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from schuss import nn, optim
-from schuss.compiler.schedule.cost import sharing
+from schuss.compiler.schedule.sharing import sharing
 from schuss.compiler.tuning import DEFAULT
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.loop import NativeLoop
@@ -51,7 +51,7 @@ def test_one_thread_saves_nothing() -> None:
 
 def test_what_is_handed_over_counts_where_one_cache_would_hold_it() -> None:
     found = loop(64, 2, 16)
-    count = lambda cache: sharing(found.plan, 16, 2, 0, cache)  # noqa: E731
+    count = lambda cache: sharing(found.plan, 2, 0, cache)  # noqa: E731
     assert count(found.plan.arena - 1).cross_core == 0
     near = count(found.plan.arena)
     weights = 4 * (2 * 64 * 64 + 64 * 10)

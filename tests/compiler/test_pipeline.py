@@ -208,6 +208,20 @@ def test_each_pass_has_a_lie():
     assert {name for name, _, _ in LIES} == set(NAMES)
 
 
+def with_one_operand(d: Draft) -> Draft:
+    """A difference of one number."""
+    loss, w = d.graph.outputs
+    return replace(d, graph=replace(d.graph, outputs=(loss, replace(w, inputs=w.inputs[:1]))))
+
+
+def test_types_are_looked_at_after_each_pass_and_always_after_the_last_that_rewrites(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(GraphError, match="after the pass 'slide': .*takes 2 inputs"):
+        run(draft(), of("slide", with_one_operand))
+    monkeypatch.delenv("SCHUSS_CHECK")
+    with pytest.raises(GraphError, match="after the pass 'materialize': .*takes 2 inputs"):
+        run(draft(), of("panels", with_one_operand))
+
+
 def test_cheap_specs_are_always_checked(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("SCHUSS_CHECK")
     with pytest.raises(GraphError, match="after the pass 'fuse'"):

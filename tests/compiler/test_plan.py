@@ -153,7 +153,7 @@ def test_rooms_are_used_again_once_the_threads_have_met():
     types = [TensorType(F, (N, 64)), *[TensorType(F, (64, 64))] * 6]
     planned = planned_function(trace(turned_again_and_again, types), tuning=Tuning(panel_bytes=1))
     assert sum(s.packs for s in planned.stages) == 6
-    places = {planned.packing_buffers[s.group].offset for s in planned.stages if s.packs}
+    places = {planned.workspaces[s.group].offset for s in planned.stages if s.packs}
     assert len(places) < 6, "a room serves again"
 
 

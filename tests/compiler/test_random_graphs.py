@@ -21,8 +21,8 @@ from schuss.compiler.passes.materialize import materialize
 from schuss.compiler.passes.simplify import simplify
 from schuss.compiler.pipeline import REWRITES, optimize
 from schuss.compiler.schedule import partition as partition
-from schuss.compiler.schedule.cost import Sharing
 from schuss.compiler.schedule.fuse import group
+from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.storage import Storage
 from schuss.compiler.tuning import Tuning
 from schuss.exec.native.executor import NativeExecutor

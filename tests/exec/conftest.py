@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.schedule.sharing import Sharing
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schuss import ops
 from schuss.backprop import backprop
 from schuss.compiler.llvm.target import host_target
-from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import ShapeError, UsageError
 from schuss.exec.native import loop as loops

@@ -14,7 +14,7 @@ from schuss.compiler import pipeline
 from schuss.compiler.lower.gemm.tiles import last_heights
 from schuss.compiler.passes.panels import can_lie_in_panels
 from schuss.compiler.pipeline import REWRITES, run
-from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.loop import NativeLoop, draft_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schuss.compiler.schedule.cost import Sharing
+from schuss.compiler.schedule.sharing import Sharing
 
 from .trainings import CASES, HISTORY, digest
 

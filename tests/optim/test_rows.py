@@ -119,7 +119,7 @@ def test_sgd_is_what_it_is_without_sparse_bit_for_bit(
     threads: int, clip_norm: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Duplicates in a batch are summed in the same order; the threads really share the steps."""
-    monkeypatch.setattr("schuss.compiler.schedule.cost.Sharing.worth", True)
+    monkeypatch.setattr("schuss.compiler.schedule.sharing.Sharing.worth", True)
     found = []
     for sparse in (False, True):
         model = words(sparse)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache as cache_once
@@ -87,7 +88,10 @@ def _sources() -> str:
     """A hash of the code that makes code, so that a changed compiler trusts nothing an older one made."""
     digest = hashlib.sha256()
     package = Path(__file__).parent.parent
-    for folder in ("compiler", "ir", "ops"):
-        for path in sorted((package / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+    for part in ("compiler", "ir", "ops"):
+        for folder, folders, files in os.walk(package / part):
+            folders.sort()
+            for name in sorted(n for n in files if n.endswith(".py")):
+                with open(os.path.join(folder, name), "rb", 0) as file:
+                    digest.update(file.read())
     return digest.hexdigest()

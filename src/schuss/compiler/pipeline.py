@@ -6,8 +6,9 @@ Each pass is a function without side effects from a Draft to a Draft that knows 
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from schuss.compiler import specs
@@ -96,34 +97,25 @@ def _buffers(draft: Draft) -> Draft:
 
 
 def _lower(draft: Draft) -> Draft:
-    """Python's search for cycles waits: all objects made here are needed to the end, and to look through them again and
-    again was a fifth of the time.
-    """
     from schuss.compiler.lower.program import Program, emit_module
 
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        notes: list[str] = []
-        text = str(emit_module(Program.of(draft), notes))
-        return replace(draft, llvm=text, notes=tuple(notes))
-    finally:
-        if searching:
-            gc.enable()
+    notes: list[str] = []
+    text = str(emit_module(Program.of(draft), notes))
+    return replace(draft, llvm=text, notes=tuple(notes))
 
 
 REWRITES = (  # these know nothing of threads, and all but the last nothing of rows
-    Pass("simplify", _on_graph(simplify), specs.graph),
-    Pass("cse", _on_graph(common_subexpressions), specs.graph, specs.distinct),
-    Pass("simplify-again", _on_graph(simplify), specs.graph),
-    Pass("cse-again", _on_graph(common_subexpressions), specs.graph, specs.distinct),
-    Pass("slide", _on_graph(slide), specs.graph),
-    Pass("layout", _layout, specs.layout),
+    Pass("simplify", _on_graph(simplify), specs.ends, specs.sound),
+    Pass("cse", _on_graph(common_subexpressions), specs.ends, specs.distinct),
+    Pass("simplify-again", _on_graph(simplify), specs.ends, specs.sound),
+    Pass("cse-again", _on_graph(common_subexpressions), specs.ends, specs.distinct),
+    Pass("slide", _on_graph(slide), specs.ends, specs.sound),
+    Pass("layout", _layout, specs.layout, specs.sound),
     Pass("outputs", _outputs, specs.outputs),
     Pass("panels", _panels, specs.panels),
 )
 SCHEDULE = (
-    Pass("materialize", _materialize, specs.graph, specs.strided),
+    Pass("materialize", _materialize, specs.written, specs.strided),
     Pass("fuse", lambda d: replace(d, groups=group(d.graph, d.tuning.most_maps)), specs.fused, specs.stored),
     Pass("alias", _alias, specs.aliased, specs.unread),
     Pass("partition", _partition, specs.divided, specs.shared),
@@ -139,18 +131,33 @@ def optimize(graph: Graph) -> Graph:
     return run(Draft(graph, Storage(1)), REWRITES).graph
 
 
+@contextlib.contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Python's search for cycles waits: all objects that passes make are needed to the end, and to look through them
+    again and again took up to a fifth of the time.
+    """
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
+
+
 def run(draft: Draft, passes: Sequence[Pass] = PIPELINE) -> Draft:
     """These passes in order. GraphError, naming the pass, if one of them breaks its spec."""
     checks = specs.thorough()
-    for each in passes:
-        before, draft = draft, each.run(draft)
-        try:
-            each.spec(before, draft)
-            if checks:
-                each.thorough(before, draft)
-        except GraphError as error:
-            mend = "this is a fault of schuss, please report it"
-            raise GraphError(f"after the pass {each.name!r}: {error}; {mend}") from None
+    with _no_search_for_cycles():
+        for each in passes:
+            before, draft = draft, each.run(draft)
+            try:
+                each.spec(before, draft)
+                if checks:
+                    each.thorough(before, draft)
+            except GraphError as error:
+                mend = "this is a fault of schuss, please report it"
+                raise GraphError(f"after the pass {each.name!r}: {error}; {mend}") from None
     return draft
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from schuss.compiler.structure import is_const, is_input
 from schuss.ir.graph import Node
@@ -59,6 +60,7 @@ class Storage:
     counter   the input that is the step's number: every kernel is given it, and it lies nowhere
     panels    inputs that lie in panels, matrices whose columns are a multiple of PANEL
     cells     the old state in whose place a new one lies, and as that does
+    views     what was found out about them so far (schuss.compiler.views): it is asked for often
     """
 
     capacity: int
@@ -67,6 +69,7 @@ class Storage:
     counter: str | None = None
     panels: frozenset[str] = frozenset()
     cells: Mapping[Node, Node] = field(default_factory=dict)
+    views: dict[Node, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def is_column(self, node: Node) -> bool:
         return is_input(node) and node.attrs["name"] in self.columns

@@ -9,7 +9,7 @@ from schuss.ir.structure import Access, Structure, ViewMap, elementwise
 from schuss.ir.types import N, Shape
 from schuss.ops.registry import REGISTRY, Op, lookup
 
-_structures: WeakKeyDictionary[Node, Structure | None] = WeakKeyDictionary()  # a node never changes
+_structures: WeakKeyDictionary[Node, Structure] = WeakKeyDictionary()  # a node never changes
 
 
 def is_source(node: Node) -> bool:
@@ -36,12 +36,13 @@ def record(node: Node) -> Op | None:
 
 def structure_of(node: Node) -> Structure | None:
     """The node's structure; None for what is given, for views and for opaque operations."""
+    op = REGISTRY.get(node.op)  # what is given has no record
+    if op is None or op.structure is None:
+        return None
     try:
         return _structures[node]
     except KeyError:
-        op = record(node)
-        declared = op.structure if op is not None else None
-        found = None if declared is None else declared(node.type, *(i.type for i in node.inputs), **node.attrs)
+        found = op.structure(node.type, *(i.type for i in node.inputs), **node.attrs)
         _structures[node] = found
         return found
 
@@ -162,9 +163,12 @@ def reads(node: Node) -> tuple[Access | None, ...]:
 
 def in_place(node: Node, number: int) -> bool:
     """Whether of this operand the element at the very place is read."""
+    if node.inputs[number].type.shape != node.type.shape:
+        return False
+    if _is_plain(node):
+        return True
     access = reads(node)[number]
-    direct = access is not None and not access.whole and access.through is None and access.part is None
-    return direct and node.inputs[number].type.shape == node.type.shape
+    return access is not None and not access.whole and access.through is None and access.part is None
 
 
 _free: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
@@ -173,6 +177,8 @@ _free: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
 def is_free(node: Node) -> bool:
     """A scalar made of constants, hyperparameters and counts: each kernel that needs it makes it itself, no thread
     waits for it."""
+    if node.type.shape and _is_plain(node):
+        return False
     waiting = [node]
     while node not in _free:
         asked = waiting[-1]

@@ -35,18 +35,27 @@ class View:
 
 def view_of(node: Node, storage: Storage) -> View | None:
     """The view of a value; None if a view in its chain cannot be expressed by strides."""
-    chain = []
-    while is_view(node):
+    known, chain = storage.views, []
+    while node not in known and is_view(node):
         chain.append(node)
         node = node.inputs[0]
+    if node not in known:
+        known[node] = _in_place(node, storage)
+    view = known[node]
+    while chain:
+        each = chain.pop()
+        if view is not None:
+            axes = view_map(each).axes
+            view = _reshaped(each, view) if axes is None else _moved(axes, each.type.rank, view)
+        known[each] = view
+    return view
+
+
+def _in_place(node: Node, storage: Storage) -> View:
+    """A value where it lies itself."""
     apart = storage.panel(node)
     panel = (node.type.rank - 1, apart) if apart else None
-    view: View | None = View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None, panel)
-    while chain and view is not None:
-        each = chain.pop()
-        axes = view_map(each).axes
-        view = _reshaped(each, view) if axes is None else _moved(axes, each.type.rank, view)
-    return view
+    return View(node, 0, storage.strides(node), 0 if storage.is_column(node) else None, panel)
 
 
 def _moved(axes: tuple[Along, ...], rank: int, v: View) -> View | None:

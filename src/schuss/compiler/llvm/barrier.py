@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
-import sys
-from functools import cache
 from typing import Any
 
 import llvmlite.ir as ir
 
 from schuss.compiler.llvm.loops import entry_alloca
 from schuss.compiler.llvm.target import Target
+from schuss.compiler.llvm.waiting import FUTEX
 
 I32, I64, POINTER, VOID = ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
 # Polls of a waiting thread before it sleeps: some 50 us where nobody disturbs. Beside busy neighbours the thread it
@@ -25,8 +22,6 @@ FPCR_FLUSH = 1 << 24
 YIELD_HINT = 1
 # What a waiting thread calls: C's `syscall`, or a function without arguments that yields; it does not look at these.
 WAIT_TYPE = ir.FunctionType(I64, [I64, POINTER, I64, I64, POINTER]).as_pointer()
-# Linux's futex: sleep while a word has a value, wake all that sleep on it. Its number where our code runs.
-FUTEX = {"x86_64": 202, "aarch64": 98}
 FUTEX_WAIT, FUTEX_WAKE, EVERYONE = 128, 129, 2**31 - 1  # both for the threads of one process
 
 
@@ -35,7 +30,7 @@ def barrier(b: Any, counter: Any, ticket: Any, threads: Any, wait: Any, spins: A
 
     counter: pointer to an int64 that only grows, and to the number of sleeping threads SLEEPERS bytes on; spins: to the
     thread's own int64, how often it polls. After that it sleeps until the last one wakes it, so that a busy neighbour
-    slows a step by its share and not by a whole time slice for every barrier. wait: see wait_function_address.
+    slows a step by its share and not by a whole time slice for every barrier. wait: see schuss.compiler.llvm.waiting.
     """
     with b.if_then(b.icmp_signed(">", threads, I64(1))):
         sleepers = b.gep(counter, [I64(SLEEPERS)], source_etype=ir.IntType(8))
@@ -123,21 +118,3 @@ def restore_denormals(b: Any, target: Target, state: Any) -> None:
         return
     b.store(saved, place)
     b.call(_intrinsic(b, "llvm.x86.sse.ldmxcsr", VOID, POINTER), [place])
-
-
-_IDLE = ctypes.CFUNCTYPE(None)(lambda: None)
-
-
-@cache
-def wait_function_address() -> int:
-    """Address of what a waiting thread calls: `syscall` where barriers sleep, else the platform's way to yield."""
-    try:
-        if sys.platform == "win32":
-            function: Any = ctypes.WinDLL("kernel32").SwitchToThread
-        elif sys.platform == "linux" and platform.machine() in FUTEX:
-            function = ctypes.CDLL(None).syscall
-        else:
-            function = ctypes.CDLL(None).sched_yield
-        return ctypes.cast(function, ctypes.c_void_p).value or 0
-    except (OSError, AttributeError):
-        return ctypes.cast(_IDLE, ctypes.c_void_p).value or 0

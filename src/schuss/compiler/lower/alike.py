@@ -39,7 +39,7 @@ def shape_of(stage: Stage, plan: Plan) -> Shape:
     for node in group.stores:
         place = plan.places[node]
         lines.append(f"{inside[node]} {known.address(place.slot, place.offset)} {plan.storage.panel(node)}")
-    for place in [plan.packing_buffers[group]] if group in plan.packing_buffers else []:
+    for place in [plan.workspaces[group]] if group in plan.workspaces else []:
         lines.append(known.address(place.slot, place.offset))
     for node in group.nodes:
         if node in plan.faults:

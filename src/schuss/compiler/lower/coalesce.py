@@ -73,9 +73,9 @@ def _note(b: Any, arrays: Sequence[Any], here: Any, row: Any) -> tuple[Any, Any]
 
 def _arrays(kernel: Kernel, node: Node) -> list[Any]:
     """Pointers to the operation's own arrays, one behind the other."""
-    assert kernel.scratch is not None
+    assert kernel.workspace is not None
     found, at, capacity = [], 0, kernel.plan.storage.capacity
-    pointer = kernel.pointer(kernel.scratch, 0, "int64")
+    pointer = kernel.pointer(kernel.workspace, 0, "int64")
     for shape in scratch_of(node):
         found.append(_entry(kernel.b, pointer, I64(at)))
         at += prod(capacity if isinstance(d, Sym) else d for d in shape)

@@ -32,7 +32,6 @@ from schuss.compiler.lower.reduction import emit_reduce_group
 from schuss.compiler.lower.run import KERNEL_TYPE, Call, emit_run
 from schuss.compiler.lower.transpose import emit_transpose, is_transpose
 from schuss.compiler.schedule.buffers import Plan
-from schuss.compiler.schedule.cost import looks
 from schuss.compiler.schedule.fuse import Form
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.structure import is_matrix_product
@@ -95,10 +94,10 @@ def _kernel(
     program.target.decorate(function)
     b = Builder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, *function.args[:-1])
-    kernel.looks = looks(program.plan, group)
+    kernel.looks = program.plan.looks_in(number)
     if addresses is not None:
         kernel.where, kernel.addresses = function.args[-1], addresses
-    kernel.scratch = program.plan.packing_buffers.get(group)
+    kernel.workspace = program.plan.workspaces.get(group)
     if is_transpose(kernel, group):
         kernel.notes.append("transposed in blocks, for the products that read their rows")
         emit_transpose(kernel, group)

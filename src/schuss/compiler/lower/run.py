@@ -20,7 +20,6 @@ from schuss.compiler.llvm.simd import I1, I8, I32, I64, POINTER
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.lower.kernel import VIRTUAL_LANES, going_on, stop_word
 from schuss.compiler.schedule.buffers import Plan
-from schuss.compiler.schedule.cost import looks
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import ONE
 from schuss.ir.graph import Node
@@ -111,7 +110,7 @@ class _Run:
         self.barrier = waits
         self.given = dict(zip(RUN_ARGUMENTS, function.args, strict=True))
         self.plan, self.watch, self.rows = plan, watch, rows
-        self.looks = looks(plan)  # whether the program can be given up
+        self.looks = plan.looks  # whether the program can be given up
         self.first = self.b.icmp_signed("==", self.given["thread"], I64(0))
         self.ticket = self._number(0)  # of barriers: a counter that only grows, so that each has its own
         self.spins = self._number(SPINS)

@@ -20,7 +20,7 @@ def common_subexpressions(graph: Graph) -> Graph:
     def first_of_its_kind(node: Node) -> Node | None:
         if is_input(node):
             return None
-        attrs = tuple(sorted((k, _key(v)) for k, v in node.attrs.items()))
+        attrs = tuple(sorted([(k, _key(v)) for k, v in node.attrs.items()])) if node.attrs else ()
         place = node.scope if is_hyperparameter(node) else ""
         return seen.setdefault((node.op, tuple(map(id, node.inputs)), node.type, attrs, place), node)
 

@@ -36,20 +36,18 @@ class Layout:
 def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
     """Keep a state matrix transposed if a product reads it so, and the states that are updated along with it."""
     names = set(state)
-    swapped = {
+    found = {
         str(node.inputs[0].attrs["name"])
         for product in graph.nodes
         if is_contraction(product)
         for node in product.inputs[1:]
         if is_swap(node) and is_input(node.inputs[0])
     } & names
-    while swapped:
-        transposed = _transpose(graph, swapped)
-        more = (_companions(transposed) & names) - swapped
-        if not more:
-            return Layout(transposed, frozenset(swapped))
-        swapped |= more
-    return Layout(graph, frozenset())
+    swapped = set[str]()
+    while not found <= swapped:
+        swapped |= found
+        found = _companions(graph, swapped) & names
+    return Layout(_transpose(graph, swapped) if swapped else graph, frozenset(swapped))
 
 
 def is_swap(node: Node) -> bool:
@@ -72,22 +70,24 @@ def _transpose(graph: Graph, swapped: set[str]) -> Graph:
         make("transpose", o, like=o, axes=SWAP) if name in swapped else o
         for o, name in zip(graph.outputs, graph.output_names, strict=True)
     ]
-    transposed = rewrite(replace(graph, outputs=tuple(outputs)), mapping.get)
-    transposed = Graph(tuple(new_inputs), transposed.outputs, transposed.output_names)
-    return simplify(rewrite(transposed, _hoist))
+    transposed = rewrite(replace(graph, outputs=tuple(outputs)), lambda node: mapping.get(node) or _hoist(node))
+    return simplify(Graph(tuple(new_inputs), transposed.outputs, transposed.output_names))
 
 
 def _hoist(node: Node) -> Node | None:
     """T out of a map all of whose matrices are transposed; T of T cancels; a full sum ignores T."""
-    if is_swap(node) and is_swap(node.inputs[0]):
+    swaps = [is_swap(i) for i in node.inputs]
+    if not any(swaps):
+        return None
+    if is_swap(node):
         return node.inputs[0].inputs[0]
-    if node.inputs and is_swap(node.inputs[0]) and _is_full_sum(node):
+    if _is_full_sum(node):
         return with_inputs(node, (node.inputs[0].inputs[0],))
-    if not is_map(node) or node.type.rank != 2 or not any(is_swap(i) for i in node.inputs):
+    if node.type.rank != 2 or not is_map(node):
         return None
-    if not all(is_swap(i) or is_ones(i.type.shape) for i in node.inputs):
+    if not all(swap or is_ones(i.type.shape) for i, swap in zip(node.inputs, swaps, strict=True)):
         return None
-    flat = tuple(i.inputs[0] if is_swap(i) else i for i in node.inputs)
+    flat = tuple(i.inputs[0] if swap else i for i, swap in zip(node.inputs, swaps, strict=True))
     inner = replace(node, inputs=flat, type=TensorType(node.type.dtype, node.type.shape[::-1]))
     return make("transpose", inner, like=node, axes=SWAP)
 
@@ -97,16 +97,29 @@ def _is_full_sum(node: Node) -> bool:
     return found is not None and found.reduction and found.fold is Fold.SUM and not found.averaged and not found.kept
 
 
-def _companions(graph: Graph) -> set[str]:
-    """State matrices that meet a transposed one in a map: they should be kept the same way."""
-    nodes = [n for n in graph.nodes if n.type.rank == 2 and is_map(n) and any(is_swap(i) for i in n.inputs)]
-    return _leaves(i for node in nodes for i in node.inputs if i.type.shape == node.type.shape)
+def _companions(graph: Graph, swapped: set[str]) -> set[str]:
+    """The inputs that meet, in a map, what is transposed if these are kept so: they should be kept the same way."""
+    turned = set[Node]()  # what _hoist would leave behind a transpose
+    mixed: list[Node] = []  # maps of such and others
+    for node in graph.nodes:
+        if is_input(node):
+            if node.attrs["name"] in swapped:
+                turned.add(node)
+        elif is_view(node):
+            if is_swap(node) and node.inputs[0] not in turned:
+                turned.add(node)
+        elif node.type.rank == 2 and any(i in turned for i in node.inputs) and is_map(node):
+            if all(i in turned or is_ones(i.type.shape) for i in node.inputs):
+                turned.add(node)
+            else:
+                mixed.append(node)
+    return _leaves((i for node in mixed for i in node.inputs if i.type.shape == node.type.shape), turned)
 
 
-def _leaves(nodes: Iterable[Node]) -> set[str]:
-    """The input matrices that values are mapped from, place by place."""
-    found, waiting = set[str](), list(nodes)
-    seen = set(waiting)
+def _leaves(nodes: Iterable[Node], known: set[Node]) -> set[str]:
+    """The input matrices that values are mapped from, place by place, but for those known."""
+    found, seen = set[str](), set(known)
+    waiting = [n for n in nodes if n not in known]
     while waiting:
         each = waiting.pop()
         if is_input(each):

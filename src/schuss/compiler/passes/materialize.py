@@ -16,6 +16,7 @@ a view, free or another output          it gets a place of its own
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 
 from schuss.compiler.passes.nodes import make
 from schuss.compiler.passes.window import lanes_last
@@ -40,58 +41,79 @@ from schuss.ir.types import Sym, static_size
 
 def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Graph:
     """The graph in which every remaining VIEW is a matter of strides."""
-    copies: dict[Node, Node] = {}
     users = Counter(node.inputs[1] for node in graph.nodes if is_matrix_product(node))
+    result = rewrite(graph, _Written(storage, tuning, users).strided)
+    outputs: dict[Node, None] = {}
+    for node in result.outputs:
+        own = not is_source(node) and not is_view(node) and not is_free(node)
+        outputs[make("identity", node, like=node) if not own or node in outputs else node] = None
+    return Graph(result.inputs, tuple(outputs), result.output_names)
 
-    def copy(node: Node) -> Node:
-        if node not in copies:
-            copies[node] = make("identity", node, like=node)
-        return copies[node]
 
-    def strided(node: Node) -> Node | None:
+@dataclass
+class _Written:
+    """Which operands are written first. users: how many matrix products read a value as their right operand."""
+
+    storage: Storage
+    tuning: Tuning
+    users: Counter[Node]
+    copies: dict[Node, Node] = field(default_factory=dict)
+
+    def copy(self, node: Node) -> Node:
+        if node not in self.copies:
+            self.copies[node] = make("identity", node, like=node)
+        return self.copies[node]
+
+    def strided(self, node: Node) -> Node | None:
+        """The node on operands that it can read."""
         if is_view(node):
-            view = view_of(node, storage)
-            if view is not None and view.rows in (None, 0):
-                return None
-            return with_inputs(node, (copy(node.inputs[0]),))
-        if is_matrix_product(node):
-            x, y = node.inputs
-            direct = rows_contiguous(y) or transposed_by(x, y)
-            return with_inputs(node, (copy(x) if gathered(x) or in_panels(x) else x, y if direct else copy(y)))
+            view = view_of(node, self.storage)
+            readable = view is not None and view.rows in (None, 0)
+            return None if readable else with_inputs(node, (self.copy(node.inputs[0]),))
         if is_source(node):
             return None
-        if is_contraction(node):
-            node = lanes_last(node, copy)
-        numbered = list(zip(node.inputs, reads(node), strict=True))
         if is_map(node):
-            return with_inputs(node, tuple(copy(i) if crosswise(i, node) else i for i in node.inputs))
-        if is_elementwise(node):
-            return with_inputs(node, tuple(copy(i) if apart(i, node, access) else i for i, access in numbered))
-        return with_inputs(node, tuple(copy(i) if gathered(i) or in_panels(i) else i for i in node.inputs))
+            return with_inputs(node, tuple([self.copy(i) if self._crosswise(i, node) else i for i in node.inputs]))
+        if is_matrix_product(node):
+            return self._product(node)
+        if is_contraction(node):
+            node = lanes_last(node, self.copy)
+        if not is_elementwise(node):
+            return with_inputs(node, tuple(self.copy(i) if self._awkward(i) else i for i in node.inputs))
+        numbered = zip(node.inputs, reads(node), strict=True)
+        return with_inputs(node, tuple(self.copy(i) if self._apart(i, node, a) else i for i, a in numbered))
 
-    def apart(operand: Node, node: Node, access: Access | None) -> bool:
+    def _product(self, node: Node) -> Node:
+        x, y = node.inputs
+        direct = self._rows_contiguous(y) or self._transposed_by(x, y)
+        return with_inputs(node, (self.copy(x) if self._awkward(x) else x, y if direct else self.copy(y)))
+
+    def _apart(self, operand: Node, node: Node, access: Access | None) -> bool:
         """Whether an operation that depends on its place, too, cannot read the operand where it lies."""
         if access is None:
             return False
-        return gathered(operand) or in_panels(operand) if access.whole or access.axes else crosswise(operand, node)
+        return self._awkward(operand) if access.whole or access.axes else self._crosswise(operand, node)
 
-    def crosswise(operand: Node, node: Node) -> bool:
-        view = view_of(operand, storage)
+    def _crosswise(self, operand: Node, node: Node) -> bool:
+        """Whether a map cannot go along the operand's rows."""
+        view = view_of(operand, self.storage)
         return view is None or (view.rows is not None and view.rows + node.type.rank != operand.type.rank)
 
-    def gathered(node: Node) -> bool:
-        view = view_of(node, storage)
-        return view is None or view.rows is not None or is_free(view.base) or storage.is_counter(view.base)
+    def _gathered(self, node: Node) -> bool:
+        """Whether it does not lie in rows of its own: picked by the order of examples, or made by each who reads it."""
+        view = view_of(node, self.storage)
+        return view is None or view.rows is not None or is_free(view.base) or self.storage.is_counter(view.base)
 
-    def in_panels(node: Node) -> bool:
-        view = view_of(node, storage)
-        return view is not None and view.panel is not None
+    def _awkward(self, node: Node) -> bool:
+        """Whether only maps and a product's right operand can be read so."""
+        view = view_of(node, self.storage)
+        return self._gathered(node) or (view is not None and view.panel is not None)
 
-    def rows_contiguous(node: Node) -> bool:
-        view = view_of(node, storage)
-        return view is not None and not gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
+    def _rows_contiguous(self, node: Node) -> bool:
+        view = view_of(node, self.storage)
+        return view is not None and not self._gathered(node) and (view.strides[-1] == 1 or node.type.shape[-1] == 1)
 
-    def transposed_by(x: Node, y: Node) -> bool:
+    def _transposed_by(self, x: Node, y: Node) -> bool:
         """Whether the product turns y itself, where that is less than a copy's way to memory and back:
 
         blocks of it in registers for few rows; of a large one a panel of columns at a time, up to tuning.panel_rows.
@@ -99,21 +121,11 @@ def materialize(graph: Graph, storage: Storage, tuning: Tuning = DEFAULT) -> Gra
         """
         if x.type.rank != 2 or y.type.rank != 2 or y.type.symbolic:
             return False
-        rows = x.type.shape[0]
+        rows, most = x.type.shape[0], self.tuning.few_rows
         if isinstance(rows, Sym):
-            large = static_size(y.type.shape) * ITEMSIZE[y.type.dtype] >= tuning.panel_bytes
-            most = tuning.panel_rows if large and users[y] < 2 else tuning.few_rows
-            rows = storage.capacity
-        else:
-            most = tuning.few_rows
-        if rows > most:
-            return False
-        view = view_of(y, storage)
-        return view is not None and not gathered(y) and view.strides[0] == 1 and 1 not in y.type.shape
-
-    result = rewrite(graph, strided)
-    outputs: dict[Node, None] = {}
-    for node in result.outputs:
-        own = not is_source(node) and not is_view(node) and not is_free(node)
-        outputs[make("identity", node, like=node) if not own or node in outputs else node] = None
-    return Graph(result.inputs, tuple(outputs), result.output_names)
+            large = static_size(y.type.shape) * ITEMSIZE[y.type.dtype] >= self.tuning.panel_bytes
+            rows = self.storage.capacity
+            most = self.tuning.panel_rows if large and self.users[y] < 2 else most
+        view = view_of(y, self.storage)
+        turned = view is not None and not self._gathered(y) and view.strides[0] == 1 and 1 not in y.type.shape
+        return rows <= most and turned

@@ -40,7 +40,14 @@ def _simpler(node: Node) -> Node | None:
     if node.op in ("identity", "stop_gradient"):
         return node.inputs[0]
     if is_map(node):
-        return _fold(node) or _neutral(node) or _drop_broadcasts(node) or _on_scalars(node)
+        read = {i.op for i in node.inputs}
+        if read <= {"const"} and (value := _fold(node)):
+            return value
+        if "const" in read and (simpler := _neutral(node)):
+            return simpler
+        if node.op == "cast" and node.inputs[0].type == node.type:
+            return node.inputs[0]
+        return _drop_broadcasts(node) or _on_scalars(node) if "broadcast_to" in read else None
     if node.op in ("transpose", "reshape") and node.inputs[0].op == "const":
         return literal(lookup(node.op).body(node.inputs[0].attrs["value"], **node.attrs), node.type.dtype)
     rule = _RULES.get(node.op)
@@ -48,37 +55,37 @@ def _simpler(node: Node) -> Node | None:
 
 
 def _fold(node: Node) -> Node | None:
-    if any(i.op != "const" for i in node.inputs) or node.type.symbolic:
-        return None
-    if static_size(node.type.shape) > FOLD_LIMIT:
+    """The value of a map of constants, if it is not large."""
+    if node.type.symbolic or static_size(node.type.shape) > FOLD_LIMIT:
         return None
     with np.errstate(all="ignore"):
         value = lookup(node.op).body(*(i.attrs["value"] for i in node.inputs), **node.attrs)
     return literal(value, node.type.dtype)
 
 
+_NEUTRAL = {"mul": 1.0, "div": 1.0, "sub": 0.0, "add": -0.0}
+
+
 def _neutral(node: Node) -> Node | None:
     """x * 1 and its like; the other operand must already have the result's shape."""
-    if node.op not in ("mul", "div", "sub", "add"):
-        return node.inputs[0] if node.op == "cast" and node.inputs[0].type == node.type else None
+    if node.op not in _NEUTRAL:
+        return None
     x, y = node.inputs
-    neutral = {"mul": 1.0, "div": 1.0, "sub": 0.0, "add": -0.0}[node.op]
+    neutral = _NEUTRAL[node.op]
 
     def is_neutral(operand: Node) -> bool:
         value = scalar_value(operand)
         return value is not None and value == neutral and math.copysign(1, value) == math.copysign(1, neutral)
 
-    if is_neutral(y) and x.type == node.type:
+    if x.type == node.type and is_neutral(y):
         return x
-    if node.op in ("mul", "add") and is_neutral(x) and y.type == node.type:
+    if node.op in ("mul", "add") and y.type == node.type and is_neutral(x):
         return y
     return None
 
 
 def _drop_broadcasts(node: Node) -> Node | None:
     """Read the unstretched value where another operand already has the result's shape."""
-    if not any(i.op == "broadcast_to" for i in node.inputs):
-        return None
     inputs = list(node.inputs)
     for at, operand in enumerate(inputs):
         if operand.op != "broadcast_to":
@@ -92,7 +99,7 @@ def _drop_broadcasts(node: Node) -> Node | None:
 
 def _on_scalars(node: Node) -> Node | None:
     """A map of nothing but stretched scalars is a stretched map of scalars."""
-    if is_ones(node.type.shape) or not any(i.op == "broadcast_to" for i in node.inputs):
+    if is_ones(node.type.shape):
         return None
     sources = [i.inputs[0] if i.op == "broadcast_to" else i for i in node.inputs]
     if not all(is_ones(s.type.shape) for s in sources):

@@ -7,6 +7,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schuss.compiler.schedule.cost import Cost, cost
 from schuss.compiler.schedule.fuse import Group
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import depth_of
@@ -33,9 +34,10 @@ class Plan:
 
     slots   the pointer-table slot of each input, constant and output that has one of its own
     places  of every stored value
-    packing_buffers  of the stages that pack, and of operations that work with numbers of their own
+    workspaces  of the stages that pack, for panels, and of opaque operations, for their numbers (Op.scratch)
     tuning  by which it was chosen
     faults  where each check of indices notes (row + 1, index), int64: in the slot after all others
+    costs   of each stage, with as many examples as there may be
     """
 
     graph: Graph
@@ -43,15 +45,30 @@ class Plan:
     slots: Mapping[Node, int]
     stages: tuple[Stage, ...]
     places: Mapping[Node, Place] = field(default_factory=dict)
-    packing_buffers: Mapping[Group, Place] = field(default_factory=dict)
+    workspaces: Mapping[Group, Place] = field(default_factory=dict)
     faults: Mapping[Node, Place] = field(default_factory=dict)
     arena: int = 0
     tuning: Tuning = DEFAULT
+    costs: tuple[Cost, ...] = ()
+
+    @property
+    def looks(self) -> bool:
+        """Whether it is so large that its code looks, before each kernel, whether it is to be given up."""
+        return sum(map(_load, self.costs)) >= self.tuning.looks
+
+    def looks_in(self, number: int) -> bool:
+        """Whether this stage's kernel is so large that it looks meanwhile."""
+        return _load(self.costs[number]) >= self.tuning.looks
 
     @property
     def stop(self) -> int:
         """The last slot, of two int64: whether to give up, and 1 + the number of the step that was given up."""
         return 1 + len(self.slots) + bool(self.faults)
+
+
+def _load(cost: Cost) -> float:
+    """Operations or bytes, whichever are more."""
+    return max(cost.flops, cost.bytes)
 
 
 def place(
@@ -72,7 +89,7 @@ def place(
     faults = {n: Place(1 + len(slots), FAULT * i) for i, n in enumerate(checks)}
     places = {n: Place(s) for n, s in slots.items()}
     places |= {new: places[old] for new, old in cells.items()}
-    packing_buffers: dict[Group, Place] = {}
+    workspaces: dict[Group, Place] = {}
     arena, ends = _Arena(), _ends(graph, stages)
     for at, stage in enumerate(stages):
         if stage.barrier:
@@ -85,11 +102,12 @@ def place(
                 places[node] = Place(0, arena.take(node, storage.bytes(node)))
         size = _packing_bytes(stage.group, tuning.column_unit) if stage.packs else _scratch_bytes(stage.group, storage)
         if size:
-            packing_buffers[stage.group] = Place(0, arena.take(stage.group, size))
+            workspaces[stage.group] = Place(0, arena.take(stage.group, size))
             arena.give(stage.group)
         for node in ends.get(at, ()):
             arena.give(node)
-    return Plan(graph, storage, slots, tuple(stages), places, packing_buffers, faults, arena.size, tuning)
+    costs = tuple(cost(stage.group, storage.capacity) for stage in stages)
+    return Plan(graph, storage, slots, tuple(stages), places, workspaces, faults, arena.size, tuning, costs)
 
 
 def _slots(graph: Graph, unkept: set[Node]) -> dict[Node, int]:

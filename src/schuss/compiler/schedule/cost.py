@@ -1,16 +1,12 @@
-"""What a kernel costs, floating-point operations and bytes it reads and writes, and what sharing a step gains."""
+"""What a kernel costs: floating-point operations, and bytes it reads and writes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schuss.compiler.schedule.buffers import Plan
 from schuss.compiler.schedule.fuse import Form, Group
-from schuss.compiler.schedule.order import crossing
-from schuss.compiler.schedule.partition import ONE
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import base_of, contracted, is_contraction, is_free, structure_of, written_over
-from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.work import elements
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape
@@ -24,51 +20,6 @@ class Cost:
     shape: str
     flops: float
     bytes: float
-
-
-@dataclass(frozen=True)
-class Sharing:
-    """An estimate of a step shared among threads, against one thread that does it all.
-
-    saved       seconds of computing
-    barriers    how often the threads wait for each other
-    cross_core  bytes a thread reads that another one has written, where one core's cache would have held everything
-    """
-
-    saved: float
-    barriers: int
-    cross_core: float
-    tuning: Tuning = DEFAULT
-
-    @property
-    def spent(self) -> float:
-        """Seconds lost by it."""
-        return self.barriers * self.tuning.barrier + self.cross_core / self.tuning.cross_core_bytes
-
-    @property
-    def worth(self) -> bool:
-        return self.saved > self.spent
-
-
-def sharing(plan: Plan, n: int, threads: int, held: int, cache: int) -> Sharing:
-    """For steps of n examples. held: bytes of the state; cache: bytes of a core's own cache.
-
-    A matrix that one core's cache cannot hold comes from further away in any case: then there is no such traffic.
-    """
-    others, tuning = 1 - 1 / threads, plan.tuning
-    shared = [stage for stage in plan.stages if stage.partition != ONE]
-    costs = [cost(stage.group, n) for stage in shared]
-    saved = others * sum(max(c.flops / tuning.flops, c.bytes / tuning.bytes) for c in costs)
-    crossed = sum(_bytes(node, n) for stage in shared for node in crossing(stage))
-    fits = held + plan.arena <= cache
-    return Sharing(saved, 1 + sum(s.barrier for s in plan.stages), others * crossed if fits else 0.0, tuning)
-
-
-def looks(plan: Plan, group: Group | None = None) -> bool:
-    """Whether this kernel, or the whole of them, is so large that its code looks whether it is to be given up."""
-    stages = [s.group for s in plan.stages] if group is None else [group]
-    costs = [cost(g, plan.storage.capacity) for g in stages]
-    return sum(max(c.flops, c.bytes) for c in costs) >= plan.tuning.looks
 
 
 def cost(group: Group, n: int) -> Cost:
@@ -105,19 +56,20 @@ def _read(reader: Node, number: int, n: int) -> float:
     if number == written_over(reader):
         return 0
     if found is not None and access is not None and access.through is not None:
-        return min(elements(found.space, n) * ITEMSIZE[operand.type.dtype], _bytes(operand, n))
-    return _bytes(operand, n)
+        return min(elements(found.space, n) * ITEMSIZE[operand.type.dtype], bytes_of(operand, n))
+    return bytes_of(operand, n)
 
 
 def _written(node: Node, n: int) -> float:
     """Bytes written of a result: of what is written over another value, where it is."""
     found = structure_of(node)
     if found is None or found.onto is None:
-        return _bytes(node, n)
-    return min(elements(found.space, n) * ITEMSIZE[node.type.dtype], _bytes(node, n))
+        return bytes_of(node, n)
+    return min(elements(found.space, n) * ITEMSIZE[node.type.dtype], bytes_of(node, n))
 
 
-def _bytes(node: Node, n: int) -> float:
+def bytes_of(node: Node, n: int) -> float:
+    """Of a value for n examples."""
     return elements(node.type.shape, n) * ITEMSIZE[node.type.dtype]
 
 

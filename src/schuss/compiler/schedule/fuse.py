@@ -14,7 +14,7 @@ The order of every sum is given by the node, never by the group it is in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from schuss.compiler.structure import (
@@ -75,7 +75,7 @@ def group(graph: Graph, most_maps: int = DEFAULT.most_maps) -> tuple[Group, ...]
         if not (is_source(node) or is_view(node) or is_free(node)):
             forming.place(node)
     wanted = _stored(graph, forming.home)
-    return tuple(replace(g, stores=tuple(n for n in g.nodes if n in wanted)) for g in forming.groups)
+    return tuple(formed.group(wanted) for formed in forming.groups)
 
 
 def _schedule(graph: Graph) -> list[Node]:
@@ -113,12 +113,29 @@ def _emit_with(node: Node, floating: set[Node], order: dict[Node, None]) -> None
             order.setdefault(waiting.pop())
 
 
+@dataclass(eq=False)
+class _Open:
+    """A group that nodes still join."""
+
+    form: Form
+    space: Shape
+    anchor: Node | None = None
+    maps: list[Node] = field(default_factory=list)
+    folds: list[Node] = field(default_factory=list)
+
+    def group(self, wanted: set[Node]) -> Group:
+        """As it is. wanted: the values that are stored."""
+        anchor = [self.anchor] if self.anchor else []
+        stores = tuple(n for n in (*anchor, *self.maps, *self.folds) if n in wanted)
+        return Group(self.form, self.space, self.anchor, tuple(self.maps), tuple(self.folds), stores)
+
+
 class _Forming:
     """Groups that nodes join one after the other."""
 
     def __init__(self, most_maps: int) -> None:
         self.most_maps = most_maps
-        self.groups: list[Group] = []
+        self.groups: list[_Open] = []
         self.home: dict[Node, int] = {}  # the number of each node's group
         self._of_space: dict[Shape, list[int]] = {}  # ascending; closed ones go when they are met
 
@@ -127,30 +144,29 @@ class _Forming:
         if is_elementwise(node):
             at = self._for_map(node)
             if at is None:
-                self._new(node, Group(Form.MAP, node.type.shape, maps=(node,)))
+                self._new(node, _Open(Form.MAP, node.type.shape, maps=[node]))
             else:
-                self._join(node, at, replace(self.groups[at], maps=(*self.groups[at].maps, node)))
+                self.groups[at].maps.append(node)
+                self.home[node] = at
         elif is_reduction(node):
             self._place_fold(node)
         elif is_contraction(node):
-            self._new(node, Group(Form.CONTRACT, node.type.shape, anchor=node))
+            self._new(node, _Open(Form.CONTRACT, node.type.shape, anchor=node))
         else:
-            self._new(node, Group(Form.OPAQUE if is_opaque(node) else Form.GATHER, node.type.shape, anchor=node))
+            self._new(node, _Open(Form.OPAQUE if is_opaque(node) else Form.GATHER, node.type.shape, anchor=node))
 
     def _place_fold(self, node: Node) -> None:
         source = node.inputs[0]
         at = self.home.get(source, -1)
         if at >= 0 and source in self.groups[at].maps and _can_fold(self.groups[at], node):
-            self._join(node, at, replace(self.groups[at], folds=(*self.groups[at].folds, node)))
+            self.groups[at].folds.append(node)
+            self.home[node] = at
         elif at >= 0 or not _trailing(node):
-            self._new(node, Group(Form.REDUCE, source.type.shape, anchor=node))
+            self._new(node, _Open(Form.REDUCE, source.type.shape, anchor=node))
         else:
-            self._new(node, Group(Form.MAP, source.type.shape, folds=(node,)))
+            self._new(node, _Open(Form.MAP, source.type.shape, folds=[node]))
 
-    def _join(self, node: Node, at: int, group: Group) -> None:
-        self.groups[at], self.home[node] = group, at
-
-    def _new(self, node: Node, group: Group) -> None:
+    def _new(self, node: Node, group: _Open) -> None:
         self.home[node] = len(self.groups)
         self._of_space.setdefault(group.space, []).append(len(self.groups))
         self.groups.append(group)
@@ -168,11 +184,11 @@ class _Forming:
     def _is_open(self, at: int, space: Shape) -> bool:
         """Not a group that folds the first axis: its loop over examples is not that of a map. Nor one that is full."""
         group = self.groups[at]
-        if len(group.maps) >= self.most_maps or (group.anchor is not None and sums_examples(group.anchor)):
+        if group.form not in (Form.MAP, Form.CONTRACT) or group.space != space or len(group.maps) >= self.most_maps:
             return False
-        if any(0 in folded_axes(f) for f in group.folds) or (group.folds and _scattered(space)):
+        if group.anchor is not None and sums_examples(group.anchor):
             return False
-        return group.form in (Form.MAP, Form.CONTRACT) and group.space == space
+        return not group.folds or not (_scattered(space) or any(0 in folded_axes(f) for f in group.folds))
 
 
 def _depends(node: Node, home: dict[Node, int]) -> tuple[int, bool]:
@@ -195,7 +211,7 @@ def _trailing(node: Node) -> bool:
     return axes == tuple(range(rank - len(axes), rank))
 
 
-def _can_fold(group: Group, node: Node) -> bool:
+def _can_fold(group: _Open, node: Node) -> bool:
     """A reduction joins the maps it folds if some leading axis is kept and all folds of the group agree."""
     if group.form is not Form.MAP or not _trailing(node) or len(folded_axes(node)) == len(group.space):
         return False

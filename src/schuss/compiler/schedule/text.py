@@ -31,14 +31,18 @@ def plan_text(plan: Plan) -> str | None:
         group = stage.group
         parts = ([group.anchor] if group.anchor else [], group.maps, group.folds, group.stores)
         listed = " | ".join(_numbers(part, number) for part in parts)
-        how = f"{stage.partition} {stage.barrier} {stage.k_blocked} {stage.packs} {plan.packing_buffers.get(group)}"
+        how = f"{stage.partition} {stage.barrier} {stage.k_blocked} {stage.packs} {plan.workspaces.get(group)}"
         lines.append(f"{group.form.value} {group.space} {how} {listed}")
     return "\n".join(lines)
 
 
 def own_attributes(node: Node) -> str:
     """All of a node's attributes that code is made from."""
-    return "" if is_given(node) else " ".join(f"{name}={value}" for name, value in attributes(node).items())
+    return (
+        ""
+        if not node.attrs or is_given(node)
+        else " ".join(f"{name}={value}" for name, value in attributes(node).items())
+    )
 
 
 def _numbers(nodes: Iterable[Node], number: dict[Node, int]) -> str:

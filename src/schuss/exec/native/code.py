@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from schuss.compiler.draft import Draft
 from schuss.compiler.pipeline import SCHEDULE, run
 from schuss.compiler.schedule.buffers import Plan
-from schuss.compiler.schedule.cost import looks
 from schuss.compiler.structure import has_code
 from schuss.compiler.work import work
 from schuss.ir.executors import cannot
-from schuss.ir.graph import Graph
+from schuss.ir.graph import Graph, lazy
 
 
 @dataclass(frozen=True)
@@ -23,11 +22,15 @@ class Code:
     plan: Plan
     run: Callable[..., int]
     flops: float
-    looks: bool  # whether it can be given up
 
     @property
     def slot_count(self) -> int:
         return self.plan.stop + 1
+
+    @lazy
+    def looks(self) -> bool:
+        """Whether it can be given up."""
+        return self.plan.looks
 
 
 def build(draft: Draft) -> Code:
@@ -36,7 +39,7 @@ def build(draft: Draft) -> Code:
 
     made = run(draft, SCHEDULE)
     assert made.plan is not None
-    return Code(made, made.plan, link(made), work(made.graph, made.storage.capacity), looks(made.plan))
+    return Code(made, made.plan, link(made), work(made.graph, made.storage.capacity))
 
 
 def check_code(graph: Graph) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from schuss.compiler.draft import Draft
 from schuss.compiler.pipeline import REWRITES, run
 from schuss.compiler.schedule.buffers import Plan, is_given
-from schuss.compiler.schedule.cost import sharing
+from schuss.compiler.schedule.sharing import sharing
 from schuss.compiler.storage import LATER, Storage
 from schuss.compiler.structure import is_input
 from schuss.compiler.tuning import DEFAULT, Tuning
@@ -72,7 +72,7 @@ class NativeLoop:
         self._memory, self._state = self._block.make()
         self._spare: list[mmap.mmap] = []  # memory of a snapshot that nobody holds any more
         held = sum(array.nbytes for array in self._state.values())
-        self.sharing = sharing(self._code.plan, max_batch, threads, held, private_cache())
+        self.sharing = sharing(self._code.plan, threads, held, private_cache())
         self._threads = threads if self.sharing.worth else 1
         self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
         self._max_batch = max_batch

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from schuss.compiler.llvm.waiting import wait_function_address
 from schuss.compiler.structure import is_const, is_hyperparameter
 from schuss.exec.checks import out_of_range
 from schuss.exec.native.blocks import ALIGN, aligned
@@ -40,8 +41,6 @@ class Table:
         self.stop = Stop()
         self.obey(self.stop)
         self._sync = aligned(SYNC + counts * 8, np.uint8)
-        from schuss.compiler.llvm.barrier import wait_function_address
-
         self._addresses = (self._pointers.ctypes.data, self._sync.ctypes.data, wait_function_address())
 
     @property

@@ -54,8 +54,8 @@ class Contraction:
         self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank, panels=True)
         self.across: StridedOperand | None = None  # the right operand where it lies, if panels of it are packed first
         if stage.packs:
-            packing_buffer = kernel.pointer(kernel.plan.packing_buffers[group], 0, self.product.type.dtype)
-            self.across, self.y = self.y, StridedOperand((1, 1), packing_buffer, self.product.type.dtype)
+            packed = kernel.pointer(kernel.plan.workspaces[group], 0, self.product.type.dtype)
+            self.across, self.y = self.y, StridedOperand((1, 1), packed, self.product.type.dtype)
         self.depth: Dim = x.type.shape[-1]
         self.body = FusedExpression(kernel, group.maps, self.rank, given={self.product}, panels=True)
         self.stored = [n for n in group.stores if not (stage.k_blocked and n is self.product)]
