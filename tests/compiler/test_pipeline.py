@@ -215,10 +215,10 @@ def with_one_operand(d: Draft) -> Draft:
 
 
 def test_types_are_looked_at_after_each_pass_and_always_after_the_last_that_rewrites(monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(GraphError, match="after the pass 'slide': .*takes 2 inputs"):
+    with pytest.raises(GraphError, match=r"after the pass 'slide': .*takes 2 inputs"):
         run(draft(), of("slide", with_one_operand))
     monkeypatch.delenv("SCHUSS_CHECK")
-    with pytest.raises(GraphError, match="after the pass 'materialize': .*takes 2 inputs"):
+    with pytest.raises(GraphError, match=r"after the pass 'materialize': .*takes 2 inputs"):
         run(draft(), of("panels", with_one_operand))
 
 
