@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,30 @@ def test_it_can_go_on(schuss: Any, stopping: Any, npz: Path, tmp_path: Path, ext
     one, other = load_file(whole), load_file(out)
     assert one.keys() == other.keys()
     assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_another_run_does_not_overwrite_it(schuss: Any, stopping: Any, npz: Path, tmp_path: Path):
+    """Neither its checkpoint nor its model file, before any data are read; what was finished may be trained again."""
+    out, checkpoint = tmp_path / "m", tmp_path / "m.ckpt"
+    stopping(90)
+    assert schuss("train", npz, *RUN, "--out", out, "--watch").code == 0
+    before = out.read_bytes(), checkpoint.read_bytes()
+    done = schuss("train", tmp_path / "no.npz", *RUN, "--out", out)
+    assert done.code == 2
+    assert re.fullmatch(
+        rf"Error: {checkpoint} holds a run that has not ended \(\d of 6 epochs done\): --resume goes on with it; remove "
+        r"the file, or give --out another name, to begin another run\n",
+        done.error,
+    )
+    other = schuss("train", npz, *RUN, "--lr", "0.5", "--out", out, "--resume")
+    assert other.error.endswith(f"use the same settings, or remove {checkpoint} to start afresh\n")
+    assert (out.read_bytes(), checkpoint.read_bytes()) == before
+    assert schuss("train", npz, *RUN, "--out", out, "--resume").code == 0
+    other = schuss("train", npz, *RUN, "--lr", "0.5", "--out", out, "--resume")
+    assert other.error.endswith("use the same settings, or start without --resume\n")
+    assert schuss("train", npz, *RUN, "--lr", "0.5", "--out", out).code == 0
+    checkpoint.write_bytes(b"something else")
+    assert "m.ckpt is there and is no checkpoint; give --out another name" in schuss("train", npz, "--out", out).error
 
 
 def test_in_the_first_epoch_there_is_no_training_loss(schuss: Any, stopping: Any, npz: Path):

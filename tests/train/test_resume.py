@@ -411,6 +411,40 @@ def test_a_checkpoint_in_python(tmp_path):
     assert fit(network(), 7, checkpoint=file, control=control).epochs == 0, "without resume it begins again"
 
 
+def test_a_run_that_has_not_ended_is_not_overwritten(tmp_path):
+    file = tmp_path / "run.ckpt"
+    with pytest.raises(ZeroDivisionError) as stopped:
+        fit(network(), 7, checkpoint=file, callbacks=[lambda run: 1 / (run.epochs - 4)])
+    before, model = file.read_bytes(), network()
+    said = r"fit: .*run\.ckpt holds a run that has not ended \(3 of 7 epochs done\): resume='.*run\.ckpt' goes on"
+    with pytest.raises(UsageError, match=said):
+        fit(model, 7, checkpoint=file)
+    other = fit(network(), 1)
+    for begin in (lambda: other.resume(1, checkpoint=file), lambda: fit(network(), 1, resume=other, checkpoint=file)):
+        with pytest.raises(UsageError, match=said):
+            begin()
+    assert (file.read_bytes(), nn.signature_of(model)) == (before, None)
+    rest = stopped.value.run.resume(2, callbacks=())  # the run itself goes on, in this process
+    assert rest.epochs == 6
+    fit(network(), 2, checkpoint=file)  # it has ended
+    halted = fit(network(), 7, checkpoint=file, callbacks=[lambda run: True])
+    assert halted.epochs == 1
+    assert fit(network(), 1, checkpoint=file).epochs == 1, "a run that a callback ended has ended"
+
+
+def test_how_files_without_a_word_of_the_end_are_read(tmp_path):
+    file = tmp_path / "run.ckpt"
+    fit(network(), 2, checkpoint=file)
+    arrays, meta = read_tensors(file)
+    del meta["ended"]
+    write_tensors(file, arrays, meta)
+    fit(network(), 2, checkpoint=file)
+    meta["settings"]["epochs"] = 3
+    write_tensors(file, arrays, meta)
+    with pytest.raises(UsageError, match="has not ended"):
+        fit(network(), 2, checkpoint=file)
+
+
 def test_a_checkpoint_holds_what_none_stood_for(tmp_path):
     file = tmp_path / "run.ckpt"
     x, y = blobs(40)

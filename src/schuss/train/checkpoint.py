@@ -49,11 +49,14 @@ class Checkpoint:
         self._written = 0.0
         self._known: tuple[Step | None, str] = (None, "")
 
-    def save(self, trainer: Trainer) -> None:
-        """Write the trainer's last snapshot. OSError if it cannot be written; an old checkpoint stays."""
+    def save(self, trainer: Trainer, ended: bool = False) -> None:
+        """Write the trainer's last snapshot. OSError if it cannot be written; an old checkpoint stays.
+
+        ended  the run is at its end: another may take the file's place
+        """
         position, curve = asdict(trainer.position), trainer.recording.curve.columns()
         meta = {"schuss": __version__, "settings": self.settings, "position": position, "curve": curve,
-                "computes": self._computed(trainer)}  # fmt: skip
+                "computes": self._computed(trainer), "ended": ended}  # fmt: skip
         write_tensors(self.path, trainer.snapshot(), meta)
         self._written = time.monotonic()
 
@@ -122,16 +125,26 @@ class Checkpoint:
         trainer.recording.curve.restore(meta.get("curve"))
         return True
 
-    def check_replaceable(self) -> None:
-        """UsageError if there is another kind of file in its place."""
+    def check_replaceable(self, resume: str, place: str, caller: str = "", own: bool = False) -> None:
+        """UsageError if another kind of file is in its place, or a run that has not ended and would be lost.
+
+        resume  what goes on with such a run, place: the option that names the file, for the message
+        own     it is the run that is gone on with
+        """
         if not self.path.exists():
             return
         try:
-            fine = "position" in read_sealed(self.path)[1]
+            meta = read_sealed(self.path)[1]
         except ModelFileError:
-            fine = False
-        if not fine:
-            raise UsageError(f"fit: {self.path} is there and is no checkpoint; give checkpoint= another name")
+            meta = {}
+        if "position" not in meta:
+            raise UsageError(f"{caller}{self.path} is there and is no checkpoint; give {place} another name")
+        at = None if own else _where_it_stopped(meta)
+        if at is not None:
+            raise UsageError(
+                f"{caller}{self.path} holds a run that has not ended ({at}): {resume} goes on with it; remove the file, "
+                f"or give {place} another name, to begin another run"
+            )
 
     def remove(self) -> None:
         """The run ended well."""
@@ -146,6 +159,16 @@ def _meet(trainer: Trainer, arrays: dict[str, Array], meta: Mapping[str, Any]) -
     trainer.count_apart(counted_apart(arrays))
     if "schuss" not in meta:  # version 0.1.0 measured no accuracy of targets 0 and 1 that are floats
         trainer.measure_only(n.removeprefix("sum/") for n in arrays if n.startswith("sum/"))
+
+
+def _where_it_stopped(meta: Mapping[str, Any]) -> str | None:
+    """How far a run came that has not ended; None for one that has, or has not begun."""
+    position, settings = _position(meta["position"]), meta.get("settings")
+    epochs = settings.get("epochs") if isinstance(settings, dict) else None
+    if position is None or not position.counter:
+        return None
+    ended = meta.get("ended", isinstance(epochs, int) and position.epoch >= epochs)  # files of before do not say
+    return None if ended else f"{position.epoch} of {epochs} epochs done"
 
 
 def _position(written: Any) -> Position | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 from schuss import nn
 from schuss.train.checkpoint import Checkpoint, check_place
+from schuss.train.control import BY_HAND
 from schuss.train.interrupts import Interrupts
 from schuss.train.progress import Bar
 from schuss.train.run import Run
@@ -20,17 +22,21 @@ DEFAULTS = (signal.default_int_handler, signal.SIG_DFL)  # a caller's own handle
 
 def checkpoint_of(trainer: Trainer, path: str | os.PathLike[str]) -> Checkpoint:
     """The checkpoint of a run of fit."""
-    return Checkpoint(path, settings(trainer), "use the same settings and data, or leave resume out")
+    mend = "use the same settings and data, or leave resume out, with another checkpoint"
+    return Checkpoint(path, settings(trainer), mend)
 
 
-def ready(trainer: Trainer) -> Trainer:
+def ready(trainer: Trainer, before: str | os.PathLike[str] | None = None) -> Trainer:
     """The trainer, after the last checks of its run. Only then the model gets the run's signature: one that is refused
     changes nothing.
+
+    before  the checkpoint of the run that it goes on with, which may be replaced
     """
     if trainer.options.checkpoint is not None:
         kept = checkpoint_of(trainer, trainer.options.checkpoint)
         check_place(kept.path, "the checkpoint")
-        kept.check_replaceable()
+        own = before is not None and Path(before).resolve() == kept.path.resolve()
+        kept.check_replaceable(f"resume={str(kept.path)!r}", "checkpoint=", "fit: ", own)
     steps = trainer.options.epochs * trainer.steps
     check_schedules(trainer.task, trainer.options, steps)
     trainer.rates.check_sign(trainer.position.counter, steps, trainer.arrays)
@@ -57,7 +63,8 @@ def conduct(trainer: Trainer) -> Run:
     ):
         run = trainer.train(look, interrupts.reason, kept.hook(trainer) if kept else lambda ended: None)
         if kept:
-            kept.save(trainer)
+            done = run.epochs >= trainer.options.epochs
+            kept.save(trainer, ended=done or (interrupts.caught is None and run.stopped != BY_HAND))
     if interrupts.caught == signal.SIGTERM:
         signal.raise_signal(signal.SIGTERM)
     if interrupts.caught is not None:

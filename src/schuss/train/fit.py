@@ -121,7 +121,7 @@ def fit(
                   the weights
     control       a schuss.Control, with which another thread pauses, steps or stops the run or sets its rate
     checkpoint    a file that holds the run, replaced every few seconds, after each epoch and at the end; Ctrl-C and
-                  SIGTERM write it before they take their course
+                  SIGTERM write it before they take their course. One of another run that has not ended is an error
     resume        a run: train `epochs` more from its last state, as `run.resume` does. Or a checkpoint: go on where it
                   is until there are `epochs` in total, with the bits of a run that was never stopped; with
                   checkpoint= the same file a run begins where there is none. Settings and data must be the same
@@ -185,8 +185,7 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     trainer = Trainer(task, on, asked, key, train, held, signature=signature)
     if told := one_hot_in_words(task, forward):
         trainer.run.prepared["target"] += told
-    take_up(trainer)
-    return ready(trainer)
+    return ready(trainer, take_up(trainer))
 
 
 def _dtype_of(model: Any) -> str:

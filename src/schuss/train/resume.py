@@ -48,7 +48,7 @@ def go_on(run: Run, epochs: int | None, changes: Mapping[str, Any]) -> Run:
     on, columns = executor(asked.backend, asked.threads), (run.data, run.validation)
     trainer = Trainer(task, on, asked, state.key, *columns, run, state.signature)
     _take_up(trainer, state, run.model)
-    ready(trainer)
+    ready(trainer, state.options.checkpoint)
     run.stopped = None
     return conduct(trainer)
 
@@ -66,28 +66,29 @@ def with_total(asked: Options) -> Options:
     return replace(asked, epochs=more(_state(asked.resume), asked.epochs))
 
 
-def take_up(trainer: Trainer) -> None:
-    """Put a new trainer where its `resume` says: at the end of a run, or at a checkpoint.
+def take_up(trainer: Trainer) -> str | os.PathLike[str] | None:
+    """Put a new trainer where its `resume` says: at the end of a run, or at a checkpoint. Gives the checkpoint of the
+    run that it goes on with, if that has one.
 
     UsageError for settings or data that are not those of the run; ModelFileError for a damaged checkpoint.
     """
     source = trainer.options.resume
     if source is None:
-        return
+        return None
     if isinstance(source, Trained):
         assert isinstance(source, Run)
-        _take_up_run(trainer, source)
-        return
+        return _take_up_run(trainer, source)
     checkpoint = checkpoint_of(trainer, source)
     if not checkpoint.resume(trainer) and not _is_same(trainer.options.checkpoint, checkpoint.path):
         raise UsageError(f"fit: resume={os.fspath(source)!r} is not there; with the same checkpoint= a run begins it")
+    return checkpoint.path
 
 
 def _is_same(path: Any, other: Path) -> bool:
     return path is not None and Path(path).resolve() == other.resolve()
 
 
-def _take_up_run(trainer: Trainer, run: Run) -> None:
+def _take_up_run(trainer: Trainer, run: Run) -> str | os.PathLike[str] | None:
     state = _state(run)
     assert run.task is not None
     assert run.data is not None
@@ -98,6 +99,7 @@ def _take_up_run(trainer: Trainer, run: Run) -> None:
     check_resumable(trainer.task.model, state.arrays)
     _take_up(trainer, state, run.model)
     trainer.run.path[:] = run.path
+    return state.options.checkpoint
 
 
 def _take_up(trainer: Trainer, state: State, model: Any) -> None:

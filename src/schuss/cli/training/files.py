@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from schuss.cli.training.parts import columns_of_test
-from schuss.cli.training.settings import MEND, Settings
+from schuss.cli.training.settings import Settings
 
 if TYPE_CHECKING:
     from schuss.data import Dataset
@@ -87,7 +87,7 @@ def finished(settings: Settings) -> dict[str, Any] | None:
     if record is None:
         return None
     held = settings.comparable(record.get("settings"))
-    check_settings(settings.kept, held, str(settings.out), MEND)
+    check_settings(settings.kept, held, str(settings.out), settings.mend)
     ended = (record.get("epochs") or 0) >= settings.options["epochs"] or record.get("stopped")
     told = all(record.get(name) is not None for name in ("model", "parameters", "epochs", "seconds", "test_loss"))
     if not ended or not told or "train_loss" not in record:  # a signal left it without its result

@@ -11,7 +11,7 @@ from schuss.cli.results import show
 from schuss.cli.say import say
 from schuss.cli.training.files import finished, result, save_finished, save_stopped
 from schuss.cli.training.parts import columns_of_test, prepared
-from schuss.cli.training.settings import MEND, Settings
+from schuss.cli.training.settings import Settings
 from schuss.train.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class TrainCommand:
     def run(self) -> int:
         """Train, save and show; the exit status."""
         from schuss.data import load_dataset
-        from schuss.train.checkpoint import check_place
+        from schuss.train.checkpoint import Checkpoint, beside, check_place
 
         if self.options["watch"]:
             from schuss.web import check_installed
@@ -42,6 +42,8 @@ class TrainCommand:
             check_installed()
         if self.out is not None:
             check_place(self.out, "--out")
+            if not self.options["resume"]:
+                Checkpoint(beside(self.out), {}).check_replaceable("--resume", "--out")
         with self.interrupts:
             dataset = load_dataset(self.options["data"])
             self.settings.resolve(dataset)
@@ -70,7 +72,7 @@ class TrainCommand:
 
         if self.out is None:
             return None
-        checkpoint = Checkpoint(beside(self.out), self.settings.kept, MEND)
+        checkpoint = Checkpoint(beside(self.out), self.settings.kept, self.settings.mend)
         if self.options["resume"]:
             resumed = checkpoint.resume(trainer, self.settings.comparable, self.settings.check_epochs)
             epoch = trainer.position.epoch + 1

@@ -15,7 +15,6 @@ from schuss.train.options import FREE
 if TYPE_CHECKING:
     from schuss.data import Dataset
 
-MEND = "use the same settings, or start without --resume"
 NOT_SETTINGS = {  # they change no bit of a run, as fit's options that are free to change
     "out", "keep_path", "quiet", "as_json", "port", "opened", *(FREE - {"epochs"}),
 }  # fmt: skip
@@ -36,6 +35,20 @@ class Settings:
         for name, what in (("resume", "the checkpoint lies beside it"), ("keep_path", "the path lies in it")):
             if options[name] and self.out is None:
                 raise UsageError(f"--{name.replace('_', '-')} needs --out FILE: {what}")
+
+    @property
+    def afresh(self) -> str:
+        """How to begin another run in place of what --out has."""
+        from schuss.train.checkpoint import beside
+
+        assert self.out is not None
+        place = beside(self.out)
+        return f"remove {place} to start afresh" if place.exists() else "start without --resume"
+
+    @property
+    def mend(self) -> str:
+        """What to do about settings that a run cannot be resumed with."""
+        return f"use the same settings, or {self.afresh}"
 
     def resolve(self, dataset: Dataset) -> None:
         """Choose what was left open, so that files hold what the run had."""
@@ -71,7 +84,7 @@ class Settings:
 
         if self.out is None or not self.options["resume"]:
             return None
-        held = Checkpoint(beside(self.out), {}, MEND).written() or (self.finished or {}).get("settings")
+        held = Checkpoint(beside(self.out), {}).written() or (self.finished or {}).get("settings")
         return held if isinstance(held, dict) else None
 
     def _since(self, held: dict[str, Any]) -> dict[str, Any]:
@@ -98,11 +111,10 @@ class Settings:
         from schuss.errors import UsageError
 
         epochs, name = (held.get("epochs"), held.get("schedule")) if isinstance(held, dict) else (None, None)
-        now = self.options["epochs"]
-        if name in LAID_OUT and epochs != now:
+        if name in LAID_OUT and epochs != self.options["epochs"]:
             raise UsageError(
                 f"cannot resume {self.out}: its {name} schedule was laid out for {epochs} epochs; give --epochs "
-                f"{epochs}, or train {now} epochs afresh without --resume (--schedule constant can be prolonged)"
+                f"{epochs}, or {self.afresh} (--schedule constant can be prolonged)"
             )
 
     def _loss(self, dataset: Dataset) -> str:
