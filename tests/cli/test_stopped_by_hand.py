@@ -71,8 +71,8 @@ def test_another_run_does_not_overwrite_it(schuss: Any, stopping: Any, npz: Path
     done = schuss("train", tmp_path / "no.npz", *RUN, "--out", out)
     assert done.code == 2
     assert re.fullmatch(
-        rf"Error: {checkpoint} holds a run that has not ended \(\d of 6 epochs done\): --resume goes on with it; remove "
-        r"the file, or give --out another name, to begin another run\n",
+        rf"Error: {checkpoint} holds a run that has not ended \(\d of 6 epochs done\): --resume goes on with it; "
+        r"remove the file, or give --out another name, to begin another run\n",
         done.error,
     )
     other = schuss("train", npz, *RUN, "--lr", "0.5", "--out", out, "--resume")

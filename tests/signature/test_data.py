@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pytest
+from numeric import type_of
+from opcases import CASES
 
 import schuss
 import schuss.viz
@@ -12,9 +14,9 @@ from schuss import nn, optim
 from schuss.data import Dataset, labels_of, load_dataset, load_mnist, names_in
 from schuss.errors import DataError, UsageError
 from schuss.ir.types import N, TensorType
-from schuss.ops.registry import REGISTRY, Kind
+from schuss.ops.registry import REGISTRY
 from schuss.signature import Scale
-from schuss.signature.indices import INDEX_OPERAND, used_as_indices
+from schuss.signature.indices import _carries, _index_operand, used_as_indices
 from schuss.trace import trace
 
 RNG = np.random.default_rng(0)
@@ -156,8 +158,26 @@ def test_codes_beside_an_image_that_must_be_floats():
     assert scales(model) == [0.25, None]
 
 
-def test_every_op_with_an_index_is_known():
-    assert {name for name, op in REGISTRY.items() if op.kind is Kind.INDEX} == set(INDEX_OPERAND)
+def test_which_operands_hold_indices_and_which_results_their_numbers():
+    """Of all operations, by what their records say of structure, checks and slopes."""
+    indices, without = {}, set()
+    for name, op in REGISTRY.items():
+        if name in CASES:  # others are tests' own
+            sample = CASES[name].samples[0]
+            types = [type_of(a) for a in sample.arrays([0])]
+            (node,) = trace(lambda *xs, op=op, attrs=sample.attrs: op(*xs, **attrs), types).outputs
+            indices[name] = _index_operand(node)
+            without |= set() if _carries(node) else {name}
+    assert {n: i for n, i in indices.items() if i is not None} == {
+        "take": 1,
+        "scatter_add": 1,
+        "set_rows": 1,
+        "coalesce": 1,
+        "one_hot": 0,
+        "check_index": 0,
+    }
+    unlike = {"matmul", "dot_general", "count", "random_bits", "random_uniform"}  # of floats, shapes and keys
+    assert without == {"argmax", "argsort"} | unlike
 
 
 @pytest.mark.parametrize(

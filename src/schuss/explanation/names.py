@@ -165,6 +165,5 @@ def equation(result: str, name: str, rule: str) -> str:
 @cache
 def _letters(record: Op) -> tuple[str, list[str]]:
     """The letters a record's rule uses for the result, as its grad function does, and for the inputs."""
-    given = inspect.signature(record.body).parameters.values()
     own = list(inspect.signature(record.grad).parameters) if record.grad is not None else []
-    return own[1] if own else "", [p.name for p in given if p.kind is not p.KEYWORD_ONLY]
+    return own[1] if own else "", list(record.operands)

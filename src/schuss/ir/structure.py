@@ -116,6 +116,14 @@ class Structure:
         return self.fold is not None and len(self.reads) == 1
 
     @property
+    def index(self) -> int | None:
+        """The operand whose values are positions: another is read or written through it, or the place is compared
+        with it; None where there is none."""
+        accesses = [a for a in (*self.reads, self.writes) if a is not None]
+        through = next((a.through for a in accesses if a.through is not None), None)
+        return through[1] if through is not None else 0 if self.coordinates else None
+
+    @property
     def kept(self) -> tuple[int, ...]:
         """The axes that are not folded."""
         return tuple(a for a in range(len(self.space)) if a not in self.folded)

@@ -154,6 +154,11 @@ class Op:
         return takes("float64") and not takes("int64")
 
     @cached_property
+    def operands(self) -> tuple[str, ...]:
+        """What the body calls its tensors."""
+        return tuple(n for n in inspect.signature(self.body).parameters if n not in self.attrs)
+
+    @cached_property
     def tensors(self) -> int | None:
         """How many tensors the op takes; None for any number."""
         kinds = [p.kind for p in inspect.signature(self.body).parameters.values()]

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schuss.ir.graph import Graph, Node, topological
-from schuss.ops.registry import REGISTRY, Kind
-
-INDEX_OPERAND: dict[str, int | None] = {"take": 1, "scatter_add": 1, "coalesce": 1, "set_rows": 1}
-INDEX_OPERAND |= {"one_hot": 0, "check_index": 0, "argsort": None, "overlap_add": None}
-"""Where an operation of kind INDEX has its index; None for one whose places are its result or no data."""
-
-_COMPUTES_PLACES = ("argmax", "argmin", "argsort")  # their results are no longer the input's values
+from schuss.ir.structure import Fold, Structure
+from schuss.ir.types import INTEGERS
+from schuss.ops.registry import REGISTRY, Kind, Op
 
 
 def used_as_indices(graph: Graph) -> set[str]:
@@ -26,7 +22,7 @@ def reaching_an_index(values: Iterable[Node], outputs: Iterable[Node]) -> set[No
     for node in topological(outputs):
         if node in origins:
             continue
-        place = INDEX_OPERAND.get(node.op)
+        place = _index_operand(node)
         if place is not None:
             found |= origins.get(node.inputs[place], frozenset())
         if node.type.dtype == "bool" or node.type.is_float or not _carries(node):
@@ -36,8 +32,30 @@ def reaching_an_index(values: Iterable[Node], outputs: Iterable[Node]) -> set[No
     return found
 
 
+def _index_operand(node: Node) -> int | None:
+    """Which operand of a node holds positions; None where none does. A check's is what it looks at."""
+    op = REGISTRY.get(node.op)
+    if op is None or op.noting:
+        return None if op is None else 0
+    found = _structure(op, node)
+    if found is not None:
+        return found.index
+    if op.kind is not Kind.INDEX or not op.rule:
+        return None
+    flat = (k for k, name in enumerate(op.operands) if name not in op.rule)
+    return next((k for k in flat if node.inputs[k].type.dtype in INTEGERS), None)  # opaque: integers without a slope
+
+
 def _carries(node: Node) -> bool:
-    """Whether the result's integers come from those of the operands."""
-    known = REGISTRY.get(node.op)
-    kind = None if known is None else known.kind
-    return kind in (Kind.MAP, Kind.VIEW, Kind.INDEX, Kind.REDUCE) and node.op not in _COMPUTES_PLACES
+    """Whether the result's integers come from those of the operands, and are not positions that it has found."""
+    op = REGISTRY.get(node.op)
+    if op is None or op.kind not in (Kind.MAP, Kind.VIEW, Kind.INDEX, Kind.REDUCE):
+        return False
+    found = _structure(op, node)
+    if found is None and op.view is None:  # of an opaque one its slope tells: what a position has none of
+        return op.noting or bool(op.rule)
+    return found is None or found.fold is not Fold.ARGMAX
+
+
+def _structure(op: Op, node: Node) -> Structure | None:
+    return None if op.structure is None else op.structure(node.type, *(i.type for i in node.inputs), **node.attrs)

@@ -142,8 +142,8 @@ class Checkpoint:
         at = None if own else _where_it_stopped(meta)
         if at is not None:
             raise UsageError(
-                f"{caller}{self.path} holds a run that has not ended ({at}): {resume} goes on with it; remove the file, "
-                f"or give {place} another name, to begin another run"
+                f"{caller}{self.path} holds a run that has not ended ({at}): {resume} goes on with it; remove the "
+                f"file, or give {place} another name, to begin another run"
             )
 
     def remove(self) -> None:
