@@ -453,7 +453,7 @@ def test_matrices_of_one_shape_are_turned_together(threads):
     step, state, data = mlp_step((20, 48, 48, 48, 5))
     loop = NativeExecutor(threads).loop(step, 32)
     pairs = zip(loop.plan.stages, loop.listing().notes, strict=True)
-    transposed = [len(stage.group.maps) for stage, note in pairs if "transposed in blocks" in note]
+    transposed = [len(stage.group.maps) for stage, note in pairs if "transposed in tiles" in note]
     assert max(transposed) == 2, "one kernel for the two hidden layers"
     expected, found = run(ReferenceExecutor(), step, state, data), run(NativeExecutor(threads), step, state, data)
     for name in expected:

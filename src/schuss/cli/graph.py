@@ -23,9 +23,9 @@ COLOURS = {"forward": "#dbe9ff", "backward": "#ffe3d6", "optimizer": "#e4f3dc", 
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json", "dot"]), default="text", show_default=True)
 @click.option("--all", "everything", is_flag=True, help="The optimizer's update and the metrics too.")
-@click.option("--plan", "view", flag_value="plan", help="The kernels of the native step: costs, threads, and why.")
-@click.option("--llvm", "view", flag_value="llvm", help="The native step in LLVM's language.")
-@click.option("--asm", "view", flag_value="asm", help="The native step in assembly language.")
+@click.option("--plan", is_flag=True, help="The kernels of the native step: what is fused, costs, threads, and why.")
+@click.option("--llvm", is_flag=True, help="The native step in LLVM's language.")
+@click.option("--asm", is_flag=True, help="The native step in assembly language.")
 @click.option("--print-after", "after", metavar="PASS", help="What the compiler has after a pass: fuse, buffers, ...")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Of the native step.  [default: as trained, or 64]")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the native step.  [default: the cores there are]")
@@ -34,7 +34,9 @@ def command(
     model: Path,
     form: str,
     everything: bool,
-    view: str | None,
+    plan: bool,
+    llvm: bool,
+    asm: bool,
     after: str | None,
     batch_size: int | None,
     threads: int | None,
@@ -43,19 +45,23 @@ def command(
     """The training step of MODEL: forward and backward pass, layer by layer, with each operation's gradient rule.
 
     The DOT form is for Graphviz: schuss graph MODEL --format dot | dot -Tsvg > graph.svg
+
+    The words of --plan and --print-after are explained in docs/guides/plan.md.
     """
     from schuss.io.model import load
     from schuss.paths import atomic_write
 
-    if view is not None and after is not None:
-        raise click.UsageError(f"--print-after shows something else than --{view}: give one of them")
-    if view is None and after is None and (batch_size or threads):
+    asked = [name for name, given in (("plan", plan), ("llvm", llvm), ("asm", asm), ("print-after", after)) if given]
+    if len(asked) > 1:
+        raise click.UsageError(f"{' and '.join(f'--{name}' for name in asked)} are different views: give one of them")
+    view = asked[0] if asked and after is None else None
+    if not asked and (batch_size or threads):
         mend = "add --plan, --llvm, --asm or --print-after"
         raise click.UsageError(f"--batch-size and --threads are of the native step: {mend}")
-    if everything and (view or after):
-        raise click.UsageError(f"--all is of the graph: --{view or 'print-after'} shows the whole step")
+    if everything and asked:
+        raise click.UsageError(f"--all is of the graph: --{asked[0]} shows the whole step")
     loaded = load(model)
-    if view is None and after is None:
+    if not asked:
         graph, items = _step(loaded)
         shown = [i for i in items if everything or i.part in ("forward", "backward")]
         write = {"text": _text, "json": _json, "dot": _dot}[form]

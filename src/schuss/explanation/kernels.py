@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from schuss.compiler.schedule.cost import cost
-from schuss.compiler.schedule.fuse import Form
+from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import Stage
-from schuss.compiler.schedule.partition import ONE, ROWS
+from schuss.compiler.schedule.partition import ONE, ROWS, Partition, in_words
+from schuss.compiler.structure import base_of, is_copy, is_input
 from schuss.compiler.tuning import Tuning
 from schuss.exec.native.loop import NativeLoop
+from schuss.ir.types import Sym, static_size
 
 
 @dataclass(frozen=True)
 class Line:
-    """One kernel. flops and bytes: of a step of the whole batch (schedule/cost.py); why: partition, then code."""
+    """One kernel. flops and bytes: of a step of the whole batch (schedule/cost.py); why: it is shared so; code: how
+    it was lowered, "" where there is only one way."""
 
     kernel: str
     shape: str
@@ -28,6 +31,7 @@ class Line:
     threads: int
     barrier_before: bool
     why: str
+    code: str
 
 
 def plan_lines(loop: NativeLoop, batch: int) -> list[Line]:
@@ -41,31 +45,45 @@ def _line(stage: Stage, note: str, batch: int, threads: int, tuning: Tuning) -> 
     group = stage.group
     c = cost(group, batch)
     shared = threads if stage.partition != ONE else 1
-    why = "; ".join(filter(None, (_why_divided(stage, threads, tuning), note)))
     scopes = [n.scope for n in group.nodes if n.scope]
-    layer = scopes[0].partition("/")[0] if scopes else ""
+    layers = dict.fromkeys(scope.partition("/")[0] for scope in scopes)
+    layer = ", ".join(layers) or _copied(group)
     names = [n.op for n in group.nodes]
-    return Line(c.label, c.shape, names, layer, c.flops, c.bytes, stage.partition[0], shared, stage.barrier, why)
+    why = "" if threads == 1 else _why(stage, tuning)
+    return Line(c.label, c.shape, names, layer, c.flops, c.bytes, stage.partition[0], shared, stage.barrier, why, note)
 
 
-def _why_divided(stage: Stage, threads: int, tuning: Tuning) -> str:
+def _copied(group: Group) -> str:
+    """The names of the inputs that the kernel copies, if it does nothing else."""
+    sources = [base_of(n.inputs[0]) for n in group.nodes if is_copy(n)]
+    names = [n.attrs["name"].removeprefix("param/") for n in sources if is_input(n)]
+    return ", ".join(dict.fromkeys(names)) if len(names) == len(group.nodes) else ""
+
+
+def _why(stage: Stage, tuning: Tuning) -> str:
+    """How the kernel is split among threads, and why so."""
     group, partition = stage.group, stage.partition
-    if threads == 1:
-        return ""
+    reason = _reason(group, partition, tuning)
+    return reason if partition == ONE else f"{in_words(partition)}: {reason}"
+
+
+def _reason(group: Group, partition: Partition, tuning: Tuning) -> str:
     if partition == ROWS:
         return "each thread computes its own examples"
     if partition[0] == "columns":
         if group.form is Form.REDUCE:
-            return f"each thread adds up its own of {partition[1]} columns: sums over examples stay whole"
+            return "each thread sums its own; no sum is split"
         if isinstance(group.space[0], int):
-            return "weight gradient with its update, divided by columns: each thread keeps its weights"
-        return f"each thread computes its own of {partition[1]} columns: the matrix is read once, not by every thread"
+            return "each thread updates the weights that it reads in the forward pass"
+        return "each thread reads its own part of the right operand, not all of it"
     if partition != ONE:
-        what = "weight gradient with its update" if group.form is Form.CONTRACT and len(group.maps) > 3 else "values"
-        return f"{what}, divided by its {partition[1]} rows: sums over examples stay whole"
+        return "no sum is split"
+    if group.form is Form.OPAQUE:
+        return "the operation has no parallel code"
     if group.form is Form.REDUCE:
-        return "a sum over examples has one order, so one thread adds it"
-    return f"fewer than {tuning.shared_map:,} values: not worth sharing"
+        return "a sum over the batch has one order"
+    small = not any(isinstance(d, Sym) for d in group.space) and static_size(group.space) < tuning.shared_map
+    return f"fewer than {tuning.shared_map:,} values" if small else "no axis to split"
 
 
 def plan_json(loop: NativeLoop, batch: int) -> str:
@@ -81,7 +99,7 @@ def plan_text(loop: NativeLoop, batch: int) -> str:
 
 def _text(loop: NativeLoop, lines: list[Line], batch: int) -> Iterator[str]:
     barriers = sum(line.barrier_before for line in lines) + 1
-    sizes = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in loop.sizes.items() if size)
+    sizes = ", ".join(f"{name} {_amount(size)}B" for name, size in loop.sizes.items() if size)
     many = "1 thread" if loop.threads == 1 else f"{loop.threads} threads, {barriers} barriers"
     examples = "1 example" if batch == 1 else f"{batch} examples"
     yield f"a step of {examples}: {len(lines)} kernels, {loop.flops / 1e6:.3g} Mflop, {many}; {sizes}"
@@ -91,23 +109,24 @@ def _text(loop: NativeLoop, lines: list[Line], batch: int) -> Iterator[str]:
         if line.barrier_before and loop.threads > 1:
             yield "     -- barrier --"
         yield ""
-        who = "" if line.threads == 1 else f", {line.threads} threads"
         yield f"{number:3}  {line.kernel}  [{line.shape}]{'  ' + line.layer if line.layer else ''}"
         if len(line.computes) > 1:
-            yield f"       computes  {', '.join(line.computes)}"
-        yield f"       costs     {_amount(line.flops)}flop, {_amount(line.bytes)}B{who}"
+            yield f"       fused    {', '.join(line.computes)}"
+        yield f"       cost     {_amount(line.flops)}flop, {_amount(line.bytes)}B"
         if line.why:
-            yield f"       why       {line.why}"
+            yield f"       threads  {line.threads}{':' if line.threads == 1 else ','} {line.why}"
+        if line.code:
+            yield f"       code     {line.code}"
 
 
 def _why_shared(loop: NativeLoop) -> str:
     """Why the step is shared among threads or not."""
     s = loop.sharing
     cross_core = f" and {_amount(s.cross_core)}B of cross-core traffic" if s.cross_core else ""
-    estimate = f"{loop.wanted_threads} threads would save about {s.saved * 1e6:,.0f} us"
-    cost = f"lose {s.spent * 1e6:,.0f} us, by {s.barriers} barriers{cross_core}"
-    core = f"a core is taken to do {s.tuning.flops / 1e9:.0f} Gflop/s"
-    return f"{'shared' if s.worth else 'one thread'}: {estimate} and {cost} ({core})"
+    saved = f"{loop.wanted_threads} threads save an estimated {s.saved * 1e6:,.0f} us of computing"
+    spent = f"{s.spent * 1e6:,.0f} us for {s.barriers} barriers{cross_core}"
+    core = f"assuming {s.tuning.flops / 1e9:.0f} Gflop/s a core"
+    return f"{'parallel' if s.worth else 'single thread'}: {saved} and spend {spent} ({core})"
 
 
 def _amount(value: float) -> str:

@@ -99,7 +99,7 @@ def _kernel(
         kernel.where, kernel.addresses = function.args[-1], addresses
     kernel.workspace = program.plan.workspaces.get(group)
     if is_transpose(kernel, group):
-        kernel.notes.append("transposed in blocks, for the products that read their rows")
+        kernel.notes.append("transposed in tiles: the products that read it find contiguous rows")
         emit_transpose(kernel, group)
     elif group.form is Form.MAP:
         emit_map_group(kernel, group)

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.storage import ITEMSIZE
-from schuss.compiler.structure import base_of, contracted, is_contraction, is_free, structure_of, written_over
+from schuss.compiler.structure import (
+    base_of,
+    contracted,
+    is_contraction,
+    is_copy,
+    is_free,
+    is_input,
+    structure_of,
+    written_over,
+)
 from schuss.compiler.work import elements
 from schuss.ir.graph import Node
 from schuss.ir.types import Shape
@@ -42,11 +51,14 @@ def cost(group: Group, n: int) -> Cost:
 
 
 def _label(group: Group) -> str:
-    """The kernel's main operation, and what is computed along with it."""
+    """The kernel's main operation, and how many are fused with it; of mere copies what they copy."""
+    if all(map(is_copy, group.nodes)):
+        copied = [base_of(node.inputs[0]) for node in group.nodes]
+        return "gather the batch" if all(is_input(c) and c.type.symbolic for c in copied) else "copy"
     names = [node.op for node in group.nodes]
     head = group.anchor.op if group.anchor else names[-1]
     more = len(names) - 1
-    return head if not more else f"{head} + {more} more"
+    return head if not more else f"{head} + {more} fused"
 
 
 def _read(reader: Node, number: int, n: int) -> float:

@@ -39,9 +39,9 @@ from schuss.ir.types import Shape, Sym, static_size
 
 
 class Form(Enum):
-    MAP = "map"
-    CONTRACT = "contract"
-    REDUCE = "reduce"
+    MAP = "elementwise"
+    CONTRACT = "contraction"
+    REDUCE = "reduction"
     GATHER = "gather"
     OPAQUE = "opaque"
 

@@ -32,6 +32,13 @@ ONE: Partition = ("one", 0)
 ROWS: Partition = ("rows", 0)
 
 
+def in_words(partition: Partition) -> str:
+    """For people."""
+    how, length = partition
+    words = {"rows": "split over the batch", "one": "single thread", "split": f"split over {length} rows"}
+    return words.get(how, f"split over {length} columns")
+
+
 def divide(
     groups: Sequence[Group], cells: Mapping[Node, Node], storage: Storage, threads: int, tuning: Tuning
 ) -> tuple[dict[Group, Partition], frozenset[Group]]:

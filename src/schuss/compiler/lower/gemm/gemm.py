@@ -83,24 +83,22 @@ class Contraction:
         """For people: the tile, and why it was chosen."""
         tile = self.tile
         if self.transposed:
-            return f"one column, computed as a row: {tile.vectors} vectors of {tile.width} at a time"
+            return f"matrix-vector product along the contiguous axis, {tile.vectors} vectors of {tile.width} at a time"
         if self.sideways:
-            return f"one column: blocks of {tile.rows} rows of the left operand are transposed in registers"
+            return f"matrix-vector product, {tile.rows} rows of the left operand at a time, transposed in registers"
         if tile.width == 1:
-            return f"one column: {tile.rows} sums side by side hide the latency of a multiply-add"
+            return f"matrix-vector product, scalar: {tile.rows} independent sums hide the latency of a multiply-add"
         if self.crosswise:
-            return f"few rows: blocks of {tile.width} x {tile.width} of the right operand are transposed in registers"
-        first = "" if self.across is None else "packs a transposed panel of the right operand's columns at a time; "
+            return f"few rows: tiles of {tile.width} x {tile.width} of the right operand are transposed in registers"
+        first = "" if self.across is None else "packs the transposed right operand, a panel of columns at a time; "
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
-        share = f"{0.5 / each:.0%} of the multiply-adds a core can do, as estimated"
-        fetch = f"; asks for the right operand {self.tuning.far_rows} rows in advance" if self.far else ""
+        share = f"{0.5 / each:.0%} of a core's FMA peak as estimated"
+        fetch = f"; prefetches the right operand {self.tuning.far_rows} rows ahead" if self.far else ""
         if self.gathered is not None:
-            fetch += f"; copies {self.gathered.panels} panels of the right operand at a time"
+            fetch += f"; packs {self.gathered.panels} panels of the right operand at a time"
         if self.k_blocked is not None:
-            fetch += (
-                f"; long sums in blocks of {self.tuning.block} steps, {self.k_blocked.rows_near(tile)} rows at a time"
-            )
-        return f"{first}tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width}, {share}{fetch}"
+            fetch += f"; k-blocked: {self.tuning.block} steps of k, {self.k_blocked.rows_near(tile)} rows at a time"
+        return f"{first}{tile}, {share}{fetch}"
 
     def _is_far(self) -> bool:
         """Whether the right operand is too large to fit in cache, as that of a k-blocked product is.

@@ -139,13 +139,10 @@ class AxesContraction:
         nest = " x ".join(str(a.length or "N") for a in self.folded) or "no axes"
         blocks = "" if self.block is None else f", {self.block} examples at a time"
         if tile.width == 1:
-            return f"{tile.rows} sums side by side over {nest}{blocks}"
+            return f"scalar, {tile.rows} independent sums at a time over {nest}{blocks}"
         rows = self.rows.length or tile.rows
         share = 0.5 * rows * tile.vectors / column_cost(rows, tile.rows, tile.vectors)
-        return (
-            f"tiles of {tile.rows} rows x {tile.vectors} vectors of {tile.width} over {nest}{blocks}, "
-            f"{share:.0%} of the multiply-adds a core can do, as estimated"
-        )
+        return f"{tile} over {nest}{blocks}, {share:.0%} of a core's FMA peak as estimated"
 
     # -- loops around the tiles ------------------------------------------------------------------
 

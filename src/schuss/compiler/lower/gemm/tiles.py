@@ -22,6 +22,9 @@ class Tile:
     width: int
     partial: int = 0
 
+    def __str__(self) -> str:
+        return f"tiles of {self.rows} x {self.vectors} vectors of {self.width}"
+
 
 @dataclass(frozen=True, eq=False)
 class Panel:
