@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
 with contextlib.suppress(ValueError):  # not in the main thread
@@ -32,6 +33,9 @@ if "SCHUSS_CACHE_DIR" not in os.environ:
 os.environ.setdefault("SCHUSS_MACHINE", "cores=1,cache=1048576")
 # After each pass of the compiler all of its spec is checked (src/schuss/compiler/specs.py).
 os.environ.setdefault("SCHUSS_CHECK", "1")
+# No verdict on how long something takes: a busy machine draws examples slowly.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 # Oracles are run once: jax may compile them as quickly as it can.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 

@@ -34,7 +34,7 @@ from schuss.trace import trace
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
 SHARED = Tuning(worth_sharing=-1)  # threads take part however little there is to do
-FEW = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), derandomize=True)
+FEW = settings(max_examples=40, suppress_health_check=list(HealthCheck), derandomize=True)
 ROWS = st.sampled_from([0, 1, 2, 7, 33, 300])
 
 

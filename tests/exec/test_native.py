@@ -583,14 +583,14 @@ SIZES = st.lists(st.integers(2, 80), min_size=3, max_size=5).map(tuple)
 ANY = (SIZES, st.integers(9, 40), st.integers(1, 5), st.booleans())
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(*ANY)
 def test_steps_of_any_sizes_have_the_same_bits_by_panels_and_in_blocks(sizes, batch, threads, by_panels):
     same_bits_by_panels_or_in_blocks(sizes, batch, threads, by_panels)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(*ANY)
 def test_steps_of_many_sizes_have_the_same_bits_by_panels_and_in_blocks(sizes, batch, threads, by_panels):
     same_bits_by_panels_or_in_blocks(sizes, batch, threads, by_panels)

@@ -155,7 +155,7 @@ def plain_convolution(x, w, stride, padding, dilation, groups):
 two = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))  # noqa: E731
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 2), st.integers(1, 3), st.integers(1, 2), two(1, 3), two(1, 3), two(0, 2), two(1, 2), two(0, 4))
 def test_any_convolution_is_the_sum_it_stands_for(groups, each, out, size, stride, padding, dilation, more):
     lengths = [max((k - 1) * d + 1 + m - p, 1) for k, d, m, p in zip(size, dilation, more, padding, strict=True)]
