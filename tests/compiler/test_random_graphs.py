@@ -124,7 +124,12 @@ def check_native(graph, arrays, tuning=SHARED):
         assert all(a.tobytes() == b.tobytes() for a, b in zip(results[0], other, strict=True))
     error = worst(results[0], expected)
     assert error <= tolerance or jumps(graph, arrays, expected, tolerance), error
-    return {s.partition[0] for function in compiled for code in function._codes.values() for s in code.plan.stages}
+    return {
+        s.partition[0]
+        for function in compiled
+        for _, program in function._programs.items()
+        for s in program.code.plan.stages
+    }
 
 
 def multiplies_rows_by_a_matrix(graph):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from schuss.exec.native import function
+from schuss.exec.native import function, kept
 from schuss.exec.native.blocks import ALIGN, StateBlock, aligned, packed, unpacked
 from schuss.ir.types import N, TensorType
 from schuss.trace import trace
@@ -38,9 +38,9 @@ def test_what_comes_back_of_panels_is_a_copy_however_few_they_are(columns):
 
 
 def test_of_a_function_that_needs_code_for_each_length_only_some_is_kept(monkeypatch):
-    monkeypatch.setattr(function, "KEPT", 2)
+    monkeypatch.setattr(kept, "KEPT", 2)
     run = function.NativeFunction(trace(lambda x: x @ x.T, [TensorType("float32", (N, 2))]), 1)
     for n in (1, 2, 3, 1):
         x = np.arange(2.0 * n, dtype="f4").reshape(n, 2)
         np.testing.assert_array_equal(run([x])[0], x @ x.T)
-    assert sorted(run._codes) == sorted(run._tables) == [1, 3]
+    assert [capacity for capacity, _ in run._programs.items()] == [3, 1]

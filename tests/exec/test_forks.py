@@ -20,6 +20,7 @@ from schuss import nn
 from schuss.api import calls, jitted
 from schuss.compiler.llvm import jit as codegen
 from schuss.compiler.llvm import target
+from schuss.exec.native import function
 from schuss.ir import graph
 
 x = np.ones((3, 4), np.float32)
@@ -42,11 +43,13 @@ def slow(x):  # a function whose compilation another thread has begun
     return x + 1.0
 
 
-def blocked(outputs, inner=graph.topological):
-    if threading.current_thread() is not threading.main_thread():
-        started.set()
-        ended.wait(1.0)
-    return inner(outputs)
+def blocked(inner):
+    def run(given):
+        if threading.current_thread() is not threading.main_thread():
+            started.set()
+            ended.wait(1.0)
+        return inner(given)
+    return run
 
 
 kept = schuss.jit(slow)
@@ -55,7 +58,8 @@ table = graph.Graph((), (schuss.trace.as_tensor(1.0).node,))
 CASES = {
     "compiler": (hold(codegen._lock), lambda: schuss.jit(lambda x: x * 2.5)(x)),
     "target": (hold(target._lock), lambda: schuss.jit(lambda x: x * 3.5)(x)),
-    "function": (hold(program.compiled._lock), lambda: model(x)),
+    "function": (hold(program.compiled._programs._lock), lambda: model(x[:1])),
+    "code": (lambda: model(x[:1]), lambda: model(x[:1])),
     "cache": (hold(fast._cache._lock), lambda: fast(x)),
     "caches": (hold(calls._guard.lock), lambda: nn.Linear(4, 3)(x)),
     "the same form": (lambda: kept(x), lambda: kept(x)),
@@ -63,7 +67,9 @@ CASES = {
 }
 work, after = CASES[sys.argv[1]]
 if sys.argv[1] == "graph":
-    graph.topological = blocked
+    graph.topological = blocked(graph.topological)
+if sys.argv[1] == "code":
+    function.build = blocked(function.build)
 thread = threading.Thread(target=work)
 thread.start()
 started.wait()
@@ -81,7 +87,9 @@ sys.exit(status != 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("case", ["compiler", "target", "function", "cache", "caches", "the same form", "graph"])
+@pytest.mark.parametrize(
+    "case", ["compiler", "target", "function", "code", "cache", "caches", "the same form", "graph"]
+)
 def test_a_child_forked_while_a_lock_is_held(case):
     source = str(Path(schuss.__file__).parent.parent)
     environment = {**os.environ, "SCHUSS_NO_CACHE": "1", "PYTHONPATH": source}

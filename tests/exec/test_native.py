@@ -54,7 +54,7 @@ def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2, tuning=DEFAU
         assert e.shape == f.shape
         assert e.dtype == f.dtype
         np.testing.assert_allclose(f, e, rtol=tolerance, atol=tolerance)
-    return [stage for code in compiled._codes.values() for stage in code.plan.stages]
+    return [stage for _, program in compiled._programs.items() for stage in program.code.plan.stages]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 15, 16, 17, 255, 256, 257, 700])
@@ -486,7 +486,8 @@ def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, shape, monkey
     for few in (8, 0):
         compiled = NativeExecutor(1, tuning=Tuning(few_rows=few)).compile(graph)
         kinds.append(compiled([x, w, b])[0])
-        (code,) = compiled._codes.values()
+        ((_, program),) = compiled._programs.items()
+        code = program.code
         assert any(stage.group.nodes[0].op == "identity" for stage in code.plan.stages) is (few == 0)
     found, copied = kinds
     assert found.tobytes() == copied.tobytes()
@@ -505,7 +506,8 @@ def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, shape, mo
     for large in (1, 1 << 40):
         compiled = NativeExecutor(threads, tuning=Tuning(panel_bytes=large, worth_sharing=0)).compile(graph)
         results.append([compiled([x[:n], w, b])[0] for n in (40, 17, 2)])
-        (code,) = compiled._codes.values()
+        ((_, program),) = compiled._programs.items()
+        code = program.code
         assert any(stage.packs for stage in code.plan.stages) is (large == 1)
     for n, found, copied in zip((40, 17, 2), *results, strict=True):
         assert found.tobytes() == copied.tobytes()

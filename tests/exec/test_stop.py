@@ -208,12 +208,12 @@ def test_an_interrupt_before_all_are_woken_waits_for_all():
 
 def test_chunks_that_are_not_begun_yet_are_left_out():
     call = compiled(ops.tanh, (N, 30), tuning=DEFAULT)
-    code, x, stop = call.code_for(512), np.ones((512, 30), "f4"), Stop()
+    program, x, stop = call._programs[512], np.ones((512, 30), "f4"), Stop()
     result = np.zeros((512, 30), "f4")
     stop.tell()
-    call._run(code, [x], [result], [(0, 512)], 1, stop)
+    call._run(program, [x], [result], [(0, 512)], 1, stop)
     assert not result.any()
-    call._run(code, [x], [result], [(0, 512)], 1, Stop())
+    call._run(program, [x], [result], [(0, 512)], 1, Stop())
     assert result.all()
 
 

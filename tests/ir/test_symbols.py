@@ -273,7 +273,7 @@ def test_native_code_is_made_for_each_length_and_right(name):
     for lengths in ((3, 5), (4, 5), (2, 1)):
         arrays = drawn(*lengths)
         np.testing.assert_allclose(compiled(arrays)[0], by_numpy(*arrays), rtol=1e-10, atol=1e-12)
-    assert len(compiled._made) == 2
+    assert len(compiled._made.items()) == 2
     other = copy.deepcopy(drawn(3, 5))
     other[1] = other[1][:, :4]
     with pytest.raises(ShapeError, match=r"^input y: axis 1 is 4 long, and axis 1 of input x is 5; both lengths are T"):

@@ -31,6 +31,7 @@ class Tuning:
     few_stages     up to so many stages `run` calls in turn, more by walking through a table (lower/run.py)
     alike          so many kernels of the same code share a function, and parts of a concatenation their loops: to look
                    where it works costs each call some 50 cycles
+    alike_flat     so many kernels of maps that are alike but for their shapes share one
     shared_map     elements: below this a map or copy is not worth sharing
     shared_sum     elements: below this a sum over examples is not worth sharing by columns
     column_unit    columns: a thread's part of those is a multiple of two vectors of the widest kind
@@ -78,6 +79,7 @@ class Tuning:
     most_maps: int = 128
     few_stages: int = 64
     alike: int = 4
+    alike_flat: int = 16
     shared_map: int = 4096
     shared_sum: int = 1 << 18
     column_unit: int = 32

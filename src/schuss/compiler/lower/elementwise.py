@@ -49,6 +49,11 @@ class ElementwiseLoops:
 
     def emit(self) -> None:
         kernel = self.kernel
+        if kernel.flat:
+            steps = tuple(int(any(t.strides)) for t in self.terms)
+            axis = LoopAxis(lambda _: kernel.low, lambda _: kernel.high, None, steps)
+            self._block(axis, [I64(0)] * len(self.terms), None)
+            return
         folded = len(folded_axes(self.group.folds[0])) if self.group.folds else 0
         axes = self.kernel.shared(self.kernel.axes(self.group.space, self.terms))
         kept, reduced = axes[: self.rank - folded], axes[self.rank - folded :]

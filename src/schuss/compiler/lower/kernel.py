@@ -47,6 +47,7 @@ class Kernel:
     where: Any = None
     looks: bool = False  # whether it is so large that it looks whether it is to be given up
     addresses: Mapping[Address, int] = field(default_factory=dict)  # of the stage it is made from, if it has several
+    flat: bool = False  # whether the share is counted in elements of values that lie without a gap
     workspace: Place | None = None  # where an opaque operation has its own numbers
     notes: list[str] = field(default_factory=list)  # how the code was chosen, for people
     _slots: dict[int, Any] = field(default_factory=dict)

@@ -11,7 +11,6 @@ at their next look, all barriers are passed, and what the step has made is not t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
@@ -21,7 +20,7 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.llvm.builder import Builder, numbers
 from schuss.compiler.llvm.simd import POINTER
 from schuss.compiler.llvm.target import Target, host_target
-from schuss.compiler.lower.alike import Address, shape_of
+from schuss.compiler.lower.alike import Shape, shapes_of
 from schuss.compiler.lower.elementwise import emit_map_group
 from schuss.compiler.lower.gather import emit_gather
 from schuss.compiler.lower.gemm.gemm import Contraction
@@ -33,7 +32,6 @@ from schuss.compiler.lower.run import KERNEL_TYPE, Call, emit_run
 from schuss.compiler.lower.transpose import emit_transpose, is_transpose
 from schuss.compiler.schedule.buffers import Plan
 from schuss.compiler.schedule.fuse import Form
-from schuss.compiler.schedule.order import Stage
 from schuss.compiler.structure import is_matrix_product
 from schuss.ir.graph import Node
 
@@ -60,32 +58,31 @@ def emit_module(program: Program, notes: list[str] | None = None) -> ir.Module:
     """The module of a plan. notes: takes a line on the code of each kernel, in order."""
     module = ir.Module("schuss")
     module.triple = program.target.triple
-    shapes = [shape_of(stage, program.plan) for stage in program.plan.stages]
+    shapes = shapes_of(program.plan)
     count, made = Counter(shape.text for shape in shapes), dict[str, tuple[ir.Function, str]]()
     calls: list[Call] = []
-    for number, (stage, shape) in enumerate(zip(program.plan.stages, shapes, strict=True)):
+    for number, shape in enumerate(shapes):
         several = count[shape.text] >= program.plan.tuning.alike
         if not several:
-            function, note = _kernel(module, program, number, stage, None)
+            function, note = _kernel(module, program, number, None)
         elif shape.text in made:
             function, note = made[shape.text]
         else:
-            function, note = made[shape.text] = _kernel(module, program, number, stage, shape.addresses)
+            function, note = made[shape.text] = _kernel(module, program, number, shape)
         told = numbers(module, chain(*shape.addresses)) if several else ir.Constant(POINTER, None)
-        calls.append(Call(function, told))
+        calls.append(Call(function, told, shape.flat))
         if notes is not None:
             notes.append(note)
     emit_run(module, program.plan, program.target, program.watch, calls, program.profile)
     return module
 
 
-def _kernel(
-    module: ir.Module, program: Program, number: int, stage: Stage, addresses: Mapping[Address, int] | None
-) -> tuple[ir.Function, str]:
+def _kernel(module: ir.Module, program: Program, number: int, shape: Shape | None) -> tuple[ir.Function, str]:
     """One stage's function of (table, order, low, high, n, step, where), and how its code was chosen.
 
-    addresses: of the stage, where others are alike; then the function looks where it is told to find them.
+    shape: of the stage, where others are alike; then the function looks where it is told to find their addresses.
     """
+    stage = program.plan.stages[number]
     group = stage.group
     label = (group.anchor or (group.maps or group.folds)[-1]).op
     function = ir.Function(module, KERNEL_TYPE, f"k{number}_{label}")
@@ -95,8 +92,8 @@ def _kernel(
     b = Builder(function.append_basic_block("entry"))
     kernel = Kernel(b, program.plan, program.target, *function.args[:-1])
     kernel.looks = program.plan.looks_in(number)
-    if addresses is not None:
-        kernel.where, kernel.addresses = function.args[-1], addresses
+    if shape is not None:
+        kernel.where, kernel.addresses, kernel.flat = function.args[-1], shape.addresses, shape.flat
     kernel.workspace = program.plan.workspaces.get(group)
     if is_transpose(kernel, group):
         kernel.notes.append("transposed in tiles: the products that read it find contiguous rows")

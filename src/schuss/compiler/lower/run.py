@@ -23,7 +23,7 @@ from schuss.compiler.schedule.buffers import Plan
 from schuss.compiler.schedule.order import Stage
 from schuss.compiler.schedule.partition import ONE
 from schuss.ir.graph import Node
-from schuss.ir.types import Sym
+from schuss.ir.types import Sym, static_size
 
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64, I64, POINTER])
 RUN_TYPE = ir.FunctionType(I64, [POINTER, POINTER, POINTER, *[I64] * 7, WAIT_TYPE])
@@ -53,21 +53,21 @@ class Call:
 
     kernel: ir.Function
     where: Any
+    flat: bool = False  # whether the kernel is told its share in elements
 
     def row(self, stage: Stage) -> dict[str, Any]:
         """The stage, field by field."""
-        numbers = (stage.barrier, stage.partition == ONE, *_shared(stage))
+        numbers = (stage.barrier, stage.partition == ONE, *self._shared(stage))
         return dict(zip(FIELDS, [self.kernel, self.where, *(I64(int(n)) for n in numbers)], strict=True))
 
-
-def _shared(stage: Stage) -> tuple[int, int, int]:
-    """(length, unit, end of the last share) of axis 0, or of the columns: whole vectors of these to each thread."""
-    how, columns = stage.partition
-    if how == "columns":
-        return -(-columns // VIRTUAL_LANES), VIRTUAL_LANES, columns
-    space = stage.group.space
-    length = columns if how == "split" else 1 if not space else -1 if isinstance(space[0], Sym) else space[0]
-    return length, 1, 2**63 - 1
+    def _shared(self, stage: Stage) -> tuple[int, int, int]:
+        """(length, unit, end of the last share) of axis 0, or of the columns: whole vectors of these to each thread."""
+        how, columns = stage.partition
+        if how == "columns":
+            return -(-columns // VIRTUAL_LANES), VIRTUAL_LANES, columns
+        space = stage.group.space
+        length = columns if how == "split" else 1 if not space else -1 if isinstance(space[0], Sym) else space[0]
+        return length, static_size(space[1:]) if self.flat else 1, 2**63 - 1
 
 
 def emit_run(

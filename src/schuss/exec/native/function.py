@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,16 +14,14 @@ from schuss.compiler.structure import is_noting
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.compiler.work import row_independent
 from schuss.exec.native.code import Code, build, check_code
+from schuss.exec.native.kept import Kept
 from schuss.exec.native.stop import Stop
 from schuss.exec.native.table import Table
 from schuss.exec.native.threads import run_beside, run_team
 from schuss.exec.seams import lengths_of, solid
-from schuss.forks import renew
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
 from schuss.ir.types import N, Shape, Sym, symbols_in
-
-KEPT = 16  # codes kept for graphs that need one for each length
 
 
 class NativeFunction:
@@ -39,21 +37,14 @@ class NativeFunction:
         self._inputs = [_Form(node) for node in self._graph.inputs]
         self._outputs = [_Form(node) for node in self._graph.outputs]
         self._rows = next((i for i, f in enumerate(self._inputs) if f.tail is not None), None)  # an input of N rows
-        self._codes: dict[int, Code] = {}
-        self._tables: dict[int, list[Table]] = {}
-        self._lock = threading.Lock()
-        renew(self)
-
-    def renew_locks(self) -> None:
-        """In a forked child."""
-        self._lock = threading.Lock()
+        self._programs = Kept(self._program)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         n = self._count(arrays)
-        code = self.code_for(self._capacity(n))
+        program = self._programs[self._capacity(n)]
         given = [form.stored(a) for form, a in zip(self._inputs, arrays, strict=True)]
         outputs = [form.empty(n) for form in self._outputs]
-        self._fill(code, given, outputs, n)
+        self._fill(program, given, outputs, n)
         return [form.shown(a) for form, a in zip(self._outputs, outputs, strict=True)]
 
     def _count(self, arrays: Sequence[Array]) -> int:
@@ -84,29 +75,26 @@ class NativeFunction:
         return OneRow(self) if small else None
 
     def code_for(self, capacity: int) -> Code:
-        with self._lock:
-            code = self._codes.get(capacity)
-            if code is None:
-                if len(self._codes) >= KEPT:
-                    oldest = next(iter(self._codes))
-                    del self._codes[oldest], self._tables[oldest]
-                code = build(Draft(self._graph, Storage(capacity), threads=self._threads, tuning=self._tuning))
-                self._codes[capacity], self._tables[capacity] = code, []
-            return code
+        """For up to so many rows, made now if it is not there."""
+        return self._programs[capacity].code
 
-    def _fill(self, code: Code, given: Sequence[Array], outputs: Sequence[Array], n: int) -> None:
+    def _program(self, capacity: int) -> _Program:
+        return _Program(build(Draft(self._graph, Storage(capacity), threads=self._threads, tuning=self._tuning)))
+
+    def _fill(self, program: _Program, given: Sequence[Array], outputs: Sequence[Array], n: int) -> None:
         """Run into the outputs. Rows that stand alone are done in chunks, by threads without a barrier."""
+        code = program.code
         capacity = code.plan.storage.capacity
         worth = self._threads if code.flops * max(n, 1) / capacity > self._tuning.worth_sharing else 1
         if not self._by_row or n <= capacity:
-            self._run(code, given, outputs, [(0, n)], worth)
+            self._run(program, given, outputs, [(0, n)], worth)
             return
         starts, stop = range(0, n, capacity), Stop()
         team = min(worth, len(starts))
 
         def some(thread: int) -> None:
             mine = starts[len(starts) * thread // team : len(starts) * (thread + 1) // team]
-            self._run(code, given, outputs, [(s, min(s + capacity, n)) for s in mine], 1, stop)
+            self._run(program, given, outputs, [(s, min(s + capacity, n)) for s in mine], 1, stop)
 
         if code.looks:
             run_beside(team, some, stop)
@@ -115,7 +103,7 @@ class NativeFunction:
 
     def _run(
         self,
-        code: Code,
+        program: _Program,
         given: Sequence[Array],
         outputs: Sequence[Array],
         spans: list[tuple[int, int]],
@@ -127,11 +115,7 @@ class NativeFunction:
         stop: of several such calls, whose caller waits for them beside; None: where the program is large, of this one's
         own, and what is raised meanwhile is raised within a moment.
         """
-        capacity = code.plan.storage.capacity
-        with self._lock:
-            pool = self._tables.setdefault(capacity, [])
-            table = pool.pop() if pool else None
-        table = table or Table(code)
+        code, table = program.code, program.table()
         beside = code.looks and stop is None
         if code.looks:
             table.obey(stop or Stop())
@@ -145,8 +129,22 @@ class NativeFunction:
                 table.set(slots[node], part)
             table.run(None, max(end - start, 1), end - start, 0, 1, 0, threads, beside)
             table.look(start)
-        with self._lock:
-            self._tables.setdefault(capacity, []).append(table)
+        program.spare.append(table)
+
+
+@dataclass(frozen=True)
+class _Program:
+    """Code, and tables that calls have done with: two callers never share one."""
+
+    code: Code
+    spare: list[Table] = field(default_factory=list)
+
+    def table(self) -> Table:
+        """One of a caller's own."""
+        try:
+            return self.spare.pop()
+        except IndexError:
+            return Table(self.code)
 
 
 class OneRow:

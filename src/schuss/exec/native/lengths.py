@@ -3,18 +3,15 @@ code, which is made when they are first met."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 from schuss.exec.native.code import check_code
+from schuss.exec.native.kept import Kept
 from schuss.exec.seams import lengths_of
-from schuss.forks import renew
 from schuss.ir.executor import Array, Compiled
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import with_lengths
 from schuss.ir.types import N, Sym, symbols_in
-
-KEPT = 16  # functions kept, each of its own lengths
 
 
 def beside_n(graph: Graph) -> tuple[Sym, Node] | None:
@@ -30,22 +27,11 @@ class FunctionOfLengths:
 
     def __init__(self, graph: Graph, make: Callable[[Graph], Compiled]) -> None:
         check_code(graph)
-        self._graph, self._make = graph, make
-        self._made: dict[tuple[int, ...], Compiled] = {}
-        renew(self)
-        self.renew_locks()
-
-    def renew_locks(self) -> None:
-        """Now, and in a forked child."""
-        self._lock = threading.Lock()
+        self._graph = graph
+        self._made = Kept[tuple[tuple[Sym, int], ...], Compiled](
+            lambda lengths: make(with_lengths(graph, {**dict(lengths), N: N}))
+        )
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         lengths = lengths_of(self._graph, arrays)
-        key = tuple(length for symbol, length in lengths.items() if symbol != N)  # in the order of the inputs
-        with self._lock:
-            made = self._made.get(key)
-            if made is None:
-                if len(self._made) >= KEPT:
-                    del self._made[next(iter(self._made))]
-                made = self._made[key] = self._make(with_lengths(self._graph, {**lengths, N: N}))
-        return made(arrays)
+        return self._made[tuple((symbol, length) for symbol, length in lengths.items() if symbol != N)](arrays)
