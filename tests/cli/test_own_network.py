@@ -70,6 +70,21 @@ def test_a_convolutional_network_is_trained_saved_measured_and_asked(
     assert "conv2d" in schuss("graph", out).out.lower()
 
 
+def test_pictures_with_channels_last_are_no_rows_of_a_network_with_channels_first(
+    schuss: Any, npz: Path, file: Path, digits: Any, tmp_path: Path
+):
+    """The command must not lay them flat: the sizes agree, and the numbers would land in other places."""
+    out, wide = tmp_path / "m.safetensors", {n: v for n, v in digits.items()}
+    wide |= {n: np.stack([digits[n][:, :14], digits[n][:, 14:]], axis=1) for n in ("x_train", "x_test")}
+    np.savez(tmp_path / "first.npz", **wide)
+    np.savez(tmp_path / "last.npz", **wide | {n: np.moveaxis(wide[n], 1, -1) for n in ("x_train", "x_test")})
+    file.write_text("from schuss import nn\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))\n")
+    assert schuss("train", tmp_path / "first.npz", "--net", file, *QUICK, "--out", out).code == 0
+    assert "x.transpose(0, 3, 1, 2)" in schuss("evaluate", out, tmp_path / "last.npz").error
+    assert "x.transpose(0, 3, 1, 2)" in schuss("report", out, "--data", tmp_path / "last.npz").error
+    assert schuss("evaluate", out, tmp_path / "first.npz").code == 0
+
+
 def test_a_network_that_begins_with_a_linear_takes_images_flat(schuss: Any, npz: Path, file: Path, tmp_path: Path):
     out = tmp_path / "linear.safetensors"
     trained = schuss("train", npz, "--net", f"{file}:linear", *QUICK, "--validation", "0.1", "--out", out, "--json")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from schuss.analysis.runs import signature_kept
-from schuss.api.outputs import fitted, read
+from schuss.api.outputs import read
 from schuss.data import as_array, check_finite
 from schuss.errors import SchussError, UsageError
 from schuss.ir.executor import Array
@@ -20,6 +20,7 @@ from schuss.nn.walk import model_of
 from schuss.ops.registry import lookup
 from schuss.signature import Input, Signature
 from schuss.signature.indices import reaching_an_index
+from schuss.signature.rows import fitted
 from schuss.trace.build import apply, made_for
 
 

@@ -52,6 +52,7 @@ def call_on_arrays(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any] = 
     the model needs to know the length, or the inputs' lengths differ, it is compiled for each shape. The
     parameters are inputs of the compiled function, so changed weights count; a changed structure (layers,
     their settings, shapes) is noticed and compiled anew. Native, except for an op without a lowering.
+    A fitted model takes its rows flat, too, or with axes of length 1 more or fewer (schuss.signature.rows).
     A list of arrays is what it is to fit: rows, or the inputs of a model that was fitted to several. Floating
     inputs take the model's dtype; integers are scaled where the model's signature says so; Python numbers and
     other settings reach the model as they are. In evaluation mode, or in the mode that nn.mode sets, whose key and

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from schuss import nn
-from schuss.api.outputs import fitted, outputs_of, task_in, width_of
+from schuss.api.outputs import outputs_of, task_in, width_of
 from schuss.data import as_array, check_labels
 from schuss.data.columns import columns, numbers
 from schuss.errors import DataError, UsageError, printable
@@ -25,6 +25,7 @@ from schuss.nn.walk import callable_model, weights_of
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
+from schuss.signature.rows import fitted
 from schuss.train.checks import Forward, accuracy_for
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name

@@ -14,12 +14,13 @@ from schuss.data import as_array, check_finite
 from schuss.dispatch import PREDICT, PREDICT_PROBA
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
-from schuss.ir.types import N, Shape, Sym, TensorType
+from schuss.ir.types import N, TensorType
 from schuss.nn.class_losses import ClassLoss
 from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import callable_model
 from schuss.signature import CLASSIFICATION, Input, Signature
+from schuss.signature.rows import fitted
 
 if TYPE_CHECKING:
     from schuss.train.step import Task
@@ -114,7 +115,8 @@ def predict(model: Any, x: Any) -> Array:
     trained on probabilities, its outputs: [N] if it was trained on targets [N], else [N, k].
 
     model  fitted or loaded, or fit's run; its signature says what becomes of x
-    x      rows as in training, or a tuple of them for a model of several inputs
+    x      rows as in training, flat or with axes of length 1 more or fewer (schuss.signature.rows); one row alone is one
+           example. A tuple of arrays for a model of several inputs
 
         schuss.predict(model, x_test)  # array(['cat', 'dog', ...])
 
@@ -211,47 +213,6 @@ def width_of(task: Task) -> int:
 def is_classifier(signature: Signature | None) -> bool:
     """Whether the model was trained on labels, one an example."""
     return signature is not None and signature.is_classifier
-
-
-def fitted(signature: Signature | None, x: Array) -> Array:
-    """x with the shape of the model's input: flat rows unfolded, rows flattened, axes of length 1 put in or left out.
-
-    DataError for rows of any other shape: rows of another order of axes are other rows, though the sizes agree.
-    """
-    if signature is None or not signature.inputs:
-        return x
-    if len(signature.inputs) > 1:
-        raise DataError(f"the model takes {len(signature.inputs)} inputs and only one is given; call it from Python")
-    if signature.inputs[0].keyed:
-        raise DataError(f"the model takes a dict of {signature.inputs[0].name}, not an array; call it from Python")
-    row = signature.inputs[0].shape[1:]
-    whole = [d for d in row if isinstance(d, int)]
-    size = math.prod(whole)
-    if len(whole) < len(row):  # rows of any length: nothing says how long flat ones would be
-        x = x[np.newaxis] if _is_row(x.shape, row) else x
-    elif x.ndim and x.shape[1:] != row and math.prod(x.shape[1:]) == size and _alike(x.shape[1:], whole):
-        x = x.reshape(len(x), *whole)
-    elif x.size == size and x.shape[1:] != row and _alike(x.shape, whole):  # one row, without the axis of examples
-        x = x.reshape(1, *whole)
-    if x.ndim == 0 or not _is_row(x.shape[1:], row):
-        mend = "give rows as in training" + (", or flat" if len(whole) == len(row) else "")
-        raise DataError(f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}; {mend}")
-    if signature.inputs[0].dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
-        if x.size and (x.min() < 0 or x.max() > 255):
-            raise DataError("the model was trained on bytes; integers must lie between 0 and 255")
-        x = x.astype(np.uint8)
-    return x
-
-
-def _is_row(given: Shape, row: Shape) -> bool:
-    """Whether a shape is the row's, where a symbol is any length."""
-    return len(given) == len(row) and all(a == b or isinstance(b, Sym) for a, b in zip(given, row, strict=True))
-
-
-def _alike(given: Sequence[int], wanted: Sequence[int]) -> bool:
-    """Whether rows of two shapes of one size hold their numbers in one order: one is flat, or only axes of length 1
-    differ."""
-    return min(len(given), len(wanted)) <= 1 or [d for d in given if d != 1] == [d for d in wanted if d != 1]
 
 
 def read(signature: Signature | None, raw: Array) -> tuple[str, Array]:

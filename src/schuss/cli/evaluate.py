@@ -46,7 +46,7 @@ def command(model: Path, data: str, as_json: bool) -> None:
     if labels is None and (is_classifier(signature) or dataset.classes is not None):
         trained, given = ("classes", "numbers") if is_classifier(signature) else ("numbers", "classes")
         raise DataError(f"{model} was trained on {trained}, and {data} has {given} as targets")
-    outputs = outputs_of(network, dataset.x_test_flat)
+    outputs = outputs_of(network, dataset.x_test)
     result: dict[str, Any] = {"model": str(model), "data": dataset.name, "examples": len(y)}
     result["loss"] = _loss(signature.loss if signature else None, outputs.raw, y)
     result |= _of_numbers(outputs, y) if labels is None else _of_classes(outputs, labels, signature)

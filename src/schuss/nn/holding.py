@@ -21,7 +21,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from schuss.errors import UsageError, warn
+from schuss.errors import ShapeError, UsageError, warn
 from schuss.nn.parameter import Parameter
 from schuss.nn.walk import CALLED, HELD, NOTE, children, model_dtype, model_of, named_parameters
 from schuss.signature import Signature
@@ -90,7 +90,7 @@ def set_signature(model: Any, signature: Signature | None) -> None:
     """Give the model, or the one under jit or freeze, a signature in place of its own; None takes it away."""
     model = unwrapped(model)
     if signature is not None:
-        note(model, None if signature.key is None else SCALED)
+        note(model, SCALED if signature.transforms else None)
         note_owner(model)
     attributes = getattr(model, "__dict__", None)
     if not isinstance(attributes, dict):
@@ -108,7 +108,7 @@ def set_signature(model: Any, signature: Signature | None) -> None:
 
 def _let_act(model: Any, signature: Signature) -> None:
     """See to it that the signature in the object's `__dict__` acts when the object is called."""
-    if signature.acts and not getattr(model, ACTS, False) and CALLED not in model.__dict__:
+    if signature.inputs and not getattr(model, ACTS, False) and CALLED not in model.__dict__:
         model.__dict__[CALLED] = Intercepted(type(model))
 
 
@@ -185,6 +185,20 @@ def acting(model: Any) -> Signature | None:
     if signature is not None and acted is not None:
         acted.append(signature)
     return signature
+
+
+@contextlib.contextmanager
+def prepared(model: Any, signature: Signature, args: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Around a call of the model: its arguments as the signature prepares them, and nothing acts within.
+
+    A ShapeError says how the arguments' rows differ from those of the training.
+    """
+    with inert():
+        try:
+            yield signature.prepared(args, model_dtype(model))
+        except ShapeError as error:
+            misfit = signature.misfit(args)
+            raise (type(error)(f"{error}; {misfit}") if misfit else error) from None
 
 
 @contextlib.contextmanager
@@ -266,9 +280,8 @@ def _intercept(cls: Any) -> None:
         if signature is None:
             return call(self, *args, **kwargs)
         args, kwargs = positional(functools.partial(call, self), args, kwargs)
-        prepared = signature.prepared(args, model_dtype(self))
-        with inert():
-            return call(self, *prepared, **kwargs)
+        with prepared(self, signature, args) as args:
+            return call(self, *args, **kwargs)
 
     setattr(outermost, ACTS, True)
     cls.__call__ = outermost

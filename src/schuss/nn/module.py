@@ -16,7 +16,7 @@ from schuss.dispatch import CALL_ON_ARRAYS, PREDICT, PREDICT_PROBA
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.nn import walk
-from schuss.nn.holding import ACTS, Shown, acting, inert, is_inert, looking_for_bytes, positional
+from schuss.nn.holding import ACTS, Shown, acting, is_inert, looking_for_bytes, positional, prepared
 from schuss.nn.parameter import Parameter
 from schuss.trace import Tensor, node_of, note_predictions, notice, scope, tracing
 
@@ -164,8 +164,7 @@ def _run(module: Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs
             look = stack.enter_context(looking_for_bytes(module, args))
         if signature is not None:
             args, kwargs = positional(call, args, kwargs)
-            args = signature.prepared(args, walk.model_dtype(module))
-            stack.enter_context(inert())
+            args = stack.enter_context(prepared(module, signature, args))
         if _paths.get() is None:
             stack.enter_context(bind_scopes(module))
         path = (_paths.get() or {}).get(id(module))

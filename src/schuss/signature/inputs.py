@@ -11,6 +11,7 @@ import numpy as np
 from schuss.errors import warn
 from schuss.frames import in_order
 from schuss.ir.types import DTYPES, SYMBOL, Shape, Sym, TensorType
+from schuss.signature.rows import in_call, is_row, mend
 from schuss.signature.transforms import PREPARING, SCALING, Scale, Transform, as_transform, numbers, to_json
 from schuss.trace import Tensor, scope
 
@@ -64,11 +65,33 @@ class Input:
         """Raw data as numbers, where something is to be done for it; tensors and arrays of numbers as they are."""
         return numbers(self.in_order(x), self.transform)
 
+    def misfit(self, x: Any) -> str:
+        """For errors of a call: how the rows of the training differ from the argument; "" where they do not."""
+        given, row = tuple(getattr(x, "shape", ())), self.shape[1:]
+        if is_row(given[1:], row):
+            return ""
+        lengths = ", ".join(map(str, given))
+        return f"the model was trained on rows {list(row)} and {self.name} is [{lengths}]: {mend(given, row)}"
+
     def prepared(self, x: Any, dtype: str) -> Any:
         """Raw data, a tensor or an array, as the model of this dtype takes them: graph operations on tensors."""
+        return self._prepared(self._looked_at(x), dtype)
+
+    def prepared_in_call(self, x: Any, dtype: str) -> Any:
+        """An argument of a call as the model takes it: with the rows' axes as in training, if it holds such rows."""
+        x = self._looked_at(x)
+        shape = in_call(tuple(getattr(x, "shape", ())), self.shape[1:])
+        return self._prepared(x if shape is None else x.reshape(shape), dtype)
+
+    def _looked_at(self, x: Any) -> Any:
+        """Raw data as numbers; bytes that a model of floats gets are told of."""
         x = self.read(x)
         if self.transform is None:
             self.look_at(x)
+        return x
+
+    def _prepared(self, x: Any, dtype: str) -> Any:
+        if self.transform is None:
             return x
         with scope(SCALING if isinstance(self.transform, Scale) else PREPARING):
             return self.transform.prepared(x, dtype)

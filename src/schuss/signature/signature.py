@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import FunctionType
 from typing import Any
 
@@ -71,20 +72,27 @@ class Signature:
         """Whether it was trained on labels, one an example, [N] or [N, 1]."""
         return self.output is not None and self.output.of_examples
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
-        """What compiled calls depend on; None where inputs are taken as they are."""
-        keys = tuple(i.key for i in self.inputs)
-        return keys if any(k is not None for k in keys) else None
+        """What compiled calls depend on: what becomes of the inputs, and the shapes of their rows; None without any."""
+        return tuple([(i.key, i.shape[1:]) for i in self.inputs]) or None
 
     @property
-    def acts(self) -> bool:
-        """Whether it does anything to data."""
-        return self.key is not None or any(i.columns is not None for i in self.inputs)
+    def transforms(self) -> bool:
+        """Whether it does anything to numbers."""
+        return any(i.transform is not None for i in self.inputs)
 
     def prepared(self, xs: Sequence[Any], dtype: str) -> tuple[Any, ...]:
-        """Arguments of the model, tensors or arrays, as a model of this dtype takes them; others stay."""
-        return self._each(xs, lambda given, x: given.prepared(x, dtype))
+        """Arguments of the model, tensors or arrays, as a model of this dtype takes them: rows of the inputs' shapes
+        (schuss.signature.rows), prepared. Others stay.
+        """
+        return self._each(xs, lambda given, x: given.prepared_in_call(x, dtype))
+
+    def misfit(self, xs: Sequence[Any]) -> str:
+        """For errors of a call: how the rows of the training differ from the arguments'; "" where they do not."""
+        told: list[str] = []
+        self._each(xs, lambda given, x: told.append(given.misfit(x)))
+        return "; ".join(filter(None, told))
 
     def read(self, xs: Sequence[Any]) -> tuple[Any, ...]:
         """Arguments of the model as the numbers of the inputs' types, data frames in the order of the training; others

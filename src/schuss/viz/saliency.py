@@ -9,9 +9,9 @@ import numpy as np
 from schuss.analysis.forward import as_trained
 from schuss.analysis.images import is_image
 from schuss.analysis.saliency import gradients_of
-from schuss.api.outputs import fitted
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
+from schuss.signature.rows import fitted
 from schuss.viz import style
 from schuss.viz.images import show_gray, show_signed
 

@@ -61,7 +61,7 @@ class Report:
 
         if self.dataset is None:
             return Run(self.model, dict(self.signature.record.get("history") or {}))
-        return as_run(self.model, self.dataset.x_train_flat, self.dataset.y_train)
+        return as_run(self.model, self.dataset.x_train, self.dataset.y_train)
 
     def html(self) -> str:
         """The whole file."""
@@ -188,7 +188,7 @@ class Report:
 
         if self.classes is None or self.classes > CONFUSED:
             return None
-        x, y = self.dataset.x_test_flat, self.dataset.y_test
+        x, y = self.dataset.x_test, self.dataset.y_test
         counts = viz.confusion_data(self.model, x, y)
         right = int(np.trace(counts))
         text = f"{right:,} of {counts.sum():,} test examples are right ({100 * right / counts.sum():.2f} %)."
@@ -199,7 +199,7 @@ class Report:
 
         if self.classes is None:
             return None
-        x, y = self.dataset.x_test_flat, self.dataset.y_test
+        x, y = self.dataset.x_test, self.dataset.y_test
         if not viz.mistakes_data(self.model, x, y):
             return Section("Mistakes", "None of the test examples is wrong.", "")
         body = self._drawn(lambda: viz.mistakes(self.model, x, y), "test examples that are read wrongly")
@@ -227,7 +227,7 @@ class Report:
         """The first test rows, in the model's form."""
         from schuss.analysis.runs import as_run
 
-        rows = as_run(self.model, self.dataset.x_test_flat[:count], self.dataset.y_test[:count]).data
+        rows = as_run(self.model, self.dataset.x_test[:count], self.dataset.y_test[:count]).data
         assert rows is not None
         return rows["x0"], rows["y"]
 

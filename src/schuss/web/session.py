@@ -278,8 +278,8 @@ def view(model: Any, label: str, dataset: Any = None) -> Session:
         first, *others = (t.type for t in signature.targets)
         task = replace(task, target=first, others=tuple(others), form=form_of(signature.targets))
     if dataset is not None:
-        train = as_run(model, dataset.x_train_flat, dataset.y_train)
-        sets = {"train": train.data, "test": as_run(model, dataset.x_test_flat, dataset.y_test).data}
+        train = as_run(model, dataset.x_train, dataset.y_train)
+        sets = {"train": train.data, "test": as_run(model, dataset.x_test, dataset.y_test).data}
         task = train.task or task  # of the types these data have
         assert train.data is not None
         right = accuracy_for(task, Forward(task), train.data["y"]) if signature.is_classifier else None
