@@ -74,7 +74,7 @@ def test_pictures_with_channels_last_are_no_rows_of_a_network_with_channels_firs
     schuss: Any, npz: Path, file: Path, digits: Any, tmp_path: Path
 ):
     """The command must not lay them flat: the sizes agree, and the numbers would land in other places."""
-    out, wide = tmp_path / "m.safetensors", {n: v for n, v in digits.items()}
+    out, wide = tmp_path / "m.safetensors", dict(digits)
     wide |= {n: np.stack([digits[n][:, :14], digits[n][:, 14:]], axis=1) for n in ("x_train", "x_test")}
     np.savez(tmp_path / "first.npz", **wide)
     np.savez(tmp_path / "last.npz", **wide | {n: np.moveaxis(wide[n], 1, -1) for n in ("x_train", "x_test")})

@@ -43,7 +43,7 @@ def calls(model):
         "call": model,
         "frozen": schuss.freeze(model),
         "jit": schuss.jit(model),
-        "traced": schuss.jit(lambda x: model(x)),
+        "traced": schuss.jit(lambda x: model(x * 1)),
         "probabilities": lambda x: np.log(schuss.predict_proba(model, x)),
     }
 

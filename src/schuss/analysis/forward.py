@@ -20,7 +20,6 @@ from schuss.nn.walk import model_of
 from schuss.ops.registry import lookup
 from schuss.signature import Input, Signature
 from schuss.signature.indices import reaching_an_index
-from schuss.signature.rows import fitted
 from schuss.trace.build import apply, made_for
 
 
@@ -53,7 +52,7 @@ class Forward:
         known = Signature(self._inputs)
         (x,) = known.read((x,))
         given: Any = x if isinstance(x, Mapping) else as_array(x, "x")  # a dict is refused there
-        rows = fitted(known, given)
+        rows = known.rows(given)
         if not self._inputs and rows.ndim < 2:
             rows = rows[np.newaxis]
         check_finite(rows, "x", x)

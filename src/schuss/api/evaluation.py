@@ -25,7 +25,6 @@ from schuss.nn.walk import callable_model, weights_of
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
 from schuss.signature.form import ALONE, SEVERAL, Form
 from schuss.signature.inputs import as_inputs
-from schuss.signature.rows import fitted
 from schuss.train.checks import Forward, accuracy_for
 from schuss.train.evaluate import Evaluation
 from schuss.train.fit import metrics_by_name
@@ -148,7 +147,7 @@ def task_on(
     for known_input, a in zip(signature.inputs, inputs, strict=False):
         known_input.look_at(a)
     if len(inputs) == 1 == len(signature.inputs):
-        inputs = [fitted(signature, inputs[0])]
+        inputs = [signature.rows(inputs[0])]
     _check_rows(signature, y)
     found = columns(inputs, y, model_dtype(model), like=_types(signature, [*inputs, as_array(y, "y")]))
     types = {name: TensorType(str(a.dtype), (N, *a.shape[1:])) for name, a in found.items()}

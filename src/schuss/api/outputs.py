@@ -20,7 +20,6 @@ from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import callable_model
 from schuss.signature import CLASSIFICATION, Input, Signature
-from schuss.signature.rows import fitted
 
 if TYPE_CHECKING:
     from schuss.train.step import Task
@@ -81,7 +80,7 @@ def outputs_of(model: Any, x: Any, owner: str = "predict") -> Outputs:
         _check_keys(keys, () if signature is None else signature.inputs)
         given = tuple(given[0][key] for key in keys)
     xs = tuple(as_array(a, "x") for a in given)
-    xs = xs if keys or len(xs) > 1 else (fitted(signature, xs[0]),)
+    xs = xs if keys or len(xs) > 1 else (xs[0] if signature is None else signature.rows(xs[0]),)
     if not len(xs[0]):
         raise DataError("there are no rows: give at least one example")
     for i, (array, frame) in enumerate(zip(xs, given, strict=True)):
@@ -115,8 +114,8 @@ def predict(model: Any, x: Any) -> Array:
     trained on probabilities, its outputs: [N] if it was trained on targets [N], else [N, k].
 
     model  fitted or loaded, or fit's run; its signature says what becomes of x
-    x      rows as in training, flat or with axes of length 1 more or fewer (schuss.signature.rows); one row alone is one
-           example. A tuple of arrays for a model of several inputs
+    x      rows as in training, flat or with axes of length 1 more or fewer (schuss.signature.rows), or one
+           row alone. A tuple of arrays for a model of several inputs
 
         schuss.predict(model, x_test)  # array(['cat', 'dog', ...])
 

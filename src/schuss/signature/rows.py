@@ -21,17 +21,10 @@ does not add the axis, since its result would have one, too: layers take such ar
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from schuss.errors import DataError
 from schuss.ir.executor import Array
 from schuss.ir.types import Shape, Sym
-
-if TYPE_CHECKING:
-    from schuss.signature.signature import Signature
 
 
 def in_call(given: Shape, row: Shape) -> Shape | None:
@@ -40,30 +33,15 @@ def in_call(given: Shape, row: Shape) -> Shape | None:
     return None if whole or not row or len(given) < 2 else _as_rows(given, row)
 
 
-def fitted(signature: Signature | None, x: Array) -> Array:
-    """x as rows of the model's input, one example with the examples' axis.
-
-    DataError for rows of any other shape: rows of another order of axes are other rows, though the sizes agree.
-    """
-    if signature is None or not signature.inputs:
+def fitted(x: Array, row: Shape) -> Array:
+    """x as rows of this shape, one example with the examples' axis. DataError for any other array."""
+    if x.ndim and is_row(x.shape[1:], row):
         return x
-    if len(signature.inputs) > 1:
-        raise DataError(f"the model takes {len(signature.inputs)} inputs and only one is given; call it from Python")
-    known = signature.inputs[0]
-    if known.keyed:
-        raise DataError(f"the model takes a dict of {known.name}, not an array; call it from Python")
-    row = known.shape[1:]
-    if x.ndim == 0 or not is_row(x.shape[1:], row):
-        rows = _as_rows(x.shape, row) or _as_one(x.shape, row)
-        if rows is None:
-            trained = f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}"
-            raise DataError(f"{trained}; {mend(x.shape, row)}")
-        x = x.reshape(rows)
-    if known.dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
-        if x.size and (x.min() < 0 or x.max() > 255):
-            raise DataError("the model was trained on bytes; integers must lie between 0 and 255")
-        x = x.astype(np.uint8)
-    return x
+    rows = _as_rows(x.shape, row) or _as_one(x.shape, row)
+    if rows is None:
+        trained = f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}"
+        raise DataError(f"{trained}; {mend(x.shape, row)}")
+    return x.reshape(rows)
 
 
 def mend(given: Shape, row: Shape) -> str:

@@ -9,12 +9,16 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any
 
-from schuss.errors import printable
+import numpy as np
+
+from schuss.errors import DataError, printable
 from schuss.frames import listed
+from schuss.ir.executor import Array
 from schuss.ir.types import TensorType
 from schuss.portable import global_name
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
+from schuss.signature.rows import fitted
 from schuss.signature.track import Track
 from schuss.signature.transforms import Scale, Transform, scale_in_words
 from schuss.tables import LOSSES, OPTIMIZERS
@@ -87,6 +91,24 @@ class Signature:
         (schuss.signature.rows), prepared. Others stay.
         """
         return self._each(xs, lambda given, x: given.prepared_in_call(x, dtype))
+
+    def rows(self, x: Array) -> Array:
+        """x as rows of the model's one input (schuss.signature.rows), bytes where it has bytes; one example gets the
+        examples' axis. DataError for any other array, and for a model of several inputs.
+        """
+        if not self.inputs:
+            return x
+        if len(self.inputs) > 1:
+            raise DataError(f"the model takes {len(self.inputs)} inputs and only one is given; call it from Python")
+        known = self.inputs[0]
+        if known.keyed:
+            raise DataError(f"the model takes a dict of {known.name}, not an array; call it from Python")
+        x = fitted(x, known.shape[1:])
+        if known.dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
+            if x.size and (x.min() < 0 or x.max() > 255):
+                raise DataError("the model was trained on bytes; integers must lie between 0 and 255")
+            x = x.astype(np.uint8)
+        return x
 
     def misfit(self, xs: Sequence[Any]) -> str:
         """For errors of a call: how the rows of the training differ from the arguments'; "" where they do not."""

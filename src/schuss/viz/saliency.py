@@ -11,7 +11,6 @@ from schuss.analysis.images import is_image
 from schuss.analysis.saliency import gradients_of
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
-from schuss.signature.rows import fitted
 from schuss.viz import style
 from schuss.viz.images import show_gray, show_signed
 
@@ -36,7 +35,7 @@ def saliency(
     gradient, which = gradients_of(model, x, of)
     signature = signature_of(model)
     rows = as_trained(model, x)
-    rows = fitted(signature, rows) if signature else np.atleast_2d(rows)
+    rows = signature.rows(rows) if signature else np.atleast_2d(rows)
     gradient = gradient.reshape(rows.shape)[:ROWS]
     rows = rows[:ROWS]
     size = is_image(model, int(np.prod(rows.shape[1:])), shape)
