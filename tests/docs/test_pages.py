@@ -12,6 +12,7 @@ import claims
 import pages
 import pytest
 
+from schuss.compiler.pipeline import PIPELINE
 from tests.thinned import sampled
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +93,15 @@ def _links(text: str) -> list[str]:
 def _anchors(text: str) -> Iterator[str]:
     for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
         yield re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
+
+
+def test_files_and_passes_of_the_architecture_are_there():
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    places = ("", "src", "src/schuss", "src/schuss/compiler", "src/schuss/train")
+    for name in re.findall(r"`([\w/]+(?:\.py|/))`", text):
+        assert any((ROOT / place / name).exists() for place in places), name
+    passes = {each.name.removesuffix("-again") for each in PIPELINE}
+    assert passes - set(re.findall(r"`(\w+)`", text[text.index("\n1. `simplify`") :])) == set()
 
 
 def test_extras_that_pages_name_exist():
