@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from PIL import Image
 from quick import compile_quickly
 
 import schuss as library
+from schuss.data import SOURCES, DataSource
+from schuss.errors import DataError
 
 CONVOLUTIONAL = """
 from schuss import nn
@@ -114,6 +117,112 @@ def test_a_class_of_the_users(schuss: Any, npz: Path, file: Path, tmp_path: Path
 )
 def test_refusals(schuss: Any, npz: Path, file: Path, net: str, more: Any, message: str):
     assert message in schuss("train", npz, "--net", net.format(file), *more, *QUICK).error
+
+
+BROKEN = """
+import numpy as np
+import schuss
+from schuss import nn
+
+class Body(nn.Module):
+    def __init__(self):
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+class Attribute(Body):
+    def forward(self, x):
+        return self.bodi(x)
+
+class Index(Body):
+    def forward(self, x):
+        return self.body(x) * [1][3]
+
+class File(Body):
+    def forward(self, x):
+        return self.body(x) * len(open("none.txt").read())
+
+class Numpy(Body):
+    def forward(self, x):
+        return self.body(x) * np.ones(2).reshape(3)
+
+class Option(Body):
+    def forward(self, x):
+        return schuss.sum(self.body(x), axs=1)
+
+class Says(Body):
+    def forward(self, x):
+        raise schuss.UsageError("give --dtype float64")
+
+class Silent(Body):
+    def forward(self, x):
+        assert x is None
+
+class Number(Body):
+    def forward(self, x):
+        return 3
+
+class Two(Body):
+    def forward(self, x, y):
+        return self.body(x)
+
+def settings():
+    return nn.Linear(0, 10)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Attribute", "AttributeError: 'Attribute' object has no attribute 'bodi' (line: {}:12)"),
+        ("Index", "IndexError: list index out of range (line: {}:16)"),
+        ("File", "FileNotFoundError: [Errno 2] No such file or directory: 'none.txt' (line: {}:20)"),
+        ("Numpy", "ValueError: cannot reshape array of size 2 into shape (3,) (line: {}:24)"),
+        ("Option", "sum: unknown option axs; it takes x, axis, keepdims (line: {}:28)"),
+        ("Says", "give --dtype float64"),
+        ("Silent", "AssertionError (line: {}:36)"),
+        ("Number", "fit: the model gives one number for all examples; return a row for each, [N, ...]"),
+        ("Two", "fit: x is 1 array, and the model takes (x, y); several inputs are a tuple"),
+        ("settings", "settings: Linear: in_features must be a whole number of at least 1, got 0 (line: {}:47)"),
+    ],
+)
+def test_errors_of_a_network_s_own_code(schuss: Any, npz: Path, tmp_path: Path, name: str, message: str):
+    """One line, with the file and the line: the innermost that is the user's."""
+    path = tmp_path / "broken.py"
+    path.write_text(BROKEN)
+    error = schuss("train", npz, "--net", f"{path}:{name}", *QUICK).error
+    assert message.format(path) in error
+    assert error.count("\n") == 1
+    assert "not foreseen" not in error
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        (ValueError("a\nb"), rf"Error: ValueError: a b \(line: {__file__}:\d+\)\n"),
+        (DataError("no rows"), "Error: no rows\n"),
+    ],
+)
+def test_errors_of_a_source_s_own_code(schuss: Any, raised: Exception, message: str):
+    @SOURCES.register("mine", data="MINE")
+    class Mine(DataSource):
+        def recognises(self, place: str) -> bool:
+            return place == "mine"
+
+        def load(self, place: str) -> Any:
+            raise raised
+
+    try:
+        assert re.fullmatch(message, schuss("train", "mine", *QUICK).error)
+    finally:
+        SOURCES.remove("mine")
+
+
+def test_a_file_that_is_no_python(schuss: Any, npz: Path, tmp_path: Path):
+    path = tmp_path / "broken.py"
+    path.write_text("def make():\n    return (1\n")
+    assert (
+        f"broken.py fails: SyntaxError: '(' was never closed (line: {path}:2)"
+        in schuss("train", npz, "--net", path).error
+    )
 
 
 def test_a_file_that_fails(schuss: Any, npz: Path, tmp_path: Path):

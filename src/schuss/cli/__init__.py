@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import io
 import os
@@ -157,18 +156,8 @@ def _nothing_done(code: int) -> int:
 
 def _report(error: Exception) -> int:
     """Say what went wrong; returns the exit code."""
-    from schuss.errors import SchussError, UsageError, no_such_file
+    from schuss.cli.failures import told
 
-    if isinstance(error, FileNotFoundError) and error.filename and error.strerror == os.strerror(errno.ENOENT):
-        text = no_such_file(error.filename)
-    elif isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        text = f"{place}{error.strerror or error}"
-    elif isinstance(error, (SchussError, IndexError)):
-        text = str(error)
-    elif isinstance(error, MemoryError):
-        text = f"not enough memory: {error}"
-    else:
-        text = f"{type(error).__name__}: {error} (not foreseen; SCHUSS_DEBUG=1 shows where)"
+    text, code = told(error)
     say(f"Error: {_in_options(text)}", err=True)
-    return 2 if isinstance(error, UsageError) else 1
+    return code

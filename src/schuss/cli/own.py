@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from schuss.cli.failures import kind_and_text, with_line
 from schuss.errors import SchussError, UsageError, no_such_file
 
 NAME = "make"  # what is called where the file is given alone
@@ -24,10 +25,10 @@ def own_network(given: str) -> Any:
         raise UsageError(f"--net {given}: {path} has no {name}; write def {name}(): return nn.Sequential(...)")
     try:
         model = made() if (callable(made) and not hasattr(made, "parameters")) or isinstance(made, type) else made
-    except SchussError:
-        raise
+    except SchussError as error:
+        raise UsageError(f"--net {given}: {with_line(error)}") from error
     except Exception as error:
-        raise UsageError(f"--net {given}: {name}() fails: {type(error).__name__}: {_line(error)}") from error
+        raise UsageError(f"--net {given}: {name}() fails: {kind_and_text(error)}") from error
     if not callable(model):
         raise UsageError(f"--net {given}: {name}() returned {type(model).__name__}, which is no model")
     return model
@@ -52,11 +53,7 @@ def _module(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UsageError(f"--net: {path} fails: {type(error).__name__}: {_line(error)}") from error
+        raise UsageError(f"--net: {path} fails: {kind_and_text(error)}") from error
     finally:
         sys.path.pop(0)
     return module
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import inspect
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -17,14 +16,12 @@ import numpy as np
 from schuss.errors import DTypeError, SchussError, ShapeError
 from schuss.ir.graph import Node, Site
 from schuss.ir.types import DTYPES, FLOATS, TensorType
+from schuss.lines import is_installed, is_passed
 from schuss.ops.conversion import cast
 from schuss.ops.infer import float_of, promote_dtypes
 from schuss.ops.registry import Kind, Op, Promote
 from schuss.trace.examples import check_example_axes
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_PYTHON = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-_INSTALLED = tuple(f"{os.sep}{kind}-packages{os.sep}" for kind in ("site", "dist"))
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
 _site: contextvars.ContextVar[Site | None] = contextvars.ContextVar("site", default=None)
 _noticed: contextvars.ContextVar[Noticed | None] = contextvars.ContextVar("noticed", default=None)
@@ -96,20 +93,10 @@ def refused_at() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not _is_passed(name) and not _is_installed(name):
+        if not is_passed(name) and not is_installed(name):
             return f" (line: {name}:{frame.f_lineno})"
         frame = frame.f_back
     return ""
-
-
-def _is_installed(file: str) -> bool:
-    return any(folder in file for folder in _INSTALLED)
-
-
-@cache
-def _is_passed(file: str) -> bool:
-    """Whether a line of this file is nobody's who could mend it: schuss's, or Python's own, as of a cached_property."""
-    return file.startswith(_PACKAGE) or (file.startswith(_PYTHON) and not _is_installed(file))
 
 
 def user_site() -> Site | None:
@@ -125,7 +112,7 @@ def user_site() -> Site | None:
         if frame is base:
             inside = False
         name = frame.f_code.co_filename
-        if not _is_passed(name):
+        if not is_passed(name):
             if inside and noticed is not None:
                 noticed.user = True
             return None if frame.f_globals.get("__name__", "").startswith("click.") else Site(name, frame.f_lineno)

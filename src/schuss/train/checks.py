@@ -141,6 +141,8 @@ def check_fit(task: Task, forward: Forward, data: Mapping[str, Array], held: Map
 
 def _check_targets(task: Task, pred: TensorType, y: Array, what: str) -> None:
     if isinstance(task.loss, nn.Loss):
+        if pred.rank == 0:
+            raise ShapeError("fit: the model gives one number for all examples; return a row for each, [N, ...]")
         task.loss.check(pred, y, what)
     if task.metrics.get("accuracy") is accuracy and not _says_what_it_takes(task.loss):
         check_labels(y, what, outputs(pred) or 2)

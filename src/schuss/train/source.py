@@ -15,7 +15,7 @@ from schuss import nn
 from schuss.data import Dataset, labels_of, names_in
 from schuss.data.columns import column, columns
 from schuss.data.dataset import IMAGES
-from schuss.errors import DataError, SchussError, ShapeError, UsageError, warn
+from schuss.errors import DataError, ShapeError, UsageError, warn
 from schuss.frames import column_names, in_order
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
@@ -270,7 +270,7 @@ def fitting(source: Source, model: Any) -> Source:
 def _takes(model: Any, x: Array) -> bool:
     try:
         forward_graph(model, [TensorType(model_dtype(model), (N, *x.shape[1:]))])
-    except SchussError:
+    except Exception:  # of the user's own code, too: if no form suits, it comes again
         return False
     return True
 

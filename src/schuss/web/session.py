@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from schuss.errors import UsageError
+from schuss.lines import users_line
 from schuss.nn.walk import weights_of
 from schuss.web.subject import Subject
 from schuss.web.worker import behind
@@ -164,7 +165,7 @@ class Session:
         try:
             work()
         except Exception as error:
-            text = f"{what} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            text = f"{what} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}{users_line(error)}"
             if self._troubles.get(what) != text:
                 self._troubles[what] = text
                 logging.getLogger(__name__).warning("page: %s", text)
@@ -219,7 +220,7 @@ class Session:
             except Unwanted:
                 pass
             except Exception as error:  # the reader is told, whatever it is
-                text = f"the surface could not be computed: {' '.join(str(error).split())}"
+                text = f"the surface could not be computed: {' '.join(str(error).split())}{users_line(error)}"
             if self._unwanted is unwanted:  # else another one is being told of
                 self.send({"type": "note", "text": text, "done": True})
 
