@@ -73,13 +73,39 @@ def save(
     model = callable_model(model, "save")
     nn.initialize(model)
     layers = _layers(model)
+    signature = _signature_to_save(model, layers, inputs, scale)
+    params = nn.state_dict(model)
+    description = _description(model, layers, signature, params)
+    description |= {
+        "loss": settings_of(signature.loss if loss is None else loss),
+        "optimizer": settings_of(signature.optimizer if optimizer is None else optimizer),
+        "record": dict(signature.record if record is None else record),
+    }
+    try:
+        json.dumps(description["record"])
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"save: the record must hold what JSON can hold: {error}") from None
+    if track is not None:
+        params = params | _track_arrays(track, params)
+        description["shares"] = list(track.shares)
+    write_tensors(path, params, description)
+
+
+def _signature_to_save(
+    model: Any, layers: Any, inputs: Sequence[TensorType] | TensorType | None, scale: float | None
+) -> Signature:
+    """The model's own, or what is known without one, with the inputs that were given."""
     signature = nn.signature_of(model) or (_first_layer(model) if inputs is None else Signature())
     if inputs is not None:
-        signature = replace(signature, inputs=by_scale(_types(inputs), scale))
-    elif own_signature(model) is None and layers is None:  # what acts is in the model's graph
+        return replace(signature, inputs=by_scale(_types(inputs), scale))
+    if own_signature(model) is None and layers is None:  # what acts is in the model's graph
         acting = graph_signature(model)[0].inputs
-        signature = replace(signature, inputs=acting or signature.inputs)  # none where nothing in it was ever fitted
-    params = nn.state_dict(model)
+        return replace(signature, inputs=acting or signature.inputs)  # none where nothing in it was ever fitted
+    return signature
+
+
+def _description(model: Any, layers: Any, signature: Signature, params: Mapping[str, Array]) -> dict[str, Any]:
+    """What a file says of the model itself: its graph, and the layers it can be rebuilt from."""
     prepared = prepared_types(model, signature.inputs)
     within = own_signature(model) is None
     graph = _forward_text(model, prepared, params, within)
@@ -87,7 +113,7 @@ def save(
     if outside and _text(layers, prepared, params) != graph:
         layers, outside = None, []  # its settings do not say all about a class
     bare = layers is None or bool(outside)  # a reader may have nothing but the graph
-    description = {
+    description: dict[str, Any] = {
         "format": FORMAT,
         "version": __version__,
         "graph": graph,
@@ -95,9 +121,6 @@ def save(
         "signature": signature.to_json(),
         "parameters": {name: [str(v.dtype), list(v.shape)] for name, v in params.items()},
         "layers": layers,
-        "loss": settings_of(signature.loss if loss is None else loss),
-        "optimizer": settings_of(signature.optimizer if optimizer is None else optimizer),
-        "record": dict(signature.record if record is None else record),
     }
     names = forward(model, prepared, acting=within)[1].names
     if names is not None:
@@ -106,18 +129,16 @@ def save(
         description["outside"] = outside
     if bare and (frozen := frozen_names(model)):  # else they stand in the layers' configs
         description["frozen"] = frozen
-    try:
-        json.dumps(description["record"])
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"save: the record must hold what JSON can hold: {error}") from None
-    if track is not None:
-        forms = [{n: (w.shape, w.dtype) for n, w in some.items()} for some in (params, *track.directions)]
-        if not forms[0] == forms[1] == forms[2]:
-            raise UsageError("save: the track is that of another model, or of weights of another dtype")
-        description["shares"] = list(track.shares)
-        params = params | {"path/at": track.at, "path/loss": track.loss}
-        params |= {f"path/{k}/{name}": w for k, d in enumerate(track.directions) for name, w in d.items()}
-    write_tensors(path, params, description)
+    return description
+
+
+def _track_arrays(track: Track, params: Mapping[str, Array]) -> dict[str, Array]:
+    """The track's arrays by their names in a file. UsageError if it is of other weights."""
+    forms = [{n: (w.shape, w.dtype) for n, w in some.items()} for some in (params, *track.directions)]
+    if not forms[0] == forms[1] == forms[2]:
+        raise UsageError("save: the track is that of another model, or of weights of another dtype")
+    arrays = {"path/at": track.at, "path/loss": track.loss}
+    return arrays | {f"path/{k}/{name}": w for k, d in enumerate(track.directions) for name, w in d.items()}
 
 
 def _forward_text(model: Any, inputs: Types, params: Mapping[str, Array], acting: bool) -> str:

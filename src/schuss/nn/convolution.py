@@ -12,7 +12,7 @@ from schuss.errors import UsageError
 from schuss.nn import init as initializers
 from schuss.nn.layers import SIZE, Layer, kept, shape_error, to_float
 from schuss.nn.parameter import Initializer, Parameter
-from schuss.ops.convolve import Sizes, each, padding_widths
+from schuss.ops.convolve import Sizes, axes_of, each, padding_widths
 from schuss.trace import Tensor, as_tensor
 
 PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -66,9 +66,10 @@ class _Conv(Layer):
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
         if x.ndim not in (self.axes + 1, self.axes + 2) or x.shape[-self.axes - 1] != self.in_channels:
-            sizes = "[N, C, L]" if self.axes == 1 else "[N, C, H, W]"
             mend = "; give each example its axis of channels: x[:, None]" if x.ndim == self.axes + 1 else ""
-            raise shape_error(f"{self}: the input {x.type} must be {sizes} with {self.in_channels} channels{mend}")
+            raise shape_error(
+                f"{self}: the input {x.type} must be {axes_of(self.axes)} with {self.in_channels} channels{mend}"
+            )
         x = to_float(x, self.weight.dtype)
         padding: Sizes | str = self.padding
         if self.padding_mode != "zeros":
@@ -134,8 +135,7 @@ class _Pool(Layer):
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
         if x.ndim not in (self.axes + 1, self.axes + 2):
-            sizes = "[N, C, L]" if self.axes == 1 else "[N, C, H, W]"
-            raise shape_error(f"{self}: the input {x.type} must be {sizes}")
+            raise shape_error(f"{self}: the input {x.type} must be {axes_of(self.axes)}")
         y: Tensor = getattr(ops, self.function)(x, **{name: getattr(self, name) for name in self.settings})
         return y
 

@@ -28,6 +28,11 @@ Sizes = int | Sequence[int]
 Widths = list[tuple[int, int]]  # what is added before and after each axis
 
 
+def axes_of(axes: int) -> str:
+    """The order in which the axes of x lie, for people."""
+    return "[N, C, L]" if axes == 1 else "[N, C, H, W]"
+
+
 def each(name: str, what: str, given: Any, axes: int, least: int = 1) -> tuple[int, ...]:
     """One number for all axes, or one for each. UsageError for anything else, and for a number below `least`."""
     numbers = (given,) * axes if isinstance(given, (int, np.integer)) else given
@@ -130,13 +135,12 @@ def _convolved(
 
 def _check_shapes(name: str, axes: int, x: Any, weight: Any, groups: int) -> None:
     each(name, "groups", groups, 1)
-    wanted = "[N, C, L]" if axes == 1 else "[N, C, H, W]"
     if len(weight.shape) != axes + 2:
         raise ShapeError(f"{name}: the weight must have {axes + 2} axes, got {show(weight.shape)}")
     alone = len(x.shape) == axes + 1 and not isinstance(x.shape[0], Sym)
     if len(x.shape) != axes + 2 and not alone:
         mend = "; give each example its axis of channels: x[:, None]" if len(x.shape) == axes + 1 else ""
-        raise ShapeError(f"{name}: x must be {wanted}, got {show(x.shape)}{mend}")
+        raise ShapeError(f"{name}: x must be {axes_of(axes)}, got {show(x.shape)}{mend}")
     if symbols := symbols_in(x.shape[-axes:]):
         raise ShapeError(f"{name}: no window slides along {symbols[0].axis} of {show(x.shape)}")
     channels = x.shape[0 if alone else 1]
@@ -295,7 +299,7 @@ def _pools(
     step = size if stride is None else each(name, "stride", stride, axes)
     rim, apart = each(name, "padding", padding, axes, 0), each(name, "dilation", dilation, axes)
     if len(x.shape) <= axes or symbols_in(x.shape[-axes:]):
-        raise ShapeError(f"{name}: x must be [N, C, {'L' if axes == 1 else 'H, W'}], got {show(x.shape)}")
+        raise ShapeError(f"{name}: x must be {axes_of(axes)}, got {show(x.shape)}")
     found = []
     for at in reversed(range(axes)):
         axis, reached = len(x.shape) - axes + at, span(size[at], apart[at])
