@@ -150,7 +150,7 @@ class Option(Body):
 
 class Says(Body):
     def forward(self, x):
-        raise schuss.UsageError("give --dtype float64")
+        raise schuss.errors.UsageError("give --dtype float64")
 
 class Silent(Body):
     def forward(self, x):
