@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -13,7 +14,7 @@ from schuss import nn, ops, optim
 from schuss.compiler import pipeline
 from schuss.compiler.lower.gemm.tiles import last_heights
 from schuss.compiler.passes.panels import can_lie_in_panels
-from schuss.compiler.pipeline import REWRITES, run
+from schuss.compiler.pipeline import REWRITES, run, up_to
 from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.exec.native.executor import NativeExecutor
@@ -26,10 +27,8 @@ from schuss.train.step import Task, Training, training
 from tests.thinned import sampled
 
 ROW_MAJOR = Tuning(panel_registers=0)
-PANELS = Tuning(panel_registers=64, panels_bytes=1, gather_tiles=1)  # on any machine, however small
-PACKED = Tuning(
-    panel_registers=64, panels_bytes=1, gather_tiles=1, panel_bytes=1
-)  # and packed for the transposed product
+PANELS = Tuning(panel_registers=64, panels_bytes=1, gather_tiles=1, reread=2)  # on any machine, however small
+PACKED = replace(PANELS, panel_bytes=1, reread=0)  # and packed for the transposed product
 
 
 class Shared(nn.Module):
@@ -209,6 +208,21 @@ def test_what_a_kernel_without_panels_may_read_or_write_stays_row_major(update, 
     graph = Graph(tuple(t.node for t in given.values()), tuple(t.node for t in new.values()), tuple(new))
     loop = NativeExecutor(2, tuning=PANELS).loop(Step(graph, tuple(shapes)[1:], ("x",)), 16)
     assert not loop.panels
+
+
+def copied(made: Training, tuning: Tuning) -> list[tuple]:
+    """The shapes of activations that are written in panels, too."""
+    draft, _ = draft_of(made.step, 64, 2, tuning=tuning)
+    return sorted(n.type.shape[1:] for n in up_to(draft, "panel-copies").storage.copies)
+
+
+def test_gradients_of_many_columns_read_the_activations_in_panels():
+    made, _ = step_of(chain(48, 64, 32, 20, 3), optim.Adam())
+    assert copied(made, PACKED) == [(32,), (48,), (64,)], "20 are no panels"
+    assert copied(made, PANELS) == [(48,), (64,)], "the gradient of 20 columns reads them once"
+    assert copied(made, replace(PANELS, reread=4)) == [(48,)]
+    assert copied(made, ROW_MAJOR) == [], "where no weight lies in panels, tiles are large"
+    assert DEFAULT.reread == 32, "512 columns: 16 panels a thread of two, 4 at a time"
 
 
 def test_an_update_that_waits_for_all_gradients_is_of_row_major_matrices():

@@ -16,7 +16,7 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.passes.cse import common_subexpressions
 from schuss.compiler.passes.layout import choose_layout
 from schuss.compiler.passes.materialize import materialize
-from schuss.compiler.passes.panels import choose_panels
+from schuss.compiler.passes.panels import choose_panels, copy_to_panels
 from schuss.compiler.passes.simplify import simplify
 from schuss.compiler.passes.window import slide
 from schuss.compiler.schedule.alias import update_in_place
@@ -75,6 +75,11 @@ def _materialize(draft: Draft) -> Draft:
     return replace(draft, graph=materialize(draft.graph, draft.storage, draft.tuning))
 
 
+def _panel_copies(draft: Draft) -> Draft:
+    graph, copies = copy_to_panels(draft.graph, draft.storage, draft.tuning)
+    return replace(draft, graph=graph, storage=replace(draft.storage, copies=copies))
+
+
 def _alias(draft: Draft) -> Draft:
     groups, cells = update_in_place(draft.groups, draft.updates)
     return replace(draft, groups=groups, cells=cells, storage=replace(draft.storage, cells=cells))
@@ -116,6 +121,7 @@ REWRITES = (  # these know nothing of threads, and all but the last nothing of r
 )
 SCHEDULE = (
     Pass("materialize", _materialize, specs.written, specs.strided),
+    Pass("panel-copies", _panel_copies, specs.copied, specs.strided),
     Pass("fuse", lambda d: replace(d, groups=group(d.graph, d.tuning.most_maps)), specs.fused, specs.stored),
     Pass("alias", _alias, specs.aliased, specs.unread),
     Pass("partition", _partition, specs.divided, specs.shared),

@@ -116,6 +116,16 @@ def panels(before: Draft, after: Draft) -> None:
     _need(all(can_lie_in_panels(types[name]) for name in found), "a state lies in panels that has no whole ones")
 
 
+def copied(before: Draft, after: Draft) -> None:
+    """The graph as it was, or a sound one in which copies lie in panels: matrices of whole ones."""
+    copies = after.storage.copies
+    if after.graph is not before.graph:
+        written(before, after)
+    _need(copies <= set(after.graph.nodes), "a value lies in panels that is not in the graph")
+    whole = all(n.type.rank == 2 and static_size(n.type.shape[1:]) % PANEL == 0 for n in copies)
+    _need(whole, "a copy lies in panels that has no whole ones")
+
+
 def strided(before: Draft, after: Draft) -> None:
     """Every view can be read by strides, and every output has a place of its own."""
     for node in after.graph.nodes:

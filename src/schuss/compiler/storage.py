@@ -60,6 +60,7 @@ class Storage:
     counter   the input that is the step's number: every kernel is given it, and it lies nowhere
     panels    inputs that lie in panels, matrices whose columns are a multiple of PANEL
     cells     the old state in whose place a new one lies, and as that does
+    copies    copies of activations that lie in panels, too (schuss.compiler.passes.panels)
     views     what was found out about them so far (schuss.compiler.views): it is asked for often
     """
 
@@ -69,6 +70,7 @@ class Storage:
     counter: str | None = None
     panels: frozenset[str] = frozenset()
     cells: Mapping[Node, Node] = field(default_factory=dict)
+    copies: frozenset[Node] = frozenset()
     views: dict[Node, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def is_column(self, node: Node) -> bool:
@@ -84,6 +86,8 @@ class Storage:
 
     def panel(self, node: Node) -> int:
         """Elements from a panel of the value to the next; 0 if it does not lie in panels."""
+        if node in self.copies:
+            return (self.capacity + 1) * PANEL
         held = self.cells.get(node, node)
         return panel_apart(node.type.shape) if is_input(held) and held.attrs["name"] in self.panels else 0
 
@@ -97,6 +101,8 @@ class Storage:
         """Size of a value in the arena, with one line to spare and rounded up to whole lines."""
         shape = node.type.shape
         elements = math.prod(self.capacity if isinstance(d, Sym) else d for d in shape)
+        if node in self.copies:
+            elements = elements // self.capacity * (self.capacity + 1)
         row = self._row(node)
         if row is not None and isinstance(shape[-1], int):
             elements = elements // shape[-1] * row

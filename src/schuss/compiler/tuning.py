@@ -23,6 +23,7 @@ class Tuning:
     gather_tiles   a weight gradient there copies panels of its right operand if as many tiles lie below each other,
     gather_most    so many panels at most, as far as they take
     gather_bytes   so many bytes: they lie on the stack
+    reread         one of so many panels reads its left operand from a copy in panels
 
     Kernels and threads (schedule/)
     most_maps      elementwise nodes in one kernel: LLVM's scheduler and register allocator take the square of a block's
@@ -76,6 +77,7 @@ class Tuning:
     gather_tiles: int = 8
     gather_most: int = 4
     gather_bytes: int = 1 << 16
+    reread: int = 32
     most_maps: int = 128
     few_stages: int = 64
     alike: int = 4

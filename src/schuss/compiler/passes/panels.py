@@ -5,6 +5,9 @@ after row. The states that are updated along with it (moments) lie likewise. Not
 are the matrices that they were. A weight stays row-major if anything else is done with it, or with its gradient, than
 kernels do well with panels: other operands, sums of it, gathers, or an update, of it or of its moments, that is not
 made where the gradient is (that by the norm of all gradients, say).
+
+A weight gradient of many columns goes through all examples for some of them at a time. What it reads of the
+activations, a few of their columns row after row, is written once more, in panels, by the kernel that makes them.
 """
 
 from __future__ import annotations
@@ -12,9 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schuss.compiler.passes.layout import is_swap
-from schuss.compiler.storage import ITEMSIZE, PANEL
-from schuss.compiler.structure import is_contraction, is_input, is_map, is_matrix_product, sums_examples
+from schuss.compiler.passes.nodes import make
+from schuss.compiler.storage import ITEMSIZE, PANEL, Storage
+from schuss.compiler.structure import (
+    is_contraction,
+    is_input,
+    is_map,
+    is_matrix_product,
+    is_source,
+    is_view,
+    sums_examples,
+)
+from schuss.compiler.tuning import Tuning
 from schuss.ir.graph import Graph, Node
+from schuss.ir.rewrite import rewrite, with_inputs
 from schuss.ir.types import FLOATS, Sym, TensorType, static_size
 
 
@@ -28,6 +42,37 @@ def choose_panels(graph: Graph, state: tuple[str, ...], least: int) -> frozenset
             if all(found.is_made_at_once(nodes) for nodes in updates):
                 chosen |= together
     return frozenset(_name(n) for n in chosen)
+
+
+def copy_to_panels(graph: Graph, storage: Storage, tuning: Tuning) -> tuple[Graph, frozenset[Node]]:
+    """The graph in which such gradients read copies of the activations, and these copies."""
+    if not storage.panels or not any(_reads_often(node, tuning) for node in graph.nodes):
+        return graph, frozenset()
+    copies: dict[Node, Node] = {}
+
+    def reading(node: Node) -> Node | None:
+        if not _reads_often(node, tuning):
+            return None
+        x, y = node.inputs
+        activations = x.inputs[0]
+        if activations not in copies:
+            copies[activations] = make("identity", activations, like=activations)
+        return with_inputs(node, (with_inputs(x, (copies[activations],)), y))
+
+    changed = rewrite(graph, reading)
+    return changed, frozenset(copies.values())
+
+
+def _reads_often(node: Node, tuning: Tuning) -> bool:
+    """Whether it is the gradient of a matrix of so many columns, by activations of whole panels of them."""
+    if not is_matrix_product(node) or node.type.rank != 2 or not is_swap(node.inputs[0]):
+        return False
+    activations, columns = node.inputs[0].inputs[0], node.type.shape[-1]
+    if is_source(activations) or is_view(activations) or isinstance(columns, Sym):
+        return False
+    rows, units = activations.type.shape
+    whole = isinstance(rows, Sym) and isinstance(units, int) and units > 0 and units % PANEL == 0
+    return whole and activations.type.dtype in FLOATS and columns >= tuning.reread * PANEL
 
 
 def can_lie_in_panels(type: TensorType) -> bool:

@@ -24,6 +24,7 @@ def plan_text(plan: Plan) -> str | None:
         number[node] = len(number)
         place = plan.places.get(node)
         where = "" if place is None else f" at {place.slot}+{place.offset}"
+        where += " in panels" if node in storage.copies else ""
         where += f" notes at {plan.faults[node]}" if node in plan.faults else ""
         lines.append(f"{node.op} {_numbers(node.inputs, number)} {node.type} {own_attributes(node)}{where}")
     lines.append(f"in {_numbers(plan.graph.inputs, number)} out {_numbers(plan.graph.outputs, number)}")

@@ -51,7 +51,7 @@ class Contraction:
         x, y = self.product.inputs
         self.dtype = self.product.type.dtype
         self.rank = len(group.space)
-        self.x, self.y = kernel.read(x, self.rank), kernel.read(y, self.rank, panels=True)
+        self.x, self.y = (kernel.read(operand, self.rank, panels=True) for operand in (x, y))
         self.across: StridedOperand | None = None  # the right operand where it lies, if panels of it are packed first
         if stage.packs:
             packed = kernel.pointer(kernel.plan.workspaces[group], 0, self.product.type.dtype)
@@ -93,7 +93,8 @@ class Contraction:
         first = "" if self.across is None else "packs the transposed right operand, a panel of columns at a time; "
         each = column_cost(self.expected, tile.rows, tile.vectors) / self.expected / tile.vectors
         share = f"{0.5 / each:.0%} of a core's FMA peak as estimated"
-        fetch = f"; prefetches the right operand {self.tuning.far_rows} rows ahead" if self.far else ""
+        fetch = "; reads the left operand in panels" if self.x.jump(-2) else ""
+        fetch += f"; prefetches the right operand {self.tuning.far_rows} rows ahead" if self.far else ""
         if self.gathered is not None:
             fetch += f"; packs {self.gathered.panels} panels of the right operand at a time"
         if self.k_blocked is not None:
@@ -116,7 +117,7 @@ class Contraction:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
         if self.rank != 2 or self.columns != 1 or self.rows == 1 or isinstance(self.rows, Sym) or self.x.rows:
             return False
-        if any(t.panel is not None for t in (self.y, *self.terms)):
+        if any(t.panel is not None for t in (self.x, self.y, *self.terms)):
             return False
         addressed = [t for t in self.terms if t.pointer is not None]
         outputs = all(t.strides[-2] == 1 for t in self.outputs)

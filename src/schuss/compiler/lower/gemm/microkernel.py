@@ -37,12 +37,12 @@ def row_sums(
     sums = [panel.zero()] * (rows * tile.vectors)
     if resumed:
         sums = [panel.load(panel.place(I64(n))).llvm for n in range(len(sums))]
-    x0 = b.add(panel.offsets[0], b.mul(i, I64(x.strides[-2])))
+    left_at = _left_rows(panel, i, rows)
     y0 = b.add(panel.offsets[1], panel.column(y))
 
     def some(first: Any, last: Any) -> None:
         with for_range(b, first, last, carried=sums) as step:
-            xk = b.add(x0, b.mul(step, I64(x.strides[-1])))
+            lefts = left_at(step)
             yk = b.add(y0, b.mul(step, I64(y.strides[-2])))
             right = [
                 load(k, y, b.add(yk, I64(v * tile.width)), y.strides[-1], panel.mask_of(v)) for v in range(tile.vectors)
@@ -50,7 +50,7 @@ def row_sums(
             if far and tile.width > 1:
                 prefetch_right(panel, yk, far)
             for r in range(rows):
-                left = load(k, x, b.add(xk, I64(r * x.strides[-2])), 0)
+                left = load(k, x, lefts(r), 0)
                 for n, vector in enumerate(right, start=r * tile.vectors):
                     sums[n] = k.fma(left, vector, Value(sums[n], dtype)).llvm
 
@@ -65,6 +65,26 @@ def row_sums(
             some(*(b.sdiv(b.mul(end, number), count) for number in (row, b.add(row, I64(1)))))
     for number, total in enumerate(sums):
         b.store(total, panel.place(I64(number)))
+
+
+def _left_rows(panel: Panel, i: Any, rows: int) -> Callable[[Any], Callable[[int], Any]]:
+    """Where the left operand is read: for a step, for one of so many rows from i on. These may lie in two panels."""
+    b, x, offset = panel.k.b, panel.x, panel.offsets[0]
+    if x.jump(-2):
+        starts = [b.add(offset, x.along(b, -2, b.add(i, I64(r)))) for r in range(rows)]
+
+        def in_panels(step: Any) -> Callable[[int], Any]:
+            along = b.mul(step, I64(x.strides[-1]))
+            return lambda r: b.add(starts[r], along)
+
+        return in_panels
+    first = b.add(offset, b.mul(i, I64(x.strides[-2])))
+
+    def from_first(step: Any) -> Callable[[int], Any]:
+        along = b.add(first, b.mul(step, I64(x.strides[-1])))
+        return lambda r: b.add(along, I64(r * x.strides[-2]))
+
+    return from_first
 
 
 def transposed_sums(panel: Panel, i: Any, rows: int, depth: int, columns: int) -> None:
