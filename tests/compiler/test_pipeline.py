@@ -159,6 +159,11 @@ def parts_of_panels(d: Draft) -> Draft:
     return replace(d, storage=replace(d.storage, panels=frozenset({"w"})))
 
 
+def copies_of_parts(d: Draft) -> Draft:
+    (activations,) = (n for n in d.graph.nodes if n.op == "tanh")
+    return replace(d, storage=replace(d.storage, copies=frozenset({activations})))
+
+
 def homeless(d: Draft) -> Draft:
     stored = d.stages[0].group.stores[0]
     return replace(d, plan=replace(d.plan, places={n: p for n, p in d.plan.places.items() if n is not stored}))
@@ -184,6 +189,7 @@ LIES = [
     ("panels", data_in_panels, "lies in panels that is no state"),
     ("panels", parts_of_panels, "in panels that has no whole ones"),
     ("materialize", twice, "outputs"),
+    ("copies", copies_of_parts, "in panels that has no whole ones"),
     ("fuse", less_a_node, "a value is computed by no kernel, or by two"),
     ("fuse", turned_round, "is read before it is stored"),
     ("alias", without_a_cell, "a new state goes nowhere"),

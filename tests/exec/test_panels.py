@@ -213,7 +213,7 @@ def test_what_a_kernel_without_panels_may_read_or_write_stays_row_major(update, 
 def copied(made: Training, tuning: Tuning) -> list[tuple]:
     """The shapes of activations that are written in panels, too."""
     draft, _ = draft_of(made.step, 64, 2, tuning=tuning)
-    return sorted(n.type.shape[1:] for n in up_to(draft, "panel-copies").storage.copies)
+    return sorted(n.type.shape[1:] for n in up_to(draft, "copies").storage.copies)
 
 
 def test_gradients_of_many_columns_read_the_activations_in_panels():

@@ -121,7 +121,7 @@ REWRITES = (  # these know nothing of threads, and all but the last nothing of r
 )
 SCHEDULE = (
     Pass("materialize", _materialize, specs.written, specs.strided),
-    Pass("panel-copies", _panel_copies, specs.copied, specs.strided),
+    Pass("copies", _panel_copies, specs.copied, specs.strided),
     Pass("fuse", lambda d: replace(d, groups=group(d.graph, d.tuning.most_maps)), specs.fused, specs.stored),
     Pass("alias", _alias, specs.aliased, specs.unread),
     Pass("partition", _partition, specs.divided, specs.shared),

@@ -25,6 +25,10 @@ def shown(draft: Draft) -> str:
         lines.append(f"# stored in panels of {PANEL} columns: {', '.join(sorted(draft.storage.panels))}")
     order = [*graph.inputs, *(n for n in graph.nodes if not is_input(n))]  # as to_text numbers them
     number = {node: f"%{i}" for i, node in enumerate(order)}
+    if draft.storage.copies:
+        lines.append(
+            f"# copies in panels of {PANEL} columns: {', '.join(sorted(map(number.__getitem__, draft.storage.copies)))}"
+        )
     for at, new in enumerate(n for n in draft.cells if n not in number):
         number[new] = f"%copy{at}"
     return to_text(graph) + "\n".join([*lines, *_kernels(draft, number)]) + "\n"

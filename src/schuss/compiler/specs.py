@@ -16,6 +16,7 @@ from schuss.compiler.schedule.buffers import last_uses
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import accesses_of
 from schuss.compiler.schedule.partition import ROWS
+from schuss.compiler.storage import PANEL
 from schuss.compiler.structure import (
     base_of,
     folded_axes,
