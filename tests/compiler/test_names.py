@@ -12,7 +12,7 @@ from schuss.ops.registry import REGISTRY
 
 COMPILER = Path(schuss.__file__).parent / "compiler"
 # Algebra is of particular operations: these files say which rewrites leave every value as it was.
-ALGEBRA = {"passes/simplify.py", "passes/window.py", "passes/axes.py"}
+ALGEBRA = {"passes/simplify.py", "passes/window.py", "passes/axes.py", "passes/pads.py"}
 # Operations without a structure have their lowering in a table, by name.
 TABLES = {"lower/opaque.py": {"_RULES"}}
 FILES = sorted(p.relative_to(COMPILER).as_posix() for p in COMPILER.rglob("*.py"))

@@ -181,6 +181,7 @@ def no_code(d: Draft) -> Draft:
 LIES = [
     ("simplify", another_output, "the graph has other outputs"),
     ("cse", doubled, "an expression is computed twice"),
+    ("join", another_output, "the graph has other outputs"),
     ("simplify-again", another_output, "the graph has other outputs"),
     ("cse-again", doubled, "an expression is computed twice"),
     ("slide", another_output, "the graph has other outputs"),

@@ -223,8 +223,9 @@ def test_a_row_that_takes_long_has_no_quick_form():
     assert compiled(ops.tanh, (N, 30), tuning=DEFAULT).one_row() is not None
 
 
-def test_what_takes_the_square_of_its_length_counts_as_such():
-    """A small array whose order takes seconds."""
-    small, large = (compiled(ops.argsort, (n,), tuning=DEFAULT) for n in (1000, 100_000))
-    assert not small.code_for(1).looks
-    assert large.code_for(1).looks
+def test_an_order_takes_longer_than_a_look_at_each_element():
+    """It is made in as many rounds as the length has binary digits."""
+    n = 1 << 20
+    plain, sorted_ = (compiled(f, (n,), tuning=replace(DEFAULT, looks=17.0 * n)) for f in (ops.tanh, ops.argsort))
+    assert not plain.code_for(1).looks
+    assert sorted_.code_for(1).looks

@@ -77,6 +77,16 @@ FUNCTIONS = {
         (N, 8, 2, 4),
     ),
     "einsum": (lambda x, y, z, w: ops.einsum("ntd,nsd->nts", x, x), lambda x, y, z, w: x @ x.swapaxes(1, 2), (N, T, T)),
+    "einsum of rows": (
+        lambda x, y, z, w: ops.einsum("ntd,de->nte", x, w),
+        lambda x, y, z, w: np.einsum("ntd,de->nte", x, w),
+        (N, T, 3),
+    ),
+    "einsum over both": (
+        lambda x, y, z, w: ops.einsum("ntd,nte->de", x, ops.tanh(x)),
+        lambda x, y, z, w: np.einsum("ntd,nte->de", x, np.tanh(x)),
+        (8, 8),
+    ),
     "transposed": (lambda x, y, z, w: x.transpose(1, 2, 0), lambda x, y, z, w: x.transpose(1, 2, 0), (T, 8, N)),
     "reshaped": (
         lambda x, y, z, w: x.reshape(N, T, 2, -1) * z,

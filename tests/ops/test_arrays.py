@@ -268,6 +268,9 @@ def test_the_examples_may_be_of_any_number():
         "einsum gram": lambda x: ops.einsum("nc,nd->cd", x, x),
         "einsum pairs": lambda x: ops.einsum("nc,mc->nm", x, x),
         "einsum split": lambda x: ops.einsum("nab,bc->nac", ops.reshape(x, shape=(-1, 2, 2)), Y[:2]),
+        "einsum sums": lambda x: ops.einsum("nab,nac->bc", x.reshape(-1, 2, 2), ops.tanh(x).reshape(-1, 2, 2)),
+        "einsum heads": lambda x: ops.einsum("nhtd,nhsd->nhts", x.reshape(-1, 2, 2, 1), x.reshape(-1, 2, 2, 1)),
+        "einsum places": lambda x: ops.einsum("nab,mcb->namc", x.reshape(-1, 2, 2), x.reshape(-1, 2, 2)),
         "einsum many": lambda x: ops.einsum("nc,nd,n->cd", x, x, x[:, 0]),
         "take": lambda x: ops.take_along_axis(x, ops.argmax(x, -1, keepdims=True)),
         "%": lambda x: x % 0.7 // 0.2,
@@ -278,6 +281,30 @@ def test_the_examples_may_be_of_any_number():
         x = np.random.default_rng(rows).standard_normal((rows, 4))
         for name, found, expected in zip(calls, native([x]), specified([x]), strict=True):
             close(found, expected, name)
+
+
+@pytest.mark.parametrize("text", ["nab,bc->nac", "nab,nac->bc"])
+def test_a_product_over_examples_and_more_is_not_multiplied_out(text):
+    """Nothing has the size of all products, before they are summed."""
+    other = (2, 2) if ",bc" in text else (N, 2, 2)
+    graph = trace(lambda x, y: ops.einsum(text, x, y), [TensorType("float64", s) for s in ((N, 2, 2), other)])
+    assert max(node.type.rank for node in graph.nodes) == 3
+    assert any(node.op == "dot_general" for node in graph.nodes)
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (2,), (3,), (8,), (33,), (100,), (5, 13), (3, 9, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_an_order_of_any_length_is_the_stable_one(shape, dtype):
+    rng = np.random.default_rng(len(shape))
+    x = rng.integers(0, 9, shape).astype(dtype)
+    if dtype == "float32":
+        x[rng.random(shape) < 0.2] = np.nan
+        x[rng.random(shape) < 0.2] = -0.0
+    for axis in range(len(shape)):
+        orders = [lambda x, a=axis, d=falling: ops.argsort(x, a, descending=d) for falling in (False, True)]
+        graph = trace(lambda x, orders=orders: [order(x) for order in orders], [TensorType(dtype, shape)])
+        for found, expected in zip(NativeExecutor(1).compile(graph)([x]), (f(x) for f in orders), strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 SLOPES = {

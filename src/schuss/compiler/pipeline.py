@@ -16,6 +16,7 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.passes.cse import common_subexpressions
 from schuss.compiler.passes.layout import choose_layout
 from schuss.compiler.passes.materialize import materialize
+from schuss.compiler.passes.pads import join_pads
 from schuss.compiler.passes.panels import choose_panels, copy_to_panels
 from schuss.compiler.passes.simplify import simplify
 from schuss.compiler.passes.window import slide
@@ -112,6 +113,7 @@ def _lower(draft: Draft) -> Draft:
 REWRITES = (  # these know nothing of threads, and all but the last nothing of rows
     Pass("simplify", _on_graph(simplify), specs.ends, specs.sound),
     Pass("cse", _on_graph(common_subexpressions), specs.ends, specs.distinct),
+    Pass("join", _on_graph(join_pads), specs.ends, specs.sound),
     Pass("simplify-again", _on_graph(simplify), specs.ends, specs.sound),
     Pass("cse-again", _on_graph(common_subexpressions), specs.ends, specs.distinct),
     Pass("slide", _on_graph(slide), specs.ends, specs.sound),

@@ -11,7 +11,7 @@ import numpy as np
 from schuss.errors import ShapeError
 from schuss.ir.types import Dim, Sym, static_size
 from schuss.ops import comparison, reduce
-from schuss.ops.contract import matmul
+from schuss.ops.contract import dot_general, matmul
 from schuss.ops.infer import show
 from schuss.ops.views import reshape, transpose
 
@@ -20,8 +20,9 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     """numpy's einsum: einsum("bij,bjk->bik", x, y). Axes of one name are multiplied together; names not in the result
     are summed over. Without "->" the result has the names that stand once, in the alphabet's order.
 
-    Two tensors at a time, from the left, by a matrix product where their axes allow it. ShapeError for a name of two
-    lengths, and for what is no such text.
+    Two tensors at a time, from the left, by a product of matrices (dot_general where axes of unknown length cannot be
+    joined to one) where they are floating and axes are summed. ShapeError for a name of two lengths, and for what is no
+    such text.
     """
     from schuss.ops.registry import value_of
 
@@ -99,7 +100,11 @@ def _product(left: str, x: Any, right: str, y: Any, wanted: set[str]) -> tuple[s
     )
     parts = [[dims[n] for n in names] for names in (rows, inner, columns)]
     floating = all(str(v.dtype).startswith("float") for v in (x, y))
-    if inner and floating and all(len(p) == 1 or not any(isinstance(d, Sym) for d in p) for p in parts):
+    if inner and floating and any(len(p) > 1 and any(isinstance(d, Sym) for d in p) for p in parts):
+        first, last = tuple(range(len(batch))), len(batch) + len(rows)
+        summed = tuple(range(last, last + len(inner))), tuple(range(len(batch), len(batch) + len(inner)))
+        return batch + rows + columns, dot_general(x, y, contract=summed, batch=(first, first))
+    if inner and floating:
         head = [dims[n] for n in batch]
         m, k, n = (p[0] if len(p) == 1 else static_size(tuple(p)) for p in parts)
         z = matmul(reshape(x, shape=(*head, m, k)), reshape(y, shape=(*head, k, n)))

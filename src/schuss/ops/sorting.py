@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from schuss.errors import DTypeError, ShapeError
-from schuss.ir.types import Sym, TensorType
+from schuss.ir.types import Shape, Sym, TensorType, static_size
 from schuss.ops.infer import normalize_axis, settle_axis
 from schuss.ops.registry import Kind, op
 
@@ -22,12 +22,18 @@ def _argsort_type(name: str, x: TensorType, *, axis: int, descending: bool) -> T
     return TensorType("int64", x.shape)
 
 
+def _argsort_scratch(result: TensorType, x: TensorType, *, axis: int, descending: bool) -> tuple[Shape, ...]:
+    """Indices of a row, twice: they are merged from one array to the other."""
+    return ((max(static_size(x.shape[axis : axis + 1]), 1),),) * 2
+
+
 @op(
     "argsort",
     kind=Kind.INDEX,
     infer=_argsort_type,
     settle=settle_axis,
     grad=lambda g, y, x, axis, descending: (None,),
+    scratch=_argsort_scratch,
 )
 def argsort_along(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
     """argsort of one axis, as a node: indices that put x in order; equal entries keep theirs. NaN counts as largest"""

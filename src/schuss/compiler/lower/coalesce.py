@@ -16,19 +16,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from math import prod
 from typing import Any
 
 from schuss.compiler.llvm.loops import if_then
 from schuss.compiler.llvm.simd import I64, Lanes
 from schuss.compiler.lower.gather import add_lanes, by_vectors, copy_lanes, row_at, without
-from schuss.compiler.lower.kernel import Kernel, store
+from schuss.compiler.lower.kernel import Kernel, number_at, store, work_arrays
 from schuss.compiler.lower.loop_nest import StridedOperand, nest
 from schuss.compiler.storage import row_major
-from schuss.compiler.structure import scratch_of
 from schuss.ir.graph import Node
 from schuss.ir.structure import Access
-from schuss.ir.types import Shape, Sym
+from schuss.ir.types import Shape
 
 
 def emit_coalesce(kernel: Kernel, node: Node) -> None:
@@ -38,7 +36,7 @@ def emit_coalesce(kernel: Kernel, node: Node) -> None:
     place = StridedOperand((*row_major(index.type.shape, 1), *[0] * (rank - outer)))
     numbers = kernel.read(index, rank, Access(tuple(range(outer))))
     terms = [kernel.read(x, rank), numbers, kernel.write(node), place]
-    arrays = _arrays(kernel, node)
+    arrays = work_arrays(kernel, node)
     axes, start = kernel.axes(x.type.shape, terms), [I64(0)] * 4
     added = without(without(axes[outer:], 3), 1)
     copied = [replace(axis, strides=(axis.strides[1],) * 2) for axis in added]
@@ -51,7 +49,7 @@ def emit_coalesce(kernel: Kernel, node: Node) -> None:
         both = [terms[0], terms[2]]
         by_vectors(kernel, added, both, [at[0], sums], partial(add_lanes, both))
     with nest(b, axes[:outer], terms, start, None) as at:
-        origin = b.load(_entry(b, arrays[2], at[3]), typ=I64)
+        origin = b.load(number_at(b, arrays[2], at[3]), typ=I64)
         with if_then(b, b.icmp_signed("!=", origin, at[3])):
             sums = _offset(b, origin, index.type.shape, terms[2].strides)
             both = [terms[2], terms[2]]
@@ -61,29 +59,14 @@ def emit_coalesce(kernel: Kernel, node: Node) -> None:
 def _note(b: Any, arrays: Sequence[Any], here: Any, row: Any) -> tuple[Any, Any]:
     """(whether the index stood at an earlier place, the first place where it stands), which the arrays note."""
     first, named, source = arrays
-    told = b.load(_entry(b, first, row), typ=I64)
+    told = b.load(number_at(b, first, row), typ=I64)
     earlier = b.icmp_unsigned("<", told, here)
     place = b.select(earlier, told, I64(0))
-    seen = b.and_(earlier, b.icmp_signed("==", b.load(_entry(b, named, place), typ=I64), row))
+    seen = b.and_(earlier, b.icmp_signed("==", b.load(number_at(b, named, place), typ=I64), row))
     origin = b.select(seen, told, here)
     for array, entry, value in ((first, row, origin), (named, here, row), (source, here, origin)):
-        b.store(value, _entry(b, array, entry))
+        b.store(value, number_at(b, array, entry))
     return seen, origin
-
-
-def _arrays(kernel: Kernel, node: Node) -> list[Any]:
-    """Pointers to the operation's own arrays, one behind the other."""
-    assert kernel.workspace is not None
-    found, at, capacity = [], 0, kernel.plan.storage.capacity
-    pointer = kernel.pointer(kernel.workspace, 0, "int64")
-    for shape in scratch_of(node):
-        found.append(_entry(kernel.b, pointer, I64(at)))
-        at += prod(capacity if isinstance(d, Sym) else d for d in shape)
-    return found
-
-
-def _entry(b: Any, array: Any, number: Any) -> Any:
-    return b.gep(array, [number], source_etype=I64)
 
 
 def _offset(b: Any, place: Any, shape: Shape, strides: Sequence[int]) -> Any:

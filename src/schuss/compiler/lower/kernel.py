@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from math import prod
 from typing import Any
 
 import llvmlite.ir as ir
@@ -17,6 +18,7 @@ from schuss.compiler.lower.alike import Address
 from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand
 from schuss.compiler.schedule.buffers import Place, Plan
 from schuss.compiler.storage import ITEMSIZE
+from schuss.compiler.structure import scratch_of
 from schuss.compiler.views import View, view_of
 from schuss.ir.graph import Node
 from schuss.ir.structure import Access
@@ -156,6 +158,22 @@ class Kernel:
 
     def lanes(self, width: int) -> Lanes:
         return Lanes(self.b, width, self.target)
+
+
+def work_arrays(kernel: Kernel, node: Node) -> list[Any]:
+    """Pointers to an opaque operation's own int64 numbers (Op.scratch), one array behind the other."""
+    assert kernel.workspace is not None
+    found, at, capacity = [], 0, kernel.plan.storage.capacity
+    pointer = kernel.pointer(kernel.workspace, 0, "int64")
+    for shape in scratch_of(node):
+        found.append(number_at(kernel.b, pointer, I64(at)))
+        at += prod(capacity if isinstance(d, Sym) else d for d in shape)
+    return found
+
+
+def number_at(b: Any, array: Any, number: Any) -> Any:
+    """The address of one of these numbers."""
+    return b.gep(array, [number], source_etype=I64)
 
 
 def going_on(b: Any, table: Any, plan: Plan) -> Any:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from schuss.compiler.llvm.loops import entry_alloca, for_range, if_then
-from schuss.compiler.llvm.simd import I64, Value
+from schuss.compiler.llvm.loops import if_then
+from schuss.compiler.llvm.simd import I64
 from schuss.compiler.lower.coalesce import emit_coalesce
 from schuss.compiler.lower.gather import clamped
 from schuss.compiler.lower.kernel import Kernel, load, store
-from schuss.compiler.lower.loop_nest import StridedOperand, emit_bound, nest
+from schuss.compiler.lower.loop_nest import StridedOperand, nest
+from schuss.compiler.lower.sorting import emit_argsort
 from schuss.ir.executors import cannot
 from schuss.ir.graph import Node
 from schuss.ir.types import Dim, Sym
@@ -77,46 +78,9 @@ def _overlap_add(kernel: Kernel, node: Node) -> None:
         store(k, target, at[1], k.add(load(k, target, at[1], 0), load(k, source, at[0], 0)))
 
 
-def _argsort(kernel: Kernel, node: Node) -> None:
-    """Each entry goes to the place after all that come before it: n * n comparisons, and no memory."""
-    (x,) = node.inputs
-    axis, falling = node.attrs["axis"], node.attrs["descending"]
-    source, target = kernel.read(x, x.type.rank), kernel.write(node)
-    terms = [source, target]
-    b, k = kernel.b, kernel.lanes(1)
-    rank = entry_alloca(b, I64(0).type)
-    axes = kernel.axes(x.type.shape, terms)
-    along = axes.pop(axis)
-    length = emit_bound(b, along.stop)
-
-    def above(v: Value, w: Value) -> Value:
-        """v > w, NaN being above all others."""
-        more = k.compare(">", v, w)
-        return k.logical_or(more, k.logical_and(k.is_nan(v), k.logical_not(k.is_nan(w)))) if v.is_float else more
-
-    with nest(b, axes, terms, [I64(0)] * 2, None, kernel.going) as at:
-
-        def entry(i: Any) -> Value:
-            return load(k, source, b.add(at[0], b.mul(i, I64(along.strides[0]))), 0)
-
-        with for_range(b, I64(0), length, going=kernel.going) as i:
-            here = entry(i)
-            b.store(I64(0), rank)
-            with for_range(b, I64(0), length) as j:
-                other = entry(j)
-                first, second = (other, here) if falling else (here, other)
-                tied = k.logical_not(k.logical_or(above(here, other), above(other, here)))
-                earlier = k.logical_and(tied, Value(b.icmp_signed("<", j, i), "bool"))
-                ahead = k.logical_or(above(first, second), earlier)
-                before = b.load(rank, typ=I64(0).type)
-                b.store(b.add(before, b.zext(ahead.llvm, I64(0).type)), rank)
-            place = b.add(at[1], b.mul(b.load(rank, typ=I64(0).type), I64(along.strides[1])))
-            store(k, target, place, Value(i, "int64"))
-
-
 _RULES: dict[str, Callable[[Kernel, Node], None]] = {
     "check_index": _check_index,
     "overlap_add": _overlap_add,
-    "argsort": _argsort,
+    "argsort": emit_argsort,
     "coalesce": emit_coalesce,
 }

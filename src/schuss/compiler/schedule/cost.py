@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from schuss.compiler.schedule.fuse import Form, Group
@@ -43,8 +44,8 @@ def cost(group: Group, n: int) -> Cost:
     elif group.anchor is not None:
         found, axis = structure_of(group.anchor), group.anchor.attrs.get("axis")
         shape = group.anchor.inputs[0].type.shape if found is None else found.space
-        along = isinstance(axis, int) and group.form is Form.OPAQUE  # it may look at the whole axis for each element
-        flops += elements(shape, n) * (elements(shape[axis:][:1], n) if along else 1)
+        along = isinstance(axis, int) and group.form is Form.OPAQUE  # it may sort along the axis
+        flops += elements(shape, n) * (1 + (math.log2(max(elements(shape[axis:][:1], n), 1)) if along else 0))
     read = {base_of(o): _read(r, i, n) for r, i, o in group.operands if not is_free(base_of(o))}
     moved = sum(read.values()) + sum(_written(o, n) for o in group.stores)
     return Cost(_label(group), f"{_dims(group.space)}{depth}", flops, moved)
