@@ -104,7 +104,7 @@ def test_a_number_without_a_place_is_read_by_every_kind_of_kernel(kind):
     check_equal(*both(types, [np.ones((7, 2)), np.array(7)], function), READERS)
 
 
-SHAPES = [(N, N), (3, N), (2, N, 3), (N, 2, N), (N, N, N), (N, 4), (4, N, N, 2), ()]
+SHAPES = [(N, N), (3, N), (2, N, 3), (N, 2, N), (N, N, N), (N, 4), (4, N, N, 2), (), (N, 19), (N, 64)]
 
 
 @pytest.mark.parametrize("rows", [1, 3, 17])
@@ -117,6 +117,20 @@ def test_random_numbers_are_the_references_wherever_the_examples_stand(rows):
     found, expected = both(types, [KEY, np.array(3), np.ones((rows, 2), np.float32)], function)
     check_equal(found, expected, ["x", *SHAPES])
     assert len(np.unique(found[1])) > 0.9 * rows * rows
+
+
+@pytest.mark.parametrize("features", [13, 64])
+def test_random_numbers_in_the_epilogue_of_a_product(features):
+    """There rows begin anywhere in a block of four words, and a tile's rest is narrower than its vectors."""
+    types = [TensorType("uint32", (2,)), TensorType("float32", (N, 3)), TensorType("float32", (3, features))]
+    rng = np.random.default_rng(0)
+    arrays = [KEY, *(rng.integers(0, 5, s).astype(np.float32) for s in ((23, 3), (3, features)))]
+
+    def function(key, x, w):
+        y = x @ w
+        return [y * ops.random_uniform(key, 0, shape=y.shape)]
+
+    check_equal(*both(types, arrays, function), [features])
 
 
 def test_random_keys_are_read_as_they_lie():

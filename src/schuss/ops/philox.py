@@ -111,6 +111,8 @@ def fold_in(key: UInt32, data: int) -> UInt32:
 
 def emit_word(b: Any, key0: Any, key1: Any, index: Any, step: Any, stream: int) -> Any:
     """The 32 bits of element `index` (int64, its row-major place): word index % 4 of block index // 4."""
+    if index.apart == 1 and b.width % 4 == 0:
+        return b.philox(key0, key1, index, step, stream)
     block = b.shift_right(index, 2)
     counter = [_low(b, block), _low(b, b.shift_right(block, 32)), _low(b, step), b.constant(stream, "uint32")]
     keys = [key0, key1]

@@ -12,6 +12,7 @@ from typing import Any
 import llvmlite.ir as ir
 
 from schuss.compiler.llvm.builder import broadcast, filled
+from schuss.compiler.llvm.philox import philox
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.llvm.vecmath import MathEmitter
 from schuss.ir.types import FLOATS
@@ -41,10 +42,11 @@ def suffix(type: Any) -> str:
 
 @dataclass(frozen=True)
 class Value:
-    """An LLVM value and its dtype."""
+    """An LLVM value and its dtype. apart: how much each lane is above the one before, where that is known."""
 
     llvm: Any
     dtype: str
+    apart: int | None = None
 
     @property
     def is_float(self) -> bool:
@@ -77,14 +79,14 @@ class Lanes:
 
     def splat(self, scalar: Any, dtype: str) -> Value:
         """One scalar in every lane."""
-        return Value(scalar if self.width == 1 else broadcast(self.b, scalar, self.width), dtype)
+        return Value(scalar if self.width == 1 else broadcast(self.b, scalar, self.width), dtype, 0)
 
     def iota(self, start: Any, step: int) -> Value:
         """start + step * lane, as int64."""
         if self.width == 1:
-            return Value(start, "int64")
+            return Value(start, "int64", step)
         steps = ir.Constant(self.widen(I64), [step * i for i in range(self.width)])
-        return Value(self.b.add(self.splat(start, "int64").llvm, steps), "int64")
+        return Value(self.b.add(self.splat(start, "int64").llvm, steps), "int64", step)
 
     # -- arithmetic ------------------------------------------------------------------------------
 
@@ -195,6 +197,11 @@ class Lanes:
         if x.dtype in UNSIGNED:
             return positive
         return self.select(self.compare("<", x, zero), self.neg(one), positive)
+
+    def philox(self, key0: Value, key1: Value, index: Value, step: Value, stream: int) -> Value:
+        """schuss.ops.philox.emit_word of elements in turn, for lanes by fours: each block is computed once."""
+        words = philox(self.b, self.width, key0.llvm, key1.llvm, index.llvm, step.llvm, stream)
+        return Value(words, "uint32")
 
     # -- comparison and choice -------------------------------------------------------------------
 

@@ -204,7 +204,8 @@ def _place(k: Lanes, shape: Shape, parts: Sequence[Value], n: Any) -> Value:
         for dim in shape[axis + 1 :]:
             stride = k.b.mul(stride, n if isinstance(dim, Sym) else I64(dim))
         total = k.add(total, k.mul(index, k.splat(stride, "int64")))
-    return total
+    apart = parts[0].apart if all(i.apart == 0 for i in indices) else None
+    return replace(total, apart=apart)
 
 
 def _count(k: Lanes, node: Node, n: Any) -> Value:
