@@ -222,7 +222,7 @@ def test_the_graphs_letters_can_be_read_on_a_phone(paused: str, tab: Callable[..
     assert page.page.evaluate("document.querySelector('#picture svg').getBoundingClientRect().width") <= room
 
 
-@pytest.mark.parametrize("layers", sampled([120], [500]))
+@pytest.mark.parametrize("layers", sampled([60], [120, 500]))
 def test_a_graph_of_many_operations_stays_usable(tab: Callable[..., Tab], layers: int) -> None:
     """Four to a layer. Folded, and opened as far as it goes; a panel opens, and stepping moves on."""
     served = deep(layers)

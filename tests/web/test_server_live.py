@@ -313,7 +313,10 @@ def test_a_fault_of_the_page_is_told_once_and_ends_no_thread(training: Any, capl
     function, follow = run.live.subject.function, run.live.mountain._follow
     run.live.subject.function = run.live.mountain._follow = broken  # type: ignore[method-assign]
     wait(lambda: len(run.live._troubles) == 2)
-    texts = {f"{what} failed: ValueError: a mistake of ours" for what in ("looking at the run", "following the path")}
+    line = f"(line: {__file__}:{broken.__code__.co_firstlineno + 1})"  # as code of the user's
+    texts = {
+        f"{what} failed: ValueError: a mistake of ours {line}" for what in ("looking at the run", "following the path")
+    }
     assert set(next(run.client.events())["troubles"]) == texts
     time.sleep(1.2)
     assert sorted(r.getMessage() for r in caplog.records) == sorted(f"page: {text}" for text in texts)
@@ -326,7 +329,8 @@ def test_a_fault_of_the_page_is_told_once_and_ends_no_thread(training: Any, capl
 def test_a_fault_is_told_to_who_reads(training: Any):
     run = training()
     run.live.mountain._follow = lambda: 1 / 0  # type: ignore[method-assign]
-    assert run.client.until("trouble")["text"] == "following the path failed: ZeroDivisionError: division by zero"
+    told = run.client.until("trouble")["text"]
+    assert told.startswith("following the path failed: ZeroDivisionError: division by zero (line: ")
 
 
 def test_the_end_is_told_in_any_case(training: Any):

@@ -133,4 +133,6 @@ def test_an_error_is_told(viewed: Any, monkeypatch: pytest.MonkeyPatch):
     made.compute_landscape(5, 10)
     wait(lambda: any(e.get("done") for e in sent))
     told = [e for e in sent if e["type"] == "note"]  # the test rows are measured meanwhile
-    assert told[-1] == {"type": "note", "text": "the surface could not be computed: no such thing", "done": True}
+    line = f"(line: {__file__}:{broken.__code__.co_firstlineno + 1})"
+    text = f"the surface could not be computed: no such thing {line}"
+    assert told[-1] == {"type": "note", "text": text, "done": True}
