@@ -103,7 +103,7 @@ def test_the_position_of_the_largest_is_found_where_the_values_are_made():
     x = TABLE
     _, native = compiled(lambda x: ops.argmax(x * 2.0 + 1.0, axis=1), (x,), (1,), 1)
     stages = native.code_for(512).plan.stages
-    assert [s.group.form.value for s in stages] == ["map"]
+    assert [s.group.form.value for s in stages] == ["elementwise"]
     np.testing.assert_array_equal(native([x])[0], np.argmax(x * np.float32(2) + np.float32(1), axis=1))
 
 
