@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
+from schuss.calling import did_you_mean
 from schuss.errors import UsageError
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def known(self, name: Any) -> str:
         """The name. UsageError, with the names there are, for any other."""
         if not isinstance(name, str) or name not in self._rows:
-            raise UsageError(f"{self.kind} {name!r} is none of {', '.join(self)}")
+            raise UsageError(f"{self.kind} {name!r} is none of {', '.join(self)}{did_you_mean(name, self)}")
         return name
 
     def find(self, name: Any) -> T:
@@ -165,7 +166,8 @@ class Classes(Registry[T]):
     def preset(self, name: str) -> tuple[T, dict[str, Any]]:
         """The class and the settings that a preset's name stands for. UsageError for any other name."""
         if name not in self._presets:
-            raise UsageError(f"{self.kind} {name!r} is none of {', '.join(self._presets)}")
+            told = did_you_mean(name, self._presets)
+            raise UsageError(f"{self.kind} {name!r} is none of {', '.join(self._presets)}{told}")
         of, settings = self._presets[name]
         return self[of], dict(settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from quick import compile_quickly
 
 import schuss as library
+from schuss.cli.training.run import TrainCommand
 from schuss.data import SOURCES, DataSource
 from schuss.errors import DataError
 
@@ -108,6 +110,8 @@ def test_a_class_of_the_users(schuss: Any, npz: Path, file: Path, tmp_path: Path
     ("net", "more", "message"),
     [
         ("none.py", (), "none.py: no such file"),
+        ("{}:", (), "nothing stands behind the colon; give"),
+        ("{}:my-net", (), "'my-net' is no name of Python's; give"),
         ("{}:lost", (), "has no lost; write def lost(): return nn.Sequential(...)"),
         ("{}:fails", (), "fails() fails: ValueError: two lines"),
         ("{}:number", (), "number() returned int, which is no model"),
@@ -223,6 +227,37 @@ def test_a_file_that_is_no_python(schuss: Any, npz: Path, tmp_path: Path):
         f"broken.py fails: SyntaxError: '(' was never closed (line: {path}:2)"
         in schuss("train", npz, "--net", path).error
     )
+
+
+def test_a_stopped_run_goes_on_by_another_text_of_the_same_file(
+    schuss: Any, npz: Path, file: Path, tmp_path: Path, monkeypatch: Any
+):
+    """And not by another function of it, nor by one that makes another network since."""
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "own.safetensors"
+    start = ("train", npz, *QUICK, "--epochs", "2", "--out", out)
+    begun = TrainCommand._trained
+    monkeypatch.setattr(TrainCommand, "_trained", _stopped)
+    assert schuss(*start, "--net", "net.py").code == 130
+    monkeypatch.setattr(TrainCommand, "_trained", begun)
+    said = schuss(*start, "--net", "./net.py:Own", "--resume").error
+    assert "net was 'net.py' and is now './net.py:Own'" in said
+    file.write_text(CONVOLUTIONAL.replace("nn.Linear(27, 10)", "nn.Linear(27, 16), nn.ReLU(), nn.Linear(16, 10)"))
+    assert "the network or the optimizer is another" in schuss(*start, "--net", "net.py", "--resume").error
+    file.write_text(CONVOLUTIONAL)
+    assert schuss(*start, "--net", "./net.py:make", "--resume").code == 0
+    assert schuss(*start, "--net", file, "--resume").code == 0  # it is finished
+
+
+def _stopped(command: Any, trainer: Any, bar: Any, saved: Any) -> Any:
+    """As after a Ctrl-C at the end of the first epoch."""
+
+    def reason() -> str | None:
+        if trainer.position.epoch >= 1:
+            command.interrupts.caught = signal.SIGINT
+        return "a signal" if trainer.position.epoch >= 1 else None
+
+    return trainer.train(bar, reason, saved)
 
 
 def test_a_file_that_fails(schuss: Any, npz: Path, tmp_path: Path):

@@ -233,7 +233,7 @@ F = TensorType("float32", (N, 3, 8, 8))
         (lambda: nn.Conv2d(3, 4, 3, 2, padding="same"), None, UsageError, "padding='same' needs stride 1"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), None, UsageError, "cannot both be divided into 2 groups"),
         (lambda: nn.Conv2d(3, 4, 3, padding_mode="wrap"), None, UsageError, "padding_mode must be one of zeros"),
-        (lambda: nn.Conv2d(1, 4, 3), F, ShapeError, "float32[N,3,8,8] must be [N, C, H, W] with 1 channels"),
+        (lambda: nn.Conv2d(1, 4, 3), F, ShapeError, "float32[N,3,8,8] must be [N, C, H, W] with 1 channel"),
         (lambda: nn.Conv2d(1, 4, 3), TensorType("uint8", (N, 28, 28)), ShapeError, "its axis of channels: x[:, None]"),
         (lambda: nn.Conv2d(3, 4, 9), F, ShapeError, "a kernel over 9 entries is longer than axis 2 of [N,3,8,8]"),
         (lambda: nn.MaxPool2d(9), F, ShapeError, "a window over 9 entries is longer than axis 3 of [N,3,8,8]"),

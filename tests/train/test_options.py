@@ -69,8 +69,15 @@ def test_the_command_takes_ranges_and_names_from_it():
         ({"validation": np.zeros((9, 2))}, "validation must be a pair"),
         ({"optimizer": optim.Adam}, r"optimizer must be an object, not a class: write optimizer=Adam\(\)$"),
         ({"loss": nn.CrossEntropyLoss}, r"loss must be an object, not a class: write loss=CrossEntropyLoss\(\)$"),
-        ({"optimizer": "adam"}, "optimizer must have init and update"),
-        ({"loss": "mse"}, "loss must be callable"),
+        ({"optimizer": 3}, "optimizer must have init and update, as optim.Adam"),
+        ({"optimizer": "adam"}, r"optimizer must be an object, not a name: write optimizer=optim\.Adam\(lr=0\.003\),"),
+        ({"optimizer": "AdamW"}, r".*write optimizer=optim\.AdamW\("),
+        ({"optimizer": "momentum"}, r".*write optimizer=optim\.SGD\(lr=0\.01, momentum=0\.9\)"),
+        ({"optimizer": "adma"}, r".*'adma' is none of sgd, .*; did you mean 'adam'\?"),
+        ({"loss": 3}, r"loss must be callable with \(pred, target\), as nn\.CrossEntropyLoss"),
+        ({"loss": "mse"}, r"loss must be an object, not a name: write loss=nn\.MSELoss\(\),"),
+        ({"loss": "crossentropy"}, r".*write loss=nn\.CrossEntropyLoss\(\)"),
+        ({"loss": "MSELoss"}, r".*write loss=nn\.MSELoss\(\)"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_with_a_mend(option, said):

@@ -11,6 +11,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.api.outputs import outputs_of, task_in, width_of
+from schuss.calling import explained
 from schuss.data import as_array, check_labels
 from schuss.data.columns import columns, numbers
 from schuss.errors import DataError, UsageError, printable
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from schuss.data import Dataset
 
 
+@explained("; write evaluate(model, (x, y))")
 def evaluate(
     model: Any,
     data: tuple[Any, Any] | Dataset,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,9 @@ def outputs_of(model: Any, x: Any, owner: str = "predict") -> Outputs:
     x  an array or a data frame, or a tuple or a dict of them for a model of several inputs
     """
     signature, model = signature_of(model), callable_model(model, owner)
+    if isinstance(x, (str, os.PathLike)):
+        place = os.fspath(x)
+        raise UsageError(f"{owner}: takes rows, not the name of a file: schuss.data.load_rows({place!r}) reads them")
     given: tuple[Any, ...] = x if isinstance(x, tuple) else (x,)
     given = given if signature is None else signature.read(given)
     keys = tuple(given[0]) if len(given) == 1 and isinstance(given[0], Mapping) else ()

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from schuss.calling import did_you_mean
 from schuss.cli.say import say
 from schuss.cli.signals import Signals, Terminated
 from schuss.version import __version__
@@ -41,6 +42,14 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"schuss.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """click's, but an error says which command is meant, perhaps."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command {args[0]!r}{did_you_mean(args[0], COMMANDS)}; there are {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

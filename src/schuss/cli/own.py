@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,10 +35,27 @@ def own_network(given: str) -> Any:
     return model
 
 
+def same_network(one: Any, other: Any) -> bool:
+    """Whether two texts name one network: ./net.py and net.py:make do, seen from the same folder."""
+    if not isinstance(one, str) or not isinstance(other, str):
+        return one is other
+    with suppress(UsageError):
+        (path, name), (second, called) = _parts(one), _parts(other)
+        return name == called and path.resolve() == second.resolve()
+    return one == other
+
+
 def _parts(given: str) -> tuple[Path, str]:
+    """FILE.py:NAME, or the file alone. A colon belongs to the file's name where no Python file stands before it.
+
+    UsageError for what is no name.
+    """
     path, colon, name = given.rpartition(":")
-    if not colon or not name.isidentifier():
-        path, name = given, NAME
+    if not colon or not path.endswith(".py"):
+        return Path(given), NAME
+    if not name.isidentifier():
+        what = f"{name!r} is no name of Python's" if name else "nothing stands behind the colon"
+        raise UsageError(f"--net {given}: {what}; give {path}:NAME, or {path} alone, which means {path}:{NAME}")
     return Path(path), name
 
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from schuss.data.arrays import check_finite, check_labels
 from schuss.data.labels import labels_of
-from schuss.errors import DataError
+from schuss.errors import DataError, printable
 from schuss.ir.executor import Array
 
+SHOWN = 10  # names of classes that are printed
 IMAGES = 1 / 255  # what bytes of images are multiplied by
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Rows to train on and rows to test on.
 
@@ -61,6 +62,18 @@ class Dataset:
         y_train, y_test = (labels_of(names[y], classes, self.name)[0] for y in (self.y_train, self.y_test))
         return replace(self, y_train=y_train, y_test=y_test, classes=len(classes), class_names=tuple(classes))
 
+    def __repr__(self) -> str:
+        """The name, shapes, dtypes, scale and classes; never the numbers."""
+        parts = (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test))
+        rows = [(part, f"x {_type_of(x)}, y {_type_of(y)}") for part, x, y in parts]
+        if self.classes is not None:
+            known = f": {', '.join(self.class_names[:SHOWN])}" if self.class_names else ""
+            rows.append(("classes", f"{self.classes}{known}{', ...' * (bool(known) and self.classes > SHOWN)}"))
+        if self.scale is not None:
+            rows.append(("scale", "1/255" if self.scale == IMAGES else f"{self.scale:.6g}"))
+        lines = "".join(f"  {name:<7}  {text}\n" for name, text in rows)
+        return printable(f"Dataset({self.name!r},\n{lines})")
+
     def __array__(self, *_: object, **__: object) -> Array:
         raise DataError(f"the data set {self.name} has training and test rows: give data.x_train or data.x_test")
 
@@ -73,6 +86,10 @@ class Dataset:
     def x_test_flat(self) -> Array:
         """x_test as (N, features): a view, no copy."""
         return self.x_test.reshape(len(self.x_test), -1)
+
+
+def _type_of(array: Array) -> str:
+    return f"{array.dtype}[{', '.join(map(str, array.shape))}]"
 
 
 def checked_dataset(arrays: dict[str, Array], labels: dict[str, str], name: str) -> Dataset:

@@ -136,7 +136,8 @@ def _header(path: Path, prefix: bytes, size: int, file: Any) -> tuple[dict[str, 
     length = int.from_bytes(prefix, "little")
     if length > min(MAX_HEADER, size - 8):
         raise ModelFileError(
-            f"{path}: byte 0: the header claims {length} bytes in a file of {size}; it was cut or is something else"
+            f"{path}: is no model file, or was cut (byte 0: the header claims {length} bytes in a file of {size}); "
+            "schuss.save and schuss train --out make model files"
         )
     return parse_json(file.read(length), f"{path}: the header (byte 8 to {8 + length})"), 8 + length
 

@@ -94,7 +94,9 @@ class ClassLoss(Loss):
                 f"{name}: target must be integer class numbers {want} or probabilities {list(p)}, got {target}{mend}",
             )
         if list(t) != want and not (len(p) == 2 and t == (p[0], 1)):
-            raise shape_error(f"{name}: pred {pred} needs a target [{','.join(map(str, want))}], got {target}")
+            one = len(t) == 1 and len(p) > 2
+            mend = "; for one label an example put nn.Flatten() before the model's last Linear" * one
+            raise shape_error(f"{name}: pred {pred} needs a target [{','.join(map(str, want))}], got {target}{mend}")
 
     def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
         """The classes last; class numbers, or probabilities in pred's dtype."""

@@ -66,10 +66,9 @@ class _Conv(Layer):
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
         if x.ndim not in (self.axes + 1, self.axes + 2) or x.shape[-self.axes - 1] != self.in_channels:
-            mend = "; give each example its axis of channels: x[:, None]" if x.ndim == self.axes + 1 else ""
-            raise shape_error(
-                f"{self}: the input {x.type} must be {axes_of(self.axes)} with {self.in_channels} channels{mend}"
-            )
+            channels = f"{self.in_channels} channel{'s' * (self.in_channels != 1)}"
+            expected = f"{axes_of(self.axes)} with {channels}"
+            raise shape_error(f"{self}: the input {x.type} must be {expected}{self._mend(x.shape)}")
         x = to_float(x, self.weight.dtype)
         padding: Sizes | str = self.padding
         if self.padding_mode != "zeros":
@@ -78,6 +77,17 @@ class _Conv(Layer):
         convolve = ops.conv1d if self.axes == 1 else ops.conv2d
         y: Tensor = convolve(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
         return y
+
+    def _mend(self, shape: Any) -> str:
+        """What to do about an input of this shape."""
+        if len(shape) == self.axes + 1 and self.in_channels == 1:
+            return "; give each example its axis of channels: x[:, None]"
+        if len(shape) == self.axes + 2 and shape[-1] == self.in_channels:
+            order = ", ".join(map(str, (0, self.axes + 1, *range(1, self.axes + 1))))
+            return f"; channels come first: x.transpose({order})"
+        if len(shape) == 2:
+            return f"; give rows their axes: x.reshape(-1, {self.in_channels}, {axes_of(self.axes)[7:-1]})"
+        return ""
 
     def _widths(self) -> list[tuple[int, int]]:
         """What is added to each axis. UsageError if the padding is none."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NoReturn
 
 from schuss import ops
+from schuss.calling import explained
 from schuss.configured import arguments_of, check_arguments, plain
 from schuss.constraints import FRACTION, NOT_NEGATIVE, Choice, Constraints, Each, Flag, Scheduled, Whole, check
 from schuss.errors import ShapeError, UsageError
@@ -29,6 +30,11 @@ class Layer(Module):
     settings: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[Formula | None] = None
     constraints: ClassVar[Constraints] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = explained()(cls.__init__)  # type: ignore[method-assign]
 
     def _check(self, **given: Any) -> None:
         """UsageError for an argument that is not what `constraints` says."""
@@ -98,13 +104,23 @@ class Linear(Layer):
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
-            mend = " (put nn.Flatten() before it)" if x.ndim > 2 else ""
+            mend = self._mend(x.shape)
             raise shape_error(
                 f"Linear({self.in_features}, {self.out_features}): the input {x.type} must have "
                 f"{self.in_features} features on its last axis{mend}"
             )
         y = to_float(x, self.weight.dtype) @ self.weight.mT
         return y if self.bias is None else y + self.bias
+
+    def _mend(self, shape: Any) -> str:
+        """What to do about an input of this shape."""
+        row = shape[1:]
+        flat = "put nn.Flatten() before it" if len(row) > 1 else ""
+        if not row or not all(isinstance(d, int) for d in row):
+            return f" ({flat})" if flat else ""
+        size = math.prod(row)
+        width = "" if size == self.in_features else f"{'with ' * bool(flat)}nn.Linear({size}, {self.out_features})"
+        return f" ({' '.join(filter(None, (flat, width)))})" if flat or not width else f": {width} takes these"
 
     def config(self) -> dict[str, Any]:
         return {

@@ -55,7 +55,10 @@ def callable_model(given: Any, owner: str) -> Any:
     model = model_of(given)
     if not callable(model):
         mend = "give an nn.Module or another object with __call__(self, x)"
-        if isinstance(model, (list, tuple)):
+        parts = model if isinstance(model, (list, tuple)) else (model,)
+        if any(isinstance(part, np.ndarray) for part in parts):
+            mend = "the model comes first, then the data"
+        elif isinstance(model, (list, tuple)):
             mend = "chain layers by nn.Sequential(*layers)"
         elif isinstance(model, (str, os.PathLike)):
             mend = "schuss.load(path) gives the model of a file"

@@ -19,11 +19,12 @@ from schuss.ops.infer import normalize_axis, settle_dtype
 from schuss.ops.registry import Kind, also, op
 
 INDEX = Kind.INDEX
+CONVERT = ": convert them with .astype('int64')"
 
 
 def _require_integers(name: str, index: TensorType) -> None:
     if index.dtype not in INTEGERS:
-        raise DTypeError(f"{name}: indices must be integers, got {index}")
+        raise DTypeError(f"{name}: indices must be integers, got {index}{CONVERT}")
 
 
 def _require_length(name: str, what: str, length: Dim) -> None:
@@ -38,7 +39,7 @@ def _require_length(name: str, what: str, length: Dim) -> None:
 
 def _check_type(name: str, index: TensorType, *, size: int, negative: bool, by: str) -> TensorType:
     if index.dtype not in INTEGERS:
-        raise DTypeError(f"{by}: indices must be integers, got {index}")
+        raise DTypeError(f"{by}: indices must be integers, got {index}{CONVERT}")
     _require_length(by, "the number of entries", size)
     return TensorType("int64" if negative else index.dtype, index.shape)
 
@@ -57,7 +58,7 @@ def check_index(index: Any, *, size: int, negative: bool = False, by: str = "che
     """
     index = np.asarray(index)
     if index.dtype.kind not in "iu":
-        raise DTypeError(f"{by}: indices must be integers, got {index.dtype}{list(index.shape)}")
+        raise DTypeError(f"{by}: indices must be integers, got {index.dtype}{list(index.shape)}{CONVERT}")
     bad = first_outside(index, size, negative)
     if bad is not None:
         raise range_error(by, size, negative, bad[0] if index.ndim else None, bad[1])

@@ -13,7 +13,7 @@ from schuss.errors import DTypeError, ShapeError
 from schuss.ir.structure import Access, Structure
 from schuss.ir.types import INTEGERS, Shape, Sym, TensorType
 from schuss.ops.filled import ones_like, zeros_like
-from schuss.ops.index import take
+from schuss.ops.index import CONVERT, take
 from schuss.ops.registry import Kind, op
 
 INDEX = Kind.INDEX
@@ -22,7 +22,7 @@ INDEX = Kind.INDEX
 def _require_places(name: str, index: TensorType, rows: TensorType) -> None:
     """DTypeError or ShapeError unless there is a row for each index."""
     if index.dtype not in INTEGERS:
-        raise DTypeError(f"{name}: indices must be integers, got {index}")
+        raise DTypeError(f"{name}: indices must be integers, got {index}{CONVERT}")
     if rows.shape[: index.rank] != index.shape:
         raise ShapeError(f"{name}: {rows} has not a row for each of the indices {index}")
 

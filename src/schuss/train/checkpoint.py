@@ -110,7 +110,10 @@ class Checkpoint:
         _meet(trainer, arrays, meta)
         name = misfit(trainer, arrays)
         if name:
-            raise ModelFileError(f"{self.path}: does not fit this run ({name} differs); remove it to start afresh")
+            since = "the network or the optimizer is another than when it was written"
+            raise ModelFileError(
+                f"{self.path}: does not fit this run ({name} differs): {since}; remove it to start afresh"
+            )
         # Functions of the user's own are compared by what they compute. Another version may compute the same otherwise.
         same = meta.get("schuss") == __version__ and "computes" in meta
         if same and meta["computes"] != self._computed(trainer):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
+from schuss.calling import explained
 from schuss.data import Dataset, as_array, split_validation
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
@@ -54,6 +55,7 @@ from schuss.train.weights import sample_weights, weigh
 COLUMNS = ("epoch", "count", "loss", "lr", "seconds")  # names no metric may have
 
 
+@explained("; write fit(model, (x, y), loss=nn.CrossEntropyLoss(), optimizer=optim.Adam())")
 def fit(
     model: Any,
     data: Data | Dataset,

@@ -12,10 +12,11 @@ from numbers import Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from schuss.calling import did_you_mean
 from schuss.constraints import POSITIVE, Choice, Flag, Kind, Number, Scheduled, Whole, check
 from schuss.errors import UsageError
-from schuss.registry import Registry
-from schuss.tables import EXECUTORS
+from schuss.registry import Classes, Registry
+from schuss.tables import EXECUTORS, LOSSES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from schuss.nn.walk import Trained
@@ -60,13 +61,29 @@ class Registered:
 def _a_loss(value: Any) -> str | None:
     if isinstance(value, type):
         return f"must be an object, not a class: write loss={value.__name__}()"
-    return None if callable(value) else "must be callable with (pred, target)"
+    if isinstance(value, str):
+        return f"must be an object, not a name: {_by_name(value, LOSSES, 'nn')}"
+    return None if callable(value) else "must be callable with (pred, target), as nn.CrossEntropyLoss()"
 
 
 def _an_optimizer(value: Any) -> str | None:
     if isinstance(value, type):
         return f"must be an object, not a class: write optimizer={value.__name__}()"
-    return None if hasattr(value, "init") and hasattr(value, "update") else "must have init and update"
+    if isinstance(value, str):
+        return f"must be an object, not a name: {_by_name(value, OPTIMIZERS, 'optim')}"
+    known = hasattr(value, "init") and hasattr(value, "update")
+    return None if known else "must have init and update, as optim.Adam(lr=1e-3)"
+
+
+def _by_name(name: str, table: Classes[Any], home: str) -> str:
+    """How the object of a name is written; of a name that none has, the name that is meant, perhaps."""
+    asked = name.lower().removesuffix("loss").strip("_")
+    for preset in table.presets:
+        of, settings = table.preset(preset)
+        if asked in (preset, preset.replace("_", ""), of.__name__.lower().removesuffix("loss")):
+            given = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+            return f"write {table.kind}={home}.{of.__name__}({given})"
+    return f"{name!r} is none of {', '.join(table.presets)}{did_you_mean(name, table.presets)}"
 
 
 def _metrics(value: Any) -> str | None:

@@ -67,7 +67,10 @@ def source_of(
         labels, known = labels_of(names, classes or data.class_names, what)
         return Source(x, labels, data.scale, known, named=True)
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise UsageError(f"{owner}: data must be a pair (x, y) or a schuss.data.Dataset, got {type(data).__name__}")
+        got = f"got {type(data).__name__}"
+        if isinstance(data, str):
+            got = f"got the text {data!r}: schuss.data.load_dataset({data!r}) reads it"
+        raise UsageError(f"{owner}: data must be a pair (x, y) or a schuss.data.Dataset, {got}")
     x, y = data
     names = None if isinstance(y, Mapping) or (isinstance(y, tuple) and are_several(y, rows_of(x))) else names_in(y)
     if names is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schuss.cli.choices import LAID_OUT, RATES_OF_0_1_0
+from schuss.cli.own import same_network
 from schuss.data.dataset import IMAGES
 from schuss.tables import LOSSES
 from schuss.train.options import FREE
@@ -104,7 +105,10 @@ class Settings:
         loss = _default_loss(self._dataset) if held.get("loss") is None else held["loss"]
         law = held.get("init", held.get("law"))  # as the option was called up to version 0.2.0
         known = {k: v for k, v in held.items() if k != "law"}
-        return {**self._since(known), "lr": lr, "loss": loss, "init": law}
+        since = self._since(known)
+        if same_network(since["net"], self.options["net"]):
+            since["net"] = self.options["net"]  # in other words
+        return {**since, "lr": lr, "loss": loss, "init": law}
 
     def check_epochs(self, held: Any) -> None:
         """UsageError where the schedule would not be the run's: weights that no run without interruption has."""

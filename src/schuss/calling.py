@@ -1,0 +1,73 @@
+"""What is said of a call with wrong arguments: which, and what the call looks like."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from schuss.errors import SchussError, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ELSEWHERE = {
+    "lr": "give it to the optimizer, as optim.Adam(lr=1e-3)",
+    "padding_idx": "multiply the rows by (x != padding)[..., None], or give the padding a row like any other",
+    "device": "leave it out, as schuss computes on the CPU",
+    "inplace": "leave it out, as tensors never change",
+}
+"""Arguments that others have in these places, and what to do here."""
+
+
+class ArgumentError(UsageError, TypeError):
+    """Arguments that a function or class does not take."""
+
+
+def explained(example: str = "", owner: str = "") -> Callable[[F], F]:
+    """A decorator of a function or an `__init__`: ArgumentError for arguments that it does not take, with the names of
+    those it does, and the example of a call."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except TypeError as error:
+                if isinstance(error, SchussError) or error.__traceback__ is None or error.__traceback__.tb_next:
+                    raise  # of its body
+                name = owner or (type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__)
+                raise ArgumentError(f"{name}: {_wrong(function, args, kwargs) or error}{example}") from None
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def _wrong(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    parameters = inspect.signature(function).parameters
+    names = [name for name in parameters if name != "self"]
+    unknown = [name for name in kwargs if name not in names]
+    if unknown:
+        mend = ELSEWHERE.get(unknown[0])
+        told = did_you_mean(unknown[0], names) if mend is None else f"; {mend}"
+        return f"there is no argument {unknown[0]!r}{told}; it takes {', '.join(names)}"
+    placed = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(args) > len(placed):
+        own = [name for name in placed if name != "self"]
+        return f"takes {', '.join(own)} by position and the others by name"
+    given = {*placed[: len(args)], *kwargs}
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in given]
+    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else ""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """; did you mean 'train'?, or nothing where no name is near."""
+    from difflib import get_close_matches
+
+    by_lower = {k.lower(): k for k in known}
+    near = get_close_matches(str(name).lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+__all__ = ["ArgumentError", "did_you_mean", "explained"]
