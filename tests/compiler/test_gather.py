@@ -35,7 +35,7 @@ def compiled(function, arrays, symbolic, threads):
 def forms(native: NativeFunction, rows):
     """(form, division) of the kernels that are not plain maps."""
     plan = native.code_for(rows).plan
-    return [(s.group.form.value, s.partition[0]) for s in plan.stages if s.group.form.value != "map"]
+    return [(s.group.form.value, s.partition[0]) for s in plan.stages if s.group.form.value != "elementwise"]
 
 
 CASES = {
