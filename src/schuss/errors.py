@@ -5,12 +5,12 @@ The command turns a SchussError into one line on stderr and exit code 1; a Usage
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import warnings
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+from schuss.lines import is_passed
+
 # What a terminal takes for a command, or what turns the order of the text: control characters but tab and newline,
 # marks of direction, line separators, halves of pairs that no encoding takes.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -89,6 +89,6 @@ def no_such_file(path: object) -> str:
 def warn(message: str) -> None:
     """A UserWarning at the user's line, which Python shows once for each line. The command shows it as one line."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and is_passed(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)

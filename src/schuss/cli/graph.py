@@ -96,6 +96,7 @@ def _native(
     """The compiled step: its plan, its code, or what there is after a pass."""
     from schuss.errors import ModelFileError
     from schuss.explanation.plan import VIEWS, native_text, text_after
+    from schuss.ir.types import N, symbols_in
     from schuss.nn.holding import signature_of
 
     if form not in VIEWS[view or "llvm"]:
@@ -105,6 +106,12 @@ def _native(
         asked = f'"{view}"' if after is None else f'after="{after}"'
         mend = f"schuss.plan(run, {asked}) shows that of a run with a loss of your own"
         raise ModelFileError(f"the file does not tell the loss, so there is no training step to compile; {mend}")
+    for part in signature.inputs:
+        if open_lengths := [str(d) for d in symbols_in(part.shape) if d != N]:
+            raise ModelFileError(
+                f"the input {part.name} {part} has a length that is open, {open_lengths[0]}, and a step is compiled "
+                "for a number: schuss.plan(run) shows that of a run, by its data"
+            )
     batch = batch_size or signature.record.get("batch_size") or 64
     if after is not None:
         return text_after(found[0], batch, after, threads)

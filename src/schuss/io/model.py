@@ -26,7 +26,7 @@ from schuss.ir.executor import Array
 from schuss.ir.graph import Graph
 from schuss.ir.rewrite import with_constants
 from schuss.ir.text import to_text
-from schuss.ir.types import N, TensorType
+from schuss.ir.types import N, TensorType, of_an_input
 from schuss.nn.forward import Types, forward, forward_graph, model_dtype, prepared_types
 from schuss.nn.holding import graph_signature, own_signature
 from schuss.nn.rebuild import from_outside
@@ -57,7 +57,9 @@ def save(
     """Write a model of any class, or that of fit's run, to a file, whole or not at all.
 
     inputs  the type of the model's input, as TensorType("float32", (N, 784)), or a list of those of several; if not
-            given, those of its signature, or of its first Linear
+            given, those of its signature, or of its first Linear. N is the number of examples; another length that may
+            differ from call to call is a symbol of any name, as in TensorType("float32", (N, Sym("T"), 8)) for
+            sequences: axes of one symbol are of one length. N, Sym and TensorType are in schuss.ir
     scale   what integers of the input are multiplied by before the model sees them
     record  what is known of the training, anything JSON holds
     loss, optimizer  kept by their settings
@@ -253,7 +255,9 @@ def _types(given: Any) -> list[TensorType | Input]:
     types = [given] if one else list(given) if isinstance(given, (list, tuple)) else []
     if not types or not all(isinstance(t, (TensorType, Input)) for t in types):
         raise UsageError(f"save: inputs are types, as [TensorType('float32', (N, 784))], got {given!r:.80}")
-    return types
+    return [
+        replace(t, type=of_an_input(t.type, "save")) if isinstance(t, Input) else of_an_input(t, "save") for t in types
+    ]
 
 
 def _first_layer(model: Any) -> Signature:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Final, TypeVar
 
 from schuss.errors import ShapeError, UsageError
@@ -72,6 +73,31 @@ class TensorType:
 
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+
+def of_an_input(given: TensorType, what: str) -> TensorType:
+    """The type as one of an input's, its lengths ints and symbols. UsageError, with what it is for, for none."""
+    dtype = str(getattr(given.dtype, "__name__", given.dtype))  # numpy's own go, too
+    if dtype not in DTYPES:
+        raise UsageError(f"{what}: {given.dtype!r} is no dtype of an input; one of {', '.join(DTYPES)}")
+    if not isinstance(given.shape, (tuple, list)):
+        raise UsageError(f"{what}: the shape of an input is a tuple, as (N, 784), got {given.shape!r}")
+    shape = tuple(_length(d, what) for d in given.shape)
+    if N in shape[1:] or (symbols_in(shape) and shape[0] != N):
+        raise UsageError(
+            f"{what}: the first axis, and no other, is that of the examples, N: write (N, Sym('T'), 8), got "
+            f"({', '.join(map(str, shape))})"
+        )
+    return TensorType(dtype, shape)
+
+
+def _length(d: object, what: str) -> Dim:
+    if isinstance(d, Sym):
+        return d
+    if hasattr(d, "__index__") and not isinstance(d, (bool, type)) and index(d) >= 0:
+        return index(d)
+    mend = "Sym is a class: write Sym('T')" if d is Sym else "a length that is open is a symbol, as Sym('T')"
+    raise UsageError(f"{what}: a length is N, for the examples, or a whole number, got {d!r}; {mend}")
 
 
 def symbols_in(shape: Iterable[object]) -> list[Sym]:

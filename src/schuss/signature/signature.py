@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from schuss.errors import DataError, printable
+from schuss.errors import DataError, ShapeError, printable, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
-from schuss.ir.types import TensorType
+from schuss.ir.types import N, Sym, TensorType
 from schuss.portable import global_name
 from schuss.signature.inputs import Input
 from schuss.signature.outputs import CLASSIFICATION, Output
@@ -88,9 +88,29 @@ class Signature:
 
     def prepared(self, xs: Sequence[Any], dtype: str) -> tuple[Any, ...]:
         """Arguments of the model, tensors or arrays, as a model of this dtype takes them: rows of the inputs' shapes
-        (schuss.signature.rows), prepared. Others stay.
+        (schuss.signature.rows), prepared. Others stay. ShapeError as for check_lengths.
         """
+        self.check_lengths(xs)
         return self._each(xs, lambda given, x: given.prepared_in_call(x, dtype))
+
+    def check_lengths(self, xs: Sequence[Any]) -> None:
+        """ShapeError where arguments have two lengths for one symbol, which would be broadcast where one is 1. A
+        warning where a length is 0, of which a mean is NaN. N is left to the model.
+        """
+        known: dict[Sym, tuple[Any, str]] = {}
+
+        def note(given: Input, x: Any) -> None:
+            shape = np.shape(x) if isinstance(x, np.ndarray) else getattr(x, "shape", ())
+            for axis, (symbol, length) in enumerate(zip(given.shape, shape, strict=False)):
+                if isinstance(symbol, Sym) and symbol != N and len(shape) == len(given.shape):
+                    if symbol not in known and length == 0:
+                        warn(f"{given.name}: {symbol} is 0: a mean over an axis without elements is NaN")
+                    first, place = known.setdefault(symbol, (length, f"axis {axis} of {given.name}"))
+                    if length != first:
+                        text = f"axis {axis} is {length} long, and {place} is {first}; both lengths are {symbol}"
+                        raise ShapeError(f"{given.name}: {text}")
+
+        self._each(xs, note)
 
     def rows(self, x: Array) -> Array:
         """x as rows of the model's one input (schuss.signature.rows), bytes where it has bytes; one example gets the

@@ -47,6 +47,7 @@ from schuss.train.source import (
     is_the_input,
     source_of,
     transforms_of,
+    with_symbols,
 )
 from schuss.train.step import Metric, Task
 from schuss.train.trainer import Trainer
@@ -177,7 +178,7 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
         task = replace(task, metrics={"accuracy": right, **task.metrics})
     check_fit(task, forward, train, held)
     labels = right is not None or (are_several_labels(task, forward, *ys) and not _has_the_input(train))
-    signature = Signature(task.inputs, None, asked.loss, task.optimizer)
+    signature = Signature(with_symbols(task.inputs, before, train), None, asked.loss, task.optimizer)
     if task.form != ALONE:
         signature = replace(signature, targets=_named(task, given.names))
     else:

@@ -25,6 +25,7 @@ from schuss.signature import CLASSIFICATION, Input, Signature
 from schuss.signature.form import ALONE, Form, are_several, rows_of, taken_apart
 from schuss.signature.indices import used_as_indices
 from schuss.signature.inputs import as_inputs, handed_over
+from schuss.signature.rows import is_row
 from schuss.signature.transforms import Scale, Transform, as_transform, numbers
 
 Names = Mapping[str, tuple[str, ...] | None]  # of the columns of data frames, by x0, x1, ..., y, y1, ...
@@ -224,6 +225,20 @@ def annotated(inputs: Sequence[Input], given: Columns, before: Signature) -> tup
         unit = part.is_float and some.ndim == 2 and bool(some.min(initial=0) >= 0 and some.max(initial=0) <= 1)
         found.append(replace(part, columns=given.names.get(f"x{at}") or kept, unit=unit))
     return tuple(found)
+
+
+def with_symbols(inputs: tuple[Input, ...], before: Signature, found: Mapping[str, Array]) -> tuple[Input, ...]:
+    """The inputs with the lengths that the model took as symbols before, where the data fit them: a model of sequences
+    of any length stays one. ShapeError where two inputs have different lengths for one symbol.
+    """
+    if len(before.inputs) != len(inputs):
+        return inputs
+    pairs = list(zip(inputs, before.inputs, strict=True))
+    alike = [a.type.rank == b.type.rank and is_row(a.shape[1:], b.shape[1:]) for a, b in pairs]
+    if all(alike):
+        before.check_lengths([found[f"x{i}"] for i in range(len(inputs))])
+    kept = [replace(a, type=TensorType(a.dtype, b.shape)) for a, b in pairs]
+    return tuple(b if same else a for a, b, same in zip(inputs, kept, alike, strict=True))
 
 
 def check_arguments(model: Any, form: Form, count: int) -> None:
