@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import traceback
 from functools import cache
+from types import TracebackType
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PYTHON = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -26,15 +26,23 @@ def users_line(error: BaseException) -> str:
     """The innermost line of the user's that an error came through, as " (line: FILE:LINE)"; "" where there is none."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" (line: {error.filename}:{error.lineno})"
-    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    own = [(file, line) for file, line in frames if not _is_nobodys(file)]
+    own = [(file, line) for file, line in _lines(error.__traceback__) if not _is_nobodys(file)]
     return f" (line: {own[-1][0]}:{own[-1][1]})" if own else ""
 
 
 def raised_by_user(error: BaseException) -> bool:
     """Whether the line that raised it is the user's, and no package's that he called."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and not _is_nobodys(frames[-1].filename)
+    lines = _lines(error.__traceback__)
+    return bool(lines) and not _is_nobodys(lines[-1][0])
+
+
+def _lines(trace: TracebackType | None) -> list[tuple[str, int]]:
+    """The file and line of each frame, the innermost last."""
+    found: list[tuple[str, int]] = []
+    while trace is not None:
+        found.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    return found
 
 
 def _is_nobodys(file: str) -> bool:

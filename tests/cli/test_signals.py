@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from schuss.cli.signals import Signals
+
 if sys.platform == "win32":
     pytest.skip("signals of POSIX", allow_module_level=True)
 
@@ -129,6 +131,16 @@ def test_other_exceptions_that_python_swallows_are_told_of():
     done = run("SIGTERM", "lambda: met.append(0)", then, "info", "--help")
     assert done.returncode == 0
     assert "ValueError: of a __del__" in done.stderr
+
+
+def test_chains_of_exceptions_may_be_circles():
+    signals, error, other = Signals(), ValueError(), KeyError()
+    signals._raised = KeyboardInterrupt()
+    error.__cause__, other.__context__ = other, error
+    assert not signals._is_behind(error)
+    other.__cause__, error.__context__ = RuntimeError(), signals._raised
+    assert signals._is_behind(error)
+    assert not signals._is_behind(None)
 
 
 def test_an_ignored_interrupt_stays_ignored():

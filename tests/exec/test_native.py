@@ -19,9 +19,10 @@ from schuss.backprop import backprop
 from schuss.compiler.llvm.target import host_target
 from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.tuning import DEFAULT, Tuning
-from schuss.errors import ShapeError, UsageError
+from schuss.errors import IndexRangeError, ShapeError, UsageError
 from schuss.exec.native import loop as loops
 from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.native.table import Table
 from schuss.exec.reference import ReferenceExecutor
 from schuss.ir import Graph, N, TensorType, input_node
 from schuss.ir.executor import Step
@@ -156,6 +157,26 @@ def test_indices():
     agree(lambda x, i: ops.take(x, i, axis=0), [TensorType(F, (6, 5)), TensorType("int32", (N, 2))])
     agree(lambda x, i: ops.scatter_add(x, i, axis=0, size=4), [TensorType(F, (6, 5)), TensorType("int64", (6,))])
     agree(lambda i: ops.one_hot(i, classes=4), [TensorType("uint8", (N,))])
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_fault_that_its_caller_did_not_look_at_is_not_that_of_the_next_run(beside):
+    """As where he was interrupted between the program's end and his look."""
+    graph = trace(lambda x, i: ops.take(x, i * 1, axis=0), [TensorType(F, (6, 5)), TensorType("int64", (N,))])
+    code = NativeExecutor(1).compile(graph).code_for(2)
+    table, index = Table(code), np.array([0, 9], np.int64)
+    arrays = [np.zeros((6, 5), F), index, np.zeros((2, 5), F)]
+    for node, array in zip([*code.plan.graph.inputs, *code.plan.graph.outputs], arrays, strict=True):
+        table.set(code.plan.slots[node], array)
+    run = (None, 2, 2, 0, 1, 0, 1, beside)
+    table.run(*run)
+    index[1] = 5
+    table.run(*run)
+    table.look()
+    index[1] = 9
+    table.run(*run)
+    with pytest.raises(IndexRangeError):
+        table.look()
 
 
 def test_random_numbers_are_bit_equal():

@@ -64,9 +64,16 @@ class Signals:
 
     def _is_behind(self, error: BaseException | None) -> bool:
         """Whether an exception that is being handled is the signal's, or came of it."""
-        while error is not None and error is not self._raised:
-            error = error.__cause__ or error.__context__
-        return error is not None
+        ahead, seen = [error], set[int]()  # chains may be circles
+        while ahead:
+            error = ahead.pop()
+            if error is None or id(error) in seen:
+                continue
+            if error is self._raised:
+                return True
+            seen.add(id(error))
+            ahead += [error.__cause__, error.__context__]
+        return False
 
     def _unraisable(self, found: Any) -> None:
         """What Python swallows is told on stderr; nobody need hear of a signal, which comes again."""

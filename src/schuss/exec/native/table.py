@@ -64,7 +64,6 @@ class Table:
             return
         at = int(np.flatnonzero(self._faults[:, 0])[0])
         row, value = (int(v) for v in self._faults[at])
-        self._faults[...] = 0
         raise out_of_range(self._checks[at], first + row - 1, value)
 
     def bound(self, n: int) -> Callable[[], int]:
@@ -92,6 +91,8 @@ class Table:
         beside: all of them beside the caller's thread, see schuss.exec.native.stop.
         """
         run, addresses = self._code.run, self._addresses
+        if self._checks:  # of a run that was given up, or whose caller was interrupted before he looked
+            self._faults[...] = 0
         rows = 0 if order is None else order.ctypes.data
         if threads == 1 and not beside:
             return run(addresses[0], rows, addresses[1], batch, total, first, steps, counter, 0, 1, addresses[2])
@@ -109,9 +110,5 @@ class Table:
         if not beside:
             run_team(threads, one, alone)
             return results[0]
-        try:
-            run_beside(threads, one, self.stop, alone)
-        finally:
-            if self.stop.given_up:
-                self._faults[...] = 0
+        run_beside(threads, one, self.stop, alone)
         return results[0]
