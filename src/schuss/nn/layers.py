@@ -115,9 +115,9 @@ class Linear(Layer):
     def _mend(self, shape: Any) -> str:
         """What to do about an input of this shape."""
         row = shape[1:]
+        if not row or not all(isinstance(d, int) for d in row):  # what has an open length cannot be flattened
+            return ""
         flat = "put nn.Flatten() before it" if len(row) > 1 else ""
-        if not row or not all(isinstance(d, int) for d in row):
-            return f" ({flat})" if flat else ""
         size = math.prod(row)
         width = "" if size == self.in_features else f"{'with ' * bool(flat)}nn.Linear({size}, {self.out_features})"
         return f" ({' '.join(filter(None, (flat, width)))})" if flat or not width else f": {width} takes these"
