@@ -225,6 +225,27 @@ def test_gradients_of_many_columns_read_the_activations_in_panels():
     assert DEFAULT.reread == 32, "512 columns: 16 panels a thread of two, 4 at a time"
 
 
+class OverAxes(nn.Module):
+    """Activations of a contraction over two axes, whose kernel writes no panels."""
+
+    def __init__(self) -> None:
+        self.first = nn.Parameter(np.random.default_rng(0).standard_normal((6, 8, 48)).astype("float32"))
+        self.rest = chain(48, 48, 64, 3)
+
+    def forward(self, x):
+        x = ops.reshape(x, shape=(N, 6, 8))
+        return self.rest(nn.ReLU()(ops.dot_general(x, self.first, contract=((1, 2), (0, 1)))))
+
+
+def test_activations_of_a_contraction_over_any_axes_are_not_copied():
+    model = OverAxes()
+    types = TensorType("float32", (N, 48)), TensorType("int64", (N,))
+    made = training(Task(model, nn.CrossEntropyLoss(), optim.SGD(lr=0.1), types[:1], types[1]))
+    assert copied(made, PACKED) == [(64,)], "nor what is mapped over its space"
+    params = {f"param/{name}": p.data for name, p in nn.named_parameters(model).items()}
+    assert check(made, params | made.state | {"key": np.zeros(2, np.uint32)}, PACKED, 2, 33).panels
+
+
 def test_an_update_that_waits_for_all_gradients_is_of_row_major_matrices():
     model, optimizer = chain(40, 32, 3), optim.Adam()
     assert not chosen(step_of(model, optimizer, clip=1.0)[0])

@@ -29,7 +29,7 @@ from schuss.compiler.structure import (
 from schuss.compiler.tuning import Tuning
 from schuss.ir.graph import Graph, Node
 from schuss.ir.rewrite import rewrite, with_inputs
-from schuss.ir.types import FLOATS, Sym, TensorType, static_size
+from schuss.ir.types import FLOATS, Shape, Sym, TensorType, static_size
 
 
 def choose_panels(graph: Graph, state: tuple[str, ...], least: int) -> frozenset[str]:
@@ -49,12 +49,15 @@ def copy_to_panels(graph: Graph, storage: Storage, tuning: Tuning) -> tuple[Grap
     if not storage.panels or not any(_reads_often(node, tuning) for node in graph.nodes):
         return graph, frozenset()
     copies: dict[Node, Node] = {}
+    others = _spaces_without_panels(graph)
 
     def reading(node: Node) -> Node | None:
         if not _reads_often(node, tuning):
             return None
         x, y = node.inputs
         activations = x.inputs[0]
+        if activations.type.shape in others:
+            return None
         if activations not in copies:
             copies[activations] = make("identity", activations, like=activations)
         return with_inputs(node, (with_inputs(x, (copies[activations],)), y))
@@ -75,6 +78,13 @@ def _reads_often(node: Node, tuning: Tuning) -> bool:
     return whole and activations.type.dtype in FLOATS and columns >= tuning.reread * PANEL
 
 
+def _spaces_without_panels(graph: Graph) -> set[Shape]:
+    """Those of contractions over any axes: a map over such a space may become part of a kernel that reads and writes no
+    panels."""
+    joined = [n for n in graph.nodes if is_contraction(n) and not is_matrix_product(n) and not sums_examples(n)]
+    return {n.type.shape for n in joined}
+
+
 def can_lie_in_panels(type: TensorType) -> bool:
     """Whether it is a matrix of numbers whose columns are whole panels, and no single row of them."""
     if type.rank != 2 or type.dtype not in FLOATS or any(isinstance(d, Sym) for d in type.shape):
@@ -90,9 +100,7 @@ class _Found:
         self.users, self.results = graph.users, set(graph.outputs)
         named = [n for n in graph.inputs if n.attrs["name"] in state and can_lie_in_panels(n.type)]
         large = [n for n in named if static_size(n.type.shape) * ITEMSIZE[n.type.dtype] >= least]
-        # Any map over the space of such a contraction may become part of its kernel, which reads no panels.
-        joined = [n for n in graph.nodes if is_contraction(n) and not is_matrix_product(n) and not sums_examples(n)]
-        others = {n.type.shape for n in joined}
+        others = _spaces_without_panels(graph)
         free = [n for n in large if n.type.shape not in others and n not in self.results]
         self.suitable = dict.fromkeys(n for n in free if all(self._suits(n, u) for u in self.users[n]))
         new = [(name, o) for name, o in zip(graph.output_names, graph.outputs, strict=True) if name in state]
