@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -66,3 +68,17 @@ def test_threads_that_need_other_programs_compile_them_at_once(monkeypatch: pyte
         found = list(pool.map(lambda n: run([np.ones((n, 2), "f4")])[0], (1, 5)))
     assert [f.shape for f in found] == [(1, 2), (5, 2)]
     assert all((f == 2).all() for f in found)
+
+
+def test_a_function_goes_with_its_last_user_and_no_search_for_cycles_is_needed() -> None:
+    """It holds machine code and arenas, which may be large."""
+    run = function.NativeFunction(trace(lambda x: x * 2.0, [TensorType("float32", (N, 2))]), 1)
+    run([np.ones((3, 2), "f4")])
+    gone, searching = weakref.ref(run), gc.isenabled()
+    gc.disable()
+    try:
+        del run
+        assert gone() is None
+    finally:
+        if searching:
+            gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class NativeFunction:
         self._inputs = [_Form(node) for node in self._graph.inputs]
         self._outputs = [_Form(node) for node in self._graph.outputs]
         self._rows = next((i for i, f in enumerate(self._inputs) if f.tail is not None), None)  # an input of N rows
-        self._programs = Kept(self._program)
+        self._programs = Kept(partial(_made, self._graph, threads, tuning))  # not of self: that would be a cycle
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         n = self._count(arrays)
@@ -77,9 +78,6 @@ class NativeFunction:
     def code_for(self, capacity: int) -> Code:
         """For up to so many rows, made now if it is not there."""
         return self._programs[capacity].code
-
-    def _program(self, capacity: int) -> _Program:
-        return _Program(build(Draft(self._graph, Storage(capacity), threads=self._threads, tuning=self._tuning)))
 
     def _fill(self, program: _Program, given: Sequence[Array], outputs: Sequence[Array], n: int) -> None:
         """Run into the outputs. Rows that stand alone are done in chunks, by threads without a barrier."""
@@ -145,6 +143,10 @@ class _Program:
             return self.spare.pop()
         except IndexError:
             return Table(self.code)
+
+
+def _made(graph: Graph, threads: int, tuning: Tuning, capacity: int) -> _Program:
+    return _Program(build(Draft(graph, Storage(capacity), threads=threads, tuning=tuning)))
 
 
 class OneRow:
