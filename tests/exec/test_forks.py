@@ -102,3 +102,40 @@ def test_a_child_forked_while_a_lock_is_held(case):
         text=True,
     )
     assert done.returncode == 0, f"{case}: the child hung or failed\n{done.stderr}"
+
+
+SEARCH = """
+import gc, os, sys, threading
+from schuss.compiler.pipeline import _search
+
+started, ended = threading.Event(), threading.Event()
+
+
+def plan():
+    with _search.waits():
+        started.set()
+        ended.wait(60)
+
+
+thread = threading.Thread(target=plan)
+thread.start()
+started.wait()
+assert not gc.isenabled()
+child = os.fork()
+if child == 0:
+    os._exit(0 if gc.isenabled() else 1)
+status = os.waitpid(child, 0)[1]
+with _search.waits():
+    pass
+still = gc.isenabled()  # the other one is not done
+ended.set()
+thread.join()
+sys.exit(status != 0 or still or not gc.isenabled())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_while_another_thread_plans_searches_for_cycles():
+    environment = {**os.environ, "PYTHONPATH": str(Path(schuss.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", SEARCH], check=False, env=environment, timeout=100)
+    assert done.returncode == 0

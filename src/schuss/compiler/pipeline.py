@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,7 @@ from schuss.compiler.schedule.order import in_order
 from schuss.compiler.schedule.partition import divide
 from schuss.compiler.storage import Storage
 from schuss.errors import GraphError, UsageError
+from schuss.forks import renew
 from schuss.ir.graph import Graph
 
 
@@ -139,24 +141,45 @@ def optimize(graph: Graph) -> Graph:
     return run(Draft(graph, Storage(1)), REWRITES).graph
 
 
-@contextlib.contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """Python's search for cycles waits: all objects that passes make are needed to the end, and to look through them
-    again and again took up to a fifth of the time.
+class _Search:
+    """Python's search for cycles, which waits while anybody is inside: all objects that passes make are needed to the
+    end, and to look through them again and again took up to a fifth of the time.
     """
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searching:
+
+    def __init__(self) -> None:
+        self._inside = 0
+        renew(self)
+        self._lock = threading.Lock()
+
+    def renew_locks(self) -> None:
+        """In a forked child, in which the threads inside do not go on."""
+        if self._inside:
             gc.enable()
+        self._inside, self._lock = 0, threading.Lock()
+
+    @contextlib.contextmanager
+    def waits(self) -> Iterator[None]:
+        """Inside, unless it was off before anybody came."""
+        with self._lock:
+            mine = self._inside > 0 or gc.isenabled()
+            self._inside += mine
+            gc.disable()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside = max(self._inside - mine, 0)
+                if mine and not self._inside:
+                    gc.enable()
+
+
+_search = _Search()
 
 
 def run(draft: Draft, passes: Sequence[Pass] = PIPELINE) -> Draft:
     """These passes in order. GraphError, naming the pass, if one of them breaks its spec."""
     checks = specs.thorough()
-    with _no_search_for_cycles():
+    with _search.waits():
         for each in passes:
             before, draft = draft, each.run(draft)
             try:
