@@ -27,6 +27,16 @@ def conv(*layers: Any) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 2, 3), *layers)
 
 
+class Parts(nn.layers.Layer):
+    def __init__(self, *parts: Any, width: int) -> None:
+        self.parts, self.width = parts, width
+
+
+class Others(nn.layers.Layer):
+    def __init__(self, width: int, **others: Any) -> None:
+        self.width, self.others = width, others
+
+
 def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     return lambda: function(*args, **kwargs)
 
@@ -55,6 +65,11 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
         (call(nn.Embedding, 9, 2, padding_idx=0), UsageError, "no argument 'padding_idx'; multiply the rows by"),
         (call(nn.Embedding, 9, 2, padding_idx=0), TypeError, "Embedding: "),
         (call(nn.Linear, in_feature=9), UsageError, "Linear: there is no argument 'in_feature'; did you mean"),
+        (call(Parts, 1, 2), UsageError, "Parts: width is missing"),
+        (call(Parts, width=1, heigth=2), UsageError, "it takes *parts, width"),
+        (call(Others, depth=1), UsageError, "Others: width is missing"),
+        (call(nn.ReLU, 1), UsageError, "ReLU: takes nothing by position"),
+        (call(nn.ReLU, inplace=True), UsageError, "leave it out, as tensors never change; it takes none"),
         (call(nn.Conv2d, 9, 2), UsageError, "Conv2d: kernel_size is missing"),
         (call(fit, nn.Flatten()), UsageError, "no parameters to learn"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from inspect import Parameter
 from typing import Any, TypeVar
 
 from schuss.errors import SchussError, UsageError
@@ -46,18 +47,21 @@ def explained(example: str = "", owner: str = "") -> Callable[[F], F]:
 
 def _wrong(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     parameters = inspect.signature(function).parameters
-    names = [name for name in parameters if name != "self"]
-    unknown = [name for name in kwargs if name not in names]
+    kinds = {p.kind for p in parameters.values()}
+    names = [n for n, p in parameters.items() if n != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    unknown = [] if Parameter.VAR_KEYWORD in kinds else [name for name in kwargs if name not in names]
     if unknown:
         mend = ELSEWHERE.get(unknown[0])
         told = did_you_mean(unknown[0], names) if mend is None else f"; {mend}"
-        return f"there is no argument {unknown[0]!r}{told}; it takes {', '.join(names)}"
+        listed = [f"*{n}" if p.kind is p.VAR_POSITIONAL else n for n, p in parameters.items() if n != "self"]
+        return f"there is no argument {unknown[0]!r}{told}; it takes {', '.join(listed) or 'none'}"
     placed = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(args) > len(placed):
+    if len(args) > len(placed) and Parameter.VAR_POSITIONAL not in kinds:
         own = [name for name in placed if name != "self"]
-        return f"takes {', '.join(own)} by position and the others by name"
+        others = f" and {'the others' if own else 'its arguments'} by name" if len(names) > len(own) else ""
+        return f"takes {', '.join(own) or 'nothing'} by position{others}"
     given = {*placed[: len(args)], *kwargs}
-    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in given]
+    missing = [n for n, p in parameters.items() if n in names and p.default is p.empty and n not in given]
     return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else ""
 
 

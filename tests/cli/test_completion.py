@@ -19,6 +19,7 @@ from schuss.cli import schuss
         ("train mnist --optimizer ada", ["plain,adagrad", "plain,adam", "plain,adamw"]),
         ("train mnist --resu", ["plain,--resume"]),
         ("train mnist --out m", ["file,m"]),
+        ("trian --resu", []),
     ],
 )
 def test_bash(words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -27,5 +28,7 @@ def test_bash(words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
     with pytest.raises(SystemExit):
         schuss.main([], prog_name="schuss")
-    said = capsys.readouterr().out.split()
+    written = capsys.readouterr()
+    said = written.out.split()
+    assert written.err == "", "nothing is said of the line that is being written"
     assert said == offered or (offered == ["file,"] and said[0].startswith("file,"))

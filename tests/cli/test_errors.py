@@ -215,6 +215,21 @@ def test_a_loss_that_blows_up(schuss: Any, npz: Path, tmp_path: Path):
     assert kept.code == 0, kept.err
 
 
+def test_after_a_loss_that_blew_up_the_same_out_is_trained_again(schuss: Any, npz: Path, tmp_path: Path):
+    """Nothing is lost: going on would blow up again."""
+    out = tmp_path / "m.safetensors"
+    options = ["--optimizer", "sgd", "--loss", "mse", "--activation", "identity", "--dropout", "0", "--epochs", "99"]
+    run = ["train", npz, *QUICK, *options, "--batch-size", "2048", "--schedule", "constant", "--out", out]
+    done = schuss(*run, "--lr", "3")
+    assert "NaN or infin" in done.error
+    assert "epoch 1," not in done.error
+    assert Path(f"{out}.ckpt").exists()
+    again = schuss(*run, "--lr", "3", "--resume")
+    assert "NaN or infin" in again.error
+    assert schuss(*run, "--lr", "1e-3", "--epochs", "1").code == 0
+    assert not Path(f"{out}.ckpt").exists()
+
+
 def test_a_warmup_longer_than_the_run(schuss: Any, npz: Path):
     done = schuss("train", npz, "--epochs", 1, "--schedule", "cosine", "--warmup", 999)
     assert done.code == 2

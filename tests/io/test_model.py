@@ -356,7 +356,7 @@ def test_files_of_others(path):
     with pytest.raises(ModelFileError, match="is not a JSON object"):
         load(path)
     for content in (b"", b"\x80\x04\x95", b"PK\x03\x04" + bytes(100), b"\x89HDF\r\n\x1a\n" + bytes(100)):
-        refused(path, content, "cut or is something else|not valid JSON|is data")
+        refused(path, content, "cut or is something else|is no model file, or was cut|not valid JSON|is data")
 
 
 @pytest.mark.parametrize("name", ["layers", "graph"])

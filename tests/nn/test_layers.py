@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+import schuss
 from schuss import nn
 from schuss.errors import DTypeError, ShapeError, UsageError
 from schuss.ir.types import N, TensorType
@@ -192,6 +193,12 @@ def test_embedding() -> None:
 )
 def test_flatten(layer: nn.Module, shape: Any) -> None:
     assert graph_of(layer, TensorType("uint8", (N, 28, 28))).outputs[0].type.shape == shape
+
+
+def test_flatten_of_no_rows() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    for call in (model, schuss.jit(model)):
+        assert call(np.zeros((0, 2, 3), np.float32)).shape == (0, 2)
 
 
 def test_flatten_edges() -> None:

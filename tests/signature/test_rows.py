@@ -103,6 +103,49 @@ def test_channels_last_are_told_by_name():
         model(X[0].repeat(3, axis=0))
 
 
+def test_what_is_told_to_give_is_taken(model):
+    """x[None] is advised only where it helps."""
+    for shape in ((4, 6), (24,), (1, 1, 1, 4, 6), (1, 1, 1, 1, 4, 6)):
+        x = np.resize(X, shape)
+        with pytest.raises(ShapeError) as told:
+            model(x)
+        advised = "give x[None]" in str(told.value)
+        assert advised == (len(shape) < 3), shape
+        if advised:
+            assert model(x[None]).shape == (1, 2)
+
+
+def test_a_data_frame_is_rows_too():
+    pd = pytest.importorskip("pandas")
+    x = RNG.normal(size=(6, 1, 16)).astype("f4")
+
+    @dataclasses.dataclass
+    class Flat:
+        out: object
+
+        def __call__(self, x):
+            return self.out(nn.Flatten()(x))
+
+    for model in (trained(Flat(nn.Linear(16, 2)), x), trained(nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), x)):
+        np.testing.assert_allclose(model(pd.DataFrame(x[:, 0])), model(x), rtol=1e-5)
+
+
+def test_an_error_of_a_call_keeps_its_frames():
+    """In whose code it was, though the rows of the training are told with it."""
+
+    class Own(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.inner(x)
+
+    model = trained(Own(), RNG.normal(size=(6, 4)).astype("f4"))
+    with pytest.raises(ShapeError, match=r"trained on rows \[4\]") as told:
+        model(np.zeros((6, 3), "f4"))
+    assert "return self.inner(x)" in [str(entry.statement).strip() for entry in told.traceback]
+
+
 def test_a_call_takes_what_layers_take():
     """Whole rows with axes in front, and one row, as Linear takes them: a result's shape never hangs on a length 1."""
     x = RNG.normal(size=(6, 4)).astype("f4")

@@ -432,6 +432,28 @@ def test_a_run_that_has_not_ended_is_not_overwritten(tmp_path):
     assert fit(network(), 1, checkpoint=file).epochs == 1, "a run that a callback ended has ended"
 
 
+def test_a_run_that_blew_up_has_ended(tmp_path):
+    """Going on with it would blow up again, so a smaller rate may take its place; a file of another run stays."""
+    file = tmp_path / "run.ckpt"
+
+    def train(rate, **more):
+        x = np.ones((40, 4), "f4")
+        model, plain = nn.Sequential(nn.Linear(4, 1)), {"loss": nn.MSELoss(), "optimizer": optim.SGD(lr=rate)}
+        return schuss.fit(model, (x, x[:, :1]), epochs=40, batch_size=10, seed=0, checkpoint=file, **plain, **more)
+
+    train(1e-3)
+    before = file.read_bytes()
+    with pytest.raises(NonFiniteError, match="at epoch 1,"):
+        train(1e20)
+    assert file.read_bytes() == before
+    with pytest.raises(NonFiniteError, match=r"at epoch (?!1,)"):
+        train(3.0)
+    for _ in range(2):
+        with pytest.raises(NonFiniteError, match=r"at epoch (?!1,)"):
+            train(3.0, resume=file)
+    assert train(1e-3).epochs == 40
+
+
 def test_how_files_without_a_word_of_the_end_are_read(tmp_path):
     file = tmp_path / "run.ckpt"
     fit(network(), 2, checkpoint=file)

@@ -195,10 +195,12 @@ def prepared(model: Any, signature: Signature, args: tuple[Any, ...]) -> Iterato
     """
     with inert():
         try:
-            yield signature.prepared(args, model_dtype(model))
+            yield signature.prepared(args, model_dtype(model) if signature.transforms else "")
         except ShapeError as error:
             misfit = signature.misfit(args)
-            raise (type(error)(f"{error}; {misfit}") if misfit else error) from None
+            if not misfit:
+                raise
+            raise type(error)(f"{error}; {misfit}").with_traceback(error.__traceback__) from None
 
 
 @contextlib.contextmanager

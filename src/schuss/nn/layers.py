@@ -31,6 +31,10 @@ class Layer(Module):
     formula: ClassVar[Formula | None] = None
     constraints: ClassVar[Constraints] = {}
 
+    @explained()
+    def __init__(self) -> None:
+        pass
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
@@ -162,7 +166,10 @@ class Flatten(Layer):
             return t.reshape((*t.shape, 1))  # one number an example is one feature
         if not 0 <= start <= end < t.ndim:
             raise shape_error(f"Flatten({self.start_dim}, {self.end_dim}): {t.type} has no such axes")
-        return t.reshape((*t.shape[:start], -1, *t.shape[end + 1 :]))
+        joined = t.shape[start : end + 1]
+        whole = [d for d in joined if isinstance(d, int)]
+        size = math.prod(whole) if len(whole) == len(joined) else -1  # of no elements -1 is no length
+        return t.reshape((*t.shape[:start], size, *t.shape[end + 1 :]))
 
 
 class Dropout(Layer):

@@ -81,7 +81,9 @@ class Input:
         """An argument of a call as the model takes it: with the rows' axes as in training, if it holds such rows."""
         x = self._looked_at(x)
         shape = in_call(tuple(getattr(x, "shape", ())), self.shape[1:])
-        return self._prepared(x if shape is None else x.reshape(shape), dtype)
+        if shape is not None:
+            x = (x if hasattr(x, "reshape") else np.asarray(x)).reshape(shape)  # data frames have no reshape
+        return self._prepared(x, dtype)
 
     def _looked_at(self, x: Any) -> Any:
         """Raw data as numbers; bytes that a model of floats gets are told of."""
@@ -100,7 +102,7 @@ class Input:
         """Warn of bytes for a model that was trained on floats, which the user has scaled, most likely: of images, and
         of rows with numbers above 1 where it was trained on none. The numbers of a tensor are not known.
         """
-        if not self.is_float or str(getattr(x, "dtype", "")) != "uint8":
+        if not self.is_float or not _is_bytes(x):
             return
         if self.unit and isinstance(x, np.ndarray) and x.ndim == 2 and x.max(initial=0) > 1:
             warn(
@@ -147,6 +149,13 @@ def by_scale(types: Sequence[TensorType | Input], scale: float | None) -> tuple[
     chosen = narrow if any(narrow) else [not t.is_float for t in types]
     inputs = as_inputs(types)
     return tuple(replace(i, transform=as_transform(scale)) if c else i for i, c in zip(inputs, chosen, strict=True))
+
+
+def _is_bytes(x: Any) -> bool:
+    dtype = getattr(x, "dtype", "")
+    if isinstance(dtype, np.dtype):  # whose str takes long
+        return bool(dtype == np.uint8)
+    return str(dtype) == "uint8"
 
 
 def type_to_json(type: TensorType) -> list[Any]:

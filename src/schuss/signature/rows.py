@@ -46,7 +46,7 @@ def fitted(x: Array, row: Shape) -> Array:
 
 def mend(given: Shape, row: Shape) -> str:
     """How an array of this shape can be given as rows of that one."""
-    if _as_one(given, row) is not None:
+    if is_row(given, row) or in_call((1, *given), row) is not None:
         return "it is one example without the examples' axis: give x[None]"
     if len(row) == 3 and given[1:] == (*row[1:], row[0]):
         return "channels come first: give x.transpose(0, 3, 1, 2)"

@@ -81,10 +81,15 @@ class Signature:
         """What compiled calls depend on: what becomes of the inputs, and the shapes of their rows; None without any."""
         return tuple([(i.key, i.shape[1:]) for i in self.inputs]) or None
 
-    @property
+    @cached_property
     def transforms(self) -> bool:
         """Whether it does anything to numbers."""
         return any(i.transform is not None for i in self.inputs)
+
+    @cached_property
+    def has_open_lengths(self) -> bool:
+        """Whether a length is a symbol, beside the number of examples."""
+        return any(isinstance(d, Sym) and d != N for i in self.inputs for d in i.shape)
 
     def prepared(self, xs: Sequence[Any], dtype: str) -> tuple[Any, ...]:
         """Arguments of the model, tensors or arrays, as a model of this dtype takes them: rows of the inputs' shapes
@@ -97,6 +102,8 @@ class Signature:
         """ShapeError where arguments have two lengths for one symbol, which would be broadcast where one is 1. A
         warning where a length is 0, of which a mean is NaN. N is left to the model.
         """
+        if not self.has_open_lengths:
+            return
         known: dict[Sym, tuple[Any, str]] = {}
 
         def note(given: Input, x: Any) -> None:

@@ -7,6 +7,7 @@ replaced whole.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -59,6 +60,16 @@ class Checkpoint:
                 "computes": self._computed(trainer), "ended": ended}  # fmt: skip
         write_tensors(self.path, trainer.snapshot(), meta)
         self._written = time.monotonic()
+
+    def save_blown_up(self, trainer: Trainer, begun: bool) -> None:
+        """Write that the run has ended, if the file is its own: it would blow up each time that it goes on, so another
+        may take its place. OSErrors are left out: the reason why it ended is what is to be told.
+
+        begun  the run went on from a checkpoint or a run
+        """
+        if begun or self._written:
+            with contextlib.suppress(OSError):
+                self.save(trainer, ended=True)
 
     def _computed(self, trainer: Trainer) -> str:
         """A checksum of the step's graph."""

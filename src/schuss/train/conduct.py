@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from schuss import nn
+from schuss.errors import NonFiniteError
 from schuss.train.checkpoint import Checkpoint, check_place
 from schuss.train.control import BY_HAND
 from schuss.train.interrupts import Interrupts
@@ -53,7 +54,7 @@ def conduct(trainer: Trainer) -> Run:
     weights, and the KeyboardInterrupt that is raised has the run so far as `run`. With a checkpoint SIGTERM does, too,
     before it takes its course.
     """
-    place = trainer.options.checkpoint
+    place, begun = trainer.options.checkpoint, trainer.position.counter > 0
     kept = None if place is None else checkpoint_of(trainer, place)
     signals = (signal.SIGINT, signal.SIGTERM) if kept else (signal.SIGINT,)
     with (
@@ -61,7 +62,12 @@ def conduct(trainer: Trainer) -> Run:
         Bar(trainer.options.progress) as bar,
         watched(trainer, bar) as look,
     ):
-        run = trainer.train(look, interrupts.reason, kept.hook(trainer) if kept else lambda ended: None)
+        try:
+            run = trainer.train(look, interrupts.reason, kept.hook(trainer) if kept else lambda ended: None)
+        except NonFiniteError:
+            if kept:
+                kept.save_blown_up(trainer, begun)
+            raise
         if kept:
             done = run.epochs >= trainer.options.epochs
             kept.save(trainer, ended=done or (interrupts.caught is None and run.stopped != BY_HAND))

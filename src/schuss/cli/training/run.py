@@ -91,7 +91,7 @@ class TrainCommand:
             self.watched = Watched(trainer, dataset.name, test, self.options["port"], self.options["opened"])
         start, first = trainer.seconds, trainer.position.counter  # pauses do not count
         with Bar(not self.options["quiet"]) as bar:
-            run = self._trained(trainer, bar, checkpoint.hook(trainer) if checkpoint else lambda ended: None)
+            run = self._trained(trainer, bar, checkpoint)
         seconds = trainer.seconds - start
         if self.interrupts.caught is not None:
             self._stopped(trainer, checkpoint)
@@ -108,15 +108,17 @@ class TrainCommand:
             checkpoint.remove()
         return found
 
-    def _trained(self, trainer: Trainer, bar: Any, saved: Any) -> Run:
+    def _trained(self, trainer: Trainer, bar: Any, checkpoint: Checkpoint | None) -> Run:
         """The run; where its numbers blow up, the last good weights are saved."""
         from schuss.errors import NonFiniteError
 
+        saved, begun = checkpoint.hook(trainer) if checkpoint else lambda ended: None, trainer.position.counter > 0
         try:
             return trainer.train(self.watched.beside(bar) if self.watched else bar, self.interrupts.reason, saved)
         except NonFiniteError as error:
-            if self.out is None:
+            if checkpoint is None:
                 raise
+            checkpoint.save_blown_up(trainer, begun)
             save_stopped(self.settings, trainer, trainer.weights())
             raise NonFiniteError(f"{error}; the last good weights are in {self.out}") from None
         finally:
