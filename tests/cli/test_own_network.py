@@ -249,7 +249,7 @@ def test_a_stopped_run_goes_on_by_another_text_of_the_same_file(
     assert schuss(*start, "--net", file, "--resume").code == 0  # it is finished
 
 
-def _stopped(command: Any, trainer: Any, bar: Any, saved: Any) -> Any:
+def _stopped(command: Any, trainer: Any, bar: Any, checkpoint: Any) -> Any:
     """As after a Ctrl-C at the end of the first epoch."""
 
     def reason() -> str | None:
@@ -257,7 +257,7 @@ def _stopped(command: Any, trainer: Any, bar: Any, saved: Any) -> Any:
             command.interrupts.caught = signal.SIGINT
         return "a signal" if trainer.position.epoch >= 1 else None
 
-    return trainer.train(bar, reason, saved)
+    return trainer.train(bar, reason, checkpoint.hook(trainer))
 
 
 def test_a_file_that_fails(schuss: Any, npz: Path, tmp_path: Path):

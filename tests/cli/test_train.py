@@ -167,6 +167,7 @@ def test_same_seed_same_bits_for_any_thread_count(schuss: Any, npz: Path, tmp_pa
 
 def test_more_threads_than_cores_are_told_of(schuss: Any, npz: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("schuss.exec.native.threads.available_cores", lambda: 1)
+    monkeypatch.setenv("SCHUSS_MACHINE", "cores=1,cache=1048576")  # where a network of 4 units is not shared
     run = ["train", npz, "--epochs", "1", "--batch-size", "128"]
     assert "3 threads on 1 core(s) wait for each other" in schuss(*run, "--hidden", "128,64", "--threads", 3).err
     assert "1 epoch in" in schuss(*run, "--threads", 1).out
