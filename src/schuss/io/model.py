@@ -14,14 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from schuss import nn
 from schuss.errors import ModelFileError, SchussError, UsageError, warn
 from schuss.io.budget import check_graph, read_graph
 from schuss.io.graph_model import GraphModel, training_graph, training_text
 from schuss.io.record import sound
 from schuss.io.tensors import check_sum, read_sealed, write_tensors
+from schuss.io.track import read_track, track_arrays
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph
 from schuss.ir.rewrite import with_constants
@@ -88,7 +87,7 @@ def save(
     except (TypeError, ValueError) as error:
         raise UsageError(f"save: the record must hold what JSON can hold: {error}") from None
     if track is not None:
-        params = params | _track_arrays(track, params)
+        params = params | track_arrays(track, params)
         description["shares"] = list(track.shares)
     write_tensors(path, params, description)
 
@@ -132,15 +131,6 @@ def _description(model: Any, layers: Any, signature: Signature, params: Mapping[
     if bare and (frozen := frozen_names(model)):  # else they stand in the layers' configs
         description["frozen"] = frozen
     return description
-
-
-def _track_arrays(track: Track, params: Mapping[str, Array]) -> dict[str, Array]:
-    """The track's arrays by their names in a file. UsageError if it is of other weights."""
-    forms = [{n: (w.shape, w.dtype) for n, w in some.items()} for some in (params, *track.directions)]
-    if not forms[0] == forms[1] == forms[2]:
-        raise UsageError("save: the track is that of another model, or of weights of another dtype")
-    arrays = {"path/at": track.at, "path/loss": track.loss}
-    return arrays | {f"path/{k}/{name}": w for k, d in enumerate(track.directions) for name, w in d.items()}
 
 
 def _forward_text(model: Any, inputs: Types, params: Mapping[str, Array], acting: bool) -> str:
@@ -193,7 +183,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     signature = _signature(path, description, graph)
     model = _rebuilt(path, description, graph, tensors, signature.inputs)
     model.record = _mapping(description, "record") or {}
-    track = _track(path, tensors, everything, description.get("shares")) if len(everything) > len(tensors) else None
+    track = read_track(path, tensors, everything, description.get("shares")) if len(everything) > len(tensors) else None
     nn.set_signature(model, replace(signature, track=track))
     return model
 
@@ -300,24 +290,6 @@ def _check_parameters(path: Any, tensors: Mapping[str, Array], description: Mapp
                 raise ModelFileError(
                     f"{path}: parameter {key}: the graph needs {node.type}, the file has {found.get(key)}"
                 )
-
-
-def _track(path: Any, tensors: Mapping[str, Array], everything: Mapping[str, Array], shares: Any) -> Track:
-    """The run's path: two directions with a number for each of the parameters', and the moments' places and losses."""
-    kept = {n.removeprefix("path/"): a for n, a in everything.items() if n not in tensors}
-    at, loss = (kept.pop(name, np.zeros(0)) for name in ("at", "loss"))
-    wanted = {f"{k}/{n}": (w.shape, w.dtype) for k in (0, 1) for n, w in tensors.items()}
-    fits = {n: (a.shape, a.dtype) for n, a in kept.items()} == wanted
-    fits = fits and loss.ndim == 1 and loss.size > 0 and at.shape == (loss.size, 2)
-    known = (
-        isinstance(shares, list)
-        and len(shares) == 2
-        and all(type(s) in (int, float) and 0 <= s < 1.001 for s in shares)
-    )
-    if not fits or not known or not all(np.isfinite(a).all() for a in (at, *kept.values())):
-        raise ModelFileError(f"{path}: the path it keeps is damaged: its arrays do not fit the parameters")
-    first, second = ({n: kept[f"{k}/{n}"] for n in tensors} for k in (0, 1))
-    return Track((first, second), at, loss, (float(shares[0]), float(shares[1])))
 
 
 def _rebuilt(

@@ -26,11 +26,11 @@ def philox(b: Any, width: int, key0: Any, key1: Any, index: Any, step: Any, stre
     first = b.extract_element(index, I32(0))
     block, within = b.lshr(first, I64(2)), b.and_(first, I64(3))
     keys = b.zext(chosen(b, key0, key1, [0, width] * (width // 4)), ir.VectorType(I64, width // 2))
-    number = b.extract_element(step, I32(0))
-    words = _blocks(b, width, keys, block, number, stream)
+    step = b.extract_element(step, I32(0))
+    words = _blocks(b, width, keys, block, step, stream)
     before = b.block
     with b.if_then(b.icmp_unsigned("!=", within, I64(0)), likely=False):  # rows of a length that is no multiple of 4
-        behind = _blocks(b, width, keys, b.add(block, I64(width // 4)), number, stream)
+        behind = _blocks(b, width, keys, b.add(block, I64(width // 4)), step, stream)
         moved = _from(b, width, words, behind, within)
         apart = b.block
     result = b.phi(words.type)
@@ -48,11 +48,11 @@ def _blocks(b: Any, width: int, keys: Any, block: Any, step: Any, stream: int) -
     odd = b.select(low, b.lshr(number, filled(type, 32)), filled(type, stream))
     multipliers, grown = (ir.Constant(type, [*pair] * (width // 4)) for pair in (MULTIPLIERS, WEYL))
     exchange = [i ^ 1 for i in range(width // 2)]
-    for number in range(ROUNDS):
+    for turn in range(ROUNDS):
         product = b.mul(b.and_(even, filled(type, MASK)), multipliers)
         product = chosen(b, product, product, exchange)
         even, odd = b.xor(b.xor(b.lshr(product, filled(type, 32)), odd), keys), product
-        if number < ROUNDS - 1:
+        if turn < ROUNDS - 1:
             keys = b.add(keys, grown)
     words = b.or_(b.and_(even, filled(type, MASK)), b.shl(odd, filled(type, 32)))
     return b.bitcast(words, ir.VectorType(I32, width))
