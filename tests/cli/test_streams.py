@@ -50,8 +50,7 @@ def test_an_error_with_a_closed_stderr_keeps_its_code():
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_an_output_that_cannot_be_written_is_an_error(model: Path):
     done = run(f"info {model} > /dev/full")
-    assert done.returncode == 1
-    assert done.stderr == "Error: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, "Error: the output cannot be written: No space left on device\n")
 
 
 def test_a_reader_that_leaves_is_no_traceback(model: Path):
