@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Collection
 
@@ -10,7 +11,8 @@ from workloads import WORKLOADS, named
 KINDS = ("eager", "foreach", "fused", "step")  # torch: its three forms of an optimizer, and the compiled step
 IDIOMS = {  # of each script of sides/; one without a name is its usual one
     "schuss": ("",),
-    "jax": ("", "scan", "step"),
+    "jax": ("", "scan", "step", "scan_unthunked"),
+    "mlx": ("",),
     "torch": ("", *KINDS, *(f"{kind}_ftz" for kind in KINDS)),
     "sklearn": ("",),
 }
@@ -54,8 +56,13 @@ def workload_or_all(text: str) -> str:
 
 
 def side(text: str) -> str:
-    """A script of sides/, with an idiom of its own after a colon or without one."""
-    return one_of([f"{s}:{i}" if i else s for s, idioms in IDIOMS.items() for i in idioms])(text)
+    """A script of sides/, with an idiom of its own after a colon or without one, and after an @ the interpreter of the
+    environment it runs in, if that is not this one."""
+    name, _, python = text.partition("@")
+    one_of([f"{s}:{i}" if i else s for s, idioms in IDIOMS.items() for i in idioms])(name)
+    if python and not shutil.which(python):
+        raise ArgumentTypeError(f"{python!r} is no interpreter: give its path, as in jax:scan@old/bin/python")
+    return text
 
 
 def layer_sizes(text: str) -> list[int]:

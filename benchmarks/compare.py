@@ -12,7 +12,8 @@ show that each side learned.
 
 Workloads: digits, digits-512, function, wide. Sides: schuss; jax:scan (a whole epoch compiled) and jax:step; torch:
 eager, foreach or fused (the optimizer's form) and step (the whole step compiled), each also with _ftz, which flushes
-denormals; sklearn. A peer's side says in sides/ what it does.
+denormals; sklearn; mlx. A peer's side says in sides/ what it does. SIDE@PYTHON runs it with another environment's
+interpreter, as jax:scan_unthunked@old/bin/python with jax 0.5.3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Sides that take turns at one workload: A B C A B C ..., one at a time, so that a slow minute hits all of them.
 
-A side is a script of sides/ and an idiom. Each is a process that stays; one turn is some epochs, timed by the side
-itself from end to end. The first turns, which compile and warm up, do not count.
+A side is a script of sides/, an idiom, and the interpreter it runs with where that is not this one (a peer's older
+release in an environment of its own, with schuss installed beside it for the data). Each is a process that stays; one
+turn is some epochs, timed by the side itself from end to end. The first turns, which compile and warm up, do not count.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 SIDES = Path(__file__).parent / "sides"
 PAUSE = 0.1  # seconds before a turn, so that the threads of the side before have stopped waiting for work
-PACKAGES = {"schuss": "schuss", "jax": "jax", "torch": "torch", "sklearn": "sklearn"}
+PACKAGES = {"schuss": "schuss", "jax": "jax", "mlx": "mlx", "torch": "torch", "sklearn": "sklearn"}
 
 
 @dataclass
@@ -38,15 +39,16 @@ class Result:
 
     @property
     def label(self) -> str:
-        return f"{self.version} {self.name.partition(':')[2]}".strip()
+        return f"{self.version} {self.name.partition('@')[0].partition(':')[2]}".strip()
 
 
 class Side:
-    """A running process of a side, named script:idiom."""
+    """A running process of a side, named script:idiom@interpreter."""
 
     def __init__(self, name: str, workload: str, threads: int) -> None:
-        script, _, idiom = name.partition(":")
-        command = [sys.executable, str(SIDES / f"{script}_side.py"), workload, "--threads", str(threads)]
+        what, _, python = name.partition("@")
+        script, _, idiom = what.partition(":")
+        command = [python or sys.executable, str(SIDES / f"{script}_side.py"), workload, "--threads", str(threads)]
         command += ["--idiom", idiom] if idiom else []
         self.result = Result(name)
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -75,8 +77,9 @@ class Side:
 
 
 def installed(names: list[str]) -> list[str]:
-    """Those that can run here: the package is installed, and a C++ compiler where torch.compile needs one."""
-    able = [n for n in names if importlib.util.find_spec(PACKAGES[n.partition(":")[0]])]
+    """Those that can run here: the package is installed (or another environment is named), and a C++ compiler where
+    torch.compile needs one."""
+    able = [n for n in names if "@" in n or importlib.util.find_spec(PACKAGES[n.partition(":")[0]])]
     return [n for n in able if "torch:step" not in n or shutil.which("c++")]
 
 

@@ -1,4 +1,5 @@
-"""jax: the data on the device. Idioms: scan (a whole epoch is one compiled lax.scan), step (each step compiled).
+"""jax: the data on the device. Idioms: scan (a whole epoch is one compiled lax.scan), step (each step compiled),
+scan_unthunked (scan as XLA's older runtime for CPUs ran it; jax up to 0.6 still has that runtime).
 
 A last batch that is short is a second compiled function.
 """
@@ -15,6 +16,8 @@ if work.channels:
     raise SystemExit("this side has no convolutions: --sides schuss torch:fused_ftz")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 idiom = given.idiom or "scan"
+if idiom == "scan_unthunked":
+    os.environ["XLA_FLAGS"] = "--xla_cpu_use_thunk_runtime=false " + os.environ.get("XLA_FLAGS", "")
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
@@ -85,7 +88,7 @@ def epoch():
     global carry
     order = rng.permutation(work.rows).astype(np.int32)
     table, rest = order[: whole * work.batch].reshape(whole, work.batch), order[whole * work.batch :]
-    if idiom == "scan":
+    if idiom.startswith("scan"):
         carry = scan(carry, table, X, Y)
     else:
         for rows in table:
