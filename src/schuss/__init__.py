@@ -25,6 +25,7 @@ _HOME = {
     "evaluate": "schuss.api.evaluation",
     "explain": "schuss.explanation",
     "fit": "schuss.train.fit",
+    "fit_many": "schuss.train.many",
     "freeze": "schuss.api",
     "grad": "schuss.api",
     "jacobian": "schuss.api",
@@ -71,6 +72,7 @@ __all__ = [  # not the operations: `from schuss import *` must not replace Pytho
     "evaluate",
     "explain",
     "fit",
+    "fit_many",
     "freeze",
     "grad",
     "jacobian",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from schuss.train.control import Control
     from schuss.train.early_stop import EarlyStop
     from schuss.train.fit import fit
+    from schuss.train.many import fit_many
     from schuss.web.watch import watch
 
 

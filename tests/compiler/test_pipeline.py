@@ -255,7 +255,7 @@ class Recurrent(nn.Module):
 
 
 def recurrent_step(steps: int) -> Draft:
-    from schuss.exec.native.loop import draft_of
+    from schuss.exec.native.programs import draft_of
     from schuss.train.step import Task, training
 
     model = Recurrent(steps)

@@ -18,7 +18,8 @@ from schuss.compiler.pipeline import REWRITES, run, up_to
 from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.exec.native.executor import NativeExecutor
-from schuss.exec.native.loop import NativeLoop, draft_of
+from schuss.exec.native.loop import NativeLoop
+from schuss.exec.native.programs import draft_of
 from schuss.ir import N, TensorType
 from schuss.ir.executor import Step
 from schuss.ir.graph import Graph, input_node

@@ -45,6 +45,11 @@ CASES: list[tuple[optim.Schedule, Callable[[int], float]]] = [
     (optim.Exponential(0.1, 0.9), lambda t: 0.1 * 0.9**t),
     (optim.Cosine(0.1, 20), lambda t: half_cosine(0.1, 0, min(1, t / 20))),
     (optim.Cosine(0.1, 20, min_lr=0.01), lambda t: half_cosine(0.1, 0.01, min(1, t / 20))),
+    (optim.FlatCosine(0.1, 20), lambda t: half_cosine(0.1, 0, min(1, max(0, t - 10) / 10))),
+    (optim.FlatCosine(0.1, 18, 0.3, 0.01), lambda t: half_cosine(0.1, 0.01, min(1, max(0, t - 5.4) / 12.6))),
+    (optim.FlatCosine(0.1, 20, flat=0.0), lambda t: half_cosine(0.1, 0, min(1, t / 20))),
+    (0.3 * optim.FlatCosine(0.1, 20), lambda t: 0.3 * half_cosine(0.1, 0, min(1, max(0, t - 10) / 10))),
+    (optim.Scaled(0.5, 0.2), lambda t: 0.1),
     (optim.CosineWarmRestarts(0.1, 7, min_lr=0.01), lambda t: half_cosine(0.1, 0.01, t % 7 / 7)),
     (optim.CosineWarmRestarts(0.1, 3, multiplier=2), lambda t: half_cosine(0.1, 0, doubling(t))),
     (optim.ReduceLROnPlateau(0.1), lambda t: 0.1),
@@ -76,6 +81,15 @@ def test_formulas(schedule: optim.Schedule, formula: Callable[[int], float]) -> 
     for t in range(30):
         assert float(compiled([np.asarray(t)])[0]) == pytest.approx(formula(t), rel=1e-12, abs=1e-15)
         assert float(schedule(t)) == pytest.approx(formula(t), rel=1e-12, abs=1e-15)
+
+
+def test_a_part_of_a_schedule_ends_and_rises_with_it() -> None:
+    part = 0.1 * optim.Warmup(optim.Cosine(0.1, 20), 5)
+    assert (part.length, part.rise) == (25, 5)
+    assert (optim.Scaled(0.1, 2.0).length, optim.Scaled(0.1, 2.0).rise) == (None, 0)
+    assert (optim.FlatCosine(0.1, 20).length, optim.FlatCosine(0.1, 20, min_lr=0.01).length) == (20, None)
+    with pytest.raises(TypeError):
+        part * "a"  # type: ignore[operator]
 
 
 def test_step_falls_exactly_at_multiples() -> None:
@@ -136,6 +150,9 @@ def test_config_round_trip(schedule: optim.Schedule) -> None:
         (lambda: optim.OneCycle(0.1, 10, div_factor=0.5), "div_factor must be a number of at least 1, got 0.5"),
         (lambda: optim.Warmup(-1, 3), "Warmup: inner must be a positive number or a schedule"),
         (lambda: optim.Warmup(0.1, 0), "steps must be a whole number"),
+        (lambda: optim.FlatCosine(0.1, 10, 1.0), r"FlatCosine: flat must be a number in \[0, 1\)"),
+        (lambda: optim.FlatCosine(0.1, 10, min_lr=0.2), "FlatCosine: min_lr must be between 0 and lr"),
+        (lambda: optim.Constant(0.1) * 0, "Scaled: factor must be a positive number, got 0"),
     ],
 )
 def test_bad_settings(make: Callable[[], Any], message: str) -> None:

@@ -79,6 +79,8 @@ SCHEDULES: dict[str, Made] = {
     "MultiStep": lambda u: optim.MultiStep(u, (int(9 * u) + 1, 11), u),
     "Exponential": lambda u: optim.Exponential(u, u),
     "Cosine": lambda u: optim.Cosine(u, int(90 * u), u / 2),
+    "FlatCosine": lambda u: optim.FlatCosine(u, int(90 * u), u / 2, u / 3),
+    "Scaled": lambda u: u * optim.Cosine(u, int(90 * u), u / 2),
     "CosineWarmRestarts": lambda u: optim.CosineWarmRestarts(u, int(9 * u) + 1, int(9 * u) + 2, u / 2),
     "OneCycle": lambda u: optim.OneCycle(u, int(90 * u), u, 1 / u, 2 / u),
     "OneCycleMomentum": lambda u: optim.OneCycleMomentum(int(90 * u), u / 2, u, u),
@@ -226,6 +228,41 @@ def test_dropout_by_schedule() -> None:
             scheduled, held = nn.Dropout(rate)(X), nn.Dropout(0.8 * 0.5**step)(X)
         np.testing.assert_array_equal(scheduled, held)
     assert (nn.Dropout(rate)(X) == X).all()
+
+
+def test_dropout_that_is_flat_and_then_falls_to_0() -> None:
+    """While it is flat the bits are those of the number; at the end nothing is dropped."""
+    rate = optim.FlatCosine(0.4, 2 * STEPS)
+    assert same_bits(fit(optim.SGD(), rate), fit(optim.SGD(), 0.4))
+    assert not same_bits(fit(optim.SGD(), optim.FlatCosine(0.4, STEPS)), fit(optim.SGD(), 0.4))
+    with nn.mode(training=True, key=1, step=2 * STEPS):
+        np.testing.assert_array_equal(nn.Dropout(rate)(X), X)
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
+    return all(a.data.tobytes() == b.data.tobytes() for a, b in pairs)
+
+
+def test_groups_whose_rates_are_parts_of_a_schedule() -> None:
+    """As with a schedule of their own; the history has both, and a plateau lowers both alike."""
+    schedule = optim.Warmup(optim.Cosine(0.01, 50), 3)
+
+    def grouped(lr: Any) -> optim.AdamW:
+        return optim.AdamW(schedule, groups=[optim.Group("*.bias", weight_decay=0.0), optim.Group("0.weight", lr=lr)])
+
+    runs = [fit(grouped(lr)) for lr in (schedule * 0.5, np.float64(0.5) * schedule, optim.Scaled(schedule, 0.5))]
+    other = fit(grouped(optim.Warmup(optim.Cosine(0.005, 50), 3)))
+    for run in runs:
+        assert same_bits(run, other)
+        np.testing.assert_allclose(run.history["lr/0.weight"], np.multiply(run.history["lr"], 0.5), rtol=1e-12)
+    assert optim.from_config(grouped(0.5 * schedule).config()).config() == grouped(0.5 * schedule).config()
+    falls = optim.ReduceLROnPlateau(0.01, patience=0, threshold=1.0, threshold_mode="abs", factor=0.5)
+    run = fit(optim.SGD(falls, groups=[optim.Group("0", lr=falls * 0.1)]), epochs=4)
+    assert run.history["lr"][-1] < 0.01
+    np.testing.assert_allclose(run.history["lr/0"], np.multiply(run.history["lr"], 0.1), rtol=1e-12)
+    with pytest.raises(UsageError, match="SGD: momentum: Scaled changes learning rates alone"):
+        fit(optim.SGD(momentum=falls * 0.1))
 
 
 def test_a_schedule_of_dropout_in_files_and_configs(tmp_path: Any) -> None:

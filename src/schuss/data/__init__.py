@@ -6,6 +6,7 @@ from schuss.data.bundled import load_mnist
 from schuss.data.dataset import Dataset, checked_dataset
 from schuss.data.labels import labels_of, names_in
 from schuss.data.load import load_dataset, load_rows
+from schuss.data.rows import Rows
 from schuss.data.source import DataSource
 from schuss.tables import SOURCES
 
@@ -14,6 +15,7 @@ __all__ = [
     "DataSource",
     "Dataset",
     "Orders",
+    "Rows",
     "are_yes_or_no",
     "as_array",
     "check_finite",

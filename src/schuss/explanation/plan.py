@@ -8,7 +8,7 @@ from schuss.compiler.pipeline import up_to
 from schuss.compiler.show import shown
 from schuss.errors import UsageError
 from schuss.exec.native.executor import NativeExecutor
-from schuss.exec.native.loop import draft_of
+from schuss.exec.native.programs import draft_of
 from schuss.explanation.kernels import plan_json, plan_text
 from schuss.ir.executor import Step
 from schuss.train.run import Run

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 from schuss import ops
@@ -48,6 +49,12 @@ class Schedule(Configured):
         as it would have."""
         return rate
 
+    def __mul__(self, factor: float) -> Scaled:
+        """Its values times a number: Group("body", lr=0.1 * schedule)."""
+        return Scaled(self, factor) if isinstance(factor, Real) else NotImplemented
+
+    __rmul__ = __mul__
+
 
 _UNIT = Number(0, 1, open="low")
 
@@ -67,7 +74,7 @@ def _cosine(start: float, end: float, done: Any) -> Any:
     return end + (start - end) * 0.5 * (1.0 + ops.cos(done * math.pi))
 
 
-def _check_order(schedule: Cosine | CosineWarmRestarts) -> None:
+def _check_order(schedule: Cosine | FlatCosine | CosineWarmRestarts) -> None:
     if schedule.min_lr > schedule.lr:
         name = type(schedule).__name__
         raise UsageError(f"{name}: min_lr must be between 0 and lr, got {schedule.min_lr!r} and lr {schedule.lr!r}")
@@ -170,6 +177,37 @@ class Cosine(Schedule):
     def at(self, t: Any) -> Any:
         done = ops.minimum(t / hyper("steps", self.steps, t), 1.0)
         return _cosine(hyper("lr", self.lr, t), hyper("min_lr", self.min_lr, t), done)
+
+
+@dataclass(frozen=True)
+class FlatCosine(Schedule):
+    """lr for the share `flat` of the steps, then as Cosine to min_lr, where it stays from step `steps` on.
+
+    From step first = flat * steps on it is min_lr + (lr - min_lr) * (1 + cos(pi * (t - first) / (steps - first))) / 2.
+    For rates, decays and nn.Dropout(FlatCosine(0.1, n)) alike. As a rate it refuses a run of more steps unless min_lr
+    is above 0. fastai's fit_flat_cos, whose flat is 0.75.
+    """
+
+    lr: float
+    steps: int
+    flat: float = 0.5
+    min_lr: float = 0.0
+
+    constraints: ClassVar[Constraints] = {"lr": _LR, "steps": Whole(), "flat": FRACTION, "min_lr": NOT_NEGATIVE}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_order(self)
+
+    @property
+    def length(self) -> int | None:
+        return None if self.min_lr else self.steps
+
+    def at(self, t: Any) -> Any:
+        first = self.flat * self.steps
+        lr, begin, span = hyper("lr", self.lr, t), hyper("first", first, t), hyper("span", self.steps - first, t)
+        fall = _cosine(lr, hyper("min_lr", self.min_lr, t), ops.clip((t - begin) / span, low=0.0, high=1.0))
+        return ops.where(ops.less_equal(t, begin), lr, fall)
 
 
 @dataclass(frozen=True)
@@ -278,8 +316,50 @@ class OneCycleMomentum(Schedule):
         return _cycle(t, self.steps, self.pct_start, high, low, high)
 
 
+class Around(Schedule):
+    """Base of those that change the values of `inner`, a number or another schedule, which acts after epochs as it
+    would by itself."""
+
+    inner: Rate
+
+    @property
+    def length(self) -> int | None:
+        inner: int | None = getattr(self.inner, "length", None)
+        return inner
+
+    @property
+    def rise(self) -> int:
+        return int(getattr(self.inner, "rise", 0))
+
+    def check(self, columns: Collection[str]) -> None:
+        if isinstance(self.inner, Schedule):
+            self.inner.check(columns)
+
+    def after_epoch(self, history: Mapping[str, Sequence[float]], rate: float) -> float:
+        return self.inner.after_epoch(history, rate) if isinstance(self.inner, Schedule) else rate
+
+
 @dataclass(frozen=True)
-class Warmup(Schedule):
+class Scaled(Around):
+    """inner(t) * factor, as 0.1 * Cosine(1e-3, steps) writes it: for a group's rate in proportion to the others'.
+
+    inner is a number or another schedule.
+    """
+
+    inner: Rate
+    factor: float
+
+    constraints: ClassVar[Constraints] = {"inner": Scheduled(POSITIVE), "factor": POSITIVE}
+
+    def at(self, t: Any) -> Any:
+        return value_at("inner", self.inner, ops.cast(t, dtype="int64")) * hyper("factor", self.factor, t)
+
+    def after_epoch(self, history: Mapping[str, Sequence[float]], rate: float) -> float:
+        return super().after_epoch(history, rate / self.factor) * self.factor
+
+
+@dataclass(frozen=True)
+class Warmup(Around):
     """inner(0) * (t + 1) / (steps + 1) for the first `steps` steps, then inner(t - steps).
 
     inner is a number or another schedule, which starts when the warmup is over.
@@ -293,21 +373,14 @@ class Warmup(Schedule):
 
     @property
     def length(self) -> int | None:
-        inner = getattr(self.inner, "length", None)
-        return None if inner is None else self.steps + int(inner)
+        inner = super().length
+        return None if inner is None else self.steps + inner
 
     @property
     def rise(self) -> int:
-        return self.steps + int(getattr(self.inner, "rise", 0))
+        return self.steps + super().rise
 
     def at(self, t: Any) -> Any:
         since = ops.cast(ops.maximum(t - hyper("steps", float(self.steps), t), 0.0), dtype="int64")
         part = ops.minimum((t + 1.0) / hyper("rise", self.steps + 1.0, t), 1.0)
         return part * value_at("inner", self.inner, since)
-
-    def check(self, columns: Collection[str]) -> None:
-        if isinstance(self.inner, Schedule):
-            self.inner.check(columns)
-
-    def after_epoch(self, history: Mapping[str, Sequence[float]], rate: float) -> float:
-        return self.inner.after_epoch(history, rate) if isinstance(self.inner, Schedule) else rate

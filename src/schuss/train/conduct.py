@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from schuss import nn
 from schuss.errors import NonFiniteError
 from schuss.train.checkpoint import Checkpoint, check_place
 from schuss.train.control import BY_HAND
 from schuss.train.interrupts import Interrupts
+from schuss.train.position import Progress
 from schuss.train.progress import Bar
 from schuss.train.run import Run
 from schuss.train.schedules import check_schedules
@@ -54,27 +57,33 @@ def conduct(trainer: Trainer) -> Run:
     weights, and the KeyboardInterrupt that is raised has the run so far as `run`. With a checkpoint SIGTERM does, too,
     before it takes its course.
     """
-    place, begun = trainer.options.checkpoint, trainer.position.counter > 0
-    kept = None if place is None else checkpoint_of(trainer, place)
-    signals = (signal.SIGINT, signal.SIGTERM) if kept else (signal.SIGINT,)
+    signals = (signal.SIGINT, signal.SIGTERM) if trainer.options.checkpoint is not None else (signal.SIGINT,)
     with (
         Interrupts(signals, DEFAULTS) as interrupts,
         Bar(trainer.options.progress) as bar,
         watched(trainer, bar) as look,
     ):
-        try:
-            run = trainer.train(look, interrupts.reason, kept.hook(trainer) if kept else lambda ended: None)
-        except NonFiniteError:
-            if kept:
-                kept.save_blown_up(trainer, begun)
-            raise
-        if kept:
-            done = run.epochs >= trainer.options.epochs
-            kept.save(trainer, ended=done or (interrupts.caught is None and run.stopped != BY_HAND))
+        run = to_end(trainer, look, interrupts.reason)
     if interrupts.caught == signal.SIGTERM:
         signal.raise_signal(signal.SIGTERM)
     if interrupts.caught is not None:
         raise _interrupted(trainer)
+    return run
+
+
+def to_end(trainer: Trainer, look: Callable[[Progress], Any] | None, stop: Callable[[], str | None]) -> Run:
+    """The run to its end, with its checkpoint. A run that was told to stop may go on from there."""
+    place, begun = trainer.options.checkpoint, trainer.position.counter > 0
+    kept = None if place is None else checkpoint_of(trainer, place)
+    try:
+        run = trainer.train(look, stop, kept.hook(trainer) if kept else lambda ended: None)
+    except NonFiniteError:
+        if kept:
+            kept.save_blown_up(trainer, begun)
+        raise
+    if kept:
+        done = run.epochs >= trainer.options.epochs
+        kept.save(trainer, ended=done or (stop() is None and run.stopped != BY_HAND))
     return run
 
 
@@ -88,4 +97,4 @@ def _interrupted(trainer: Trainer) -> KeyboardInterrupt:
     return error
 
 
-__all__ = ["checkpoint_of", "conduct", "ready"]
+__all__ = ["DEFAULTS", "checkpoint_of", "conduct", "ready", "to_end"]

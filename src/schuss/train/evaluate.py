@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.ir.executor import Array, Executor, GivenUp
+from schuss.data.rows import count, whole, within
+from schuss.ir.executor import Array, Executor, GivenUp, Step
 from schuss.ir.executors import on_able
 from schuss.train.step import Task, evaluation_step, gradient_step
 
@@ -19,15 +20,15 @@ BATCHES = 32  # at a time: between them Python sees whether somebody wants to st
 
 
 class Evaluation:
-    """The task's metrics over a data set."""
+    """The task's metrics over a data set. step: of the evaluation, where it is known."""
 
-    def __init__(self, task: Task, executor: Executor, data: Mapping[str, Array]) -> None:
+    def __init__(self, task: Task, executor: Executor, data: Mapping[str, Array], step: Step | None = None) -> None:
         self._task = task
-        self._rows = len(data["y"])
+        self._rows = count(data)
         self._batch = min(MAX_EVALUATION_BATCH, max(self._rows, 1))
-        self._loop = executor.loop(evaluation_step(task), self._batch)
-        self._loop.bind(data)
-        self._order = np.arange(self._rows)
+        self._loop = executor.loop(step or evaluation_step(task), self._batch)
+        self._loop.bind(whole(data))
+        self._order = within(data, np.arange(self._rows))
 
     def __call__(self, weights: Mapping[str, Array], hurry: Callable[[], bool] | None = None) -> dict[str, float]:
         """Means of the loss and every metric. GivenUp as soon as `hurry` says so, see Loop.run."""

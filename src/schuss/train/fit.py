@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from numbers import Real
 from os import PathLike
@@ -152,25 +152,86 @@ def fit(
 def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     """The Trainer fit runs. The arguments are fit's."""
     asked = with_total(options(keywords))
-    dtype = _dtype_of(model)
+    dtype_of(model)
     nn.initialize(model, asked.seed)
     key = key_from_seed(asked.seed)
+    found = read(model, data, asked)
+    train, held = _parts(found, asked, key)
+    learnt = lesson(model, asked, found, train, held)
+    on = executor(asked.backend, asked.threads)
+    trainer = learnt.of(Trainer(learnt.task, on, asked, key, train, held, signature=learnt.signature))
+    return ready(trainer, take_up(trainer))
+
+
+@dataclass(frozen=True)
+class Read:
+    """Data as columns for a model.
+
+    given   all of them
+    dtype   of the model's parameters
+    before  what the model was trained on until now
+    """
+
+    source: Source
+    given: Columns
+    dtype: str
+    before: Signature
+
+
+def read(model: Any, data: Data | Dataset, asked: Options) -> Read:
+    """Data as a model takes them."""
+    dtype = dtype_of(model)
     source = fitting(source_of(data), model) if isinstance(data, Dataset) else source_of(data)
     check_names(asked.loss, source)
     before = signature_of(model) or Signature()
     transforms = transforms_of(asked.scale, source.x, source.y, before)
     given = columns_of(*as_before(before, source.x, source.y), dtype, transforms=transforms)
-    train = given.found
+    return Read(source, given, dtype, before)
+
+
+def _parts(found: Read, asked: Options, key: Array) -> tuple[dict[str, Array], dict[str, Array] | None]:
+    """The columns to train on, and to validate on, with the weights of examples."""
+    train = found.given.found
     if asked.sample_weight is not None:
         train["w"] = sample_weights(asked.sample_weight, len(train["x0"]))
     if isinstance(asked.validation, (int, float, Real)):  # mypy does not take a float for a Real
         train, held = _split(train, float(asked.validation), key)
     else:
-        held = None if asked.validation is None else _held(asked.validation, dtype, given, source)
-    class_weight = by_label(asked.class_weight, source.classes)
-    weigh(train, held, class_weight, dtype, asked.weighting, getattr(asked.loss, "ignore_index", None))
+        held = held_out(asked.validation, found)
+    class_weight = by_label(asked.class_weight, found.source.classes)
+    weigh(train, held, class_weight, found.dtype, asked.weighting, ignored(asked.loss))
+    return train, held
+
+
+def ignored(loss: Any) -> int | None:
+    """The label of examples that the loss leaves out."""
+    label: int | None = getattr(loss, "ignore_index", None)
+    return label
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a model is to learn, the signature it is given for it, and what else is said of its targets."""
+
+    task: Task
+    signature: Signature
+    told: str
+
+    def of(self, trainer: Trainer) -> Trainer:
+        """The trainer, whose run has all that is said of the data."""
+        if self.told:
+            trainer.run.prepared["target"] += self.told
+        return trainer
+
+
+def lesson(
+    model: Any, asked: Options, found: Read, train: Mapping[str, Array], held: Mapping[str, Array] | None
+) -> Lesson:
+    """What a model is to learn from these columns. UsageError, DataError or ShapeError where they do not fit."""
+    source, before = found.source, found.before
+    given = replace(found.given, found=dict(train))
     check_arguments(model, given.x, sum(name.startswith("x") for name in train))
-    task = _task(model, asked, replace(given, found=train), source)
+    task = _task(model, asked, given, source)
     ys = (train["y"], None if held is None else held["y"])
     forward = Forward(task)
     right = accuracy_for(task, forward, *ys)
@@ -184,14 +245,10 @@ def prepare(model: Any, data: Data | Dataset, **keywords: Any) -> Trainer:
     else:
         columns = given.names["y"] or before.target_columns(task.target)
         signature = replace(signature, output=_output(task, source, labels, columns))
-    on = executor(asked.backend, asked.threads)
-    trainer = Trainer(task, on, asked, key, train, held, signature=signature)
-    if told := one_hot_in_words(task, forward):
-        trainer.run.prepared["target"] += told
-    return ready(trainer, take_up(trainer))
+    return Lesson(task, signature, one_hot_in_words(task, forward))
 
 
-def _dtype_of(model: Any) -> str:
+def dtype_of(model: Any) -> str:
     """The dtype of the model's parameters. UsageError for what is no model, or has nothing to learn."""
     if isinstance(model, type):
         raise UsageError(f"fit: the model must be an object, not a class: write {model.__name__}(...)")
@@ -227,8 +284,11 @@ def _named(task: Task, columns: Names) -> tuple[Input, ...]:
     return tuple(Input(name, type, keyed=keyed, columns=columns.get(at)) for name, (at, type) in parts)
 
 
-def _held(given: Any, dtype: str, train: Columns, source: Source) -> dict[str, Array]:
+def held_out(given: Any, read: Read) -> dict[str, Array] | None:
     """The columns of validation data that are given: (x, y) or (x, y, weights)."""
+    if given is None:
+        return None
+    train, source, dtype = read.given, read.source, read.dtype
     like = {name: _row_type(array) for name, array in train.found.items()}
     found = source_of(tuple(given[:2]), classes=source.classes, what="validation y")
     if found.named and source.classes is None:
@@ -317,4 +377,4 @@ def _row_type(array: Array) -> TensorType:
     return TensorType(str(array.dtype), (N, *array.shape[1:]))
 
 
-__all__ = ["accuracy", "fit", "prepare"]
+__all__ = ["Lesson", "Read", "accuracy", "dtype_of", "fit", "held_out", "ignored", "lesson", "prepare", "read"]

@@ -16,10 +16,13 @@ class Bar:
     """A progress bar with loss, accuracy, examples a second and time left; silent where it would be noise.
 
     Called with where the run is, after each slice of steps.
+
+    unit  what the run is told in
     """
 
-    def __init__(self, shown: bool = True) -> None:
+    def __init__(self, shown: bool = True, unit: str = "epoch") -> None:
         self._line = _line() if shown else None
+        self._unit = unit
         self._start = self._drawn = 0.0
         self._first: int | None = None
 
@@ -50,7 +53,7 @@ class Bar:
         self._line.show(
             done,
             at.epochs * at.steps,
-            epoch=f"{min(at.epoch + 1, at.epochs)}/{at.epochs}",
+            place=f"{self._unit} {min(at.epoch + 1, at.epochs)}/{at.epochs}",
             loss=f"{at.means.get('loss', float('nan')):.4f}",
             accuracy="" if accuracy is None else f"  accuracy {accuracy * 100:.2f} %",
             speed=f"{rows / max(now - self._start, 1e-9):,.0f}",
@@ -83,7 +86,7 @@ class _Terminal:
         from rich.progress import Progress as Rich
 
         columns = (
-            TextColumn("epoch {task.fields[epoch]}"),
+            TextColumn("{task.fields[place]}"),
             BarColumn(bar_width=24),
             TextColumn("loss {task.fields[loss]}{task.fields[accuracy]}{task.fields[rates]}"),
             TextColumn("{task.fields[speed]} examples/s"),
@@ -112,7 +115,7 @@ class _Notebook:
         self._handle: Any = None
 
     def show(self, done: int, total: int, **fields: str) -> None:
-        line = "epoch {epoch}  loss {loss}{accuracy}{rates}  {speed} examples/s".format(**fields)
+        line = "{place}  loss {loss}{accuracy}{rates}  {speed} examples/s".format(**fields)
         shown = {"text/plain": f"{done / total:4.0%}  {line}"}
         if self._handle is None:
             from IPython.display import display

@@ -12,7 +12,7 @@ from schuss import nn, optim
 from schuss.errors import UsageError
 from schuss.exec.reference import run_graph
 from schuss.ir.types import TensorType
-from schuss.optim.schedules import Schedule, Warmup
+from schuss.optim.schedules import Around, Schedule
 from schuss.trace import trace
 from schuss.train.options import Options
 from schuss.train.step import Task
@@ -70,7 +70,7 @@ def _scheduled(task: Task, asked: Options) -> Iterator[tuple[str, Callable[[Any]
 
 
 def _acts_after_epochs(given: Any) -> bool:
-    if isinstance(given, Warmup):
+    if isinstance(given, Around):
         return _acts_after_epochs(given.inner)
     return isinstance(given, Schedule) and type(given).after_epoch is not Schedule.after_epoch
 

@@ -6,10 +6,11 @@ key), x0, x1, ... and y and w (rows of the data), step (counts from 0 over the w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,8 @@ class Task:
 class _Inputs:
     """The inputs of a graph, made as they are asked for."""
 
-    def __init__(self) -> None:
-        self.nodes: dict[str, Tensor] = {}
+    def __init__(self, nodes: Mapping[str, Tensor] = MappingProxyType({})) -> None:
+        self.nodes: dict[str, Tensor] = dict(nodes)
 
     def __call__(self, name: str, type: TensorType) -> Tensor:
         self.nodes[name] = Tensor(input_node(name, type))
@@ -157,27 +158,53 @@ def _graph(make: _Inputs, outputs: Mapping[str, Tensor]) -> Graph:
 
 
 @dataclass(frozen=True)
+class Backward:
+    """What a step does before its update: the loss, its sums, and the gradients of what is learned.
+
+    gradients  in the graph, that of the loss with respect to each node of the forward pass
+    """
+
+    inputs: dict[str, Tensor]
+    params: dict[str, Tensor]
+    loss: Tensor
+    sums: dict[str, Tensor]
+    grads: dict[str, Tensor]
+    gradients: dict[Node, Node]
+
+
+@dataclass(frozen=True)
 class Training:
     """The training step, and what goes with it.
 
-    state      the optimizer's, before the first step
-    learned    the parameters that the optimizer is given: not frozen, and reached by the gradient
-    gradients  in the graph, that of the loss with respect to each node of the forward pass
+    state     the optimizer's, before the first step
+    learned   the parameters that the optimizer is given: not frozen, and reached by the gradient
+    backward  the step without its update
     """
 
     step: Step
     state: dict[str, Array]
     learned: tuple[str, ...]
-    gradients: dict[Node, Node]
+    backward: Backward
+
+    @property
+    def gradients(self) -> dict[Node, Node]:
+        """In the graph, that of the loss with respect to each node of the forward pass."""
+        return self.backward.gradients
 
 
 @settles(lambda made: made.step.graph)
-def training(task: Task) -> Training:
+def training(task: Task, backward: Backward | None = None) -> Training:
     """Forward pass, loss, backward pass and update as one graph.
 
     What the optimizer is not given, a frozen parameter or one that no gradient reaches, has no part in the backward
     pass, the norm of gradients, decay and state: it stays as it is. UsageError if nothing is left to learn.
+
+    backward  of an equal task with another optimizer, where it is known
     """
+    return _updated(task, backward or _backward(task))
+
+
+def _backward(task: Task) -> Backward:
     make = _Inputs()
     params = _bound(task, make)
     key, step = make("key", TensorType("uint32", (2,))), make("step", TensorType("int64", ()))
@@ -196,12 +223,15 @@ def training(task: Task) -> Training:
     found = reached(loss, wanted)
     gradients = {of.node: g.node for of, g in zip(wanted, found, strict=True) if g is not None}
     grads = {name: g for name, g in zip(open_to, found, strict=False) if g is not None}
+    _check_learned(open_to, grads)
+    return Backward(make.nodes, params, loss, sums, grads, gradients)
+
+
+def _updated(task: Task, made: Backward) -> Training:
+    params, loss, grads, step = made.params, made.loss, made.grads, made.inputs["step"]
+    make = _Inputs(made.inputs)
     learned = {name: params[name] for name in grads}
-    _check_learned(open_to, learned)
-    first = task.optimizer.init({name: named[name].data for name in learned})
-    if task.late and counts_own_steps(task.optimizer):
-        first = first | task.optimizer.counts_apart({name: named[name].data for name in learned}, task.late)
-    state = {name: np.asarray(v) for name, v in first.items()}
+    state = first_state(task, learned)
     kept = {name: make(f"opt/{name}", TensorType(str(v.dtype), v.shape)) for name, v in state.items()}
     notice(task.optimizer)
     with building(), scope("optimizer"):
@@ -210,12 +240,22 @@ def training(task: Task) -> Training:
             given = clip_grad_norm(given, rate_at(task.clip_norm, step))
         new_params, new_state = task.optimizer.update(learned, given, kept, step)
     _check_update(learned, new_params, kept, new_state)
-    outputs = {"loss": loss, **sums}
+    outputs = {"loss": loss, **made.sums}
     outputs.update({f"param/{name}": as_tensor(new_params[name]) for name in learned})
     outputs.update({f"opt/{name}": as_tensor(new_state[name]) for name in kept})
-    names = (*(f"param/{n}" for n in params), *(f"opt/{n}" for n in kept), *sums, "key")
+    names = (*(f"param/{n}" for n in params), *(f"opt/{n}" for n in kept), *made.sums, "key")
     graph = _graph(make, outputs)
-    return Training(Step(graph, names, task.columns, "step", "loss"), state, tuple(learned), gradients)
+    return Training(Step(graph, names, task.columns, "step", "loss"), state, tuple(learned), made)
+
+
+def first_state(task: Task, learned: Collection[str]) -> dict[str, Array]:
+    """The optimizer's before the first step, by name."""
+    named = nn.named_parameters(task.model)
+    given = {name: named[name].data for name in learned}
+    first = task.optimizer.init(given)
+    if task.late and counts_own_steps(task.optimizer):
+        first = first | task.optimizer.counts_apart(given, task.late)
+    return {name: np.asarray(v) for name, v in first.items()}
 
 
 def _by_rows(

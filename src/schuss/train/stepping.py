@@ -10,22 +10,32 @@ from typing import Any
 import numpy as np
 
 from schuss import nn
+from schuss.data.rows import Rows, count, whole
 from schuss.ir.executor import Array, Executor, Loop
 from schuss.train.evaluate import means
+from schuss.train.graphs import Graphs
 from schuss.train.position import Position
 from schuss.train.recovery import Snapshot
 from schuss.train.run import Run
-from schuss.train.step import Task, training
+from schuss.train.step import Task
 
 
 class Stepping:
     """What a run's steps compute with: the task, its data in batches, the compiled step, and its last snapshot."""
 
     def __init__(
-        self, task: Task, executor: Executor, key: Array, data: Mapping[str, Array], batch_size: int, run: Run
+        self,
+        task: Task,
+        executor: Executor,
+        key: Array,
+        data: Mapping[str, Array],
+        batch_size: int,
+        run: Run,
+        graphs: Graphs,
     ) -> None:
-        self.task, self.key, self.data, self.run = task, key, dict(data), run
-        self.rows = len(data["y"])
+        self.task, self.key, self.run, self._graphs = task, key, run, graphs
+        self.data = data if isinstance(data, Rows) else dict(data)
+        self.rows = count(data)
         self.batch = min(batch_size, self.rows)
         self.steps = -(-self.rows // self.batch)
         self.position = Position()
@@ -34,7 +44,7 @@ class Stepping:
 
     def _make_step(self) -> tuple[dict[str, Array], tuple[str, ...]]:
         """The step and the first arrays of the task; the optimizer's state, and what is learned."""
-        made = training(self.task)
+        made = self._graphs.training(self.task)
         self.step = made.step
         first = {f"param/{name}": p.data for name, p in self.parameters.items()}
         first |= {f"opt/{name}": v for name, v in made.state.items()}
@@ -45,7 +55,7 @@ class Stepping:
     def loop(self) -> Loop:
         """The compiled step with its data; compiled when it is asked for, since resuming may change the step."""
         made = self._executor.loop(self.step, self.batch)
-        made.bind(self.data)
+        made.bind(whole(self.data))
         return made
 
     def _change_task(self, **changes: Any) -> None:

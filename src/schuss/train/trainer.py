@@ -11,6 +11,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.data import Orders
+from schuss.data.rows import whole, within
 from schuss.ir.executor import Array, Executor, GivenUp
 from schuss.optim.base import counts_own_steps
 from schuss.signature import Signature
@@ -20,6 +21,7 @@ from schuss.train.control import Control
 from schuss.train.early_stop import early_stop
 from schuss.train.edits import check_untouched, edited
 from schuss.train.evaluate import Evaluation, means
+from schuss.train.graphs import Graphs
 from schuss.train.hurry import Hurry
 from schuss.train.moments import interval
 from schuss.train.options import Options, without_data
@@ -48,8 +50,9 @@ class Trainer(Stepping):
         validation: Mapping[str, Array] | None,
         run: Run | None = None,
         signature: Signature | None = None,
+        graphs: Graphs | None = None,
     ) -> None:
-        super().__init__(task, executor, key, data, options.batch_size, run or Run(task.model))
+        super().__init__(task, executor, key, data, options.batch_size, run or Run(task.model), graphs or Graphs())
         columns = [*task.sums[1:], *(f"val_{name}" for name in task.sums[1:] if validation is not None)]
         stop = early_stop(options.early_stop)
         self.best = Best(None if stop is None else stop.resolved(columns))
@@ -78,7 +81,8 @@ class Trainer(Stepping):
         self.recording.measure(names)
         held, self.evaluation = self.run.validation, None
         if held is not None:  # it may have weights of examples where the training data have none
-            self.evaluation = Evaluation(replace(self.task, weighted="w" in held), self._executor, held)
+            task = replace(self.task, weighted="w" in held)
+            self.evaluation = Evaluation(task, self._executor, held, self._graphs.evaluation(task))
 
     def count_apart(self, late: Iterable[str]) -> None:
         """Have the optimizer count the steps of these parameters apart: they were unfrozen during the run."""
@@ -189,7 +193,7 @@ class Trainer(Stepping):
             at.epoch_seconds = 0.0
             self.arrays.update(self._no_sums())
             self.loop.load(self._no_sums())
-        order = self.orders(at.epoch) if self.options.shuffle else np.arange(self.rows)
+        order = within(self.data, self.orders(at.epoch) if self.options.shuffle else np.arange(self.rows))
         self.last.renew(at.step, time.perf_counter())
         while at.step < self.steps:
             reason = self._follow(order, stop, saved)
@@ -347,7 +351,7 @@ class Trainer(Stepping):
         at.step, at.counter = number, base + number
         self.run.steps = at.counter
         rows = order[number * batch : (number + 1) * batch]
-        columns = {name: self.data[name][rows] for name in self.step.columns}
+        columns = {name: whole(self.data)[name][rows] for name in self.step.columns}
         where = f"epoch {at.epoch + 1}, step {number + 1}"
         raise blown_up(self.step, {**self.arrays, **columns}, base + number, where, self.data)
 

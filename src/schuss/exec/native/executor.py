@@ -12,6 +12,7 @@ from schuss.errors import UsageError
 from schuss.exec.native.function import NativeFunction
 from schuss.exec.native.lengths import FunctionOfLengths, beside_n
 from schuss.exec.native.loop import NativeLoop
+from schuss.exec.native.programs import Programs
 from schuss.exec.native.threads import available_cores
 from schuss.ir.executor import Compiled, Step
 from schuss.ir.graph import Graph
@@ -35,10 +36,12 @@ class NativeExecutor:
             raise UsageError(f"threads: {self.threads} are more than the {MOST_THREADS} that may share a step")
         self.profile = profile
         self.tuning = tuning
+        self._programs = Programs(self.threads, profile, tuning)
 
     def compile(self, graph: Graph) -> Compiled:
         make = partial(NativeFunction, threads=self.threads, tuning=self.tuning)
         return make(graph) if beside_n(graph) is None else FunctionOfLengths(graph, make)
 
     def loop(self, step: Step, max_batch: int) -> NativeLoop:
-        return NativeLoop(step, max_batch, self.threads, self.profile, self.tuning)
+        """Loops of steps that differ in the values of hyperparameters alone share one program, planned once."""
+        return NativeLoop(step, max_batch, self.threads, self.profile, self.tuning, self._programs)

@@ -10,43 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schuss.compiler.draft import Draft
-from schuss.compiler.pipeline import REWRITES, run
 from schuss.compiler.schedule.buffers import Plan, is_given
-from schuss.compiler.schedule.sharing import sharing
-from schuss.compiler.storage import LATER, Storage
-from schuss.compiler.structure import is_input
+from schuss.compiler.storage import LATER
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
-from schuss.exec.checks import Check, check_columns, checked_once
-from schuss.exec.machine import private_cache
-from schuss.exec.native.blocks import StateBlock, packed, unpacked
-from schuss.exec.native.code import build
-from schuss.exec.native.lengths import beside_n
+from schuss.exec.checks import check_columns
+from schuss.exec.native.blocks import packed, unpacked
+from schuss.exec.native.programs import Programs
 from schuss.exec.native.table import Table
-from schuss.exec.seams import check_span, fitting, resident, types_of
+from schuss.exec.seams import check_span, fitting, resident
 from schuss.ir.executor import Array, GivenUp, Step
-from schuss.ir.executors import cannot
-from schuss.ir.verify import where
 
 if TYPE_CHECKING:
     from schuss.compiler.link import Listing
-
-
-def draft_of(
-    step: Step, max_batch: int, threads: int, profile: bool = False, tuning: Tuning = DEFAULT
-) -> tuple[Draft, list[Check]]:
-    """What the compiler is asked for, and the indices that are checked when the data are bound.
-
-    LoweringError for a step with another symbol than N: its code would have to be made anew while it runs.
-    """
-    if (found := beside_n(step.graph)) is not None:
-        symbol, node = found
-        what = f"the length {symbol} of {where(node)} in a loop"
-        raise cannot("native", what, None, f"give {symbol} a number, or use")
-    graph, checks = checked_once(step.graph, step.columns)
-    storage = Storage(max_batch, frozenset(step.columns), spacing=tuning.spacing, counter=step.counter)
-    return Draft(graph, storage, step.state, step.watch, threads, tuning, profile), checks
 
 
 class NativeLoop:
@@ -55,30 +31,29 @@ class NativeLoop:
     by_numpy = False
 
     def __init__(
-        self, step: Step, max_batch: int, threads: int, profile: bool = False, tuning: Tuning = DEFAULT
+        self,
+        step: Step,
+        max_batch: int,
+        threads: int,
+        profile: bool = False,
+        tuning: Tuning = DEFAULT,
+        programs: Programs | None = None,
     ) -> None:
-        draft, self._checks = draft_of(step, max_batch, threads, profile, tuning)
-        draft = run(draft, REWRITES)
-        graph, self._swapped = draft.graph, draft.swapped
-        self._step = step
-        self._code = build(draft)
-        self._wanted_threads = threads
-        self._slots = {str(n.attrs["name"]): s for n, s in self._code.plan.slots.items() if is_input(n)}
-        self._types = {str(n.attrs["name"]): n.type for n in graph.inputs}
-        states = {name: self._types[name] for name in step.state}
-        self.panels = draft.storage.panels  # names of the state that lies in panels
-        self._block = StateBlock(states, tuning.spacing, self.panels)
-        self._copies = StateBlock(states, tuning.spacing) if self.panels else self._block
+        """programs: those that loops of these threads, profile and tuning share."""
+        program = (programs or Programs(threads, profile, tuning)).of(step, max_batch)
+        self._step, self._code, self._checks, self._swapped = step, program.code, program.checks, program.swapped
+        self._slots, self._types = program.slots, program.types
+        self.panels = program.panels  # names of the state that lies in panels
+        self._block, self._copies = program.block, program.copies
         self._memory, self._state = self._block.make()
         self._spare: list[mmap.mmap] = []  # memory of a snapshot that nobody holds any more
-        held = sum(array.nbytes for array in self._state.values())
-        self.sharing = sharing(self._code.plan, threads, held, private_cache())
+        self._wanted_threads, self.sharing = threads, program.sharing
         self._threads = threads if self.sharing.worth else 1
-        self._table = Table(self._code, self._threads * (len(self._code.plan.stages) + 1) if profile else 0)
+        counts = self._threads * (len(self._code.plan.stages) + 1) if profile else 0
+        self._table = Table(self._code, counts, program.values(step))
         self._max_batch = max_batch
         self._columns: dict[str, Array] = {}
         self._rows: int | None = None
-        self._given = types_of(step)
         self._order = np.zeros(0, np.int64)
         for name, array in self._state.items():
             self._table.set(self._slots[name], array)
@@ -126,7 +101,7 @@ class NativeLoop:
         for name, value in state.items():
             if name not in self._state:
                 continue
-            given = fitting(name, value, self._given[name])
+            given = fitting(name, value, self._types[name])
             given = given.T if name in self._swapped else given
             np.copyto(self._state[name], packed(given) if name in self.panels else given, casting="no")
 

@@ -6,7 +6,7 @@ one arena, made before the first step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -19,21 +19,26 @@ from schuss.exec.native.code import Code
 from schuss.exec.native.stop import Stop
 from schuss.exec.native.threads import run_beside, run_team
 from schuss.ir.executor import Array
+from schuss.ir.graph import Node
 
 SYNC = 256  # bytes for the barriers of a run
 
 
 class Table:
-    """The pointers a program is given: the arena and one place for each input, constant and output."""
+    """The pointers a program is given: the arena and one place for each input, constant and output.
 
-    def __init__(self, code: Code, counts: int = 0) -> None:
+    values  of the hyperparameters, where they are others than those of the step that the code was made for
+    """
+
+    def __init__(self, code: Code, counts: int = 0, values: Mapping[Node, Array] | None = None) -> None:
         self._code = code
         self._pointers = np.zeros(code.slot_count, np.uintp)
         self._kept: dict[int, Array] = {}
         self.set(0, aligned(code.plan.arena + ALIGN, np.uint8))
         for node, slot in code.plan.slots.items():
             if is_const(node) or is_hyperparameter(node):
-                self.set(slot, np.ascontiguousarray(node.attrs["value"]))
+                value = values[node] if values is not None and is_hyperparameter(node) else node.attrs["value"]
+                self.set(slot, np.ascontiguousarray(value))
         self._checks = list(code.plan.faults)
         self._faults = np.zeros((len(self._checks), 2), np.int64)
         if self._checks:

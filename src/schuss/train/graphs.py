@@ -1,0 +1,85 @@
+"""The graphs of runs: traced for each, or once for all whose models are copies of one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from schuss.ir.executor import Step
+from schuss.signature import Input
+from schuss.train.step import Task, Training, evaluation_step, first_state, training
+
+
+class Graphs:
+    """The graphs of a run's task, traced when they are asked for."""
+
+    def training(self, task: Task) -> Training:
+        """The training step."""
+        return training(task)
+
+    def evaluation(self, task: Task) -> Step:
+        """The step of evaluation."""
+        return evaluation_step(task)
+
+
+class SharedGraphs(Graphs):
+    """The graphs of tasks whose models are copies of one: equal ones are traced once, and what comes before the update
+    once for all optimizers."""
+
+    def __init__(self) -> None:
+        self._trained: list[tuple[Task, Training]] = []
+        self._evaluated: list[tuple[Task, Step]] = []
+
+    def training(self, task: Task) -> Training:
+        before = None
+        for other, made in self._trained:
+            if _same_forward(task, other):
+                if task.late == other.late and _same_update(task, other):
+                    return replace(made, state=first_state(task, made.learned))
+                before = made.backward
+        made = training(task, before)
+        self._trained.append((task, made))
+        return made
+
+    def evaluation(self, task: Task) -> Step:
+        for other, step in self._evaluated:
+            if _same_forward(task, other):
+                return step
+        step = evaluation_step(task)
+        self._evaluated.append((task, step))
+        return step
+
+
+def _same_forward(one: Task, other: Task) -> bool:
+    """Of tasks with equal models."""
+    told = ("target", "others", "form", "weighted", "weighting", "frozen", "acting")
+    return (
+        same(one.loss, other.loss)
+        and all(getattr(one, name) == getattr(other, name) for name in told)
+        and same(one.target_transform, other.target_transform)
+        and len(one.inputs) == len(other.inputs)
+        and all(map(_same_input, one.inputs, other.inputs))
+        and one.metrics.keys() == other.metrics.keys()
+        and all(metric == other.metrics[name] for name, metric in one.metrics.items())
+    )
+
+
+def _same_input(one: Input, other: Input) -> bool:
+    """Whether the model gets the same; what it is called for people is not asked."""
+    told = ("name", "type", "keyed", "within")
+    return same(one.transform, other.transform) and all(getattr(one, name) == getattr(other, name) for name in told)
+
+
+def _same_update(one: Task, other: Task) -> bool:
+    return same(one.optimizer, other.optimizer) and same(one.clip_norm, other.clip_norm)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two settings are known to be equal: a class of the user's may have more in it than it compares."""
+    if one is other:
+        return True
+    ours = isinstance(one, (int, float)) or type(one).__module__.startswith("schuss.")
+    return ours and type(one) is type(other) and bool(one == other)
+
+
+__all__ = ["Graphs", "SharedGraphs", "same"]
