@@ -36,6 +36,7 @@ class Stepping:
         self.task, self.key, self.run, self._graphs = task, key, run, graphs
         self.data = data if isinstance(data, Rows) else dict(data)
         self.rows = count(data)
+        self.picked = data.at if isinstance(data, Rows) else None  # which of the rows that lie in memory they are
         self.batch = min(batch_size, self.rows)
         self.steps = -(-self.rows // self.batch)
         self.position = Position()

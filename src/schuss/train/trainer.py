@@ -11,7 +11,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.data import Orders
-from schuss.data.rows import whole, within
+from schuss.data.rows import whole
 from schuss.ir.executor import Array, Executor, GivenUp
 from schuss.optim.base import counts_own_steps
 from schuss.signature import Signature
@@ -193,7 +193,8 @@ class Trainer(Stepping):
             at.epoch_seconds = 0.0
             self.arrays.update(self._no_sums())
             self.loop.load(self._no_sums())
-        order = within(self.data, self.orders(at.epoch) if self.options.shuffle else np.arange(self.rows))
+        order = self.orders(at.epoch) if self.options.shuffle else np.arange(self.rows)
+        order = order if self.picked is None else self.picked[order]
         self.last.renew(at.step, time.perf_counter())
         while at.step < self.steps:
             reason = self._follow(order, stop, saved)

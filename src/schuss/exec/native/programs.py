@@ -66,13 +66,14 @@ class Program:
 
     @lazy
     def types(self) -> dict[str, TensorType]:
-        """The inputs' types, by name."""
+        """The step's inputs' types, by name."""
         return types_of(self.step)
 
     @lazy
     def state(self) -> dict[str, TensorType]:
-        """Likewise of the state."""
-        return {name: self.types[name] for name in self.step.state}
+        """Those of the state, as it is kept."""
+        kept = {str(node.attrs["name"]): node.type for node in self.code.draft.graph.inputs}
+        return {name: kept[name] for name in self.step.state}
 
     @lazy
     def block(self) -> StateBlock:
