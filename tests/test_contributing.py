@@ -69,7 +69,7 @@ def command(capsys: Any, *arguments: Any) -> tuple[int, str, str]:
 
 def test_each_kind_has_a_recipe(recipes: ModuleType) -> None:
     made = {name for name, value in vars(recipes).items() if getattr(value, "__module__", "") == "recipes"}
-    assert made == {"Gain", "Softsign", "QuantileLoss", "Signum", "Columns", "Counting"}
+    assert made == {"Gain", "Softsign", "ExpectileLoss", "Signum", "Columns", "Counting"}
     assert recipes.softsign is REGISTRY["softsign"]
 
 
@@ -84,7 +84,7 @@ def test_the_operation(recipes: ModuleType) -> None:
 
 def test_the_layers_and_their_files(recipes: ModuleType, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(3, 4), recipes.Gain(4), recipes.Softsign(), nn.Linear(4, 1))
-    loss, optimizer = recipes.QuantileLoss(0.5), recipes.Signum(1e-2)
+    loss, optimizer = recipes.ExpectileLoss(0.5), recipes.Signum(1e-2)
     run = schuss.fit(model, (X, Y), loss=loss, optimizer=optimizer, epochs=30, batch_size=20, progress=False)
     assert run.history["loss"][-1] < 0.5 * run.history["loss"][0]
     assert not np.array_equal(model[1].weight.data, np.ones(4))
@@ -104,7 +104,7 @@ def test_all_of_it_by_the_command(recipes: ModuleType, tmp_path: Path, capsys: A
     data, model, rows = tmp_path / "plane.columns", tmp_path / "m.safetensors", tmp_path / "rows.columns"
     np.savetxt(data, np.column_stack([X, Y]))
     np.savetxt(rows, X[:4])
-    chosen = ["--loss", "quantile", "--optimizer", "signum", "--activation", "softsign", "--backend", "counting"]
+    chosen = ["--loss", "expectile", "--optimizer", "signum", "--activation", "softsign", "--backend", "counting"]
     sizes = ["--hidden", "8", "--dropout", "0", "--epochs", "20", "--batch-size", "16", "--schedule", "constant"]
     code, out, err = command(capsys, "train", data, *chosen, *sizes, "--out", model, "--quiet", "--json")
     assert code == 0, err
@@ -121,10 +121,10 @@ def test_all_of_it_by_the_command(recipes: ModuleType, tmp_path: Path, capsys: A
     np.testing.assert_allclose(said, schuss.load(model)(X[:4])[:, 0], rtol=1e-5)
     network = schuss.load(model)
     assert isinstance(network[1], recipes.Softsign)
-    assert nn.known_loss(network.signature.loss) == recipes.QuantileLoss(0.9)
+    assert nn.known_loss(network.signature.loss) == recipes.ExpectileLoss(0.9)
     _, _, err = command(capsys, "train", tmp_path / "nothing")
     assert "a .columns file" in err
-    _, _, err = command(capsys, "train", data, "--loss", "quantile", "--optimizer", "signum", "--weight-decay", "0.1")
+    _, _, err = command(capsys, "train", data, "--loss", "expectile", "--optimizer", "signum", "--weight-decay", "0.1")
     assert err == "Error: signum: Signum has no weight decay; leave it out, or take another optimizer\n"
 
 
@@ -134,7 +134,7 @@ def test_what_the_executor_cannot_do(recipes: ModuleType) -> None:
 
 
 def test_nothing_stays(tmp_path: Path) -> None:
-    assert not {"softsign", "Gain", "QuantileLoss", "Signum", "columns", "counting"} & {n for s in named() for n in s}
+    assert not {"softsign", "Gain", "ExpectileLoss", "Signum", "columns", "counting"} & {n for s in named() for n in s}
     (tmp_path / "plane.columns").write_text("1 2\n")
     with pytest.raises(DataError, match=r"plane\.columns: is neither mnist"):
         schuss.data.load_dataset(tmp_path / "plane.columns")

@@ -97,6 +97,10 @@ LOSSES: Final[Classes[Any]] = Classes(
         "SmoothL1Loss": at("schuss.nn.losses"),
         "BCEWithLogitsLoss": at("schuss.nn.class_losses", bce={}),
         "NLLLoss": at("schuss.nn.class_losses"),
+        "FocalLoss": at("schuss.nn.class_losses", focal={}),
+        "QuantileLoss": at("schuss.nn.losses", quantile={"q": 0.5}),
+        "PoissonNLLLoss": at("schuss.nn.losses"),
+        "GammaNLLLoss": at("schuss.nn.losses"),
     },
     "nn.Loss",
 )

@@ -415,6 +415,18 @@ def test_many_callers_at_once():
     assert not wrong
 
 
+def test_one_row_beside_arrays_that_are_read_where_they_lie():
+    types = [TensorType(F, (N, 3)), TensorType(F, (3, 2)), TensorType(F, (2,))]
+    function = executor("native", 1).compile(trace(lambda x, w, b: ops.tanh(x @ w + b), types))
+    w, b, x = (np.random.default_rng(0).normal(size=s).astype("f4") for s in ((3, 2), 2, (1, 3)))
+    quick = function.one_row([w, b])
+    np.testing.assert_array_equal(quick(x), function([x, w, b])[0])
+    b += 1.0
+    np.testing.assert_array_equal(quick(x), function([x, w, b])[0])
+    for held in ([], [w], [w.T.copy().T, b], [w.astype("f8"), b], [w[:2], b]):
+        assert function.one_row(held) is None
+
+
 def test_wrong_inputs_are_named():
     compiled = NativeExecutor(1).compile(trace(lambda x: x * 2.0, [TensorType(F, (N, 8))]))
     with pytest.raises(ShapeError, match=r"input x0: expected float32\[N,8\], got float32\[3, 7\]"):

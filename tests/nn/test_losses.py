@@ -11,7 +11,14 @@ import jax
 import numpy as np
 import optax
 import pytest
-from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
+from sklearn.metrics import (
+    log_loss,
+    mean_absolute_error,
+    mean_gamma_deviance,
+    mean_pinball_loss,
+    mean_poisson_deviance,
+    mean_squared_error,
+)
 
 from schuss import nn, ops
 from schuss.errors import DTypeError, SchussError, ShapeError, UsageError
@@ -27,6 +34,7 @@ T = RNG.normal(size=(6, 5))
 P = RNG.dirichlet(np.ones(5), 6)
 W = (0.5, 1.0, 2.0, 0.25, 3.0)
 B = RNG.random((6, 5))
+C = np.random.default_rng(1).poisson(2.0, (6, 5)).astype(float)
 SEQUENCES = RNG.normal(size=(3, 4, 5))  # classes in axis 1, as PyTorch has them
 IGNORED = RNG.integers(0, 4, (3, 5))
 IGNORED[0, :2] = IGNORED[2] = -100
@@ -96,6 +104,9 @@ ELEMENTWISE: list[tuple[nn.Loss, np.ndarray, np.ndarray]] = [
     (nn.SmoothL1Loss(0.7), T, EXPECTED["huber"] / 0.7),
     (nn.SmoothL1Loss(0.0), T, abs(Z - T)),
     (nn.BCEWithLogitsLoss(), B, EXPECTED["bce"]),
+    (nn.QuantileLoss(0.8), T, np.maximum(0.8 * (T - Z), -0.2 * (T - Z))),
+    (nn.PoissonNLLLoss(), C, np.exp(Z) - C * Z),
+    (nn.GammaNLLLoss(), C + 1.0, Z + (C + 1) * np.exp(-Z)),
 ]
 
 
@@ -103,6 +114,50 @@ ELEMENTWISE: list[tuple[nn.Loss, np.ndarray, np.ndarray]] = [
 def test_elementwise_losses(loss: nn.Loss, target: np.ndarray, want: np.ndarray) -> None:
     np.testing.assert_allclose(run(loss.per_example, Z, target, symbolic=True), want.mean(1), rtol=1e-9)
     assert run(loss, Z, target, symbolic=True) == pytest.approx(want.mean(), rel=1e-9)
+
+
+def test_poisson_and_gamma_are_half_the_deviance() -> None:
+    """But for what no prediction changes, which vanishes between two predictions."""
+    y, other = C + 1.0, Z[::-1]
+    for loss, deviance in ((nn.PoissonNLLLoss(), mean_poisson_deviance), (nn.GammaNLLLoss(), mean_gamma_deviance)):
+        want = [deviance(y.ravel(), np.exp(z).ravel()) / 2 for z in (Z, other)]
+        assert run(loss, Z, y) - run(loss, other, y) == pytest.approx(want[0] - want[1], rel=1e-9)
+    stirling = np.where(C > 1, C * np.log(np.maximum(C, 1)) - C + 0.5 * np.log(2 * np.pi * np.maximum(C, 1)), 0)
+    assert run(nn.PoissonNLLLoss(full=True), Z, C) == pytest.approx((np.exp(Z) - C * Z + stirling).mean(), rel=1e-12)
+    means = np.exp(Z)
+    assert run(nn.PoissonNLLLoss(log_input=False, eps=0.0), means, C) == pytest.approx(run(nn.PoissonNLLLoss(), Z, C))
+    assert run(nn.GammaNLLLoss(log_input=False, eps=0.0), means, y) == pytest.approx(run(nn.GammaNLLLoss(), Z, y))
+    with pytest.raises(SchussError, match=r"PoissonNLLLoss: target -\d at row 0, column 0 .* counts"):
+        nn.PoissonNLLLoss()(Z, C - 1 - C[0, 0])
+    with pytest.raises(SchussError, match="GammaNLLLoss: target 0"):
+        nn.GammaNLLLoss()(Z, C * 0.0)
+
+
+def test_quantiles() -> None:
+    for q in (0.2, 0.5, 0.9):
+        assert run(nn.QuantileLoss(q), Z, T) == pytest.approx(mean_pinball_loss(T, Z, alpha=q), rel=1e-12)
+    several = nn.QuantileLoss((0.1, 0.5, 0.9))
+    want = np.mean([mean_pinball_loss(T[:, 0], Z[:, k], alpha=q) for k, q in enumerate((0.1, 0.5, 0.9))])
+    for target in (T[:, 0], T[:, :1]):
+        assert run(several, Z[:, :3], target, symbolic=True) == pytest.approx(want, rel=1e-12)
+    assert run(several, Z[:, :3], Y) == pytest.approx(run(several, Z[:, :3], Y.astype(float)))  # numbers, not classes
+    assert nn.loss_from_config(json.loads(json.dumps(several.config()))) == several
+    with pytest.raises(ShapeError, match=r"3 quantiles need pred \[N,3\] and a target \[N\]"):
+        several(Z, T[:, 0])
+    for bad in (0.0, 1.0, (), (0.5, 2.0)):
+        with pytest.raises(UsageError, match="QuantileLoss: q must be"):
+            nn.QuantileLoss(bad)
+
+
+def test_focal() -> None:
+    p = np.exp(log_softmax(Z))[np.arange(6), Y]
+    np.testing.assert_allclose(run(nn.FocalLoss(3.0).per_example, Z, Y), -((1 - p) ** 3) * np.log(p), rtol=1e-9)
+    assert run(nn.FocalLoss(0.0, W), Z, Y) == pytest.approx(run(nn.CrossEntropyLoss(W), Z, Y), rel=1e-12)
+    sure = np.array([[1000.0, 0.0]])
+    assert run(nn.FocalLoss(0.5), sure, np.array([0])) == 0.0
+    assert np.isfinite(gradient(nn.FocalLoss(0.5), sure, np.array([0]))).all()
+    with pytest.raises(DTypeError, match="FocalLoss: target must be integer class numbers"):
+        nn.FocalLoss()(Z, P)
 
 
 def test_against_sklearn() -> None:
@@ -122,6 +177,12 @@ ALL: list[tuple[nn.Loss, np.ndarray, np.ndarray]] = [
     (nn.CrossEntropyLoss(W[:4], 0.1, axis=-1), SEQUENCES.transpose(0, 2, 1), np.abs(IGNORED) % 4),
     (nn.BCEWithLogitsLoss(pos_weight=W), Z, B),
     (nn.BCEWithLogitsLoss(pos_weight=3.0), Z, B),
+    (nn.FocalLoss(), Z, Y),
+    (nn.FocalLoss(1.5, W, ignore_index=1), Z, Y),
+    (nn.QuantileLoss((0.1, 0.25, 0.5, 0.75, 0.9)), Z, T[:, 0]),
+    (nn.PoissonNLLLoss(log_input=False), abs(Z) + 1, C),
+    (nn.PoissonNLLLoss(full=True), Z, C),
+    (nn.GammaNLLLoss(log_input=False), abs(Z) + 1, C + 1.0),
 ]
 
 

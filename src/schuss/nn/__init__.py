@@ -16,7 +16,7 @@ from schuss.nn.activations import (
     Tanh,
 )
 from schuss.nn.admits import Admits
-from schuss.nn.class_losses import BCEWithLogitsLoss, CrossEntropyLoss, NLLLoss
+from schuss.nn.class_losses import BCEWithLogitsLoss, CrossEntropyLoss, FocalLoss, NLLLoss
 from schuss.nn.convolution import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -29,7 +29,17 @@ from schuss.nn.convolution import (
 )
 from schuss.nn.holding import set_signature, signature_of
 from schuss.nn.layers import Dropout, Embedding, Flatten, Identity, Layer, LayerNorm, Linear, Sequential
-from schuss.nn.losses import HuberLoss, L1Loss, Loss, MSELoss, SmoothL1Loss, weighted
+from schuss.nn.losses import (
+    GammaNLLLoss,
+    HuberLoss,
+    L1Loss,
+    Loss,
+    MSELoss,
+    PoissonNLLLoss,
+    QuantileLoss,
+    SmoothL1Loss,
+    weighted,
+)
 from schuss.nn.module import Mode, Module, bind_scopes, chosen_mode, current_mode, mode, named_modules
 from schuss.nn.parameter import Parameter, bind
 from schuss.nn.rebuild import LAYERS, LOSSES, from_config, known_loss, loss_from_config, to_config
@@ -53,6 +63,8 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "FocalLoss",
+    "GammaNLLLoss",
     "HuberLoss",
     "Identity",
     "L1Loss",
@@ -70,6 +82,8 @@ __all__ = [
     "Module",
     "NLLLoss",
     "Parameter",
+    "PoissonNLLLoss",
+    "QuantileLoss",
     "ReLU",
     "Sequential",
     "SiLU",

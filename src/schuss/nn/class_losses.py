@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from schuss import ops
-from schuss.constraints import Constraints, Number, Whole
+from schuss.constraints import NOT_NEGATIVE, Constraints, Number, Whole
 from schuss.errors import DTypeError
 from schuss.ir.executor import Array
 from schuss.ir.types import N, Sym, TensorType
@@ -298,6 +298,48 @@ class NLLLoss(ClassLoss):
 
 
 @dataclass(frozen=True)
+class FocalLoss(ClassLoss):
+    """-(1 - p)**gamma log p with p = softmax(z)[y], for logits z [N, C] and classes y [N]: examples that are right
+    already count less.
+
+    gamma = 0 is CrossEntropyLoss. Sequences, class weights, ignore_index and axis as in CrossEntropyLoss.
+    UsageError for a negative gamma; ShapeError or DTypeError for a target that does not fit; where targets are known
+    DataError for a class that is none of the C. Source: Lin et al., Focal loss for dense object detection (ICCV 2017).
+    """
+
+    admits: ClassVar[Admits] = Admits("classes", "logits", 2)
+    label: ClassVar[str] = "focal loss (nats)"
+
+    gamma: float = 2.0
+    weight: Weights = None
+    reduction: str = "mean"
+    ignore_index: int | None = None
+    axis: int | None = None
+
+    constraints: ClassVar[Constraints] = {**ClassLoss.constraints, "gamma": NOT_NEGATIVE}
+
+    def _check_types(self, pred: TensorType, target: TensorType, axis: int) -> None:
+        super()._check_types(pred, target, axis)
+        if target.shape == pred.shape:
+            raise located(DTypeError, f"FocalLoss: target must be integer class numbers, got {target}")
+
+    def probabilities(self, outputs: Array, axis: int = 1) -> Array:
+        e: Array = np.exp(outputs - outputs.max(axis=axis, keepdims=True))
+        return e / e.sum(axis=axis, keepdims=True)
+
+    def elements(self, pred: Any, target: Any) -> Any:
+        return self._kept_only(target, lambda y: self._hard(pred, y))
+
+    def _hard(self, pred: Any, y: Any) -> Any:
+        nll = ops.logsumexp(pred, axis=-1) - ops.pick(pred, y)
+        if self.gamma:
+            # 1 - p without rounding; above 0, where the slope of a power below 1 is infinite
+            missed = ops.maximum(ops.neg(ops.expm1(ops.neg(nll))), 1e-30)
+            nll = ops.pow(missed, hyper("gamma", self.gamma, nll)) * nll
+        return nll if self.weight is None else nll * self._class_weight(pred, y)
+
+
+@dataclass(frozen=True)
 class BCEWithLogitsLoss(ElementLoss):
     """-t log p - (1 - t) log(1 - p), p = sigmoid(z); the mean of all elements.
 
@@ -342,4 +384,4 @@ class BCEWithLogitsLoss(ElementLoss):
         return (1.0 - target) * pred + ((weight - 1.0) * target + 1.0) * ops.softplus(ops.neg(pred))
 
 
-__all__ = ["BCEWithLogitsLoss", "ClassLoss", "CrossEntropyLoss", "NLLLoss"]
+__all__ = ["BCEWithLogitsLoss", "ClassLoss", "CrossEntropyLoss", "FocalLoss", "NLLLoss"]

@@ -16,14 +16,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from schuss import ops
-from schuss.constraints import NOT_NEGATIVE, POSITIVE, Choice, Constraints
+from schuss.constraints import NOT_NEGATIVE, POSITIVE, Choice, Constraints, Flag, Number
 from schuss.errors import UsageError
+from schuss.ir.types import TensorType
 from schuss.nn.admits import Admits
 from schuss.nn.formula import Formula, described
+from schuss.nn.layers import shape_error
 from schuss.nn.loss import (
     REDUCTIONS,
     ElementLoss,
     Loss,
+    both,
+    reshaped,
+    type_of,
     weighted,
 )
 from schuss.trace import hyper
@@ -120,11 +125,129 @@ class SmoothL1Loss(ElementLoss):
         return each if self.beta == 1.0 else each * hyper("1/beta", 1.0 / self.beta, each)
 
 
+def _quantiles(given: Any) -> str | None:
+    one = Number(0, 1, open="low high")
+    if isinstance(given, (tuple, list)):
+        fine = bool(given) and all(one(q) is None for q in given)
+        return None if fine else "must be numbers between 0 and 1, each above 0 and below 1"
+    return one(given)
+
+
+@dataclass(frozen=True)
+class QuantileLoss(ElementLoss):
+    """q * e where e >= 0, else (q - 1) * e, e = target - pred; the mean of all elements. Also called pinball loss: the
+    constant with the least is the q-quantile of the targets.
+
+    q: a number, or several: then pred is [N, K], the quantiles q_1 ... q_K of one target [N] or [N, 1]. The slope
+    where e = 0 is that of e > 0. UsageError unless 0 < q < 1; ShapeError for another number of predictions.
+    Source: Koenker and Bassett, Regression quantiles (1978).
+    """
+
+    admits: ClassVar[Admits] = NUMBERS
+    label: ClassVar[str] = "quantile loss"
+
+    q: float | tuple[float, ...] = 0.5
+    reduction: str = "mean"
+
+    constraints: ClassVar[Constraints] = {**REDUCTION, "q": _quantiles}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.q, (tuple, list)):
+            object.__setattr__(self, "q", tuple(float(q) for q in self.q))
+
+    def takes_labels(self, pred: TensorType, target: TensorType) -> bool:
+        return False if isinstance(self.q, tuple) else super().takes_labels(pred, target)
+
+    def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
+        if not isinstance(self.q, tuple):
+            return super().prepared(pred, target)
+        pred, target = both("QuantileLoss", pred, target)
+        p, t = tuple(pred.shape), tuple(target.shape)
+        if len(p) != 2 or p[1] != len(self.q) or t not in (p[:1], (p[0], 1)):
+            raise shape_error(
+                f"QuantileLoss: {len(self.q)} quantiles need pred [N,{len(self.q)}] and a target [N], got "
+                f"{type_of(pred)} and {type_of(target)}"
+            )
+        target = target if target.dtype == pred.dtype else ops.cast(target, dtype=str(pred.dtype))
+        return pred, reshaped(target, (p[0], 1))
+
+    def elements(self, pred: Any, target: Any) -> Any:
+        error = target - pred
+        if isinstance(self.q, tuple):
+            q: Any = np.asarray(self.q, str(error.dtype))
+        else:
+            q = hyper("q", self.q, error)
+        return ops.where(ops.greater_equal(error, 0.0), q * error, (q - 1.0) * error)
+
+
+COUNTS = Admits("numbers", "numbers", low=0.0, mend="counts and rates are not negative; use nn.MSELoss() for others")
+AMOUNTS = Admits(
+    "numbers", "numbers", low=float(np.finfo(np.float32).tiny), mend="amounts are above 0; use nn.MSELoss() for others"
+)
+
+
+@dataclass(frozen=True)
+class PoissonNLLLoss(ElementLoss):
+    """exp(z) - t z for counts t and the logarithm z of their expectation; the mean of all elements.
+
+    log_input=False: the predictions m are the expectations: m - t log(m + eps). full: with Stirling's
+    t log t - t + log(2 pi t) / 2 where t > 1, which changes no gradient. Where numbers are known (arrays, fit)
+    DataError for negative targets. PyTorch's names and defaults.
+    """
+
+    admits: ClassVar[Admits] = COUNTS
+    label: ClassVar[str] = "Poisson negative log likelihood"
+
+    log_input: bool = True
+    full: bool = False
+    eps: float = 1e-8
+    reduction: str = "mean"
+
+    constraints: ClassVar[Constraints] = {**REDUCTION, "log_input": Flag(), "full": Flag(), "eps": NOT_NEGATIVE}
+
+    def elements(self, pred: Any, target: Any) -> Any:
+        each = ops.exp(pred) - target * pred if self.log_input else pred - target * ops.log(pred + self.eps)
+        if not self.full:
+            return each
+        many = ops.greater(target, 1.0)
+        t = ops.where(many, target, 1.0)
+        return each + ops.where(many, t * ops.log(t) - t + 0.5 * ops.log(2.0 * math.pi * t), 0.0)
+
+
+@dataclass(frozen=True)
+class GammaNLLLoss(ElementLoss):
+    """z + t exp(-z) for amounts t > 0 and the logarithm z of their expectation; the mean of all elements.
+
+    Half the deviance of the gamma distribution, but for 1 + log t, which no prediction changes. log_input=False: the
+    predictions m are the expectations: log(m + eps) + t / (m + eps). Where numbers are known (arrays, fit) DataError
+    for targets that are not above 0. Source: McCullagh and Nelder, Generalized linear models (1989), chapter 8.
+    """
+
+    admits: ClassVar[Admits] = AMOUNTS
+    label: ClassVar[str] = "gamma negative log likelihood"
+
+    log_input: bool = True
+    eps: float = 1e-8
+    reduction: str = "mean"
+
+    constraints: ClassVar[Constraints] = {**REDUCTION, "log_input": Flag(), "eps": NOT_NEGATIVE}
+
+    def elements(self, pred: Any, target: Any) -> Any:
+        if self.log_input:
+            return pred + target * ops.exp(ops.neg(pred))
+        mean = pred + self.eps
+        return ops.log(mean) + target / mean
+
+
 __all__ = [
+    "GammaNLLLoss",
     "HuberLoss",
     "L1Loss",
     "Loss",
     "MSELoss",
+    "PoissonNLLLoss",
+    "QuantileLoss",
     "SmoothL1Loss",
     "weighted",
 ]

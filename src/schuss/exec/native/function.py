@@ -64,16 +64,27 @@ class NativeFunction:
             return max(n, 1)
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
-    def one_row(self) -> Callable[[Array], Array] | None:
-        """A quicker form for a single row, of a function of one array; None where rows do not stand alone.
+    def one_row(self, held: Sequence[Array] = ()) -> Callable[[Array], Array] | None:
+        """A quicker form for a single row, of a function of one array of rows; None where rows do not stand alone.
 
         Nor where indices are checked, which the quick form does not look after, nor where even one row takes long.
+
+        held  the arrays of all other inputs, weights as a rule, in their order: each call reads them where they lie.
+              None where one of them has gaps
         """
-        forms = [*self._inputs, *self._outputs]
-        plain = len(forms) == 2 and all(f.tail is not None and f.order is None for f in forms)
+        given, others, outputs = self._ends()
+        plain = len(given) == len(outputs) == 1 and all(f.tail is not None and f.order is None for f in given + outputs)
+        fit = len(others) == len(held) and all(
+            f.fits(a, 1) and solid(a) is a for f, a in zip(others, held, strict=True)
+        )
         checked = any(is_noting(n) for n in self._graph.nodes)
-        small = self._by_row and plain and not checked and not self.code_for(1).looks
-        return OneRow(self) if small else None
+        small = self._by_row and plain and fit and not checked and not self.code_for(1).looks
+        return OneRow(self, held) if small else None
+
+    def _ends(self) -> tuple[list[_Form], list[_Form], list[_Form]]:
+        """The inputs with rows, the other ones, and the outputs."""
+        rows = [f for f in self._inputs if f.static is None]
+        return rows, [f for f in self._inputs if f.static is not None], self._outputs
 
     def code_for(self, capacity: int) -> Code:
         """For up to so many rows, made now if it is not there."""
@@ -152,8 +163,8 @@ def _made(graph: Graph, threads: int, tuning: Tuning, capacity: int) -> _Program
 class OneRow:
     """A function of one array at a single row, in the least time: the row is copied to where the program reads it."""
 
-    def __init__(self, function: NativeFunction) -> None:
-        self._code = function.code_for(1)
+    def __init__(self, function: NativeFunction, held: Sequence[Array] = ()) -> None:
+        self._code, self._held = function.code_for(1), tuple(held)
         self._ready: list[tuple[Array, Callable[[], int], Array]] = []
 
     def __call__(self, row: Array) -> Array:
@@ -172,8 +183,9 @@ class OneRow:
     def _place(self) -> tuple[Array, Callable[[], int], Array]:
         """A table of a caller's own, with memory for the row and the output."""
         table, graph = Table(self._code), self._code.plan.graph
-        (given,), (output,) = ([(n, _Form(n).empty(1)) for n in nodes] for nodes in (graph.inputs, graph.outputs))
-        for node, array in (given, output):
+        rows, others = ([n for n in graph.inputs if n.type.symbolic is wanted] for wanted in (True, False))
+        (given,), (output,) = ([(n, _Form(n).empty(1)) for n in nodes] for nodes in (rows, graph.outputs))
+        for node, array in (given, output, *zip(others, self._held, strict=True)):
             table.set(self._code.plan.slots[node], array)
         return given[1], table.bound(1), output[1]
 
