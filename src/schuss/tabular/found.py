@@ -1,0 +1,214 @@
+"""The kind that a column shows by itself. See schuss.tabular.kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from schuss.errors import DataError
+from schuss.tabular.dates import ISO, TIME, find_format, read_dates
+from schuss.tabular.extra import pl
+from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted
+from schuss.tabular.numerals import FIRST, Numeral, find_numeral, nearest_numeral
+from schuss.tabular.texts import STRIPPED, VERBATIM, known_texts
+
+WORDS = tuple({t, f} for t, f in zip(TRUE[:-1], FALSE[:-1], strict=True))  # but 0 and 1, which are numbers
+LEVELS = 50  # above it, a column whose values are mostly different is text
+ID_ROWS, ID_SPREAD = 50, 1.3  # whole numbers, all different, within 1.3 times as many
+CODES = re.compile(
+    r"(?:^|[^a-z])(?:zip|plz|postal|code|id|nr|no|key|class|type)s?$|[a-z](?:Id|ID|Code|Nr|No|Class|Type)$"
+)
+"""Names of columns of codes."""
+FEW = 20  # values of whole numbers that may be codes
+
+
+def found_kind(series: pl.Series, is_target: bool, missing: Collection[str], where: Where) -> Kind:
+    """The kind of a column, by its dtype and values. missing: texts that stand for a missing value."""
+    dtype = series.dtype
+    if dtype == pl.String or dtype in (pl.Categorical, pl.Enum):
+        return _of_texts(series, is_target, missing, where)
+    if series.null_count() == len(series):
+        return Kind("empty", "no value is known")
+    if dtype == pl.Boolean or dtype in (pl.Date, pl.Datetime, pl.Time):
+        kind = Kind("boolean", "true or false") if dtype == pl.Boolean else of_dates(series)
+        return _unless_constant(series, kind, is_target)
+    return of_numbers(series, is_target)
+
+
+def of_dates(series: pl.Series) -> Kind:
+    """The kind of a column with a dtype of dates."""
+    if series.dtype == pl.Time:
+        return Kind("date", "times of day", format=TIME)
+    low, high = (str(end)[:10] for end in (series.min(), series.max()))
+    return Kind("date", f"{'dates' if series.dtype == pl.Date else 'times'} {low} to {high}", format=ISO)
+
+
+def _unless_constant(series: pl.Series, kind: Kind, is_target: bool) -> Kind:
+    if is_target or series.null_count() or series.n_unique() > 1:
+        return kind
+    return Kind("constant", f"always {series[0]}")
+
+
+def of_numbers(series: pl.Series, is_target: bool, told: str = "") -> Kind:
+    """The kind of a column of numbers. told: how they were read, to follow in the reason."""
+    if series.dtype == pl.Duration:
+        return Kind("number", "durations, in seconds")
+    known = series.drop_nulls() if series.null_count() else series
+    low, high = known.min(), known.max()
+    whole = series.dtype.is_integer() or _are_whole(known)
+    as_text = _rounded if whole else _short
+    if low == high:
+        gone = series.null_count()
+        if not gone and not is_target:
+            return Kind("constant", f"always {as_text(low)}{told}")
+        return Kind("number", f"{as_text(low)}{' or missing' if gone else ''}{told}")
+    span = f"{as_text(low)} to {as_text(high)}{told}"
+    if not whole:
+        return Kind("number", span)
+    if not is_target and _is_running(known, low, high, len(series)):
+        return Kind("id", f"a running number, all different, {span}")
+    return Kind("number", f"integers {span}{_maybe_codes(known, low, high)}")
+
+
+def _are_whole(known: pl.Series) -> bool:
+    x = known.cast(pl.Float64).to_numpy()
+    return bool((x[:FIRST] == np.rint(x[:FIRST])).all() and (x == np.rint(x)).all())
+
+
+def _rounded(value: object) -> str:
+    return f"{value:.0f}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}"
+
+
+def _is_running(known: pl.Series, low: object, high: object, rows: int) -> bool:
+    """Whether these whole numbers only number the rows."""
+    if len(known) < max(ID_ROWS, rows) or not float(high) - float(low) + 1 <= ID_SPREAD * rows:  # type: ignore[arg-type]
+        return False
+    return known.n_unique() == len(known)
+
+
+def _maybe_codes(known: pl.Series, low: object, high: object) -> str:
+    """What to do if whole numbers of few values are codes."""
+    if CODES.search(known.name):
+        return f"; --category {known.name} if they are codes"
+    if not 1 < float(high) - float(low) <= 1000:  # type: ignore[arg-type]
+        return ""
+    values = known.n_unique()
+    if not 2 < values <= FEW:
+        return ""
+    return f", {values} values; --category {known.name} if they are codes"
+
+
+# -- texts ----------------------------------------------------------------------------------------
+
+
+def _of_texts(series: pl.Series, is_target: bool, missing: Collection[str], where: Where) -> Kind:
+    declared = series.dtype != pl.String
+    counts = series.cast(pl.String).value_counts(sort=False)
+    counted = counts.columns[1]
+    counts = counts.with_columns(known_texts(counts.to_series(0), missing)).drop_nulls(series.name)
+    values = counts.to_series(0).unique(maintain_order=True)
+    known = int(counts[counted].sum())
+    if not known:
+        return Kind("empty", "no value is known")
+    if len(values) == 1:
+        if known == len(series) and not is_target:
+            return Kind("constant", f"always {quoted(values[0])}")
+        held = f"{quoted(values[0])}{' or missing' if known < len(series) else ' always'}"
+        return _single(series, values, known, is_target) or Kind("category", held)
+    if not declared and (kind := _read_kind(series, values, known, is_target, missing, where)):
+        return kind
+    return _of_levels(values, known, len(series), is_target, declared)
+
+
+def _read_kind(
+    series: pl.Series, values: pl.Series, known: int, is_target: bool, missing: Collection[str], where: Where
+) -> Kind | None:
+    """The kind of texts that can be read: truth, numbers, dates."""
+    lower = set(values.head(FIRST).str.to_lowercase().to_list()) if len(values) <= 2 * len(TRUE) else set()
+    if lower in WORDS and not is_target:
+        yes = sorted(lower, key=lambda word: word not in TRUE)
+        return Kind("boolean", " or ".join(yes))
+    if numeral := find_numeral(values):
+        digits = zeros_of(values)
+        if digits != STRIPPED:
+            codes = f"{len(values)} codes{f' of {digits} digits,' if digits > 0 else ''} with zeros before them"
+            return Kind("category", f"{codes}; --number {series.name} if they are none", digits=digits)
+        return _of_numerals(values, known, len(series), numeral, is_target)
+    return _of_dates_in_text(series, values, missing, where)
+
+
+def _single(series: pl.Series, values: pl.Series, known: int, is_target: bool) -> Kind | None:
+    """The kind of a text that is the only one, where it can be read."""
+    if str(values[0]).lower() in ("true", "false"):
+        return Kind("boolean", f"{values[0]} or missing")
+    if (numeral := find_numeral(values)) and zeros_of(values) == STRIPPED:
+        return _of_numerals(values, known, len(series), numeral, is_target)
+    found = find_format(values)
+    return Kind("date", f"{values[0]} or missing", format=found.name) if found and not found.other else None
+
+
+def _of_numerals(values: pl.Series, known: int, rows: int, numeral: Numeral, is_target: bool) -> Kind:
+    """Numbers as text. Of equal ones, values has one."""
+    read = numeral.read(values)
+    told = f", written as text{numeral.told()}"
+    everything = read if known == len(read) else read.extend_constant(read[0], known - len(read))
+    everything = everything.extend_constant(None, rows - known)
+    kind = of_numbers(everything, is_target, told)
+    return replace(kind, decimal=numeral.decimal, group=numeral.group, affix=numeral.affix)
+
+
+def _of_dates_in_text(series: pl.Series, values: pl.Series, missing: Collection[str], where: Where) -> Kind | None:
+    found = find_format(values)
+    if found is None:
+        return None
+    if found.other:
+        texts = known_texts(series, missing)
+        row = int(texts.is_not_null().arg_max() or 0)
+        shown = f"{where(row)}, column {series.name}: {quoted(texts[row])}"
+        mend = f"date={{{series.name!r}: {found.name!r}}} (--date {series.name}={found.name})"
+        raise DataError(f"{shown} and all others could be {found.name} and {found.other}; say which, as {mend}")
+    if found.name == TIME:
+        return Kind("date", found.told, format=TIME)
+    read = read_dates(values, found.name)
+    low, high = (str(end)[:10] for end in (read.min(), read.max()))
+    return Kind("date", f"dates {low} to {high}{found.told}", format=found.name)
+
+
+def zeros_of(values: pl.Series) -> int:
+    """The `digits` of whole numbers as text: whether leading zeros tell levels apart, or are only there."""
+    if not values.str.contains("^[+-]?0[0-9]+$").any():
+        return STRIPPED
+    lengths = values.str.len_chars()
+    if lengths.min() == lengths.max() and values.str.contains("^[0-9]+$").all():
+        return int(lengths[0])
+    return VERBATIM
+
+
+def _of_levels(values: pl.Series, known: int, rows: int, is_target: bool, declared: bool) -> Kind:
+    """Words: levels of a category, or text and ids, of which each row has its own."""
+    count = len(values)
+    if count > LEVELS and count > known / 2 and not is_target:
+        nearly = _nearly(values)
+        if count == known and not nearly and not values.str.contains(r"\s").any():
+            return Kind("id", f"{count} names, all different")
+        return Kind("text", f"{count} different texts in {known} rows{nearly}")
+    return Kind("category", f"{count} levels{', declared as such' if declared else ''}{_nearly(values)}")
+
+
+def _nearly(values: pl.Series) -> str:
+    """What is told of a column that would be of numbers but for a few texts."""
+    numeral = nearest_numeral(values)
+    first = values.head(FIRST).to_list()
+    if sum(numeral.number(text) is None for text in first) > len(first) / 10:
+        return ""
+    bad = numeral.read(values).is_null()
+    if not 0 < bad.sum() <= len(values) / 10:
+        return ""
+    return f", as {quoted(values.filter(bad)[0])} is no number, most others are"

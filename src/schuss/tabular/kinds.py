@@ -1,0 +1,112 @@
+"""The kinds of a table's columns, found on training rows, each with its reason.
+
+    find_kinds(frame, targets=(), *, category=(), number=(), date=(), drop=(), missing=MISSING, what="x", where=None)
+        -> dict[str, Kind]          of all columns, in the frame's order
+    column_values(series, kind, where=None) -> series       canonical values of a column of any later frame
+        (schuss.tabular.values)
+
+A `Kind` has a name and a reason, one short clause for a person, and how the column's texts are read. It is JSON:
+`dataclasses.asdict(kind)` and back by `Kind(**written)`. Names, and what column_values makes of the column:
+
+    number    Float64
+    boolean   Float64, 0 and 1: true and false, yes and no, y and n, t and f, on and off
+    category  String: the text of the level (schuss.tabular.texts)
+    date      Datetime(us, UTC); what has no time zone is UTC, times of day are on 1970-01-01
+    text, id, constant, empty, dropped    left out (`kind.used` is False)
+
+A missing value is null in all of them: None, NaN, and texts that are empty or one of `missing`. Numbers of two values
+stay numbers. Texts that are all numbers ("1,234", "12 %", "$5") are numbers, dates in one format are dates; both are
+told. Where day and month could be either, that is an error; date={"COLUMN": "%d/%m/%Y"} says which.
+
+Targets are number, boolean, category, date or empty, and never left out; words of yes and no are a category there.
+The arguments category, number, date and drop name columns whose kind is set. DataError for a column that cannot be read
+so, with the first line and value that fails, and UsageError for a name that is no column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from schuss.calling import did_you_mean
+from schuss.errors import DataError, UsageError
+from schuss.frames import listed
+from schuss.tabular.extra import pl
+from schuss.tabular.found import found_kind
+from schuss.tabular.kind import MISSING, Kind, Where, rows_of
+from schuss.tabular.values import column_values
+from schuss.tabular.wanted import wanted_kind
+
+
+def find_kinds(
+    frame: pl.DataFrame,
+    targets: str | Iterable[str] = (),
+    *,
+    category: str | Iterable[str] = (),
+    number: str | Iterable[str] = (),
+    date: str | Iterable[str] | Mapping[str, str] = (),
+    drop: str | Iterable[str] = (),
+    missing: Collection[str] = MISSING,
+    what: str = "x",
+    where: Where | None = None,
+) -> dict[str, Kind]:
+    """The kind of each column; see the module's head.
+
+    what    the table in messages; where    what they call a row (default: "x row 3")
+    """
+    place = where or rows_of(what)
+    given = _given(frame, what, category=category, number=number, date=date, drop=drop)
+    own = set(_names(targets))
+    _check_columns(frame, own, "target", what)
+    formats = dict(date) if isinstance(date, Mapping) else {}
+    kinds = {}
+    for series in frame.get_columns():
+        name = series.name
+        if given.get(name) == "dropped":
+            kinds[name] = Kind("dropped", "left out as asked")
+            continue
+        _check_dtype(series, what)
+        if name in given:
+            kind = wanted_kind(given[name], series, formats.get(name, ""), missing, place)
+        else:
+            kind = found_kind(series, name in own, missing, place)
+        kinds[name] = replace(kind, missing=tuple(missing))
+    return kinds
+
+
+def _names(given: str | Iterable[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _given(frame: pl.DataFrame, what: str, **lists: str | Iterable[str]) -> dict[str, str]:
+    """The kind that is asked for, by column."""
+    given: dict[str, str] = {}
+    for argument, names in lists.items():
+        _check_columns(frame, _names(names), argument, what)
+        for name in _names(names):
+            kind = "dropped" if argument == "drop" else argument
+            if given.setdefault(name, kind) != kind:
+                raise UsageError(f"{argument}: column {name!r} is asked to be {given[name]} as well; name it once")
+    return given
+
+
+def _check_columns(frame: pl.DataFrame, names: Iterable[str], argument: str, what: str) -> None:
+    for name in names:
+        if name not in frame.columns:
+            near = did_you_mean(name, frame.columns)
+            raise UsageError(
+                f"{argument}: {what} has no column {name!r}{near or f'; there are {listed(frame.columns)}'}"
+            )
+
+
+def _check_dtype(series: pl.Series, what: str) -> None:
+    dtype = series.dtype
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+        mend = "give each of its values a column of its own" if dtype.is_nested() else "give numbers or text"
+        told = (
+            f"{what}: column {series.name!r} holds {str(dtype).split('(')[0].lower()} values, which no column here can"
+        )
+        raise DataError(f"{told}; {mend}, or leave it out: drop=[{series.name!r}] (--drop {series.name})")
+
+
+__all__ = ["MISSING", "Kind", "Where", "column_values", "find_kinds", "rows_of"]

@@ -1,0 +1,136 @@
+"""Files of tables, read whole or in chunks.
+
+    read_table(source, reading=Reading()) -> polars.DataFrame
+    scan_table(source, reading=Reading(), rows=50_000, dtypes={}) -> iterator of (Lines, polars.DataFrame)
+    lines_of(source, reading=Reading()) -> where        what messages call a row of read_table's frame: where(3)
+    detected(source, reading=Reading()) -> Reading      with delimiter, encoding and decimal as the file has them
+
+source  a path; "-" for standard input; a binary file. Text (CSV, TSV, ...; as it is, or packed by gzip, bzip2, xz or
+        zstd), Parquet, Arrow IPC (Feather), told apart by the first bytes
+reading how text is read (schuss.tabular.dialect): delimiter, encoding, decimal sign, header, quote, missing texts
+
+read_table gives Int64, Float64, Boolean and String for text: the first of these that all cells of a column are. Whole
+numbers with zeros before them (00501) or beyond 64 bits stay text. scan_table gives text for all columns, but those
+with a dtype in `dtypes`, so that a column is the same in all chunks (Parquet and Arrow have dtypes of their own); the
+memory that it takes does not grow with the file. Its `Lines` is a function as lines_of gives: lines(3) is
+"houses.csv line 21", lines.line(3) is 21, lines.first the first.
+
+Each fault of a file is a DataError of one line: name, line, what it is, and how to mend it. Blank lines between rows
+go, line ends of Windows and old Macs and a byte order mark are taken for what they are.
+
+What the extra [tables] costs is in the docs; polars is loaded when the first table is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from typing import Any
+
+from schuss.errors import DataError, one_line
+from schuss.tabular.delimited import Lines, Text, read_text, scan_text
+from schuss.tabular.dialect import Reading
+from schuss.tabular.extra import pl
+from schuss.tabular.files import Opened, opened
+from schuss.tabular.frame import as_frame
+from schuss.tabular.kind import Where, rows_of
+
+ROWS = 50_000  # of a chunk
+CELLS = 1 << 23  # that are read at once of a Parquet file
+
+
+def read_table(source: Any, reading: Reading | None = None) -> pl.DataFrame:
+    """All of a table; see the module's head."""
+    with opened(source) as file:
+        if file.form == "text":
+            return read_text(file, reading or Reading())
+        with _told(file):
+            frame = _lazy(file).collect()
+        if not frame.height:
+            raise DataError(f"{file.name}: has no rows; give it rows")
+        return as_frame(frame, file.name)
+
+
+def scan_table(
+    source: Any, reading: Reading | None = None, rows: int = ROWS, dtypes: Mapping[str, Any] | None = None
+) -> Iterator[tuple[Where, pl.DataFrame]]:
+    """A table in chunks of at most so many rows, each with what messages call its rows; see the module's head."""
+    with opened(source) as file:
+        if file.form == "text":
+            yield from scan_text(file, reading or Reading(), rows, dtypes or {})
+        else:
+            yield from _scan_columns(file, rows)
+
+
+def detected(source: Any, reading: Reading | None = None) -> Reading:
+    """How a file of text is read: the reading with nothing left to find. Not for standard input, which is read once."""
+    with opened(source) as file:
+        return Text(file, reading or Reading()).dialect.reading if file.form == "text" else reading or Reading()
+
+
+def lines_of(source: Any, reading: Reading | None = None) -> Where:
+    """What messages call a row of the table that was read from there: its line, for which the file is read again."""
+
+    def where(row: int) -> str:
+        name = str(getattr(source, "name", source))
+        if source == "-" or hasattr(source, "read"):
+            return f"{'standard input' if source == '-' else name} row {row}"
+        return _line_of(source, reading, row)
+
+    return where
+
+
+def _line_of(source: Any, reading: Reading | None, row: int) -> str:
+    for place, chunk in scan_table(source, reading):
+        if row < chunk.height:
+            return place(row)
+        row -= chunk.height
+    return f"{source} row {row}"
+
+
+# -- Parquet and Arrow ----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _told(file: Opened) -> Iterator[None]:
+    kind = {"parquet": "Parquet", "arrow": "Arrow"}.get(file.form, "Arrow stream")
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(
+            f"{file.name}: is cut short or damaged ({kind}: {one_line(error)[:200]}); copy or write it again"
+        ) from None
+
+
+def _lazy(file: Opened) -> pl.LazyFrame:
+    source: Any = file.path or BytesIO(file.file.read())
+    if file.form == "stream":
+        return pl.read_ipc_stream(source).lazy()
+    return pl.scan_parquet(source, glob=False) if file.form == "parquet" else pl.scan_ipc(source)
+
+
+def _scan_columns(file: Opened, rows: int) -> Iterator[tuple[Where, pl.DataFrame]]:
+    with _told(file):
+        table = _lazy(file)
+        width = max(1, len(table.collect_schema()))
+    size = max(rows, CELLS // width // rows * rows)
+    start = 0
+    while True:
+        with _told(file):
+            part = as_frame(table.slice(start, size).collect(), file.name)
+        for at in range(0, part.height, rows):
+            yield _rows_from(file.name, start + at), part[at : at + rows]
+        start += part.height
+        if part.height < size:
+            break
+    if not start:
+        raise DataError(f"{file.name}: has no rows; give it rows")
+
+
+def _rows_from(name: str, first: int) -> Where:
+    whole = rows_of(name)
+    return lambda row: whole(first + row)
+
+
+__all__ = ["Lines", "Reading", "detected", "lines_of", "read_table", "scan_table"]
