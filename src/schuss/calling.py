@@ -14,6 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ELSEWHERE = {
     "lr": "give it to the optimizer, as optim.Adam(lr=1e-3)",
+    "learning_rate": "the learning rate is lr",
     "padding_idx": "multiply the rows by (x != padding)[..., None], or give the padding a row like any other",
     "device": "leave it out, as schuss computes on the CPU",
     "inplace": "leave it out, as tensors never change",
@@ -45,6 +46,15 @@ def explained(example: str = "", owner: str = "") -> Callable[[F], F]:
     return decorate
 
 
+def check_call(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """ArgumentError, as of `explained`, for arguments that a function or an `__init__` does not take."""
+    if args[1:] or kwargs:
+        try:
+            inspect.signature(function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"{name}: {_wrong(function, args, kwargs) or error}") from None
+
+
 def _wrong(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     parameters = inspect.signature(function).parameters
     kinds = {p.kind for p in parameters.values()}
@@ -52,7 +62,7 @@ def _wrong(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     unknown = [] if Parameter.VAR_KEYWORD in kinds else [name for name in kwargs if name not in names]
     if unknown:
         mend = ELSEWHERE.get(unknown[0])
-        told = did_you_mean(unknown[0], names) if mend is None else f"; {mend}"
+        told = f"; {mend}" if mend and unknown[0] not in names else did_you_mean(unknown[0], names)
         listed = [f"*{n}" if p.kind is p.VAR_POSITIONAL else n for n, p in parameters.items() if n != "self"]
         return f"there is no argument {unknown[0]!r}{told}; it takes {', '.join(listed) or 'none'}"
     placed = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -74,4 +84,4 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
 
 
-__all__ = ["ArgumentError", "did_you_mean", "explained"]
+__all__ = ["ArgumentError", "check_call", "did_you_mean", "explained"]

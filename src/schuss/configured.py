@@ -6,8 +6,9 @@ import dataclasses
 import inspect
 from collections.abc import Iterable, Mapping
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from schuss.calling import check_call
 from schuss.constraints import Constraints, check
 from schuss.errors import UsageError
 from schuss.tables import SCHEDULES
@@ -33,6 +34,10 @@ class Configured:
     """
 
     constraints: ClassVar[Constraints] = {}
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        check_call(cls.__name__, cls.__init__, (cls, *args), settings)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         check(type(self).__name__, self.constraints, {name: getattr(self, name) for name in self.constraints})

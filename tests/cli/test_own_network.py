@@ -113,6 +113,7 @@ def test_a_class_of_the_users(schuss: Any, npz: Path, file: Path, tmp_path: Path
         ("{}:", (), "nothing stands behind the colon; give"),
         ("{}:my-net", (), "'my-net' is no name of Python's; give"),
         ("{}:lost", (), "has no lost; write def lost(): return nn.Sequential(...)"),
+        ("{}:linea", (), "has no linea; did you mean 'linear'?; write def linea()"),
         ("{}:fails", (), "fails() fails: ValueError: two lines"),
         ("{}:number", (), "number() returned int, which is no model"),
         ("{}", ("--hidden", "16"), "--net gives the whole network: leave out --hidden"),

@@ -83,7 +83,10 @@ def test_another_run_does_not_overwrite_it(schuss: Any, stopping: Any, npz: Path
     assert other.error.endswith("use the same settings, or start without --resume\n")
     assert schuss("train", npz, *RUN, "--lr", "0.5", "--out", out).code == 0
     checkpoint.write_bytes(b"something else")
-    assert "m.ckpt is there and is no checkpoint; give --out another name" in schuss("train", npz, "--out", out).error
+    assert (
+        "m.ckpt is there and is no checkpoint, or a damaged one; remove the file, or give --out another name"
+        in schuss("train", npz, "--out", out).error
+    )
 
 
 def test_in_the_first_epoch_there_is_no_training_loss(schuss: Any, stopping: Any, npz: Path):

@@ -46,6 +46,7 @@ def fit(model: Any, x: Any) -> Any:
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
+        ((N, np.array([8, 8])), r"a length is N, for the examples, or a whole number"),
         ((Sym, Sym, 8), r"Sym is a class: write Sym\('T'\)"),
         ((N, "T", 8), r"got 'T'; a length that is open is a symbol, as Sym\('T'\)"),
         ((N, None, 8), "a whole number, got None; a length that is open is a symbol"),

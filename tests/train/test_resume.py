@@ -512,7 +512,8 @@ def test_a_file_that_is_not_there_or_no_checkpoint(tmp_path):
         fit(network(), 1, resume=model)
     whole = model.read_bytes()
     with pytest.raises(
-        UsageError, match=r"m\.safetensors is there and is no checkpoint; give checkpoint= another name"
+        UsageError,
+        match=r"m\.safetensors is there and is no checkpoint, or a damaged one; remove the file, or give checkp",
     ):
         fit(network(), 1, checkpoint=model)
     assert model.read_bytes() == whole

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from schuss.calling import did_you_mean
 from schuss.cli.failures import kind_and_text, with_line
 from schuss.errors import SchussError, UsageError, no_such_file
 
@@ -21,9 +22,11 @@ def own_network(given: str) -> Any:
     UsageError for a file that is not there or fails, for a name it has not, and for what is no model.
     """
     path, name = _parts(given)
-    made = getattr(_module(path), name, None)
+    module = _module(path)
+    made = getattr(module, name, None)
     if made is None:
-        raise UsageError(f"--net {given}: {path} has no {name}; write def {name}(): return nn.Sequential(...)")
+        near = did_you_mean(name, [n for n in vars(module) if not n.startswith("_")])
+        raise UsageError(f"--net {given}: {path} has no {name}{near}; write def {name}(): return nn.Sequential(...)")
     try:
         model = made() if (callable(made) and not hasattr(made, "parameters")) or isinstance(made, type) else made
     except SchussError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import index
 from typing import Final, TypeVar
@@ -94,8 +95,9 @@ def of_an_input(given: TensorType, what: str) -> TensorType:
 def _length(d: object, what: str) -> Dim:
     if isinstance(d, Sym):
         return d
-    if hasattr(d, "__index__") and not isinstance(d, (bool, type)) and index(d) >= 0:
-        return index(d)
+    with suppress(TypeError):  # of arrays, which have the method and are no index
+        if not isinstance(d, (bool, type)) and index(d) >= 0:  # type: ignore[arg-type]  # that is asked here
+            return index(d)  # type: ignore[arg-type]
     mend = "Sym is a class: write Sym('T')" if d is Sym else "a length that is open is a symbol, as Sym('T')"
     raise UsageError(f"{what}: a length is N, for the examples, or a whole number, got {d!r}; {mend}")
 

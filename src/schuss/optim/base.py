@@ -85,7 +85,7 @@ class Optimizer(Configured):
                 f"{cls.__name__}: it takes the learning rate first, and no parameters: fit and schuss.Updater give it "
                 "those of the model; settings for some of them go in groups=[optim.Group(part, lr=...)]"
             )
-        return super().__new__(cls)
+        return super().__new__(cls, *args, **settings)
 
     def __post_init__(self) -> None:
         owner = type(self).__name__

@@ -152,7 +152,10 @@ class Checkpoint:
         except ModelFileError:
             meta = {}
         if "position" not in meta:
-            raise UsageError(f"{caller}{self.path} is there and is no checkpoint; give {place} another name")
+            raise UsageError(
+                f"{caller}{self.path} is there and is no checkpoint, or a damaged one; remove the file, or give "
+                f"{place} another name"
+            )
         at = None if own else _where_it_stopped(meta)
         if at is not None:
             raise UsageError(
