@@ -67,8 +67,8 @@ def main() -> None:
 
         for seed in range(given.members):
             MLPRegressor(
-                (HIDDEN, HIDDEN), batch_size=BATCH, learning_rate_init=RATE, alpha=0.0, max_iter=given.epochs,
-                random_state=seed, tol=0.0, n_iter_no_change=given.epochs + 1,
+                hidden_layer_sizes=(HIDDEN, HIDDEN), batch_size=BATCH, learning_rate_init=RATE, alpha=0.0, tol=0.0,
+                max_iter=given.epochs, n_iter_no_change=given.epochs + 1, random_state=seed,
             ).fit(x, y[:, 0])  # fmt: skip
 
     sides = {"fit_many": together, "fit, one after the other": alone}
@@ -80,9 +80,8 @@ def main() -> None:
     for _ in range(given.rounds):
         for name, work in sides.items():
             found[name].append(timed(work))
-    print(
-        f"{hardware(given.threads)}; {given.members} networks, {given.epochs} epochs, least of {given.rounds} rounds\n"
-    )
+    what = f"{given.members} networks, {given.epochs} epochs, least of {given.rounds} rounds"
+    print(f"{hardware(given.threads)}; {what}\n")
     print("| side | seconds | of the cores | a network | times fit_many |")
     print("|---|---|---|---|---|")
     first = min(wall for wall, _ in found["fit_many"])

@@ -6,7 +6,7 @@ Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ FOLD_STREAM = MASK
 
 # Blocks worked on at a time: their words (eight bytes each) and products, 400 kB, stay in a core's own cache.
 _CHUNK = 8192
+FEW = 8  # blocks up to which numbers one by one take less time than arrays
 
 
 def philox4x32(key: tuple[int, int] | UInt32, counter: UInt32) -> UInt32:
@@ -43,6 +44,9 @@ def philox4x32(key: tuple[int, int] | UInt32, counter: UInt32) -> UInt32:
 def _blocks(key: tuple[int, int] | UInt32, count: int, counters: Callable[[int, int], Any]) -> UInt32:
     """uint32[count, 4]; counters(start, stop) gives the four words of these blocks' counters, arrays or numbers."""
     result = np.empty((count, 4), np.uint32)
+    if count <= FEW:
+        words = np.array(np.broadcast_arrays(*counters(0, count)), np.uint64).T.tolist()
+        return np.array([_block(key, block) for block in words], np.uint32).reshape(count, 4)
     room = np.empty((3, 2, min(count, _CHUNK)), np.uint64)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
@@ -52,6 +56,17 @@ def _blocks(key: tuple[int, int] | UInt32, count: int, counters: Callable[[int, 
         for word, values in enumerate((even[0], odd[0], even[1], odd[1])):
             result[start:stop, word] = values
     return result
+
+
+def _block(key: tuple[int, int] | UInt32, counter: Sequence[int]) -> tuple[int, int, int, int]:
+    """The ten rounds of one block: a tenth of the time that arrays of one element take."""
+    k0, k1 = int(key[0]), int(key[1])
+    c0, c1, c2, c3 = counter
+    for _ in range(ROUNDS):
+        a, b = MULTIPLIERS[0] * c0, MULTIPLIERS[1] * c2
+        c0, c1, c2, c3 = (b >> 32) ^ c1 ^ k0, b & MASK, (a >> 32) ^ c3 ^ k1, a & MASK
+        k0, k1 = (k0 + WEYL[0]) & MASK, (k1 + WEYL[1]) & MASK
+    return c0, c1, c2, c3
 
 
 def _rounds(key: tuple[int, int], even: UInt64, odd: UInt64, products: UInt64) -> None:
@@ -102,8 +117,7 @@ def fold_in(key: UInt32, data: int) -> UInt32:
     It is the first half of the block with the counter (low half of data, high half of data, 0, 2**32 - 1),
     which random_bits never draws.
     """
-    counter = np.array([data & MASK, (data >> 32) & MASK, 0, FOLD_STREAM], np.uint32)
-    return philox4x32(key, counter)[:2].copy()
+    return np.array(_block(key, (data & MASK, (data >> 32) & MASK, 0, FOLD_STREAM))[:2], np.uint32)
 
 
 # -- the same, by a builder of code -----------------------------------------------------------------
