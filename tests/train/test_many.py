@@ -362,6 +362,16 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"^member 0: .*leave every example without weight",
     ),
     "one checkpoint": ({"members": 2, "checkpoint": "a"}, UsageError, r"^fit_many: checkpoint must be a list"),
+    "a schedule of dropout": (
+        {"models": network(dropout=lambda step: 0.02 * step), "epochs": [1, 20]},
+        UsageError,
+        r"^member 1: Dropout: p must be .* at step 139 of 140",
+    ),
+    "a rate below 0": (
+        {"optimizer": optim.SGD(lambda step: 0.05 - 0.001 * step), "epochs": [1, 20]},
+        UsageError,
+        r"^member 1: optimizer: lr is -0\.001 at step 51 of 140",
+    ),
     "a schedule": (
         {"optimizer": [ADAM, optim.AdamW(optim.Cosine(0.1, 5))]},
         UsageError,

@@ -42,7 +42,7 @@ def ready(trainer: Trainer, before: str | os.PathLike[str] | None = None) -> Tra
         own = before is not None and Path(before).resolve() == kept.path.resolve()
         kept.check_replaceable(f"resume={str(kept.path)!r}", "checkpoint=", "fit: ", own)
     steps = trainer.options.epochs * trainer.steps
-    check_schedules(trainer.task, trainer.options, steps)
+    check_schedules(trainer.task, trainer.options, steps, trainer.graphs.looked)
     trainer.rates.check_sign(trainer.position.counter, steps, trainer.arrays)
     _ = trainer.loop  # compiled, and its data looked at
     if trainer.signature is not None:

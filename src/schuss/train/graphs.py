@@ -1,17 +1,30 @@
-"""The graphs of runs: traced for each, or once for all whose models are copies of one."""
+"""What is made of a run's task before it begins: for each, or once for all whose models are copies of one."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from schuss.ir.executor import Step
 from schuss.signature import Input
+from schuss.train.rate import Rates
+from schuss.train.schedules import same
 from schuss.train.step import Task, Training, evaluation_step, first_state, training
 
 
 class Graphs:
-    """The graphs of a run's task, traced when they are asked for."""
+    """The graphs of a run's task, traced when they are asked for; its rates.
+
+    looked  the schedules that were looked at: by name, and for how many steps
+    """
+
+    def __init__(self) -> None:
+        self.looked: list[tuple[str, Any, int]] = []
+
+    def rates(self, optimizer: Any, learned: Collection[str], state: Collection[str]) -> Rates:
+        """The optimizer's rates."""
+        return Rates(optimizer, learned, state)
 
     def training(self, task: Task) -> Training:
         """The training step."""
@@ -27,8 +40,18 @@ class SharedGraphs(Graphs):
     once for all optimizers."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self._rates: list[tuple[Any, Rates]] = []
         self._trained: list[tuple[Task, Training]] = []
         self._evaluated: list[tuple[Task, Step]] = []
+
+    def rates(self, optimizer: Any, learned: Collection[str], state: Collection[str]) -> Rates:
+        for other, rates in self._rates:
+            if same(optimizer, other) and rates.are_of(learned, state):
+                return rates
+        rates = super().rates(optimizer, learned, state)
+        self._rates.append((optimizer, rates))
+        return rates
 
     def training(self, task: Task) -> Training:
         before = None
@@ -74,12 +97,4 @@ def _same_update(one: Task, other: Task) -> bool:
     return same(one.optimizer, other.optimizer) and same(one.clip_norm, other.clip_norm)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two settings are known to be equal: a class of the user's may have more in it than it compares."""
-    if one is other:
-        return True
-    ours = isinstance(one, (int, float)) or type(one).__module__.startswith("schuss.")
-    return ours and type(one) is type(other) and bool(one == other)
-
-
-__all__ = ["Graphs", "SharedGraphs", "same"]
+__all__ = ["Graphs", "SharedGraphs"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from schuss import nn
 from schuss.calling import explained
 from schuss.constraints import Whole, check
-from schuss.data import Dataset, Rows, as_array, split_validation
+from schuss.data import Dataset, Rows, as_array, epoch_order, split_validation
 from schuss.data.batching import Indices
 from schuss.data.rows import with_column
 from schuss.errors import DataError, UsageError
@@ -26,11 +27,12 @@ from schuss.signature import Transform
 from schuss.train.conduct import ready
 from schuss.train.early_stop import EarlyStop
 from schuss.train.fit import Lesson, Read, dtype_of, held_out, ignored, lesson, read
-from schuss.train.graphs import SharedGraphs, same
+from schuss.train.graphs import SharedGraphs
 from schuss.train.options import Data, Options, options
 from schuss.train.pool import conduct_all, naming
 from schuss.train.resume import take_up, with_total
 from schuss.train.run import Run
+from schuss.train.schedules import same
 from schuss.train.source import by_label
 from schuss.train.step import Metric
 from schuss.train.trainer import Trainer
@@ -170,6 +172,7 @@ class Members:
         )  # fmt: skip
         signature = replace(kind.lesson.signature, optimizer=task.optimizer)
         made = Trainer(task, self._on, asked, key, train, held, signature=signature, graphs=kind.graphs)
+        made.orders = partial(epoch_order, made.rows, key)  # all cores are busy: no thread makes them ahead
         trainer = kind.lesson.of(made)
         return ready(trainer, take_up(trainer))
 

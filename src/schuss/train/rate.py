@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -65,12 +65,18 @@ class Rates:
     of a group. arrays: a run's, by name.
     """
 
-    def __init__(self, optimizer: Any, learned: Iterable[str], state: Collection[str]) -> None:
+    def __init__(self, optimizer: Any, learned: Collection[str], state: Collection[str]) -> None:
         self._name, self._state = type(optimizer).__name__, {f"opt/{name}" for name in state}
         groups: list[tuple[str, Any]] = [("", optimizer)]
         if isinstance(optimizer, optim.Optimizer):
             groups = [(group, made) for group, made, names in optimizer.parts(dict.fromkeys(learned)) if names]
         self._rates = [_Rate(group, getattr(made, "lr", None), schedule_of(made)) for group, made in groups]
+        self._learned = frozenset(learned)
+        self._fine: set[tuple[float | int, ...]] = set()  # what check_sign was asked for
+
+    def are_of(self, learned: Collection[str], state: Collection[str]) -> bool:
+        """Whether they are those of a run that learns these parameters, with this state of the optimizer."""
+        return self._learned == frozenset(learned) and self._state == {f"opt/{name}" for name in state}
 
     def at(self, step: int, arrays: Mapping[str, Array]) -> dict[str, float | None]:
         """Those of a step, by column; None for an optimizer of the user's own without `lr`."""
@@ -124,7 +130,11 @@ class Rates:
 
     def check_sign(self, first: int, steps: int, arrays: Mapping[str, Array]) -> None:
         """Before a run from the step `first` to so many in total. UsageError if a rate is below 0 at one of them; of
-        more than 10,000 it looks at so many."""
+        more than 10,000 it looks at so many. Other runs of these rates are not looked at again."""
+        steered = [float(arrays.get(n, 1.0)) for rate in self._rates for n in (rate.factor, rate.held)]
+        asked = first, steps, *steered
+        if asked in self._fine:
+            return
         for rate in (each for each in self._rates if callable(each.given) and first < steps):
             at, rates = looked_at(rate.given, first, steps)
             for step in at[rates < 0.0][:ONE_BY_ONE].tolist():
@@ -135,6 +145,7 @@ class Rates:
                         f"optimizer: {column} is {lr:.3g} at step {step} of {steps}: a rate below 0 climbs; keep it "
                         "from falling so far, as with schuss.maximum(rate, 0.0)"
                     )
+        self._fine.add(asked)
 
     def after_epoch(
         self, history: Mapping[str, Sequence[float]], step: int, arrays: Mapping[str, Array]

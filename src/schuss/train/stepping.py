@@ -33,7 +33,7 @@ class Stepping:
         run: Run,
         graphs: Graphs,
     ) -> None:
-        self.task, self.key, self.run, self._graphs = task, key, run, graphs
+        self.task, self.key, self.run, self.graphs = task, key, run, graphs
         self.data = data if isinstance(data, Rows) else dict(data)
         self.rows = count(data)
         self.picked = data.at if isinstance(data, Rows) else None  # which of the rows that lie in memory they are
@@ -45,7 +45,7 @@ class Stepping:
 
     def _make_step(self) -> tuple[dict[str, Array], tuple[str, ...]]:
         """The step and the first arrays of the task; the optimizer's state, and what is learned."""
-        made = self._graphs.training(self.task)
+        made = self.graphs.training(self.task)
         self.step = made.step
         first = {f"param/{name}": p.data for name, p in self.parameters.items()}
         first |= {f"opt/{name}": v for name, v in made.state.items()}

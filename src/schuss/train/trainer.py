@@ -26,7 +26,6 @@ from schuss.train.hurry import Hurry
 from schuss.train.moments import interval
 from schuss.train.options import Options, without_data
 from schuss.train.position import Position, Progress
-from schuss.train.rate import Rates
 from schuss.train.recording import Place, Recording, keep_record
 from schuss.train.recovery import Snapshot, blown_up
 from schuss.train.run import Run, State
@@ -58,14 +57,14 @@ class Trainer(Stepping):
         self.best = Best(None if stop is None else stop.resolved(columns))
         self.options = replace(options, early_stop=self.best.stop)
         self.callbacks = as_callbacks(options.callbacks)
-        self.orders = Orders(self.rows, key, options.epochs)
+        self.orders: Callable[[int], Array] = Orders(self.rows, key, options.epochs)
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.run.task, self.run.data, self.run.validation = task, self.data, validation
         self.signature = signature  # which the model gets when nothing can refuse the run any more
         signature = signature or nn.signature_of(task.model)
         self.run.prepared = {} if signature is None else signature.in_words()
         state, learned = self._make_step()
-        self.rates = Rates(task.optimizer, learned, state)
+        self.rates = self.graphs.rates(task.optimizer, learned, state)
         self.rates.check(columns, options.epochs, options.epochs * self.steps)
         self.control = options.control or Control()
         self.control.attach(self.rates.why_fixed)
@@ -82,7 +81,7 @@ class Trainer(Stepping):
         held, self.evaluation = self.run.validation, None
         if held is not None:  # it may have weights of examples where the training data have none
             task = replace(self.task, weighted="w" in held)
-            self.evaluation = Evaluation(task, self._executor, held, self._graphs.evaluation(task))
+            self.evaluation = Evaluation(task, self._executor, held, self.graphs.evaluation(task))
 
     def count_apart(self, late: Iterable[str]) -> None:
         """Have the optimizer count the steps of these parameters apart: they were unfrozen during the run."""
