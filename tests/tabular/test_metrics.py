@@ -1,0 +1,218 @@
+"""Each metric against scikit-learn's, weighted and not, with ties; a bootstrap against one that is drawn row by row."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as oracle
+
+from schuss.errors import DataError, UsageError
+from schuss.tabular.metrics import METRICS, Metric, metrics_for
+from schuss.tabular.scoring import bootstrap, by_fold, deviation, scores, spread
+
+RNG = np.random.default_rng(0)
+ROWS = 300
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each test, whichever ran before."""
+    monkeypatch.setattr(sys.modules[__name__], "RNG", np.random.default_rng(1))
+
+
+def classes(count: int, places: int = 9) -> tuple[np.ndarray, np.ndarray]:
+    y = RNG.permutation(np.arange(ROWS) % count)
+    z = RNG.normal(size=(ROWS, count)) + 1.0 * np.eye(count)[y]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    p = np.round(p, places)  # few places: ties
+    return y, p / p.sum(1, keepdims=True)
+
+
+def calibration(y: Any, p: Any, sample_weight: Any) -> float:
+    """By its definition, a bin at a time."""
+    w, total = np.ones(len(y)) if sample_weight is None else sample_weight, 0.0
+    for low in range(15):
+        rows = (p.max(1) * 15 >= low) & ((p.max(1) * 15 < low + 1) | (low == 14))
+        if rows.any():
+            right, sure = (p.argmax(1) == y)[rows], p.max(1)[rows]
+            total += w[rows].sum() * abs(np.average(right, weights=w[rows]) - np.average(sure, weights=w[rows]))
+    return total / w.sum()
+
+
+def against_rest(of: Callable[..., float]) -> Callable[..., float]:
+    def each(y: Any, p: Any, sample_weight: Any) -> float:
+        if p.shape[1] == 2:
+            return of(y, p[:, 1], sample_weight=sample_weight)
+        return float(np.mean([of(y == c, p[:, c], sample_weight=sample_weight) for c in range(p.shape[1])]))
+
+    return each
+
+
+def top(of: Callable[..., float]) -> Callable[..., float]:
+    return lambda y, p, sample_weight: of(y, p.argmax(1), sample_weight=sample_weight)
+
+
+def brier(y: Any, p: Any, sample_weight: Any) -> float:
+    if p.shape[1] == 2:
+        return oracle.brier_score_loss(y, p[:, 1], sample_weight=sample_weight)
+    return float(np.average(np.square(p - np.eye(p.shape[1])[y]).sum(1), weights=sample_weight))
+
+
+CLASSES = {
+    "accuracy": top(oracle.accuracy_score),
+    "balanced_accuracy": top(oracle.balanced_accuracy_score),
+    "log_loss": oracle.log_loss,
+    "roc_auc": against_rest(oracle.roc_auc_score),
+    "average_precision": against_rest(oracle.average_precision_score),
+    "calibration_error": calibration,
+    "brier": brier,
+}
+NUMBERS = {
+    "rmse": oracle.root_mean_squared_error,
+    "mae": oracle.mean_absolute_error,
+    "r2": oracle.r2_score,
+    "poisson_deviance": oracle.mean_poisson_deviance,
+}
+WEIGHTS = {"no weights": None, "weights": RNG.integers(0, 4, ROWS).astype(float), "fractions": RNG.random(ROWS)}
+
+
+def test_every_metric_has_an_oracle_here() -> None:
+    assert set(METRICS) == {*CLASSES, *NUMBERS, "pinball", "coverage"}
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("count, places", [(2, 9), (2, 1), (4, 9), (4, 1)])
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes(name: str, count: int, places: int, weights: str) -> None:
+    y, p = classes(count, places)
+    if name == "log_loss":
+        p = np.maximum(p, 1e-3)
+        p /= p.sum(1, keepdims=True)
+    w = WEIGHTS[weights]
+    assert METRICS[name](y, p, w) == pytest.approx(CLASSES[name](y, p, sample_weight=w), rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("targets", [None, 3])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers(name: str, targets: int | None, weights: str) -> None:
+    shape = (ROWS,) if targets is None else (ROWS, targets)
+    if name == "poisson_deviance" and targets:
+        return  # scikit-learn has it for one target
+    y = RNG.poisson(2.0, shape).astype(float)
+    p, w = y + RNG.random(shape) + 0.1, WEIGHTS[weights]
+    assert METRICS[name](y, p, w) == pytest.approx(NUMBERS[name](y, p, sample_weight=w), rel=1e-12)
+
+
+def test_quantiles_and_their_interval() -> None:
+    y, p = RNG.normal(size=ROWS), np.sort(RNG.normal(size=(ROWS, 3)), 1)
+    w, quantiles = RNG.random(ROWS), (0.1, 0.5, 0.9)
+    found = scores(metrics_for("quantiles", quantiles), y, p, w)
+    losses = [oracle.mean_pinball_loss(y, p[:, i], alpha=q, sample_weight=w) for i, q in enumerate(quantiles)]
+    inside = (y >= p[:, 0]) & (y <= p[:, 2])
+    assert found == pytest.approx({"pinball": np.mean(losses), "coverage": np.average(inside, weights=w)})
+
+
+def test_labels_are_so_many_questions_of_two_classes() -> None:
+    y, p = RNG.integers(0, 2, (ROWS, 3)), RNG.random((ROWS, 3))
+    found = scores(metrics_for("labels"), y, p)
+    assert found["roc_auc"] == pytest.approx(oracle.roc_auc_score(y, p))
+    assert found["average_precision"] == pytest.approx(oracle.average_precision_score(y, p))
+    assert found["accuracy"] == pytest.approx(((p > 0.5) == y).mean())
+
+
+def test_what_is_not_defined_is_nan_and_classes_that_are_not_there_do_not_count() -> None:
+    y, p = classes(3)
+    assert np.isnan(METRICS["roc_auc"](np.zeros(4, int), p[:4, :2]))
+    assert np.isnan(METRICS["average_precision"](np.zeros(4, int), p[:4, :2]))
+    y[y == 2] = 0
+    each = [oracle.roc_auc_score(y == c, p[:, c]) for c in (0, 1)]
+    assert METRICS["roc_auc"](y, p) == pytest.approx(np.mean(each))
+    recalls = [(p.argmax(1) == c)[y == c].mean() for c in (0, 1)]
+    assert METRICS["balanced_accuracy"](y, p) == pytest.approx(np.mean(recalls))
+
+
+def test_a_sure_mistake_costs_a_finite_loss_and_a_constant_target_has_an_r2() -> None:
+    assert METRICS["log_loss"](np.array([0]), np.array([[0.0, 1.0]])) == pytest.approx(-np.log(1e-7))
+    constant = np.ones(5)
+    assert METRICS["r2"](constant, constant) == oracle.r2_score(constant, constant) == 1.0
+    assert METRICS["r2"](constant, constant + 1) == oracle.r2_score(constant, constant + 1) == 0.0
+
+
+def test_which_metrics_fit_which_task() -> None:
+    named = {task: [m.name for m in metrics_for(task)] for task in ("classification", "labels", "regression", "counts")}
+    assert named["classification"] == named["labels"] == list(CLASSES)
+    assert named["regression"] == ["rmse", "mae", "r2"]
+    assert named["counts"] == list(NUMBERS)
+    assert [m.name for m in METRICS.values() if m.greater] == [
+        "accuracy", "balanced_accuracy", "roc_auc", "average_precision", "r2", "coverage",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="task 'regresion' is none of classification"):
+        metrics_for("regresion")
+    with pytest.raises(UsageError, match="needs quantiles="):
+        metrics_for("quantiles")
+
+
+def test_what_cannot_be_measured_is_refused() -> None:
+    y, p = classes(2)
+    with pytest.raises(DataError, match="300 targets and 299 predictions"):
+        METRICS["accuracy"](y, p[1:])
+    p[7, 0] = np.nan
+    with pytest.raises(DataError, match="the prediction of row 8 is not finite"):
+        METRICS["accuracy"](y, p)
+    with pytest.raises(DataError, match="not all 0"):
+        METRICS["mae"](y, y, np.zeros(ROWS))
+
+
+@pytest.mark.parametrize("task, count", [("classification", 2), ("classification", 3), ("counts", 0)])
+def test_a_bootstrap_is_the_metric_of_rows_drawn_with_replacement(task: str, count: int) -> None:
+    if count:
+        y, p = classes(count, 2)
+    else:
+        y = RNG.poisson(2.0, ROWS).astype(float)
+        p = y + RNG.random(ROWS) + 0.1
+    w = RNG.random(ROWS)
+    fit = metrics_for(task)
+    found = bootstrap(fit, y, p, w, seed=5, draws=7)
+    rng = np.random.default_rng([5, 21])
+    for i in range(7):
+        rows = rng.integers(0, ROWS, ROWS)
+        for name, value in scores(fit, y[rows], p[rows], w[rows]).items():
+            assert found[name][i] == pytest.approx(value, rel=1e-9, abs=1e-12)
+
+
+def test_draws_depend_on_the_seed_and_not_on_how_many_are_weighed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, p = classes(2)
+    fit: tuple[Metric, ...] = metrics_for("classification")
+    whole = bootstrap(fit, y, p, seed=1, draws=20)
+    other = bootstrap(fit, y, p, seed=2, draws=20)
+    monkeypatch.setattr("schuss.tabular.scoring.AT_ONCE", 3 * ROWS)
+    parts = bootstrap(fit, y, p, seed=1, draws=20)
+    for name, values in whole.items():
+        np.testing.assert_allclose(values, parts[name], rtol=1e-12)
+        assert not np.array_equal(values, other[name])
+
+
+def test_spread_is_a_standard_error() -> None:
+    y = RNG.normal(size=ROWS)
+    p = y + RNG.normal(size=ROWS)
+    fit = metrics_for("regression")
+    expected = np.abs(p - y).std(ddof=1) / ROWS**0.5
+    assert spread(fit, y, p, seed=3)["mae"] == pytest.approx(expected, rel=0.25)
+    fold = np.arange(ROWS) % 10
+    assert spread(fit, y, p, fold=fold)["mae"] == pytest.approx(expected, rel=0.6)
+    each = [np.abs(p - y)[fold == f].mean() for f in range(10)]
+    np.testing.assert_allclose(by_fold(fit, y, p, fold)["mae"], each)
+    assert spread(fit, y, p, fold=fold)["mae"] == pytest.approx(np.std(each, ddof=1) / 10**0.5)
+    assert np.isnan(deviation(np.array([1.0, np.nan])))
+
+
+def test_a_difference_of_models_has_less_spread_than_each() -> None:
+    y = RNG.normal(size=ROWS)
+    noise = RNG.normal(size=ROWS)
+    a, b = (bootstrap(metrics_for("regression"), y, y + s * noise, seed=0)["rmse"] for s in (1.0, 1.05))
+    assert deviation(b - a) < deviation(a) / 5
