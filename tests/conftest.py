@@ -62,6 +62,7 @@ QUICK = (
     "tests/io",
     "tests/nn",
     "tests/signature",
+    "tests/sklearn",
     "tests/trace",
     "tests/train",
     "tests/viz",

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.filterwarnings("default")
 ESTIMATORS = [
     MLPClassifier(max_iter=100),
     MLPClassifier(solver="lbfgs", max_iter=100),
-    MLPClassifier(solver="sgd", max_iter=50, early_stopping=False, dropout=0.0),
     MLPRegressor(max_iter=100),
     MLPRegressor(solver="sgd", learning_rate_init=0.01, max_iter=100),
 ]

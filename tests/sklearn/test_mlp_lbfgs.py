@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 from schuss import nn
 from schuss.sklearn import MLPClassifier, MLPRegressor
 from schuss.sklearn.lbfgs import Whole
-from schuss.sklearn.programs import program
+from schuss.sklearn.programs import LARGE, program
 from schuss.sklearn.stochastic import Rows
 
 RNG = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def test_gradient(made: Any, y: Any, weight: Any) -> None:
     with pytest.warns(UserWarning, match="lbfgs failed to converge"):
         est.fit(X, y, sample_weight=weight)
     rows = Rows(X, est._targets(y, np.float64), weight)
-    with program(est._form(np.float64, weight is not None), 1024, None) as compiled:
+    with program(est._form(np.float64, weight is not None), LARGE, None) as compiled:
         whole = Whole(compiled, rows, 0.7, est.coefs_, est.intercepts_)
         theta = RNG.normal(size=sum(a.size for a in (*est.coefs_, *est.intercepts_))) * 0.5
         _, gradient = whole(theta)

@@ -216,15 +216,8 @@ class BaseMLP(BaseEstimator):
         """How the last layer's outputs are read when rows are predicted."""
         return str(self.out_activation_)
 
-    def _outputs(self, X: Array, coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
-        """What the network with these weights gives for rows, in the weights' dtype."""
-        dtype = coefs[0].dtype
-        run = forward(self._net(dtype), self._link, threads_of(self.threads))
-        flat = [np.asarray(a, dtype) for pair in zip(coefs, intercepts, strict=True) for a in pair]
-        return run([np.asarray(X, dtype), *flat])[0]
-
     def _predicted(self, X: Any) -> Array:
-        """Outputs for rows, checked as scikit-learn does; one row of floats takes the short way."""
+        """Outputs for rows, checked as scikit-learn does; rows of floats as the weights are take the short way."""
         known = vars(self)
         quick = known.get("_quick")
         if quick is not None:
@@ -240,18 +233,18 @@ class BaseMLP(BaseEstimator):
         return self._predicted_dense(X)
 
     def _predicted_dense(self, X: Array) -> Array:
-        coefs, intercepts = self.coefs_, self.intercepts_
-        outputs = self._outputs(X, coefs, intercepts)
+        dtype = self.coefs_[0].dtype
+        run = forward(self._net(dtype), self._link, threads_of(self.threads))
+        outputs = run([np.asarray(X, dtype), *self._flat(dtype)])[0]
         quick = vars(self).get("_quick")
-        if (
-            quick is not None
-            and X.shape[0] == 1
-            and X.dtype == coefs[0].dtype
-            and not hasattr(self, "feature_names_in_")
-        ):
-            quick.learn(forward(self._net(X.dtype), self._link, threads_of(self.threads)), coefs, intercepts)
-        wide = np.result_type(X.dtype, coefs[0].dtype)
+        if quick is not None and X.dtype == dtype and not hasattr(self, "feature_names_in_"):
+            quick.learn(run, self.coefs_, self.intercepts_)
+        wide = np.result_type(X.dtype, dtype)
         return outputs if outputs.dtype == wide or wide.kind != "f" else outputs.astype(wide)
+
+    def _flat(self, dtype: Any) -> list[Array]:
+        """The weights as compiled functions take them: W0, b0, W1, b1, ..."""
+        return [np.asarray(a, dtype) for pair in zip(self.coefs_, self.intercepts_, strict=True) for a in pair]
 
     def input_jacobian(self, X: Any) -> Array:
         """The derivatives of the outputs by the features, [N, outputs, features].
@@ -262,8 +255,7 @@ class BaseMLP(BaseEstimator):
         X = _dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
         dtype = self.coefs_[0].dtype
         run = slopes(self._net(dtype), str(self.out_activation_), threads_of(self.threads))
-        flat = [np.asarray(a, dtype) for pair in zip(self.coefs_, self.intercepts_, strict=True) for a in pair]
-        return np.stack(run([np.asarray(X, dtype), *flat]), axis=1)
+        return np.stack(run([np.asarray(X, dtype), *self._flat(dtype)]), axis=1)
 
     def _set_weights(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> Self:
         """Fitted attributes for weights that nobody trained here. ValueError for shapes that do not chain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,13 +76,22 @@ def minimise(estimator: Any, form: Form, rows: Rows) -> None:
                 print(f"Iteration {len(curve)}, loss = {curve[-1]:.8f}")
 
         options = {"maxfun": est.max_fun, "maxiter": est.max_iter, "gtol": est.tol}
-        found = minimize(whole, first, method="L-BFGS-B", jac=True, options=options, callback=note)
+        with _blas().limit(limits=1):  # scipy's products are of few rows, and threads cost more than they take
+            found = minimize(whole, first, method="L-BFGS-B", jac=True, options=options, callback=note)
         coefs, intercepts = whole.unpacked(found.x)
     est.n_iter_, est.loss_, est.loss_curve_ = min(int(found.nit), est.max_iter), float(found.fun), curve
     est.coefs_ = [np.array(a, dtype) for a in coefs]
     est.intercepts_ = [np.array(a, dtype) for a in intercepts]
     if found.status != 0:
         _warn(found)
+
+
+@cache
+def _blas() -> Any:
+    """Of the libraries that scipy computes with."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _wide(y: Array) -> Array:

@@ -25,7 +25,7 @@ from schuss.sklearn.solvers import GradientSum
 from schuss.train.step import Task, training
 
 KEPT = 16  # forms of steps whose compiled loops wait for another fit
-SMALL, LARGE = 200, 1024  # loops for fewer rows are made for so many, and no loop for more than LARGE of its own accord
+SMALL, LARGE = 200, 256  # rows of a batch: loops are made for at least so many; passes over all data go by so many
 
 
 class Learned(Module):

@@ -1,4 +1,4 @@
-"""The outputs for one row of floats, in the least time."""
+"""The outputs for rows of floats, in the least time: what needs no conversion goes straight to the compiled code."""
 
 from __future__ import annotations
 
@@ -8,52 +8,50 @@ from typing import Any
 
 import numpy as np
 
-from schuss.ir.executor import Array
+from schuss.ir.executor import Array, Compiled
 
 
 class Quick:
-    """A compiled call for one row that reads the weights where they lie.
+    """A compiled function with the weights it was made for, which it reads where they lie.
 
-    It is made for these very arrays: numbers written into them count, and where one is replaced by another array it
-    answers no more. Kept by the estimator, and no part of what is pickled.
+    Numbers written into them count; where one is replaced by another array it answers no more. Kept by the estimator,
+    and no part of what is pickled.
     """
 
-    __slots__ = ("_call", "_dtype", "_held", "_ids", "_shape")
+    __slots__ = ("_dtype", "_flat", "_ids", "_many", "_one", "_width")
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         """Answer no more."""
-        self._shape: tuple[int, int] | None = None
-        self._dtype: Any = None
-        self._held: tuple[Array, ...] = ()
+        self._width, self._dtype = -1, np.dtype(np.float64)
+        self._flat: list[Array] = []
         self._ids: tuple[int, ...] = ()
-        self._call: Callable[[Array], Array] | None = None
+        self._many: Compiled | None = None
+        self._one: Callable[[Array], Array] | None = None
 
-    def learn(self, compiled: Any, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
-        """Answer by this function of [x, W0, b0, ...], if it has a form for one row and the weights have no gaps."""
-        held = (*coefs, *intercepts)
-        if tuple(map(id, held)) == self._ids:
-            return  # it has none
+    def learn(self, compiled: Compiled, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
+        """Answer by this function of [x, W0, b0, ...], whose weights must be arrays of one dtype without gaps."""
         self.forget()
         flat = [a for pair in zip(coefs, intercepts, strict=True) for a in pair]
-        make = getattr(compiled, "one_row", None)  # of a function in native code
-        if make is None or not all(type(a) is np.ndarray for a in flat):
+        if not all(type(a) is np.ndarray and a.flags.c_contiguous and a.dtype == flat[0].dtype for a in flat):
             return
-        self._call = make(flat)
-        self._held, self._ids = held, tuple(map(id, held))
-        if self._call is not None:
-            self._shape, self._dtype = (1, coefs[0].shape[0]), flat[0].dtype
+        self._flat, self._ids = flat, tuple(map(id, (*coefs, *intercepts)))
+        self._width, self._dtype, self._many = coefs[0].shape[0], flat[0].dtype, compiled
+        make = getattr(compiled, "one_row", None)  # of a function in native code
+        self._one = None if make is None else make(flat)
 
     def __call__(self, x: Any, coefs: Any, intercepts: Any) -> Array | None:
-        """The outputs for x [1, features]; None where it is for others to look at x: anything but a row of finite
-        floats of the weights' dtype."""
-        if type(x) is not np.ndarray or x.shape != self._shape or x.dtype is not self._dtype:
+        """The outputs for x [rows, features]; None where it is for others to look at x: anything but rows without gaps
+        of finite floats of the weights' dtype."""
+        if type(x) is not np.ndarray or x.ndim != 2 or x.shape[1] != self._width or x.dtype != self._dtype:
             return None
-        if (*map(id, coefs), *map(id, intercepts)) != self._ids or not math.isfinite(np.vdot(x, x)):
+        if (*map(id, coefs), *map(id, intercepts)) != self._ids or self._many is None:
             return None
-        return None if self._call is None else self._call(x)
+        if not x.flags.c_contiguous or not len(x) or not math.isfinite(np.vdot(x, x)):
+            return None
+        return self._one(x) if len(x) == 1 and self._one is not None else self._many([x, *self._flat])[0]
 
 
 __all__ = ["Quick"]

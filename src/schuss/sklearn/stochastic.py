@@ -17,7 +17,7 @@ import numpy as np
 from schuss import nn
 from schuss.ir.executor import Array
 from schuss.ops.philox import key_from_seed
-from schuss.sklearn.network import as_state, from_state
+from schuss.sklearn.network import as_state, forward, from_state
 from schuss.sklearn.programs import Form, program
 from schuss.sklearn.solvers import SGD, Adam
 from schuss.sklearn.threads import threads_of
@@ -71,7 +71,7 @@ class Epochs:
 
     def __init__(self, estimator: Any, form: Form, rows: Rows, held: Rows | None, incremental: bool) -> None:
         self.est, self.form, self.rows, self.held, self.incremental = estimator, form, rows, held, incremental
-        self.count = len(rows.x)
+        self.count, self.threads = len(rows.x), threads_of(estimator.threads)
         self.batch = _batch_size(estimator.batch_size, self.count)
         self.steps = -(-self.count // self.batch)  # of an epoch
         self.solver = form.solver.given
@@ -85,7 +85,7 @@ class Epochs:
     def run(self) -> None:
         """To the last epoch. The estimator gets its fitted attributes, whatever ended the run."""
         with (
-            program(self.form, self.batch, threads_of(self.est.threads)) as made,
+            program(self.form, self.batch, self.threads) as made,
             Interrupts((signal.SIGINT,), DEFAULTS) as interrupts,
             Bar(bool(self.est.progress)) as bar,
         ):
@@ -217,7 +217,9 @@ class Epochs:
         """Of the validation rows, by the weights of now."""
         est, held = self.est, self.held
         assert held is not None
-        outputs = est._outputs(held.x, *self._weights())
+        coefs, intercepts = self._weights()
+        run = forward(self.form.net, est._link, self.threads)
+        outputs = run([held.x, *(a for pair in zip(coefs, intercepts, strict=True) for a in pair)])[0]
         score = float(est._score_outputs(outputs, held.y, held.weight))
         est.validation_scores_.append(score)
         if est.verbose:
