@@ -45,8 +45,11 @@ def _blocks(key: tuple[int, int] | UInt32, count: int, counters: Callable[[int, 
     """uint32[count, 4]; counters(start, stop) gives the four words of these blocks' counters, arrays or numbers."""
     result = np.empty((count, 4), np.uint32)
     if count <= FEW:
-        words = np.array(np.broadcast_arrays(*counters(0, count)), np.uint64).T.tolist()
-        return np.array([_block(key, block) for block in words], np.uint32).reshape(count, 4)
+        words = np.empty((4, count), np.uint64)
+        words[0], words[1], words[2], words[3] = counters(0, count)
+        for number, block in enumerate(words.T.tolist()):
+            result[number] = _block(key, block)
+        return result
     room = np.empty((3, 2, min(count, _CHUNK)), np.uint64)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
