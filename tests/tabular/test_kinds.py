@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from schuss.errors import DataError, UsageError
 from schuss.tabular.frame import as_frame
-from schuss.tabular.kinds import Kind, column_values, find_kinds, rows_of
+from schuss.tabular.kinds import Kind, column_values, find_kinds, row_values, rows_of
 from schuss.tabular.read import Reading, lines_of, read_table, scan_table
 
 
@@ -172,7 +172,7 @@ def test_what_is_asked_for() -> None:
         ([dt.date(2020, 1, 1)], {"number": "a"}, "t row 0, column a: '2020-01-01' is no number"),
         (["2020-01-31", "soon"], {"date": "a"}, "t row 1, column a: 'soon' is no date as 2020-01-31"),
         (["31/01/2020", "soon"], {"date": {"a": "%d/%m/%Y"}}, "t row 1, column a: 'soon' is no date as %d/%m/%Y"),
-        ([1.5, 2.5], {"date": "a"}, "'1.5' is no date; give dates as 2020-01-31"),
+        ([1.5, 2.5], {"date": "a"}, "'1.5' is no date"),
         ([20201331], {"date": "a"}, "'20201331' is no date as %Y%m%d"),
         (
             [None, "01/02/2020", "03/02/2020"],
@@ -222,7 +222,7 @@ def test_wrong_values_are_told_by_line_and_column(tmp_path: Any) -> None:
         (["yes", "maybe"], Kind("boolean"), "x row 1, column a: 'maybe' is neither yes nor no"),
         ([dt.date(2020, 1, 1)], Kind("number"), "'2020-01-01' is no number"),
         ([1.5], Kind("date", format="iso"), "'1.5' is no date"),
-        ([dt.time(8)], Kind("date", format="iso"), "is of times of day; give dates, as in training"),
+        ([dt.time(8)], Kind("date", format="iso"), "is no date as 2020-01-31; mend it"),
         (["1,5"], Kind("number"), "'1,5' is no number"),
         (["1.5"], Kind("number", decimal=",", group="."), "'1.5' is no number"),
         (["5"], Kind("number", affix="%"), "'5' is no number"),
@@ -306,6 +306,8 @@ def test_truth_whatever_the_dtype(values: Any) -> None:
 
 
 NOON = dt.datetime(2020, 1, 31, 12, 30)
+DAY64 = np.datetime64("2020-01-31")
+HOUR = dt.timedelta(hours=1)
 ZONED = NOON.replace(tzinfo=dt.UTC)
 
 
@@ -356,6 +358,85 @@ def test_an_empty_column_of_any_dtype_is_missing() -> None:
         for kind in (Kind("number"), Kind("boolean"), Kind("category"), Kind("date", format="iso")):
             if kind.name != "date" or dtype != pl.Boolean:
                 assert column_values(series, kind).to_list() == [None, None]
+
+
+DATES = ["2020-01-31", "2020-02-31", "2020-01-31 05:00", "2020-01-31T05:00:01.5Z", "2020-01-31 05:00+01:00", "2020-01"]
+DATES += ["NA", "5", "2020-01-31 25:00", "2020-01-31 05:00:00 UTC", "2020-01-31 05:00 +01:00", "2020-01-31Z"]
+ROWS = {
+    "number": st.one_of(
+        st.integers(-(10**12), 10**12),
+        st.floats(allow_nan=True, allow_infinity=False),
+        st.sampled_from(["5", " 1.5 ", "NA", "", "1e3", "-0", "abc", "1_0", "inf", "nan", "1,5", True, float("inf")]),
+    ),
+    "boolean": st.sampled_from([True, 0, 1.0, "yes", "NO", "maybe", 2, "", "True", "1.0", 0.5]),
+    "category": st.one_of(
+        st.integers(),
+        st.floats(allow_infinity=False),
+        st.text(max_size=4),
+        st.text("01.e-+ ", max_size=5),
+        st.booleans(),
+    ),
+    "date": st.one_of(
+        st.datetimes(dt.datetime(1800, 1, 1), dt.datetime(2200, 1, 1)),
+        st.dates(dt.date(1800, 1, 1), dt.date(2200, 1, 1)),
+        st.sampled_from(DATES),
+    ),
+}
+
+
+def check_row(value: Any, kind: Kind) -> None:
+    """row_values gives what column_values gives, or the same error."""
+
+    def told(read: Any) -> Any:
+        try:
+            return read()
+        except DataError as error:
+            return str(error)
+
+    wanted = told(lambda: column_values(as_frame({"a": value})["a"], kind)[0])
+    read = told(lambda: row_values({"a": value}, {"a": kind})["a"])
+    assert read == wanted
+    assert type(read) is type(wanted)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(ROWS)).flatmap(lambda name: st.tuples(st.just(name), ROWS[name] | st.none())))
+def test_a_row_has_the_values_of_a_frame(case: tuple[str, Any]) -> None:
+    check_row(case[1], Kind(case[0], format="iso" if case[0] == "date" else ""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Kind("number", decimal=",", group="."), ["1.234,5", "-7", "1.5", "12", None]),
+        (Kind("number", affix="%"), ["12 %", "7%", "5"]),
+        (Kind("number", affix="$", group=","), ["$5", "-$1,000", "($3)", "$ 1,00", "5"]),
+        (Kind("number", group=" ", decimal=","), ["1 234,5", "12'000", "1 23"]),
+        (Kind("number", missing=("-999",)), ["-999", -999, -999.0, 5]),
+        (Kind("date", format="%d/%m/%Y"), ["31/01/2020", "2020-01-31", "1/31/2020", dt.date(2020, 1, 31)]),
+        (Kind("date", format="time"), ["08:30", dt.time(8, 30), dt.date(2020, 1, 31)]),
+        (Kind("date", format="%Y%m%d"), [20200131, "20200131", 20201331]),
+        (Kind("category", digits=5), ["00501", 501, 501.0]),
+        (Kind("category"), [dt.date(2020, 1, 31), dt.time(8, 30), dt.datetime(2020, 1, 31, 5), Decimal("1.50")]),
+        (
+            Kind("number"),
+            [Decimal("1.5"), np.int8(3), np.float32(0.5), pd.NA, np.datetime64("2020-01-31"), dt.timedelta(1)],
+        ),
+        (Kind("boolean"), [np.True_, dt.date(2020, 1, 31)]),
+    ],
+)
+def test_odd_rows_have_the_values_of_a_frame(kind: Kind, values: list[Any]) -> None:
+    for value in values:
+        check_row(value, kind)
+
+
+def test_a_row_that_lacks_a_column_and_what_is_left_out() -> None:
+    kinds = {"a": Kind("number"), "b": Kind("id")}
+    assert row_values({"a": 1, "c": 5}, kinds) == {"a": 1.0}
+    with pytest.raises(
+        DataError, match="x: has no column 'a', which the model was trained on; give it, or None for it"
+    ):
+        row_values({"b": 1}, kinds)
 
 
 def test_rows_are_called_by_their_frame() -> None:

@@ -156,9 +156,10 @@ def test_dtypes_hold_all_cells(tmp_path: Path) -> None:
     assert frame.rows() == [(1, big, str(2**70), "00501", True, "1", 1e3), (-2, 1, "1", "12345", False, "x", 0.5)]
 
 
+@pytest.mark.parametrize("end", ["\n", ""])
 @pytest.mark.parametrize("late", ["x", "007", "2.5", "1e400x", str(2**64), '"7\n8"', ""])
-def test_what_comes_late_changes_a_dtype_and_no_value(tmp_path: Path, late: str) -> None:
-    path = written(tmp_path, "n,t\n" + "12345,abc\n" * 150_000 + f"{late},abc\n")
+def test_what_comes_late_changes_a_dtype_and_no_value(tmp_path: Path, late: str, end: str) -> None:
+    path = written(tmp_path, "t,n\n" + "abc,12345\n" * 150_000 + f"abc,{late}{end}")
     assert path.stat().st_size > delimited.HEAD
     made = read_table(path)["n"]
     wanted = {"2.5": 2.5, "": None}.get(late, late.strip('"'))

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 
 from schuss.tabular.extra import pl
 from schuss.tabular.numerals import FIRST
 
 ISO, TIME = "iso", "time"
-UTC = pl.Datetime("us", "UTC")
+MOMENT = pl.Datetime("us", "UTC")
 NAMED = {  # with the month's name: what such a date looks like
     "[0-9]{1,2} [A-Za-z]+ [0-9]{4}": ("%d %b %Y", "%d %B %Y"),
     "[0-9]{1,2}-[A-Za-z]+-[0-9]{4}": ("%d-%b-%Y",),
@@ -40,6 +41,10 @@ HOURS = {  # what may follow
     "[0-9]{1,2}:[0-9]{2}:[0-9]{2} [AaPp][Mm]": "%I:%M:%S %p",
 }
 IS_ISO = re.compile("[0-9]{4}-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}.*)?)?")
+ISO_PARTS = re.compile(  # day, minute, second, fraction, zone
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:(?:T| +)([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?: ?(Z|UTC)|([+-][0-9]{2}:[0-9]{2}))?)?"
+)
 IS_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
 YEARS = (1000, 9999)  # what is outside was written with two digits
 
@@ -73,8 +78,31 @@ def as_dates(series: pl.Series) -> pl.Series:
     if series.dtype == pl.Time:
         return (series.cast(pl.Int64) // 1000).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     if series.dtype == pl.Datetime and series.dtype.time_zone is not None:  # type: ignore[attr-defined]
-        return series.dt.convert_time_zone("UTC").cast(UTC)
+        return series.dt.convert_time_zone("UTC").cast(MOMENT)
     return series.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def read_date(text: str, name: str) -> datetime | None:
+    """One text as read_dates reads it."""
+    found = ISO_PARTS.fullmatch(text) if name == ISO else None
+    if found is None:
+        read = read_dates(pl.Series([text]), name)[0]
+        return read if read is None else read.astimezone(UTC)
+    day, minute, second, fraction, _, zone = found.groups()
+    moment = f"{day}T{minute or '00:00'}:{second or '00'}" + (f".{fraction[:6]:0<6}" if fraction else "")
+    try:
+        return datetime.fromisoformat(moment + (zone or "+00:00")).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def as_date(value: date | time) -> datetime:
+    """One object as as_dates has it."""
+    if isinstance(value, time):
+        return datetime.combine(date(1970, 1, 1), value, UTC)
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def find_format(values: pl.Series) -> Format | None:
@@ -154,4 +182,4 @@ def _times(texts: pl.Series) -> pl.Series:
     return as_dates(t.str.strptime(pl.Time, "%H:%M:%S%.f", strict=False))
 
 
-__all__ = ["ISO", "TIME", "UTC", "Format", "as_dates", "find_format", "read_dates"]
+__all__ = ["ISO", "MOMENT", "TIME", "Format", "as_date", "as_dates", "find_format", "read_date", "read_dates"]

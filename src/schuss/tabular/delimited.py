@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.errors import DataError, one_line
+from schuss.errors import DataError
 from schuss.ir.executor import Array
 from schuss.tabular.decoding import BOM, Decoder, find_encoding
 from schuss.tabular.dialect import Dialect, Reading, find_dialect
@@ -18,11 +18,12 @@ from schuss.tabular.extra import pl
 from schuss.tabular.files import Opened, read_exactly
 from schuss.tabular.kind import quoted
 from schuss.tabular.numerals import PLAIN, Numeral
-from schuss.tabular.structure import census, lines_of_records, look
+from schuss.tabular.structure import Census, census, lines_of_records, look, unquoted_counts
 
 HEAD = 1 << 20  # bytes by which the dialect and the dtypes are found
 HEAD_LINES = 50  # that it has at least, where the file has
 HEAD_MOST = 1 << 26
+SAMPLE = 1 << 18  # bytes by which dtypes are found, of as many lines at least
 BLOCK = 1 << 23  # bytes that are read at once
 RECORD_MOST = 1 << 27  # bytes of one record
 WHOLE_NUMBER = re.compile(" *[+-]?[0-9]+ *")
@@ -75,8 +76,13 @@ class Text:
     @property
     def sample(self) -> bytes:
         """The first records, whole ones, without the header."""
-        end = len(self._first) if self.whole else _last_end(self._first, self.dialect.quote)
-        return self._first[self.dialect.length : end]
+        data, whole = self._first[self.dialect.length :], self.whole
+        for size in (SAMPLE, len(data)):
+            part = data[:size]
+            end = len(part) if whole and size >= len(data) else _last_end(part, self.dialect.quote)
+            if part.count(b"\n", 0, end) >= HEAD_LINES:
+                break
+        return part[:end]
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """The records behind the header, with the number of the first line."""
@@ -147,7 +153,7 @@ def read_text(source: Opened, reading: Reading) -> pl.DataFrame:
         if frame is not None:
             return _checked_rows(frame, text)
     line, data = dialect.lines + 1, b"".join(block for _, block in text.blocks())
-    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema, 0)
+    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema)
     if frame is None:
         frame, _ = _as_text(data, line, dialect, text.name)
         frame = pl.DataFrame([narrowed(series, dialect.decimal) for series in frame.get_columns()])
@@ -170,53 +176,84 @@ def _mapped(path: Path, dialect: Dialect, schema: Schema) -> pl.DataFrame | None
             del data
 
 
-def _attempt(source: str | bytes, data: Array, dialect: Dialect, schema: Schema, skip: int) -> pl.DataFrame | None:
+def _attempt(source: Any, data: Array, dialect: Dialect, schema: Schema, skip: int = 0) -> pl.DataFrame | None:
     """The table if all of its bytes fit the schema and its form; else None. data: what is behind the header, uint8."""
     if not len(data):
         return pl.DataFrame(schema=schema)
-    whole = [name for name, dtype in schema.items() if dtype == pl.Int64]
-    try:
-        frame = _polars(source, dialect, schema, skip)
-    except pl.exceptions.PolarsError:
+    frame = _polars(source, dialect, schema, skip)
+    if frame is None:
         return None
+    whole = [name for name, dtype in schema.items() if dtype == pl.Int64]
     counts = census(data, dialect.delimiter, dialect.quote, bool(whole))
-    if not counts.fits(frame.height, frame.width):
+    if not _fits(frame, counts, data, dialect):
         return None
     if counts.zeros:  # 00501 is no number: these columns again, as they are written
-        try:
-            frame = _polars(source, dialect, schema | dict.fromkeys(whole, pl.String), skip)
-        except pl.exceptions.PolarsError:
-            return None
-        frame = frame.with_columns([narrowed(frame[name], dialect.decimal) for name in whole])
-    return frame
+        frame = _polars(source, dialect, schema | dict.fromkeys(whole, pl.String), skip)
+        frame = None if frame is None else frame.with_columns([narrowed(frame[n], dialect.decimal) for n in whole])
+    return None if frame is None else _without_missing(frame, dialect)
 
 
-def _polars(source: str | bytes, dialect: Dialect, schema: Schema, skip: int = 0) -> pl.DataFrame:
+def _fits(frame: pl.DataFrame, counts: Census, data: Array, dialect: Dialect) -> bool:
+    """Whether the bytes are rows as they were read. A row that is too short has null in the last column."""
+    if counts.nul or not counts.sound:
+        return False
+    wanted = frame.height, frame.height * (frame.width - 1)
+    alone = counts.delimiters == wanted[1] and not counts.quotes
+    if counts.lines == frame.height and (alone or not frame[:, -1].null_count()):
+        return True
+    return counts.quotes and unquoted_counts(data, dialect.delimiter, dialect.quote) == wanted
+
+
+def _polars(source: str | bytes, dialect: Dialect, schema: Schema, skip: int = 0) -> pl.DataFrame | None:
+    """What polars reads; None where a cell is not of its dtype, or a row too long. Missing texts are null among
+    numbers, and still there among texts."""
     reading = dialect.reading
-    return pl.read_csv(
-        source,
-        has_header=False,
-        skip_lines=skip,
-        separator=dialect.delimiter.decode(),
-        quote_char=reading.quote or None,
-        schema=schema,
-        null_values=["", *reading.missing],
-        decimal_comma=dialect.decimal == ",",
-        glob=False,
+    every = ["", *reading.missing]
+    for missing in [every] if any(NUMBER.fullmatch(text) for text in every) else [[], every]:
+        try:
+            return pl.read_csv(
+                source,
+                has_header=False,
+                skip_lines=skip,
+                separator=dialect.delimiter.decode(),
+                quote_char=reading.quote or None,
+                schema=schema,
+                null_values=missing or None,
+                decimal_comma=dialect.decimal == ",",
+                glob=False,
+            )
+        except pl.exceptions.PolarsError:
+            if all(dtype == pl.String for dtype in schema.values()):
+                break
+    return None
+
+
+def _without_missing(frame: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
+    """With null for missing texts and for NaN."""
+    missing = ["", *dialect.reading.missing]
+    found = frame.select(
+        pl.col(pl.String).is_in(missing).any(),
+        pl.selectors.float().is_nan().any(),
     )
+    texts = [name for name in found.columns if found[name][0] and frame.schema[name] == pl.String]
+    floats = [name for name in found.columns if found[name][0] and frame.schema[name] != pl.String]
+    if not (texts or floats):
+        return frame
+    kept = [pl.when(~pl.col(name).is_in(missing)).then(pl.col(name)) for name in texts]
+    return frame.with_columns(*kept, *(pl.col(name).fill_nan(None) for name in floats))
 
 
 def _as_text(data: bytes, line: int, dialect: Dialect, name: str) -> tuple[pl.DataFrame, Lines]:
     """Records as text, whatever their cells are. DataError with the line of what is no record."""
     schema = dict.fromkeys(dialect.names, pl.String)
-    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema, 0)
+    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema)
     if frame is not None:
         return frame, Lines(name, line, data, dialect.quote)
     body = look(data, line, len(dialect.names), dialect.delimiter, dialect.quote, name)
-    try:
-        return _polars(body.data, dialect, schema), Lines(name, line, body.data, dialect.quote, body.numbers)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{name}: cannot be read: {one_line(error)}") from None
+    frame = _polars(body.data, dialect, schema)
+    if frame is None:
+        raise DataError(f"{name} line {line}: polars cannot read the rows from there on; write the table anew")
+    return _without_missing(frame, dialect), Lines(name, line, body.data, dialect.quote, body.numbers)
 
 
 # -- dtypes ---------------------------------------------------------------------------------------
@@ -224,13 +261,10 @@ def _as_text(data: bytes, line: int, dialect: Dialect, name: str) -> tuple[pl.Da
 
 def find_schema(sample: bytes, dialect: Dialect) -> Schema:
     """The dtypes of the columns by their first records."""
-    text = dict.fromkeys(dialect.names, pl.String)
-    if not sample:
-        return dict(text)
-    try:
-        frame = _polars(sample, dialect, dict(text))
-    except pl.exceptions.PolarsError:
-        return dict(text)
+    frame = _polars(sample, dialect, dict.fromkeys(dialect.names, pl.String)) if sample else None
+    if frame is None:
+        return dict.fromkeys(dialect.names, pl.String)
+    frame = _without_missing(frame, dialect)
     return {name: _dtype(frame[name], dialect.decimal) for name in dialect.names}
 
 
@@ -310,7 +344,7 @@ def scan_text(
 
 
 def _block(data: bytes, line: int, dialect: Dialect, schema: Schema, name: str) -> tuple[pl.DataFrame, Lines]:
-    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema, 0)
+    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema)
     if frame is not None:
         return frame, Lines(name, line, data, dialect.quote)
     frame, lines = _as_text(data, line, dialect, name)

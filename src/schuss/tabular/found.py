@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from schuss.tabular.dates import ISO, TIME, find_format, read_dates
 from schuss.tabular.extra import pl
 from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted
 from schuss.tabular.numerals import FIRST, Numeral, find_numeral, nearest_numeral
-from schuss.tabular.texts import STRIPPED, VERBATIM, known_texts
+from schuss.tabular.texts import AROUND, STRIPPED, VERBATIM, known_texts
 
 WORDS = tuple({t, f} for t, f in zip(TRUE[:-1], FALSE[:-1], strict=True))  # but 0 and 1, which are numbers
 LEVELS = 50  # above it, a column whose values are mostly different is text
@@ -22,6 +23,7 @@ CODES = re.compile(
     r"(?:^|[^a-z])(?:zip|plz|postal|code|id|nr|no|key|class|type)s?$|[a-z](?:Id|ID|Code|Nr|No|Class|Type)$"
 )
 """Names of columns of codes."""
+ONE_BY_ONE = 5000  # texts that are sooner counted in Python
 FEW = 20  # values of whole numbers that may be codes
 
 
@@ -110,11 +112,7 @@ def _maybe_codes(known: pl.Series, low: object, high: object) -> str:
 
 def _of_texts(series: pl.Series, is_target: bool, missing: Collection[str], where: Where) -> Kind:
     declared = series.dtype != pl.String
-    counts = series.cast(pl.String).value_counts(sort=False)
-    counted = counts.columns[1]
-    counts = counts.with_columns(known_texts(counts.to_series(0), missing)).drop_nulls(series.name)
-    values = counts.to_series(0).unique(maintain_order=True)
-    known = int(counts[counted].sum())
+    values, known = _counted(series.cast(pl.String), missing)
     if not known:
         return Kind("empty", "no value is known")
     if len(values) == 1:
@@ -127,11 +125,25 @@ def _of_texts(series: pl.Series, is_target: bool, missing: Collection[str], wher
     return _of_levels(values, known, len(series), is_target, declared)
 
 
+def _counted(texts: pl.Series, missing: Collection[str]) -> tuple[pl.Series, int]:
+    """The different known texts, in the order in which they come, and how many rows have one."""
+    if len(texts) <= ONE_BY_ONE:
+        counts = Counter(text.strip(AROUND) for text in texts.to_list() if text is not None)
+        for text in ("", *missing):
+            counts.pop(text, None)
+        return pl.Series(texts.name, list(counts), pl.String), counts.total()
+    each = texts.unique(maintain_order=True).drop_nulls()
+    values = known_texts(each, missing)
+    gone = each.filter(values.is_null())
+    lacking = texts.is_null() | texts.is_in(gone) if len(gone) else texts.is_null()
+    return values.drop_nulls().unique(maintain_order=True), len(texts) - int(lacking.sum())
+
+
 def _read_kind(
     series: pl.Series, values: pl.Series, known: int, is_target: bool, missing: Collection[str], where: Where
 ) -> Kind | None:
     """The kind of texts that can be read: truth, numbers, dates."""
-    lower = set(values.head(FIRST).str.to_lowercase().to_list()) if len(values) <= 2 * len(TRUE) else set()
+    lower = {text.lower() for text in values.to_list()} if len(values) <= 2 * len(TRUE) else set()
     if lower in WORDS and not is_target:
         yes = sorted(lower, key=lambda word: word not in TRUE)
         return Kind("boolean", " or ".join(yes))

@@ -28,6 +28,8 @@ from schuss.ir.executor import Array
 from schuss.tabular.extra import nw, pl
 from schuss.tabular.objects import known_where, series_of_array, series_of_objects
 
+SMALL = 64
+
 
 def as_frame(data: Any, what: str = "x", names: Sequence[str] | None = None) -> pl.DataFrame:
     """The data as a frame; see the module's head."""
@@ -47,12 +49,18 @@ def as_frame(data: Any, what: str = "x", names: Sequence[str] | None = None) -> 
 def _tidy(frame: pl.DataFrame, what: str) -> pl.DataFrame:
     """NaN is null; objects are columns of their kind."""
     mended = []
-    for series in frame.get_columns():
-        if series.dtype.is_float() and series.is_nan().any():
-            mended.append(series.fill_nan(None))
-        elif series.dtype == pl.Object:
-            mended.append(series_of_objects(series.to_list(), series.name, what))
+    for name, dtype in frame.schema.items():
+        if dtype.is_float() and _has_nan(frame[name]):
+            mended.append(frame[name].fill_nan(None))
+        elif dtype == pl.Object:
+            mended.append(series_of_objects(frame[name].to_list(), name, what))
     return frame.with_columns(mended) if mended else frame
+
+
+def _has_nan(series: pl.Series) -> bool:
+    if len(series) < SMALL:  # a row is quickly looked at
+        return any(x != x for x in series.to_list())
+    return bool(series.is_nan().any())
 
 
 def checked_names(labels: Sequence[Any], what: str) -> list[str]:

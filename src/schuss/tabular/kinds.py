@@ -3,7 +3,8 @@
     find_kinds(frame, targets=(), *, category=(), number=(), date=(), drop=(), missing=MISSING, what="x", where=None)
         -> dict[str, Kind]          of all columns, in the frame's order
     column_values(series, kind, where=None) -> series       canonical values of a column of any later frame
-        (schuss.tabular.values)
+    row_values(row, kinds, what="x") -> dict                the same of one row that is a dict, in microseconds
+        (both in schuss.tabular.values)
 
 A `Kind` has a name and a reason, one short clause for a person, and how the column's texts are read. It is JSON:
 `dataclasses.asdict(kind)` and back by `Kind(**written)`. Names, and what column_values makes of the column:
@@ -34,7 +35,7 @@ from schuss.frames import listed
 from schuss.tabular.extra import pl
 from schuss.tabular.found import found_kind
 from schuss.tabular.kind import MISSING, Kind, Where, rows_of
-from schuss.tabular.values import column_values
+from schuss.tabular.values import column_values, row_values
 from schuss.tabular.wanted import wanted_kind
 
 
@@ -109,4 +110,4 @@ def _check_dtype(series: pl.Series, what: str) -> None:
         raise DataError(f"{told}; {mend}, or leave it out: drop=[{series.name!r}] (--drop {series.name})")
 
 
-__all__ = ["MISSING", "Kind", "Where", "column_values", "find_kinds", "rows_of"]
+__all__ = ["MISSING", "Kind", "Where", "column_values", "find_kinds", "row_values", "rows_of"]

@@ -22,6 +22,7 @@ SHAPES = {  # (decimal sign, sign between groups): the unsigned number
 }
 GROUPS = {".": "[.]", ",": ",", " ": BLANKS}
 SPECIAL = re.compile(f"[+-]?(?:{PLAIN}|inf|infinity|nan)", re.IGNORECASE)  # what polars takes for a number
+DIGIT = re.compile("[0-9]")
 FIRST = 64  # values that are tried before all
 
 
@@ -52,7 +53,7 @@ class Numeral:
         """The number that a text is, stripped; None if it is not written so."""
         if self.is_plain:
             return float(text) if SPECIAL.fullmatch(text) else None
-        if self.affix not in text:
+        if self.affix not in text or not DIGIT.search(text):
             return None
         for pattern, by in self._steps:
             text = re.sub(pattern, by.replace("1", r"\1"), text)

@@ -21,45 +21,64 @@ LONGEST = 40  # digits of a whole number
 
 @dataclass
 class Census:
-    """Counts of UTF-8 bytes. records, delimiters: outside of quotes; sound: whether quotes stand at the ends of fields
-    and close; nul: whether there is a zero byte; zeros: whether whole numbers begin with a zero."""
+    """What bytes of UTF-8 have. lines, delimiters: how many, wherever they are; quotes: whether there are any; sound:
+    whether each stands at an end of a field; nul: whether there is a zero byte; zeros: whether whole numbers begin with
+    a zero."""
 
-    records: int = 0
+    lines: int = 0
     delimiters: int = 0
+    quotes: bool = False
     sound: bool = True
     nul: bool = False
     zeros: bool = False
 
-    def fits(self, rows: int, width: int) -> bool:
-        """Whether these are rows of that width."""
-        return self.sound and not self.nul and self.records == rows and self.delimiters == rows * (width - 1)
-
 
 def census(data: Array, delimiter: bytes, quote: bytes, zeros: bool) -> Census:
     """The counts of data, uint8 [N]. zeros: whether to look for them."""
-    found, inside, border = Census(), 0, True
-    sign, mark = delimiter[0], quote[0] if quote else -1
+    found, sign, mark = Census(), delimiter[0], quote[0] if quote else -1
+    border = True  # whether a field may begin there
     for start in range(0, len(data), CHUNK):
         part = data[start : start + CHUNK]
         lines, signs = part == NEWLINE, part == sign
+        found.lines += int(np.count_nonzero(lines))
+        found.delimiters += int(np.count_nonzero(signs))
         found.nul = found.nul or not part.all()
-        marks = np.flatnonzero(part == mark) if mark >= 0 else np.zeros(0, np.int64)
-        if not len(marks) and not inside:
-            found.records += int(np.count_nonzero(lines))
-            found.delimiters += int(np.count_nonzero(signs))
-        else:
-            found.records += _outside(lines, marks, inside)
-            found.delimiters += _outside(signs, marks, inside)
-            found.sound = found.sound and _is_sound(data, marks + start, inside, sign, mark)
-            inside = (inside + len(marks)) % 2
-        if zeros and not found.zeros:
+        ends = lines
+        marks = part == mark if mark >= 0 else None
+        if marks is not None and marks.any():
+            found.quotes = True
+            ends = lines | signs | marks | (part == RETURN)
+            after = start + CHUNK >= len(data) or data[start + CHUNK] in (NEWLINE, RETURN, sign, mark)
+            found.sound = found.sound and _is_sound(marks, ends, border, after)
+        elif zeros:
             ends = lines | signs
-            ends[marks] = True
+        if zeros and not found.zeros:
             found.zeros = _has_zeros(data, start, part, ends, border, sign, mark)
-            border = bool(ends[-1])
-    found.sound = found.sound and not inside
-    found.records += bool(len(data)) and data[-1] != NEWLINE
+        border = part[-1] in (NEWLINE, RETURN, sign, mark)
+    found.lines += bool(len(data)) and data[-1] != NEWLINE
     return found
+
+
+def _is_sound(marks: Array, ends: Array, before: bool, after: bool) -> bool:
+    """Whether each quote is beside a field's end or another one. before, after: whether such are around the part."""
+    beside = np.empty_like(ends)
+    beside[1:] = ends[:-1]
+    beside[0] = before
+    beside[:-1] |= ends[1:]
+    beside[-1] |= after
+    return not (marks & ~beside).any()
+
+
+def unquoted_counts(data: Array, delimiter: bytes, quote: bytes) -> tuple[int, int]:
+    """How many records there are, and delimiters between their fields, none of them within quotes."""
+    records = delimiters = inside = 0
+    for start in range(0, len(data), CHUNK):
+        part = data[start : start + CHUNK]
+        marks = np.flatnonzero(part == quote[0])
+        records += _outside(part == NEWLINE, marks, inside)
+        delimiters += _outside(part == delimiter[0], marks, inside)
+        inside = (inside + len(marks)) % 2
+    return records + (bool(len(data)) and data[-1] != NEWLINE), delimiters
 
 
 def _outside(which: Array, marks: Array, inside: int) -> int:
@@ -68,33 +87,24 @@ def _outside(which: Array, marks: Array, inside: int) -> int:
     return int(np.add.reduceat(which.view(np.uint8), edges, dtype=np.int64)[inside::2].sum())
 
 
-def _is_sound(data: Array, marks: Array, inside: int, sign: int, mark: int) -> bool:
-    """Whether quotes open after the end of a field and close before one; two of them are one quote in the text."""
-    opening, closing = marks[inside::2], marks[1 - inside :: 2]
-    before = data[opening - 1]
-    before[opening == 0] = NEWLINE
-    after = data[np.minimum(closing + 1, len(data) - 1)]
-    after[closing == len(data) - 1] = NEWLINE
-    opens = (before == sign) | (before == NEWLINE) | (before == mark)
-    closes = (after == sign) | (after == NEWLINE) | (after == mark) | (after == RETURN)
-    return bool(opens.all() and closes.all())
-
-
 def _has_zeros(data: Array, start: int, part: Array, ends: Array, border: bool, sign: int, mark: int) -> bool:
-    """Whether some field is a whole number that begins with a zero. border: whether a field ends before the part."""
+    """Whether some field is a whole number that begins with a zero. border: whether a field may begin with the part."""
     first = part == ZERO
     first[1:] &= ends[:-1]
     first[0] &= border
-    first[:-1] &= (part[1:] - ZERO) < 10
     at = np.flatnonzero(first) + start + 1
+    at = at[at < len(data)]
+    at = at[(data[at] - ZERO) < 10]  # another digit
     for _ in range(LONGEST):
-        at = at[at < len(data)]
         if not len(at):
             return False
+        if at[-1] + 1 == len(data):
+            return True
+        at += 1
         byte = data[at]
-        at = at[(byte - ZERO) < 10] + 1
         if ((byte == sign) | (byte == NEWLINE) | (byte == RETURN) | (byte == mark)).any():
             return True
+        at = at[(byte - ZERO) < 10]
     return False
 
 
@@ -203,4 +213,4 @@ def lines_of_records(data: Array, quote: bytes, line: int) -> Array:
     return line + np.concatenate([[0], np.flatnonzero(outside) + 1])
 
 
-__all__ = ["Body", "Census", "census", "lines_of_records", "look"]
+__all__ = ["Body", "Census", "census", "lines_of_records", "look", "unquoted_counts"]

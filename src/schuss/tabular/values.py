@@ -1,38 +1,57 @@
-"""Canonical values of a column, by its kind, whatever the dtype of the frame that it comes in."""
+"""Canonical values of columns by their kinds, whatever the dtype of the frame that they come in.
+
+    column_values(series, kind, where=None) -> series
+    row_values(row, kinds, what="x") -> dict        the same of one row that is a dict, without a frame: microseconds
+
+number and boolean: Float64; date: Datetime(us, UTC); all others: String. In a row they are float, datetime and str.
+Null, and None in a row, where missing.
+"""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from schuss.errors import DataError
-from schuss.tabular.dates import TIME, UTC, as_dates, read_dates
+from schuss.tabular.dates import MOMENT, TIME, as_date, as_dates, read_date, read_dates
 from schuss.tabular.extra import pl
 from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted, rows_of
-from schuss.tabular.texts import by_value, known_texts, level_texts
+from schuss.tabular.objects import object_text, plain
+from schuss.tabular.texts import (
+    AROUND,
+    by_value,
+    by_values,
+    known_text,
+    known_texts,
+    level_of,
+    level_of_number,
+    level_texts,
+)
+
+WRONG = object()  # what cannot be read
 
 
 def column_values(series: pl.Series, kind: Kind, where: Where | None = None) -> pl.Series:
-    """The column's values, null where missing: Float64 for numbers and booleans (0 and 1), String for categories and
-    what is left out, Datetime(us, UTC) for dates.
+    """The column's values; see the module's head.
 
     kind    as found on training rows (schuss.tabular.kinds)
     where   what messages call a row of this series (default: "x row 3")
 
-    They do not depend on the column's dtype. DataError with row, column and value for what is not of the kind, and for
-    infinite numbers.
+    DataError with row, column and value for what is not of the kind, and for infinite numbers.
     """
     place = where or rows_of("x")
     if series.dtype == pl.Null:
         series = series.cast(pl.String)
+    if series.dtype in (pl.Categorical, pl.Enum):
+        series = series.cast(pl.String)
     read = {"number": _numbers, "boolean": _truth, "date": _dates}.get(kind.name, _levels)
     return read(series, kind, place)
-
-
-def _is_text(series: pl.Series) -> bool:
-    return series.dtype == pl.String or series.dtype in (pl.Categorical, pl.Enum)
 
 
 def _numbers(series: pl.Series, kind: Kind, where: Where) -> pl.Series:
@@ -41,13 +60,13 @@ def _numbers(series: pl.Series, kind: Kind, where: Where) -> pl.Series:
         read = series.cast(pl.Float64)
     elif dtype == pl.Duration:
         read = series.dt.total_microseconds() / 1e6
-    elif _is_text(series):
-        read = _numbers_of_texts(series.cast(pl.String), kind, where)
+    elif dtype == pl.String:
+        read = _numbers_of_texts(series, kind, where)
     else:
-        raise _refused(series, 0, where, "is no number", f"leave it out: drop=[{series.name!r}] (--drop {series.name})")
+        raise _refused(series, _first(series), where, kind)
     x = read.to_numpy()
     if (endless := np.isinf(x)).any():
-        raise _refused(series, int(endless.argmax()), where, "is infinite", "give a number, or leave it empty")
+        raise _refused(series, int(endless.argmax()), where, kind)
     if np.count_nonzero(np.isnan(x)) > read.null_count():
         read = read.fill_nan(None)
     if codes := _missing_numbers(kind.missing):
@@ -68,8 +87,8 @@ def _numbers_of_texts(texts: pl.Series, kind: Kind, where: Where) -> pl.Series:
     values = kind.numeral.read(known)
     bad = values.is_null() & known.is_not_null()
     if bad.any():
-        mend = f"mend it, leave it empty, or train with category=[{texts.name!r}] (--category {texts.name})"
-        raise _refused(texts, int(rest.arg_true()[bad.arg_max() or 0]), where, "is no number", mend)
+        row = int(rest.arg_true()[bad.arg_max() or 0])
+        raise _refused(texts, row, where, kind)
     return read.scatter(rest.arg_true(), values)
 
 
@@ -86,45 +105,51 @@ def _missing_numbers(missing: tuple[str, ...]) -> list[float]:
 def _truth(series: pl.Series, kind: Kind, where: Where) -> pl.Series:
     if series.dtype == pl.Boolean:
         return series.cast(pl.Float64)
-    words = level_texts(series, kind.missing)
-    lower = words.str.to_lowercase()
-    read = lower.is_in(TRUE).cast(pl.Float64)
-    bad = ~(lower.is_in(TRUE) | lower.is_in(FALSE)) & words.is_not_null()
-    if bad.any():
-        raise _refused(series, bad.arg_max(), where, "is neither yes nor no", "mend it, or leave it empty")
-    return read.set(words.is_null(), None)
+    if not (series.dtype == pl.String or series.dtype.is_numeric()):
+        raise _refused(series, _first(series), where, kind)
+    bad = []
+
+    def truth(value: Any) -> float | None:
+        read = _truth_of(value, kind)
+        if read is WRONG:
+            bad.append(value)
+            return None
+        return read  # type: ignore[return-value]
+
+    read = by_value(series, truth, pl.Float64)
+    if bad:
+        raise _refused(series, series.is_in(bad).arg_max(), where, kind)
+    return read
+
+
+def _truth_of(value: Any, kind: Kind) -> float | object | None:
+    word = level_of(value, kind.missing) if isinstance(value, str) else level_of_number(value)
+    lower = word.lower() if word else ""
+    return None if word is None else 1.0 if lower in TRUE else 0.0 if lower in FALSE else WRONG
 
 
 def _dates(series: pl.Series, kind: Kind, where: Where) -> pl.Series:
     dtype = series.dtype
-    is_time = kind.format == TIME
     if dtype in (pl.Date, pl.Datetime, pl.Time):
-        if (dtype == pl.Time) != is_time:
-            held, wanted = ("times of day", "dates") if dtype == pl.Time else ("dates", "times of day")
-            raise _refused(series, 0, where, f"is of {held}", f"give {wanted}, as in training")
+        if (dtype == pl.Time) != (kind.format == TIME):
+            raise _refused(series, _first(series), where, kind)
         return as_dates(series)
-    if not (_is_text(series) or (dtype.is_integer() and kind.format.startswith("%"))):
+    if not (dtype == pl.String or (dtype.is_integer() and kind.format.startswith("%"))):
         if series.null_count() == len(series):
-            return series.cast(pl.String).cast(UTC)
-        raise _refused(series, _first(series), where, "is no date", "give dates as 2020-01-31")
-    texts = known_texts(series.cast(pl.String), kind.missing)
-    read = by_value(texts, lambda values: read_dates(values, kind.format))
-    bad = read.is_null() & texts.is_not_null()
-    if bad.any():
-        shape = (
-            "time of day, as 14:05"
-            if is_time
-            else f"date as {kind.format}"
-            if "%" in kind.format
-            else "date as 2020-01-31"
-        )
-        raise _refused(series, bad.arg_max(), where, f"is no {shape}", "mend it, or leave it empty")
+            return series.cast(pl.String).cast(MOMENT)
+        raise _refused(series, _first(series), where, kind)
+    texts = series.cast(pl.String)
+    read = by_values(texts, lambda values: read_dates(known_texts(values, kind.missing), kind.format))
+    if read.null_count() > texts.null_count():
+        bad = read.is_null() & known_texts(texts, kind.missing).is_not_null()
+        if bad.any():
+            raise _refused(series, bad.arg_max(), where, kind)
     return read
 
 
 def _levels(series: pl.Series, kind: Kind, where: Where) -> pl.Series:
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
-        raise _refused(series, _first(series), where, "is no text", "give numbers or text")
+        raise _refused(series, _first(series), where, kind)
     return level_texts(series, kind.missing, kind.digits)
 
 
@@ -132,10 +157,97 @@ def _first(series: pl.Series) -> int:
     return series.is_not_null().arg_max() or 0
 
 
-def _refused(series: pl.Series, row: int | None, where: Where, what: str, mend: str) -> DataError:
+def _refused(series: pl.Series, row: int | None, where: Where, kind: Kind) -> DataError:
+    """The error for a value that is not of the kind, in that row."""
     at = row or 0
-    value = series[at] if len(series) > at else None
-    return DataError(f"{where(at)}, column {series.name}: {quoted(value)} {what}; {mend}")
+    return _error(series[at] if len(series) > at else None, kind, series.name, where(at))
 
 
-__all__ = ["column_values"]
+def _error(value: Any, kind: Kind, name: str, where: str) -> DataError:
+    if kind.name == "number":
+        mend = f"mend it, leave it empty, or train with category=[{name!r}] (--category {name})"
+        fault = "is no number"
+        if str(value).strip(AROUND).lower().lstrip("+-") in ("inf", "infinity"):
+            fault, mend = "is infinite", "give a number, or leave it empty"
+    elif kind.name == "boolean":
+        fault, mend = "is neither yes nor no", "mend it, or leave it empty"
+    elif kind.name == "date":
+        shape = "time of day, as 14:05" if kind.format == TIME else "date as 2020-01-31"
+        fault, mend = f"is no {f'date as {kind.format}' if '%' in kind.format else shape}", "mend it, or leave it empty"
+    else:
+        fault, mend = "is no text", "give numbers or text"
+    return DataError(f"{where}, column {name}: {quoted(value)} {fault}; {mend}")
+
+
+# -- one row --------------------------------------------------------------------------------------
+
+
+def row_values(row: Mapping[str, Any], kinds: Mapping[str, Kind], what: str = "x") -> dict[str, Any]:
+    """The values of a row, {name of column: value}, for the columns that have a kind here and are read.
+
+    DataError for a column that is missing and for what is not of its kind, as column_values.
+    """
+    read = {}
+    for name, kind in kinds.items():
+        if not kind.used:
+            continue
+        if name not in row:
+            raise DataError(f"{what}: has no column {name!r}, which the model was trained on; give it, or None for it")
+        read[name] = _value(row[name], kind, name, what)
+    return read
+
+
+def _value(value: Any, kind: Kind, name: str, what: str) -> Any:
+    if value is None:
+        return None
+    value = plain(value) if type(value) not in (float, int, str) or value != value else value
+    if value is None:
+        return None
+    read: Any = WRONG
+    if kind.name == "number":
+        read = _number(value, kind)
+    elif kind.name == "boolean":
+        read = _truth_of(value, kind) if isinstance(value, str | int | float | Decimal) else WRONG
+    elif kind.name == "date":
+        read = _date(value, kind)
+    elif isinstance(value, str):
+        read = level_of(value, kind.missing, kind.digits)
+    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        exact = isinstance(value, int)
+        read = level_of(str(value), kind.missing, kind.digits) if exact else level_of_number(float(value), kind.digits)
+    elif isinstance(value, datetime):
+        read = as_date(value).strftime("%Y-%m-%dT%H:%M:%S")
+    elif isinstance(value, bool | date | time):
+        read = object_text(value)
+    if read is WRONG or read in (np.inf, -np.inf):
+        raise _error(value, kind, name, f"{what} row 0")
+    return read
+
+
+def _number(value: Any, kind: Kind) -> Any:
+    if isinstance(value, str):
+        known = known_text(value, kind.missing)
+        read = None if known is None else kind.numeral.number(known)
+        if read is None:
+            return None if known is None else WRONG
+    elif isinstance(value, int | float | Decimal):
+        read = float(value)
+    elif isinstance(value, timedelta):
+        read = value.total_seconds()
+    else:
+        return WRONG
+    return None if read != read or read in _missing_numbers(kind.missing) else read
+
+
+def _date(value: Any, kind: Kind) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and kind.format.startswith("%"):
+        value = str(value)
+    if isinstance(value, str):
+        known = known_text(value, kind.missing)
+        return None if known is None else read_date(known, kind.format) or WRONG
+    if isinstance(value, datetime | date | time) and isinstance(value, time) == (kind.format == TIME):
+        return as_date(value)
+    return WRONG
+
+
+__all__ = ["column_values", "row_values"]
