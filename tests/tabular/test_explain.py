@@ -102,15 +102,16 @@ def exactly(row: Any, background: Any) -> np.ndarray:
     return total / 24
 
 
-def test_shapley_values_are_near_the_exact_ones_and_sum_to_the_difference() -> None:
+def test_shapley_values_are_the_exact_ones_and_sum_to_the_difference() -> None:
     table = frame()
     row = table[:1].with_columns(x=2.0, n=pl.lit(4, pl.Int64))
-    found = shapley(predict, row, table, rounds=20)
+    found = shapley(predict, row, table, rounds=1)
     assert found.groups == (("x",), ("n",), ("level",), ("day",))
     exact = exactly(row, table[np.sort(np.random.default_rng([0, 23]).permutation(ROWS)[:64])])
-    np.testing.assert_allclose(found.values, exact, atol=0.35)
-    np.testing.assert_allclose(found.values[2:], exact[2:])  # additive: every order gives the same
-    assert np.abs(found.values - exact).max() < 4 * found.spread.max()
+    np.testing.assert_allclose(found.values, exact)  # an order and its reverse are enough for pairs of columns
+    some = table[np.sort(np.random.default_rng([0, 23]).permutation(ROWS)[:64])]
+    days = some["day"].dt.day().to_numpy()
+    assert found.spread[3] == pytest.approx(0.1 * np.std(days, ddof=1) / 8)
     np.testing.assert_allclose(found.values.sum(), found.prediction - found.baseline)
     assert found.prediction == pytest.approx(predict(row)[0])
 

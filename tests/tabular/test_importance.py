@@ -65,6 +65,12 @@ def test_a_number_and_a_category_go_together_where_levels_order_it() -> None:
     ]
 
 
+def test_many_levels_that_say_nothing_go_with_nothing() -> None:
+    many = [RNG.integers(0, 30, ROWS).astype(str).tolist() for _ in range(2)]
+    found = associations(pl.DataFrame({"a": many[0], "b": many[1], "x": RNG.normal(size=ROWS)}))
+    assert found[np.triu_indices(3, 1)].max() < 0.15  # 0.22 by chance, if that were not taken off
+
+
 def test_of_many_columns_each_is_alone() -> None:
     many = pl.DataFrame({f"c{i}": [1.0, 2.0] for i in range(301)})
     assert column_groups(many) == [[name] for name in many.columns]
@@ -80,11 +86,11 @@ def mse(y: Any, p: Any) -> float:
 
 def test_importance_is_twice_the_variance_of_what_is_shuffled() -> None:
     table = frame()
-    y = predict(table)
+    y = predict(table) + RNG.normal(size=ROWS)
     found = permutation_importance(predict, table, y, mse, groups=[[c] for c in table.columns], repeats=20)
     assert [one.columns for one in found[:2]] == [("level",), ("x",)]
-    assert found[0].mean == pytest.approx(2 * np.var(3.0 * (table["level"] == "a").to_numpy()), rel=0.1)
-    assert found[1].mean == pytest.approx(2 * np.var(table["x"].to_numpy()), rel=0.1)
+    assert found[0].mean == pytest.approx(2 * np.var(3.0 * (table["level"] == "a").to_numpy()), rel=0.15)
+    assert found[1].mean == pytest.approx(2 * np.var(table["x"].to_numpy()), rel=0.15)
     assert found[1].spread == pytest.approx(np.std(found[1].rises, ddof=1))
     assert all(one.mean == 0 == one.spread for one in found[2:])
     again = permutation_importance(predict, table, y, mse, groups=[["x"]], repeats=20)[0]
@@ -148,6 +154,11 @@ def test_strong_columns_beside_strong_ones_are_no_leak_and_an_id_is_none() -> No
 
     x, y = load_iris(return_X_y=True)
     assert find_leaks(pl.DataFrame(x), y, classes=3) == []
+    z = RNG.normal(size=ROWS)
+    near, less_near = ({s: z + s * RNG.normal(size=ROWS)} for s in (0.05, 0.08))
+    both = pl.DataFrame({str(s): v for s, v in {**near, **less_near}.items()})
+    assert find_leaks(both.select("0.05"), z) != []
+    assert find_leaks(both, z) == []
     y2 = RNG.integers(0, 2, ROWS)
     ids = pl.DataFrame({"id": [f"u{i}" for i in range(ROWS)], "number": np.arange(ROWS)})
     with warnings.catch_warnings():

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from schuss.errors import DataError, UsageError
+from schuss.tabular import linear
 from schuss.tabular.baselines import fit_trivial, weighted_quantiles
 from schuss.tabular.linear import LinearModel, fit_linear
 
@@ -73,6 +74,17 @@ def test_logistic(classes: int, weights: str) -> None:
     some = None if w is None else w[50:]
     again, fresh = (fit_linear(X[50:], y[50:], "classification", some, start=s, tolerance=1e-8) for s in (model, None))
     same(again.predict(X), fresh.predict(X))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_start_saves_steps(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.clip(np.round(SIGNAL + RNG.normal(size=ROWS)) + classes // 2, 0, classes - 1).astype(np.int64)
+    model = fit_linear(X, y, "classification", tolerance=1e-8)
+    name = "_gram" if classes == 2 else "_softmax_loss"
+    calls, of = [], getattr(linear, name)
+    monkeypatch.setattr(linear, name, lambda *a: calls.append(1) or of(*a))
+    fit_linear(X, y, "classification", start=model)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)

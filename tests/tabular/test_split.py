@@ -54,6 +54,13 @@ def test_the_seed_decides() -> None:
     assert not np.array_equal(np.sort(folds(y, 5, seed=1, classes=2)[:5]), np.arange(5))
 
 
+def test_no_class_and_no_part_of_the_range_is_always_the_one_that_gets_less() -> None:
+    y = np.repeat([0, 1], [13, 17])
+    assert len({int(holdout(y, 0.25, seed=s, classes=2)[:13].sum()) for s in range(20)}) == 2
+    greatest = {int(folds(np.arange(14.0), 4, seed=s)[-1]) for s in range(20)}
+    assert greatest == {0, 1}  # which have one row more
+
+
 @given(st.integers(0, 2**32))
 def test_groups_stay_whole_and_sizes_are_balanced(seed: int) -> None:
     rng = np.random.default_rng(seed)
