@@ -1,0 +1,126 @@
+"""TableColumns: a table's raw rows as the numbers its model takes, kept in the model's signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from schuss import ops
+from schuss.errors import DataError
+from schuss.frames import listed
+from schuss.ir.executor import Array
+from schuss.signature.transforms import Transform
+from schuss.tables import TRANSFORMS
+from schuss.tabular.extra import pl
+from schuss.tabular.frame import as_frame
+from schuss.tabular.kind import Kind
+from schuss.tabular.preparation import MISSING, PARTS, Category, Number, Preparation, fit_category, fit_number
+from schuss.tabular.values import column_values
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class TableColumns(Transform):
+    """Raw rows, a data frame or a dict of columns, as float32 [N, width] (schuss.tabular.preparation).
+
+    Columns are found by their names, in any order; others are passed by. DataError for one that is missing, and for a
+    value of the wrong kind, with its row.
+    """
+
+    preparation: Mapping[str, Any]
+
+    @cached_property
+    def prepared_by(self) -> Preparation:
+        return preparation_from(self.preparation)
+
+    def read(self, x: Any) -> Array:
+        frame = as_frame(x)
+        known = self.prepared_by
+        if missing := [name for name in known.kinds if name not in frame.columns]:
+            raise DataError(
+                f"x: lacks {listed(missing)}, which the model was trained on; it has {listed(frame.columns)}"
+            )
+        values = {name: column_values(frame[name], kind) for name, kind in known.kinds.items()}
+        return known.rows(*numbers_and_codes(values, known))
+
+    def prepared(self, x: Any, dtype: str) -> Any:
+        return ops.cast(x, dtype=dtype)
+
+    def in_words(self) -> str:
+        return f"a table's columns: {', '.join(self.prepared_by.kinds)}"
+
+
+def preparation_from(written: Mapping[str, Any]) -> Preparation:
+    """Of a file's JSON."""
+
+    def tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+
+    return Preparation(
+        tuple(Number(**tuples(row)) for row in written["numbers"]),
+        tuple(Category(**tuples(row)) for row in written["categories"]),
+        {name: kind if isinstance(kind, Kind) else Kind(**kind) for name, kind in written["kinds"].items()},
+    )
+
+
+def fit_preparation(frame: pl.DataFrame, kinds: Mapping[str, Kind], target: Array) -> tuple[Preparation, Array]:
+    """How the columns of these training rows are prepared, and the rows, float32 [N, width].
+
+    target  float64 [N, outputs], centred or not, by which keys are found
+    """
+    read = {name: kind for name, kind in kinds.items() if kind.used}
+    values = {name: column_values(frame[name], kind) for name, kind in read.items()}
+    numbers, categories = [], []
+    for name, kind in read.items():
+        if kind.name != "category":
+            for part, x in parts_of(values[name], kind).items():
+                if (made := fit_number((name, part), x, target)) is not None:
+                    numbers.append(made)
+        elif (found := fit_category(name, values[name])) is not None:
+            categories.append(found)
+    used = {n.source[0] for n in numbers} | {c.source for c in categories}
+    preparation = Preparation(tuple(numbers), tuple(categories), {n: k for n, k in read.items() if n in used})
+    return preparation, preparation.rows(*numbers_and_codes(values, preparation))
+
+
+def parts_of(values: pl.Series, kind: Kind) -> dict[str, Array]:
+    """The numbers a column holds, float64 [N] with NaN where missing, by the part of a date they are."""
+    if kind.name != "date":
+        return {"": _floats(values)}
+    dates = values.dt
+    found = {p: getattr(dates, p)() for p in PARTS[:-1]}
+    return {**{p: _floats(s) for p, s in found.items()}, "days": np.floor(_floats(dates.epoch("s")) / 86_400)}
+
+
+def _floats(values: pl.Series) -> Array:
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def numbers_and_codes(values: Mapping[str, pl.Series], preparation: Preparation) -> tuple[Array, Array]:
+    """float64 [N, numbers] and int [N, categories] of the columns' values."""
+    rows = len(next(iter(values.values()))) if values else 0
+    numbers = np.empty((rows, len(preparation.numbers)), np.float64)
+    codes = np.empty((rows, len(preparation.categories)), np.int64)
+    parts: dict[str, dict[str, Array]] = {}
+    for place, number in enumerate(preparation.numbers):
+        name, part = number.source
+        if name not in parts:
+            parts[name] = parts_of(values[name], preparation.kinds[name])
+        numbers[:, place] = parts[name][part]
+    for place, category in enumerate(preparation.categories):
+        codes[:, place] = _codes(values[category.source], category)
+    return numbers, codes
+
+
+def _codes(texts: pl.Series, category: Category) -> Array:
+    """The place of each level; their number for one that training has not seen."""
+    count = len(category.levels)
+    if category.missing:
+        texts = texts.fill_null(MISSING)
+    known = pl.DataFrame({"level": pl.Series(category.levels, dtype=pl.String), "code": np.arange(count)})
+    joined = pl.DataFrame({"level": texts}).join(known, on="level", how="left", maintain_order="left")
+    return joined["code"].fill_null(count).to_numpy()

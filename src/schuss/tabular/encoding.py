@@ -1,0 +1,92 @@
+"""Target encoding: a level's mean of the target, drawn towards the mean of all.
+
+Of a level with c rows whose targets sum to s:   v = (s + 10 m) / (c + 10),   m the mean over all rows.
+
+The rows a network trains on must not see their own target in it: they get the means out of inner folds. All other rows,
+new ones above all, get those of all rows of training. Source: Micci-Barreca (SIGKDD Explorations 2001).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schuss.ir.executor import Array
+
+PRIOR, INNER = 10.0, 8
+KEY_BINS, KEY_RATIO, KEY_GAIN = 32, 1.2, 0.02
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Of one member of an ensemble.
+
+    own    float32 [N, columns * outputs]: every row as training wants it: its own out of inner folds
+    tables float32 [levels + 1, outputs] for each column: what any other row gets; the last row is of unseen levels
+    """
+
+    own: Array
+    tables: list[Array]
+
+
+def inner_folds(rows: int, seed: int) -> Array:
+    """[N] the inner fold of each row."""
+    return np.random.default_rng([seed, 11]).permutation(rows) % INNER
+
+
+def encode(codes: Array, levels: list[int], target: Array, rows: Array, inner: Array) -> Encoding:
+    """Codes int [N, columns], targets float64 [N, outputs]; the means are of `rows`, a member's own rows."""
+    y, fold = target[rows], inner[rows]
+    mean = y.mean(0)
+    own, tables = [], []
+    for column, count in enumerate(levels):
+        code = codes[rows, column]
+        sums, counts = _sums(code, fold, y, count + 1)
+        table = (sums.sum(0) + PRIOR * mean) / (counts.sum(0) + PRIOR)[:, None]
+        out = _leave_out(sums, counts, PRIOR * mean)[fold, code]
+        center, deviation = out.mean(0), np.maximum(out.std(0), 1e-6)
+        table, out = (_squeezed((v - center) / deviation) for v in (table, out))
+        values = table[codes[:, column]]
+        values[rows] = out
+        own.append(values)
+        tables.append(table.astype(np.float32))
+    return Encoding(np.concatenate(own, 1).astype(np.float32), tables)
+
+
+def _sums(code: Array, fold: Array, y: Array, levels: int) -> tuple[Array, Array]:
+    """Sums of the targets [INNER, levels, outputs], and counts [INNER, levels], of each inner fold."""
+    at, size = fold * levels + code, INNER * levels
+    sums = np.stack([np.bincount(at, column, size) for column in y.T], 1)
+    return sums.reshape(INNER, levels, -1), np.bincount(at, minlength=size).reshape(INNER, levels)
+
+
+def _leave_out(sums: Array, counts: Array, prior: Array) -> Array:
+    """[INNER, levels, outputs]: the level's mean over all other folds; prior: the mean times its weight."""
+    return (sums.sum(0) - sums + prior) / (counts.sum(0) - counts + PRIOR)[..., None]
+
+
+def _squeezed(z: Array) -> Array:
+    return z / np.sqrt(1 + np.square(z / 3))
+
+
+def is_key(x: Array, target: Array) -> bool:
+    """Whether a number's exact values say more of the target than their neighbourhood does, as those of a code do.
+
+    Compared are the correlations of out-of-fold means with the target: of each value alone, and of 32 quantile bins.
+    """
+    fold = np.random.default_rng(3).permutation(len(x)) % INNER
+    y = (target - target.mean(0)) / np.maximum(target.std(0), 1e-9)
+    exact = _gain(np.unique(x, return_inverse=True)[1], fold, y)
+    inner_edges = np.unique(np.quantile(x, np.linspace(0, 1, KEY_BINS + 1)))[1:-1]
+    binned = _gain(np.searchsorted(inner_edges, x), fold, y)
+    return bool(exact > KEY_RATIO * binned and exact - binned > KEY_GAIN)
+
+
+def _gain(code: Array, fold: Array, y: Array) -> float:
+    """The mean correlation of each level's mean over the other folds with the target."""
+    sums, counts = _sums(code, fold, y, int(code.max()) + 1)
+    v = _leave_out(sums, counts, np.zeros(y.shape[1]))[fold, code]
+    v, w = v - v.mean(0), y - y.mean(0)
+    spread = np.sqrt(np.square(v).sum(0) * np.square(w).sum(0))
+    return float(np.mean(np.divide((v * w).sum(0), spread, out=np.zeros(len(spread)), where=spread > 0)))

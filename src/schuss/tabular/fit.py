@@ -1,0 +1,118 @@
+"""fit_table: from a table and the name of its target to a model, with what was measured on rows held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from schuss.calling import explained
+from schuss.tabular.frame import as_frame
+from schuss.tabular.kind import MISSING, Kind, Where
+from schuss.tabular.kinds import find_kinds
+from schuss.tabular.leaks import Leak, warn_of_leaks
+from schuss.tabular.presets import FOLDS
+from schuss.tabular.report import Report
+from schuss.tabular.rows import Table, check_columns
+from schuss.tabular.targets import Target, find_target
+from schuss.tabular.training import Training
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """What fit_table found.
+
+    model    a Module: schuss.predict, save, freeze and all else take it; its signature holds the preparation
+    target   the target as it was taken; kinds: of all other columns, each with its reason
+    preset   "fast" or "best"; parts: the networks' recipes and the linear model, with out-of-fold loss and weight
+    report   metrics on rows held out, with their spread, beside a trivial and a linear model
+    leaks    columns that alone predict the target
+    test     the rows held out, None where the folds were
+    """
+
+    model: Any
+    target: Target
+    kinds: dict[str, Kind]
+    preset: str
+    parts: list[dict[str, Any]]
+    report: Report
+    leaks: list[Leak]
+    test: Any = None
+
+
+@explained("; write fit_table(frame, 'price')")
+def fit_table(
+    data: Any,
+    target: str | Sequence[str],
+    *,
+    task: str | None = None,
+    preset: str | None = None,
+    category: str | Iterable[str] = (),
+    number: str | Iterable[str] = (),
+    date: str | Iterable[str] | Mapping[str, str] = (),
+    drop: str | Iterable[str] = (),
+    missing: Iterable[str] = MISSING,
+    weight: str | None = None,
+    class_weight: str | Mapping[str, float] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    test: float | Any = None,
+    folds: int = FOLDS,
+    epochs: int | None = None,
+    hidden: Sequence[int] | None = None,
+    lr: float | None = None,
+    dropout: float | None = None,
+    weight_decay: float | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    progress: bool = True,
+    where: Where | None = None,
+) -> TableRun:
+    """Train a model of a table: networks on folds, blended with a linear model by their out-of-fold predictions.
+
+        run = schuss.tabular.fit_table(frame, "price")
+        print(run.report)
+        run.model.predict(new_frame)
+
+    data          a data frame of any library, or a dict of columns
+    target        the column to predict, or several of numbers
+    task          "classification" or "regression"; None: text, yes and no, and whole numbers of at
+                  most 20 values are classes
+    preset        "fast" or "best" (schuss.tabular.presets); None: best where that is about a minute of two cores
+    category, number, date, drop   columns whose kind is set; date={"COLUMN": "%d/%m/%Y"} with its format
+    missing       texts that stand for a missing value
+    weight        a column of weights of the rows; class_weight: "balanced", or a weight for each class by name
+    group         a column: rows of one group stay together in the folds and the test. It is no input
+    time          a column: the last rows in time are the test, a fifth unless `test` says how many;
+                  folds are blocks in time
+    test          a share of the rows to hold out, or a frame of test rows; None: the report is of the folds
+    folds         how many; each kind of network has a member for each
+    epochs, hidden, lr, dropout, weight_decay   in place of the preset's
+    checkpoint    a folder in which members that train are kept; with those of a run that was stopped it goes on
+    where         what messages call a row, by its number
+
+    The same seed gives the same bits, whatever the threads. DataError and UsageError name column, row and mend.
+    """
+    given: dict[str, Any] = {"epochs": epochs, "lr": lr, "dropout": dropout, "weight_decay": weight_decay}
+    own = {name: value for name, value in given.items() if value is not None}
+    own |= {} if hidden is None else {"hidden": tuple(hidden)}
+    frame = as_frame(data, "the table")
+    names = [target] if isinstance(target, str) else list(target)
+    check_columns(frame, names, weight=weight, group=group, time=time)
+    kinds = find_kinds(
+        frame.drop([name for name in (weight, group) if name is not None]), names, category=category, number=number,
+        date=date, drop=drop, missing=tuple(missing), what="the table", where=where,
+    )  # fmt: skip
+    found = find_target(frame, names, kinds, task, where)
+    table = Table(frame, found, {n: k for n, k in kinds.items() if n not in names})
+    table = table.with_roles(weight, group, time, class_weight)
+    train, tested = table.parted(test, names, seed)
+    training = Training.of(train, folds, preset, own, seed)
+    learned = training.learn(seed, threads, progress, None if checkpoint is None else Path(checkpoint))
+    model = training.model(learned)
+    leaks = warn_of_leaks(train.frame.select(list(train.kinds)), train.target.y, classes=found.classes or None)
+    report = training.report(learned, model, tested)
+    return TableRun(model, found, train.kinds, training.preset, learned.parts, report, leaks, tested and tested.frame)

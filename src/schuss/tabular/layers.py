@@ -1,0 +1,90 @@
+"""Layers for the numbers of a table: embeddings of a number, and networks of several members at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from schuss import nn, ops
+from schuss.nn.init import Normal, Uniform, Zeros
+from schuss.trace import Tensor
+
+Members = tuple[int, ...]  # () of one network, (K,) of K at once
+
+
+class PiecewiseLinear(nn.Module):
+    """Each number as an interpolated row of a table: y = C[i] + (u - i) (C[i + 1] - C[i]), i = floor(u).
+
+    u [N, F] is a number's place among its bins (schuss.tabular.preparation). C [F, bins + 1, dim] is the running sum of
+    weight [F, bins, dim] with 0 first, so that this is the product of the number's piecewise-linear encoding with the
+    weight, for the cost of two rows of a table. y [N, F * dim].
+    Source: Gorishniy et al., On embeddings for numerical features (NeurIPS 2022).
+    """
+
+    def __init__(self, features: int, bins: int, dim: int = 4, deviation: float = 0.3, members: Members = ()) -> None:
+        self.features, self.bins, self.dim, self.members = features, bins, dim, members
+        self.weight = nn.Parameter((*members, features, bins, dim), Normal(0.0, deviation))
+
+    def forward(self, u: Any) -> Tensor:
+        k, (f, b, d) = math.prod(self.members), (self.features, self.bins, self.dim)
+        table = ops.cumsum(self.weight, axis=-2)
+        table = ops.concatenate([ops.zeros((*self.members, f, 1, d)), table], axis=-2).reshape(k * f * (b + 1), d)
+        low = ops.clip(ops.floor(u), 0.0, b - 1.0)
+        start = (np.arange(k * f, dtype=np.int32) * (b + 1)).reshape(*self.members, *[1] * len(self.members), f)
+        at = low.astype("int32") + start
+        below, above = (ops.take(table, at + i, axis=0, mode="clip") for i in (0, 1))
+        share = ops.unsqueeze(u - low, -1)
+        return _flat(below + share * (above - below), f * d)
+
+
+class Periodic(nn.Module):
+    """Each number as waves: y = cos(2 pi (z w1 + b1)) w2 + b2, with 16 frequencies a number to `dim` outputs.
+
+    z [N, F]; w1 [F, 16] starts normal with the deviation given, b1 uniform. y [N, F * dim].
+    Source: Holzmueller et al., Better by default (NeurIPS 2024), there named PBLD; Gorishniy et al. (2022).
+    """
+
+    def __init__(
+        self, features: int, waves: int = 16, dim: int = 3, deviation: float = 0.3, members: Members = ()
+    ) -> None:
+        self.features, self.waves, self.dim, self.members = features, waves, dim, members
+        self.frequency = nn.Parameter((*members, features, waves), Normal(0.0, deviation))
+        self.phase = nn.Parameter((*members, features, waves), Uniform(-0.5, 0.5))
+        k = 1.0 / math.sqrt(waves)
+        self.weight = nn.Parameter((*members, features, waves, dim), Uniform(-k, k))
+        self.bias = nn.Parameter((*members, features, dim), Uniform(-k, k))
+
+    def forward(self, z: Any) -> Tensor:
+        lift = _lifted if self.members else _as_is
+        wave = ops.cos((ops.unsqueeze(z, -1) * lift(self.frequency) + lift(self.phase)) * (2 * math.pi))
+        y = ops.einsum("knfw,kfwd->knfd" if self.members else "nfw,fwd->nfd", wave, self.weight)
+        return _flat(y + lift(self.bias), self.features * self.dim)
+
+
+def _lifted(x: Any) -> Any:
+    """[K, F, w] as [K, 1, F, w]: beside rows [K, N, F, w] or [N, F, w]."""
+    return ops.unsqueeze(x, 1)
+
+
+def _as_is(x: Any) -> Any:
+    return x
+
+
+def _flat(y: Any, width: int) -> Any:
+    """[..., F, d] as [..., F * d]."""
+    return y.reshape(*y.shape[:-2], width)
+
+
+class Dense(nn.Module):
+    """y = x W' + b: x [N, in], W [out, in]; of K networks at once W [K, out, in], x [N, in] or
+    [K, N, in], y [K, N, out]."""
+
+    def __init__(self, inputs: int, outputs: int, weight: Any, bias: Any = None, members: Members = ()) -> None:
+        self.members = members
+        self.weight = nn.Parameter((*members, outputs, inputs), weight)
+        self.bias = nn.Parameter((*members, outputs), bias or Zeros())
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.weight.mT + (ops.unsqueeze(self.bias, -2) if self.members else self.bias)

@@ -1,0 +1,268 @@
+"""Learning a table: members on folds, kinds of networks, a linear model, and their blend by out-of-fold predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schuss import nn, optim
+from schuss.ir.executor import Array
+from schuss.signature.outputs import CLASSIFICATION, REGRESSION
+from schuss.tabular.blend import blend_weights, blended, temperature, with_uniform
+from schuss.tabular.encoding import encode, inner_folds
+from schuss.tabular.linear import LinearModel, fit_linear
+from schuss.tabular.metrics import METRICS
+from schuss.tabular.model import Linear, Means, TableModel
+from schuss.tabular.networks import Layout, Recipe, TableNetwork, stacked
+from schuss.tabular.preparation import Preparation
+from schuss.tabular.presets import batch_size
+from schuss.train.many import fit_many
+
+DECAY, EMBEDDING_RATE, BETAS, WARM = 0.3, 0.3, (0.9, 0.95), 0.05
+CHUNK = 8192  # rows of a call
+
+
+@dataclass(frozen=True)
+class Learned:
+    """model       a TableModel
+    out_of_fold  of each row what the members say that have not seen it: probabilities [N, classes], values [N, targets]
+    candidates   the same of each part by itself; the last is the linear model
+    parts        the recipe, loss and weight of each
+    """
+
+    model: TableModel
+    out_of_fold: Array
+    candidates: list[Array]
+    parts: list[dict[str, Any]]
+
+
+def layout_of(preparation: Preparation, outputs: int, means: int) -> Layout:
+    p = preparation
+    return Layout(
+        p.plain,
+        len(p.curves),
+        tuple(p.bins.tolist()),
+        tuple(p.levels),
+        tuple(p.embedded),
+        tuple(p.encoded),
+        outputs,
+        means,
+    )
+
+
+def learn(
+    preparation: Preparation,
+    x: Array,
+    y: Array,
+    classes: int,
+    held: Sequence[Array],
+    kinds: Sequence[Recipe],
+    *,
+    weights: Array | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool = False,
+    checkpoint: Path | None = None,
+) -> Learned:
+    """x float32 [N, width] prepared rows; y labels int [N], or where classes is 0 standardised values [N, targets].
+
+    held        the rows of each fold: a member trains on all others
+    weights     [N] of the rows
+    checkpoint  a folder where members are kept while they train; those that are there go on
+    """
+    target = one_hot(y, classes)
+    layout = layout_of(preparation, target.shape[1], target.shape[1])
+    every = np.arange(len(x))
+    own = [np.setdiff1d(every, rows, assume_unique=True) for rows in held]
+    encodings = _encodings(layout, x, target, own, seed)
+    means = _means(layout, encodings, len(held))
+    truth = y.astype(np.int64) if classes > 2 else target.astype(np.float32)
+
+    def more(i: int) -> dict[str, Any]:
+        files = None if checkpoint is None else [checkpoint / f"part{i}-member{k}.ckpt" for k in range(len(held))]
+        kept = {} if files is None else {"checkpoint": files, "resume": files}
+        return {"sample_weight": weights, "threads": threads, "progress": progress, **kept}
+
+    parts = [
+        _members(layout, kind, x, truth, classes, own, encodings, seed + 1000 * i, more(i))
+        for i, kind in enumerate(kinds)
+    ]
+    linear = _linear(layout, x, y, classes, own, encodings, weights)
+    model = TableModel(parts, means, linear, classes)
+    if not classes:
+        model.low, model.high = y.min(0), y.max(0)
+        model.center, model.scale = np.zeros(y.shape[1]), np.ones(y.shape[1])
+    return _blended(model, x, y, held, weights)
+
+
+def _linear(
+    layout: Layout,
+    x: Array,
+    y: Array,
+    classes: int,
+    own: Sequence[Array],
+    encodings: Sequence[Any],
+    weights: Array | None,
+) -> Linear:
+    """A linear model for each member, of its own rows."""
+    linear = Linear(layout, len(own))
+    start = layout.plain + 2 * layout.curves
+    plain = [x[:, : layout.plain + layout.curves].astype(np.float64)]
+    hot = [np.eye(layout.levels[i] + 1)[x[:, start + i].astype(np.int64)] for i in linear.places]
+    task = CLASSIFICATION if classes else REGRESSION
+    models: list[LinearModel] = []
+    for i, rows in enumerate(own):
+        encoded = [encodings[i].own] if encodings else []
+        inputs = np.concatenate([*plain, *encoded, *hot], 1)[rows]
+        w = None if weights is None else weights[rows]
+        before = models[-1] if models else None
+        models.append(fit_linear(inputs, y[rows], task, w, classes=classes or None, start=before))
+    every = np.stack([_scores(m.coef, classes) for m in models]).astype(np.float32)
+    biases = [_scores(m.intercept, classes) for m in models]
+    width = inputs.shape[1] - sum(h.shape[1] for h in hot)
+    linear.dense.weight.data = np.ascontiguousarray(every[:, :width].swapaxes(1, 2))
+    linear.dense.bias.data = np.stack(biases).astype(np.float32)
+    for table, place in zip(linear.tables, linear.places, strict=True):
+        first, width = width, width + layout.levels[place] + 1
+        table.data = np.ascontiguousarray(every[:, first:width])
+    return linear
+
+
+def _scores(coef: Array, classes: int) -> Array:
+    """Of two classes the second's against the first."""
+    return coef[..., 1:] - coef[..., :1] if classes == 2 and coef.shape[-1] == 2 else coef
+
+
+def one_hot(y: Array, classes: int) -> Array:
+    """float64 [N, outputs]: what target encodings are the means of: classes, or the second of two, or the values."""
+    if not classes:
+        return y.reshape(len(y), -1).astype(np.float64)
+    hot = np.eye(classes)[y]
+    return hot[:, 1:] if classes == 2 else hot
+
+
+def _encodings(layout: Layout, x: Array, target: Array, own: Sequence[Array], seed: int) -> list[Any]:
+    if not layout.encoded:
+        return []
+    start = layout.plain + 2 * layout.curves
+    codes = x[:, [start + i for i in layout.encoded]].astype(np.int64)
+    levels = [layout.levels[i] for i in layout.encoded]
+    inner = inner_folds(len(x), seed)
+    return [encode(codes, levels, target, rows, inner) for rows in own]
+
+
+def _means(layout: Layout, encodings: Sequence[Any], members: int) -> Means:
+    means = Means(layout, members)
+    for i, table in enumerate(means.tables):
+        table.data = np.stack([e.tables[i] for e in encodings])
+    return means
+
+
+def _members(
+    layout: Layout,
+    kind: Recipe,
+    x: Array,
+    y: Array,
+    classes: int,
+    own: Sequence[Array],
+    encodings: Sequence[Any],
+    seed: int,
+    more: Mapping[str, Any],
+) -> TableNetwork:
+    """The members of one kind, trained."""
+    batch = batch_size(len(x))
+    steps = kind.epochs * -(-max(map(len, own)) // batch)  # a member that has fewer ends just before its rate is 0
+    network = TableNetwork(layout, kind, late(kind.dropout, steps))
+    data: Any = [((x, encoding.own), y) for encoding in encodings] or (x, y)
+    loss: Any = nn.CrossEntropyLoss() if classes > 2 else nn.BCEWithLogitsLoss() if classes else nn.MSELoss()
+    runs = fit_many(
+        network, data, rows=list(own), loss=loss, optimizer=optimizer(network, kind, steps), epochs=kind.epochs,
+        batch_size=batch, seeds=[seed * 100 + i for i in range(len(own))], **more,
+    )  # fmt: skip
+    return stacked([run.model for run in runs])
+
+
+def optimizer(network: TableNetwork, kind: Recipe, steps: int) -> optim.Optimizer:
+    """AdamW: embeddings slower, weights and embeddings with decay, all by schedules of the steps."""
+    names = list(nn.named_parameters(network))
+    biases = [n for n in names if n.endswith("bias") and not n.startswith("numbers")]
+    waves = [n for n in names if n in ("numbers.phase", "numbers.bias")]
+    embedded = [n for n in names if n.startswith(("numbers", "categories")) and n not in waves]
+    slow = optim.OneCycle(kind.lr * EMBEDDING_RATE, steps, pct_start=WARM)
+    groups = [optim.Group(biases, name="biases", weight_decay=0.0)]
+    if embedded:
+        groups.append(optim.Group(embedded, name="embeddings", lr=slow))
+    if waves:
+        groups.append(optim.Group(waves, name="waves", lr=slow, weight_decay=0.0))
+    rate = optim.OneCycle(kind.lr, steps, pct_start=WARM)
+    return optim.AdamW(rate, betas=BETAS, weight_decay=late(kind.weight_decay, steps), groups=tuple(groups))
+
+
+def late(value: float, steps: int) -> optim.FlatCosine:
+    """value for the first half of the steps, then by half a cosine to 0."""
+    return optim.FlatCosine(value, steps)
+
+
+def _blended(model: TableModel, x: Array, y: Array, held: Sequence[Array], weights: Array | None) -> Learned:
+    """The model with the weights and temperatures that its out-of-fold predictions ask for."""
+    rows, classes = len(x), model.classes
+    model.share = 1 / rows if classes else 0.0
+    fold = np.empty(rows, np.int64)
+    for k, at in enumerate(held):
+        fold[at] = k
+    candidates, parts = [], []
+    for i, part in enumerate([*model.parts, model.linear]):
+        out = out_of_fold(Answers(model.means, part), x, fold)
+        note: dict[str, Any] = {"kind": "linear"}
+        if classes:
+            out = log_softmax(out)
+            if isinstance(part, TableNetwork):
+                model.temperatures[i] = hot = temperature(out, y, weights)
+                out = log_softmax(out / hot)
+            out = with_uniform(np.exp(out), rows)
+        else:
+            out = np.clip(out, model.low, model.high)
+        if isinstance(part, TableNetwork):
+            note = {**asdict(part.recipe), "kind": part.recipe.embedding, "temperature": float(model.temperatures[i])}
+        candidates.append(out)
+        parts.append({**note, "loss": loss_of(out, y, classes, weights)})
+    model.weights = blend_weights(candidates, y, CLASSIFICATION if classes else REGRESSION, weights)
+    for note, weight in zip(parts, model.weights, strict=True):
+        note["weight"] = float(weight)
+    return Learned(model, blended(candidates, model.weights), candidates, parts)
+
+
+def loss_of(out: Array, y: Array, classes: int, weights: Array | None) -> float:
+    """The log loss of probabilities, or the root mean square error of standardised values."""
+    return METRICS["log_loss" if classes else "rmse"](y, out, weights)
+
+
+class Answers(nn.Module):
+    """Rows x to what each member of a part says, [K, N, outputs]."""
+
+    def __init__(self, means: Means, part: Any) -> None:
+        self.means, self.part = means, part
+
+    def forward(self, x: Any) -> Any:
+        return self.part(x, self.means(x))
+
+
+def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
+    """float64 [N, outputs]: of each row what the member says that has not seen it."""
+    found = []
+    for start in range(0, len(x), CHUNK):
+        some = slice(start, start + CHUNK)
+        out = answers(x[some])
+        found.append(out[fold[some], np.arange(out.shape[1])])
+    return np.concatenate(found).astype(np.float64)
+
+
+def log_softmax(z: Array) -> Array:
+    """Of logits [N, classes]; of one logit [N, 1] both classes'."""
+    z = np.concatenate([np.zeros_like(z), z], -1) if z.shape[-1] == 1 else z
+    z = z - z.max(-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(-1, keepdims=True))

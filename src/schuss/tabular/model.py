@@ -1,0 +1,133 @@
+"""The finished model of a table: kinds of networks and a linear model, several members each, blended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schuss import nn, ops
+from schuss.ir.executor import Array
+from schuss.nn.init import Zeros
+from schuss.tabular.layers import Dense
+from schuss.tabular.networks import Layout, TableNetwork, rows_of
+
+ROWS = 8192  # of a call
+WIDEST = 128  # levels of a category that the linear model has a column each for
+
+
+class Means(nn.Module):
+    """Target encodings of K members: a fixed table [K, levels + 1, outputs] for each encoded column of codes."""
+
+    def __init__(self, layout: Layout, members: int) -> None:
+        self.layout, self.members = layout, (members,)
+        self.tables = [
+            nn.Parameter((members, layout.levels[i] + 1, layout.means), Zeros(), requires_grad=False)
+            for i in layout.encoded
+        ]
+
+    def forward(self, x: Any) -> Any:
+        """[K, N, columns * outputs]; None without any."""
+        start = self.layout.plain + 2 * self.layout.curves
+        found = [
+            rows_of(table, x[:, start + place], self.members)
+            for table, place in zip(self.tables, self.layout.encoded, strict=True)
+        ]
+        return ops.concatenate(found, axis=-1) if len(found) > 1 else found[0] if found else None
+
+
+class Linear(nn.Module):
+    """K linear models of the plain columns, the numbers, the target encodings and the levels of embedded categories."""
+
+    def __init__(self, layout: Layout, members: int) -> None:
+        self.layout, self.members = layout, (members,)
+        inputs = layout.plain + layout.curves + len(layout.encoded) * layout.means
+        self.dense = Dense(max(inputs, 1), layout.outputs, Zeros(), members=self.members)
+        self.places = wide(layout)
+        self.tables = [nn.Parameter((members, layout.levels[i] + 1, layout.outputs), Zeros()) for i in self.places]
+
+    def forward(self, x: Any, encoded: Any) -> Any:
+        own = x[:, : self.layout.plain + self.layout.curves]
+        if encoded is not None:
+            own = ops.broadcast_to(own, (*self.members, *own.shape))
+            own = ops.concatenate([own, encoded], axis=-1)
+        y = self.dense(own)
+        start = self.layout.plain + 2 * self.layout.curves
+        for table, place in zip(self.tables, self.places, strict=True):
+            y = y + rows_of(table, x[:, start + place], self.members)
+        return y
+
+
+def wide(layout: Layout) -> list[int]:
+    """The embedded columns of codes that the linear model has a column a level for."""
+    return [i for i in layout.embedded if layout.levels[i] <= WIDEST]
+
+
+class TableModel(nn.Module):
+    """Rows x [N, width] to the logarithms of probabilities [N, classes], or values [N] or [N, targets].
+
+    parts    networks of K members each; their log probabilities (values) are averaged
+    weights  of the parts and, last, of the linear model, whose probabilities (values) are averaged; their sum is 1
+    temperatures  of the parts: logits are divided by them
+    share    of the uniform distribution in the answer
+    low, high, center, scale  values are clipped to low..high and become center + scale * value, one each a target
+    """
+
+    def __init__(self, parts: Sequence[TableNetwork], means: Means, linear: Linear, classes: int) -> None:
+        self.parts, self.means, self.linear, self.classes = list(parts), means, linear, classes
+        self.weights: Array = np.full(len(parts) + 1, 1 / (len(parts) + 1))
+        self.temperatures: Array = np.ones(len(parts))
+        self.share = 0.0
+        self.low = self.high = self.center = self.scale = np.zeros(0)
+
+    def forward(self, x: Any) -> Any:
+        encoded = self.means(x)
+        answers = [self.part(i, x, encoded) for i, w in enumerate(self.weights) if w > 0]
+        weights = [float(w) for w in self.weights if w > 0]
+        total = answers[0] * weights[0]
+        for answer, weight in zip(answers[1:], weights[1:], strict=True):
+            total = total + answer * weight
+        if self.classes:
+            return ops.log(total * (1 - self.share) + self.share / self.classes)
+        value = total * self.scale.astype(np.float32) + self.center.astype(np.float32)
+        return value.reshape(-1) if len(self.scale) == 1 else value
+
+    def part(self, i: int, x: Any, encoded: Any) -> Any:
+        """Probabilities [N, classes] or standardised values [N, targets] of one part."""
+        if i == len(self.parts):
+            out = self.linear(x, encoded)
+            return ops.mean(ops.exp(log_probabilities(out)), axis=0) if self.classes else self._value(out)
+        out = self.parts[i](x, encoded)
+        if not self.classes:
+            return self._value(out)
+        mean = ops.mean(log_probabilities(out), axis=0) / float(self.temperatures[i])
+        return ops.exp(ops.log_softmax(mean, axis=-1))
+
+    def answers(self, x: Array, part: int | None = None) -> Array:
+        """float64: probabilities, or values in the target's own units, of prepared rows x, by the blend or one part."""
+        of = self if part is None else _Part(self, part)
+        found = np.concatenate([np.asarray(of(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]).astype(np.float64)
+        if self.classes:
+            return np.exp(found) if part is None else found
+        return found.reshape(len(x), -1) if part is None else found * self.scale + self.center
+
+    def _value(self, out: Any) -> Any:
+        return ops.clip(ops.mean(out, axis=0), self.low.astype(np.float32), self.high.astype(np.float32))
+
+
+class _Part(nn.Module):
+    """One part of a model by itself."""
+
+    def __init__(self, model: TableModel, part: int) -> None:
+        self.model, self.at = model, part
+
+    def forward(self, x: Any) -> Any:
+        return self.model.part(self.at, x, self.model.means(x))
+
+
+def log_probabilities(out: Any) -> Any:
+    """Of logits [..., classes]; one logit [..., 1] is the second of two classes against the first."""
+    if out.shape[-1] == 1:
+        return ops.concatenate([ops.log_sigmoid(ops.neg(out)), ops.log_sigmoid(out)], axis=-1)
+    return ops.log_softmax(out, axis=-1)

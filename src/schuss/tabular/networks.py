@@ -1,0 +1,134 @@
+"""The network of a table: embeddings of numbers and categories, then hidden layers; alone, or several at once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schuss import nn, ops
+from schuss.ir.executor import Array
+from schuss.nn.init import Normal, Uniform
+from schuss.tabular.layers import Dense, Periodic, PiecewiseLinear
+
+EMBEDDING = 8  # outputs of a category's embedding
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": ops.relu, "silu": ops.silu}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a row x [N, width] holds (schuss.tabular.preparation), and what comes beside it.
+
+    plain, curves  widths of the blocks `plain`, and `z` or `u`
+    bins      of each number of z
+    levels    of each column of codes
+    embedded  which of these are embedded
+    encoded   which of these are target-encoded
+    outputs   of the network, and of each target encoding
+    """
+
+    plain: int
+    curves: int
+    bins: tuple[int, ...]
+    levels: tuple[int, ...]
+    embedded: tuple[int, ...]
+    encoded: tuple[int, ...]
+    outputs: int
+    means: int  # columns of a target encoding: classes, or 1 of two
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One kind of network, and how it is trained; steps are counted over the whole training.
+
+    embedding  "piecewise" or "periodic", of numbers
+    lr         the peak: it rises over the first twentieth of the steps and falls by a cosine to 0
+    dropout, weight_decay  flat for half of the steps, then by a cosine to 0
+    """
+
+    embedding: str
+    activation: str
+    lr: float
+    dropout: float
+    epochs: int
+    hidden: tuple[int, ...] = (64, 64)
+    bins: int = 32
+    weight_decay: float = 0.3
+
+
+class TableNetwork(nn.Module):
+    """Rows x [N, width], and target encodings [N, columns * outputs] beside them, to outputs [N, outputs].
+
+    members  (K,) of K networks at once: parameters have one more axis in front, answers are [K, N, outputs]
+    dropout  a number or a schedule
+    """
+
+    def __init__(self, layout: Layout, recipe: Recipe, dropout: Any = 0.0, members: tuple[int, ...] = ()) -> None:
+        self.layout, self.recipe, self.members = layout, recipe, members
+        width = layout.plain + layout.curves + len(layout.encoded) * layout.means
+        self.numbers: Any = None
+        if layout.curves and recipe.embedding == "piecewise":
+            self.numbers = PiecewiseLinear(layout.curves, recipe.bins, members=members)
+        elif layout.curves:
+            self.numbers = Periodic(layout.curves, members=members)
+        width += 0 if self.numbers is None else layout.curves * self.numbers.dim
+        self.categories = [
+            nn.Parameter((*members, layout.levels[i] + 1, EMBEDDING), Normal(0.0, 0.3)) for i in layout.embedded
+        ]
+        width += EMBEDDING * len(self.categories)
+        sizes = (width, *recipe.hidden)
+        self.layers = [
+            Dense(a, b, Normal(0.0, math.sqrt(2 / a)), Uniform(-0.5, 0.5), members=members)
+            for a, b in itertools.pairwise(sizes)
+        ]
+        self.last = Dense(sizes[-1], layout.outputs, Normal(0.0, 0.3 / math.sqrt(sizes[-1])), members=members)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Any, encoded: Any = None) -> Any:
+        h = self._inputs(x, encoded)
+        activation = ACTIVATIONS[self.recipe.activation]
+        for layer in self.layers:
+            h = self.dropout(activation(layer(h)))
+        return self.last(h)
+
+    def _inputs(self, x: Any, encoded: Any) -> Any:
+        """All that the first layer sees, [N, inputs] or [K, N, inputs]."""
+        at = np.cumsum([0, self.layout.plain, self.layout.curves, self.layout.curves])
+        parts = [x[:, : at[2]]]
+        if encoded is not None:
+            parts.append(encoded)
+        if self.numbers is not None:
+            piecewise = self.recipe.embedding == "piecewise"
+            parts.append(self.numbers(x[:, at[2] : at[3]] * self._coarser() if piecewise else x[:, at[1] : at[2]]))
+        for table, place in zip(self.categories, self.layout.embedded, strict=True):
+            parts.append(rows_of(table, x[:, at[3] + place], self.members))
+        if self.members:
+            parts = [p if p.ndim == 3 else ops.broadcast_to(p, (*self.members, *p.shape)) for p in parts]
+        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+
+    def _coarser(self) -> Array:
+        """What u is multiplied by where a number has more bins than the embedding."""
+        return np.minimum(1, self.recipe.bins / np.array(self.layout.bins, np.float32)).astype(np.float32)
+
+
+def rows_of(table: Any, code: Any, members: tuple[int, ...]) -> Any:
+    """Rows of table [levels, d], or [K, levels, d], for codes [N] held as floats: [N, d] or [K, N, d]."""
+    at = code.astype("int32")
+    if not members:
+        return ops.take(table, at, axis=0, mode="clip")
+    (k,), (_, levels, d) = members, table.shape
+    start = (np.arange(k, dtype=np.int32) * levels)[:, None]
+    return ops.take(table.reshape(k * levels, d), at + start, axis=0, mode="clip")
+
+
+def stacked(networks: Sequence[TableNetwork]) -> TableNetwork:
+    """Networks of one layout and recipe as the members of one."""
+    first = networks[0]
+    whole = TableNetwork(first.layout, first.recipe, members=(len(networks),))
+    states = [nn.state_dict(network) for network in networks]
+    nn.load_state_dict(whole, {name: np.stack([state[name] for state in states]) for name in states[0]})
+    return whole

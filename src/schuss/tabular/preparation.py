@@ -1,0 +1,246 @@
+"""The numbers a network computes with, of a table's columns: fitted on training rows, the same for all later ones.
+
+`fit_preparation(frame, kinds, targets)` decides for each column; the `Preparation` it gives is JSON: a model file holds
+it in its signature (schuss.tabular.columns). One row becomes float32 [width], four blocks one after the other:
+
+    plain   indicators of missing values, standardised; columns of two values; categories of few levels, one-hot
+    z       numbers: (x - median) / IQR, squeezed by z / sqrt(1 + (z / 3)**2) into (-3, 3)
+    u       the same numbers' place among their quantiles: 2.25 is a quarter through the third of up to 32 bins
+    codes   levels of categories and of numbers that are keys, as whole numbers; the last is that of unseen ones
+
+All arithmetic is in float64 until the last step. A date becomes several numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from schuss.ir.executor import Array
+from schuss.tabular.encoding import is_key
+from schuss.tabular.kind import Kind
+
+BINS = 32  # at most, of a number's quantiles
+ONE_HOT = 9  # levels that get a column each; more are embedded or target-encoded
+ENCODED = 10  # levels from which a category is target-encoded
+ROWS_PER_LEVEL = 30  # rows a level from which it is embedded
+KEYS = 30  # values a number has at least, before it may be a key
+SQUEEZE = 3.0
+PARTS = ("year", "month", "day", "weekday", "hour", "minute", "days")  # of a date; days since 1970
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a row.
+
+    source  its place among the numbers read: (column, part of a date or "")
+    median, scale  of the known training values
+    edges   of its quantile bins; empty for a column of two values
+    center, deviation  of a column of two values: (x - center) / deviation within -5 and 5
+    missing (mean, deviation) of the indicator; None where no training row lacks it
+    levels  the values, where it is a key
+    """
+
+    source: tuple[str, str]
+    median: float
+    scale: float = 1.0
+    edges: tuple[float, ...] = ()
+    center: float = 0.0
+    deviation: float = 1.0
+    missing: tuple[float, float] | None = None
+    levels: tuple[float, ...] = ()
+    embedded: bool = False
+
+    @property
+    def encoded(self) -> bool:
+        return bool(self.levels)
+
+
+@dataclass(frozen=True)
+class Category:
+    """One category. levels: as text; a missing value is one ("") where training rows lack it."""
+
+    source: str
+    levels: tuple[str, ...]
+    missing: bool = False
+    embedded: bool = False
+    encoded: bool = False
+
+    @property
+    def one_hot(self) -> bool:
+        return len(self.levels) <= ONE_HOT
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How each column is prepared; see the module's head. columns: the kinds of those that are read."""
+
+    numbers: tuple[Number, ...]
+    categories: tuple[Category, ...]
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+
+    @cached_property
+    def curves(self) -> list[int]:
+        """The numbers with more than two values: those of z and u."""
+        return [i for i, n in enumerate(self.numbers) if n.edges]
+
+    @cached_property
+    def bins(self) -> Array:
+        """How many quantile bins each of them has."""
+        return np.array([len(self.numbers[i].edges) - 1 for i in self.curves], np.int64)
+
+    @cached_property
+    def levels(self) -> list[int]:
+        """The levels of each column of codes, unseen ones not counted."""
+        return [len(n.levels) for n in self.numbers if n.levels] + [
+            len(c.levels) for c in self.categories if c.embedded or c.encoded
+        ]
+
+    @cached_property
+    def embedded(self) -> list[int]:
+        """Which columns of codes are embedded."""
+        return self._codes("embedded")
+
+    @cached_property
+    def encoded(self) -> list[int]:
+        """Which columns of codes are target-encoded."""
+        return self._codes("encoded")
+
+    def _codes(self, what: str) -> list[int]:
+        coded = [n for n in self.numbers if n.levels] + [c for c in self.categories if c.embedded or c.encoded]
+        return [i for i, column in enumerate(coded) if getattr(column, what)]
+
+    @cached_property
+    def plain(self) -> int:
+        """The width of the block of plain columns."""
+        own = sum((n.missing is not None) + (not n.edges) for n in self.numbers)
+        one_hot = [len(c.levels) for c in self.categories if c.one_hot]
+        return own + sum(1 if n == 2 else n for n in one_hot)
+
+    @property
+    def width(self) -> int:
+        return self.plain + 2 * len(self.curves) + len(self.levels)
+
+    # -- rows ----------------------------------------------------------------------------------------------
+
+    def rows(self, numbers: Array, codes: Array) -> Array:
+        """float32 [N, width] of numbers float64 [N, numbers], NaN where missing, and codes int [N, categories]."""
+        blocks = [*self._plain(numbers, codes), *self._curves(numbers), *self._coded(numbers, codes)]
+        out = np.empty((len(numbers), self.width), np.float32)
+        at = 0
+        for block in blocks:
+            out[:, at : at + block.shape[1]] = block
+            at += block.shape[1]
+        return out
+
+    def _plain(self, numbers: Array, codes: Array) -> list[Array]:
+        blocks = []
+        lacking = [i for i, n in enumerate(self.numbers) if n.missing is not None]
+        if lacking:
+            mean, deviation = np.array([self.numbers[i].missing for i in lacking]).T
+            blocks.append((np.isnan(numbers[:, lacking]) - mean) / deviation)
+        two = [i for i, n in enumerate(self.numbers) if not n.edges]
+        if two:
+            median, center, deviation = np.array(
+                [(n.median, n.center, n.deviation) for n in (self.numbers[i] for i in two)]
+            ).T
+            x = numbers[:, two]
+            blocks.append(np.clip((np.where(np.isnan(x), median, x) - center) / deviation, -5, 5))
+        for place, category in enumerate(self.categories):
+            if category.one_hot:
+                count = len(category.levels)
+                hot = codes[:, place, None] == np.arange(count)
+                blocks.append(np.where(codes[:, place, None] < count, 2.0 * hot[:, :1] - 1, 0) if count == 2 else hot)
+        return blocks
+
+    def _curves(self, numbers: Array) -> list[Array]:
+        if not self.curves:
+            return []
+        x = numbers[:, self.curves]
+        columns = [self.numbers[i] for i in self.curves]
+        median, scale = np.array([(n.median, n.scale) for n in columns]).T
+        x = np.where(np.isnan(x), median, x)
+        z = (x - median) / scale
+        u = np.empty_like(x)
+        for i, n in enumerate(columns):
+            u[:, i] = np.interp(x[:, i], n.edges, np.arange(len(n.edges)))
+        return [squeezed(z), u]
+
+    def _coded(self, numbers: Array, codes: Array) -> list[Array]:
+        columns = [
+            level_of(_filled(numbers[:, i], n), np.array(n.levels)) for i, n in enumerate(self.numbers) if n.levels
+        ]
+        columns += [codes[:, i] for i, c in enumerate(self.categories) if c.embedded or c.encoded]
+        return [np.stack(columns, 1)] if columns else []
+
+    # -- JSON ----------------------------------------------------------------------------------------------
+
+    def config(self) -> dict[str, Any]:
+        """As a model file holds it."""
+        return {
+            "numbers": [asdict(n) for n in self.numbers],
+            "categories": [asdict(c) for c in self.categories],
+            "kinds": {name: asdict(kind) for name, kind in self.kinds.items()},
+        }
+
+
+def squeezed(z: Array) -> Array:
+    """z / sqrt(1 + (z / 3)**2): z near 0, within (-3, 3) far away."""
+    return z / np.sqrt(1 + np.square(z / SQUEEZE))
+
+
+def level_of(x: Array, levels: Array) -> Array:
+    """The place of each value among the sorted levels; their number for one that is none of them."""
+    at = np.searchsorted(levels, x).clip(0, len(levels) - 1)
+    return np.where(levels[at] == x, at, len(levels))
+
+
+def _filled(x: Array, number: Number) -> Array:
+    return np.where(np.isnan(x), number.median, x)
+
+
+# -- fitting -----------------------------------------------------------------------------------------------
+
+
+def fit_number(source: tuple[str, str], x: Array, target: Array) -> Number | None:
+    """How a number is prepared; None for one that says nothing. target: float64 [N, outputs], for keys."""
+    gone = np.isnan(x)
+    known = x[~gone]
+    if not len(known):
+        return None
+    values = np.unique(known)
+    missing = (float(gone.mean()), max(0.1, float(gone.std()))) if gone.any() else None
+    median = float(np.median(known))
+    if len(values) < 2:
+        return None if missing is None else Number(source, median, missing=missing)
+    filled = np.where(gone, median, x)
+    if len(values) == 2:
+        return Number(
+            source, median, center=float(filled.mean()), deviation=float(filled.std()) or 1.0, missing=missing
+        )
+    low, high = np.quantile(known, [0.25, 0.75])
+    scale = float(high - low if high > low else (values[-1] - values[0]) / 2)
+    edges = values if len(values) <= BINS + 1 else np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)))
+    key = KEYS < len(values) <= len(x) / 3 and is_key(filled, target)
+    levels = tuple(values.tolist()) if key else ()
+    embedded = key and len(x) / len(values) >= ROWS_PER_LEVEL
+    return Number(source, median, scale, tuple(edges.tolist()), missing=missing, levels=levels, embedded=embedded)
+
+
+def fit_category(source: str, texts: Any) -> Category | None:
+    """How a category is prepared; None for one of a single level. texts: a polars series of text."""
+    counts = texts.value_counts()
+    levels = sorted(v for v in counts[counts.columns[0]].to_list() if v is not None)
+    missing = texts.null_count() > 0
+    every = (*levels, *([MISSING] if missing else []))
+    if len(every) < 2:
+        return None
+    rare = len(texts) / len(every)
+    return Category(source, every, missing, len(every) > ONE_HOT and rare >= ROWS_PER_LEVEL, len(every) >= ENCODED)
+
+
+MISSING = "\0missing"

@@ -1,0 +1,70 @@
+"""The presets: which networks are trained on a table of so many rows, and what that costs.
+
+    fast   two hidden layers of 64; piecewise-linear and periodic embeddings of numbers, 8 members each; below
+           5,000 rows also a short run of 12 epochs
+    best   the same with three hidden layers of 128: about five times the work
+
+Without a preset it is `best` where that is at most 2.5e12 multiply-adds, about a minute of two cores, else `fast`. It
+goes by rows and columns, never by the clock: the same table and seed give the same bits anywhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from schuss.calling import did_you_mean
+from schuss.errors import UsageError
+from schuss.tabular.networks import EMBEDDING, Layout, Recipe
+
+PRESETS = ("fast", "best")
+FOLDS = 8
+AFFORDABLE = 2.5e12  # multiply-adds of a training
+STEPS = 20_000  # of a member at most: beyond it epochs are fewer
+HIDDEN = {"fast": (64, 64), "best": (128, 128, 128)}
+SHORT_BELOW = 5_000  # rows below which a short run is one of the kinds
+
+
+def recipes(rows: int, classes: int, preset: str) -> list[Recipe]:
+    """The kinds of networks of a preset, for a table of so many rows; classes 0: numbers. UsageError for no preset."""
+    if preset not in PRESETS:
+        raise UsageError(f"preset must be fast or best, got {preset!r}{did_you_mean(preset, PRESETS)}")
+    hidden = HIDDEN[preset]
+    if classes:
+        long, lr, drop, short = (32 if rows < 20_000 else 12), 4e-3, 0.2, 0.3
+    else:
+        long, lr, drop, short = (64 if rows < 10_000 else 32 if rows < 20_000 else 24), 1e-2, 0.1, 0.1
+    long = max(1, min(long, STEPS * batch_size(rows) // rows))
+    kinds = [
+        Recipe("piecewise", "relu", 1.5 * lr, drop, long, hidden),
+        Recipe("periodic", "silu", lr, drop, long, hidden),
+    ]
+    if rows < SHORT_BELOW:
+        kinds.append(Recipe("piecewise", "silu", 1.5 * lr, short, 12, hidden, bins=16))
+    return kinds
+
+
+def batch_size(rows: int) -> int:
+    """About a twentieth of the rows, a power of two: 32 to 256, up to 1,024 from 100,000 rows on."""
+    return int(2 ** np.clip(round(math.log2(rows / 20)), 5, 8 if rows < 100_000 else 10))
+
+
+def choose(rows: int, layout: Layout, classes: int, folds: int) -> str:
+    """The preset of a table for which none was asked."""
+    return "best" if cost(recipes(rows, classes, "best"), rows, layout, folds) <= AFFORDABLE else "fast"
+
+
+def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, folds: int) -> float:
+    """Multiply-adds of a training: three products a layer for each row a member sees, and its embeddings."""
+    own = rows * (folds - 1) / folds
+    return float(sum(3 * folds * own * kind.epochs * _of_a_row(kind, layout) for kind in kinds))
+
+
+def _of_a_row(kind: Recipe, layout: Layout) -> float:
+    dim, each = (4, 8) if kind.embedding == "piecewise" else (3, 16 * 14)
+    width = layout.plain + layout.curves * (1 + dim) + len(layout.encoded) * layout.means
+    sizes = (width + EMBEDDING * len(layout.embedded), *kind.hidden, layout.outputs)
+    return sum(a * b for a, b in itertools.pairwise(sizes)) + layout.curves * each

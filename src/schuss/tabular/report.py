@@ -1,0 +1,86 @@
+"""What was measured of a table's model on rows held out, beside a trivial and a linear model of the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from schuss.ir.executor import Array
+from schuss.tabular.baselines import fit_trivial
+from schuss.tabular.metrics import METRICS, metrics_for
+from schuss.tabular.scoring import bootstrap, deviation, scores, spread
+
+if TYPE_CHECKING:
+    from schuss.tabular.rows import Table
+
+MAIN = {"classification": "log_loss", "regression": "rmse"}
+SURE = 2.0  # standard errors by which the networks must be better to have earned their place
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric: of the model, with its standard error, of the linear and of the trivial model."""
+
+    name: str
+    title: str
+    value: float
+    error: float
+    linear: float
+    trivial: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """lines: the metrics, on the rows that `where` says. gain: the main metric less the linear model's, with its
+    standard error over draws of the rows.
+    """
+
+    lines: tuple[Line, ...]
+    where: str
+    main: str
+    gain: float
+    gain_error: float
+
+    @property
+    def verdict(self) -> str:
+        """One line: whether the networks earned their place beside the linear model."""
+        what = METRICS[self.main].title
+        told = f"{what} {self.gain:+.3g} +- {self.gain_error:.2g} against the linear model's"
+        if self.gain < -SURE * self.gain_error:
+            return f"the networks earn their place: {told}"
+        if self.gain > SURE * self.gain_error:
+            return f"the linear model alone is better: {told}"
+        return f"a linear model does as well: {told}"
+
+    def to_json(self) -> dict[str, Any]:
+        lines = {line.name: {"value": line.value, "error": line.error, "linear": line.linear, "trivial": line.trivial}
+                 for line in self.lines}  # fmt: skip
+        return {"on": self.where, "metrics": lines, "gain": self.gain, "gain_error": self.gain_error}
+
+    def __str__(self) -> str:
+        width = max(len(line.title) for line in self.lines)
+        rows = [f"{'':{width}}  {'model':>22}  {'linear':>10}  {'trivial':>10}"]
+        for line in self.lines:
+            own = f"{line.value:.4g} +- {line.error:.2g}"
+            rows.append(f"{line.title:{width}}  {own:>22}  {line.linear:>10.4g}  {line.trivial:>10.4g}")
+        return "\n".join([f"on {self.where}:", *rows, self.verdict])
+
+
+def report_of(task: str, trained: Table, measured: Table, p: Array, linear: Array, fold: Array | None) -> Report:
+    """p and linear: predictions for the rows measured; fold: of each of these, where they are the rows trained on."""
+    y, w = measured.target.y, measured.weights
+    metrics = metrics_for(task)
+    trivial = fit_trivial(trained.target.y, task, trained.weights, classes=trained.target.classes or None)
+    constant = np.asarray(trivial.predict(len(y)))
+    found = [scores(metrics, y, q, w) for q in (p, linear, constant)]
+    errors = spread(metrics, y, p, w, fold=fold)
+    lines = tuple(
+        Line(m.name, m.title, found[0][m.name], errors[m.name], found[1][m.name], found[2][m.name]) for m in metrics
+    )
+    main = METRICS[MAIN[task]]
+    draws = [bootstrap([main], y, q, w, seed=0)[main.name] for q in (p, linear)]
+    where = f"{len(y):,} rows held out" if fold is None else f"{len(y):,} rows out of {int(fold.max()) + 1} folds"
+    gain = found[0][main.name] - found[1][main.name]
+    return Report(lines, where, main.name, gain, deviation(draws[0] - draws[1]))

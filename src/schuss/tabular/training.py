@@ -1,0 +1,89 @@
+"""One training of a table: prepared rows, folds and recipes; the model it gives, and what is measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schuss import nn
+from schuss.ir.executor import Array
+from schuss.ir.types import N, TensorType
+from schuss.nn.holding import set_signature
+from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
+from schuss.tabular.columns import TableColumns, fit_preparation
+from schuss.tabular.learn import Learned, layout_of, learn, one_hot
+from schuss.tabular.model import TableModel
+from schuss.tabular.networks import Recipe
+from schuss.tabular.preparation import Preparation
+from schuss.tabular.presets import choose, recipes
+from schuss.tabular.report import Report, report_of
+from schuss.tabular.rows import Table
+
+
+@dataclass(frozen=True)
+class Training:
+    """table: the rows trained on; x [N, width] prepared; y labels, or values standardised by center and scale."""
+
+    table: Table
+    preparation: Preparation
+    x: Array
+    y: Array
+    center: Array
+    scale: Array
+    fold: Array
+    preset: str
+    kinds: list[Recipe]
+
+    @classmethod
+    def of(cls, table: Table, folds: int, preset: str | None, own: Mapping[str, Any], seed: int) -> Training:
+        """The training of these rows; own: settings in place of the preset's."""
+        y, classes = table.target.y, table.target.classes
+        center, scale = (np.zeros(0), np.ones(0)) if classes else (y.mean(0), y.std(0))
+        y = y if classes else (y - center) / scale
+        hot = one_hot(y, classes)
+        preparation, x = fit_preparation(table.frame, table.kinds, hot)
+        layout = layout_of(preparation, hot.shape[1], hot.shape[1])
+        chosen = preset or choose(len(x), layout, classes, folds)
+        kinds = [replace(kind, **own) for kind in recipes(len(x), classes, chosen)]
+        return cls(table, preparation, x, y, center, scale, table.folds(folds, seed), chosen, kinds)
+
+    @property
+    def task(self) -> str:
+        return CLASSIFICATION if self.table.target.classes else REGRESSION
+
+    def learn(self, seed: int, threads: int | None, progress: bool, checkpoint: Path | None) -> Learned:
+        """The members, trained and blended."""
+        held = [np.flatnonzero(self.fold == k) for k in range(int(self.fold.max()) + 1)]
+        return learn(
+            self.preparation, self.x, self.y, self.table.target.classes, held, self.kinds, weights=self.table.weights,
+            seed=seed, threads=threads, progress=progress, checkpoint=checkpoint,
+        )  # fmt: skip
+
+    def model(self, learned: Learned) -> TableModel:
+        """The model with its signature: raw rows in, classes or values in their own units out."""
+        model, classes = learned.model, self.table.target.classes
+        if not classes:
+            model.center, model.scale = self.center, self.scale
+        loss = nn.CrossEntropyLoss() if classes else nn.MSELoss()
+        transform = TableColumns(self.preparation.config())
+        read = Input("x", TensorType("float32", (N, self.x.shape[1])), transform)
+        record = {"task": self.task, "preset": self.preset, "rows": len(self.x), "parts": learned.parts}
+        set_signature(model, Signature((read,), self.table.target.output(), loss, record=record))
+        return model
+
+    def values(self, p: Array) -> Array:
+        """Predictions in the target's own units."""
+        return p if self.table.target.classes else p * self.scale + self.center
+
+    def report(self, learned: Learned, model: TableModel, tested: Table | None) -> Report:
+        """On the test rows, or out of fold, beside a trivial and a linear model."""
+        if tested is None:
+            found, linear = self.values(learned.out_of_fold), self.values(learned.candidates[-1])
+            return report_of(self.task, self.table, self.table, found, linear, self.fold)
+        x = np.asarray(TableColumns(self.preparation.config()).read(tested.frame))
+        found, linear = model.answers(x), model.answers(x, len(model.parts))
+        return report_of(self.task, self.table, tested, found, linear, None)

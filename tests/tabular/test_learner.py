@@ -1,0 +1,258 @@
+"""The table learner: layers against plain formulas, encodings against loops, and whole trainings of small tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import schuss
+from schuss import nn
+from schuss.errors import DataError, UsageError
+
+pl = pytest.importorskip("polars")
+from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
+from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key  # noqa: E402
+from schuss.tabular.fit import fit_table  # noqa: E402
+from schuss.tabular.kinds import find_kinds  # noqa: E402
+from schuss.tabular.layers import Dense, Periodic, PiecewiseLinear  # noqa: E402
+from schuss.tabular.learn import layout_of  # noqa: E402
+from schuss.tabular.networks import Recipe, TableNetwork, stacked  # noqa: E402
+from schuss.tabular.presets import batch_size, choose, recipes  # noqa: E402
+
+RNG = np.random.default_rng(0)
+
+
+def table(rows: int = 240, seed: int = 0) -> Any:
+    """Numbers, a wide and a narrow category, missing values, yes and no, dates, and what is left out."""
+    rng = np.random.default_rng(seed)
+    area, rooms = rng.normal(100, 30, rows), rng.integers(1, 6, rows)
+    city = rng.choice(["bern", "basel", "genf"], rows)
+    street = rng.choice([f"s{i}" for i in range(12)], rows)
+    price = area * 3 + rooms * 10 + (city == "bern") * 40 + rng.normal(0, 10, rows)
+    gone = rng.random(rows) < 0.1
+    return pl.DataFrame(
+        {
+            "row": np.arange(rows),
+            "area": pl.Series([None if g else float(a) for a, g in zip(area, gone, strict=True)]),
+            "rooms": rooms,
+            "city": pl.Series([None if rng.random() < 0.05 else c for c in city]),
+            "street": street,
+            "garden": rng.random(rows) < 0.5,
+            "sold": pl.Series(np.datetime64("2020-01-01") + rng.integers(0, 900, rows)),
+            "same": ["x"] * rows,
+            "price": price,
+        }
+    )
+
+
+def quick(frame: Any, target: str = "price", **more: Any) -> Any:
+    return fit_table(frame, target, folds=3, epochs=2, hidden=(8,), preset="fast", progress=False, **more)
+
+
+@pytest.fixture(scope="module")
+def run() -> Any:
+    return quick(table())
+
+
+# -- layers -------------------------------------------------------------------------------------------------
+
+
+def test_piecewise_linear_is_the_product_with_the_encoding():
+    layer = PiecewiseLinear(3, 5, 2)
+    nn.initialize(layer, 0)
+    u = RNG.uniform(0, 5, (7, 3)).astype(np.float32)
+    u[0], u[1] = 0.0, 5.0
+    share = np.clip(u[:, :, None] - np.arange(5), 0, 1)  # of each bin that lies below the number
+    expected = np.einsum("nfb,fbd->nfd", share, layer.weight.data).reshape(7, 6)
+    np.testing.assert_allclose(layer(u), expected, atol=1e-5)
+
+
+def test_periodic_is_waves_times_a_weight():
+    layer = Periodic(2, 4, 3)
+    nn.initialize(layer, 1)
+    z = RNG.normal(size=(5, 2)).astype(np.float32)
+    wave = np.cos(2 * np.pi * (z[:, :, None] * layer.frequency.data + layer.phase.data))
+    expected = np.einsum("nfw,fwd->nfd", wave, layer.weight.data) + layer.bias.data
+    np.testing.assert_allclose(layer(z), expected.reshape(5, 6), atol=1e-5)
+
+
+@pytest.mark.parametrize("embedding", ["piecewise", "periodic"])
+def test_stacked_members_say_what_each_says_alone(embedding: str):
+    frame = table()
+    preparation, x = fit_preparation(frame, find_kinds(frame.drop("price")), np.zeros((240, 1)))
+    layout = layout_of(preparation, 2, 1)
+    assert layout.encoded
+    networks = [TableNetwork(layout, Recipe(embedding, "relu", 0.01, 0.0, 1, (8,), bins=16)) for _ in range(3)]
+    for seed, network in enumerate(networks):
+        nn.initialize(network, seed)
+    encoded = RNG.normal(size=(3, 20, len(layout.encoded))).astype(np.float32)
+    together = stacked(networks)(x[:20], encoded)
+    for k, network in enumerate(networks):
+        np.testing.assert_allclose(together[k], network(x[:20], encoded[k]), atol=1e-5)
+
+
+def test_a_dense_layer_of_members_has_rows_of_its_own_or_shared_ones():
+    layer = Dense(4, 2, nn.init.Normal(), members=(3,))
+    nn.initialize(layer, 0)
+    x = RNG.normal(size=(3, 5, 4)).astype(np.float32)
+    for given in (x, x[0]):
+        expected = given @ layer.weight.data.swapaxes(1, 2) + layer.bias.data[:, None]
+        np.testing.assert_allclose(layer(given), expected, atol=1e-5)
+
+
+# -- encodings ----------------------------------------------------------------------------------------------
+
+
+def test_a_target_encoding_is_the_mean_out_of_inner_folds():
+    codes, y = RNG.integers(0, 4, (60, 1)), RNG.normal(size=(60, 1))
+    rows, inner = np.arange(10, 60), inner_folds(60, 0)
+    found = encode(codes, [4], y, rows, inner)
+    mean, raw = y[rows].mean(), np.zeros(60)
+    for i in rows:
+        others = [j for j in rows if inner[j] != inner[i] and codes[j, 0] == codes[i, 0]]
+        raw[i] = (y[others].sum() + PRIOR * mean) / (len(others) + PRIOR)
+    z = (raw[rows] - raw[rows].mean()) / raw[rows].std()
+    np.testing.assert_allclose(found.own[rows, 0], z / np.sqrt(1 + (z / 3) ** 2), rtol=1e-4)
+    np.testing.assert_array_equal(found.own[:10, 0], found.tables[0][codes[:10, 0], 0])
+    assert len(found.tables[0]) == 5
+    assert INNER == 8
+
+
+def test_a_code_is_a_key_and_a_smooth_number_is_none():
+    code = RNG.integers(0, 60, 3000).astype(float)
+    noise = RNG.normal(0, 0.3, 3000)
+    assert is_key(code, (RNG.permutation(60)[code.astype(int)] / 60 + noise)[:, None])
+    assert not is_key(code, (code / 60 + noise)[:, None])
+
+
+def test_unseen_levels_and_missing_values_have_places_of_their_own():
+    frame = table()
+    preparation, x = fit_preparation(frame, find_kinds(frame.drop("price")), np.zeros((240, 1)))
+    columns = TableColumns(preparation.config())
+    np.testing.assert_array_equal(columns.read(frame), x)
+    other = frame.with_columns(street=pl.lit("nowhere"), city=pl.lit("nowhere"), area=pl.lit(None, pl.Float64))
+    read = columns.read(other)
+    assert (read[:, -1] == 12).all()
+    assert np.isfinite(read).all()
+    assert len(np.unique(read[:, preparation.plain])) == 1  # the median
+
+
+def test_rows_do_not_depend_on_the_order_of_rows_and_columns_nor_on_dtypes(run: Any):
+    pandas = pytest.importorskip("pandas")
+    frame = table(40, seed=1).drop("price")
+    expected = run.model.predict(frame)
+    np.testing.assert_array_equal(run.model.predict(frame.select(sorted(frame.columns, reverse=True))), expected)
+    np.testing.assert_array_equal(run.model.predict(frame[::-1])[::-1], expected)
+    np.testing.assert_array_equal(run.model.predict(pandas.DataFrame(frame.to_dict(as_series=False))), expected)
+    np.testing.assert_array_equal(run.model.predict(frame.to_dict(as_series=False)), expected)
+    for row in range(3):
+        one = run.model.predict(frame[row])
+        np.testing.assert_allclose(one, expected[row : row + 1], rtol=1e-5)
+
+
+# -- whole trainings ----------------------------------------------------------------------------------------
+
+
+def test_a_table_of_numbers_is_learned(run: Any):
+    assert run.kinds["row"].name == "id"
+    assert run.kinds["same"].name == "constant"
+    lines = {line.name: line for line in run.report.lines}
+    assert lines["rmse"].value < 0.5 * lines["rmse"].trivial
+    assert "240 rows out of 3 folds" in str(run.report)
+    assert abs(sum(part["weight"] for part in run.parts) - 1) < 1e-9
+
+
+def test_the_report_is_of_rows_that_the_members_have_not_seen():
+    frame = table().with_columns(price=pl.Series(RNG.normal(size=240)))  # noise
+    found = fit_table(frame, "price", folds=3, preset="fast", epochs=30, hidden=(32,), progress=False)
+    lines = {line.name: line for line in found.report.lines}
+    assert lines["rmse"].value > 0.9 * lines["rmse"].trivial
+
+
+def test_classes_by_name_and_their_probabilities():
+    frame = table().with_columns(kind=pl.when(pl.col("price") > 350).then(pl.lit("dear")).otherwise(pl.lit("cheap")))
+    found = quick(frame.drop("price"), "kind")
+    assert found.target.names == ("cheap", "dear")
+    said = found.model.predict(frame)
+    assert set(said) <= {"cheap", "dear"}
+    p = found.model.predict_proba(frame)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+    assert p.min() > 0
+    three = quick(frame.with_columns(level=pl.col("price").rank() // 81).drop("price", "kind"), "level")
+    assert three.target.classes == 3
+    assert three.model.predict_proba(frame).shape == (240, 3)
+
+
+def test_two_targets_and_weights():
+    frame = table().with_columns(double=pl.col("price") * 2, w=pl.Series(RNG.uniform(0.5, 2, 240)))
+    found = fit_table(frame, ["price", "double"], folds=3, epochs=2, hidden=(8,), weight="w", progress=False)
+    p = found.model.predict(frame)
+    assert p.shape == (240, 2)
+    assert "w" not in found.kinds
+
+
+def test_equal_seeds_give_equal_bits_with_any_number_of_threads():
+    frame = table(90)
+    one, two = (quick(frame, seed=3, threads=t).model.predict(frame) for t in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, quick(frame, seed=4).model.predict(frame))
+
+
+def test_a_file_says_the_same(run: Any, tmp_path: Path):
+    frame = table(30, seed=2)
+    schuss.save(run.model, tmp_path / "m.safetensors")
+    loaded = schuss.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(loaded.predict(frame), run.model.predict(frame))
+
+
+def test_groups_and_times_and_test_rows():
+    frame = table()
+    found = quick(frame, group="street", test=0.25)
+    assert not set(found.test["street"]) & (set(frame["street"]) - set(found.test["street"]))
+    assert f"{len(found.test)} rows held out" in str(found.report)
+    late = quick(frame, time="sold").test["sold"].min()
+    assert (frame["sold"] >= late).mean() == pytest.approx(0.2, abs=0.01)
+    given = quick(frame[:200], test=frame[200:])
+    assert "40 rows held out" in str(given.report)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"target": "prize"}, UsageError, "there is no column 'prize'; did you mean 'price'"),
+        ({"target": "same"}, DataError, "target 'same': is 'x' in every row"),
+        ({"target": "area"}, DataError, "target 'area': .* rows have none, the first is"),
+        ({"weight": "price"}, UsageError, "column 'price' is target and weight"),
+        ({"weight": "city"}, DataError, "weight: column 'city' must hold numbers"),
+        ({"task": "classify"}, UsageError, "task must be classification or regression, .*did you mean"),
+        ({"class_weight": "balanced"}, UsageError, "class_weight: the target is numbers"),
+        ({"preset": "fat"}, UsageError, "preset must be fast or best"),
+    ],
+)
+def test_mistakes(change: dict[str, Any], kind: type[Exception], message: str):
+    given = {"target": "price", "preset": "fast", "progress": False, "epochs": 1, **change}
+    with pytest.raises(kind, match=message):
+        fit_table(table(60), **given)
+
+
+def test_a_missing_column_is_named(run: Any):
+    with pytest.raises(DataError, match=r"x: lacks 'area', 'city', .*, which the model was trained on; it has 'rooms'"):
+        run.model.predict(table(5).select("rooms"))
+
+
+# -- presets ------------------------------------------------------------------------------------------------
+
+
+def test_presets_go_by_rows_and_columns():
+    frame = table()
+    preparation, _ = fit_preparation(frame, find_kinds(frame.drop("price")), np.zeros((240, 1)))
+    layout = layout_of(preparation, 1, 1)
+    assert choose(1000, layout, 0, 8) == "best"
+    assert choose(1_000_000, layout, 0, 8) == "fast"
+    assert [batch_size(n) for n in (100, 3000, 60_000, 1_000_000)] == [32, 128, 256, 1024]
+    assert len(recipes(1000, 2, "fast")) == 3
+    assert len(recipes(6000, 2, "fast")) == 2
+    assert recipes(10_000_000, 0, "fast")[0].epochs == 2
