@@ -178,9 +178,9 @@ def test_a_bootstrap_is_the_metric_of_rows_drawn_with_replacement(task: str, cou
     w = RNG.random(ROWS)
     fit = metrics_for(task)
     found = bootstrap(fit, y, p, w, seed=5, draws=7)
-    rng = np.random.default_rng([5, 21])
+    times = np.random.default_rng([5, 21]).multinomial(ROWS, np.full(ROWS, 1 / ROWS), 7)
     for i in range(7):
-        rows = rng.integers(0, ROWS, ROWS)
+        rows = np.repeat(np.arange(ROWS), times[i])
         for name, value in scores(fit, y[rows], p[rows], w[rows]).items():
             assert found[name][i] == pytest.approx(value, rel=1e-9, abs=1e-12)
 
@@ -190,11 +190,26 @@ def test_draws_depend_on_the_seed_and_not_on_how_many_are_weighed_at_once(monkey
     fit: tuple[Metric, ...] = metrics_for("classification")
     whole = bootstrap(fit, y, p, seed=1, draws=20)
     other = bootstrap(fit, y, p, seed=2, draws=20)
-    monkeypatch.setattr("schuss.tabular.scoring.AT_ONCE", 3 * ROWS)
+    monkeypatch.setattr("schuss.tabular.scoring.AT_ONCE", 3)
     parts = bootstrap(fit, y, p, seed=1, draws=20)
     for name, values in whole.items():
         np.testing.assert_allclose(values, parts[name], rtol=1e-12)
         assert not np.array_equal(values, other[name])
+
+
+def test_of_many_rows_some_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = RNG.integers(0, 2, 6000)
+    z = y + RNG.normal(size=6000)
+    p = np.stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))], 1)
+    fit = metrics_for("classification")
+    some = bootstrap(fit, y, p, seed=0)
+    monkeypatch.setattr("schuss.tabular.scoring.ROWS", 6000)
+    whole, value = bootstrap(fit, y, p, seed=0), scores(fit, y, p)
+    for name in ("accuracy", "log_loss", "roc_auc"):
+        assert deviation(some[name]) == pytest.approx(deviation(whole[name]), rel=0.25)
+        assert some[name].mean() == pytest.approx(value[name], abs=0.3 * deviation(whole[name]))
+    monkeypatch.setattr("schuss.tabular.scoring.ROWS", 500)  # a tenth, and the spread of 6,000 still
+    assert deviation(bootstrap(fit, y, p, seed=0)["log_loss"]) == pytest.approx(deviation(whole["log_loss"]), rel=0.3)
 
 
 def test_spread_is_a_standard_error() -> None:
