@@ -151,8 +151,9 @@ def test_validation_rows_of_ones_own() -> None:
     assert np.array_equal(seen.coefs_[0], small().fit(X[:150], TWO[:150]).coefs_[0])  # they change nothing
     with pytest.raises(ValueError, match="give y_val"):
         small().fit(X, TWO, X_val=X)
-    with pytest.raises(ValueError, match="solver='lbfgs' has none"):
-        small(solver="lbfgs").fit(X, TWO, X_val=X, y_val=TWO)
+    for more, rows in (({}, {"X_val": X, "y_val": TWO}), ({"dropout": 0.1}, {}), ({"callbacks": [print]}, {})):
+        with pytest.raises(ValueError, match="of epochs, and lbfgs has none"):
+            small(solver="lbfgs", **more).fit(X, TWO, **rows)
 
 
 def test_the_best_weights_are_kept() -> None:
@@ -253,6 +254,23 @@ def test_the_model_is_schuss_s(tmp_path: Any) -> None:
     np.testing.assert_allclose(schuss.load(tmp_path / "m.safetensors")(X), z, rtol=1e-12)
     with pytest.raises(AttributeError, match="no model_ before fit"):
         _ = small().model_
+
+
+def test_the_model_says_what_the_estimator_says(tmp_path: Any) -> None:
+    several = np.stack([SCORE > 0, X[:, 0] > 0], axis=1).astype(int)
+    for y in (TWO, THREE, (SCORE > 0).astype("i2"), several):
+        est = small().fit(X, y)
+        assert np.array_equal(schuss.predict(est.model_, X), est.predict(X))
+        assert schuss.predict(est.model_, X).dtype.kind == est.predict(X).dtype.kind
+    proba = small().fit(X, THREE)
+    np.testing.assert_allclose(schuss.predict_proba(proba.model_, X), proba.predict_proba(X), rtol=1e-6)
+    named = small().fit(X, np.where(SCORE > 0, 7, 3)).model_
+    assert set(schuss.predict(named, X)) == {"3", "7"}  # schuss has names for labels that do not count from 0
+    for loss in ("squared_error", "poisson", "gamma"):
+        est = numbers(loss=loss).fit(X, np.exp(0.2 * SCORE))
+        schuss.save(est.model_, tmp_path / "m.safetensors")
+        for model in (est.model_, schuss.load(tmp_path / "m.safetensors")):
+            np.testing.assert_allclose(schuss.predict(model, X), est.predict(X), rtol=1e-12)
 
 
 def test_input_jacobian() -> None:

@@ -14,7 +14,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from schuss import nn
 from schuss.ir.executor import Array
 from schuss.sklearn.keyed import Keyed, keyed
-from schuss.sklearn.network import Net, activations_of, as_state, dropout_of, forward, linears, slopes
+from schuss.sklearn.modelled import as_model
+from schuss.sklearn.network import Net, activations_of, dropout_of, forward, slopes
 from schuss.sklearn.objective import Objective
 from schuss.sklearn.parameters import CONSTRAINTS
 from schuss.sklearn.programs import Form
@@ -38,6 +39,8 @@ class BaseMLP(BaseEstimator):
     ) -> tuple[Array, Array]:
         """Checked rows, dense or sparse, and targets as scikit-learn has them. held: of validation data."""
         raise NotImplementedError
+
+    _several = False  # whether an example may have several labels
 
     def _objective(self) -> Objective:
         raise NotImplementedError
@@ -159,8 +162,8 @@ class BaseMLP(BaseEstimator):
         if self.solver == "lbfgs" and self.optimizer is None:
             from schuss.sklearn.lbfgs import minimise
 
-            if held[0] is not None:
-                raise ValueError("X_val is scored after each epoch, and solver='lbfgs' has none; use adam or sgd")
+            if held[0] is not None or self.callbacks or np.any(self.dropout):
+                raise ValueError("X_val, callbacks and dropout are of epochs, and lbfgs has none; use solver='adam'")
             rows = Rows(np.ascontiguousarray(X), self._targets(y, X.dtype), weight)
             minimise(self, self._form(np.float64, weight is not None), rows)
             return
@@ -276,14 +279,14 @@ class BaseMLP(BaseEstimator):
 
     @property
     def model_(self) -> nn.Sequential:
-        """The network as a schuss model with the weights of now, made anew: freeze, save and draw it. It ends before
-        the output's activation (out_activation_), as schuss's losses want it."""
+        """The network as a schuss model with the weights of now, made anew: freeze, save and draw it.
+
+        Of classes it gives logits, as schuss's losses want them; of numbers what predict does. schuss.predict of it
+        says what predict says.
+        """
         if "coefs_" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no model_ before fit")
-        made = self._net(self.coefs_[0].dtype).build()
-        made.load_state_dict(as_state(made, self.coefs_, self.intercepts_))
-        assert len(linears(made)) == len(self.coefs_)
-        return made
+        return as_model(self, self._net(self.coefs_[0].dtype), self._objective(), self._several)
 
     # -- copies ------------------------------------------------------------------------------------------------
 

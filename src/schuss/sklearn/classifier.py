@@ -169,7 +169,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return X, y
 
     @property
-    def _several(self) -> bool:
+    def _several(self) -> bool:  # type: ignore[override]
         """Whether an example may have several labels."""
         return str(self._label_binarizer.y_type_).startswith("multilabel")
 
