@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import joblib
@@ -351,6 +352,16 @@ def test_one_thread_in_a_task_of_joblibs() -> None:
     for backend in ("threading", "loky"):
         assert joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(threads_of)(None) for _ in range(2)) == [1, 1]
     assert joblib.Parallel(n_jobs=1)([joblib.delayed(threads_of)(None)]) == [None]
+
+
+def test_one_thread_in_a_worker_of_dasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_worker() -> Any:
+        if not works:
+            raise ValueError("No worker found")
+
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(get_worker=get_worker))
+    for works, want in ((True, 1), (False, None)):
+        assert threads_of(None) == want
 
 
 def test_compiled_steps_are_found_again() -> None:
