@@ -21,8 +21,9 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import schuss
 from schuss import nn, optim
-from schuss.sklearn import MLPClassifier, MLPRegressor
+from schuss.sklearn import MLPClassifier, MLPRegressor, stochastic
 from schuss.sklearn.threads import threads_of
+from schuss.train.progress import Bar
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RNG = np.random.default_rng(1)
@@ -112,6 +113,9 @@ def test_optimizers_and_schedules() -> None:
     small(optimizer=optim.SGD(falling), callbacks=[lambda run: seen.append(run.history["lr"][-1])]).fit(X, TWO)
     assert seen[0] == 0.1
     assert seen[-1] < 0.01
+    ending = optim.ReduceLROnPlateau(0.1, factor=1e-12, patience=0, threshold=0.9)  # after the second epoch
+    ended, two = (small(optimizer=optim.SGD(rate), max_iter=n).fit(X, TWO) for rate, n in ((ending, 9), (0.1, 2)))
+    np.testing.assert_allclose(ended.coefs_[0], two.coefs_[0], rtol=1e-9)
     with pytest.raises(ValueError, match=r"'optimizer' parameter .* 'init' and"):
         small(optimizer="adamw").fit(X, TWO)
 
@@ -202,6 +206,32 @@ def test_weights_that_a_callback_sets_are_trained_on() -> None:
         assert not est.coefs_[0].any()  # the slope of relu at 0 is 0
         assert est.intercepts_[-1].any() == (epochs == 4)
         assert small(**plain).fit(X, TWO).coefs_[0].any()
+
+
+def test_progress_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    class Shown(Bar):
+        shown = True  # type: ignore[assignment]
+
+        def __call__(self, at: Any) -> None:
+            seen.append((at.epoch, at.step, at.steps, at.examples, at.means["loss"]))
+
+    monkeypatch.setattr(stochastic, "Bar", Shown)
+    est = small(progress=True, max_iter=3, batch_size=90).fit(X, TWO)
+    assert [(e, s, n, k) for e, s, n, k, _ in seen if s == n] == [(e, 3, 3, 200) for e in range(3)]
+    assert [loss for _, s, n, _, loss in seen if s == n] == est.loss_curve_
+
+
+def test_an_exception_of_a_callback_ends_the_fit() -> None:
+    class Pruned(Exception):
+        pass
+
+    def prune(run: Any) -> None:
+        raise Pruned
+
+    with pytest.raises(Pruned):
+        small(callbacks=[prune]).fit(X, TWO)
 
 
 def test_an_interrupt_keeps_what_there_is() -> None:
@@ -355,12 +385,11 @@ def test_one_thread_in_a_task_of_joblibs() -> None:
 
 
 def test_one_thread_in_a_worker_of_dasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def get_worker() -> Any:
-        if not works:
-            raise ValueError("No worker found")
+    def outside() -> Any:
+        raise ValueError("No worker found")
 
-    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(get_worker=get_worker))
-    for works, want in ((True, 1), (False, None)):
+    for get_worker, want in ((object, 1), (outside, None)):
+        monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(get_worker=get_worker))
         assert threads_of(None) == want
 
 
