@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from schuss.errors import DataError
-from schuss.tabular.frame import as_frame
+from schuss.tabular.frame import as_frame, as_row
 
 DAY, NOON = dt.date(2020, 1, 31), dt.datetime(2020, 1, 31, 12, 30)
 BERLIN = dt.timezone(dt.timedelta(hours=1))
@@ -136,6 +136,34 @@ def test_one_row_as_a_dict() -> None:
     assert frame["n"].dtype == pl.Int64
 
 
+def test_a_row_without_a_frame() -> None:
+    row = {"n": 3, "t": "abc", "gone": None, "x": 0.5, "d": NOON}
+    forms = (row, [row], pl.DataFrame([row]), pd.DataFrame([row]), pd.DataFrame([row], dtype=object))
+    for form in forms:
+        assert as_row(form) == row
+        assert as_frame(form).to_dicts() == [row]
+    assert as_row(pd.DataFrame({"a": [2**62 + 1], "b": [0.5]})) == {"a": 2**62 + 1, "b": 0.5}
+    for other in (
+        pd.DataFrame([row, row]),
+        {"a": [1]},
+        [row, row],
+        np.zeros((1, 2)),
+        pd.DataFrame([[1, 2]], columns=["a"] * 2),
+    ):
+        assert as_row(other) is None
+
+
+class Stream:
+    """A table of some library that gives Arrow's C stream."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return pl.DataFrame({"a": [1, None], "t": ["x", "y"]}).__arrow_c_stream__(requested_schema)
+
+
+def test_whatever_gives_an_arrow_stream() -> None:
+    assert as_frame(Stream()).to_dict(as_series=False) == {"a": [1, None], "t": ["x", "y"]}
+
+
 def test_rows_with_other_keys_lack_the_rest() -> None:
     assert as_frame([{"a": 1}, {"b": "x", "a": 2}]).to_dicts() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
 
@@ -151,7 +179,7 @@ def test_arrays_of_rows() -> None:
 
 
 def test_pyarrow_and_duckdb() -> None:
-    pa = pytest.importorskip("pyarrow", reason="pip install pyarrow")
+    pa = pytest.importorskip("pyarrow")
     table = pa.table({"n": [1, None], "t": ["a", "b"], "c": pa.array(["u", "v"]).dictionary_encode()})
     frame = as_frame(table)
     assert frame["n"].to_list() == [1, None]
@@ -160,12 +188,12 @@ def test_pyarrow_and_duckdb() -> None:
         as_frame(table.append_column("n", pa.array([1, 2])))
     arrows = pd.DataFrame({"a": pd.array([1, None], pd.ArrowDtype(pa.int64()))})
     assert as_frame(arrows)["a"].to_list() == [1, None]
-    duckdb = pytest.importorskip("duckdb", reason="pip install duckdb")
+    duckdb = pytest.importorskip("duckdb")
     assert as_frame(duckdb.sql("select 1 as a, 'x' as b")).to_dicts() == [{"a": 1, "b": "x"}]
 
 
 def test_modin() -> None:
-    md = pytest.importorskip("modin.pandas", reason="pip install modin[ray]")
+    md = pytest.importorskip("modin.pandas", exc_type=ImportError)
     assert as_frame(md.DataFrame({"a": [1, 2]}))["a"].to_list() == [1, 2]
 
 

@@ -9,6 +9,7 @@ import io
 import lzma
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,17 @@ def test_compressed(tmp_path: Path, pack: Any) -> None:
 
 
 def test_zstd(tmp_path: Path) -> None:
-    zstandard = pytest.importorskip("zstandard", reason="pip install zstandard")
+    zstandard = pytest.importorskip("zstandard")
     assert rows_of(written(tmp_path, zstandard.compress(b"n,x,t\n1,0.5,a\n2,,b\n"), "t.csv.zst")) == ROWS
+
+
+def test_zstd_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    monkeypatch.setitem(sys.modules, "compression", None)
+    with pytest.raises(
+        DataError, match=r"to read what zstd wrote needs zstandard: pip install zstandard \(or: zstd -d"
+    ):
+        read_table(written(tmp_path, b"\x28\xb5\x2f\xfd....", "t.csv.zst"))
 
 
 def test_files_without_a_header(tmp_path: Path) -> None:
@@ -178,6 +188,19 @@ def test_wide_tables_and_long_rows(tmp_path: Path) -> None:
     assert rows_of(written(tmp_path, f"a,b\n1,{long}\n2,y\n")) == [{"a": 1, "b": long}, {"a": 2, "b": "y"}]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_sound_file_is_not_looked_at_line_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None, end: str
+) -> None:
+    """That is slow: polars' reading and the counts suffice."""
+    monkeypatch.setattr(delimited, "look", None)
+    rows = [f'{i},"a, b",{"" if i % 3 else 0.5}' for i in range(50)] + ['7,"x\ny",NA']
+    path = written(tmp_path, end.join(["p,q,r", *rows, ""]))
+    assert read_table(path).height == 51
+    assert read_table(path)["r"].null_count() == 34
+    assert scanned(path).height == 51
+
+
 def test_quoted_texts_hold_everything(tmp_path: Path) -> None:
     path = written(tmp_path, 'a,b\n"x, ""y""\n\nz",1\n"",2\n"""",3\n')
     assert [row["b"] for row in rows_of(path)] == [1, 2, 3]
@@ -220,6 +243,8 @@ def test_chunks_with_dtypes(tmp_path: Path) -> None:
     chunk = next(iter(scan_table(path, Reading(decimal=","), dtypes={"a": pl.Float64})))[1]
     assert chunk.to_dict(as_series=False) == {"a": [1.5, 2.0], "b": ["7", "8"], "c": ["u", "v"]}
     assert scanned(path)["a"].to_list() == ["1.5", " 2"]
+    padded = written(tmp_path, "a,b\n01,2\n2,3\n")
+    assert next(iter(scan_table(padded, dtypes={"a": pl.Int64})))[1]["a"].to_list() == [1, 2]
     bad = written(tmp_path, "a,b\n1,2\nabc,3\n")
     with pytest.raises(DataError, match=r"t.csv line 3, column a: 'abc' is no number; mend it, or leave it empty"):
         list(scan_table(bad, dtypes={"a": pl.Float64}))
@@ -242,6 +267,7 @@ def test_blank_lines_count_as_lines(tmp_path: Path) -> None:
         ("\n \n", "t.csv: is empty"),
         ("a,b\n", "t.csv: has a line of names and no rows"),
         ("a,b", "t.csv: has a line of names and no rows"),
+        ("a,b\n1,2\n3,4,", "t.csv line 3: has 3 fields"),
         ("a,b\n1,2\n3\n", "t.csv line 3: has 1 field, the first line 2; mend the line"),
         ("a,b\n1,2\n3,4,5\n", "t.csv line 3: has 3 fields, the first line 2; quote a field that holds ','"),
         ("a\tb\n1\t2\n3\t4\t5\n", "quote a field that holds a tab"),
@@ -376,10 +402,18 @@ def test_what_python_writes_is_read(rows: Any, delimiter: str, end: str, quoting
     writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows([["p", "q", "r"], *rows])
     data = out.getvalue().encode()
-    with pytest.MonkeyPatch.context() as patch:
+    wanted = [tuple(row) for row in rows]
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(structure, "CHUNK", chunk)
         made = scanned(io.BytesIO(data), delimiter=delimiter, missing=()).rows()
-    assert [tuple(cell or "" for cell in row) for row in made] == [tuple(row) for row in rows]
+        assert [tuple(cell or "" for cell in row) for row in made] == wanted
+        for name, size in (("HEAD", 16), ("HEAD_LINES", 1), ("SAMPLE", 8)):  # as a large file, which polars maps
+            patch.setattr(delimited, name, size)
+        frame = read_table(written(Path(folder), data), Reading(delimiter=delimiter, missing=()))
+    for at, series in enumerate(frame.get_columns()):
+        assert len(series) == len(wanted)
+        if series.dtype == pl.String:
+            assert [cell or "" for cell in series] == [row[at] for row in wanted]
 
 
 @given(st.binary(max_size=60).map(lambda b: b.translate(bytes(b'a1,"\n'[i % 5] for i in range(256)))))

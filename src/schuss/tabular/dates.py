@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, time
 
 from schuss.tabular.extra import pl
 from schuss.tabular.numerals import FIRST
+from schuss.tabular.objects import null_where
 
 ISO, TIME = "iso", "time"
 MOMENT = pl.Datetime("us", "UTC")
@@ -161,7 +162,7 @@ def _strptime(texts: pl.Series, name: str) -> pl.Series:
     if read.dtype.time_zone is not None:  # type: ignore[attr-defined]
         return as_dates(read)
     low, high = YEARS
-    return as_dates(read.set(~read.dt.year().is_between(low, high), None))
+    return as_dates(null_where(read, ~read.dt.year().is_between(low, high)))
 
 
 def _iso(texts: pl.Series) -> pl.Series:

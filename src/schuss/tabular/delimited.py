@@ -176,14 +176,19 @@ def _mapped(path: Path, dialect: Dialect, schema: Schema) -> pl.DataFrame | None
             del data
 
 
-def _attempt(source: Any, data: Array, dialect: Dialect, schema: Schema, skip: int = 0) -> pl.DataFrame | None:
-    """The table if all of its bytes fit the schema and its form; else None. data: what is behind the header, uint8."""
+def _attempt(
+    source: Any, data: Array, dialect: Dialect, schema: Schema, skip: int = 0, fixed: bool = False
+) -> pl.DataFrame | None:
+    """The table if all of its bytes fit the schema and its form; else None.
+
+    data: what is behind the header, uint8; fixed: whether whole numbers are such even with zeros before them
+    """
     if not len(data):
         return pl.DataFrame(schema=schema)
     frame = _polars(source, dialect, schema, skip)
     if frame is None:
         return None
-    whole = [name for name, dtype in schema.items() if dtype == pl.Int64]
+    whole = [] if fixed else [name for name, dtype in schema.items() if dtype == pl.Int64]
     counts = census(data, dialect.delimiter, dialect.quote, bool(whole))
     if not _fits(frame, counts, data, dialect):
         return None
@@ -195,7 +200,7 @@ def _attempt(source: Any, data: Array, dialect: Dialect, schema: Schema, skip: i
 
 def _fits(frame: pl.DataFrame, counts: Census, data: Array, dialect: Dialect) -> bool:
     """Whether the bytes are rows as they were read. A row that is too short has null in the last column."""
-    if counts.nul or not counts.sound:
+    if counts.nul or not counts.sound or data[-1] == dialect.delimiter[0]:  # polars passes over an empty field there
         return False
     wanted = frame.height, frame.height * (frame.width - 1)
     alone = counts.delimiters == wanted[1] and not counts.quotes
@@ -344,7 +349,7 @@ def scan_text(
 
 
 def _block(data: bytes, line: int, dialect: Dialect, schema: Schema, name: str) -> tuple[pl.DataFrame, Lines]:
-    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema)
+    frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema, fixed=True)
     if frame is not None:
         return frame, Lines(name, line, data, dialect.quote)
     frame, lines = _as_text(data, line, dialect, name)

@@ -103,7 +103,7 @@ def find_dialect(head: bytes, whole: bool, encoding: str, reading: Reading, name
         return Dialect(reading, tuple(f"column{i + 1}" for i in range(len(fields))), 0, 0, returns)
     _check_names(fields, reading, f"{name} line {line}")
     length = text.index(header) + len(header)
-    length += 1 if text[length : length + 1] == b"\n" else 0
+    length += next((len(end) for end in (b"\r\n", b"\n") if text.startswith(end, length)), 0)
     lines = text.count(b"\n", 0, length)
     return Dialect(replace(reading, header=True), tuple(fields), lines, length, returns)
 

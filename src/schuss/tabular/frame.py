@@ -1,6 +1,7 @@
 """Whatever a user holds, as a polars DataFrame.
 
     as_frame(data, what="x", names=None) -> polars.DataFrame
+    as_row(data) -> dict | None     {column: value} of what is one row, as it is: quicker than a frame of it
 
 data    a data frame of polars (lazy, too), pandas, pyarrow, modin or cuDF, a DuckDB relation, whatever else narwhals
         knows or gives an Arrow stream; a Series; a dict of columns, or of one row; a list of dicts; an array
@@ -25,7 +26,7 @@ import numpy as np
 from schuss.errors import DataError, one_line
 from schuss.frames import listed
 from schuss.ir.executor import Array
-from schuss.tabular.extra import nw, pl
+from schuss.tabular.extra import narwhals, pl
 from schuss.tabular.objects import known_where, series_of_array, series_of_objects
 
 SMALL = 64
@@ -75,6 +76,19 @@ def checked_names(labels: Sequence[Any], what: str) -> list[str]:
     return names
 
 
+def as_row(data: Any) -> dict[str, Any] | None:
+    """The values by column of a frame, list or dict that is one row; None for anything else."""
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    if isinstance(data, Mapping):
+        return {str(name): value for name, value in data.items()} if all(map(_is_single, data.values())) else None
+    if isinstance(data, pl.DataFrame):
+        return data.row(0, named=True) if data.height == 1 else None
+    if narwhals().dependencies.is_pandas_dataframe(data) and len(data) == 1 and data.columns.is_unique:
+        return dict(zip(map(str, data.columns), next(data.itertuples(index=False, name=None)), strict=True))
+    return None
+
+
 # -- dicts, lists, arrays -------------------------------------------------------------------------
 
 
@@ -107,8 +121,8 @@ def _series(value: Any, name: str, what: str) -> pl.Series:
     """One column, whatever it is given as."""
     if isinstance(value, pl.Series):
         return value.alias(name)
-    if nw.dependencies.is_pandas_like_series(value):
-        return series_of_pandas(nw.from_native(value, series_only=True).to_pandas(), name, what)
+    if narwhals().dependencies.is_pandas_like_series(value):
+        return series_of_pandas(narwhals().from_native(value, series_only=True).to_pandas(), name, what)
     if isinstance(value, np.ndarray):
         return series_of_array(value, name, what)
     if hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__"):
@@ -159,6 +173,7 @@ def _array_names(count: int, what: str, names: Sequence[str] | None) -> list[str
 
 
 def _of_foreign(data: Any, what: str, names: Sequence[str] | None) -> pl.DataFrame:
+    nw = narwhals()
     known = nw.dependencies
     if isinstance(data, pl.Series) or known.is_pandas_like_series(data) or known.is_pyarrow_chunked_array(data):
         return pl.DataFrame([_series(data, str(getattr(data, "name", None) or "column0"), what)])
@@ -230,4 +245,4 @@ def _of_categories(column: Any, name: str, what: str) -> pl.Series:
     return levels.gather(places).alias(name).cast(pl.Categorical)
 
 
-__all__ = ["as_frame"]
+__all__ = ["as_frame", "as_row"]

@@ -24,6 +24,11 @@ def known_where(series: pl.Series, known: Array) -> pl.Series:
     return pl.select(pl.when(pl.Series(known)).then(series)).to_series().alias(series.name)
 
 
+def null_where(series: pl.Series, gone: pl.Series) -> pl.Series:
+    """The series with null where it is gone; gone is a series of booleans."""
+    return pl.select(pl.when(~gone).then(series)).to_series().alias(series.name)
+
+
 def series_of_array(array: Array, name: str, what: str) -> pl.Series:
     """A column of an array [N]. DataError for a dtype that is none of a table's."""
     if array.ndim != 1:

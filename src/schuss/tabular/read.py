@@ -18,7 +18,7 @@ memory that it takes does not grow with the file. Its `Lines` is a function as l
 Each fault of a file is a DataError of one line: name, line, what it is, and how to mend it. Blank lines between rows
 go, line ends of Windows and old Macs and a byte order mark are taken for what they are.
 
-What the extra [tables] costs is in the docs; polars is loaded when the first table is read.
+What the extra [tables] costs: schuss.tabular.extra.
 """
 
 from __future__ import annotations

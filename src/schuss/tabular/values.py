@@ -22,7 +22,7 @@ from schuss.errors import DataError
 from schuss.tabular.dates import MOMENT, TIME, as_date, as_dates, read_date, read_dates
 from schuss.tabular.extra import pl
 from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted, rows_of
-from schuss.tabular.objects import object_text, plain
+from schuss.tabular.objects import null_where, object_text, plain
 from schuss.tabular.texts import (
     AROUND,
     by_value,
@@ -70,7 +70,7 @@ def _numbers(series: pl.Series, kind: Kind, where: Where) -> pl.Series:
     if np.count_nonzero(np.isnan(x)) > read.null_count():
         read = read.fill_nan(None)
     if codes := _missing_numbers(kind.missing):
-        read = read.set(read.is_in(codes), None)
+        read = null_where(read, read.is_in(codes))
     return read
 
 
