@@ -110,6 +110,12 @@ def test_temperature_of_a_table_without_a_mistake_is_one() -> None:
     assert temperature(wrong, y) == pytest.approx(np.exp(1.2))
 
 
+def test_without_scipy_the_command_that_brings_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(UsageError, match=r"tables need scipy.optimize: pip install 'schuss\[tables\]'"):
+        temperature(np.tile([4.0, 0.0], (10, 1)), np.arange(10) // 9)
+
+
 def test_uniform_share() -> None:
     p = with_uniform(np.array([[1.0, 0.0, 0.0]]), 10)
     np.testing.assert_allclose(p, [[0.9 + 1 / 30, 1 / 30, 1 / 30]])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schuss.ir.executor import Array
+from schuss.tabular.algebra import scipy
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,15 +25,12 @@ TOGETHER = 0.7  # the mean association within a group, at least
 def column_groups(frame: pl.DataFrame, together: float = TOGETHER) -> list[list[str]]:
     """The columns in groups, in the frame's order: clusters by average linkage of 1 - association, cut at 1 - together.
     Of more than 300 columns each is alone."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
     names = frame.columns
     if len(names) < 2 or len(names) > COLUMNS:
         return [[name] for name in names]
     distance = 1 - associations(frame)
-    np.fill_diagonal(distance, 0)
-    cluster = fcluster(linkage(squareform(distance, checks=False), "average"), 1 - together, "distance")
+    tree = scipy("cluster.hierarchy").linkage(distance[np.triu_indices(len(distance), 1)], "average")
+    cluster = scipy("cluster.hierarchy").fcluster(tree, 1 - together, "distance")
     groups: dict[int, list[str]] = {}
     for name, at in zip(names, cluster, strict=True):
         groups.setdefault(int(at), []).append(name)

@@ -12,8 +12,8 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.tabular.algebra import one_blas_thread, scipy
 from schuss.tabular.metrics import FLOOR, pinball
-from schuss.tabular.threads import one_blas_thread
 
 ROUNDS = 20
 HOTTEST = float(np.exp(1.2))
@@ -60,8 +60,6 @@ def temperature(logits: Array, y: Array, weights: Array | None = None, hottest: 
     logits float [N, C], out of fold, or the logarithms of probabilities; y int [N]. The loss is convex in 1 / T, so the
     root of its derivative is sought.
     """
-    from scipy.optimize import brentq
-
     z = np.ascontiguousarray(logits.T, np.float64)  # [C, N]: sums over classes run over rows side by side
     z -= z[y, np.arange(len(y))]
     z -= (highest := z.max(0))
@@ -77,7 +75,7 @@ def temperature(logits: Array, y: Array, weights: Array | None = None, hottest: 
             return 1.0
         if slope(1 / hottest) >= 0:
             return hottest
-        return 1 / float(brentq(slope, 1 / hottest, 1.0, xtol=1e-4))
+        return 1 / float(scipy("optimize").brentq(slope, 1 / hottest, 1.0, xtol=1e-4))
 
 
 def with_uniform(p: Array, rows: int) -> Array:

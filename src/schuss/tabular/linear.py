@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
+from schuss.tabular.algebra import one_blas_thread, scipy
 from schuss.tabular.baselines import weighted_quantiles
-from schuss.tabular.threads import one_blas_thread
 
 PENALTY = 10.0
 NEWTONS = 100  # steps at most; quadratic near the end, so that a few are taken
@@ -154,9 +155,8 @@ def _penalties(Z: Array, penalty: float) -> Array:
 
 def _solve(A: Array, b: Array) -> Array:
     """A^-1 b of a positive definite A."""
-    from scipy.linalg import cho_factor, cho_solve
-
-    return cho_solve(cho_factor(A, lower=True, check_finite=False), b, check_finite=False)
+    linalg = scipy("linalg")
+    return linalg.cho_solve(linalg.cho_factor(A, lower=True), b)
 
 
 def _gram(Z: Array, w: Array) -> Array:
@@ -260,9 +260,7 @@ def _poisson(f: Array, y: Array) -> tuple[Array, Array, Array]:
 def _newton(family: Family, Z: Array, y: Array, w: Array, penalty: float, theta: Array) -> Array:
     """[D + 1]: theta - H^-1 g until the loss falls by less than CLOSE; steps are halved until they lower it. H, which
     costs most, is kept while each step's gain is a small part of the last one's."""
-    from scipy.linalg import cho_factor, cho_solve
-
-    penalties = _penalties(Z, penalty)
+    linalg, penalties = scipy("linalg"), _penalties(Z, penalty)
     factor: Any = None
     gain = before = np.inf
 
@@ -274,11 +272,11 @@ def _newton(family: Family, Z: Array, y: Array, w: Array, penalty: float, theta:
     for _ in range(NEWTONS):
         gradient = Z.T @ (w * slope) + penalties * theta
         if factor is not None:
-            step = cho_solve(factor, gradient)
+            step = linalg.cho_solve(factor, gradient)
             gain = float(gradient @ step) / 2
         if gain > KEPT * before or factor is None:
-            factor = cho_factor(_gram(Z, w * curvature) + np.diag(penalties + 1e-12 * len(Z)), lower=True)
-            step = cho_solve(factor, gradient)
+            factor = linalg.cho_factor(_gram(Z, w * curvature) + np.diag(penalties + 1e-12 * len(Z)), lower=True)
+            step = linalg.cho_solve(factor, gradient)
             gain = float(gradient @ step) / 2
         before = gain
         size = 1.0
@@ -300,9 +298,7 @@ def _newton(family: Family, Z: Array, y: Array, w: Array, penalty: float, theta:
 def _multinomial(Z: Array, y: Array, w: Array, counts: Array, start: Array | None, settings: _Settings) -> Array:
     """[D + 1, C] by L-BFGS, in coordinates U = L' theta, where L L' = mean p (1 - p) Z' w Z + penalty: there all
     directions are curved alike, and correlated columns cost no steps."""
-    from scipy.linalg import solve_triangular
-    from scipy.optimize import minimize
-
+    solve = partial(scipy("linalg").solve_triangular, lower=True)
     penalties, total = _penalties(Z, settings.penalty), float(w.sum())
     shape = Z.shape[1], len(counts)
     L = _factor(Z, w, penalties, counts / total)
@@ -311,28 +307,26 @@ def _multinomial(Z: Array, y: Array, w: Array, counts: Array, start: Array | Non
     start = start - start.mean(1, keepdims=True)  # the sum over the classes is free, and 0 at the minimum
 
     def loss(flat: Array) -> tuple[float, Array]:
-        theta = solve_triangular(L, flat.reshape(shape), trans="T", lower=True, check_finite=False)
+        theta = solve(L, flat.reshape(shape), trans="T", check_finite=False)
         value, gradient = float(penalties @ np.square(theta).sum(1)) / 2, penalties[:, None] * theta
         for some in _blocks(len(Z)):
             more, p = _softmax_loss(theta.T @ Z[some].T, y[some], w[some])
             value += more
             gradient += (p @ Z[some]).T
-        return value, solve_triangular(L, gradient, lower=True, check_finite=False).ravel()
+        return value, solve(L, gradient, check_finite=False).ravel()
 
     options = {"maxiter": 500, "maxcor": 10, "ftol": 1e-15, "gtol": settings.tolerance * total**0.5}
-    found: Any = minimize(loss, (L.T @ start).ravel(), jac=True, method="L-BFGS-B", options=options)
-    return solve_triangular(L, found.x.reshape(shape), trans="T", lower=True)
+    found = scipy("optimize").minimize(loss, (L.T @ start).ravel(), jac=True, method="L-BFGS-B", options=options)
+    return solve(L, found.x.reshape(shape), trans="T")
 
 
 def _factor(Z: Array, w: Array, penalties: Array, share: Array) -> Array:
     """Lower triangular [D + 1, D + 1]."""
-    from scipy.linalg import cholesky
-
     curved = float((share * (1 - share)).mean())
     if Z.shape[1] > WIDE:
         return np.diag(np.sqrt(curved * len(Z) + penalties))
     A = curved * _gram(Z, w) + np.diag(penalties + 1e-9 * len(Z))
-    return cholesky(A, lower=True)
+    return scipy("linalg").cholesky(A, lower=True)
 
 
 def _softmax_loss(f: Array, y: Array, w: Array) -> tuple[float, Array]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from schuss.ir.executor import Array
+from schuss.tabular.algebra import one_blas_thread
 from schuss.tabular.metrics import Metric, checked
-from schuss.tabular.threads import one_blas_thread
 
 DRAWS = 200
 ROWS = 5_000  # that stand for all others

@@ -1,0 +1,40 @@
+"""scipy's parts, or the error that names the command which brings them; and linear algebra on one thread."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from schuss.errors import UsageError
+
+
+def scipy(part: str) -> Any:
+    """The module scipy.PART. UsageError without scipy."""
+    try:
+        return import_module(f"scipy.{part}")
+    except ImportError as error:
+        raise UsageError(f"tables need {error.name}: pip install 'schuss[tables]'") from None
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """While it is entered, numpy's and scipy's products run on one thread, in the whole process: their library
+    otherwise keeps all cores busy waiting for small products. Without threadpoolctl, which the extra [tables] brings,
+    nothing is changed."""
+    controller = _controller()
+    return nullcontext() if controller is None else controller.limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller() -> Any:
+    """Of the libraries there are; None without threadpoolctl."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    scipy("linalg")  # it brings a library of its own
+    return ThreadpoolController()
+
+
+__all__ = ["one_blas_thread", "scipy"]
