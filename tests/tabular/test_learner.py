@@ -103,6 +103,13 @@ def test_a_dense_layer_of_members_has_rows_of_its_own_or_shared_ones():
         np.testing.assert_allclose(layer(given), expected, atol=1e-5)
 
 
+def test_networks_without_weight_are_left_out_and_change_no_answer():
+    frame = table()
+    found = fit_table(frame, "price", folds=2, epochs=1, hidden=(4,), preset="fast", progress=False)
+    assert len(found.model.parts) == sum(part["weight"] > 0 for part in found.parts[:-1])
+    assert found.model.weights.sum() == pytest.approx(1)
+
+
 # -- encodings ----------------------------------------------------------------------------------------------
 
 

@@ -29,8 +29,8 @@ class PiecewiseLinear(nn.Module):
 
     def forward(self, u: Any) -> Tensor:
         k, (f, b, d) = math.prod(self.members), (self.features, self.bins, self.dim)
-        table = ops.cumsum(self.weight, axis=-2)
-        table = ops.concatenate([ops.zeros((*self.members, f, 1, d)), table], axis=-2).reshape(k * f * (b + 1), d)
+        under = np.tri(b + 1, b, -1, np.float32)  # [j, i]: whether bin i lies below edge j
+        table = ops.einsum("...bd,jb->...jd", self.weight, under).reshape(k * f * (b + 1), d)
         low = ops.clip(ops.floor(u), 0.0, b - 1.0)
         start = (np.arange(k * f, dtype=np.int32) * (b + 1)).reshape(*self.members, *[1] * len(self.members), f)
         at = low.astype("int32") + start

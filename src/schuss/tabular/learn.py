@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn, optim
+from schuss.api.jitted import jit
 from schuss.ir.executor import Array
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION
 from schuss.tabular.blend import blend_weights, blended, temperature, with_uniform
@@ -24,6 +25,7 @@ from schuss.train.many import fit_many
 
 DECAY, EMBEDDING_RATE, BETAS, WARM = 0.3, 0.3, (0.9, 0.95), 0.05
 CHUNK = 8192  # rows of a call
+COMPILED = 20_000  # rows from which out-of-fold predictions are worth code of their own
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,9 @@ def _blended(model: TableModel, x: Array, y: Array, held: Sequence[Array], weigh
     model.weights = blend_weights(candidates, y, CLASSIFICATION if classes else REGRESSION, weights)
     for note, weight in zip(parts, model.weights, strict=True):
         note["weight"] = float(weight)
-    return Learned(model, blended(candidates, model.weights), candidates, parts)
+    whole = blended(candidates, model.weights)
+    model.keep_weighted()
+    return Learned(model, whole, candidates, parts)
 
 
 def loss_of(out: Array, y: Array, classes: int, weights: Array | None) -> float:
@@ -252,11 +256,15 @@ class Answers(nn.Module):
 
 
 def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
-    """float64 [N, outputs]: of each row what the member says that has not seen it."""
-    found = []
+    """float64 [N, outputs]: of each row what the member says that has not seen it.
+
+    Of few rows by numpy: to compile code for one pass over them would take longer.
+    """
+    backend = "reference" if len(x) < COMPILED else "native"
+    call, found = jit(answers, backend=backend), []
     for start in range(0, len(x), CHUNK):
         some = slice(start, start + CHUNK)
-        out = answers(x[some])
+        out = np.asarray(call(x[some]))
         found.append(out[fold[some], np.arange(out.shape[1])])
     return np.concatenate(found).astype(np.float64)
 

@@ -81,6 +81,12 @@ class TableModel(nn.Module):
         self.share = 0.0
         self.low = self.high = self.center = self.scale = np.zeros(0)
 
+    def keep_weighted(self) -> None:
+        """Leave out the networks whose weight is 0; the linear model stays, to compare with."""
+        kept = [i for i in range(len(self.parts)) if self.weights[i] > 0]
+        self.parts, self.temperatures = [self.parts[i] for i in kept], self.temperatures[kept]
+        self.weights = self.weights[[*kept, -1]]
+
     def forward(self, x: Any) -> Any:
         encoded = self.means(x)
         answers = [self.part(i, x, encoded) for i, w in enumerate(self.weights) if w > 0]
