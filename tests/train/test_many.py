@@ -146,6 +146,21 @@ def test_optimizers_and_other_numbers() -> None:
     )
 
 
+def test_an_optimizer_whose_state_begins_with_the_weights() -> None:
+    class Averaging(optim.SGD):
+        def init(self, params: Any) -> Any:
+            return {**super().init(params), **{f"mean/{name}": np.array(w) for name, w in params.items()}}
+
+        def update(self, params: Any, grads: Any, state: Any, step: Any) -> Any:
+            new, kept = super().update(params, grads, state, step)
+            return new, kept | {f"mean/{name}": 0.9 * state[f"mean/{name}"] + 0.1 * new[name] for name in params}
+
+    given = {"optimizer": Averaging(0.1)}
+    runs = fit_many(network(), members=2, **given)
+    check(runs, [fit(network(), seed=k, **given) for k in range(2)])
+    assert all("opt/mean/0.weight" in run.state.arrays for run in runs)
+
+
 def test_epochs_batches_and_losses() -> None:
     losses = [nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1), lambda p, t: LOSS(p, t) * 2.0]
     runs = fit_many(network(), epochs=[1, 2, 3], batch_size=[16, 32, 64], loss=losses)

@@ -147,9 +147,9 @@ def _equal(one: Step, other: Step) -> bool:
 
 
 def _alike(a: Node, b: Node, beside: Mapping[Node, Node]) -> bool:
-    """Whether two nodes are the same operation of the same layer on the same operands. Of the user's line only errors
-    tell: it counts where an index may be out of range."""
-    if a.op != b.op or a.type != b.type or a.scope != b.scope or (a.op == "check_index" and a.site != b.site):
+    """Whether two nodes are the same operation on the same operands. Of layer and line only errors tell: they count
+    where an index may be out of range."""
+    if a.op != b.op or a.type != b.type or (a.op == "check_index" and (a.site, a.scope) != (b.site, b.scope)):
         return False
     if len(a.inputs) != len(b.inputs) or any(beside[x] is not y for x, y in zip(a.inputs, b.inputs, strict=True)):
         return False
