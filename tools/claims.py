@@ -28,7 +28,9 @@ def _digits(printed: str) -> None:
 def _reproducibility(printed: str) -> None:
     prints = dict(re.findall(r"^(seed .*?) +([0-9a-f]{16})$", printed, re.MULTILINE))
     assert prints["seed 0"] == prints["seed 0 again"] == prints["seed 0, 1 thread"] != prints["seed 1"]
-    assert printed.count("True\n") == 4  # a run that went on, given weights, stopped runs of the command and in Python
+    # a member of fit_many, a run that went on, given weights, stopped runs of the command and in Python
+    assert printed.count("True\n") == 5
+    assert re.search(r"^accuracy on the rows left out: \[('0\.[89]\d\d'(, )?){4}\]$", printed, re.MULTILINE)
     alone, together = map(float, re.search(r"^alone ([\d.]+)%, together ([\d.]+)%$", printed, re.MULTILINE).groups())
     assert together > alone
     assert "False" not in printed
