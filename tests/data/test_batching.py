@@ -74,6 +74,19 @@ def test_orders_made_ahead_are_the_epochs_own(n: int) -> None:
         assert np.array_equal(orders(epoch), epoch_order(n, KEY, epoch))
 
 
+@pytest.mark.parametrize("n", [1, 3, 4, 500])
+def test_orders_of_small_tables_are_made_together(n: int) -> None:
+    """The epochs' own, also beyond 2**32 of them, and from where a run goes on; few at once if few are to come."""
+    for first in (0, 7, 2**32 - 2):
+        orders = batching.epoch_orders(n, KEY, first, 5)
+        for epoch, order in enumerate(orders, first):
+            assert np.array_equal(order, epoch_order(n, KEY, epoch))
+    made = batching.Orders(n, KEY, 5)
+    made(2)
+    assert list(made._made) == [3, 4]
+    assert np.array_equal(made(4), epoch_order(n, KEY, 4))
+
+
 @pytest.mark.parametrize(("n", "ahead"), [(batching.ROWS_AHEAD, 1), (batching.ROWS_AHEAD // 4, 4)])
 def test_the_next_orders_are_made_meanwhile(monkeypatch: pytest.MonkeyPatch, n: int, ahead: int) -> None:
     made: list[tuple[int, str]] = []
@@ -93,7 +106,9 @@ def test_the_next_orders_are_made_meanwhile(monkeypatch: pytest.MonkeyPatch, n: 
     assert not orders._made  # nothing is kept that has been used
 
 
-def test_orders_of_a_small_table_need_no_thread() -> None:
-    orders = batching.Orders(batching.WORTH_A_THREAD - 1, KEY, 3)
-    orders(0)
-    assert orders._thread is None
+def test_orders_of_a_small_table_need_no_thread_and_none_where_all_cores_are_busy() -> None:
+    busy = batching.Orders(batching.WORTH_A_THREAD, KEY, 3, beside=False)
+    for orders in (batching.Orders(batching.WORTH_A_THREAD - 1, KEY, 3), busy):
+        orders(0)
+        assert orders._thread is None
+    assert np.array_equal(busy(1), epoch_order(batching.WORTH_A_THREAD, KEY, 1))

@@ -332,3 +332,13 @@ def test_an_interrupt_in_the_middle_of_an_epoch(threads, delay):
     assert finite(model)
     first = fit(model, (x, y), epochs=1, threads=threads).last("loss")
     assert np.isfinite(first)
+
+
+def test_large_numbers_whose_sum_is_infinite_are_finite():
+    from schuss.train.recovery import finite as are_finite
+
+    large = np.full((3, 4), 3e38, "f4").T
+    assert are_finite({"a": large, "b": np.arange(3), "c": np.float64(1e308) * np.ones(5)})
+    for bad in (np.nan, np.inf, -np.inf):
+        assert not are_finite({"a": large, "b": np.array([1.0, bad])})
+    assert not are_finite({"a": np.array([np.inf, -np.inf], "f4")})

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schuss.errors import UsageError
-from schuss.ops.philox import FOLD_STREAM, UInt32, random_bits
+from schuss.ops.philox import FOLD_STREAM, UInt32, random_bits, random_bits_of_steps
 
 Indices = npt.NDArray[np.int64]
 
@@ -17,6 +17,7 @@ Indices = npt.NDArray[np.int64]
 SHUFFLE_STREAM = FOLD_STREAM - 1
 SPLIT_STREAM = FOLD_STREAM - 2
 WORTH_A_THREAD = 4096  # rows below which their order takes less time than starting a thread
+ROWS_AT_ONCE = 1 << 13  # of small tables, whose orders are made together
 ROWS_AHEAD = 1 << 18  # whose order is made in advance at most, if one epoch has no more: 2 MB
 
 
@@ -29,15 +30,23 @@ def epoch_order(n: int, key: UInt32, epoch: int) -> Indices:
     return _shuffled(n, key, SHUFFLE_STREAM, epoch)
 
 
+def epoch_orders(n: int, key: UInt32, first: int, count: int) -> npt.NDArray[np.int64]:
+    """epoch_order of so many epochs from the first on, int64 [count, n]: of few rows they take less time together."""
+    return _sorted(random_bits_of_steps(key, SHUFFLE_STREAM, first, count, n))
+
+
 class Orders:
     """The epochs' orders one after the other, the next ones made by a thread of its own while an epoch is trained on.
 
     Sorting 20,000 rows takes a quarter of the time of an epoch whose steps take 4 us. Short epochs' orders are made
-    many at a time: beside a busy neighbour a thread waits a time slice for its core, longer than such an epoch.
+    many at a time: beside a busy neighbour a thread waits a time slice for its core, longer than such an epoch. Those
+    of a few thousand rows are made without a thread, many at once.
+
+    beside  False: no thread makes them ahead, as where every core has work
     """
 
-    def __init__(self, n: int, key: UInt32, epochs: int) -> None:
-        self._n, self._key, self._epochs = n, key, epochs
+    def __init__(self, n: int, key: UInt32, epochs: int, beside: bool = True) -> None:
+        self._n, self._key, self._epochs, self._beside = n, key, epochs, beside and n >= WORTH_A_THREAD
         self._ahead = max(1, ROWS_AHEAD // n)
         self._made: dict[int, Indices] = {}
         self._thread: Thread | None = None
@@ -47,9 +56,13 @@ class Orders:
         if epoch not in self._made and self._thread is not None:
             self._thread.join()  # at once after a fork, where the thread is not
         order = self._made.pop(epoch, None)
-        if order is None:
+        if order is None and self._n < WORTH_A_THREAD:
+            some = max(1, min(ROWS_AT_ONCE // self._n, self._epochs - epoch))
+            order, *others = epoch_orders(self._n, self._key, epoch, some)
+            self._made = dict(enumerate(others, epoch + 1))
+        elif order is None:
             order = epoch_order(self._n, self._key, epoch)
-        if self._n >= WORTH_A_THREAD and (self._thread is None or not self._thread.is_alive()):
+        if self._beside and (self._thread is None or not self._thread.is_alive()):
             self._made = {e: made for e, made in self._made.items() if e > epoch}
             wanted = range(epoch + 1, min(epoch + 1 + self._ahead, self._epochs))
             missing = [e for e in wanted if e not in self._made]
@@ -82,9 +95,14 @@ def split_validation(n: int, fraction: float, key: UInt32) -> tuple[Indices, Ind
 
 def _shuffled(n: int, key: UInt32, stream: int, step: int) -> Indices:
     # A row's bits with its number below them: no two are equal, so that any sort will do, and numpy has a fast one.
-    keys = random_bits(key, stream, step, n).astype(np.uint64)
+    return _sorted(random_bits(key, stream, step, n))
+
+
+def _sorted(bits: UInt32) -> Indices:
+    """The order in which the last axis is sorted, stably."""
+    keys = bits.astype(np.uint64)
     keys <<= np.uint64(32)
-    keys |= np.arange(n, dtype=np.uint64)
-    keys.sort()
+    keys |= np.arange(bits.shape[-1], dtype=np.uint64)
+    keys.sort(axis=-1)
     keys &= np.uint64(0xFFFFFFFF)
     return keys.view(np.int64)

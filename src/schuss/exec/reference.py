@@ -19,12 +19,11 @@ from schuss.ops.registry import lookup
 
 
 def evaluate(node: Node, args: Sequence[Array], lengths: Mapping[Sym, int]) -> Array:
-    """One node's value from its inputs' values. lengths: those of the symbols."""
+    """One node's value from its inputs' values, where numpy tells of no overflow. lengths: those of the symbols."""
     if node.op in LEAVES:
         return np.asarray(node.attrs["value"])
     attrs = {k: bind(v, lengths) if k == "shape" else v for k, v in node.attrs.items()}
-    with np.errstate(all="ignore"):
-        value = lookup(node.op).body(*args, **attrs)
+    value = lookup(node.op).body(*args, **attrs)
     return np.asarray(value, dtype=node.type.dtype)
 
 
@@ -34,6 +33,18 @@ def run_graph(
     """Every node's value. rows: the examples' numbers in the data, for errors to name; hurry: see Loop.run."""
     lengths = lengths_of(graph, arrays)
     values: dict[Node, Array] = dict(zip(graph.inputs, arrays, strict=True))
+    with np.errstate(all="ignore"):
+        _evaluate_all(graph, values, lengths, rows, hurry)
+    return values
+
+
+def _evaluate_all(
+    graph: Graph,
+    values: dict[Node, Array],
+    lengths: Mapping[Sym, int],
+    rows: Array | None,
+    hurry: Callable[[], bool] | None,
+) -> None:
     for node in graph.nodes:
         if node not in values:
             if hurry is not None and hurry():
@@ -45,7 +56,6 @@ def run_graph(
                 if rows is not None and node.type.shape[:1] == (N,):
                     row = int(rows[row])
                 raise out_of_range(node, row, error.value) from None
-    return values
 
 
 class ReferenceExecutor:

@@ -103,6 +103,17 @@ def random_bits(key: UInt32, stream: int, step: int, count: int) -> UInt32:
     return _blocks(key, -(-count // 4), counters).reshape(-1)[:count]
 
 
+def random_bits_of_steps(key: UInt32, stream: int, first: int, steps: int, count: int) -> UInt32:
+    """random_bits of so many steps from the first on, uint32[steps, count]: small ones take less time together."""
+    each = -(-count // 4)
+
+    def counters(start: int, stop: int) -> tuple[Any, ...]:
+        step, index = np.divmod(np.arange(start, stop, dtype=np.uint64), np.uint64(each))
+        return index, 0, (step + np.uint64(first & MASK)) & np.uint64(MASK), stream
+
+    return _blocks(key, steps * each, counters).reshape(steps, 4 * each)[:, :count]
+
+
 def key_from_seed(seed: int) -> UInt32:
     """The key uint32[2] (low half, high half) of a seed in [0, 2**64). Raises UsageError for other seeds."""
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from schuss import nn
 from schuss.calling import explained
 from schuss.constraints import Whole, check
-from schuss.data import Dataset, Rows, as_array, epoch_order, split_validation
+from schuss.data import Dataset, Orders, Rows, as_array, split_validation
 from schuss.data.batching import Indices
 from schuss.data.rows import with_column
 from schuss.errors import DataError, UsageError
@@ -172,7 +171,7 @@ class Members:
         )  # fmt: skip
         signature = replace(kind.lesson.signature, optimizer=task.optimizer)
         made = Trainer(task, self._on, asked, key, train, held, signature=signature, graphs=kind.graphs)
-        made.orders = partial(epoch_order, made.rows, key)  # all cores are busy: no thread makes them ahead
+        made.orders = Orders(made.rows, key, asked.epochs, beside=False)
         trainer = kind.lesson.of(made)
         return ready(trainer, take_up(trainer))
 

@@ -15,7 +15,7 @@ from schuss.errors import UsageError, warn
 from schuss.ir.executor import Array
 from schuss.optim.base import LR_FACTOR, LR_HELD, scalar_name
 from schuss.optim.schedules import Schedule
-from schuss.train.schedules import ONE_BY_ONE, at_step, looked_at
+from schuss.train.schedules import ONE_BY_ONE, acts_after_epochs, at_step, looked_at
 
 
 def schedule_of(optimizer: Any) -> Callable[[int], float | None]:
@@ -71,6 +71,7 @@ class Rates:
         if isinstance(optimizer, optim.Optimizer):
             groups = [(group, made) for group, made, names in optimizer.parts(dict.fromkeys(learned)) if names]
         self._rates = [_Rate(group, getattr(made, "lr", None), schedule_of(made)) for group, made in groups]
+        self._acting = [rate for rate in self._rates if acts_after_epochs(rate.given)]
         self._learned = frozenset(learned)
         self._fine: set[tuple[float | int, ...]] = set()  # what check_sign was asked for
 
@@ -152,12 +153,11 @@ class Rates:
     ) -> dict[str, Array]:
         """The arrays that schedules change after an epoch, whose last step is given. What is held by hand stays."""
         made: dict[str, Array] = {}
-        for rate in self._rates:
-            asked = getattr(rate.given, "after_epoch", None)
-            before = None if asked is None else rate.at(step, arrays)
-            if asked is None or not before or arrays.get(rate.held) or rate.factor not in self._state:
+        for rate in self._acting:
+            before = rate.at(step, arrays)
+            if not before or arrays.get(rate.held) or rate.factor not in self._state:
                 continue
-            after = float(asked(history, before))
+            after = float(rate.given.after_epoch(history, before))
             if after < 0.0:
                 raise UsageError(
                     f"optimizer: the schedule {type(rate.given).__name__} makes the rate {after:.3g} after an epoch, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from schuss import nn, optim
 from schuss.errors import UsageError
 from schuss.exec.reference import run_graph
 from schuss.ir.types import TensorType
-from schuss.optim.schedules import Around, Schedule
+from schuss.optim.schedules import Around, Scaled, Schedule
 from schuss.trace import trace
 from schuss.train.options import Options
 from schuss.train.step import Task
@@ -24,9 +25,15 @@ Taken = Callable[[float], Any]
 
 
 def at_step(given: Callable[[Any], Any]) -> Callable[[int], float]:
-    """A schedule as a function of numbers."""
+    """A schedule as a function of numbers, the last of which are known: it is asked twice an epoch, and by members of
+    one kind for the same steps."""
     graph = trace(given, [TensorType("int64", ())])
-    return lambda step: float(run_graph(graph, [np.asarray(step, np.int64)])[graph.outputs[0]])
+
+    @lru_cache(LOOKED_AT)
+    def value(step: int) -> float:
+        return float(run_graph(graph, [np.asarray(step, np.int64)])[graph.outputs[0]])
+
+    return value
 
 
 def looked_at(given: Callable[[Any], Any], first: int, steps: int) -> tuple[Any, Any]:
@@ -48,7 +55,7 @@ def check_schedules(task: Task, asked: Options, steps: int, looked: list[tuple[s
     for name, given, taken in _scheduled(task, asked):
         if any(at == steps and called == name and same(given, other) for called, other, at in looked):
             continue
-        if _acts_after_epochs(given):
+        if isinstance(given, Schedule) and acts_after_epochs(given):
             raise UsageError(f"{name}: {type(given).__name__} changes learning rates alone; give another schedule")
         at, values = looked_at(given, 0, steps)
         for i in {int(np.argmin(values)), int(np.argmax(values))}:  # NaN is both
@@ -72,10 +79,11 @@ def _scheduled(task: Task, asked: Options) -> Iterator[tuple[str, Callable[[Any]
             yield f"Dropout {path}", layer.p, nn.Dropout
 
 
-def _acts_after_epochs(given: Any) -> bool:
-    if isinstance(given, Around):
-        return _acts_after_epochs(given.inner)
-    return isinstance(given, Schedule) and type(given).after_epoch is not Schedule.after_epoch
+def acts_after_epochs(given: Any) -> bool:
+    """Whether a schedule looks at the history after an epoch."""
+    if isinstance(given, Around) and type(given).after_epoch in (Around.after_epoch, Scaled.after_epoch):
+        return acts_after_epochs(given.inner)
+    return hasattr(given, "after_epoch") and getattr(type(given), "after_epoch", None) is not Schedule.after_epoch
 
 
 def same(one: Any, other: Any) -> bool:
@@ -86,4 +94,4 @@ def same(one: Any, other: Any) -> bool:
     return ours and type(one) is type(other) and bool(one == other)
 
 
-__all__ = ["at_step", "check_schedules", "looked_at", "same"]
+__all__ = ["acts_after_epochs", "at_step", "check_schedules", "looked_at", "same"]

@@ -57,7 +57,7 @@ class Trainer(Stepping):
         self.best = Best(None if stop is None else stop.resolved(columns))
         self.options = replace(options, early_stop=self.best.stop)
         self.callbacks = as_callbacks(options.callbacks)
-        self.orders: Callable[[int], Array] = Orders(self.rows, key, options.epochs)
+        self.orders = Orders(self.rows, key, options.epochs)
         self.slice = 1  # steps of the next slice; grows to what SLICE seconds take
         self.run.task, self.run.data, self.run.validation = task, self.data, validation
         self.signature = signature  # which the model gets when nothing can refuse the run any more
