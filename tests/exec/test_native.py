@@ -20,7 +20,7 @@ from schuss.compiler.llvm.target import host_target
 from schuss.compiler.schedule.sharing import Sharing
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import IndexRangeError, ShapeError, UsageError
-from schuss.exec.native import loop as loops
+from schuss.exec.native import programs
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.table import Table
 from schuss.exec.reference import ReferenceExecutor
@@ -635,7 +635,7 @@ def same_bits_by_panels_or_in_blocks(sizes, batch, threads, by_panels):
     step, state, data = mlp_step(sizes)
     expected = run(NativeExecutor(1), step, state, data, batch=batch, slices=((0, 3),))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loops, "sharing", lambda *_: Sharing(1.0, 0, 0.0))
+        patch.setattr(programs, "sharing", lambda *_: Sharing(1.0, 0, 0.0))
         loop = NativeExecutor(threads, tuning=Tuning(panel_bytes=1) if by_panels else IN_BLOCKS).loop(step, batch)
         assert sum(s.packs for s in loop.plan.stages) == (len(sizes) - 2 if by_panels else 0)
         assert any(s.k_blocked for s in loop.plan.stages) is not by_panels
