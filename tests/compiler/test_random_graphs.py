@@ -102,7 +102,7 @@ def check_passes(graph, arrays):
     columns = frozenset(str(i.attrs["name"]) for i in graph.inputs if N in i.type.shape)
     check_kept(now, materialize(now, Storage(64, columns)), arrays, 1e-12)
     layout = choose_layout(now, tuple(n for n in graph.input_names if n not in columns))
-    transposed = [a.T if i.attrs["name"] in layout.swapped else a for i, a in zip(graph.inputs, arrays, strict=True)]
+    transposed = [a.mT if i.attrs["name"] in layout.swapped else a for i, a in zip(graph.inputs, arrays, strict=True)]
     check_kept(now, layout.graph, arrays, 1e-12, transposed)
 
 

@@ -12,6 +12,7 @@ from itertools import accumulate
 from schuss.compiler.draft import Draft
 from schuss.compiler.passes.cse import common_subexpressions
 from schuss.compiler.passes.panels import can_lie_in_panels
+from schuss.compiler.passes.turning import swapped_type
 from schuss.compiler.schedule.buffers import last_uses
 from schuss.compiler.schedule.fuse import Form, Group
 from schuss.compiler.schedule.order import accesses_of
@@ -91,7 +92,7 @@ def layout(before: Draft, after: Draft) -> None:
     _need(after.swapped <= set(after.state), "an input is kept transposed that is no state")
     for kind in ("input", "output"):
         old, new = (_ends(d.graph, kind) for d in (before, after))
-        transposed = {n: TensorType(t.dtype, t.shape[::-1]) if n in after.swapped else t for n, t in old.items()}
+        transposed = {n: swapped_type(t) if n in after.swapped else t for n, t in old.items()}
         _need(new == transposed, f"an {kind} is not of the type it is said to have")
 
 

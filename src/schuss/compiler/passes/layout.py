@@ -1,28 +1,27 @@
-"""Which way round a matrix of the state is kept in memory.
+"""Which way round the matrices of the state are kept in memory, and what is computed of them.
 
-PyTorch's Linear holds W as out x in and computes x @ W'. The native product wants rows of its right
-operand contiguous, so W is kept as W' (in x out) while it is trained. Then the forward product, the
-weight gradient x' @ g and the whole update run on W' and nothing is transposed in a step: transposes
-are hoisted through maps until they cancel with their inverse or the output.
+The native product wants rows of its right operand contiguous; the left one may lie anyhow, and so may both of a sum
+over examples. PyTorch's Linear holds W as out x in and computes x @ W', others hold it as in x out and compute x @ W;
+going back g is multiplied by the other one. Whatever is written, W lies for the whole run as its first product reads
+it, the moments lie as W does, and its gradient is made the same way round, x' @ g or g' @ x, so that the update rides
+in the gradient's epilogue and goes along rows:
 
-    map(T(a), T(b), scalar) -> T(map(a, b, scalar))        T(a) @ T(b) stays as it is
+    what is mapped place by place from each other lies the same way round, transposes of it the other
+    a product wants its right operand as it reads it; what reads or makes a value otherwise wants it as it is written
+    the way round is chosen for which less must be transposed in a step, of two equal ones that of the first product
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
-from schuss.compiler.passes.nodes import is_ones, make
+from schuss.compiler.passes.cse import common_subexpressions
+from schuss.compiler.passes.nodes import is_ones
 from schuss.compiler.passes.simplify import simplify
-from schuss.compiler.structure import is_contraction, is_input, is_map, is_view, structure_of, view_map
-from schuss.ir.graph import Graph, Node, input_node
-from schuss.ir.rewrite import rewrite, with_inputs
-from schuss.ir.structure import Along, Fold
-from schuss.ir.types import TensorType
-
-SWAP = (1, 0)
-SWAPPED = (Along(((1, 1),)), Along(((0, 1),)))  # the same, as a view
+from schuss.compiler.passes.turning import by_rows, is_full_sum, is_swap, turned
+from schuss.compiler.structure import is_contraction, is_input, is_map, is_matrix_product, is_source, is_view
+from schuss.ir.graph import Graph, Node
+from schuss.ir.types import Sym, static_size
 
 
 @dataclass(frozen=True)
@@ -34,98 +33,118 @@ class Layout:
 
 
 def choose_layout(graph: Graph, state: tuple[str, ...]) -> Layout:
-    """Keep a state matrix transposed if a product reads it so, and the states that are updated along with it."""
-    names = set(state)
-    found = {
-        str(node.inputs[0].attrs["name"])
-        for product in graph.nodes
-        if is_contraction(product)
-        for node in product.inputs[1:]
-        if is_swap(node) and is_input(node.inputs[0])
-    } & names
-    swapped = set[str]()
-    while not found <= swapped:
-        swapped |= found
-        found = _companions(graph, swapped) & names
-    return Layout(_transpose(graph, swapped) if swapped else graph, frozenset(swapped))
+    """The graph on the state as it is to be kept."""
+    graph = by_rows(graph)
+    found = _Matrices(graph, frozenset(state))
+    across = found.across()
+    swapped = frozenset(str(n.attrs["name"]) for n in across if is_input(n))
+    across = {n for n in across if is_input(n) or is_matrix_product(n) or is_map(n)}
+    if across:
+        graph = common_subexpressions(simplify(turned(graph, across, swapped)))
+    return Layout(graph, swapped)
 
 
-def is_swap(node: Node) -> bool:
-    """Whether it is a matrix read as its transpose."""
-    return node.type.rank == 2 and is_view(node) and view_map(node).axes == SWAPPED
+@dataclass
+class _Side:
+    """Matrices that lie one way round, those of odd parity the other; what is to be transposed for either choice."""
+
+    cost: list[int] = field(default_factory=lambda: [0, 0])  # if those of even parity lie as they are written, or not
+    first: int | None = None  # parity of the first right operand
 
 
-def _transpose(graph: Graph, swapped: set[str]) -> Graph:
-    """The graph on the swapped inputs, transposes hoisted."""
-    new_inputs, mapping = [], {}
-    for node in graph.inputs:
-        name = str(node.attrs["name"])
-        if name in swapped:
-            kept = input_node(name, TensorType(node.type.dtype, node.type.shape[::-1]), node.scope)
-            mapping[node] = make("transpose", kept, axes=SWAP)
-            new_inputs.append(kept)
-        else:
-            new_inputs.append(node)
-    outputs = [
-        make("transpose", o, like=o, axes=SWAP) if name in swapped else o
-        for o, name in zip(graph.outputs, graph.output_names, strict=True)
-    ]
-    transposed = rewrite(replace(graph, outputs=tuple(outputs)), lambda node: mapping.get(node) or _hoist(node))
-    return simplify(Graph(tuple(new_inputs), transposed.outputs, transposed.output_names))
+class _Matrices:
+    """The static matrices of a graph that hang on its state place by place."""
+
+    def __init__(self, graph: Graph, state: frozenset[str]) -> None:
+        self.graph = graph
+        self.nodes = [n for n in graph.nodes if _is_matrix(n)]
+        self.state = {n for n in graph.inputs if n.attrs["name"] in state and _is_matrix(n)}
+        self.above: dict[Node, tuple[Node, int]] = {}  # another of the same side, and the parity between them
+        if self.state:
+            self._join()
+
+    def across(self) -> set[Node]:
+        """Those that are to be computed, or given, as their transposes."""
+        if not self.state:
+            return set()
+        sides = self._sides()
+        chosen = {}
+        for root, side in sides.items():
+            straight, swapped = side.cost
+            chosen[root] = int(swapped < straight) if swapped != straight else side.first or 0
+        parities = ((node, self._parity(node)) for node in self.nodes)
+        return {n for n, (root, odd) in parities if root in chosen and chosen[root] != odd and not is_swap(n)}
+
+    # -- what lies the same way round ------------------------------------------------------------------
+
+    def _join(self) -> None:
+        for node in self.nodes:
+            if is_swap(node):
+                self._together(node, node.inputs[0], 1)
+            elif is_map(node):
+                for operand in node.inputs:
+                    if operand.type.shape[-2:] == node.type.shape[-2:] and not is_ones(node.type.shape[-2:]):
+                        self._together(node, operand, 0)
+        inputs = {str(n.attrs["name"]): n for n in self.state}
+        for name, new in zip(self.graph.output_names, self.graph.outputs, strict=True):
+            if name in inputs:
+                self._together(new, inputs[name], 0)
+
+    def _parity(self, node: Node) -> tuple[Node, int]:
+        """(the node that stands for the side, whether this one lies the other way round)."""
+        path, odd = [], 0
+        while node in self.above:
+            path.append(node)
+            node = self.above[node][0]
+        for each in reversed(path):
+            odd ^= self.above[each][1]
+            self.above[each] = node, odd
+        return node, odd
+
+    def _together(self, one: Node, other: Node, odd: int) -> None:
+        """They lie the same way round, or, if odd, do not. What contradicts what was said before is read across."""
+        (root, first), (onto, second) = self._parity(one), self._parity(other)
+        if root is not onto:
+            self.above[root] = onto, odd ^ first ^ second
+
+    # -- what must be transposed --------------------------------------------------------------------------
+
+    def _sides(self) -> dict[Node, _Side]:
+        """Those of the state, by the node that stands for them."""
+        sides = {self._parity(n)[0]: _Side() for n in self.graph.inputs if n in self.state}
+        right, otherwise = self._read()
+        for node in right:
+            root, odd = self._parity(node)
+            if root in sides and sides[root].first is None:
+                sides[root].first = odd
+        for node in self.nodes:
+            root, odd = self._parity(node)
+            side = sides.get(root)
+            if side is None:
+                continue
+            asked = node in right or node in otherwise or not _is_free_to_turn(node)
+            if asked and 1 not in node.type.shape[-2:]:  # a row or a column lies as its transpose does
+                side.cost[1 ^ odd] += static_size(node.type.shape)
+        return sides
+
+    def _read(self) -> tuple[dict[Node, None], set[Node]]:
+        """What products read as their right operand, in order; what is read otherwise than by these and by place."""
+        right, otherwise = dict[Node, None](), set[Node]()
+        for node in self.graph.nodes:
+            if is_contraction(node):
+                right[node.inputs[1]] = None
+            elif not (is_source(node) or is_map(node) or is_swap(node) or is_full_sum(node)):
+                otherwise.update(node.inputs)
+        return right, otherwise
 
 
-def _hoist(node: Node) -> Node | None:
-    """T out of a map all of whose matrices are transposed; T of T cancels; a full sum ignores T."""
-    swaps = [is_swap(i) for i in node.inputs]
-    if not any(swaps):
-        return None
-    if is_swap(node):
-        return node.inputs[0].inputs[0]
-    if _is_full_sum(node):
-        return with_inputs(node, (node.inputs[0].inputs[0],))
-    if node.type.rank != 2 or not is_map(node):
-        return None
-    if not all(swap or is_ones(i.type.shape) for i, swap in zip(node.inputs, swaps, strict=True)):
-        return None
-    flat = tuple(i.inputs[0] if swap else i for i, swap in zip(node.inputs, swaps, strict=True))
-    inner = replace(node, inputs=flat, type=TensorType(node.type.dtype, node.type.shape[::-1]))
-    return make("transpose", inner, like=node, axes=SWAP)
+def _is_matrix(node: Node) -> bool:
+    return node.type.rank >= 2 and not node.type.symbolic
 
 
-def _is_full_sum(node: Node) -> bool:
-    found = structure_of(node)
-    return found is not None and found.reduction and found.fold is Fold.SUM and not found.averaged and not found.kept
-
-
-def _companions(graph: Graph, swapped: set[str]) -> set[str]:
-    """The inputs that meet, in a map, what is transposed if these are kept so: they should be kept the same way."""
-    turned = set[Node]()  # what _hoist would leave behind a transpose
-    mixed: list[Node] = []  # maps of such and others
-    for node in graph.nodes:
-        if is_input(node):
-            if node.attrs["name"] in swapped:
-                turned.add(node)
-        elif is_view(node):
-            if is_swap(node) and node.inputs[0] not in turned:
-                turned.add(node)
-        elif node.type.rank == 2 and any(i in turned for i in node.inputs) and is_map(node):
-            if all(i in turned or is_ones(i.type.shape) for i in node.inputs):
-                turned.add(node)
-            else:
-                mixed.append(node)
-    return _leaves((i for node in mixed for i in node.inputs if i.type.shape == node.type.shape), turned)
-
-
-def _leaves(nodes: Iterable[Node], known: set[Node]) -> set[str]:
-    """The input matrices that values are mapped from, place by place, but for those known."""
-    found, seen = set[str](), set(known)
-    waiting = [n for n in nodes if n not in known]
-    while waiting:
-        each = waiting.pop()
-        if is_input(each):
-            found.add(str(each.attrs["name"]))
-        elif is_map(each):
-            fresh = {i for i in each.inputs if i.type.shape == each.type.shape} - seen
-            seen |= fresh
-            waiting.extend(fresh)
-    return found
+def _is_free_to_turn(node: Node) -> bool:
+    """Whether it costs nothing to compute it as its transpose."""
+    if is_matrix_product(node):
+        x = node.inputs[0]
+        return is_swap(x) or isinstance(x.type.shape[-1], Sym)
+    return is_source(node) or is_map(node) or is_view(node)

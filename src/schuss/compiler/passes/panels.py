@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schuss.compiler.passes.layout import is_swap
 from schuss.compiler.passes.nodes import make
+from schuss.compiler.passes.turning import is_swap
 from schuss.compiler.storage import ITEMSIZE, PANEL, Storage
 from schuss.compiler.structure import (
     is_contraction,

@@ -102,7 +102,7 @@ class NativeLoop:
             if name not in self._state:
                 continue
             given = fitting(name, value, self._types[name])
-            given = given.T if name in self._swapped else given
+            given = given.mT if name in self._swapped else given
             np.copyto(self._state[name], packed(given) if name in self.panels else given, casting="no")
 
     def state(self) -> dict[str, Array]:
@@ -114,12 +114,12 @@ class NativeLoop:
         else:
             for name, array in copy.items():
                 np.copyto(packed(array) if name in self.panels else array, self._state[name])
-        return {name: a.T if name in self._swapped else a for name, a in copy.items()}
+        return {name: a.mT if name in self._swapped else a for name, a in copy.items()}
 
     def peek(self, name: str) -> Array:
         array = self._state[name]
         array = unpacked(array) if name in self.panels else np.array(array)
-        return array.T if name in self._swapped else array  # as it lies, see state
+        return array.mT if name in self._swapped else array  # as it lies, see state
 
     def bind(self, columns: Mapping[str, Array]) -> None:
         self._columns, self._rows = resident(self._step, columns)
