@@ -250,6 +250,29 @@ def test_a_missing_column_is_named(run: Any):
         run.model.predict(table(5).select("rooms"))
 
 
+def test_an_array_without_names_is_never_taken_for_prepared_rows(run: Any):
+    width = run.model.signature.inputs[0].shape[1]
+    assert width != len(run.kinds)
+    for array in (np.zeros((4, 7)), np.zeros((4, width)), np.zeros((4, 7), np.float32)):
+        with pytest.raises(DataError, match="give a data frame or a dict, with the columns 'area'"):
+            run.model.predict(array)
+    two = pl.DataFrame({"a": [0, 1] * 30, "b": [0, 0, 1] * 20, "y": RNG.normal(size=60)})
+    assert quick(two, "y").model.signature.inputs[0].shape[1] == 3
+
+
+def test_a_table_without_a_column_to_learn_from():
+    with pytest.raises(DataError, match="no column to learn from"):
+        quick(pl.DataFrame({"same": ["x"] * 60, "y": RNG.normal(size=60)}), "y")
+
+
+def test_a_column_that_was_constant_moves_no_prediction():
+    frame = table(60).with_columns(flat=pl.Series([1.0, None] * 30), price=pl.Series(RNG.normal(size=60)))
+    model = quick(frame).model
+    np.testing.assert_array_equal(
+        model.predict(frame.with_columns(flat=pl.lit(1.0))), model.predict(frame.with_columns(flat=pl.lit(5.0)))
+    )
+
+
 # -- presets ------------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,11 @@ class Input:
         """What integers are multiplied by, where that is the transform."""
         return self.transform.factor if isinstance(self.transform, Scale) else None
 
+    @property
+    def mend(self) -> str:
+        """For errors of arrays that are no rows, as their transform has it."""
+        return "" if self.transform is None else self.transform.mend
+
     def in_order(self, x: Any) -> Any:
         """A data frame with its columns in the order of the training; anything else as it is. DataError for others."""
         return x if isinstance(x, (np.ndarray, Tensor)) else in_order(x, self.columns, self.name)
@@ -71,7 +76,9 @@ class Input:
         if is_row(given[1:], row):
             return ""
         lengths = ", ".join(map(str, given))
-        return f"the model was trained on rows {list(row)} and {self.name} is [{lengths}]: {mend(given, row)}"
+        return (
+            f"the model was trained on rows {list(row)} and {self.name} is [{lengths}]: {self.mend or mend(given, row)}"
+        )
 
     def prepared(self, x: Any, dtype: str) -> Any:
         """Raw data, a tensor or an array, as the model of this dtype takes them: graph operations on tensors."""

@@ -33,14 +33,15 @@ def in_call(given: Shape, row: Shape) -> Shape | None:
     return None if whole or not row or len(given) < 2 else _as_rows(given, row)
 
 
-def fitted(x: Array, row: Shape) -> Array:
-    """x as rows of this shape, one example with the examples' axis. DataError for any other array."""
+def fitted(x: Array, row: Shape, otherwise: str = "") -> Array:
+    """x as rows of this shape, one example with the examples' axis. DataError for any other array, with what to give in
+    its place, where that is no array."""
     if x.ndim and is_row(x.shape[1:], row):
         return x
     rows = _as_rows(x.shape, row) or _as_one(x.shape, row)
     if rows is None:
         trained = f"the model takes rows of shape {list(row)}, the data has the shape {list(x.shape)}"
-        raise DataError(f"{trained}; {mend(x.shape, row)}")
+        raise DataError(f"{trained}; {otherwise or mend(x.shape, row)}")
     return x.reshape(rows)
 
 

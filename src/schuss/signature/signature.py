@@ -130,7 +130,7 @@ class Signature:
         known = self.inputs[0]
         if known.keyed:
             raise DataError(f"the model takes a dict of {known.name}, not an array; call it from Python")
-        x = fitted(x, known.shape[1:])
+        x = fitted(x, known.shape[1:], known.mend)
         if known.dtype == "uint8" and x.dtype.kind in "iu" and x.dtype != np.uint8:
             if x.size and (x.min() < 0 or x.max() > 255):
                 raise DataError("the model was trained on bytes; integers must lie between 0 and 255")

@@ -19,6 +19,7 @@ from schuss import ops
 from schuss.configured import Configured, build
 from schuss.constraints import FINITE, POSITIVE, Constraints, Each
 from schuss.errors import ShapeError, UsageError, one_line
+from schuss.ir.executor import Array
 from schuss.ir.types import TensorType
 from schuss.tables import TRANSFORMS
 from schuss.trace import Tensor
@@ -52,6 +53,15 @@ class Transform(Configured):
     def prepared_type(self, type: TensorType, dtype: str) -> TensorType:
         """The type of `prepared` for numbers of this type. ShapeError for those that it does not fit."""
         return TensorType(dtype, type.shape)
+
+    def takes(self, x: Array) -> bool:
+        """Whether an array of numbers is what `read` makes; any other is raw data."""
+        return True
+
+    @property
+    def mend(self) -> str:
+        """For errors of arrays that are no rows: what to give in their place; "" for arrays of the rows' shape."""
+        return ""
 
     def in_words(self) -> str:
         """For people, behind the input's type: "integers are multiplied by 1/255"."""
@@ -152,8 +162,10 @@ def as_transform(given: Any) -> Transform | None:
 
 def numbers(x: Any, transform: Transform | None) -> Any:
     """Raw data as the transform reads them; tensors and arrays of numbers as they are."""
-    known = isinstance(x, Tensor) or (isinstance(x, np.ndarray) and x.dtype.kind in "biuf")
-    return x if transform is None or known else transform.read(x)
+    if transform is None or isinstance(x, Tensor):
+        return x
+    known = isinstance(x, np.ndarray) and x.dtype.kind in "biuf" and transform.takes(x)
+    return x if known else transform.read(x)
 
 
 def to_json(transform: Transform | None) -> Any:

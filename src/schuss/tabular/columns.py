@@ -37,7 +37,12 @@ class TableColumns(Transform):
     def prepared_by(self) -> Preparation:
         return preparation_from(self.preparation)
 
+    def takes(self, x: Array) -> bool:
+        return x.dtype == np.float32
+
     def read(self, x: Any) -> Array:
+        if isinstance(x, np.ndarray):
+            raise DataError(f"x: is an array {list(x.shape)} without names of columns; {self.mend}")
         frame = as_frame(x)
         known = self.prepared_by
         if missing := [name for name in known.kinds if name not in frame.columns]:
@@ -46,6 +51,10 @@ class TableColumns(Transform):
             )
         values = {name: column_values(frame[name], kind) for name, kind in known.kinds.items()}
         return known.rows(*numbers_and_codes(values, known))
+
+    @property
+    def mend(self) -> str:
+        return f"give a data frame or a dict, with the columns {listed(list(self.prepared_by.kinds))}"
 
     def prepared(self, x: Any, dtype: str) -> Any:
         return ops.cast(x, dtype=dtype)
@@ -82,6 +91,9 @@ def fit_preparation(frame: pl.DataFrame, kinds: Mapping[str, Kind], target: Arra
                     numbers.append(made)
         elif (found := fit_category(name, values[name])) is not None:
             categories.append(found)
+    if not numbers and not categories:
+        told = "; ".join(f"{name}: {kind.reason}" for name, kind in list(kinds.items())[:5])
+        raise DataError(f"the table has no column to learn from ({told})")
     used = {n.source[0] for n in numbers} | {c.source for c in categories}
     preparation = Preparation(tuple(numbers), tuple(categories), {n: k for n, k in read.items() if n in used})
     return preparation, preparation.rows(*numbers_and_codes(values, preparation))

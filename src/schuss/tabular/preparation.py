@@ -56,6 +56,11 @@ class Number:
     embedded: bool = False
 
     @property
+    def two(self) -> bool:
+        """Whether it has two values; one that is constant but for missing values has its indicator alone."""
+        return not self.edges and self.deviation > 0
+
+    @property
     def encoded(self) -> bool:
         return bool(self.levels)
 
@@ -117,20 +122,21 @@ class Preparation:
     @cached_property
     def plain(self) -> int:
         """The width of the block of plain columns."""
-        own = sum((n.missing is not None) + (not n.edges) for n in self.numbers)
+        own = sum((n.missing is not None) + n.two for n in self.numbers)
         one_hot = [len(c.levels) for c in self.categories if c.one_hot]
         return own + sum(1 if n == 2 else n for n in one_hot)
 
     @property
     def width(self) -> int:
-        return self.plain + 2 * len(self.curves) + len(self.levels)
+        own = self.plain + 2 * len(self.curves) + len(self.levels)
+        return own + (own == len(self.kinds))  # never as many as columns: an array of raw ones would pass for prepared
 
     # -- rows ----------------------------------------------------------------------------------------------
 
     def rows(self, numbers: Array, codes: Array) -> Array:
         """float32 [N, width] of numbers float64 [N, numbers], NaN where missing, and codes int [N, categories]."""
         blocks = [*self._plain(numbers, codes), *self._curves(numbers), *self._coded(numbers, codes)]
-        out = np.empty((len(numbers), self.width), np.float32)
+        out = np.zeros((len(numbers), self.width), np.float32)
         at = 0
         for block in blocks:
             out[:, at : at + block.shape[1]] = block
@@ -143,7 +149,7 @@ class Preparation:
         if lacking:
             mean, deviation = np.array([self.numbers[i].missing for i in lacking]).T
             blocks.append((np.isnan(numbers[:, lacking]) - mean) / deviation)
-        two = [i for i, n in enumerate(self.numbers) if not n.edges]
+        two = [i for i, n in enumerate(self.numbers) if n.two]
         if two:
             median, center, deviation = np.array(
                 [(n.median, n.center, n.deviation) for n in (self.numbers[i] for i in two)]
@@ -216,7 +222,7 @@ def fit_number(source: tuple[str, str], x: Array, target: Array) -> Number | Non
     missing = (float(gone.mean()), max(0.1, float(gone.std()))) if gone.any() else None
     median = float(np.median(known))
     if len(values) < 2:
-        return None if missing is None else Number(source, median, missing=missing)
+        return None if missing is None else Number(source, median, deviation=0.0, missing=missing)
     filled = np.where(gone, median, x)
     if len(values) == 2:
         return Number(
