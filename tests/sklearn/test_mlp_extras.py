@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import pickle
 import subprocess
 import sys
 import warnings
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -401,6 +403,26 @@ def test_compiled_steps_are_found_again() -> None:
     small(learning_rate_init=0.02, alpha=0.3, beta_1=0.5).fit(X, TWO)
     assert known == {key: [id(p) for p in made] for key, made in programs._waiting.items()}
     assert all(len(c) == 1 for p in next(iter(programs._waiting.values())) for c in p.loop._columns.values())
+
+
+def test_nobody_s_rows_are_kept() -> None:
+    x = np.array(X)
+    est = small().fit(x, TWO)
+    est.predict(x)
+    est.predict_proba(x[:1])
+    held = weakref.ref(x)
+    del x
+    gc.collect()
+    assert held() is None
+
+
+def test_large_loops_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    from schuss.sklearn import programs
+
+    monkeypatch.setattr(programs, "LARGEST", 1)
+    monkeypatch.setattr(programs, "_waiting", {})
+    small().fit(X, TWO)
+    assert not any(programs._waiting.values())
 
 
 def test_fits_in_threads_of_ones_own() -> None:

@@ -25,6 +25,7 @@ from schuss.sklearn.solvers import GradientSum
 from schuss.train.step import Task, training
 
 KEPT = 16  # forms of steps whose compiled loops wait for another fit
+LARGEST = 1 << 26  # bytes of a loop that waits
 SMALL, LARGE = 200, 256  # rows of a batch: loops are made for at least so many; passes over all data go by so many
 
 
@@ -105,6 +106,8 @@ def program(form: Form, rows: int, threads: int | None) -> Iterator[Program]:
     except IndexError:
         made = _made(form, capacity, threads)
     yield made  # one whose use was broken off is dropped
+    if sum(getattr(made.loop, "sizes", {}).values()) > LARGEST:
+        return  # beside the training of such a network its compilation is nothing, and its memory is much
     made.loop.bind(made.blank)
     _waiting.setdefault(key, []).append(made)
     while len(_waiting) > KEPT:

@@ -138,6 +138,7 @@ class NativeFunction:
                 table.set(slots[node], part)
             table.run(None, max(end - start, 1), end - start, 0, 1, 0, threads, beside)
             table.look(start)
+        table.release(slots[node] for node, _ in places)  # they are the caller's, and may be large
         program.spare.append(table)
 
 

@@ -6,7 +6,7 @@ one arena, made before the first step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -57,6 +57,11 @@ class Table:
         """Point a slot at an array, which is kept alive."""
         self._kept[slot] = array
         self._pointers[slot] = array.__array_interface__["data"][0]  # twice as fast as array.ctypes.data
+
+    def release(self, slots: Iterable[int]) -> None:
+        """Keep the arrays of these slots no longer: whoever runs this next sets others first."""
+        for slot in slots:
+            self._kept.pop(slot, None)
 
     def obey(self, stop: Stop) -> None:
         """By which the next runs are given up."""
