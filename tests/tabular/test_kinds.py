@@ -226,6 +226,7 @@ def test_wrong_values_are_told_by_line_and_column(tmp_path: Any) -> None:
         (["1,5"], Kind("number"), "'1,5' is no number"),
         (["1.5"], Kind("number", decimal=",", group="."), "'1.5' is no number"),
         (["5"], Kind("number", affix="%"), "'5' is no number"),
+        (["31/01/20"], Kind("date", format="%d/%m/%Y"), "'31/01/20' is no date as %d/%m/%Y"),
     ],
 )
 def test_values_of_another_kind(values: Any, kind: Kind, said: str) -> None:

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -22,8 +23,11 @@ from polars.testing import assert_frame_equal
 
 from schuss.errors import DataError, UsageError
 from schuss.tabular import delimited, structure
-from schuss.tabular.delimited import narrowed
+from schuss.tabular.decoding import Decoder
+from schuss.tabular.delimited import Lines, _last_end, narrowed
+from schuss.tabular.dialect import find_dialect
 from schuss.tabular.read import Reading, detected, lines_of, read_table, scan_table
+from schuss.tabular.structure import census, unquoted_counts
 
 
 def written(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
@@ -430,6 +434,57 @@ def test_any_bytes_are_read_as_python_reads_them_or_refused(data: bytes) -> None
     assert wanted is not None
     blank = [row for row in wanted if row]
     assert [tuple(cell or "" for cell in row) for row in frame.rows()] == [tuple(row) for row in blank]
+
+
+PIECES = st.lists(st.sampled_from(["a", "0", "7", ",", '"', '""', "\n", "\r\n", "00,", '"a,0\n"', ',"'])).map("".join)
+
+
+@given(PIECES, st.integers(1, 9))
+def test_counts_do_not_depend_on_the_parts_they_are_made_in(text: str, chunk: int) -> None:
+    data = np.frombuffer(text.encode(), np.uint8)
+    sound = re.fullmatch('(?:[^"]*(?<![^,"\n])"[^"]*"(?![^,"\r\n]))*[^"]*', text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structure, "CHUNK", chunk)
+        found = census(data, b",", b'"', True)
+        outside = unquoted_counts(data, b",", b'"')
+    assert found.lines == text.count("\n") + bool(text and not text.endswith("\n"))
+    assert (found.delimiters, found.quotes) == (text.count(","), '"' in text)
+    assert found.sound == (sound is not None)
+    assert found.zeros == (re.search('(?<![^,"\n\r])0[0-9]+(?![^,"\r\n])', text) is not None)
+    bare = re.sub('"[^"]*"?', "x", text)
+    assert outside == (bare.count("\n") + bool(text and not text.endswith("\n")), bare.count(","))
+
+
+@given(PIECES)
+def test_the_end_of_the_last_record(text: str) -> None:
+    data = text.encode()
+    ends = [i + 1 for i in range(len(data)) if data[i] == 10 and data.count(b'"', 0, i) % 2 == 0]
+    assert _last_end(data, b'"') == max(ends, default=0)
+    assert _last_end(data, b"") == data.rfind(b"\n") + 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_characters_cut_in_two(encoding: str) -> None:
+    text = "a,ä\n1,ö\n" if encoding == "cp1252" else "a,ä\n1,東\n"
+    data = text.encode(encoding)
+    for at in range(len(data)):
+        decode = Decoder(encoding, True, "t")
+        assert decode(data[:at], False) + decode(data[at:], True) == text.encode()
+    decode = Decoder("utf-8", False, "t")  # only assumed: 0xc3 may begin a character, and does not
+    with pytest.warns(UserWarning, match="t line 1: byte 0xc3"):
+        assert decode(b"a,\xc3", False) + decode(b"b\n", True) == "a,Ãb\n".encode()
+
+
+def test_a_beginning_that_ends_within_a_record() -> None:
+    for head in (b"a;b;c\n1;2;3\n4;5", b"a;b,x;c\n1;2,y;3\n4;5"):
+        assert find_dialect(head, False, "utf-8", Reading(), "t").delimiter == b";"
+
+
+def test_lines_of_later_rows() -> None:
+    lines = Lines("t", 2, b'1\n"2\n2"\n3\n4\n', b'"')
+    assert [lines.line(i) for i in range(4)] == [2, 3, 5, 6]
+    assert [lines.after(1).line(i) for i in range(3)] == [3, 5, 6]
+    assert lines.after(1).after(2)(0) == "t line 6"
 
 
 @given(

@@ -101,7 +101,7 @@ def _maybe_codes(known: pl.Series, low: object, high: object) -> str:
         return f"; --category {known.name} if they are codes"
     if not 1 < float(high) - float(low) <= 1000:  # type: ignore[arg-type]
         return ""
-    values = known.n_unique()
+    values = known.n_unique() if known.head(1000).n_unique() <= FEW else FEW + 1
     if not 2 < values <= FEW:
         return ""
     return f", {values} values; --category {known.name} if they are codes"

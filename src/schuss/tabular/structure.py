@@ -16,14 +16,15 @@ from schuss.ir.executor import Array
 
 CHUNK = 1 << 18
 NEWLINE, RETURN, ZERO = 10, 13, 48
+NONE = np.zeros(0, np.int64)
 LONGEST = 40  # digits of a whole number
 
 
 @dataclass
 class Census:
     """What bytes of UTF-8 have. lines, delimiters: how many, wherever they are; quotes: whether there are any; sound:
-    whether each stands at an end of a field; nul: whether there is a zero byte; zeros: whether whole numbers begin with
-    a zero."""
+    whether they stand around fields; nul: whether there is a zero byte; zeros: whether a whole number has a zero before
+    it."""
 
     lines: int = 0
     delimiters: int = 0
@@ -36,37 +37,38 @@ class Census:
 def census(data: Array, delimiter: bytes, quote: bytes, zeros: bool) -> Census:
     """The counts of data, uint8 [N]. zeros: whether to look for them."""
     found, sign, mark = Census(), delimiter[0], quote[0] if quote else -1
-    border = True  # whether a field may begin there
+    border, inside = True, 0  # whether a field may begin there; whether a quote is open
     for start in range(0, len(data), CHUNK):
         part = data[start : start + CHUNK]
         lines, signs = part == NEWLINE, part == sign
         found.lines += int(np.count_nonzero(lines))
         found.delimiters += int(np.count_nonzero(signs))
         found.nul = found.nul or not part.all()
-        ends = lines
-        marks = part == mark if mark >= 0 else None
-        if marks is not None and marks.any():
+        marks = np.flatnonzero(part == mark) if mark >= 0 else NONE
+        if len(marks):
             found.quotes = True
-            ends = lines | signs | marks | (part == RETURN)
-            after = start + CHUNK >= len(data) or data[start + CHUNK] in (NEWLINE, RETURN, sign, mark)
-            found.sound = found.sound and _is_sound(marks, ends, border, after)
-        elif zeros:
-            ends = lines | signs
+            found.sound = found.sound and _is_sound(data, marks + start, inside, sign, mark)
+            inside = (inside + len(marks)) % 2
         if zeros and not found.zeros:
+            ends = lines | signs
+            ends[marks] = True
             found.zeros = _has_zeros(data, start, part, ends, border, sign, mark)
         border = part[-1] in (NEWLINE, RETURN, sign, mark)
     found.lines += bool(len(data)) and data[-1] != NEWLINE
+    found.sound = found.sound and not inside
     return found
 
 
-def _is_sound(marks: Array, ends: Array, before: bool, after: bool) -> bool:
-    """Whether each quote is beside a field's end or another one. before, after: whether such are around the part."""
-    beside = np.empty_like(ends)
-    beside[1:] = ends[:-1]
-    beside[0] = before
-    beside[:-1] |= ends[1:]
-    beside[-1] |= after
-    return not (marks & ~beside).any()
+def _is_sound(data: Array, marks: Array, inside: int, sign: int, mark: int) -> bool:
+    """Whether quotes open where a field begins and close where one ends; two of them are one quote in the text."""
+    opening, closing = marks[inside::2], marks[1 - inside :: 2]
+    before = data[opening - 1]
+    before[opening == 0] = NEWLINE
+    after = data[np.minimum(closing + 1, len(data) - 1)]
+    after[closing == len(data) - 1] = NEWLINE
+    opens = (before == sign) | (before == NEWLINE) | (before == mark)
+    closes = (after == sign) | (after == NEWLINE) | (after == mark) | (after == RETURN)
+    return bool(opens.all() and closes.all())
 
 
 def unquoted_counts(data: Array, delimiter: bytes, quote: bytes) -> tuple[int, int]:
