@@ -82,7 +82,11 @@ LAYERS: Final[Classes[Any]] = Classes(
 
 TRANSFORMS: Final[Classes[Any]] = Classes(
     "transform",
-    {"Scale": at("schuss.signature.transforms"), "Standardize": at("schuss.signature.transforms")},
+    {
+        "Scale": at("schuss.signature.transforms"),
+        "Standardize": at("schuss.signature.transforms"),
+        "TableColumns": at("schuss.tabular.columns"),
+    },
     "signature.Transform",
 )
 """What becomes of an input's raw data: see schuss.signature.transforms."""

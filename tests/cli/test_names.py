@@ -87,13 +87,13 @@ def test_columns(schuss: Any, tmp_path: Path) -> None:
 
 
 def test_tables_and_folders_get_their_mend(schuss: Any, tmp_path: Path) -> None:
-    """The command reads no tables; a table is not taken for a picture."""
+    """A table is not taken for a picture, nor for the arrays of a model of arrays."""
     model = fitted(3, LABELS, nn.CrossEntropyLoss(), tmp_path)
     table = tmp_path / "iris.csv"
     table.write_text("length,kind\n1.5,cat\n")
-    for arguments in (("train", table), ("evaluate", model, table), ("predict", model, table)):
+    for arguments in (("evaluate", model, table), ("predict", model, table)):
         told = schuss(*arguments).error
-        assert "iris.csv: is a table, and no table is read here" in told
+        assert "iris.csv: is a table, which `schuss train" in told
         assert "numpy.savez('iris.npz', x" in told
     assert (
         "is a folder, and neither an .npz (with x or x_test, or one array alone), an .npy of rows nor a picture"

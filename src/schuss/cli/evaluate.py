@@ -15,6 +15,8 @@ from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
 from schuss.cli.completion import data_names
 from schuss.cli.models import labelled
 from schuss.cli.say import say
+from schuss.cli.tables.models import columns_of
+from schuss.cli.tables.options import READING, Sectioned, check_of_tables, reading_of, with_options
 from schuss.data import labels_among
 from schuss.errors import DataError
 from schuss.ir.executor import Array
@@ -24,14 +26,17 @@ WIDEST = 30  # classes a confusion matrix is printed for
 ACROSS = 100  # characters of a line of it; with longer names it has their numbers
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=Sectioned)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", shell_complete=data_names)
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
-def command(model: Path, data: str, as_json: bool) -> None:
+@with_options(READING)
+def command(model: Path, data: str, as_json: bool, **how: Any) -> None:
     """Measure MODEL on the test rows of DATA.
 
-    DATA is as for train. Shows the loss; for classes the accuracy, a table of the classes and the confusion matrix
+    DATA is as for train; for a model of a table it is all rows of a table that has the target.
+
+    Shows the loss; for classes the accuracy, a table of the classes and the confusion matrix
     (a row for each true class, a column for each predicted one); for numbers the errors.
     """
     from schuss.data import load_dataset
@@ -40,6 +45,10 @@ def command(model: Path, data: str, as_json: bool) -> None:
 
     network = load(model)
     signature = signature_of(network)
+    if signature is not None and columns_of(signature) is not None:
+        _of_table(network, signature, model, data, how, as_json)
+        return
+    check_of_tables(click.get_current_context(), READING, str(model), "a model of a table")
     dataset = labelled(load_dataset(data), signature)
     y = dataset.y_test
     labels = labels_among(y) if is_classifier(signature) else None
@@ -54,6 +63,21 @@ def command(model: Path, data: str, as_json: bool) -> None:
         say(json.dumps(result))
     else:
         _show(result)
+
+
+def _of_table(network: Any, signature: Signature, model: Path, data: str, how: dict[str, Any], as_json: bool) -> None:
+    """What the command does for a model of a table."""
+    from schuss.cli.tables import evaluate
+
+    result, outputs, y = evaluate.measured(network, signature, model, data, reading_of(how))
+    if outputs is not None:
+        result |= _of_classes(outputs, y, signature)
+    if as_json:
+        say(json.dumps(result))
+        return
+    evaluate.show(result)
+    if outputs is not None:
+        _show_mistakes(result)
 
 
 def _loss(config: Any, raw: Array, y: Array) -> float | None:
@@ -113,8 +137,12 @@ def _show(result: dict[str, Any]) -> None:
     for name, value in rows:
         say(f"{name:<{width}}{value}")
     if "classes" in result:
-        _show_classes(result["classes"])
-        _show_confusion(result["confusion"], [row["name"] for row in result["classes"]])
+        _show_mistakes(result)
+
+
+def _show_mistakes(result: dict[str, Any]) -> None:
+    _show_classes(result["classes"])
+    _show_confusion(result["confusion"], [row["name"] for row in result["classes"]])
 
 
 def _show_classes(table: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import click
 
 from schuss.cli.models import opened
 from schuss.cli.say import say
+from schuss.cli.tables.models import columns_of
 from schuss.frames import listed
 from schuss.signature import Signature
 from schuss.signature.transforms import scale_in_words
@@ -49,8 +50,8 @@ def command(model: Path, as_json: bool) -> None:
     }
     if as_json:
         say(json.dumps(result))
-    else:
-        _show({**result, "record": signature.record})
+        return
+    _show({**result, "record": signature.record}, columns_of(signature))
 
 
 def _layers(model: Any, signature: Signature) -> list[dict[str, Any]]:
@@ -86,8 +87,14 @@ def layer_of(scope: str) -> tuple[str, str]:
     return ".".join(path for path, _, _ in layers), layers[-1][2] if layers else ""
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: dict[str, Any], columns: Any) -> None:
+    """columns: what reads the rows of a model of a table."""
     say(f"{result['file']}  {result['bytes']:,} bytes, written by schuss {result['version']}")
+    if columns is not None:
+        from schuss.cli.tables import info
+
+        info.show(result, columns)
+        return
     scale = "" if result["scale"] is None else f", times {scale_in_words(result['scale'])}"
     others = "".join(f", {text}" for text in result["transforms"])
     say(f"\ninput    {', '.join(result['inputs'])}{scale}{others}")

@@ -14,6 +14,8 @@ import numpy as np
 from schuss.api.outputs import Outputs, is_classifier, names_of, outputs_of
 from schuss.cli.kinds import in_words
 from schuss.cli.say import say
+from schuss.cli.tables.models import columns_of
+from schuss.cli.tables.options import ID, READING, Sectioned, check_of_tables, reading_of, with_options
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.signature import Signature
@@ -24,20 +26,34 @@ SHOWN = 20  # rows on a terminal
 
 @click.command(
     "predict",
-    help=f"What MODEL makes of FILE.\n\nFILE is {in_words(SOURCES.rows)}.",
+    cls=Sectioned,
+    help=f"What MODEL makes of FILE.\n\nFILE is {in_words(SOURCES.rows)}; for a model of a table a table (CSV, "
+    "Parquet, Feather; - for CSV on standard input), with the columns of the training in any order.",
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .csv, .json or .npy.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to a .csv, .json or .npy; of a table to a .csv, .tsv, .parquet or .json.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
-def command(model: Path, file: Path, output: Path | None, as_json: bool) -> None:
+@with_options({"ids": ID}, READING)
+def command(model: Path, file: Path, output: Path | None, as_json: bool, ids: tuple[str, ...], **how: Any) -> None:
     from schuss.io.model import load
     from schuss.nn.holding import signature_of
 
-    if output is not None and output.suffix.lower() not in (".csv", ".json", ".npy"):
-        raise UsageError(f"-o {output}: the name must end in .csv, .json or .npy")
     network = load(model)
     signature = signature_of(network)
+    if signature is not None and columns_of(signature) is not None:
+        from schuss.cli.tables.predict import predict
+
+        predict(network, signature, model, str(file), output, as_json, ids, reading_of(how))
+        return
+    check_of_tables(click.get_current_context(), ("ids", *READING), str(model), "a model of a table")
+    if output is not None and output.suffix.lower() not in (".csv", ".json", ".npy"):
+        raise UsageError(f"-o {output}: the name must end in .csv, .json or .npy")
     outputs = outputs_of(network, _rows(file, signature))
     result = _result(model, file, outputs, signature)
     if output is not None:

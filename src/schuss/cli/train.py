@@ -12,6 +12,7 @@ from schuss.cli.choices import SCHEDULES
 from schuss.cli.completion import data_names
 from schuss.cli.kinds import OneOf, PositiveNumber, in_words, of_fit, sizes
 from schuss.cli.pages import page_options
+from schuss.cli.tables.options import READING, TRAINING, Sectioned, check_of_tables, with_options
 from schuss.tables import LAYERS, LOSSES, OPTIMIZERS, SOURCES
 from schuss.train.options import ABOUT
 
@@ -19,7 +20,12 @@ from schuss.train.options import ABOUT
 HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 
 
-@click.command("train", help=f"Train a network on DATA.\n\nDATA is {in_words(SOURCES.sets)}.")
+@click.command(
+    "train",
+    cls=Sectioned,
+    help=f"Train a network on DATA.\n\nDATA is {in_words(SOURCES.sets)}; or a table (CSV, Parquet, Feather; "
+    "- for CSV on standard input), of which --target names the column to predict.",
+)
 @click.argument("data", shell_complete=data_names)
 @click.option(
     "--hidden",
@@ -67,7 +73,17 @@ HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 @page_options
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
+@with_options(TRAINING, READING)
 def command(**options: Any) -> int:
+    from schuss.data.table import is_table
+
+    context, of_tables = click.get_current_context(), (*TRAINING, *READING)
+    if is_table(options["data"], bool(options["target"])):
+        from schuss.cli.tables.train import TrainTable
+
+        return TrainTable(options, context).run()
+    check_of_tables(context, of_tables, options["data"])
+    options = {name: value for name, value in options.items() if name not in of_tables}
     if options["net"] is not None:
         _check_alone(click.get_current_context())
     from schuss.cli.training.run import TrainCommand

@@ -14,15 +14,13 @@ from schuss.errors import DataError
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.signature.transforms import Transform
-from schuss.tables import TRANSFORMS
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame
-from schuss.tabular.kind import Kind
+from schuss.tabular.kind import Kind, Where, rows_of
 from schuss.tabular.preparation import MISSING, PARTS, Category, Number, Preparation, fit_category, fit_number
 from schuss.tabular.values import column_values
 
 
-@TRANSFORMS.register()
 @dataclass(frozen=True)
 class TableColumns(Transform):
     """Raw rows, a data frame or a dict of columns, as float32 [N, width] (schuss.tabular.preparation).
@@ -40,16 +38,18 @@ class TableColumns(Transform):
     def takes(self, x: Array) -> bool:
         return x.dtype == np.float32
 
-    def read(self, x: Any) -> Array:
+    def read(self, x: Any, what: str = "x", where: Where | None = None) -> Array:
+        """what: the rows in messages; where: what these call a row (default: "x row 3")"""
         if isinstance(x, np.ndarray):
-            raise DataError(f"x: is an array {list(x.shape)} without names of columns; {self.mend}")
-        frame = as_frame(x)
+            raise DataError(f"{what}: is an array {list(x.shape)} without names of columns; {self.mend}")
+        frame = as_frame(x, what)
         known = self.prepared_by
         if missing := [name for name in known.kinds if name not in frame.columns]:
             raise DataError(
-                f"x: lacks {listed(missing)}, which the model was trained on; it has {listed(frame.columns)}"
+                f"{what}: lacks {listed(missing)}, which the model was trained on; it has {listed(frame.columns)}"
             )
-        values = {name: column_values(frame[name], kind) for name, kind in known.kinds.items()}
+        place = where or rows_of(what)
+        values = {name: column_values(frame[name], kind, place) for name, kind in known.kinds.items()}
         return known.rows(*numbers_and_codes(values, known))
 
     @property

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from schuss.calling import explained
+from schuss.errors import DataError
 from schuss.tabular.frame import as_frame
+from schuss.tabular.held import HeldOut
 from schuss.tabular.kind import MISSING, Kind, Where
 from schuss.tabular.kinds import find_kinds
 from schuss.tabular.leaks import Leak, warn_of_leaks
@@ -18,6 +20,7 @@ from schuss.tabular.report import Report
 from schuss.tabular.rows import Table, check_columns
 from schuss.tabular.targets import Target, find_target
 from schuss.tabular.training import Training
+from schuss.tabular.values import column_values
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,23 @@ class TableRun:
 
     model    a Module: schuss.predict, save, freeze and all else take it; its signature holds the preparation
     target   the target as it was taken; kinds: of all other columns, each with its reason
-    preset   "fast" or "best"; parts: the networks' recipes and the linear model, with out-of-fold loss and weight
+    preset   "fast" or "best"; folds: how many
+    parts    the networks' recipes and the linear model, with out-of-fold loss and weight
     report   metrics on rows held out, with their spread, beside a trivial and a linear model
     leaks    columns that alone predict the target
     test     the rows held out, None where the folds were
+    held     the rows of the report; held.importance() measures the columns on them
     """
 
     model: Any
     target: Target
     kinds: dict[str, Kind]
     preset: str
+    folds: int
     parts: list[dict[str, Any]]
     report: Report
     leaks: list[Leak]
+    held: HeldOut
     test: Any = None
 
 
@@ -70,6 +77,7 @@ def fit_table(
     checkpoint: str | PathLike[str] | None = None,
     progress: bool = True,
     where: Where | None = None,
+    begin: Callable[[Training], object] | None = None,
 ) -> TableRun:
     """Train a model of a table: networks on folds, blended with a linear model by their out-of-fold predictions.
 
@@ -93,6 +101,7 @@ def fit_table(
     epochs, hidden, lr, dropout, weight_decay   in place of the preset's
     checkpoint    a folder in which members that train are kept; with those of a run that was stopped it goes on
     where         what messages call a row, by its number
+    begin         called before the training with what was found
 
     The same seed gives the same bits, whatever the threads. DataError and UsageError name column, row and mend.
     """
@@ -110,9 +119,23 @@ def fit_table(
     table = Table(frame, found, {n: k for n, k in kinds.items() if n not in names})
     table = table.with_roles(weight, group, time, class_weight)
     train, tested = table.parted(test, names, seed)
-    training = Training.of(train, folds, preset, own, seed)
+    try:
+        training = Training.of(train, folds, preset, own, seed)
+    except DataError:
+        for name in (name for name, kind in table.kinds.items() if kind.used):
+            column_values(frame[name], table.kinds[name], where)  # the same error, by the row of the whole table
+        raise
+    if tested is not None:
+        training.columns.read(tested.frame, "the test")  # refuses what cannot be read, before the training
+    if begin is not None:
+        begin(training)
+    read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
+    leaks = warn_of_leaks(read, train.target.y, classes=found.classes or None)
     learned = training.learn(seed, threads, progress, None if checkpoint is None else Path(checkpoint))
     model = training.model(learned)
-    leaks = warn_of_leaks(train.frame.select(list(train.kinds)), train.target.y, classes=found.classes or None)
     report = training.report(learned, model, tested)
-    return TableRun(model, found, train.kinds, training.preset, learned.parts, report, leaks, tested and tested.frame)
+    training.sign(model, {"parts": learned.parts, "report": report.to_json()})
+    held = training.held_out(model, tested)
+    return TableRun(
+        model, found, train.kinds, training.preset, folds, learned.parts, report, leaks, held, tested and tested.frame
+    )

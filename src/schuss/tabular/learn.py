@@ -240,6 +240,31 @@ def _blended(model: TableModel, x: Array, y: Array, held: Sequence[Array], weigh
     return Learned(model, whole, candidates, parts)
 
 
+class OutOfFold:
+    """A finished model's answers for training rows, of each by the members that have not seen it.
+
+    rows  of the training
+    """
+
+    def __init__(self, model: TableModel, rows: int) -> None:
+        self.model, self.rows = model, rows
+        self._answers = [Answers(model.means, part) for part in (*model.parts, model.linear)]
+
+    def __call__(self, x: Array, fold: Array) -> Array:
+        """Probabilities [N, classes], or standardised values [N, targets], of rows x of these folds."""
+        candidates = [self._one(i, x, fold) if w else np.zeros(()) for i, w in enumerate(self.model.weights)]
+        return blended(candidates, self.model.weights)
+
+    def _one(self, i: int, x: Array, fold: Array) -> Array:
+        out, model = out_of_fold(self._answers[i], x, fold), self.model
+        if not model.classes:
+            return np.clip(out, model.low, model.high)
+        out = log_softmax(out)
+        if i < len(model.parts):
+            out = log_softmax(out / model.temperatures[i])
+        return with_uniform(np.exp(out), self.rows)
+
+
 def loss_of(out: Array, y: Array, classes: int, weights: Array | None) -> float:
     """The log loss of probabilities, or the root mean square error of standardised values."""
     return METRICS["log_loss" if classes else "rmse"](y, out, weights)

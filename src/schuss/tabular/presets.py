@@ -57,6 +57,16 @@ def choose(rows: int, layout: Layout, classes: int, folds: int) -> str:
     return "best" if cost(recipes(rows, classes, "best"), rows, layout, folds) <= AFFORDABLE else "fast"
 
 
+def reason(preset: str, asked: bool, rows: int, layout: Layout, classes: int, folds: int) -> str:
+    """Why a table has this preset, for people."""
+    if asked:
+        return "as asked"
+    seconds = 60 * cost(recipes(rows, classes, "best"), rows, layout, folds) / AFFORDABLE
+    about = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    told = "which is up to a minute" if preset == "best" else "which is more than a minute"
+    return f"by its size: best takes some {about} of two cores, {told}"
+
+
 def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, folds: int) -> float:
     """Multiply-adds of a training: three products a layer for each row a member sees, and its embeddings."""
     own = rows * (folds - 1) / folds

@@ -55,9 +55,11 @@ class Report:
         return f"a linear model does as well: {told}"
 
     def to_json(self) -> dict[str, Any]:
-        lines = {line.name: {"value": line.value, "error": line.error, "linear": line.linear, "trivial": line.trivial}
-                 for line in self.lines}  # fmt: skip
-        return {"on": self.where, "metrics": lines, "gain": self.gain, "gain_error": self.gain_error}
+        """None for what is not defined, as the ROC AUC of rows of one class."""
+        names = ("value", "error", "linear", "trivial")
+        lines = {line.name: {name: _defined(getattr(line, name)) for name in names} for line in self.lines}
+        gain = {"gain": _defined(self.gain), "gain_error": _defined(self.gain_error)}
+        return {"on": self.where, "metrics": lines, "main": self.main, **gain, "verdict": self.verdict}
 
     def __str__(self) -> str:
         width = max(len(line.title) for line in self.lines)
@@ -66,6 +68,10 @@ class Report:
             own = f"{line.value:.4g} +- {line.error:.2g}"
             rows.append(f"{line.title:{width}}  {own:>22}  {line.linear:>10.4g}  {line.trivial:>10.4g}")
         return "\n".join([f"on {self.where}:", *rows, self.verdict])
+
+
+def _defined(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
 
 
 def report_of(task: str, trained: Table, measured: Table, p: Array, linear: Array, fold: Array | None) -> Report:

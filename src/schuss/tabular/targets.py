@@ -129,15 +129,21 @@ def codes_among(texts: pl.Series, names: Sequence[str]) -> Array:
     return found.fill_null(-1).to_numpy().astype(np.int64)
 
 
-def like(target: Target, frame: pl.DataFrame, names: Sequence[str]) -> Target:
-    """The same target of other rows. DataError for a missing column or value, and for a class that is unknown."""
+def like(
+    target: Target, frame: pl.DataFrame, names: Sequence[str], what: str = "the test", where: Where | None = None
+) -> Target:
+    """The same target of other rows. DataError for a missing column or value, and for a class that is unknown.
+
+    what, where  what messages call the rows, and one of them by its place
+    """
+    place = where or rows_of(what)
     columns = []
     for name in names:
         if name not in frame.columns:
-            raise DataError(f"the test has no column {name!r}, the target; it has {listed(frame.columns)}")
-        columns.append(column_values(frame[name], target.kinds[name]))
+            raise DataError(f"{what} has no column {name!r}, the target; it has {listed(frame.columns)}")
+        columns.append(column_values(frame[name], target.kinds[name], place))
         if columns[-1].null_count():
-            raise DataError(f"target {name!r}: row {int(columns[-1].is_null().arg_true()[0])} of the test has none")
+            raise DataError(f"target {name!r}: {place(int(columns[-1].is_null().arg_true()[0]))} has none; drop it")
     if target.task == REGRESSION:
         return replace(target, y=np.stack([column.to_numpy() for column in columns], 1))
     labels = texts_of(frame[names[0]], columns[0], target.kinds[names[0]], target.kind)
@@ -145,7 +151,7 @@ def like(target: Target, frame: pl.DataFrame, names: Sequence[str]) -> Target:
     if (y < 0).any():
         row = int(np.argmax(y < 0))
         raise DataError(
-            f"target {names[0]!r}: row {row} of the test is {labels[row]!r}, which no training row is; "
+            f"target {names[0]!r}: {place(row)} is {labels[row]!r}, which no training row is; "
             f"classes are {listed(target.names)}"
         )
     return replace(target, y=y)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,22 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.holding import set_signature
 from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
 from schuss.tabular.columns import TableColumns, fit_preparation
-from schuss.tabular.learn import Learned, layout_of, learn, one_hot
+from schuss.tabular.held import HeldOut
+from schuss.tabular.learn import Learned, OutOfFold, layout_of, learn, one_hot
 from schuss.tabular.model import TableModel
 from schuss.tabular.networks import Recipe
 from schuss.tabular.preparation import Preparation
-from schuss.tabular.presets import choose, recipes
+from schuss.tabular.presets import choose, reason, recipes
 from schuss.tabular.report import Report, report_of
 from schuss.tabular.rows import Table
 
 
 @dataclass(frozen=True)
 class Training:
-    """table: the rows trained on; x [N, width] prepared; y labels, or values standardised by center and scale."""
+    """table: the rows trained on; x [N, width] prepared; y labels, or values standardised by center and scale.
+
+    why  this preset, for people
+    """
 
     table: Table
     preparation: Preparation
@@ -36,6 +41,7 @@ class Training:
     scale: Array
     fold: Array
     preset: str
+    why: str
     kinds: list[Recipe]
 
     @classmethod
@@ -49,11 +55,17 @@ class Training:
         layout = layout_of(preparation, hot.shape[1], hot.shape[1])
         chosen = preset or choose(len(x), layout, classes, folds)
         kinds = [replace(kind, **own) for kind in recipes(len(x), classes, chosen)]
-        return cls(table, preparation, x, y, center, scale, table.folds(folds, seed), chosen, kinds)
+        why = reason(chosen, preset is not None, len(x), layout, classes, folds)
+        return cls(table, preparation, x, y, center, scale, table.folds(folds, seed), chosen, why, kinds)
 
     @property
     def task(self) -> str:
         return CLASSIFICATION if self.table.target.classes else REGRESSION
+
+    @cached_property
+    def columns(self) -> TableColumns:
+        """What reads raw rows."""
+        return TableColumns(self.preparation.config())
 
     def learn(self, seed: int, threads: int | None, progress: bool, checkpoint: Path | None) -> Learned:
         """The members, trained and blended."""
@@ -64,16 +76,22 @@ class Training:
         )  # fmt: skip
 
     def model(self, learned: Learned) -> TableModel:
-        """The model with its signature: raw rows in, classes or values in their own units out."""
-        model, classes = learned.model, self.table.target.classes
-        if not classes:
-            model.center, model.scale = self.center, self.scale
+        """The model, whose answers are classes or values in their own units."""
+        if not self.table.target.classes:
+            learned.model.center, learned.model.scale = self.center, self.scale
+        return learned.model
+
+    def sign(self, model: TableModel, found: Mapping[str, Any]) -> None:
+        """Give the model its signature: raw rows in, classes or values out. found: for the record, what was measured"""
+        classes = self.table.target.classes
         loss = nn.CrossEntropyLoss() if classes else nn.MSELoss()
-        transform = TableColumns(self.preparation.config())
-        read = Input("x", TensorType("float32", (N, self.x.shape[1])), transform)
-        record = {"task": self.task, "preset": self.preset, "rows": len(self.x), "parts": learned.parts}
+        read = Input("x", TensorType("float32", (N, self.x.shape[1])), self.columns)
+        record = {
+            "task": self.task, "preset": self.preset, "rows": len(self.x), **found,
+            "targets": {name: asdict(kind) for name, kind in self.table.target.kinds.items()},
+            "columns": {name: {"kind": k.name, "reason": k.reason} for name, k in self.table.kinds.items()},
+        }  # fmt: skip
         set_signature(model, Signature((read,), self.table.target.output(), loss, record=record))
-        return model
 
     def values(self, p: Array) -> Array:
         """Predictions in the target's own units."""
@@ -84,6 +102,16 @@ class Training:
         if tested is None:
             found, linear = self.values(learned.out_of_fold), self.values(learned.candidates[-1])
             return report_of(self.task, self.table, self.table, found, linear, self.fold)
-        x = np.asarray(TableColumns(self.preparation.config()).read(tested.frame))
+        x = self.columns.read(tested.frame)
         found, linear = model.answers(x), model.answers(x, len(model.parts))
         return report_of(self.task, self.table, tested, found, linear, None)
+
+    def held_out(self, model: TableModel, tested: Table | None) -> HeldOut:
+        """The rows that the report is of, with what members say of them that have not seen them."""
+        of_folds = OutOfFold(model, len(self.x))
+
+        def predict(frame: Any, rows: Array) -> Array:
+            x = self.columns.read(frame)
+            return model.answers(x) if tested is not None else self.values(of_folds(x, self.fold[rows]))
+
+        return HeldOut(tested or self.table, self.task, tuple(self.preparation.kinds), predict)

@@ -45,7 +45,8 @@ def _number(series: pl.Series, missing: Collection[str]) -> Kind:
     if series.dtype in TEXTS:
         values = known_texts(series.cast(pl.String), missing).drop_nulls()
         numeral = find_numeral(values) or nearest_numeral(values)
-        kind = of_numbers(numeral.read(values), True, told) if len(values) else Kind("number", told[2:])
+        read = numeral.read(values)
+        kind = of_numbers(read, True, told) if read.count() else Kind("number", told[2:])
         return replace(kind, decimal=numeral.decimal, group=numeral.group, affix=numeral.affix, missing=tuple(missing))
     if series.dtype == pl.Boolean:
         return Kind("number", "0 and 1, as asked", missing=tuple(missing))

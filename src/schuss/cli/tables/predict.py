@@ -1,0 +1,154 @@
+"""schuss predict MODEL TABLE: raw rows in any column order, in chunks, to predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from schuss.cli.say import say
+from schuss.cli.tables.models import answers, columns_of, target_of
+from schuss.cli.tables.shown import aligned, cut
+from schuss.errors import UsageError
+from schuss.frames import listed
+from schuss.ir.executor import Array
+from schuss.signature import CLASSIFICATION, Signature
+
+if TYPE_CHECKING:
+    from schuss.tabular.extra import pl
+    from schuss.tabular.read import Reading
+
+ENDINGS = (".csv", ".tsv", ".parquet", ".json")
+SHOWN = 20  # rows on a terminal
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A model's answers for the rows of a table, a frame for each chunk of them.
+
+    ids  columns of the table that go along
+    """
+
+    network: Any
+    signature: Signature
+    place: str
+    reading: Reading
+    ids: tuple[str, ...]
+
+    def frames(self, rows: int | None = None) -> Iterator[pl.DataFrame]:
+        """ids, prediction, and of classes the probability of each, p_CLASS. rows: of a chunk."""
+        from schuss.tabular.read import ROWS, scan_table
+
+        columns = columns_of(self.signature)
+        assert columns is not None
+        name = "standard input" if self.place == "-" else self.place
+        for where, frame in scan_table(self.place, self.reading, rows or ROWS):
+            if missing := [column for column in self.ids if column not in frame.columns]:
+                raise UsageError(f"--id: {name} has no column {listed(missing)}; it has {listed(frame.columns)}")
+            x = columns.read(frame, name, where)
+            yield self._framed(frame.select(self.ids), answers(self.network, self.signature, x))
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns behind the ids."""
+        if self.is_classifier:
+            return ["prediction", *(f"p_{name}" for name in self.classes)]
+        names = tuple(target_of(self.signature, "the model").kinds)
+        return ["prediction"] if len(names) == 1 else [f"prediction_{name}" for name in names]
+
+    @property
+    def is_classifier(self) -> bool:
+        output = self.signature.output
+        return output is not None and output.task == CLASSIFICATION
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.signature.classes or ()
+
+    def _framed(self, ids: pl.DataFrame, values: Array) -> pl.DataFrame:
+        from schuss.tabular.extra import pl
+
+        if twice := set(self.headings) & set(self.ids):
+            raise UsageError(f"--id {min(twice)}: the output has a column of that name; rename it in the table")
+        series: list[Any] = [pl.Series(column.astype(np.float32)) for column in values.T]
+        if self.is_classifier:
+            series.insert(0, pl.Series(self.classes, dtype=pl.String).gather(values.argmax(1)))
+        named = [column.alias(name) for name, column in zip(self.headings, series, strict=True)]
+        return pl.DataFrame([*ids.get_columns(), *named])
+
+
+def predict(
+    network: Any, signature: Signature, model: Path, file: str, output: Path | None, as_json: bool, ids: Sequence[str],
+    reading: Reading,
+) -> None:  # fmt: skip
+    """What the command does for a model of a table."""
+    from schuss.paths import atomic_write, check_writable
+
+    if output is not None and output.suffix.lower() not in ENDINGS:
+        raise UsageError(f"-o {output}: the name must end in .csv, .tsv, .parquet or .json for a table")
+    made = Predictions(network, signature, file, reading, tuple(dict.fromkeys(ids)))
+    if output is None and not as_json:
+        _show(made)
+        return
+    ending = "" if output is None else output.suffix.lower()
+    if output is not None:
+        check_writable(output)
+    if output is not None and ending in (".csv", ".tsv") and not as_json:
+        count: list[int] = []
+        atomic_write(output, lambda to: count.append(_write_text(made.frames(), to, ending)))
+        say(f"{count[0]:,} predictions in {output}", err=True)
+        return
+    frames = list(made.frames())
+    told = _told(made, model, frames) if as_json or ending == ".json" else {}
+    if output is not None:
+        atomic_write(output, lambda to: _write(frames, told, to, ending))
+        say(f"{sum(map(len, frames)):,} predictions in {output}", err=True)
+    if as_json:
+        say(json.dumps(told))
+
+
+def _write_text(frames: Iterable[pl.DataFrame], to: BinaryIO, ending: str) -> int:
+    """All rows, a chunk at a time; how many there are."""
+    count = 0
+    for frame in frames:
+        frame.write_csv(to, include_header=not count, separator="\t" if ending == ".tsv" else ",")
+        count += len(frame)
+    return count
+
+
+def _write(frames: Sequence[pl.DataFrame], told: dict[str, Any], to: BinaryIO, ending: str) -> None:
+    from schuss.tabular.extra import pl
+
+    if ending == ".json":
+        to.write((json.dumps(told) + "\n").encode())
+    elif ending == ".parquet":
+        pl.concat(frames).write_parquet(to)
+    else:
+        _write_text(frames, to, ending)
+
+
+def _told(made: Predictions, model: Path, frames: Sequence[pl.DataFrame]) -> dict[str, Any]:
+    """As JSON."""
+    rows = [row for frame in frames for row in frame.iter_rows(named=True)]
+    predictions = [{"row": i, **row} for i, row in enumerate(rows)]
+    return {"model": str(model), "file": made.place, "classes": list(made.classes) or None, "predictions": predictions}
+
+
+def _show(made: Predictions) -> None:
+    """The first rows."""
+    frame = next(made.frames(SHOWN + 1))
+    rows = [["row", *made.ids, *made.headings]]
+    for i, row in enumerate(frame[:SHOWN].iter_rows()):
+        rows.append([str(i), *(cut(_cell(value), 32) for value in row)])
+    numbers = 1 + len(made.ids) + made.is_classifier  # the first column of numbers
+    say("\n".join(aligned(rows, (0, *range(numbers, len(rows[0]))))))
+    if len(frame) > SHOWN:
+        say("... and more rows; -o FILE or --json gives all")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -1,0 +1,106 @@
+"""What is shown of a table: its columns, the training, what was measured."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from schuss.cli.say import say
+
+if TYPE_CHECKING:
+    from schuss.tabular.fit import TableRun
+    from schuss.tabular.training import Training
+
+NAMES = 30  # columns an error names
+ROWS = 60  # columns that are shown one by one
+WIDEST = 28  # characters of a column's name
+BARS = 20  # rows of importances
+KINDS = {"text": "text", "id": "id", "constant": "constant", "empty": "empty", "dropped": "dropped"}
+TITLES = {"log_loss": "log loss", "rmse": "RMSE"}
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Lines of cells in columns; `right`: those that end at their right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(f"{c:>{w}}" if i in right else f"{c:<{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        .rstrip() for row in rows
+    ]  # fmt: skip
+
+
+def cut(text: str, width: int) -> str:
+    """At most so many characters."""
+    return text if len(text) <= width else text[: max(width - 3, 1)] + "..."
+
+
+def columns(kinds: Mapping[str, tuple[str, str, bool]]) -> list[str]:
+    """The columns, {name: (kind, reason, used)}, those that are left out below; of many the counts of kinds."""
+    if len(kinds) > ROWS:
+        counts = Counter(kind if used else f"{kind} (left out)" for kind, _, used in kinds.values())
+        return [f"{len(kinds):,} columns: " + ", ".join(f"{n:,} {kind}" for kind, n in counts.most_common())]
+    rows = [("column", "kind", "why")]
+    rows += [(cut(name, WIDEST), kind, why) for name, (kind, why, used) in kinds.items() if used]
+    rows += [(cut(name, WIDEST), "left out", f"{kind}: {why}") for name, (kind, why, used) in kinds.items() if not used]
+    wide = shutil.get_terminal_size((100, 24)).columns
+    left = wide - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1))
+    return aligned([(name, kind, cut(why, max(left, 24))) for name, kind, why in rows])
+
+
+def found(training: Training, options: Mapping[str, Any]) -> None:
+    """What is known before the training."""
+    table, target = training.table, training.table.target
+    place = "standard input" if options["data"] == "-" else options["data"]
+    say(f"{place}: {len(table):,} rows{' to train on' * (options['test'] is not None)}\n")
+    say("\n".join(columns({name: (k.name, k.reason, k.used) for name, k in table.kinds.items()})))
+    members = f"{int(training.fold.max()) + 1}, each kind of network has a member for each"
+    facts = [
+        ("target", f"{', '.join(target.kinds)}: {target.task}, {target.reason}"),
+        *((role, options[role]) for role in ("group", "time", "weight") if options[role] is not None),
+        ("preset", f"{training.preset}, {training.why}"),
+        ("folds", members),
+    ]
+    say("\n" + "\n".join(aligned(facts)) + "\n")
+
+
+def result(run: TableRun, result: Mapping[str, Any]) -> None:
+    """What a training gave."""
+    say(str(run.report).rpartition("\n")[0])
+    say("\n" + "\n".join(parts(run.parts)))
+    if lines := importance(result["importance"], run.report.main):
+        say("\n" + "\n".join(lines))
+    say(f"\n{run.report.verdict}")
+    say(f"trained in {result['seconds']:.1f} s" + (f", saved in {result['out']}" if result["out"] else ""))
+
+
+def parts(written: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The kinds of networks and the linear model, with their weights in the answer."""
+    rows = [("part", "hidden", "epochs", "loss", "weight")]
+    for part in written:
+        hidden, epochs = ",".join(map(str, part.get("hidden", ()))), part.get("epochs", "")
+        name = f"{part['kind']} {part['activation']}" if "activation" in part else str(part["kind"])
+        rows.append((name, hidden or "-", str(epochs), f"{part['loss']:.4f}", f"{part['weight']:.2f}"))
+    return aligned(rows, right=(2, 3, 4))
+
+
+def importance(measured: Sequence[Mapping[str, Any]], main: str) -> list[str]:
+    """The columns by how much the loss rises when they are shuffled."""
+    if not measured:
+        return []
+    most = max(one["rise"] for one in measured)
+    rows = []
+    for one in measured[:BARS]:
+        bar = "█" * round(20 * max(one["rise"], 0) / most) if most > 0 else ""
+        rows.append((cut(" + ".join(one["columns"]), 2 * WIDEST), spread(one["rise"], one["spread"]), bar))
+    more = len(measured) - BARS
+    head = f"what {TITLES.get(main, main)} rises by where a column's values are shuffled:"
+    return [head, *aligned(rows, right=(1,)), *([f"... and {more:,} more; --json has all"] if more > 0 else [])]
+
+
+def spread(value: float | None, error: float | None) -> str:
+    """0.123 +- 0.01"""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.4g}" + ("" if error is None or not math.isfinite(error) else f" +- {error:.2g}")

@@ -1,0 +1,169 @@
+"""schuss train TABLE --target COLUMN: from a file to a model, and what was found out on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from schuss.cli.say import say
+from schuss.cli.signals import Terminated
+from schuss.cli.tables import shown
+from schuss.cli.tables.options import check_of_networks, given, reading_of
+
+if TYPE_CHECKING:
+    from schuss.tabular.fit import TableRun
+    from schuss.tabular.training import Training
+
+PLAIN = ("task", "preset", "category", "number", "drop", "group", "time", "weight", "class_weight", "seed", "threads")
+OWN = ("epochs", "hidden", "lr", "dropout", "weight_decay")  # a preset has them, unless they are given
+
+
+class TrainTable:
+    """One call of the command. UsageError for options that do not go together."""
+
+    def __init__(self, options: dict[str, Any], context: click.Context) -> None:
+        check_of_networks(context)
+        self.options, self.out = options, options["out"]
+        self.place: str = options["data"]
+        self.own = {name: options[name] for name in given(context, OWN)}
+        self.kept: Path | None = None if self.out is None else self.out.with_name(self.out.name + ".ckpt")
+
+    def run(self) -> int:
+        """Train, save and show; the exit status."""
+        from schuss.tabular.read import lines_of, read_table
+
+        self._check_places()
+        reading = reading_of(self.options)
+        if not self.options["target"]:
+            raise self._without_target(reading)
+        frame = read_table(self.place, reading)
+        start = time.perf_counter()
+        try:
+            run = self._fit(frame, lines_of(self.place, reading), reading)
+        except (KeyboardInterrupt, Terminated) as signal:
+            return self._stopped(143 if isinstance(signal, Terminated) else 130)
+        result = self._result(run, len(frame), time.perf_counter() - start)
+        self._save(run, result)
+        if self.options["as_json"]:
+            say(json.dumps(result))
+        else:
+            shown.result(run, result)
+        return 0
+
+    # -- before ------------------------------------------------------------------------------------------------
+
+    def _check_places(self) -> None:
+        """UsageError where --out cannot be written, or would take the place of a training that has not ended."""
+        from schuss.errors import UsageError
+        from schuss.train.checkpoint import check_place
+
+        if self.out is None or self.kept is None:
+            if self.options["resume"]:
+                raise UsageError("--resume needs --out FILE: the checkpoints lie beside it")
+            return
+        check_place(self.out, "--out")
+        if self.kept.exists() and not self.kept.is_dir():
+            raise UsageError(f"{self.kept} is no folder of a table's training; remove it, or give --out another name")
+        if self.kept.exists() and not self.options["resume"]:
+            raise UsageError(
+                f"{self.kept} holds a training that has not ended: --resume goes on with it; remove the folder, or "
+                "give --out another name, to begin another"
+            )
+
+    def _without_target(self, reading: Any) -> Exception:
+        """The error that names the columns."""
+        from schuss.errors import UsageError
+        from schuss.tabular.read import scan_table
+
+        _, first = next(iter(scan_table(self.place, reading, rows=100)))
+        many = len(first.columns) - shown.NAMES
+        names = ", ".join(first.columns[: shown.NAMES]) + (f" and {many:,} more" if many > 0 else "")
+        place = "standard input" if self.place == "-" else self.place
+        return UsageError(f"{place} is a table: say which column to predict, --target COLUMN; it has {names}")
+
+    # -- the training ------------------------------------------------------------------------------------------
+
+    def _fit(self, frame: Any, where: Any, reading: Any) -> TableRun:
+        from schuss.tabular.fit import fit_table
+
+        o = self.options
+        dates = [name.partition("=") for name in o["date"]]
+        targets = list(o["target"])
+        asked = {name: o[name] for name in PLAIN} | self.own
+        if o["folds"] is not None:
+            asked["folds"] = o["folds"]
+        if self.kept is not None:
+            self.kept.mkdir(exist_ok=True)
+        return fit_table(
+            frame, targets[0] if len(targets) == 1 else targets, **asked, where=where, missing=reading.missing,
+            date={name: form for name, _, form in dates}, test=self._test(reading), checkpoint=self.kept,
+            progress=not o["quiet"], begin=self._begin,
+        )  # fmt: skip
+
+    def _test(self, reading: Any) -> Any:
+        """A share, or the rows of a file. UsageError for neither."""
+        from schuss.errors import UsageError
+        from schuss.tabular.read import read_table
+
+        text = self.options["test"]
+        if text is None:
+            return None
+        with suppress(ValueError):
+            share = float(text)
+            if not 0 < share < 1:
+                raise UsageError(f"--test {text}: a share lies between 0 and 1; give --test 0.2, or a file of rows")
+            return share
+        if not Path(text).exists():
+            raise UsageError(f"--test {text}: is no share and no file; give --test 0.2, or a file of rows")
+        return read_table(text, reading)
+
+    def _begin(self, training: Training) -> None:
+        """What was found, before the training."""
+        if not self.options["as_json"] and not self.options["quiet"]:
+            shown.found(training, self.options)
+            sys.stdout.flush()
+
+    # -- after -------------------------------------------------------------------------------------------------
+
+    def _result(self, run: TableRun, rows: int, seconds: float) -> dict[str, Any]:
+        columns = {n: {"kind": k.name, "reason": k.reason, "used": k.used} for n, k in run.kinds.items()}
+        leaks = [{"column": leak.column, "measure": leak.measure, "score": leak.score} for leak in run.leaks]
+        importance = [
+            {"columns": list(one.columns), "rise": one.mean, "spread": one.spread} for one in run.held.importance()
+        ]
+        return {
+            "data": self.place, "rows": rows, "targets": list(run.target.kinds), "task": run.target.task,
+            "reason": run.target.reason, "classes": list(run.target.names) if run.target.classes else None,
+            "columns": columns, "preset": run.preset, "folds": run.folds, "seed": self.options["seed"],
+            "parts": run.parts, "report": run.report.to_json(), "leaks": leaks, "importance": importance,
+            "seconds": round(seconds, 3), "out": None if self.out is None else str(self.out),
+        }  # fmt: skip
+
+    def _save(self, run: TableRun, result: dict[str, Any]) -> None:
+        from schuss.io.model import save
+        from schuss.nn.holding import signature_of
+
+        if self.out is None or self.kept is None:
+            return
+        known = signature_of(run.model)
+        more = {name: result[name] for name in ("data", "rows", "folds", "seed", "importance", "seconds")}
+        save(run.model, self.out, record={**({} if known is None else known.record), **more})
+        shutil.rmtree(self.kept, ignore_errors=True)
+
+    def _stopped(self, code: int) -> int:
+        """After Ctrl-C or SIGTERM: what is kept."""
+        kept = "nothing is kept without --out"
+        if self.kept is not None and any(self.kept.iterdir()):
+            kept = f"the members so far are in {self.kept} (--resume goes on)"
+        elif self.kept is not None:
+            self.kept.rmdir()
+            kept = "before anything could be kept"
+        say(f"stopped; {kept}", err=True)
+        return code

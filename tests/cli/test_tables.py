@@ -1,0 +1,309 @@
+"""Tables through the command: one small training, and what predict, evaluate and info make of its file."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import schuss as library
+from schuss.cli import main
+
+pl = pytest.importorskip("polars")
+GOOD = "a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(9))
+TINY = ["--folds", "3", "--epochs", "1", "--hidden", "8"]
+
+
+def houses(rows: int = 150, seed: int = 0) -> Any:
+    rng = np.random.default_rng(seed)
+    area = rng.normal(100, 30, rows).round(2)
+    city = rng.choice(["bern", "basel", "genf"], rows)
+    price = area * 3 + (city == "bern") * 60 + rng.normal(0, 10, rows)
+    return pl.DataFrame(
+        {
+            "house": [f"h-{i:05d}" for i in range(rows)],
+            "area": [None if rng.random() < 0.1 else float(a) for a in area],
+            "city": city,
+            "garden": rng.choice(["yes", "no"], rows),
+            "sold": pl.Series(np.datetime64("2020-01-01") + rng.integers(0, 900, rows)),
+            "price": price.round(1),
+            "kind": np.where(price > 330, "dear, very", "cheap"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "houses.csv"
+    houses().write_csv(path)
+    return path
+
+
+def trained(*arguments: Any) -> str:
+    """What a training prints that must end well."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as ended:
+        main(["train", *map(str, arguments)])
+    assert not ended.value.code
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def made(table: Path) -> tuple[Path, str]:
+    """The file of a model of the table, and what its training printed."""
+    path = table.with_name("m.safetensors")
+    said = trained(table, "--target", "kind", "--drop", "price", *TINY, "--out", path)
+    return path, said
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_training_tells_what_it_found_and_measured(made: tuple[Path, str]):
+    path, said = made
+    assert "houses.csv: 150 rows\n" in said
+    assert "\nhouse   left out  id: " in said
+    assert "\ncity    category  3 levels\n" in said
+    assert "\nprice   left out  dropped: left out as asked\n" in said
+    assert "\ntarget  kind: classification, 2 classes: cheap, dear, very\n" in said
+    assert "\npreset  best, by its size: best takes some " in said
+    assert "on 150 rows out of 3 folds:\n" in said
+    assert "\nlinear          -" in said
+    assert said.index("area ") < said.index("what log loss rises by")
+    assert f"saved in {path}\n" in said
+    assert [p.name for p in path.parent.iterdir() if p.name.startswith("m.")] == ["m.safetensors"]
+
+
+def test_predict_streams_raw_rows_in_any_order_of_columns(
+    schuss: Any, made: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from schuss.tabular import read
+
+    monkeypatch.setattr(read, "ROWS", 7)  # several chunks
+    frame = houses(30, seed=1).select("sold", "house", "garden", "area", "city")
+    frame.write_csv(tmp_path / "new.csv", separator=";")
+    done = schuss("predict", made[0], tmp_path / "new.csv", "--id", "house", "-o", tmp_path / "out.csv")
+    assert (done.code, done.out, done.err) == (0, "", f"30 predictions in {tmp_path / 'out.csv'}\n")
+    rows, model = rows_of(tmp_path / "out.csv"), library.load(made[0])
+    assert list(rows[0]) == ["house", "prediction", "p_cheap", "p_dear, very"]
+    assert [row["house"] for row in rows] == frame["house"].to_list()
+    assert [row["prediction"] for row in rows] == model.predict(frame).tolist()
+    found = np.array([[float(row["p_cheap"]), float(row["p_dear, very"])] for row in rows])
+    np.testing.assert_allclose(found, model.predict_proba(frame), rtol=1e-5)
+    frame.write_parquet(tmp_path / "new.parquet")
+    schuss("predict", made[0], tmp_path / "new.parquet", "-o", tmp_path / "out.parquet")
+    assert pl.read_parquet(tmp_path / "out.parquet")["prediction"].to_list() == [row["prediction"] for row in rows]
+    told = schuss("predict", made[0], tmp_path / "new.csv", "--json").json
+    assert told["classes"] == ["cheap", "dear, very"]
+    assert [row["prediction"] for row in told["predictions"]] == [row["prediction"] for row in rows]
+
+
+def test_predict_shows_the_first_rows(schuss: Any, made: tuple[Path, str], table: Path):
+    lines = schuss("predict", made[0], table, "--id", "house").out.splitlines()
+    assert lines[0].split() == ["row", "house", "prediction", "p_cheap", "p_dear,", "very"]
+    assert lines[1].split()[:2] == ["0", "h-00000"]
+    assert lines[-1] == "... and more rows; -o FILE or --json gives all"
+    assert len(lines) == 22
+
+
+def test_evaluate_measures_the_rows_of_a_table(schuss: Any, made: tuple[Path, str], table: Path):
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    found = schuss("evaluate", made[0], table, "--json").json
+    frame, model = houses(), library.load(made[0])
+    p = model.predict_proba(frame)
+    names = frame["kind"].to_list()
+    assert found["metrics"]["log_loss"]["value"] == pytest.approx(log_loss(names, p), rel=1e-5)
+    assert found["metrics"]["roc_auc"]["value"] == pytest.approx(roc_auc_score(names, p[:, 1]), rel=1e-5)
+    assert found["metrics"]["accuracy"]["error"] > 0
+    assert found["accuracy"] == pytest.approx(found["metrics"]["accuracy"]["value"])
+    assert np.sum(found["confusion"]) == 150
+    assert "ROC AUC" in schuss("evaluate", made[0], table).out
+
+
+def test_info_tells_columns_parts_and_report(schuss: Any, made: tuple[Path, str]):
+    said = schuss("info", made[0]).out
+    assert "target      kind: classification\n" in said
+    assert "\nhouse   left out  id: " in said
+    assert "\npiecewise relu  8" in said
+    assert "on 150 rows out of 3 folds:\n" in said
+    record = schuss("info", made[0], "--json").json["record"]
+    assert record["targets"]["kind"]["name"] == "category"
+    assert sum(part["weight"] for part in record["parts"]) == pytest.approx(1)
+
+
+def test_a_table_of_numbers_from_standard_input_as_json(
+    schuss: Any, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(table.read_bytes())))
+    out = tmp_path / "m.safetensors"
+    found = schuss("train", "-", "--target", "price", "--drop", "kind", "--test", "0.2", *TINY, "--json", "--out", out)
+    result = found.json
+    assert (result["data"], result["rows"], result["task"], result["classes"]) == ("-", 150, "regression", None)
+    assert result["columns"]["area"]["kind"] == "number"
+    assert result["report"]["on"] == "30 rows held out"
+    assert result["importance"][0]["columns"] == ["area"]
+    assert found.err == ""
+    schuss("predict", out, table, "-o", tmp_path / "p.csv")
+    said = [float(row["prediction"]) for row in rows_of(tmp_path / "p.csv")]
+    np.testing.assert_allclose(said, library.load(out).predict(houses()), rtol=1e-6)
+    assert schuss("evaluate", out, table, "--json").json["metrics"]["rmse"]["value"] > 0
+
+
+# -- mistakes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            [],
+            2,
+            "houses.csv is a table: say which column to predict, --target COLUMN; it has house, area, city, garden, ",
+        ),
+        (["--target", "prise"], 2, "target: there is no column 'prise'; did you mean 'price'?"),
+        (["--target", "area"], 1, "target 'area': "),
+        (["--target", "city", "--task", "regression"], 1, "target 'city': is a category, and regression needs numbers"),
+        (["--target", "price", "--validation", "0.2"], 2, "--validation is not for tables: rows are held out already"),
+        (["--target", "price", "--net", "net.py"], 2, "--net is not for tables: the preset says which networks"),
+        (["--target", "price", "--watch"], 2, "--watch is not for tables: there is no page of a table's training yet"),
+        (["--target", "price", "--number", "city"], 1, "houses.csv line 2, column city: "),
+        (["--target", "price", "--date", "city"], 1, "houses.csv line 2, column city: "),
+        (["--target", "price", "--class-weight", "balanced"], 2, "class_weight: the target is numbers"),
+        (["--target", "price", "--preset", "good"], 2, "preset must be fast or best, got 'good'"),
+        (["--target", "price", "--test", "2"], 2, "--test 2: a share lies between 0 and 1"),
+        (["--target", "price", "--test", "none.csv"], 2, "--test none.csv: is no share and no file"),
+        (["--target", "price", "--resume"], 2, "--resume needs --out FILE"),
+        (["--target", "price", "--delimiter", "::"], 2, "delimiter is '::'; it is one character of ASCII"),
+        (["--target", "price", "--category", "town"], 2, "category: the table has no column 'town'"),
+        (["--target", "price", "--weight", "city"], 1, "weight: column 'city' must hold numbers of at least 0"),
+    ],
+)
+def test_options_that_do_not_fit(schuss: Any, table: Path, arguments: list[str], code: int, message: str):
+    done = schuss("train", table, *arguments)
+    assert done.code == code
+    assert message in done.error
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "bad.csv: is empty"),
+        ("a,y\n", "bad.csv: has a line of names and no rows"),
+        ("a,y\n1,2\n3\n", "bad.csv line 3"),
+        ("a,a,y\n1,2,3\n", "bad.csv line 1: names column 'a' more than once"),
+        ("a,,y\n1,2,3\n", "bad.csv line 1: column 2 has no name"),
+        ("1.5,2,3\n4,5,6\n", "bad.csv line 1: has numbers"),
+        (GOOD + "inf,1.5\n", "bad.csv line 11, column a: 'inf' is infinite"),
+        (GOOD + '"x,1.5\n', "bad.csv line 11"),
+        (GOOD + "3,\n", "target 'y': 1 of 10 rows have none, the first is bad.csv line 11"),
+        (GOOD + "3,\0\n", "bad.csv line 11"),
+        ("a,y\n" + "1,2\n" * 9, "target 'y': is '2' in every row: there is nothing to learn"),
+    ],
+)  # fmt: skip
+def test_bad_files(schuss: Any, tmp_path: Path, content: str, message: str):
+    (tmp_path / "bad.csv").write_text(content)
+    done = schuss("train", tmp_path / "bad.csv", "--target", "y", *TINY)
+    assert done.code == 1
+    assert message in done.error.replace(f"{tmp_path}/", "")
+
+
+def test_a_cut_parquet_and_a_missing_file(schuss: Any, tmp_path: Path):
+    houses().write_parquet(tmp_path / "t.parquet")
+    whole = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(whole[: len(whole) // 2])
+    assert "t.parquet: is cut short or damaged" in schuss("train", tmp_path / "t.parquet", "--target", "price").error
+    assert "none.csv: no such file" in schuss("train", tmp_path / "none.csv", "--target", "price").error
+
+
+def test_options_of_tables_are_refused_elsewhere(schuss: Any, model: Path, npz: Path):
+    told = schuss("train", "mnist", "--target", "price")
+    assert (told.code, told.error) == (
+        2,
+        "Error: --target is for tables (CSV, Parquet, Feather), and mnist is not a table\n",
+    )
+    assert "--id is for tables" in schuss("predict", model, npz, "--id", "a").error
+    assert "--delimiter is for tables" in schuss("evaluate", model, npz, "--delimiter", ";").error
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "code", "message"),
+    [
+        ("city,garden,sold\nbern,yes,2020-01-01\n", [], 1, "new.csv: lacks 'area', which the model was trained on"),
+        ("area,city,garden,sold\n1,bern,yes,2020-01-01\nbig,bern,no,2020-01-01\n", [], 1,
+         "new.csv line 3, column area: 'big' is no number"),
+        ("area,city,garden,sold\n1,bern,yes,2020-01-01\n", ["--id", "house"], 2, "--id: "),
+        ("area,city,garden,sold\n1,bern,yes,2020-01-01\n", ["-o", "out.npy"], 2, "must end in .csv, .tsv, .parquet"),
+    ],
+)  # fmt: skip
+def test_rows_that_do_not_fit(
+    schuss: Any, made: tuple[Path, str], tmp_path: Path, content: str, more: list[str], code: int, message: str
+):
+    (tmp_path / "new.csv").write_text(content)
+    done = schuss("predict", made[0], tmp_path / "new.csv", *more)
+    assert done.code == code
+    assert message in done.error
+
+
+def test_a_file_of_another_target_is_refused(schuss: Any, made: tuple[Path, str], tmp_path: Path):
+    frame = houses(20)
+    frame.drop("kind").write_csv(tmp_path / "new.csv")
+    assert "has no column 'kind', the target" in schuss("evaluate", made[0], tmp_path / "new.csv").error
+    frame.with_columns(kind=pl.lit("other")).write_csv(tmp_path / "new.csv")
+    told = schuss("evaluate", made[0], tmp_path / "new.csv").error
+    assert "new.csv line 2 is 'other', which no training row is" in told
+
+
+def test_without_polars_the_command_is_named(schuss: Any, table: Path, monkeypatch: pytest.MonkeyPatch):
+    import sys
+
+    for name in [n for n in sys.modules if n.startswith("schuss.tabular")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    done = schuss("train", table, "--target", "price")
+    assert (done.code, done.error) == (2, "Error: tables need polars: pip install 'schuss[tables]'\n")
+
+
+def test_a_training_that_was_stopped_goes_on(schuss: Any, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from schuss.tabular import training
+
+    out, kept = tmp_path / "m.safetensors", tmp_path / "m.safetensors.ckpt"
+    asked = ["train", table, "--target", "price", "--preset", "fast", *TINY, "--quiet", "--out"]
+    learn = training.learn
+
+    def stopped(*given: Any, **more: Any) -> Any:
+        learn(*given, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "learn", stopped)
+    done = schuss(*asked, out)
+    assert done.code == 130
+    assert f"the members so far are in {kept} (--resume goes on)" in done.err
+    monkeypatch.undo()
+    assert f"{kept} holds a training that has not ended: --resume goes on with it" in schuss(*asked, out).error
+    assert "cannot resume" in schuss(*asked, out, "--resume", "--drop", "sold").error
+    assert schuss(*asked, out, "--resume").code == 0
+    assert not kept.exists()
+    schuss(*asked, tmp_path / "other.safetensors")
+    frame = houses(9, seed=2)
+    one, other = (library.load(path).predict(frame) for path in (out, tmp_path / "other.safetensors"))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_json_is_json_where_a_metric_is_not_defined():
+    from schuss.tabular.report import Line, Report
+
+    nan = float("nan")
+    written = Report(
+        (Line("roc_auc", "ROC AUC", nan, nan, 0.5, 0.5),), "1 row held out", "log_loss", nan, nan
+    ).to_json()
+    assert written["metrics"]["roc_auc"] == {"value": None, "error": None, "linear": 0.5, "trivial": 0.5}
+    json.loads(json.dumps(written, allow_nan=False))
