@@ -35,6 +35,7 @@ Now = Any
 LR_FACTOR, LR_HELD = "lr_factor", "lr_held"
 STEERING = {LR_FACTOR: 1.0, LR_HELD: 0.0}
 """Scalars of the state through which a run's rate is steered, with their first values: lr * lr_factor + lr_held."""
+MADE = "_members"  # in an optimizer's __dict__: those of its groups, which are asked for often
 MISSED = "missed"
 """missed/PARAMETER in the state: the steps that were done without a parameter, which do not count for it."""
 
@@ -121,9 +122,17 @@ class Optimizer(Configured):
 
     def members(self) -> list[tuple[str, Optimizer]]:
         """The groups by name, each with the optimizer of its settings; "" is that of the parameters in no group."""
-        rest = replace(self, groups=()) if self.groups else self
-        own = [(g.name or f"group{i}", replace(rest, **g.settings)) for i, g in enumerate(self.groups, 1)]
-        return [("", rest), *own]
+        if not self.groups:
+            return [("", self)]
+        made = self.__dict__.get(MADE)
+        if made is None:
+            rest = replace(self, groups=())
+            own = [(g.name or f"group{i}", replace(rest, **g.settings)) for i, g in enumerate(self.groups, 1)]
+            made = self.__dict__[MADE] = [("", rest), *own]
+        return list(made)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != MADE}
 
     def parts(self, params: Mapping[str, Any]) -> Iterator[tuple[str, Optimizer, list[str]]]:
         """members, each with its names among the params."""
@@ -135,7 +144,8 @@ class Optimizer(Configured):
 
         UsageError for a group that selects none, a parameter in two groups, two groups of one name.
         """
-        return replace(self, groups=resolve(self.groups, model)) if self.groups else self
+        groups = resolve(self.groups, model) if self.groups else self.groups
+        return self if groups is self.groups else replace(self, groups=groups)
 
     # -- the protocol --------------------------------------------------------------------------------------
 

@@ -97,7 +97,10 @@ def split(groups: Iterable[Group], params: Mapping[str, Any]) -> list[list[str]]
 
 def resolve(groups: tuple[Group, ...], model: Any) -> tuple[Group, ...]:
     """The groups with the names of the model's parameters. UsageError as for split."""
-    every, first = parameter_names(model), named_parameters(model)
+    first = named_parameters(model)
+    if all(group._resolved and first.keys() >= set(group.params) for group in groups):
+        return groups
+    every = parameter_names(model)
     name_of = {id(parameter): name for name, parameter in first.items()}  # a shared one has several
     made: list[Group] = []
     for number, group in enumerate(groups, 1):

@@ -123,6 +123,11 @@ class _Kind:
     lesson: Lesson
     graphs: SharedGraphs
     held: dict[int, tuple[Any, Columns | None]]  # validation data as columns, by their id, and themselves
+    optimizer: Any
+
+    def resolved(self, optimizer: Any) -> Any:
+        """An optimizer, with the names of the parameters in its groups where that is the first member's."""
+        return self.lesson.task.optimizer if same(optimizer, self.optimizer) else optimizer
 
 
 class Members:
@@ -166,8 +171,8 @@ class Members:
         at = _indices(_own(self._rows, number), "rows", kind)
         train, held = _parts(kind, asked, key, at, _indices(held_at, "validation", kind))
         task = replace(
-            kind.lesson.task, model=model, loss=asked.loss, optimizer=asked.optimizer, clip_norm=asked.clip_norm,
-            weighted="w" in train,
+            kind.lesson.task, model=model, loss=asked.loss, optimizer=kind.resolved(asked.optimizer),
+            clip_norm=asked.clip_norm, weighted="w" in train,
         )  # fmt: skip
         signature = replace(kind.lesson.signature, optimizer=task.optimizer)
         made = Trainer(task, self._on, asked, key, train, held, signature=signature, graphs=kind.graphs)
@@ -186,7 +191,7 @@ class Members:
         found = read(model, data, asked)
         pair = None if isinstance(asked.validation, Real) else asked.validation
         learnt = lesson(model, asked, found, found.given.found, held_out(pair, found))
-        kind = _Kind(found, learnt, graphs, {})
+        kind = _Kind(found, learnt, graphs, {}, asked.optimizer)
         self._kinds.append(((own, data, asked.loss), kind))
         return kind
 

@@ -93,8 +93,13 @@ class Program:
 
     def values(self, step: Step) -> Mapping[Node, Array]:
         """The hyperparameters of an equal step, by the nodes of this program."""
-        both = zip(self.step.graph.nodes, step.graph.nodes, strict=True)
-        return {mine: its.attrs["value"] for mine, its in both if is_hyperparameter(mine)}
+        nodes = step.graph.nodes
+        return {mine: nodes[place].attrs["value"] for place, mine in self._hyperparameters}
+
+    @lazy
+    def _hyperparameters(self) -> list[tuple[int, Node]]:
+        """With their places among the nodes."""
+        return [(i, node) for i, node in enumerate(self.step.graph.nodes) if is_hyperparameter(node)]
 
 
 class Programs:
