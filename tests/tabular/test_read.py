@@ -331,6 +331,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         (tmp_path / "gone.csv", "gone.csv: no such file"),
         (tmp_path, "is a folder; name the file in it"),
         (written(tmp_path, b"PK\x03\x04....", "t.xlsx"), "is a zip archive or a workbook; save the sheet as CSV"),
+        (written(tmp_path, b'{"a": 1}\n{"a": 2}\n', "t.json"), "t.json: is JSON; write its table as CSV or Parquet"),
+        ("https://example.com/t.csv", "https://example.com/t.csv: is an address; load the file down"),
         (written(tmp_path, b"hello", "t.parquet"), "t.parquet: is no Parquet file; write it anew"),
         (written(tmp_path, b"", "e.parquet"), "e.parquet: is empty"),
         (written(tmp_path, gzip.compress(b"a\n1\n" * 1000)[:40], "t.csv.gz"), "t.csv.gz: cannot be read"),
@@ -339,6 +341,15 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             with pytest.raises(DataError) as caught:
                 read(path)
             assert said in str(caught.value)
+
+
+def test_what_is_no_source_and_no_delimiter(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a table is read from a path, '-' or a file open as binary, not from int"):
+        read_table(5)
+    path = written(tmp_path, "a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"t.csv: has no ';'; between its columns is ',': leave the delimiter out"):
+        read_table(path, Reading(delimiter=";"))
+    assert read_table(written(tmp_path, "a\n1\n"), Reading(delimiter=";")).columns == ["a"]
 
 
 @pytest.mark.parametrize(

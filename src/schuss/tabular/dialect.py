@@ -95,6 +95,10 @@ def find_dialect(head: bytes, whole: bool, encoding: str, reading: Reading, name
         raise DataError(f"{name}: is empty; give a file with a line of names and rows")
     bare = [_unquoted(record, quote) for _, record in sample]
     delimiter = reading.delimiter or _delimiter(bare)
+    if not any(delimiter.encode() in record for record in bare) and _delimiter(bare) != delimiter:
+        seen = _delimiter(bare)
+        if any(seen.encode() in record for record in bare):
+            raise DataError(f"{name}: has no {delimiter!r}; between its columns is {seen!r}: leave the delimiter out")
     decimal = reading.decimal or _decimal(bare, delimiter)
     reading = replace(reading, delimiter=delimiter, decimal=decimal, encoding=encoding)
     line, header = sample[0]

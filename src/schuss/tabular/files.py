@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from schuss.errors import DataError, no_such_file
+from schuss.errors import DataError, UsageError, no_such_file
 
 STDIN = "-"
 FORMS = {  # first bytes: what such a file is
@@ -30,6 +30,8 @@ REFUSED = {
     b"FEA1": "is of the first Feather format; write it anew as Arrow IPC (df.to_feather)",
     b"\x89HDF": "is an HDF5 file; write its table as Parquet or CSV",
     b"SQLite format 3": "is a database; write the table as Parquet or CSV",
+    b'{"': "is JSON; write its table as CSV or Parquet",
+    b"[{": "is JSON; write its table as CSV or Parquet",
     b"\x93NUMPY": "is an array of numpy; give it in Python: as_frame(numpy.load(file))",
 }
 ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow": "arrow", ".ipc": "arrow"}
@@ -80,6 +82,10 @@ def _open(source: Any, stack: contextlib.ExitStack) -> tuple[str, BinaryIO, Path
         return "standard input", sys.stdin.buffer, None
     if hasattr(source, "read"):
         return str(getattr(source, "name", "the table")), source, None
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(f"a table is read from a path, '-' or a file open as binary, not from {type(source).__name__}")
+    if "://" in str(source):
+        raise DataError(f"{source}: is an address; load the file down and give its path")
     path = Path(source)
     try:
         file = stack.enter_context(path.open("rb"))

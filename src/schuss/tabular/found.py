@@ -23,6 +23,7 @@ CODES = re.compile(
     r"(?:^|[^a-z])(?:zip|plz|postal|code|id|nr|no|key|class|type)s?$|[a-z](?:Id|ID|Code|Nr|No|Class|Type)$"
 )
 """Names of columns of codes."""
+DAYS = (1900_01_01, 2099_12_31)  # as whole numbers
 ONE_BY_ONE = 5000  # texts that are sooner counted in Python
 FEW = 20  # values of whole numbers that may be codes
 
@@ -97,6 +98,8 @@ def _is_running(known: pl.Series, low: object, high: object, rows: int) -> bool:
 
 def _maybe_codes(known: pl.Series, low: object, high: object) -> str:
     """What to do if whole numbers of few values are codes."""
+    if DAYS[0] <= float(low) and float(high) <= DAYS[1]:  # type: ignore[arg-type]
+        return f"; --date {known.name} if they are dates"
     if CODES.search(known.name):
         return f"; --category {known.name} if they are codes"
     if not 1 < float(high) - float(low) <= 1000:  # type: ignore[arg-type]
