@@ -124,8 +124,8 @@ REFUSED = {
     "all 5 rows are of class 'no': there is nothing to tell apart": lambda: folds(
         np.zeros(5, int), 2, seed=0, classes=2, names=("no", "yes")
     ),
-    r"class 'b' \(and 1 more\) has one row, which cannot be both": lambda: folds(
-        labels(9, 1, 1), 2, seed=0, classes=3, names="abc"
+    r"class 'b' \(and 1 more\) has one row, which cannot be both": lambda: holdout(
+        labels(9, 1, 1), 0.5, seed=0, classes=3, names="abc"
     ),
     "class 1 has one row": lambda: holdout(labels(9, 1), 0.5, seed=0, classes=2),
     "the target of row 3 is missing or infinite": lambda: folds(np.array([0, 1, np.nan, 2]), 2, seed=0),
@@ -161,6 +161,10 @@ def test_a_class_that_some_fold_lacks_is_told() -> None:
         folds(labels(50, 3), 8, seed=0, classes=2, names=("often", "rare"))
     with pytest.warns(UserWarning, match="in 1 of 2 folds only, and one fold's training part has none"):
         folds(labels(50, 2)[np.argsort(labels(50, 2))], 2, seed=0, classes=2, groups=np.r_[np.arange(50), 50, 50])
+    with pytest.warns(
+        UserWarning, match="class 1 has rows in 1 of 2 folds only, and one fold's training part has none"
+    ):
+        assert len(folds(labels(9, 1), 2, seed=0, classes=2)) == 10  # a single row
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folds(labels(50, 8), 8, seed=0, classes=2)

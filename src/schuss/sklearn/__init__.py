@@ -1,7 +1,10 @@
-"""Estimators with scikit-learn's interface: MLPClassifier and MLPRegressor in place of sklearn.neural_network's.
+"""Estimators with scikit-learn's interface.
 
-from schuss.sklearn import MLPClassifier
+from schuss.sklearn import MLPClassifier, MLPRegressor            in place of sklearn.neural_network's
+from schuss.sklearn import TabularClassifier, TabularRegressor    of raw tables; need schuss[tables], too
 """
+
+from typing import TYPE_CHECKING, Any
 
 from schuss.errors import UsageError
 
@@ -14,4 +17,17 @@ except ImportError as error:
 from schuss.sklearn.classifier import MLPClassifier
 from schuss.sklearn.regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+if TYPE_CHECKING:
+    from schuss.sklearn.tabular import TabularClassifier, TabularRegressor
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators of tables are loaded when they are first used: they need polars."""
+    if name not in ("TabularClassifier", "TabularRegressor"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from schuss.sklearn import tabular
+
+    return getattr(tabular, name)
+
+
+__all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss.calling import did_you_mean
-from schuss.errors import DataError, UsageError
+from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.extra import pl
@@ -97,7 +97,14 @@ class Table:
         return self.some(np.flatnonzero(~held)), self.some(np.flatnonzero(held))
 
     def folds(self, count: int, seed: int) -> Array:
-        """[N]: the fold of each row: blocks in time where times are given, else by target or group."""
+        """[N]: the fold of each row: blocks in time where times are given, else by target or group.
+
+        As many as there are rows, or groups, where these are fewer, with a warning.
+        """
+        most = len(self) if self.groups is None or self.times is not None else len(np.unique(self.groups))
+        if 2 <= most < count:
+            warn(f"{most} {'rows' if most == len(self) else 'groups'} make {most} folds, not {count}")
+            count = most
         if self.times is not None:
             order = np.argsort(self.times, kind="stable")
             fold = np.empty(len(self), np.int64)

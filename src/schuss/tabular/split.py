@@ -36,8 +36,8 @@ def folds(
             classes, and of rows; sizes are then as equal as the groups allow
     names   what errors call the classes
 
-    DataError for more folds than rows or groups, a single class, and a class with one row. A warning for a class that
-    some fold lacks.
+    DataError for more folds than rows or groups, and a single class. A warning for a class that some fold lacks, as one
+    with a single row: where that row is held out, nobody has been trained on its class.
     """
     y, rows = np.asarray(y), len(y)
     if k < 2:
@@ -79,6 +79,7 @@ def holdout(
     if rows < 2:
         raise DataError(f"{rows} rows cannot be divided into some to train on and some to test on: give more")
     _check_target(y, classes, names)
+    _check_lonely(y, classes, names)
     rng = np.random.default_rng([seed, STREAM])
     count = min(max(round(share * rows), 1), rows - 1)
     held = np.empty(rows, bool)
@@ -170,7 +171,10 @@ def _check_target(y: Array, classes: int | None, names: Sequence[str] | None) ->
         raise DataError(
             f"all {len(y)} rows are of class {of}: there is nothing to tell apart; give rows of two classes"
         )
-    if (lonely := np.flatnonzero(counts == 1)).size:
+
+
+def _check_lonely(y: Array, classes: int | None, names: Sequence[str] | None) -> None:
+    if classes is not None and (lonely := np.flatnonzero(np.bincount(y) == 1)).size:
         raise DataError(
             f"class {_named(int(lonely[0]), names)}{_more(lonely)} has one row, which cannot be both trained on and "
             "tested on: give more of its rows, join it with another class, or remove it"

@@ -1,0 +1,151 @@
+"""What scikit-learn hands over, X and y of any form, as the frames and labels that tables are learned from."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y, check_array, check_consistent_length, column_or_1d
+
+from schuss.errors import DataError, UsageError, warn
+from schuss.frames import listed
+from schuss.ir.executor import Array
+from schuss.tabular.extra import pl
+from schuss.tabular.frame import as_frame
+
+FEW, LOOKED = 100, 1000  # different rows, below which equal ones are one; rows among which they are looked for
+KNOWN = (str, float, int, bool, np.generic, type(None))
+
+
+class TableError(DataError, ValueError):
+    """A DataError or UsageError about a table, as scikit-learn's users catch it."""
+
+
+@contextlib.contextmanager
+def as_value_errors() -> Iterator[None]:
+    """Errors about data and arguments are ValueErrors, too."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        if isinstance(error, ValueError):
+            raise
+        raise TableError(*error.args) from None
+
+
+def named_columns(X: Any) -> list[Any] | None:
+    """The names of the columns; None where X has none."""
+    if isinstance(X, Mapping):
+        return list(X)
+    if isinstance(X, list) and X and all(isinstance(row, Mapping) for row in X):
+        return list(dict.fromkeys(name for row in X for name in row))
+    names = getattr(X, "columns", getattr(X, "column_names", None))
+    return None if names is None or callable(names) else list(names)
+
+
+def raw_frame(X: Any, names: Sequence[str] | None, owner: str) -> pl.DataFrame:
+    """X as a frame. ValueError and TypeError as scikit-learn has them for what is no table.
+
+    names  of the columns of an array; None: x0, x1, ...
+    owner  the estimator's name, for messages
+    """
+    if named_columns(X) is not None:
+        frame = as_frame(X, "X")
+        if not frame.width or not len(frame):
+            check_array(np.empty(frame.shape), estimator=owner, input_name="X")  # the error
+        return frame
+    if isinstance(X, list | tuple):
+        X = np.array(X, dtype=object)  # each entry as it is: numbers beside text stay numbers
+    array = check_array(X, dtype=None, ensure_all_finite=False, estimator=owner, input_name="X")
+    width = array.shape[1]
+    known = [f"x{i}" for i in range(width)] if names is None else names
+    if len(known) != width:
+        raise ValueError(f"X has {width} features, but {owner} is expecting {len(known)} features as input")
+    try:
+        return as_frame(array, "X", known)
+    except DataError as error:
+        if array.dtype != object:
+            raise
+        warn(f"{error}. What is no number is taken as text")
+        texts = np.array([v if isinstance(v, KNOWN) else str(v) for v in array.ravel()], object)
+        return as_frame(texts.reshape(array.shape), "X", known)
+
+
+def same_columns(frame: pl.DataFrame, X: Any, columns: Sequence[str], named: bool, owner: str) -> pl.DataFrame:
+    """The columns of fit: by their names, or of what had none in fit or has none now by their places.
+
+    ValueError where one is missing.
+    """
+    names = named_columns(X)
+    if names is not None and named:
+        if missing := [name for name in columns if name not in frame.columns]:
+            raise ValueError(
+                f"The feature names should match those that were passed during fit: X lacks {listed(missing)}, which "
+                f"{owner} was fitted with; it has {listed(frame.columns)}"
+            )
+        return frame.select(columns)
+    if (names is None) == named:
+        has = "does not have valid feature names" if named else "has feature names"
+        told = "with" if named else "without"
+        warnings.warn(f"X {has}, but {owner} was fitted {told} feature names", UserWarning, stacklevel=5)
+    if frame.width != len(columns):
+        raise ValueError(f"X has {frame.width} features, but {owner} is expecting {len(columns)} features as input")
+    return frame.rename(dict(zip(frame.columns, columns, strict=True)))
+
+
+def labels(y: Any) -> tuple[Array, Array]:
+    """The classes in sorted order, and the place of each row's among them. Errors as scikit-learn's."""
+    y = column_or_1d(y, warn=True)
+    if y.dtype == object and len({type(v) for v in y}) == 1 and isinstance(y[0], str):
+        y = y.astype(str)  # texts, as polars and pandas give them
+    check_classification_targets(y)
+    if y.dtype.kind == "f":
+        y = _check_y(y)
+    classes, place = np.unique(y, return_inverse=True)
+    return classes, place
+
+
+def amounts(y: Any) -> Array:
+    """Targets float64 [N] or [N, T]. Errors as scikit-learn's."""
+    found: Array = _check_y(y, multi_output=True, y_numeric=True)
+    return (column_or_1d(found, warn=True) if found.ndim == 2 and found.shape[1] == 1 else found).astype(np.float64)
+
+
+def counted(
+    frame: pl.DataFrame, y: Array, weight: Array | None, groups: Any
+) -> tuple[pl.DataFrame, Array, Array | None, Array | None]:
+    """The rows that have a weight above 0; and of fewer than 100 different ones without groups, each once with the sum
+    of its weights, in an order that does not depend on theirs.
+
+    So the folds of a small table hold out no row that they have seen, and a row of weight 3 is three rows there.
+    """
+    if groups is not None:
+        check_consistent_length(frame, groups)
+        groups = np.unique(np.asarray(groups), return_inverse=True)[1]
+    if weight is not None and not weight.all():
+        rows = np.flatnonzero(weight)
+        frame, y, weight = frame[rows], y[rows], weight[rows]
+        groups = None if groups is None else groups[rows]
+    if groups is not None or len(frame) > LOOKED:
+        return frame, y, weight, groups
+    keys = [f"{row!r} {own!r}" for row, own in zip(frame.rows(), y.tolist(), strict=True)]
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) >= FEW:
+        return frame, y, weight, None
+    total = np.bincount(place, weight).astype(np.float64)
+    return frame[first], y[first], None if np.ptp(total) == 0 else total, None
+
+
+__all__ = [
+    "TableError",
+    "amounts",
+    "as_value_errors",
+    "counted",
+    "labels",
+    "named_columns",
+    "raw_frame",
+    "same_columns",
+]

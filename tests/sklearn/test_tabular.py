@@ -1,0 +1,225 @@
+"""TabularClassifier and TabularRegressor within scikit-learn, on raw tables.
+
+Networks are trained by the reference executor, in numpy: that native code has its bits is tested elsewhere, and here
+no two tables have one shape.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pl = pytest.importorskip("polars")
+pytest.importorskip("narwhals")
+import sklearn  # noqa: E402
+from sklearn.base import clone  # noqa: E402
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+
+import schuss  # noqa: E402
+from schuss.registry import Registry  # noqa: E402
+from schuss.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
+from schuss.tables import EXECUTORS  # noqa: E402
+from schuss.tabular.fit import fit_table  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("default")
+TINY: dict[str, Any] = {"preset": "fast", "folds": 2, "epochs": 1, "hidden_layer_sizes": (4,)}
+
+
+@pytest.fixture(autouse=True)
+def in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = Registry.find
+
+    def found(self: Any, name: Any) -> Any:
+        return find(self, "reference" if self is EXECUTORS and name == "native" else name)
+
+    monkeypatch.setattr(Registry, "find", found)
+
+
+def raw(rows: int = 120, seed: int = 0) -> tuple[Any, Any]:
+    """Numbers with gaps, text, dates, truth values; and what they make."""
+    rng = np.random.default_rng(seed)
+    area, city = rng.normal(100, 30, rows), rng.choice(["bern", "basel", "genf"], rows)
+    frame = pl.DataFrame(
+        {
+            "area": pl.Series([None if rng.random() < 0.1 else float(a) for a in area]),
+            "city": city,
+            "garden": rng.random(rows) < 0.5,
+            "sold": pl.Series(np.datetime64("2020-01-01") + rng.integers(0, 900, rows)),
+            "same": ["x"] * rows,
+        }
+    )
+    return frame, area + 60 * (city == "bern")
+
+
+FRAME, AMOUNT = raw()
+LABELS = np.where(AMOUNT > 120, "much", "little")
+
+
+@parametrize_with_checks([TabularClassifier(**TINY), TabularRegressor(**TINY)])
+def test_estimator_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+# -- tables -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        in_numpy.__wrapped__(patch)  # type: ignore[attr-defined]
+        yield TabularClassifier(**TINY, random_state=3).fit(FRAME, LABELS)
+
+
+def test_what_is_learned_of_a_raw_table(fitted: Any) -> None:
+    assert fitted.classes_.tolist() == ["little", "much"]
+    assert fitted.predict(FRAME).dtype == LABELS.dtype
+    assert fitted.feature_names_in_.tolist() == FRAME.columns
+    assert fitted.n_features_in_ == 5
+    assert {name: kind.name for name, kind in fitted.kinds_.items()} == {
+        "area": "number", "city": "category", "garden": "boolean", "sold": "date", "same": "constant"
+    }  # fmt: skip
+    assert fitted.score(FRAME, LABELS) > 0.85
+    assert [part["kind"] for part in fitted.parts_][-1] == "linear"
+    assert "out of 2 folds" in str(fitted.report_)
+    np.testing.assert_array_equal(schuss.predict(fitted.model_, FRAME), fitted.predict(FRAME))
+
+
+def test_the_bits_of_fit_table(fitted: Any) -> None:
+    settings = {"preset": "fast", "folds": 2, "epochs": 1, "hidden": (4,), "progress": False}
+    run = fit_table(FRAME.with_columns(y=pl.Series(LABELS)), "y", seed=3, **settings)
+    signature = run.model.signature
+    p = run.model.answers(signature.inputs[0].transform.read(FRAME))
+    np.testing.assert_array_equal(fitted.predict_proba(FRAME), p / p.sum(1, keepdims=True))
+
+
+def test_columns_go_by_name_from_any_library(fitted: Any) -> None:
+    expected = fitted.predict_proba(FRAME)
+    turned = FRAME.select(reversed(FRAME.columns)).with_columns(more=pl.lit(1))
+    np.testing.assert_array_equal(fitted.predict_proba(turned), expected)
+    np.testing.assert_array_equal(fitted.predict_proba(FRAME.row(7, named=True)), expected[7:8])
+    np.testing.assert_array_equal(fitted.predict_proba(FRAME.rows(named=True)[:3]), expected[:3])
+    with pytest.warns(UserWarning, match="X does not have valid feature names, but TabularClassifier was fitted with"):
+        np.testing.assert_array_equal(fitted.predict_proba(FRAME.rows()), expected)
+    pandas = pytest.importorskip("pandas")
+    np.testing.assert_array_equal(fitted.predict_proba(pandas.DataFrame(FRAME.to_dict(as_series=False))), expected)
+    with pytest.raises(ValueError, match="X lacks 'city', which TabularClassifier was fitted with"):
+        fitted.predict(FRAME.drop("city"))
+    with pytest.raises(ValueError, match="row 0, column area: 'wide' is no number"):
+        fitted.predict(FRAME[:1].with_columns(area=pl.lit("wide")))
+
+
+@pytest.mark.parametrize(
+    "classes", [[False, True], [0, 1], [3, 7], ["007", "7"], ["NA", "?"], [-1.0, 2.0], [2, 10, 100]]
+)
+def test_classes_come_back_as_they_were(classes: list[Any]) -> None:
+    known = np.array(classes)
+    y = known[np.arange(120) % len(known)]
+    fitted = TabularClassifier(**TINY, random_state=0).fit(FRAME, y)
+    assert fitted.classes_.tolist() == sorted(classes)
+    assert fitted.classes_.dtype == known.dtype
+    assert fitted.predict(FRAME).dtype == known.dtype
+    assert set(fitted.predict(FRAME)) <= set(classes)
+    named = schuss.predict(fitted.model_, FRAME)
+    assert list(map(str, named)) == list(map(str, fitted.predict(FRAME).tolist()))
+    series = TabularClassifier(**TINY, random_state=0).fit(FRAME, pl.Series("kind", y.tolist()))
+    np.testing.assert_array_equal(series.predict(FRAME), fitted.predict(FRAME))
+
+
+def test_whole_numbers_are_no_classes_for_a_regressor() -> None:
+    y = np.arange(120) % 3
+    one = TabularRegressor(**TINY, random_state=0).fit(FRAME, y)
+    assert one.predict(FRAME).shape == (120,)
+    assert one.predict(FRAME).dtype == np.float64
+    two = TabularRegressor(**TINY, random_state=0).fit(FRAME, pl.DataFrame({"low": AMOUNT, "high": AMOUNT + y}))
+    assert two.predict(FRAME).shape == (120, 2)
+    assert two.model_.signature.output.columns == ("low", "high")
+    assert two.score(FRAME, np.stack([AMOUNT, AMOUNT + y], 1)) > 0.5
+
+
+def test_few_rows_and_rare_classes() -> None:
+    with pytest.warns(UserWarning, match="5 rows make 5 folds, not 8"):
+        few = TabularClassifier(**{**TINY, "folds": 8}, random_state=0).fit(FRAME[:5], list("aabbc"))
+    assert few.predict_proba(FRAME).shape == (120, 3)
+    with pytest.raises(ValueError, match="y has one class, 'a'"):
+        TabularClassifier(**TINY).fit(FRAME[:3], list("aab"), sample_weight=[1, 1, 0])
+    with pytest.warns(UserWarning, match="2 groups make 2 folds, not 3"):
+        TabularRegressor(**{**TINY, "folds": 3}).fit(FRAME, AMOUNT, groups=np.arange(120) % 2)
+
+
+def test_an_array_of_numbers_holds_numbers() -> None:
+    x = np.stack([np.arange(120), np.arange(120) % 4], 1)
+    fitted = TabularRegressor(**TINY, random_state=0).fit(x, AMOUNT)
+    assert [kind.name for kind in fitted.kinds_.values()] == ["number", "number"]  # neither an id nor a code
+    assert TabularRegressor(**TINY, category=["x1"]).fit(x, AMOUNT).kinds_["x1"].name == "category"
+
+
+def test_class_weights_and_weights() -> None:
+    y = np.where(AMOUNT > 170, 1, 0)
+    plain, balanced = (
+        TabularClassifier(**TINY, random_state=0, class_weight=w).fit(FRAME, y) for w in (None, "balanced")
+    )
+    assert balanced.predict_proba(FRAME)[:, 1].mean() > plain.predict_proba(FRAME)[:, 1].mean() + 0.1
+    by_row = TabularClassifier(**TINY, random_state=0).fit(
+        FRAME, y, sample_weight=np.where(y, 1 / y.mean(), 1 / (1 - y.mean())) / 2
+    )
+    np.testing.assert_allclose(by_row.predict_proba(FRAME), balanced.predict_proba(FRAME), rtol=1e-5)
+    with pytest.raises(ValueError, match="class_weight has 'two', which is none of the classes"):
+        TabularClassifier(**TINY, class_weight={"two": 2}).fit(FRAME, y)
+
+
+# -- company ------------------------------------------------------------------------------------------------
+
+
+def test_copies_give_the_same_bits(fitted: Any) -> None:
+    expected = fitted.predict_proba(FRAME)
+    written = pickle.dumps(fitted)
+    np.testing.assert_array_equal(pickle.loads(written).predict_proba(FRAME), expected)
+    assert b"schuss.exec" not in written  # nothing that is compiled goes with it
+    again = clone(fitted).fit(FRAME, LABELS)
+    np.testing.assert_array_equal(again.predict_proba(FRAME), expected)
+
+
+def test_searches_and_pipelines() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(FRAME.to_dict(as_series=False))
+    search = GridSearchCV(TabularClassifier(**TINY, random_state=0), {"epochs": [1, 2]}, cv=2).fit(frame, LABELS)
+    assert search.best_score_ > 0.7
+    scaled = make_pipeline(StandardScaler(), TabularRegressor(**TINY, random_state=0)).set_output(transform="pandas")
+    x = pandas.DataFrame({"a": AMOUNT, "b": AMOUNT % 7})
+    assert scaled.fit(x, AMOUNT)[-1].feature_names_in_.tolist() == ["a", "b"]
+    assert np.mean(cross_val_score(scaled, x, AMOUNT, cv=2)) > 0.5
+
+
+def test_metadata_is_routed() -> None:
+    groups, w = np.arange(120) // 10, np.linspace(0.1, 2, 120)
+    with sklearn.config_context(enable_metadata_routing=True):
+        tiny = TabularRegressor(**TINY, random_state=0).set_fit_request(sample_weight=True, groups=True)
+        tiny.set_score_request(sample_weight=True)
+        found = make_pipeline(tiny).fit(FRAME, AMOUNT, sample_weight=w, groups=groups)
+        GridSearchCV(tiny, {"epochs": [1]}, cv=GroupKFold(2)).fit(FRAME, AMOUNT, sample_weight=w, groups=groups)
+    alone = TabularRegressor(**TINY, random_state=0).fit(FRAME, AMOUNT, sample_weight=w, groups=groups)
+    np.testing.assert_array_equal(found.predict(FRAME), alone.predict(FRAME))
+
+
+def test_random_states() -> None:
+    def told(state: Any) -> Any:
+        return TabularRegressor(**TINY, random_state=state).fit(FRAME, AMOUNT).predict(FRAME)
+
+    np.testing.assert_array_equal(told(np.random.RandomState(1)), told(np.random.RandomState(1)))
+    assert not np.array_equal(told(np.random.RandomState(1)), told(1))
+
+
+@pytest.mark.slow
+def test_processes() -> None:
+    search = GridSearchCV(TabularClassifier(**TINY, random_state=0), {"epochs": [1, 2]}, cv=2)
+    here = clone(search).fit(FRAME, LABELS)
+    there = search.set_params(n_jobs=2).fit(FRAME, LABELS)
+    np.testing.assert_allclose(there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"], atol=0.05)
