@@ -108,6 +108,7 @@ def test_what_is_found_is_told(tmp_path: Path) -> None:
     assert detected(written(tmp_path, "a;b\n1,500;x\n2,250;y\n")).decimal == "."  # or between thousands: stays text
     assert detected(written(tmp_path, "a;b\n1,5;1.5\n")).decimal == "."
     assert detected(written(tmp_path, "a\n1\n")).delimiter == ","
+    assert detected(written(tmp_path, "a;b,c\n1,2\n3,4\n")).delimiter == ","
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])

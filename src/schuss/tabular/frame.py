@@ -27,7 +27,7 @@ from schuss.errors import DataError, one_line
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.extra import narwhals, pl
-from schuss.tabular.objects import known_where, series_of_array, series_of_objects
+from schuss.tabular.objects import known_where, plain, series_of_array, series_of_objects
 
 SMALL = 64
 
@@ -85,7 +85,8 @@ def as_row(data: Any) -> dict[str, Any] | None:
     if isinstance(data, pl.DataFrame):
         return data.row(0, named=True) if data.height == 1 else None
     if narwhals().dependencies.is_pandas_dataframe(data) and len(data) == 1 and data.columns.is_unique:
-        return dict(zip(map(str, data.columns), next(data.itertuples(index=False, name=None)), strict=True))
+        cell = data.iat  # of a row, a tenth of itertuples' time
+        return {str(name): plain(cell[0, i]) for i, name in enumerate(data.columns)}
     return None
 
 
