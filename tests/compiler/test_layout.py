@@ -12,12 +12,14 @@ from schuss.compiler.draft import Draft
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.pipeline import PIPELINE, run
 from schuss.compiler.schedule.fuse import Form
+from schuss.compiler.storage import Storage
 from schuss.compiler.structure import contracted, is_copy
 from schuss.compiler.views import view_of
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.programs import draft_of
 from schuss.ir import N, TensorType
 from schuss.ir.executor import Step
+from schuss.trace import trace
 from schuss.train.step import Task, Training, training
 
 F, SIZES, MEMBERS, BATCH = "float32", (19, 32, 24, 3), 4, 40
@@ -101,10 +103,10 @@ def copies(draft: Draft) -> int:
 
 
 def updates_go_along_rows(draft: Draft) -> bool:
-    """Whether what products with an update in them read and write of the state lies contiguously along its rows."""
+    """Whether what kernels with an update of a matrix read and write in its place lies contiguously along its rows."""
     assert draft.plan is not None
     storage = draft.plan.storage
-    groups = [s.group for s in draft.stages if s.group.form is Form.CONTRACT and set(s.group.stores) & set(draft.cells)]
+    groups = [s.group for s in draft.stages if len(s.group.space) > 1 and set(s.group.stores) & set(draft.cells)]
     assert groups
     for group in groups:
         read = [o for reader, _, o in group.operands if reader is not group.anchor and o.type.shape == group.space]
@@ -170,3 +172,26 @@ def test_a_matrix_that_is_read_by_rows_lies_as_it_is_written():
     draft = planned(made(Tied(), optim.SGD(0.1))[0].step, "avx2")
     assert not draft.swapped
     assert updates_go_along_rows(draft)
+
+
+@pytest.mark.parametrize("rows", [1, 19, 24, 70])
+def test_members_columns_are_made_along_the_axis_that_lies_contiguously(rows):
+    """The gradient of a layer of one output: vectors of the activations' columns, for members as for one network."""
+
+    def gradient(x, g):
+        return ops.tanh(x.mT @ g)
+
+    def gradients(x, g):
+        return gradient(*(ops.tanh(v.transpose((1, 0, 2))) for v in (x, g)))
+
+    random = np.random.default_rng(rows)
+    x, g = (random.normal(size=(BATCH, MEMBERS, length)).astype(F) for length in (rows, 1))
+    graph = trace(gradients, [TensorType(F, (N, MEMBERS, rows)), TensorType(F, (N, MEMBERS, 1))])
+    one = trace(lambda x, g: gradient(ops.tanh(x), ops.tanh(g)), [TensorType(F, (N, rows)), TensorType(F, (N, 1))])
+    draft = run(Draft(graph, Storage(BATCH), target=TARGETS["avx2"]), PIPELINE)
+    assert any("along the contiguous axis" in note for note in draft.notes) is (rows > 1)
+    for threads in (1, 3):
+        (found,) = NativeExecutor(threads).compile(graph)([x, g])
+        for number in range(MEMBERS):
+            (expected,) = NativeExecutor(1).compile(one)([x[:, number], g[:, number]])
+            np.testing.assert_array_equal(found[number], expected)

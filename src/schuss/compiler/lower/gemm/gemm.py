@@ -115,7 +115,7 @@ class Contraction:
 
     def _is_transposed(self) -> bool:
         """A column z = x y whose elements, and all of x's columns, lie side by side: computed as the row y' x'."""
-        if self.rank != 2 or self.columns != 1 or self.rows == 1 or isinstance(self.rows, Sym) or self.x.rows:
+        if self.columns != 1 or self.rows == 1 or isinstance(self.rows, Sym) or self.x.rows:
             return False
         if any(t.panel is not None for t in (self.x, self.y, *self.terms)):
             return False
@@ -179,8 +179,11 @@ class Contraction:
 
     def _matrix(self, offsets: list[Any]) -> None:
         b, tile = self.kernel.b, self.tile
-        if self.transposed:
+        if self.transposed and self.rank == 2:
             self._share_of_columns(offsets, I64(1), tile)
+            return
+        if self.transposed:  # threads share the axes in front
+            self._panels(offsets, I64(0), I64(1))
             return
         if self.by_columns:
             rows = self.kernel.n if isinstance(self.rows, Sym) else I64(self.rows)
