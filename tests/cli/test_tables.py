@@ -6,6 +6,10 @@ import contextlib
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +112,7 @@ def test_predict_streams_raw_rows_in_any_order_of_columns(
 
 def test_predict_shows_the_first_rows(schuss: Any, made: tuple[Path, str], table: Path):
     lines = schuss("predict", made[0], table, "--id", "house").out.splitlines()
-    assert lines[0].split() == ["row", "house", "prediction", "p_cheap", "p_dear,", "very"]
+    assert lines[0].split() == ["row", "house", "prediction", "probability"]
     assert lines[1].split()[:2] == ["0", "h-00000"]
     assert lines[-1] == "... and more rows; -o FILE or --json gives all"
     assert len(lines) == 22
@@ -263,8 +267,6 @@ def test_a_file_of_another_target_is_refused(schuss: Any, made: tuple[Path, str]
 
 
 def test_without_polars_the_command_is_named(schuss: Any, table: Path, monkeypatch: pytest.MonkeyPatch):
-    import sys
-
     for name in [n for n in sys.modules if n.startswith("schuss.tabular")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "polars", None)
@@ -307,3 +309,23 @@ def test_json_is_json_where_a_metric_is_not_defined():
     ).to_json()
     assert written["metrics"]["roc_auc"] == {"value": None, "error": None, "linear": 0.5, "trivial": 0.5}
     json.loads(json.dumps(written, allow_nan=False))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_the_members_and_says_where(table: Path, tmp_path: Path, number: signal.Signals):
+    out, kept = tmp_path / "m.safetensors", tmp_path / "m.safetensors.ckpt"
+    command = [sys.executable, "-c", "from schuss.cli import main; main()", "train", str(table), "--target", "price"]
+    more = ["--folds", "3", "--epochs", "100000", "--hidden", "8", "--out", str(out)]
+    with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 300
+        while not (kept.exists() and any(kept.glob("*.ckpt"))):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(number)
+        error = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + number
+    assert error.endswith(f"stopped; the members so far are in {kept} (--resume goes on)\n")
+    assert "Traceback" not in error
+    assert not out.exists()

@@ -9,6 +9,7 @@ import click
 from schuss.cli import models
 from schuss.cli.completion import data_names
 from schuss.cli.pages import page_options, show, stay
+from schuss.cli.tables.models import columns_of
 from schuss.tables import SOURCES
 
 
@@ -41,13 +42,17 @@ def data_of(network: object, given: str | None) -> object:
     """The data set that was given, or the one that the model's record names if it has a name of its own, as mnist has;
     or None.
 
-    DataError for a model of several inputs: a data set has one.
+    DataError for a model of several inputs: a data set has one. UsageError for a table, whose rows no page shows yet.
     """
     from schuss.data import load_dataset
-    from schuss.errors import DataError
+    from schuss.errors import DataError, UsageError
     from schuss.nn.holding import signature_of
 
     signature = signature_of(network)
+    if columns_of(signature) is not None:
+        if given:
+            raise UsageError(f"--data {given}: pages of a model of a table show no rows yet; leave --data out")
+        return None
     settings = (signature.record if signature is not None else {}).get("settings") or {}
     place = given or settings.get("data")
     if not isinstance(place, str) or (given is None and place not in SOURCES.places):

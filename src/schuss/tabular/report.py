@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from schuss.tabular.rows import Table
 
 MAIN = {"classification": "log_loss", "regression": "rmse"}
+EXACT = 1e-12  # a metric below is 0, but for its sum's rounding
 SURE = 2.0  # standard errors by which the networks must be better to have earned their place
 
 
@@ -81,6 +82,7 @@ def report_of(task: str, trained: Table, measured: Table, p: Array, linear: Arra
     trivial = fit_trivial(trained.target.y, task, trained.weights, classes=trained.target.classes or None)
     constant = np.asarray(trivial.predict(len(y)))
     found = [scores(metrics, y, q, w) for q in (p, linear, constant)]
+    found = [{name: 0.0 if abs(value) < EXACT else value for name, value in part.items()} for part in found]
     errors = spread(metrics, y, p, w, fold=fold)
     lines = tuple(
         Line(m.name, m.title, found[0][m.name], errors[m.name], found[1][m.name], found[2][m.name]) for m in metrics

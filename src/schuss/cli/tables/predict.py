@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from schuss.tabular.read import Reading
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".json")
-SHOWN = 20  # rows on a terminal
+SHOWN, WIDEST = 20, 40  # rows on a terminal, and characters of a cell
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,14 @@ def _told(made: Predictions, model: Path, frames: Sequence[pl.DataFrame]) -> dic
 
 
 def _show(made: Predictions) -> None:
-    """The first rows."""
+    """The first rows; of classes the chosen one with its probability."""
     frame = next(made.frames(SHOWN + 1))
-    rows = [["row", *made.ids, *made.headings]]
+    names, classes = len(made.ids), made.is_classifier
+    rows = [["row", *made.ids, *(["prediction", "probability"] if classes else made.headings)]]
     for i, row in enumerate(frame[:SHOWN].iter_rows()):
-        rows.append([str(i), *(cut(_cell(value), 32) for value in row)])
-    numbers = 1 + len(made.ids) + made.is_classifier  # the first column of numbers
-    say("\n".join(aligned(rows, (0, *range(numbers, len(rows[0]))))))
+        own = [row[names], max(row[names + 1 :])] if classes else row[names:]
+        rows.append([str(i), *(cut(_cell(value), WIDEST) for value in (*row[:names], *own))])
+    say("\n".join(aligned(rows, (0, *range(1 + names + classes, len(rows[0]))))))
     if len(frame) > SHOWN:
         say("... and more rows; -o FILE or --json gives all")
 

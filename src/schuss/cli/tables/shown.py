@@ -36,6 +36,11 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 3, 1)] + "..."
 
 
+def width() -> int:
+    """Characters of a line."""
+    return max(shutil.get_terminal_size((120, 24)).columns, 80)
+
+
 def columns(kinds: Mapping[str, tuple[str, str, bool]]) -> list[str]:
     """The columns, {name: (kind, reason, used)}, those that are left out below; of many the counts of kinds."""
     if len(kinds) > ROWS:
@@ -44,8 +49,7 @@ def columns(kinds: Mapping[str, tuple[str, str, bool]]) -> list[str]:
     rows = [("column", "kind", "why")]
     rows += [(cut(name, WIDEST), kind, why) for name, (kind, why, used) in kinds.items() if used]
     rows += [(cut(name, WIDEST), "left out", f"{kind}: {why}") for name, (kind, why, used) in kinds.items() if not used]
-    wide = shutil.get_terminal_size((100, 24)).columns
-    left = wide - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1))
+    left = width() - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1))
     return aligned([(name, kind, cut(why, max(left, 24))) for name, kind, why in rows])
 
 
@@ -62,7 +66,7 @@ def found(training: Training, options: Mapping[str, Any]) -> None:
         ("preset", f"{training.preset}, {training.why}"),
         ("folds", members),
     ]
-    say("\n" + "\n".join(aligned(facts)) + "\n")
+    say("\n" + "\n".join(cut(line, width()) for line in aligned(facts)) + "\n")
 
 
 def result(run: TableRun, result: Mapping[str, Any]) -> None:
