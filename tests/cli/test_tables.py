@@ -317,14 +317,17 @@ def test_a_signal_keeps_the_members_and_says_where(table: Path, tmp_path: Path, 
     out, kept = tmp_path / "m.safetensors", tmp_path / "m.safetensors.ckpt"
     command = [sys.executable, "-c", "from schuss.cli import main; main()", "train", str(table), "--target", "price"]
     more = ["--folds", "3", "--epochs", "100000", "--hidden", "8", "--out", str(out)]
-    with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
         end = time.monotonic() + 300
         while not (kept.exists() and any(kept.glob("*.ckpt"))):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end
             time.sleep(0.02)
         process.send_signal(number)
-        error = process.communicate(timeout=120)[1]
+        error = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
     assert process.returncode == 128 + number
     assert error.endswith(f"stopped; the members so far are in {kept} (--resume goes on)\n")
     assert "Traceback" not in error
