@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
+from schuss.api import freeze
 from schuss.ir.executor import Array
 from schuss.nn.holding import own_signature, set_signature
 from schuss.signature import CLASSIFICATION, REGRESSION, Signature
@@ -128,6 +129,7 @@ class BaseTabular(BaseEstimator):
         )  # fmt: skip
         self.model_, self.preset_, self.parts_ = run.model, run.preset, run.parts
         self.report_, self.kinds_ = run.report, run.kinds
+        self._frozen = freeze(run.model)
         if self.verbose:
             print(run.report)
 
@@ -154,12 +156,23 @@ class BaseTabular(BaseEstimator):
         """float64: probabilities [N, classes], or values [N, targets]."""
         check_is_fitted(self)
         owner = type(self).__name__
-        frame = raw_frame(X, self._columns, owner)
-        frame = same_columns(frame, X, self._columns, self._named, owner)
         transform = _signature(self.model_).inputs[0].transform
         assert isinstance(transform, TableColumns)
-        found: Array = self.model_.answers(transform.read(frame))
+        x = transform.single(X) if self._named else None
+        if x is None:
+            frame = raw_frame(X, self._columns, owner)
+            x = transform.read(same_columns(frame, X, self._columns, self._named, owner), "X")
+        found: Array = self.model_.answers(x, frozen=self._frozen)
         return found
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_frozen"}
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        if "model_" in state:
+            self._frozen = freeze(self.model_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -188,8 +201,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     verbose         whether a line shows where the fit is, and the report is printed
 
     Attributes: classes_, in sorted order; n_features_in_; feature_names_in_, where all names are text; model_, a Module
-    that schuss.save, freeze and predict take; report_, metrics on rows held out, beside a linear and a trivial model;
-    kinds_ of the columns; parts_, the networks with their loss and weight; preset_.
+    that schuss.save, freeze and predict take, whose later changes do not reach the estimator; report_, metrics on rows
+    held out, beside a linear and a trivial model; kinds_ of the columns; parts_, the networks with their loss and
+    weight; preset_.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -18,6 +18,7 @@ from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame
 from schuss.tabular.kind import Kind, Where, rows_of
 from schuss.tabular.preparation import MISSING, PARTS, Category, Number, Preparation, fit_category, fit_number
+from schuss.tabular.single import Single
 from schuss.tabular.values import column_values
 
 
@@ -35,6 +36,15 @@ class TableColumns(Transform):
     def prepared_by(self) -> Preparation:
         return preparation_from(self.preparation)
 
+    @cached_property
+    def single(self) -> Single:
+        """For one row: in microseconds, or None."""
+        return Single(self.prepared_by)
+
+    def __reduce__(self) -> Any:
+        """Without what is cached."""
+        return TableColumns, (self.preparation,)
+
     def takes(self, x: Array) -> bool:
         return x.dtype == np.float32
 
@@ -42,8 +52,10 @@ class TableColumns(Transform):
         """what: the rows in messages; where: what these call a row (default: "x row 3")"""
         if isinstance(x, np.ndarray):
             raise DataError(f"{what}: is an array {list(x.shape)} without names of columns; {self.mend}")
-        frame = as_frame(x, what)
         known = self.prepared_by
+        if (row := self.single(x)) is not None:
+            return row
+        frame = as_frame(x, what)
         if missing := [name for name in known.kinds if name not in frame.columns]:
             raise DataError(
                 f"{what}: lacks {listed(missing)}, which the model was trained on; it has {listed(frame.columns)}"
@@ -115,8 +127,8 @@ def _floats(values: pl.Series) -> Array:
 def numbers_and_codes(values: Mapping[str, pl.Series], preparation: Preparation) -> tuple[Array, Array]:
     """float64 [N, numbers] and int [N, categories] of the columns' values."""
     rows = len(next(iter(values.values()))) if values else 0
-    numbers = np.empty((rows, len(preparation.numbers)), np.float64)
-    codes = np.empty((rows, len(preparation.categories)), np.int64)
+    numbers = np.empty((rows, len(preparation.numbers)), np.float64, order="F")
+    codes = np.empty((rows, len(preparation.categories)), np.int64, order="F")
     parts: dict[str, dict[str, Array]] = {}
     for place, number in enumerate(preparation.numbers):
         name, part = number.source

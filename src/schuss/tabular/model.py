@@ -110,9 +110,12 @@ class TableModel(nn.Module):
         mean = ops.mean(log_probabilities(out), axis=0) / float(self.temperatures[i])
         return ops.exp(ops.log_softmax(mean, axis=-1))
 
-    def answers(self, x: Array, part: int | None = None) -> Array:
-        """float64: probabilities, or values in the target's own units, of prepared rows x, by the blend or one part."""
-        of = self if part is None else _Part(self, part)
+    def answers(self, x: Array, part: int | None = None, frozen: Any = None) -> Array:
+        """float64: probabilities, or values in the target's own units, of prepared rows x, by the blend or one part.
+
+        frozen  this model, frozen, in its place
+        """
+        of = (frozen or self) if part is None else _Part(self, part)
         found = np.concatenate([np.asarray(of(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]).astype(np.float64)
         if self.classes:
             return np.exp(found) if part is None else found

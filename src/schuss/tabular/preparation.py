@@ -30,6 +30,7 @@ ENCODED = 10  # levels from which a category is target-encoded
 ROWS_PER_LEVEL = 30  # rows a level from which it is embedded
 KEYS = 30  # values a number has at least, before it may be a key
 SQUEEZE = 3.0
+CHUNK = 8192  # rows that are prepared at a time
 PARTS = ("year", "month", "day", "weekday", "hour", "minute", "days")  # of a date; days since 1970
 
 
@@ -135,25 +136,52 @@ class Preparation:
 
     def rows(self, numbers: Array, codes: Array) -> Array:
         """float32 [N, width] of numbers float64 [N, numbers], NaN where missing, and codes int [N, categories]."""
-        blocks = [*self._plain(numbers, codes), *self._curves(numbers), *self._coded(numbers, codes)]
         out = np.zeros((len(numbers), self.width), np.float32)
-        at = 0
-        for block in blocks:
-            out[:, at : at + block.shape[1]] = block
-            at += block.shape[1]
+        for start in range(0, len(numbers), CHUNK):  # which stay in the cache
+            some = slice(start, start + CHUNK)
+            at, part = 0, out[some]
+            for block in self._blocks(numbers[some], codes[some]):
+                part[:, at : at + block.shape[1]] = block
+                at += block.shape[1]
         return out
+
+    def _blocks(self, numbers: Array, codes: Array) -> list[Array]:
+        return [*self._plain(numbers, codes), *self._curves(numbers), *self._coded(numbers, codes)]
+
+    @cached_property
+    def _lacking(self) -> tuple[list[int], Array, Array]:
+        """The numbers with an indicator, with its means and deviations."""
+        places = [i for i, n in enumerate(self.numbers) if n.missing is not None]
+        mean, deviation = np.array([self.numbers[i].missing for i in places]).reshape(-1, 2).T
+        return places, mean, deviation
+
+    @cached_property
+    def _two(self) -> tuple[list[int], Array, Array, Array]:
+        """The columns of two values, with their medians, centers and deviations."""
+        places = [i for i, n in enumerate(self.numbers) if n.two]
+        columns = [self.numbers[i] for i in places]
+        told = np.array([(n.median, n.center, n.deviation) for n in columns]).reshape(-1, 3).T
+        return places, told[0], told[1], told[2]
+
+    @cached_property
+    def _curved(self) -> tuple[Array, Array, list[tuple[Array, Array]]]:
+        """Medians, scales, and of each its edges and their places, of the numbers of z and u."""
+        columns = [self.numbers[i] for i in self.curves]
+        median, scale = np.array([(n.median, n.scale) for n in columns]).T
+        return median, scale, [(np.array(n.edges), np.arange(len(n.edges), dtype=np.float64)) for n in columns]
+
+    @cached_property
+    def _keys(self) -> list[tuple[int, float, Array]]:
+        """The numbers that are keys, with their medians and levels."""
+        return [(i, n.median, np.array(n.levels)) for i, n in enumerate(self.numbers) if n.levels]
 
     def _plain(self, numbers: Array, codes: Array) -> list[Array]:
         blocks = []
-        lacking = [i for i, n in enumerate(self.numbers) if n.missing is not None]
+        lacking, mean, deviation = self._lacking
         if lacking:
-            mean, deviation = np.array([self.numbers[i].missing for i in lacking]).T
             blocks.append((np.isnan(numbers[:, lacking]) - mean) / deviation)
-        two = [i for i, n in enumerate(self.numbers) if n.two]
+        two, median, center, deviation = self._two
         if two:
-            median, center, deviation = np.array(
-                [(n.median, n.center, n.deviation) for n in (self.numbers[i] for i in two)]
-            ).T
             x = numbers[:, two]
             blocks.append(np.clip((np.where(np.isnan(x), median, x) - center) / deviation, -5, 5))
         for place, category in enumerate(self.categories):
@@ -166,20 +194,19 @@ class Preparation:
     def _curves(self, numbers: Array) -> list[Array]:
         if not self.curves:
             return []
+        median, scale, bins = self._curved
         x = numbers[:, self.curves]
-        columns = [self.numbers[i] for i in self.curves]
-        median, scale = np.array([(n.median, n.scale) for n in columns]).T
         x = np.where(np.isnan(x), median, x)
-        z = (x - median) / scale
         u = np.empty_like(x)
-        for i, n in enumerate(columns):
-            u[:, i] = np.interp(x[:, i], n.edges, np.arange(len(n.edges)))
-        return [squeezed(z), u]
+        for i, (edges, places) in enumerate(bins):
+            u[:, i] = np.interp(x[:, i], edges, places)
+        return [squeezed((x - median) / scale), u]
 
     def _coded(self, numbers: Array, codes: Array) -> list[Array]:
-        columns = [
-            level_of(_filled(numbers[:, i], n), np.array(n.levels)) for i, n in enumerate(self.numbers) if n.levels
-        ]
+        columns = []
+        for i, median, levels in self._keys:
+            x = numbers[:, i]
+            columns.append(level_of(np.where(np.isnan(x), median, x), levels))
         columns += [codes[:, i] for i, c in enumerate(self.categories) if c.embedded or c.encoded]
         return [np.stack(columns, 1)] if columns else []
 
@@ -205,22 +232,19 @@ def level_of(x: Array, levels: Array) -> Array:
     return np.where(levels[at] == x, at, len(levels))
 
 
-def _filled(x: Array, number: Number) -> Array:
-    return np.where(np.isnan(x), number.median, x)
-
-
 # -- fitting -----------------------------------------------------------------------------------------------
 
 
 def fit_number(source: tuple[str, str], x: Array, target: Array) -> Number | None:
     """How a number is prepared; None for one that says nothing. target: float64 [N, outputs], for keys."""
     gone = np.isnan(x)
-    known = x[~gone]
+    known = x[~gone] if gone.any() else x
     if not len(known):
         return None
-    values = np.unique(known)
+    known = np.sort(known)
+    values = known[np.concatenate([[True], known[1:] != known[:-1]])]
     missing = (float(gone.mean()), max(0.1, float(gone.std()))) if gone.any() else None
-    median = float(np.median(known))
+    median = float((known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2)
     if len(values) < 2:
         return None if missing is None else Number(source, median, deviation=0.0, missing=missing)
     filled = np.where(gone, median, x)
@@ -228,13 +252,22 @@ def fit_number(source: tuple[str, str], x: Array, target: Array) -> Number | Non
         return Number(
             source, median, center=float(filled.mean()), deviation=float(filled.std()) or 1.0, missing=missing
         )
-    low, high = np.quantile(known, [0.25, 0.75])
+    low, high = quantiles(known, np.array([0.25, 0.75]))
     scale = float(high - low if high > low else (values[-1] - values[0]) / 2)
-    edges = values if len(values) <= BINS + 1 else np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)))
+    edges = values if len(values) <= BINS + 1 else np.unique(quantiles(known, np.linspace(0, 1, BINS + 1)))
     key = KEYS < len(values) <= len(x) / 3 and is_key(filled, target)
     levels = tuple(values.tolist()) if key else ()
     embedded = key and len(x) / len(values) >= ROWS_PER_LEVEL
     return Number(source, median, scale, tuple(edges.tolist()), missing=missing, levels=levels, embedded=embedded)
+
+
+def quantiles(x: Array, q: Array) -> Array:
+    """np.quantile(x, q), to the bit, of sorted x: without a look at all of it."""
+    at = q * (len(x) - 1)
+    below = np.floor(at).astype(np.int64)
+    low, high = x[below], x[np.minimum(below + 1, len(x) - 1)]
+    share = at - below
+    return np.where(share >= 0.5, high - (high - low) * (1 - share), low + (high - low) * share)
 
 
 def fit_category(source: str, texts: Any) -> Category | None:
