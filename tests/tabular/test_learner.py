@@ -273,6 +273,74 @@ def test_a_column_that_was_constant_moves_no_prediction():
     )
 
 
+# -- losses ---------------------------------------------------------------------------------------------------
+
+
+def curved(rows: int = 300) -> Any:
+    rng = np.random.default_rng(1)
+    a = rng.uniform(-2, 2, rows)
+    mean = 5 * np.exp(np.sin(2 * a))
+    return pl.DataFrame({"a": a, "count": rng.poisson(mean), "amount": rng.gamma(4, mean / 4), "far": mean + 1000})
+
+
+@pytest.mark.parametrize(
+    ("target", "given"),
+    [
+        ("count", {"loss": "poisson", "task": "regression"}),
+        ("amount", {"loss": "gamma"}),
+        ("amount", {"loss": "mae"}),
+        ("amount", {"loss": "huber"}),
+        ("amount", {"quantiles": (0.9, 0.1, 0.5)}),
+    ],
+)
+def test_losses_of_numbers(target: str, given: dict[str, Any]):
+    frame = curved()
+    run = fit_table(
+        frame.select("a", target), target, folds=2, epochs=40, hidden=(16,), preset="fast", progress=False, **given
+    )
+    main = {line.name: line for line in run.report.lines}[run.report.main]
+    assert main.value < 0.8 * main.linear
+    assert run.parts[-1]["weight"] < 0.5
+    said = np.asarray(run.model.predict(frame))
+    if given.get("loss") in ("poisson", "gamma"):
+        assert (said > 0).all()
+    if "quantiles" in given:
+        assert (np.diff(said, axis=1) >= 0).all()
+        assert (
+            0.65
+            < (frame[target].to_numpy() < said[:, 2]).mean() - (frame[target].to_numpy() < said[:, 0]).mean()
+            < 0.95
+        )
+        assert run.model.signature.output.columns == ("amount_0.1", "amount_0.5", "amount_0.9")
+
+
+def test_numbers_far_from_0_come_back_in_their_own_units():
+    frame = curved()
+    run = fit_table(frame.select("a", "far"), "far", folds=2, epochs=40, hidden=(16,), progress=False)
+    assert np.abs(run.model.predict(frame) - frame["far"].to_numpy()).mean() < 1.0
+
+
+def test_focal_loss_of_classes():
+    frame = table().with_columns(kind=pl.when(pl.col("price") > 350).then(pl.lit("dear")).otherwise(pl.lit("cheap")))
+    assert quick(frame.drop("price"), "kind", loss="focal").model.predict_proba(frame).shape == (240, 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "kind", "message"),
+    [
+        ("count", {"loss": "gamma", "task": "regression"}, DataError, "takes numbers above 0"),
+        ("a", {"loss": "poisson"}, DataError, "takes numbers at least 0"),
+        ("a", {"loss": "cross_entropy"}, UsageError, "is for classification, and the target was taken as regression"),
+        ("a", {"loss": "mea"}, UsageError, "did you mean 'mae'"),
+        ("a", {"quantiles": (0.5, 1.5)}, UsageError, "quantiles must lie between 0 and 1"),
+        ("a", {"quantiles": (0.5,), "loss": "mse"}, UsageError, "quantiles go with loss 'quantile'"),
+    ],
+)
+def test_losses_that_do_not_fit(target: str, given: dict[str, Any], kind: type[Exception], message: str):
+    with pytest.raises(kind, match=message):
+        fit_table(curved(60), target, progress=False, **given)
+
+
 # -- presets ------------------------------------------------------------------------------------------------
 
 

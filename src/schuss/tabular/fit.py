@@ -15,6 +15,7 @@ from schuss.tabular.held import HeldOut
 from schuss.tabular.kind import MISSING, Kind, Where
 from schuss.tabular.kinds import find_kinds
 from schuss.tabular.leaks import Leak, warn_of_leaks
+from schuss.tabular.objectives import objective_of
 from schuss.tabular.presets import FOLDS
 from schuss.tabular.report import Report
 from schuss.tabular.rows import Table, check_columns
@@ -55,6 +56,8 @@ def fit_table(
     target: str | Sequence[str],
     *,
     task: str | None = None,
+    loss: str | None = None,
+    quantiles: Sequence[float] | None = None,
     preset: str | None = None,
     category: str | Iterable[str] = (),
     number: str | Iterable[str] = (),
@@ -89,6 +92,9 @@ def fit_table(
     target        the column to predict, or several of numbers
     task          "classification" or "regression"; None: text, yes and no, and whole numbers of at
                   most 20 values are classes
+    loss          of numbers mse (the default), mae, huber, poisson (counts), gamma (amounts above 0) or quantile;
+                  of classes cross_entropy (the default) or focal
+    quantiles     to predict, as (0.1, 0.5, 0.9), in place of a mean: intervals that never cross
     preset        "fast" or "best" (schuss.tabular.presets); None: best where that is about a minute of two cores
     category, number, date, drop   columns whose kind is set; date={"COLUMN": "%d/%m/%Y"} with its format
     missing       texts that stand for a missing value
@@ -119,8 +125,9 @@ def fit_table(
     table = Table(frame, found, {n: k for n, k in kinds.items() if n not in names})
     table = table.with_roles(weight, group, time, class_weight)
     train, tested = table.parted(test, names, seed)
+    objective = objective_of(train.target, loss, quantiles)
     try:
-        training = Training.of(train, folds, preset, own, seed)
+        training = Training.of(train, objective, folds, preset, own, seed)
     except DataError:
         for name in (name for name, kind in table.kinds.items() if kind.used):
             column_values(frame[name], table.kinds[name], where)  # the same error, by the row of the whole table
@@ -131,7 +138,9 @@ def fit_table(
         begin(training)
     read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
     leaks = warn_of_leaks(read, train.target.y, classes=found.classes or None)
-    learned = training.learn(seed, threads, progress, None if checkpoint is None else Path(checkpoint))
+    learned = training.learn(
+        seed, None if checkpoint is None else Path(checkpoint), threads=threads, progress=progress, backend=backend
+    )
     model = training.model(learned)
     report = training.report(learned, model, tested)
     training.sign(model, {"parts": learned.parts, "report": report.to_json()})

@@ -11,8 +11,7 @@ import numpy as np
 from schuss.ir.executor import Array
 from schuss.tabular.association import column_groups
 from schuss.tabular.importance import Importance, permutation_importance
-from schuss.tabular.metrics import METRICS
-from schuss.tabular.report import MAIN
+from schuss.tabular.objectives import Objective
 from schuss.tabular.rows import Table
 
 GROUPS = 300  # of columns that are measured at most
@@ -29,7 +28,7 @@ class HeldOut:
     """
 
     table: Table
-    task: str
+    objective: Objective
     columns: tuple[str, ...]
     predict: Callable[[Any, Array], Array]
 
@@ -42,10 +41,11 @@ class HeldOut:
             return []
         count = int(np.clip(WORK // (repeats * len(groups)), FEWEST, MOST))
         rows = np.sort(np.random.default_rng([seed, 23]).permutation(len(self.table))[:count])
-        some, metric = self.table.some(rows), METRICS[MAIN[self.task]]
+        some, of = self.table.some(rows), self.objective
+        y = some.target.y[:, 0] if of.quantiles else some.target.y
         return permutation_importance(
-            lambda frame: self.predict(frame, rows), some.frame.select(self.columns), some.target.y,
-            lambda y, p: metric(y, p, some.weights), groups=groups, repeats=repeats, seed=seed,
+            lambda frame: self.predict(frame, rows), some.frame.select(self.columns), y,
+            lambda y, p: of.metric(y, p, some.weights), groups=groups, repeats=repeats, seed=seed,
         )  # fmt: skip
 
 

@@ -12,13 +12,12 @@ import numpy as np
 from schuss import nn, optim
 from schuss.api.jitted import jit
 from schuss.ir.executor import Array
-from schuss.signature.outputs import CLASSIFICATION, REGRESSION
 from schuss.tabular.blend import blend_weights, blended, temperature, with_uniform
 from schuss.tabular.encoding import encode, inner_folds
-from schuss.tabular.linear import LinearModel, fit_linear
-from schuss.tabular.metrics import METRICS
+from schuss.tabular.linear import LinearModel
 from schuss.tabular.model import Linear, Means, TableModel
 from schuss.tabular.networks import Layout, Recipe, TableNetwork, stacked
+from schuss.tabular.objectives import Objective
 from schuss.tabular.preparation import Preparation
 from schuss.tabular.presets import batch_size
 from schuss.train.many import fit_many
@@ -60,7 +59,7 @@ def learn(
     preparation: Preparation,
     x: Array,
     y: Array,
-    classes: int,
+    objective: Objective,
     held: Sequence[Array],
     kinds: Sequence[Recipe],
     *,
@@ -70,19 +69,17 @@ def learn(
     progress: bool = False,
     checkpoint: Path | None = None,
 ) -> Learned:
-    """x float32 [N, width] prepared rows; y labels int [N], or where classes is 0 standardised values [N, targets].
+    """x float32 [N, width] prepared rows; y labels int [N], or standardised values [N, targets].
 
     held        the rows of each fold: a member trains on all others
     weights     [N] of the rows
     checkpoint  a folder where members are kept while they train; those that are there go on
     """
-    target = one_hot(y, classes)
-    layout = layout_of(preparation, target.shape[1], target.shape[1])
+    target = objective.encoded(y)
+    layout = layout_of(preparation, objective.outputs, target.shape[1])
     every = np.arange(len(x))
     own = [np.setdiff1d(every, rows, assume_unique=True) for rows in held]
     encodings = _encodings(layout, x, target, own, seed)
-    means = _means(layout, encodings, len(held))
-    truth = y.astype(np.int64) if classes > 2 else target.astype(np.float32)
 
     def more(i: int) -> dict[str, Any]:
         files = None if checkpoint is None else [checkpoint / f"part{i}-member{k}.ckpt" for k in range(len(held))]
@@ -90,14 +87,11 @@ def learn(
         return {"sample_weight": weights, "threads": threads, "progress": progress, **kept}
 
     parts = [
-        _members(layout, kind, x, truth, classes, own, encodings, seed + 1000 * i, more(i))
+        _members(layout, kind, x, y, objective, own, encodings, seed + 1000 * i, more(i))
         for i, kind in enumerate(kinds)
     ]
-    linear = _linear(layout, x, y, classes, own, encodings, weights)
-    model = TableModel(parts, means, linear, classes)
-    if not classes:
-        model.low, model.high = y.min(0), y.max(0)
-        model.center, model.scale = np.zeros(y.shape[1]), np.ones(y.shape[1])
+    linear = _linear(layout, x, y, objective, own, encodings, weights)
+    model = TableModel(parts, _means(layout, encodings, len(held)), linear, objective)
     return _blended(model, x, y, held, weights)
 
 
@@ -105,7 +99,7 @@ def _linear(
     layout: Layout,
     x: Array,
     y: Array,
-    classes: int,
+    objective: Objective,
     own: Sequence[Array],
     encodings: Sequence[Any],
     weights: Array | None,
@@ -115,16 +109,15 @@ def _linear(
     start = layout.plain + 2 * layout.curves
     plain = [x[:, : layout.plain + layout.curves].astype(np.float64)]
     hot = [np.eye(layout.levels[i] + 1)[x[:, start + i].astype(np.int64)] for i in linear.places]
-    task = CLASSIFICATION if classes else REGRESSION
     models: list[LinearModel] = []
     for i, rows in enumerate(own):
         encoded = [encodings[i].own] if encodings else []
         inputs = np.concatenate([*plain, *encoded, *hot], 1)[rows]
         w = None if weights is None else weights[rows]
         before = models[-1] if models else None
-        models.append(fit_linear(inputs, y[rows], task, w, classes=classes or None, start=before))
-    every = np.stack([_scores(m.coef, classes) for m in models]).astype(np.float32)
-    biases = [_scores(m.intercept, classes) for m in models]
+        models.append(objective.linear(inputs, y[rows], w, before))
+    every = np.stack([_scores(m.coef, layout.outputs) for m in models]).astype(np.float32)
+    biases = [_scores(m.intercept, layout.outputs) for m in models]
     width = inputs.shape[1] - sum(h.shape[1] for h in hot)
     linear.dense.weight.data = np.ascontiguousarray(every[:, :width].swapaxes(1, 2))
     linear.dense.bias.data = np.stack(biases).astype(np.float32)
@@ -134,17 +127,9 @@ def _linear(
     return linear
 
 
-def _scores(coef: Array, classes: int) -> Array:
-    """Of two classes the second's against the first."""
-    return coef[..., 1:] - coef[..., :1] if classes == 2 and coef.shape[-1] == 2 else coef
-
-
-def one_hot(y: Array, classes: int) -> Array:
-    """float64 [N, outputs]: what target encodings are the means of: classes, or the second of two, or the values."""
-    if not classes:
-        return y.reshape(len(y), -1).astype(np.float64)
-    hot = np.eye(classes)[y]
-    return hot[:, 1:] if classes == 2 else hot
+def _scores(coef: Array, outputs: int) -> Array:
+    """Of two classes the second's against the first, where that is the one output."""
+    return coef[..., 1:] - coef[..., :1] if coef.shape[-1] == 2 and outputs == 1 else coef
 
 
 def _encodings(layout: Layout, x: Array, target: Array, own: Sequence[Array], seed: int) -> list[Any]:
@@ -169,7 +154,7 @@ def _members(
     kind: Recipe,
     x: Array,
     y: Array,
-    classes: int,
+    objective: Objective,
     own: Sequence[Array],
     encodings: Sequence[Any],
     seed: int,
@@ -179,11 +164,11 @@ def _members(
     batch = batch_size(len(x))
     steps = kind.epochs * -(-max(map(len, own)) // batch)  # a member that has fewer ends just before its rate is 0
     network = TableNetwork(layout, kind, late(kind.dropout, steps))
-    data: Any = [((x, encoding.own), y) for encoding in encodings] or (x, y)
-    loss: Any = nn.CrossEntropyLoss() if classes > 2 else nn.BCEWithLogitsLoss() if classes else nn.MSELoss()
+    truth = objective.truth(y)
+    data: Any = [((x, encoding.own), truth) for encoding in encodings] or (x, truth)
     runs = fit_many(
-        network, data, rows=list(own), loss=loss, optimizer=optimizer(network, kind, steps), epochs=kind.epochs,
-        batch_size=batch, seeds=[seed * 100 + i for i in range(len(own))], **more,
+        network, data, rows=list(own), loss=objective.network_loss(), optimizer=optimizer(network, kind, steps),
+        epochs=kind.epochs, batch_size=batch, seeds=[seed * 100 + i for i in range(len(own))], **more,
     )  # fmt: skip
     return stacked([run.model for run in runs])
 
@@ -211,28 +196,23 @@ def late(value: float, steps: int) -> optim.FlatCosine:
 
 def _blended(model: TableModel, x: Array, y: Array, held: Sequence[Array], weights: Array | None) -> Learned:
     """The model with the weights and temperatures that its out-of-fold predictions ask for."""
-    rows, classes = len(x), model.classes
-    model.share = 1 / rows if classes else 0.0
+    rows, of = len(x), model.objective
     fold = np.empty(rows, np.int64)
     for k, at in enumerate(held):
         fold[at] = k
+    truth = y[:, 0] if of.quantiles else y
     candidates, parts = [], []
     for i, part in enumerate([*model.parts, model.linear]):
-        out = out_of_fold(Answers(model.means, part), x, fold)
+        out, hot = out_of_fold(Answers(model.means, part, of), x, fold), 1.0
         note: dict[str, Any] = {"kind": "linear"}
-        if classes:
-            out = log_softmax(out)
-            if isinstance(part, TableNetwork):
-                model.temperatures[i] = hot = temperature(out, y, weights)
-                out = log_softmax(out / hot)
-            out = with_uniform(np.exp(out), rows)
-        else:
-            out = np.clip(out, model.low, model.high)
         if isinstance(part, TableNetwork):
-            note = {**asdict(part.recipe), "kind": part.recipe.embedding, "temperature": float(model.temperatures[i])}
-        candidates.append(out)
-        parts.append({**note, "loss": loss_of(out, y, classes, weights)})
-    model.weights = blend_weights(candidates, y, CLASSIFICATION if classes else REGRESSION, weights)
+            model.temperatures[i] = hot = temperature(out, y, weights) if of.classes else 1.0
+            note = {**asdict(part.recipe), "kind": part.recipe.embedding, "temperature": hot}
+        answer = of.answer(out, hot)
+        candidates.append(with_uniform(answer, rows) if of.classes else answer)
+        parts.append({**note, "loss": of.metric(truth, candidates[-1], weights)})
+    model.share = 1 / rows if of.classes else 0.0
+    model.weights = blend_weights(candidates, truth, of.task, weights, quantiles=of.quantiles or None)
     for note, weight in zip(parts, model.weights, strict=True):
         note["weight"] = float(weight)
     whole = blended(candidates, model.weights)
@@ -248,36 +228,27 @@ class OutOfFold:
 
     def __init__(self, model: TableModel, rows: int) -> None:
         self.model, self.rows = model, rows
-        self._answers = [Answers(model.means, part) for part in (*model.parts, model.linear)]
+        self._parts = [Answers(model.means, part, model.objective) for part in (*model.parts, model.linear)]
 
     def __call__(self, x: Array, fold: Array) -> Array:
-        """Probabilities [N, classes], or standardised values [N, targets], of rows x of these folds."""
+        """Answers as the objective has them, of rows x of these folds."""
         candidates = [self._one(i, x, fold) if w else np.zeros(()) for i, w in enumerate(self.model.weights)]
         return blended(candidates, self.model.weights)
 
     def _one(self, i: int, x: Array, fold: Array) -> Array:
-        out, model = out_of_fold(self._answers[i], x, fold), self.model
-        if not model.classes:
-            return np.clip(out, model.low, model.high)
-        out = log_softmax(out)
-        if i < len(model.parts):
-            out = log_softmax(out / model.temperatures[i])
-        return with_uniform(np.exp(out), self.rows)
-
-
-def loss_of(out: Array, y: Array, classes: int, weights: Array | None) -> float:
-    """The log loss of probabilities, or the root mean square error of standardised values."""
-    return METRICS["log_loss" if classes else "rmse"](y, out, weights)
+        hot = float(self.model.temperatures[i]) if i < len(self.model.parts) else 1.0
+        answer = self.model.objective.answer(out_of_fold(self._parts[i], x, fold), hot)
+        return with_uniform(answer, self.rows) if self.model.objective.classes else answer
 
 
 class Answers(nn.Module):
-    """Rows x to what each member of a part says, [K, N, outputs]."""
+    """Rows x to what of each member of a part is averaged, [K, N, ...]."""
 
-    def __init__(self, means: Means, part: Any) -> None:
-        self.means, self.part = means, part
+    def __init__(self, means: Means, part: Any, objective: Objective) -> None:
+        self.means, self.part, self.objective = means, part, objective
 
     def forward(self, x: Any) -> Any:
-        return self.part(x, self.means(x))
+        return self.objective.averaged(self.part(x, self.means(x)))
 
 
 def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
@@ -292,10 +263,3 @@ def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
         out = np.asarray(call(x[some]))
         found.append(out[fold[some], np.arange(out.shape[1])])
     return np.concatenate(found).astype(np.float64)
-
-
-def log_softmax(z: Array) -> Array:
-    """Of logits [N, classes]; of one logit [N, 1] both classes'."""
-    z = np.concatenate([np.zeros_like(z), z], -1) if z.shape[-1] == 1 else z
-    z = z - z.max(-1, keepdims=True)
-    return z - np.log(np.exp(z).sum(-1, keepdims=True))

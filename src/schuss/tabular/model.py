@@ -12,6 +12,7 @@ from schuss.ir.executor import Array
 from schuss.nn.init import Zeros
 from schuss.tabular.layers import Dense
 from schuss.tabular.networks import Layout, TableNetwork, rows_of
+from schuss.tabular.objectives import Objective
 
 ROWS = 8192  # of a call
 WIDEST = 128  # levels of a category that the linear model has a column each for
@@ -65,21 +66,19 @@ def wide(layout: Layout) -> list[int]:
 
 
 class TableModel(nn.Module):
-    """Rows x [N, width] to the logarithms of probabilities [N, classes], or values [N] or [N, targets].
+    """Rows x [N, width] to the logarithms of probabilities [N, classes], or values [N] or [N, targets], or quantiles.
 
-    parts    networks of K members each; their log probabilities (values) are averaged
-    weights  of the parts and, last, of the linear model, whose probabilities (values) are averaged; their sum is 1
-    temperatures  of the parts: logits are divided by them
+    parts    networks of K members each; of each part the members' log probabilities (values) are averaged
+    weights  of the parts and, last, of the linear model, whose answers are averaged; their sum is 1
+    temperatures  of the parts: averaged log probabilities are divided by them
     share    of the uniform distribution in the answer
-    low, high, center, scale  values are clipped to low..high and become center + scale * value, one each a target
     """
 
-    def __init__(self, parts: Sequence[TableNetwork], means: Means, linear: Linear, classes: int) -> None:
-        self.parts, self.means, self.linear, self.classes = list(parts), means, linear, classes
+    def __init__(self, parts: Sequence[TableNetwork], means: Means, linear: Linear, objective: Objective) -> None:
+        self.parts, self.means, self.linear, self.objective = list(parts), means, linear, objective
         self.weights: Array = np.full(len(parts) + 1, 1 / (len(parts) + 1))
         self.temperatures: Array = np.ones(len(parts))
         self.share = 0.0
-        self.low = self.high = self.center = self.scale = np.zeros(0)
 
     def keep_weighted(self) -> None:
         """Leave out the networks whose weight is 0; the linear model stays, to compare with."""
@@ -94,21 +93,16 @@ class TableModel(nn.Module):
         total = answers[0] * weights[0]
         for answer, weight in zip(answers[1:], weights[1:], strict=True):
             total = total + answer * weight
-        if self.classes:
-            return ops.log(total * (1 - self.share) + self.share / self.classes)
-        value = total * self.scale.astype(np.float32) + self.center.astype(np.float32)
-        return value.reshape(-1) if len(self.scale) == 1 else value
+        if self.share:
+            total = total * (1 - self.share) + self.share / self.objective.classes
+        return self.objective.result(total)
 
     def part(self, i: int, x: Any, encoded: Any) -> Any:
-        """Probabilities [N, classes] or standardised values [N, targets] of one part."""
+        """The answer of one part; the last is the linear model."""
+        of = self.objective
         if i == len(self.parts):
-            out = self.linear(x, encoded)
-            return ops.mean(ops.exp(log_probabilities(out)), axis=0) if self.classes else self._value(out)
-        out = self.parts[i](x, encoded)
-        if not self.classes:
-            return self._value(out)
-        mean = ops.mean(log_probabilities(out), axis=0) / float(self.temperatures[i])
-        return ops.exp(ops.log_softmax(mean, axis=-1))
+            return ops.mean(of.answer(of.averaged(self.linear(x, encoded))), axis=0)
+        return of.answer(ops.mean(of.averaged(self.parts[i](x, encoded)), axis=0), float(self.temperatures[i]))
 
     def answers(self, x: Array, part: int | None = None, frozen: Any = None) -> Array:
         """float64: probabilities, or values in the target's own units, of prepared rows x, by the blend or one part.
@@ -117,12 +111,9 @@ class TableModel(nn.Module):
         """
         of = (frozen or self) if part is None else _Part(self, part)
         found = np.concatenate([np.asarray(of(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]).astype(np.float64)
-        if self.classes:
-            return np.exp(found) if part is None else found
-        return found.reshape(len(x), -1) if part is None else found * self.scale + self.center
-
-    def _value(self, out: Any) -> Any:
-        return ops.clip(ops.mean(out, axis=0), self.low.astype(np.float32), self.high.astype(np.float32))
+        if part is not None:
+            return self.objective.own_units(found)
+        return np.exp(found) if self.objective.classes else found.reshape(len(x), -1)
 
 
 class _Part(nn.Module):
@@ -133,10 +124,3 @@ class _Part(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return self.model.part(self.at, x, self.model.means(x))
-
-
-def log_probabilities(out: Any) -> Any:
-    """Of logits [..., classes]; one logit [..., 1] is the second of two classes against the first."""
-    if out.shape[-1] == 1:
-        return ops.concatenate([ops.log_sigmoid(ops.neg(out)), ops.log_sigmoid(out)], axis=-1)
-    return ops.log_softmax(out, axis=-1)

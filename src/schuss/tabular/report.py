@@ -13,9 +13,9 @@ from schuss.tabular.metrics import METRICS, metrics_for
 from schuss.tabular.scoring import bootstrap, deviation, scores, spread
 
 if TYPE_CHECKING:
+    from schuss.tabular.objectives import Objective
     from schuss.tabular.rows import Table
 
-MAIN = {"classification": "log_loss", "regression": "rmse"}
 EXACT = 1e-12  # a metric below is 0, but for its sum's rounding
 SURE = 2.0  # standard errors by which the networks must be better to have earned their place
 
@@ -75,19 +75,23 @@ def _defined(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-def report_of(task: str, trained: Table, measured: Table, p: Array, linear: Array, fold: Array | None) -> Report:
+def report_of(
+    objective: Objective, trained: Table, measured: Table, p: Array, linear: Array, fold: Array | None
+) -> Report:
     """p and linear: predictions for the rows measured; fold: of each of these, where they are the rows trained on."""
-    y, w = measured.target.y, measured.weights
-    metrics = metrics_for(task)
-    trivial = fit_trivial(trained.target.y, task, trained.weights, classes=trained.target.classes or None)
-    constant = np.asarray(trivial.predict(len(y)))
-    found = [scores(metrics, y, q, w) for q in (p, linear, constant)]
+    task, quantiles = objective.task, objective.quantiles or None
+    y, past, w = measured.target.y, trained.target.y, measured.weights
+    y, past = (y[:, 0], past[:, 0]) if quantiles else (y, past)
+    metrics = metrics_for(task, quantiles)
+    median, classes = objective.loss == "mae", objective.classes or None
+    trivial = fit_trivial(past, task, trained.weights, classes=classes, quantiles=quantiles, median=median)
+    found = [scores(metrics, y, q, w) for q in (p, linear, np.asarray(trivial.predict(len(y))))]
     found = [{name: 0.0 if abs(value) < EXACT else value for name, value in part.items()} for part in found]
     errors = spread(metrics, y, p, w, fold=fold)
     lines = tuple(
         Line(m.name, m.title, found[0][m.name], errors[m.name], found[1][m.name], found[2][m.name]) for m in metrics
     )
-    main = METRICS[MAIN[task]]
+    main = next(m for m in metrics if m.name == objective.main)
     draws = [bootstrap([main], y, q, w, seed=0)[main.name] for q in (p, linear)]
     where = f"{len(y):,} rows held out" if fold is None else f"{len(y):,} rows out of {int(fold.max()) + 1} folds"
     gain = found[0][main.name] - found[1][main.name]

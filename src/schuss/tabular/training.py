@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from schuss import nn
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import set_signature
-from schuss.signature import CLASSIFICATION, REGRESSION, Input, Signature
+from schuss.signature import Input, Signature
 from schuss.tabular.columns import TableColumns, fit_preparation
 from schuss.tabular.held import HeldOut
-from schuss.tabular.learn import Learned, OutOfFold, layout_of, learn, one_hot
+from schuss.tabular.learn import Learned, OutOfFold, layout_of, learn
 from schuss.tabular.model import TableModel
 from schuss.tabular.networks import Recipe
+from schuss.tabular.objectives import Objective
 from schuss.tabular.preparation import Preparation
 from schuss.tabular.presets import choose, reason, recipes
 from schuss.tabular.report import Report, report_of
@@ -28,7 +28,7 @@ from schuss.tabular.rows import Table
 
 @dataclass(frozen=True)
 class Training:
-    """table: the rows trained on; x [N, width] prepared; y labels, or values standardised by center and scale.
+    """table: the rows trained on; x [N, width] prepared; y labels or standardised values.
 
     why  this preset, for people
     """
@@ -37,81 +37,71 @@ class Training:
     preparation: Preparation
     x: Array
     y: Array
-    center: Array
-    scale: Array
+    objective: Objective
     fold: Array
     preset: str
     why: str
     kinds: list[Recipe]
 
     @classmethod
-    def of(cls, table: Table, folds: int, preset: str | None, own: Mapping[str, Any], seed: int) -> Training:
+    def of(
+        cls, table: Table, objective: Objective, folds: int, preset: str | None, own: Mapping[str, Any], seed: int
+    ) -> Training:
         """The training of these rows; own: settings in place of the preset's."""
-        y, classes = table.target.y, table.target.classes
-        center, scale = (np.zeros(0), np.ones(0)) if classes else (y.mean(0), y.std(0))
-        y = y if classes else (y - center) / scale
-        hot = one_hot(y, classes)
+        y, classes = objective.standardised(table.target.y), objective.classes
+        hot = objective.encoded(y)
         preparation, x = fit_preparation(table.frame, table.kinds, hot)
-        layout = layout_of(preparation, hot.shape[1], hot.shape[1])
+        layout = layout_of(preparation, objective.outputs, hot.shape[1])
         chosen = preset or choose(len(x), layout, classes, folds)
         kinds = [replace(kind, **own) for kind in recipes(len(x), classes, chosen)]
         why = reason(chosen, preset is not None, len(x), layout, classes, folds)
-        return cls(table, preparation, x, y, center, scale, table.folds(folds, seed), chosen, why, kinds)
-
-    @property
-    def task(self) -> str:
-        return CLASSIFICATION if self.table.target.classes else REGRESSION
+        return cls(table, preparation, x, y, objective, table.folds(folds, seed), chosen, why, kinds)
 
     @cached_property
     def columns(self) -> TableColumns:
         """What reads raw rows."""
         return TableColumns(self.preparation.config())
 
-    def learn(self, seed: int, threads: int | None, progress: bool, checkpoint: Path | None) -> Learned:
-        """The members, trained and blended."""
+    def learn(self, seed: int, checkpoint: Path | None, **how: Any) -> Learned:
+        """The members, trained and blended. how: threads, progress and backend, as fit_many has them."""
         held = [np.flatnonzero(self.fold == k) for k in range(int(self.fold.max()) + 1)]
         return learn(
-            self.preparation, self.x, self.y, self.table.target.classes, held, self.kinds, weights=self.table.weights,
-            seed=seed, threads=threads, progress=progress, checkpoint=checkpoint,
+            self.preparation, self.x, self.y, self.objective, held, self.kinds, weights=self.table.weights,
+            seed=seed, checkpoint=checkpoint, how=how,
         )  # fmt: skip
 
     def model(self, learned: Learned) -> TableModel:
         """The model, whose answers are classes or values in their own units."""
-        if not self.table.target.classes:
-            learned.model.center, learned.model.scale = self.center, self.scale
         return learned.model
 
     def sign(self, model: TableModel, found: Mapping[str, Any]) -> None:
         """Give the model its signature: raw rows in, classes or values out. found: for the record, what was measured"""
-        classes = self.table.target.classes
-        loss = nn.CrossEntropyLoss() if classes else nn.MSELoss()
+        of = self.objective
         read = Input("x", TensorType("float32", (N, self.x.shape[1])), self.columns)
         record = {
-            "task": self.task, "preset": self.preset, "rows": len(self.x), **found,
+            "task": of.task, "loss": of.loss, "quantiles": list(of.quantiles), "preset": self.preset,
+            "rows": len(self.x), **found,
             "targets": {name: asdict(kind) for name, kind in self.table.target.kinds.items()},
             "columns": {name: {"kind": k.name, "reason": k.reason} for name, k in self.table.kinds.items()},
         }  # fmt: skip
-        set_signature(model, Signature((read,), self.table.target.output(), loss, record=record))
-
-    def values(self, p: Array) -> Array:
-        """Predictions in the target's own units."""
-        return p if self.table.target.classes else p * self.scale + self.center
+        set_signature(model, Signature((read,), of.output(self.table.target), of.signature_loss(), record=record))
 
     def report(self, learned: Learned, model: TableModel, tested: Table | None) -> Report:
         """On the test rows, or out of fold, beside a trivial and a linear model."""
+        of = self.objective
         if tested is None:
-            found, linear = self.values(learned.out_of_fold), self.values(learned.candidates[-1])
-            return report_of(self.task, self.table, self.table, found, linear, self.fold)
+            found, linear = of.own_units(learned.out_of_fold), of.own_units(learned.candidates[-1])
+            return report_of(of, self.table, self.table, found, linear, self.fold)
         x = self.columns.read(tested.frame)
         found, linear = model.answers(x), model.answers(x, len(model.parts))
-        return report_of(self.task, self.table, tested, found, linear, None)
+        return report_of(of, self.table, tested, found, linear, None)
 
     def held_out(self, model: TableModel, tested: Table | None) -> HeldOut:
         """The rows that the report is of, with what members say of them that have not seen them."""
-        of_folds = OutOfFold(model, len(self.x))
+        of_folds, of = OutOfFold(model, len(self.x)), self.objective
 
         def predict(frame: Any, rows: Array) -> Array:
             x = self.columns.read(frame)
-            return model.answers(x) if tested is not None else self.values(of_folds(x, self.fold[rows]))
+            return model.answers(x) if tested is not None else of.own_units(of_folds(x, self.fold[rows]))
 
-        return HeldOut(tested or self.table, self.task, tuple(self.preparation.kinds), predict)
+        return HeldOut(tested or self.table, of, tuple(self.preparation.kinds), predict)
