@@ -77,6 +77,7 @@ def fit_table(
     weight_decay: float | None = None,
     seed: int = 0,
     threads: int | None = None,
+    backend: str = "native",
     checkpoint: str | PathLike[str] | None = None,
     progress: bool = True,
     where: Where | None = None,
@@ -105,6 +106,7 @@ def fit_table(
     test          a share of the rows to hold out, or a frame of test rows; None: the report is of the folds
     folds         how many; each kind of network has a member for each
     epochs, hidden, lr, dropout, weight_decay   in place of the preset's
+    backend       of the training: native or reference
     checkpoint    a folder in which members that train are kept; with those of a run that was stopped it goes on
     where         what messages call a row, by its number
     begin         called before the training with what was found

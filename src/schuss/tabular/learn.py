@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,15 +66,15 @@ def learn(
     *,
     weights: Array | None = None,
     seed: int = 0,
-    threads: int | None = None,
-    progress: bool = False,
     checkpoint: Path | None = None,
+    how: Mapping[str, Any] = MappingProxyType({}),
 ) -> Learned:
     """x float32 [N, width] prepared rows; y labels int [N], or standardised values [N, targets].
 
     held        the rows of each fold: a member trains on all others
     weights     [N] of the rows
     checkpoint  a folder where members are kept while they train; those that are there go on
+    how         threads, progress and backend, as fit_many has them
     """
     target = objective.encoded(y)
     layout = layout_of(preparation, objective.outputs, target.shape[1])
@@ -84,7 +85,7 @@ def learn(
     def more(i: int) -> dict[str, Any]:
         files = None if checkpoint is None else [checkpoint / f"part{i}-member{k}.ckpt" for k in range(len(held))]
         kept = {} if files is None else {"checkpoint": files, "resume": files}
-        return {"sample_weight": weights, "threads": threads, "progress": progress, **kept}
+        return {"sample_weight": weights, **how, **kept}
 
     parts = [
         _members(layout, kind, x, y, objective, own, encodings, seed + 1000 * i, more(i))
