@@ -112,7 +112,9 @@ def test_scores_of_numbers():
 def test_fits_go_on_where_they_stopped(folder, monkeypatch, capsys):
     """Competitors that need no library beside scikit-learn, schuss among them."""
     competitors, out = module("competitors"), folder / "out.jsonl"
-    monkeypatch.setattr(competitors.Fast, "settings", {"preset": "fast", "folds": 2, "epochs": 1, "hidden": (4,)})
+    monkeypatch.setattr(
+        competitors.Fast, "settings", {"preset": "fast", "folds": 2, "epochs": 1, "hidden_layer_sizes": 4}
+    )
     names = ["trivial", "linear", "histgb", "sklearn-mlp-es", "schuss-fast"]
     words = [str(folder), str(out), "--seeds", "0", "--competitors"]
     module("arena").main([*words, "trivial", "linear"])

@@ -67,27 +67,24 @@ class Competitor:
 
 
 class Fast(Competitor):
-    """schuss.tabular.fit_table with the preset `fast`, the target as its users have it: text, or a number."""
+    """schuss's estimators with the preset `fast`; classes by their names."""
 
     name = "schuss-fast"
     packages = ("schuss", "polars")
-    modules = ("schuss.tabular", "schuss.tabular.fit")
+    modules = ("schuss.sklearn", "schuss.tabular.fit")
     settings: ClassVar[dict[str, Any]] = {"preset": "fast"}
 
     def fit(self, frame: pd.DataFrame, y: np.ndarray) -> None:
-        from schuss.tabular import fit_table
+        from schuss.sklearn import TabularClassifier, TabularRegressor
 
         own = self.problem
-        target = np.array(own.classes, dtype=object)[y] if own.classes else y
-        self.run = fit_table(
-            frame.assign(**{own.target: target}), own.target, task="classification" if own.classes else REGRESSION,
-            seed=own.seed, threads=own.threads, progress=False, **self.settings,
-        )  # fmt: skip
-        assert not own.classes or self.run.target.names == own.classes
+        kind = TabularClassifier if own.classes else TabularRegressor
+        self.model = kind(random_state=own.seed, n_jobs=own.threads, **self.settings)
+        self.model.fit(frame, np.array(own.classes, dtype=object)[y] if own.classes else y)
+        assert not own.classes or tuple(self.model.classes_) == own.classes
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        model = self.run.model
-        return np.asarray(model.predict_proba(frame) if self.problem.classes else model.predict(frame), np.float64)
+        return self.model.predict_proba(frame) if self.problem.classes else self.model.predict(frame)
 
 
 class Best(Fast):
