@@ -60,11 +60,19 @@ def told(read: Any) -> Any:
 
 @given(st.dictionaries(st.sampled_from(FRAME.columns), VALUES, max_size=3), st.integers(0, N - 1))
 @example({"moment": datetime(1969, 12, 31, 23, 59, 59, 999_500)}, 0)
+@example({"day": None, "moment": None}, 0)
+@example({"number": 1e155, "two": -1e308, "key": 1.7e308}, 0)
 @example({"number": 2**53 + 1, "code": 2**60}, 0)
 @example({"few": -0.0, "many": 1e300, "code": True}, 0)
 def test_a_row_has_the_bits_of_many(changed: dict[str, Any], row: int) -> None:
     known = {**FRAME.row(row, named=True), **changed}
     assert told(lambda: FAST.read(known)) == told(lambda: SLOW.read(known))
+
+
+def test_what_is_far_away_is_not_in_the_middle() -> None:
+    far, farther = (FAST.read({**FRAME.row(1, named=True), "number": x}) for x in (1e30, 1.7e308))
+    np.testing.assert_array_equal(far, farther)
+    assert 3.0 in far
 
 
 def test_it_is_the_short_way_that_rows_go() -> None:

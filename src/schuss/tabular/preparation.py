@@ -29,7 +29,7 @@ ONE_HOT = 9  # levels that get a column each; more are embedded or target-encode
 ENCODED = 10  # levels from which a category is target-encoded
 ROWS_PER_LEVEL = 30  # rows a level from which it is embedded
 KEYS = 30  # values a number has at least, before it may be a key
-SQUEEZE = 3.0
+SQUEEZE, FAR = 3.0, 1e100  # squares of what is beyond would overflow
 CHUNK = 8192  # rows that are prepared at a time
 PARTS = ("year", "month", "day", "weekday", "hour", "minute", "days")  # of a date; days since 1970
 
@@ -146,7 +146,8 @@ class Preparation:
         return out
 
     def _blocks(self, numbers: Array, codes: Array) -> list[Array]:
-        return [*self._plain(numbers, codes), *self._curves(numbers), *self._coded(numbers, codes)]
+        with np.errstate(over="ignore"):  # what overflows is far away, and is cut there
+            return [*self._plain(numbers, codes), *self._curves(numbers), *self._coded(numbers, codes)]
 
     @cached_property
     def _lacking(self) -> tuple[list[int], Array, Array]:
@@ -223,6 +224,7 @@ class Preparation:
 
 def squeezed(z: Array) -> Array:
     """z / sqrt(1 + (z / 3)**2): z near 0, within (-3, 3) far away."""
+    z = np.clip(z, -FAR, FAR)
     return z / np.sqrt(1 + np.square(z / SQUEEZE))
 
 

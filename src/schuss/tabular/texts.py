@@ -93,6 +93,8 @@ def by_values(series: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl
     changed = change(values)
     if changed.dtype == series.dtype and changed.equals(values, null_equal=True):
         return series
+    if not len(values):  # replace_strict gives the old dtype then
+        return pl.repeat(None, len(series), dtype=changed.dtype, eager=True).alias(series.name)
     return series.replace_strict(values, changed, return_dtype=changed.dtype)
 
 
