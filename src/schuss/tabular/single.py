@@ -1,4 +1,4 @@
-"""One row of a table as the numbers a model takes, without a frame: tens of microseconds.
+"""One row of a table as the numbers a model takes, without a frame: a tenth of a millisecond.
 
     Single(preparation)(x) -> float32 [1, width], or None where the row is for others
 
