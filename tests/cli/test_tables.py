@@ -220,6 +220,11 @@ def test_bad_files(schuss: Any, tmp_path: Path, content: str, message: str):
     assert message in done.error.replace(f"{tmp_path}/", "")
 
 
+def test_an_error_before_the_training_leaves_nothing(schuss: Any, table: Path, tmp_path: Path):
+    assert schuss("train", table, "--target", "area", "--out", tmp_path / "m.safetensors").code == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_cut_parquet_and_a_missing_file(schuss: Any, tmp_path: Path):
     houses().write_parquet(tmp_path / "t.parquet")
     whole = (tmp_path / "t.parquet").read_bytes()

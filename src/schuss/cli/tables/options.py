@@ -35,7 +35,10 @@ TRAINING = {
         "--task", metavar="TASK", help="classification or regression; by default what the target's values say."
     ),
     "preset": click.option(
-        "--preset", metavar="PRESET", help="fast or best; by default best where that is about a minute of two cores."
+        "--preset",
+        metavar="PRESET",
+        help="fast or best; by default best where that is about a minute of two cores. --epochs, --hidden, --lr, "
+        "--dropout and --weight-decay override it.",
     ),
     "category": click.option("--category", multiple=True, metavar="COLUMN", help="Its values are names."),
     "number": click.option("--number", "--numeric", multiple=True, metavar="COLUMN", help="Its values are quantities."),

@@ -71,7 +71,7 @@ class TrainTable:
         check_place(self.out, "--out")
         if self.kept.exists() and not self.kept.is_dir():
             raise UsageError(f"{self.kept} is no folder of a table's training; remove it, or give --out another name")
-        if self.kept.exists() and not self.options["resume"]:
+        if self._members() and not self.options["resume"]:
             raise UsageError(
                 f"{self.kept} holds a training that has not ended: --resume goes on with it; remove the folder, or "
                 "give --out another name, to begin another"
@@ -99,8 +99,6 @@ class TrainTable:
         asked = {name: o[name] for name in PLAIN} | self.own
         if o["folds"] is not None:
             asked["folds"] = o["folds"]
-        if self.kept is not None:
-            self.kept.mkdir(exist_ok=True)
         return fit_table(
             frame, targets[0] if len(targets) == 1 else targets, **asked, where=where, missing=reading.missing,
             date={name: form for name, _, form in dates}, test=self._test(reading), checkpoint=self.kept,
@@ -125,7 +123,9 @@ class TrainTable:
         return read_table(text, reading)
 
     def _begin(self, training: Training) -> None:
-        """What was found, before the training."""
+        """What was found, before the training; a place for its members."""
+        if self.kept is not None:
+            self.kept.mkdir(exist_ok=True)
         if not self.options["as_json"] and not self.options["quiet"]:
             shown.found(training, self.options)
             sys.stdout.flush()
@@ -157,13 +157,18 @@ class TrainTable:
         save(run.model, self.out, record={**({} if known is None else known.record), **more})
         shutil.rmtree(self.kept, ignore_errors=True)
 
+    def _members(self) -> bool:
+        """Whether members of a training are kept."""
+        return self.kept is not None and self.kept.is_dir() and any(self.kept.iterdir())
+
     def _stopped(self, code: int) -> int:
         """After Ctrl-C or SIGTERM: what is kept."""
         kept = "nothing is kept without --out"
-        if self.kept is not None and any(self.kept.iterdir()):
+        if self._members():
             kept = f"the members so far are in {self.kept} (--resume goes on)"
         elif self.kept is not None:
-            self.kept.rmdir()
             kept = "before anything could be kept"
+            with suppress(OSError):
+                self.kept.rmdir()
         say(f"stopped; {kept}", err=True)
         return code
