@@ -17,6 +17,7 @@ from schuss.train.run import Run
 from schuss.train.trainer import Trainer
 
 LOOK = 0.1  # seconds between two looks of who shows how far they are
+AWAKE = 0.5  # likewise where nobody watches: a signal that another thread sent again wakes no lock
 AHEAD = 2  # trainers that are made while all threads are busy, for each thread
 
 
@@ -84,7 +85,7 @@ class _Pool:
 
     def _wait(self) -> None:
         """Until one of them has ended; or a moment, where somebody watches."""
-        done, _ = wait(self._waiting, LOOK if self._bar.shown else None, FIRST_COMPLETED)
+        done, _ = wait(self._waiting, LOOK if self._bar.shown else AWAKE, FIRST_COMPLETED)
         for future in done:
             number = self._waiting.pop(future)
             del self._trainers[number]
