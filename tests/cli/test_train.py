@@ -75,8 +75,8 @@ def test_losses_on_classes(schuss: Any, npz: Path, loss: str):
     done = schuss("train", npz, *QUICK, "--json", "--loss", loss, "--epochs", 8, "--backend", "reference")
     losses = done.json["history"]["loss"]
     assert losses[-1] < losses[0]
-    # A median of one-hot targets is 0: absolute error learns that first, and accuracy later.
-    assert done.json["test_accuracy"] > (0 if loss == "mae" else 0.2)
+    # A median of one-hot targets is 0: absolute error and the median learn that first, and accuracy later.
+    assert done.json["test_accuracy"] > (0 if loss in ("mae", "quantile") else 0.2)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.presets)
