@@ -13,12 +13,14 @@ from schuss import nn
 from schuss.errors import DataError, UsageError
 
 pl = pytest.importorskip("polars")
+from schuss.tabular.blend import blend_weights  # noqa: E402
 from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
 from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
 from schuss.tabular.kinds import find_kinds  # noqa: E402
 from schuss.tabular.layers import Dense, Periodic, PiecewiseLinear  # noqa: E402
 from schuss.tabular.learn import layout_of  # noqa: E402
+from schuss.tabular.metrics import METRICS  # noqa: E402
 from schuss.tabular.networks import Recipe, TableNetwork, stacked  # noqa: E402
 from schuss.tabular.presets import batch_size, choose, recipes  # noqa: E402
 
@@ -134,6 +136,8 @@ def test_a_code_is_a_key_and_a_smooth_number_is_none():
     noise = RNG.normal(0, 0.3, 3000)
     assert is_key(code, (RNG.permutation(60)[code.astype(int)] / 60 + noise)[:, None])
     assert not is_key(code, (code / 60 + noise)[:, None])
+    noises = [is_key(RNG.integers(0, 300, 1000).astype(float), RNG.normal(size=(1000, 1))) for _ in range(20)]
+    assert sum(noises) < 4
 
 
 def test_unseen_levels_and_missing_values_have_places_of_their_own():
@@ -238,6 +242,7 @@ def test_groups_and_times_and_test_rows():
         ({"task": "classify"}, UsageError, "task must be classification or regression, .*did you mean"),
         ({"class_weight": "balanced"}, UsageError, "class_weight: the target is numbers"),
         ({"preset": "fat"}, UsageError, "preset must be fast or best"),
+        ({"group": "street", "time": "sold"}, UsageError, "group and time: rows are held out by one of them"),
     ],
 )
 def test_mistakes(change: dict[str, Any], kind: type[Exception], message: str):
@@ -317,6 +322,48 @@ def test_numbers_far_from_0_come_back_in_their_own_units():
     frame = curved()
     run = quick(frame.select("a", "far"), "far", folds=2, epochs=40, hidden=(16,))
     assert np.abs(run.model.predict(frame) - frame["far"].to_numpy()).mean() < 1.0
+
+
+def test_what_is_reported_is_what_the_model_says_however_far_from_0():
+    a = np.linspace(-1, 1, 120)
+    frame = pl.DataFrame({"a": a, "t": 1.7e9 + 100 * a + RNG.normal(0, 20, 120)})
+    run = quick(frame, "t", folds=2, epochs=1)
+    said = run.model.predict(frame)
+    assert said.dtype == np.float64
+    assert np.sqrt(np.mean((said - frame["t"].to_numpy()) ** 2)) < 2 * run.report.lines[0].value + 1
+
+
+def test_linear_models_of_folds_that_lack_a_class_spoil_no_other():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(160, 2))
+    frame = pl.DataFrame({"a": z[:, 0], "b": z[:, 1], "g": np.arange(160) // 20, "y": ["no"] * 160})
+    frame = frame.with_columns(y=pl.when((pl.col("g") == 0) & (pl.col("a") > 0)).then(pl.lit("yes")).otherwise("y"))
+    with pytest.warns(UserWarning, match="folds"):
+        run = quick(frame, "y", group="g", folds=8, epochs=1)
+    assert run.parts[-1]["loss"] < 1.0
+
+
+def test_an_absolute_error_is_blended_by_it():
+    rng = np.random.default_rng(0)
+    candidates = [np.zeros((99, 1)), np.full((99, 1), 1.5)]
+    y = np.where(rng.random((99, 1)) < 0.8, 0.0, 10.0)
+    by = METRICS["mae"]
+    assert blend_weights(candidates, y, "regression", by=by).tolist() == [1.0, 0.0]
+    assert blend_weights(candidates, y, "regression")[1] > 0.5
+
+
+def test_rows_of_weight_0_teach_nothing():
+    frame = table(90).with_columns(w=pl.Series([1.0] * 80 + [0.0] * 10))
+    wild = frame.with_columns(price=pl.when(pl.col("w") == 0).then(1e12).otherwise("price"))
+    one, two = (quick(f, weight="w", epochs=1).model.predict(frame[:5]) for f in (frame, wild))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_training_part_with_one_class_is_refused():
+    frame = pl.DataFrame({"t": np.arange(60) % 50, "y": ["a"] * 50 + ["b"] * 10, "x": RNG.normal(size=60)})
+    frame = frame.with_columns(t=pl.Series(np.arange(60) + 0.5))
+    with pytest.raises(DataError, match="target 'y': is 'a' in every row that is trained on"):
+        quick(frame, "y", time="t")
 
 
 def test_focal_loss_of_classes():

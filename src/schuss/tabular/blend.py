@@ -13,7 +13,7 @@ import numpy as np
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import one_blas_thread, scipy
-from schuss.tabular.metrics import FLOOR, pinball
+from schuss.tabular.metrics import FLOOR, Metric, pinball
 
 ROUNDS = 20
 HOTTEST = float(np.exp(1.2))
@@ -28,15 +28,19 @@ def blend_weights(
     *,
     quantiles: Sequence[float] | None = None,
     rounds: int = ROUNDS,
+    by: Metric | None = None,
 ) -> Array:
     """float64 [M], at least 0, of sum 1: by 20 greedy steps, each of which adds the candidate that lowers the loss of
     the mean most; the mean after the step of the lowest loss, the first of equals.
 
     candidates  M arrays of out-of-fold predictions, as the task has them (schuss.tabular.metrics)
-    The loss: log loss of classes and labels, RMSE of regression and counts, pinball of quantiles.
+    by          the metric that is lowered; by default log loss of classes and labels, RMSE of regression and counts,
+                pinball of quantiles
     Source: Caruana, Niculescu-Mizil, Crew, Ksikes (ICML 2004).
     """
     parts, loss = _parts_and_loss(candidates, np.asarray(y), task, weights, quantiles)
+    if by is not None and task in ("regression", "counts"):
+        parts, loss = [np.asarray(c, np.float64) for c in candidates], lambda p: by(y, p, weights)
     total, chosen, losses = np.zeros_like(parts[0]), [], []
     with one_blas_thread():
         for turn in range(1, rounds + 1):

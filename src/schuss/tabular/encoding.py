@@ -16,7 +16,7 @@ from schuss.ir.executor import Array
 
 PRIOR, INNER = 10.0, 8
 LOOKED = 65_536  # rows at most, by which keys are found
-KEY_BINS, KEY_RATIO, KEY_GAIN = 32, 1.2, 0.02
+KEY_BINS, KEY_RATIO, KEY_GAIN, KEY_DOUBT = 32, 1.2, 0.02, 2.0  # a correlation of noise is about 1 / sqrt(N)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def is_key(x: Array, target: Array) -> bool:
     exact = _gain(np.unique(x, return_inverse=True)[1], fold, y)
     inner_edges = np.unique(np.quantile(x, np.linspace(0, 1, KEY_BINS + 1)))[1:-1]
     binned = _gain(np.searchsorted(inner_edges, x), fold, y)
-    return bool(exact > KEY_RATIO * binned and exact - binned > KEY_GAIN)
+    binned = max(binned, 0.0)
+    return bool(exact > KEY_RATIO * binned and exact - binned > KEY_GAIN + KEY_DOUBT / np.sqrt(len(x)))
 
 
 def _gain(code: Array, fold: Array, y: Array) -> float:

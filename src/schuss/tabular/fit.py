@@ -127,6 +127,8 @@ def fit_table(
     table = Table(frame, found, {n: k for n, k in kinds.items() if n not in names})
     table = table.with_roles(weight, group, time, class_weight)
     train, tested = table.parted(test, names, seed)
+    train = train.counted()
+    train.target.check_varied()
     objective = objective_of(train.target, loss, quantiles)
     try:
         training = Training.of(train, objective, folds, preset, own, seed)
@@ -147,6 +149,5 @@ def fit_table(
     report = training.report(learned, model, tested)
     training.sign(model, {"parts": learned.parts, "report": report.to_json()})
     held = training.held_out(model, tested)
-    return TableRun(
-        model, found, train.kinds, training.preset, folds, learned.parts, report, leaks, held, tested and tested.frame
-    )
+    rows = None if tested is None else tested.frame
+    return TableRun(model, found, train.kinds, training.preset, folds, learned.parts, report, leaks, held, rows)

@@ -13,6 +13,7 @@ import numpy as np
 from schuss import nn, optim
 from schuss.api.jitted import jit
 from schuss.ir.executor import Array
+from schuss.tabular.algebra import one_blas_thread
 from schuss.tabular.blend import blend_weights, blended, temperature, with_uniform
 from schuss.tabular.encoding import encode, inner_folds
 from schuss.tabular.linear import LinearModel
@@ -111,12 +112,14 @@ def _linear(
     plain = [x[:, : layout.plain + layout.curves].astype(np.float64)]
     hot = [np.eye(layout.levels[i] + 1)[x[:, start + i].astype(np.int64)] for i in linear.places]
     models: list[LinearModel] = []
+    before: LinearModel | None = None
     for i, rows in enumerate(own):
         encoded = [encodings[i].own] if encodings else []
         inputs = np.concatenate([*plain, *encoded, *hot], 1)[rows]
         w = None if weights is None else weights[rows]
-        before = models[-1] if models else None
+        whole = not objective.classes or len(np.unique(y[rows])) == objective.classes
         models.append(objective.linear(inputs, y[rows], w, before))
+        before = models[-1] if whole else None
     every = np.stack([_scores(m.coef, layout.outputs) for m in models]).astype(np.float32)
     biases = [_scores(m.intercept, layout.outputs) for m in models]
     width = inputs.shape[1] - sum(h.shape[1] for h in hot)
@@ -213,7 +216,9 @@ def _blended(model: TableModel, x: Array, y: Array, held: Sequence[Array], weigh
         candidates.append(with_uniform(answer, rows) if of.classes else answer)
         parts.append({**note, "loss": of.metric(truth, candidates[-1], weights)})
     model.share = 1 / rows if of.classes else 0.0
-    model.weights = blend_weights(candidates, truth, of.task, weights, quantiles=of.quantiles or None)
+    model.weights = blend_weights(
+        candidates, truth, of.task, weights, quantiles=of.quantiles or None, by=None if of.loss == "mse" else of.metric
+    )
     for note, weight in zip(parts, model.weights, strict=True):
         note["weight"] = float(weight)
     whole = blended(candidates, model.weights)
@@ -259,8 +264,9 @@ def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
     """
     backend = "reference" if len(x) < COMPILED else "native"
     call, found = jit(answers, backend=backend), []
-    for start in range(0, len(x), CHUNK):
-        some = slice(start, start + CHUNK)
-        out = np.asarray(call(x[some]))
-        found.append(out[fold[some], np.arange(out.shape[1])])
+    with one_blas_thread():  # or bits depend on how many there are
+        for start in range(0, len(x), CHUNK):
+            some = slice(start, start + CHUNK)
+            out = np.asarray(call(x[some]))
+            found.append(out[fold[some], np.arange(out.shape[1])])
     return np.concatenate(found).astype(np.float64)

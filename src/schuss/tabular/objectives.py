@@ -108,6 +108,8 @@ class Objective:
     def linear(self, x: Array, y: Array, weights: Array | None, start: LinearModel | None) -> LinearModel:
         """The linear model of prepared columns x and standardised targets."""
         flat = y[:, 0] if self.logarithmic or self.quantiles else y
+        if start is not None and self.classes and len(np.unique(y)) < self.classes:
+            start = None  # the intercept of a class without rows is no place to begin from
         known: dict[str, Any] = {"classes": self.classes or None, "quantiles": self.quantiles or None}
         return fit_linear(x, flat, self.task, weights, start=start, **known)
 
@@ -130,11 +132,11 @@ class Objective:
         return ops.clip(mean, np.array(self.low, np.float32), np.array(self.high, np.float32))
 
     def result(self, answer: Any) -> Any:
-        """Of blended answers what the model says: log probabilities, or values in the target's own units; quantiles in
-        order, so that they never cross."""
+        """Of blended answers what the model says: log probabilities, or float64 values in the target's own units, which
+        may lie far from 0; quantiles in order, so that they never cross."""
         if self.classes:
             return ops.log(answer)
-        value = answer * np.array(self.scale, np.float32) + np.array(self.center, np.float32)
+        value = ops.cast(answer, dtype="float64") * np.array(self.scale) + np.array(self.center)
         if self.quantiles:
             return ops.sort(value, axis=-1)
         return value.reshape(-1) if len(self.scale) == 1 else value

@@ -28,6 +28,8 @@ def check_columns(frame: pl.DataFrame, targets: Sequence[str], **roles: str | No
         raise DataError("the table has no rows")
     if not targets:
         raise UsageError("fit_table: target must be the name of a column, or a list of some")
+    if roles.get("group") is not None and roles.get("time") is not None:
+        raise UsageError("group and time: rows are held out by one of them; give one")
     taken: dict[str, str] = {}
     for name, role in [*((t, "target") for t in targets), *((n, r) for r, n in roles.items() if n is not None)]:
         if name not in frame.columns:
@@ -51,6 +53,12 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def counted(self) -> Table:
+        """Without rows of weight 0, which nothing may learn from."""
+        if self.weights is None or (self.weights > 0).all():
+            return self
+        return self.some(np.flatnonzero(self.weights > 0))
 
     def with_roles(
         self,
@@ -106,6 +114,8 @@ class Table:
             warn(f"{most} {'rows' if most == len(self) else 'groups'} make {most} folds, not {count}")
             count = most
         if self.times is not None:
+            if count < 2:
+                raise UsageError(f"folds must be at least 2, got {count}")
             order = np.argsort(self.times, kind="stable")
             fold = np.empty(len(self), np.int64)
             fold[order] = np.arange(len(self)) * count // len(self)

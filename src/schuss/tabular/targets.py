@@ -44,6 +44,16 @@ class Target:
     def classes(self) -> int:
         return len(self.names) if self.task == CLASSIFICATION else 0
 
+    def check_varied(self) -> None:
+        """DataError where all rows have one class, or a number is the same in all: of a training part of rows."""
+        for name, values in zip(self.kinds, self.y.reshape(len(self.y), -1).T, strict=True):
+            if not len(values) or values.min() == values.max():
+                what = repr(self.names[int(values[0])]) if self.classes and len(values) else "the same"
+                raise DataError(
+                    f"target {name!r}: is {what} in every row that is trained on: there is nothing to learn; choose "
+                    "other rows for the test"
+                )
+
     def output(self) -> Output:
         """What a model of it says, for its signature."""
         if self.task == CLASSIFICATION:

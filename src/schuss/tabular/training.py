@@ -104,4 +104,4 @@ class Training:
             x = self.columns.read(frame)
             return model.answers(x) if tested is not None else of.own_units(of_folds(x, self.fold[rows]))
 
-        return HeldOut(tested or self.table, of, tuple(self.preparation.kinds), predict)
+        return HeldOut(self.table if tested is None else tested, of, tuple(self.preparation.kinds), predict)
