@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from schuss import dispatch
 from schuss.version import __version__
 
-_MODULES = ("errors", "nn", "ops", "optim", "sklearn")
+_MODULES = ("errors", "nn", "ops", "optim", "sklearn", "tabular")
 _HOME = {
     "Control": "schuss.train.control",
     "EarlyStop": "schuss.train.early_stop",

@@ -49,6 +49,10 @@ class Report:
         """One line: whether the networks earned their place beside the linear model."""
         what = METRICS[self.main].title
         told = f"{what} {self.gain:+.3g} +- {self.gain_error:.2g} against the linear model's"
+        if (line := next(line for line in self.lines if line.name == self.main)).value >= line.trivial:
+            return (
+                f"nothing was learned: {what} {line.value:.4g}, and {line.trivial:.4g} of the same answer for all rows"
+            )
         if self.gain < -SURE * self.gain_error:
             return f"the networks earn their place: {told}"
         if self.gain > SURE * self.gain_error:
@@ -87,7 +91,7 @@ def report_of(
     trivial = fit_trivial(past, task, trained.weights, classes=classes, quantiles=quantiles, median=median)
     found = [scores(metrics, y, q, w) for q in (p, linear, np.asarray(trivial.predict(len(y))))]
     found = [{name: 0.0 if abs(value) < EXACT else value for name, value in part.items()} for part in found]
-    errors = spread(metrics, y, p, w, fold=fold)
+    errors = spread(metrics, y, p, w)  # by rows: folds that are stratified are more alike than others are
     lines = tuple(
         Line(m.name, m.title, found[0][m.name], errors[m.name], found[1][m.name], found[2][m.name]) for m in metrics
     )

@@ -89,6 +89,8 @@ def find_target(
             raise UsageError("several targets are numbers; train a model for each target of classes")
         return _numbers(columns, kinds, f"{len(columns)} targets")
     (column,), kind = columns, kinds[names[0]]
+    if kind.name == "category" and (task == REGRESSION or (task is None and column.n_unique() > CLASSES)):
+        _check_no_odd_numbers(column, place)
     numeric = kind.name == "number"
     whole = numeric and bool((column == column.round()).all())
     if task is None:
@@ -96,6 +98,17 @@ def find_target(
     if task == REGRESSION:
         return _numbers(columns, kinds, f"numbers of {column.n_unique():,} values")
     return _labels(frame[names[0]], column, kind, whole)
+
+
+def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
+    """DataError where most of the texts are numbers: the others are mistakes, rather than all of them names."""
+    odd = texts.cast(pl.Float64, strict=False).is_null()
+    if 0 < (count := int(odd.sum())) < len(texts) / 2:
+        row = int(odd.arg_max() or 0)
+        raise DataError(
+            f"target {texts.name!r}: {where(row)} is {texts[row]!r}, which is no number, and most others are: mend or "
+            f"drop {'it' if count == 1 else f'these {count:,} rows'}, or set the task to classification"
+        )
 
 
 def _numbers(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], reason: str) -> Target:
