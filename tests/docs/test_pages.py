@@ -97,7 +97,7 @@ def _anchors(text: str) -> Iterator[str]:
 
 def test_files_and_passes_of_the_architecture_are_there():
     text = (DOCS / "architecture.md").read_text("utf-8")
-    places = ("", "src", "src/schuss", "src/schuss/compiler", "src/schuss/train")
+    places = ("", "src", *(f"src/schuss/{part}" for part in ("", "compiler", "train", "tabular", "sklearn")))
     for name in re.findall(r"`([\w/]+(?:\.py|/))`", text):
         assert any((ROOT / place / name).exists() for place in places), name
     passes = {each.name.removesuffix("-again") for each in PIPELINE}

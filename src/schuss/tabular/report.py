@@ -49,7 +49,8 @@ class Report:
         """One line: whether the networks earned their place beside the linear model."""
         what = METRICS[self.main].title
         told = f"{what} {self.gain:+.3g} +- {self.gain_error:.2g} against the linear model's"
-        if (line := next(line for line in self.lines if line.name == self.main)).value >= line.trivial:
+        line = next((line for line in self.lines if line.name == self.main), None)
+        if line is not None and line.value >= line.trivial:
             return (
                 f"nothing was learned: {what} {line.value:.4g}, and {line.trivial:.4g} of the same answer for all rows"
             )
