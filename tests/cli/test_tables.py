@@ -71,6 +71,32 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.fixture(scope="module")
+def quantiles(table: Path) -> tuple[Path, Any]:
+    """The file of a model of quantiles of the price, and its training."""
+    from schuss.tabular import fit_table
+
+    frame = houses().drop("kind", "house")
+    run = fit_table(
+        frame, "price", quantiles=(0.1, 0.9), folds=2, epochs=1, hidden=(4,), backend="reference", progress=False
+    )
+    path = table.with_name("quantiles.safetensors")
+    library.save(run.model, path)
+    return path, run
+
+
+def test_quantiles_are_predicted_and_measured(schuss: Any, quantiles: Any, table: Path, tmp_path: Path):
+    file, run = quantiles
+    assert schuss("predict", file, table, "-o", tmp_path / "out.csv").code == 0
+    written = pl.read_csv(tmp_path / "out.csv")
+    assert written.columns == ["prediction_0.1", "prediction_0.9"]
+    np.testing.assert_allclose(written.to_numpy(), run.model.predict(houses()), rtol=1e-6)
+    found = schuss("evaluate", file, table, "--json").json["metrics"]
+    assert list(found) == ["pinball", "coverage"]
+    y, p = houses()["price"].to_numpy(), written.to_numpy()
+    assert found["coverage"]["value"] == pytest.approx(((p[:, 0] <= y) & (y <= p[:, 1])).mean())
+
+
 def test_a_training_tells_what_it_found_and_measured(made: tuple[Path, str]):
     path, said = made
     assert "houses.csv: 150 rows\n" in said

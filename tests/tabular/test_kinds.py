@@ -38,6 +38,12 @@ LONG = range(60)
     ("values", "name", "reason"),
     [
         ([1, 2, None, 2], "number", "integers 1 to 2"),
+        (
+            [2**60, 2**60 + 1, 2**60],
+            "category",
+            "2 levels: whole numbers beyond 2**53, which no float holds, are names",
+        ),
+        ([2**60 + i for i in range(60)], "id", "60 names, all different: whole numbers beyond 2**53"),
         ([1, 2, 3], "number", "integers 1 to 3, 3 values; --category a if they are codes"),
         ([0.5, 2, 3], "number", "0.5 to 3"),
         ([0, 1, 1], "number", "integers 0 to 1"),

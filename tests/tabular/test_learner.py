@@ -375,6 +375,12 @@ def test_a_training_part_with_one_class_is_refused():
         quick(frame, "y", time="t")
 
 
+def test_labels_beyond_what_floats_hold_stay_apart():
+    frame = table(60).with_columns(big=pl.Series([2**53 + i % 2 for i in range(60)]))
+    run = quick(frame, "big", epochs=1)
+    assert run.target.names == (str(2**53), str(2**53 + 1))
+
+
 def test_focal_loss_of_classes():
     frame = table().with_columns(kind=pl.when(pl.col("price") > 350).then(pl.lit("dear")).otherwise(pl.lit("cheap")))
     assert quick(frame.drop("price"), "kind", loss="focal").model.predict_proba(frame).shape == (240, 2)

@@ -12,7 +12,7 @@ from sklearn import metrics as oracle
 
 from schuss.errors import DataError, UsageError
 from schuss.tabular.metrics import METRICS, Metric, metrics_for
-from schuss.tabular.scoring import bootstrap, by_fold, deviation, scores, spread
+from schuss.tabular.scoring import bootstrap, deviation, scores, spread
 
 RNG = np.random.default_rng(0)
 ROWS = 300
@@ -218,11 +218,6 @@ def test_spread_is_a_standard_error() -> None:
     fit = metrics_for("regression")
     expected = np.abs(p - y).std(ddof=1) / ROWS**0.5
     assert spread(fit, y, p, seed=3)["mae"] == pytest.approx(expected, rel=0.25)
-    fold = np.arange(ROWS) % 10
-    assert spread(fit, y, p, fold=fold)["mae"] == pytest.approx(expected, rel=0.6)
-    each = [np.abs(p - y)[fold == f].mean() for f in range(10)]
-    np.testing.assert_allclose(by_fold(fit, y, p, fold)["mae"], each)
-    assert spread(fit, y, p, fold=fold)["mae"] == pytest.approx(np.std(each, ddof=1) / 10**0.5)
     assert np.isnan(deviation(np.array([1.0, np.nan])))
 
 

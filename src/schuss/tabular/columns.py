@@ -17,7 +17,7 @@ from schuss.signature.transforms import Transform
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame
 from schuss.tabular.kind import Kind, Where, rows_of
-from schuss.tabular.preparation import MISSING, PARTS, Category, Number, Preparation, fit_category, fit_number
+from schuss.tabular.preparation import LACKING, PARTS, Category, Number, Preparation, fit_category, fit_number
 from schuss.tabular.single import Single
 from schuss.tabular.values import column_values
 
@@ -144,7 +144,7 @@ def _codes(texts: pl.Series, category: Category) -> Array:
     """The place of each level; their number for one that training has not seen."""
     count = len(category.levels)
     if category.missing:
-        texts = texts.fill_null(MISSING)
+        texts = texts.fill_null(LACKING)
     known = pl.DataFrame({"level": pl.Series(category.levels, dtype=pl.String), "code": np.arange(count)})
     joined = pl.DataFrame({"level": texts}).join(known, on="level", how="left", maintain_order="left")
     return joined["code"].fill_null(count).to_numpy()

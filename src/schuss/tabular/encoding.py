@@ -15,6 +15,7 @@ import numpy as np
 from schuss.ir.executor import Array
 
 PRIOR, INNER = 10.0, 8
+SQUEEZE, FAR = 3.0, 1e100  # squares of what is beyond would overflow
 LOOKED = 65_536  # rows at most, by which keys are found
 KEY_BINS, KEY_RATIO, KEY_GAIN, KEY_DOUBT = 32, 1.2, 0.02, 2.0  # a correlation of noise is about 1 / sqrt(N)
 
@@ -47,7 +48,7 @@ def encode(codes: Array, levels: list[int], target: Array, rows: Array, inner: A
         table = (sums.sum(0) + PRIOR * mean) / (counts.sum(0) + PRIOR)[:, None]
         out = _leave_out(sums, counts, PRIOR * mean)[fold, code]
         center, deviation = out.mean(0), np.maximum(out.std(0), 1e-6)
-        table, out = (_squeezed((v - center) / deviation) for v in (table, out))
+        table, out = (squeezed((v - center) / deviation) for v in (table, out))
         values = table[codes[:, column]]
         values[rows] = out
         own.append(values)
@@ -67,8 +68,10 @@ def _leave_out(sums: Array, counts: Array, prior: Array) -> Array:
     return (sums.sum(0) - sums + prior) / (counts.sum(0) - counts + PRIOR)[..., None]
 
 
-def _squeezed(z: Array) -> Array:
-    return z / np.sqrt(1 + np.square(z / 3))
+def squeezed(z: Array) -> Array:
+    """z / sqrt(1 + (z / 3)**2): z near 0, within (-3, 3) far away."""
+    z = np.clip(z, -FAR, FAR)
+    return z / np.sqrt(1 + np.square(z / SQUEEZE))
 
 
 def is_key(x: Array, target: Array) -> bool:

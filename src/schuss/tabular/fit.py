@@ -145,7 +145,7 @@ def fit_table(
     learned = training.learn(
         seed, None if checkpoint is None else Path(checkpoint), threads=threads, progress=progress, backend=backend
     )
-    model = training.model(learned)
+    model = learned.model
     report = training.report(learned, model, tested)
     training.sign(model, {"parts": learned.parts, "report": report.to_json()})
     held = training.held_out(model, tested)

@@ -25,6 +25,7 @@ CODES = re.compile(
 """Names of columns of codes."""
 DAYS = (1900_01_01, 2099_12_31)  # as whole numbers
 ONE_BY_ONE = 5000  # texts that are sooner counted in Python
+EXACT = 2**53  # whole numbers beyond are no floats
 FEW = 20  # values of whole numbers that may be codes
 
 
@@ -63,6 +64,9 @@ def of_numbers(series: pl.Series, is_target: bool, told: str = "") -> Kind:
     low, high = known.min(), known.max()
     whole = series.dtype.is_integer() or _are_whole(known)
     as_text = _rounded if whole else _short
+    if series.dtype.is_integer() and max(-int(low), int(high)) > EXACT and low != high:  # type: ignore[arg-type]
+        found = _of_levels(known.unique().cast(pl.String), len(known), len(series), is_target, False)
+        return replace(found, reason=f"{found.reason}: whole numbers beyond 2**53, which no float holds, are names")
     if low == high:
         gone = series.null_count()
         if not gone and not is_target:

@@ -24,7 +24,7 @@ from schuss.tabular.preparation import Preparation
 from schuss.tabular.presets import batch_size
 from schuss.train.many import fit_many
 
-DECAY, EMBEDDING_RATE, BETAS, WARM = 0.3, 0.3, (0.9, 0.95), 0.05
+EMBEDDING_RATE, BETAS, WARM = 0.3, (0.9, 0.95), 0.05
 CHUNK = 8192  # rows of a call
 COMPILED = 20_000  # rows from which out-of-fold predictions are worth code of their own
 
@@ -118,8 +118,8 @@ def _linear(
         inputs = np.concatenate([*plain, *encoded, *hot], 1)[rows]
         w = None if weights is None else weights[rows]
         whole = not objective.classes or len(np.unique(y[rows])) == objective.classes
-        models.append(objective.linear(inputs, y[rows], w, before))
-        before = models[-1] if whole else None
+        models.append(objective.linear(inputs, y[rows], w, before if whole else None))
+        before = models[-1] if whole else None  # the intercept of a class without rows is no place to begin from
     every = np.stack([_scores(m.coef, layout.outputs) for m in models]).astype(np.float32)
     biases = [_scores(m.intercept, layout.outputs) for m in models]
     width = inputs.shape[1] - sum(h.shape[1] for h in hot)
@@ -167,7 +167,7 @@ def _members(
     """The members of one kind, trained."""
     batch = batch_size(len(x))
     steps = kind.epochs * -(-max(map(len, own)) // batch)  # a member that has fewer ends just before its rate is 0
-    network = TableNetwork(layout, kind, late(kind.dropout, steps))
+    network = TableNetwork(layout, kind, optim.FlatCosine(kind.dropout, steps))
     truth = objective.truth(y)
     data: Any = [((x, encoding.own), truth) for encoding in encodings] or (x, truth)
     runs = fit_many(
@@ -190,12 +190,7 @@ def optimizer(network: TableNetwork, kind: Recipe, steps: int) -> optim.Optimize
     if waves:
         groups.append(optim.Group(waves, name="waves", lr=slow, weight_decay=0.0))
     rate = optim.OneCycle(kind.lr, steps, pct_start=WARM)
-    return optim.AdamW(rate, betas=BETAS, weight_decay=late(kind.weight_decay, steps), groups=tuple(groups))
-
-
-def late(value: float, steps: int) -> optim.FlatCosine:
-    """value for the first half of the steps, then by half a cosine to 0."""
-    return optim.FlatCosine(value, steps)
+    return optim.AdamW(rate, betas=BETAS, weight_decay=optim.FlatCosine(kind.weight_decay, steps), groups=tuple(groups))
 
 
 def _blended(model: TableModel, x: Array, y: Array, held: Sequence[Array], weights: Array | None) -> Learned:

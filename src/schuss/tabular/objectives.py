@@ -108,8 +108,6 @@ class Objective:
     def linear(self, x: Array, y: Array, weights: Array | None, start: LinearModel | None) -> LinearModel:
         """The linear model of prepared columns x and standardised targets."""
         flat = y[:, 0] if self.logarithmic or self.quantiles else y
-        if start is not None and self.classes and len(np.unique(y)) < self.classes:
-            start = None  # the intercept of a class without rows is no place to begin from
         known: dict[str, Any] = {"classes": self.classes or None, "quantiles": self.quantiles or None}
         return fit_linear(x, flat, self.task, weights, start=start, **known)
 
@@ -132,23 +130,22 @@ class Objective:
         return ops.clip(mean, np.array(self.low, np.float32), np.array(self.high, np.float32))
 
     def result(self, answer: Any) -> Any:
-        """Of blended answers what the model says: log probabilities, or float64 values in the target's own units, which
-        may lie far from 0; quantiles in order, so that they never cross."""
+        """Of blended answers what the model says: log probabilities, or values in the target's own units, float64 as
+        they may lie far from 0."""
         if self.classes:
             return ops.log(answer)
-        value = ops.cast(answer, dtype="float64") * np.array(self.scale) + np.array(self.center)
-        if self.quantiles:
-            return ops.sort(value, axis=-1)
-        return value.reshape(-1) if len(self.scale) == 1 else value
+        value = self.own_units(answer)
+        return value.reshape(-1) if len(self.scale) == 1 and not self.quantiles else value
 
-    # -- what people see -------------------------------------------------------------------------------------
-
-    def own_units(self, answer: Array) -> Array:
-        """Answers, float64, as predictions in the target's own units; of classes probabilities."""
+    def own_units(self, answer: Any) -> Any:
+        """Answers, tensors or arrays, as float64 predictions in the target's own units, quantiles in order, so that
+        they never cross; of classes probabilities."""
         if self.classes:
             return answer
-        value = answer * np.array(self.scale) + np.array(self.center)
-        return np.sort(value, -1) if self.quantiles else value
+        value = ops.cast(answer, dtype="float64") * np.array(self.scale) + np.array(self.center)
+        return ops.sort(value, axis=-1) if self.quantiles else value
+
+    # -- what people see -------------------------------------------------------------------------------------
 
     def output(self, target: Target) -> Output:
         """What a model says, for its signature."""

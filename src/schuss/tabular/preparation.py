@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from schuss.ir.executor import Array
-from schuss.tabular.encoding import is_key
+from schuss.tabular.encoding import is_key, squeezed
 from schuss.tabular.kind import Kind
 
 BINS = 32  # at most, of a number's quantiles
@@ -29,8 +29,8 @@ ONE_HOT = 9  # levels that get a column each; more are embedded or target-encode
 ENCODED = 10  # levels from which a category is target-encoded
 ROWS_PER_LEVEL = 30  # rows a level from which it is embedded
 KEYS = 30  # values a number has at least, before it may be a key
-SQUEEZE, FAR = 3.0, 1e100  # squares of what is beyond would overflow
 CHUNK = 8192  # rows that are prepared at a time
+LACKING = "\0missing"  # the level of a missing value
 PARTS = ("year", "month", "day", "weekday", "hour", "minute", "days")  # of a date; days since 1970
 
 
@@ -222,12 +222,6 @@ class Preparation:
         }
 
 
-def squeezed(z: Array) -> Array:
-    """z / sqrt(1 + (z / 3)**2): z near 0, within (-3, 3) far away."""
-    z = np.clip(z, -FAR, FAR)
-    return z / np.sqrt(1 + np.square(z / SQUEEZE))
-
-
 def level_of(x: Array, levels: Array) -> Array:
     """The place of each value among the sorted levels; their number for one that is none of them."""
     at = np.searchsorted(levels, x).clip(0, len(levels) - 1)
@@ -277,11 +271,8 @@ def fit_category(source: str, texts: Any) -> Category | None:
     counts = texts.value_counts()
     levels = sorted(v for v in counts[counts.columns[0]].to_list() if v is not None)
     missing = texts.null_count() > 0
-    every = (*levels, *([MISSING] if missing else []))
+    every = (*levels, *([LACKING] if missing else []))
     if len(every) < 2:
         return None
     rare = len(texts) / len(every)
     return Category(source, every, missing, len(every) > ONE_HOT and rare >= ROWS_PER_LEVEL, len(every) >= ENCODED)
-
-
-MISSING = "\0missing"

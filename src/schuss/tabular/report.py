@@ -81,9 +81,9 @@ def _defined(x: float) -> float | None:
 
 
 def report_of(
-    objective: Objective, trained: Table, measured: Table, p: Array, linear: Array, fold: Array | None
+    objective: Objective, trained: Table, measured: Table, p: Array, linear: Array, folds: int | None
 ) -> Report:
-    """p and linear: predictions for the rows measured; fold: of each of these, where they are the rows trained on."""
+    """p and linear: predictions for the rows measured; folds: how many, where they are the rows trained on."""
     task, quantiles = objective.task, objective.quantiles or None
     y, past, w = measured.target.y, trained.target.y, measured.weights
     y, past = (y[:, 0], past[:, 0]) if quantiles else (y, past)
@@ -98,6 +98,6 @@ def report_of(
     )
     main = next(m for m in metrics if m.name == objective.main)
     draws = [bootstrap([main], y, q, w, seed=0)[main.name] for q in (p, linear)]
-    where = f"{len(y):,} rows held out" if fold is None else f"{len(y):,} rows out of {int(fold.max()) + 1} folds"
+    where = f"{len(y):,} rows held out" if folds is None else f"{len(y):,} rows out of {folds} folds"
     gain = found[0][main.name] - found[1][main.name]
     return Report(lines, where, main.name, gain, deviation(draws[0] - draws[1]))

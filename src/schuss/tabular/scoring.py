@@ -1,4 +1,4 @@
-"""Metrics of predictions with their spread: over folds, or by a bootstrap over rows."""
+"""Metrics of predictions with their spread, by a bootstrap over rows."""
 
 from __future__ import annotations
 
@@ -43,32 +43,18 @@ def bootstrap(
         return {m.name: np.concatenate([m.of(y, p, part) for part in parts]) + shift[m.name] for m in metrics}
 
 
-def by_fold(
-    metrics: Sequence[Metric], y: Array, p: Array, fold: Array, weights: Array | None = None
-) -> dict[str, Array]:
-    """float64 [k]: each metric on the rows of each fold that has any weight; NaN where it is not defined there."""
-    y, p, w = checked(y, p, weights)
-    parts = [rows for rows in (fold == f for f in np.unique(fold)) if w[rows].sum() > 0]
-    with one_blas_thread():
-        return {m.name: np.array([float(m.of(y[rows], p[rows], w[rows])) for rows in parts]) for m in metrics}
-
-
 def spread(
     metrics: Sequence[Metric],
     y: Array,
     p: Array,
     weights: Array | None = None,
     *,
-    fold: Array | None = None,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> dict[str, float]:
-    """The standard error of each metric: with folds the standard deviation over the k folds, by sqrt(k); else that of
-    the bootstrap."""
-    if fold is None:
-        return {name: deviation(v) for name, v in bootstrap(metrics, y, p, weights, seed=seed, draws=draws).items()}
-    found = by_fold(metrics, y, p, fold, weights)
-    return {name: deviation(v) / float(np.sqrt(max(1, np.sum(~np.isnan(v))))) for name, v in found.items()}
+    """The standard error of each metric, by the bootstrap. Folds do not tell it: stratified ones are more alike than
+    rows drawn at random."""
+    return {name: deviation(v) for name, v in bootstrap(metrics, y, p, weights, seed=seed, draws=draws).items()}
 
 
 def deviation(values: Array) -> float:
@@ -77,4 +63,4 @@ def deviation(values: Array) -> float:
     return float(known.std(ddof=1)) if len(known) > 1 else float("nan")
 
 
-__all__ = ["bootstrap", "by_fold", "deviation", "scores", "spread"]
+__all__ = ["bootstrap", "deviation", "scores", "spread"]

@@ -19,7 +19,7 @@ import numpy as np
 from schuss.errors import DataError
 from schuss.ir.executor import Array
 from schuss.tabular.extra import pl
-from schuss.tabular.preparation import MISSING, Preparation
+from schuss.tabular.preparation import LACKING, Preparation
 from schuss.tabular.values import row_values
 
 EPOCH, DAY = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=1)
@@ -47,7 +47,7 @@ class Single:
         self._preparation = preparation
         self._numbers = [(n.source[0], PARTS.get(n.source[1])) for n in preparation.numbers]
         self._levels: list[tuple[str, dict[Any, int]]] = [
-            (c.source, {None if level == MISSING else level: i for i, level in enumerate(c.levels)})
+            (c.source, {None if level == LACKING else level: i for i, level in enumerate(c.levels)})
             for c in preparation.categories
         ]
 

@@ -70,10 +70,6 @@ class Training:
             seed=seed, checkpoint=checkpoint, how=how,
         )  # fmt: skip
 
-    def model(self, learned: Learned) -> TableModel:
-        """The model, whose answers are classes or values in their own units."""
-        return learned.model
-
     def sign(self, model: TableModel, found: Mapping[str, Any]) -> None:
         """Give the model its signature: raw rows in, classes or values out. found: for the record, what was measured"""
         of = self.objective
@@ -91,7 +87,7 @@ class Training:
         of = self.objective
         if tested is None:
             found, linear = of.own_units(learned.out_of_fold), of.own_units(learned.candidates[-1])
-            return report_of(of, self.table, self.table, found, linear, self.fold)
+            return report_of(of, self.table, self.table, found, linear, int(self.fold.max()) + 1)
         x = self.columns.read(tested.frame)
         found, linear = model.answers(x), model.answers(x, len(model.parts))
         return report_of(of, self.table, tested, found, linear, None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schuss.api.outputs import Outputs
 from schuss.cli.say import say
-from schuss.cli.tables.models import answers, columns_of, target_of
+from schuss.cli.tables.models import answers, columns_of, target_of, task_of
 from schuss.cli.tables.shown import aligned, spread
 from schuss.signature import Signature
 
@@ -28,7 +28,9 @@ def measured(network: Any, signature: Signature, model: Path, place: str, readin
     frame, where = read_table(place, reading), lines_of(place, reading)
     y = like(target, frame, list(target.kinds), place, where).y
     p = answers(network, signature, columns.read(frame, place, where))
-    metrics = metrics_for(target.task)
+    task, quantiles = task_of(signature, target)
+    metrics = metrics_for(task, quantiles)
+    y = y[:, 0] if quantiles else y
     values, errors = scores(metrics, y, p), spread_of(metrics, y, p)
     found = {m.name: {"value": _defined(values[m.name]), "error": _defined(errors[m.name])} for m in metrics}
     result = {"model": str(model), "data": place, "examples": len(y), "targets": list(target.kinds), "metrics": found}

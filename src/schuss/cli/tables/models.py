@@ -35,6 +35,14 @@ def answers(network: Any, signature: Signature, x: Array) -> Array:
     return read(signature, np.concatenate(found).reshape(len(x), -1).astype(np.float64))[1]
 
 
+def task_of(signature: Signature, target: Target) -> tuple[str, tuple[float, ...] | None]:
+    """What is measured, as schuss.tabular.metrics has it: the task, and its quantiles."""
+    told, quantiles = signature.record.get("task"), signature.record.get("quantiles")
+    if told == "quantiles" and isinstance(quantiles, list) and all(type(q) is float for q in quantiles):
+        return told, tuple(quantiles)
+    return ("counts" if told == "counts" else target.task), None
+
+
 def target_of(signature: Signature, file: object) -> Target:
     """The target that the model was trained on, without rows. DataError where the file does not tell it."""
     from schuss.tabular.kind import Kind

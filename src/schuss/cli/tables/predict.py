@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from schuss.cli.say import say
-from schuss.cli.tables.models import answers, columns_of, target_of
+from schuss.cli.tables.models import answers, columns_of, target_of, task_of
 from schuss.cli.tables.shown import aligned, cut
 from schuss.errors import UsageError
 from schuss.frames import listed
@@ -57,7 +57,10 @@ class Predictions:
         """The columns behind the ids."""
         if self.is_classifier:
             return ["prediction", *(f"p_{name}" for name in self.classes)]
-        names = tuple(target_of(self.signature, "the model").kinds)
+        target = target_of(self.signature, "the model")
+        if quantiles := task_of(self.signature, target)[1]:
+            return [f"prediction_{q:g}" for q in quantiles]
+        names = tuple(target.kinds)
         return ["prediction"] if len(names) == 1 else [f"prediction_{name}" for name in names]
 
     @property
@@ -74,7 +77,8 @@ class Predictions:
 
         if twice := set(self.headings) & set(self.ids):
             raise UsageError(f"--id {min(twice)}: the output has a column of that name; rename it in the table")
-        series: list[Any] = [pl.Series(column.astype(np.float32)) for column in values.T]
+        dtype = np.float32 if self.is_classifier else np.float64  # values may lie far from 0
+        series: list[Any] = [pl.Series(column.astype(dtype)) for column in values.T]
         if self.is_classifier:
             series.insert(0, pl.Series(self.classes, dtype=pl.String).gather(values.argmax(1)))
         named = [column.alias(name) for name, column in zip(self.headings, series, strict=True)]
