@@ -15,7 +15,7 @@ class Quick:
     """A compiled function with the weights it was made for, which it reads where they lie.
 
     Numbers written into them count; where one is replaced by another array it answers no more. Kept by the estimator,
-    and no part of what is pickled.
+    and not handed on to other processes.
     """
 
     __slots__ = ("_dtype", "_flat", "_ids", "_many", "_one", "_width")
