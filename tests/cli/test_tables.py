@@ -223,6 +223,16 @@ def test_options_that_do_not_fit(schuss: Any, table: Path, arguments: list[str],
     assert message in done.error
 
 
+@pytest.mark.filterwarnings("default")
+def test_an_odd_value_that_leaves_a_column_out_is_told_though_quiet(schuss: Any, tmp_path: Path):
+    rows = "".join(f"{i}.5,{i / 7}\n" for i in range(70))
+    (tmp_path / "odd.csv").write_text(f"the area,y\n{rows}12 m,1\n")
+    done = schuss("train", tmp_path / "odd.csv", "--target", "y", "--quiet", "--class-weight", "balanced")
+    first, _ = done.err.replace(f"{tmp_path}/", "").splitlines()  # the other is the error of the class weights
+    assert "column 'the area' is left out as text, as 1 of 71 values is no number, '12 m' in odd.csv line 72; " in first
+    assert first.endswith("say --missing '12 m'; if this is meant, say drop=['the area'] (--drop 'the area')")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import shlex
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -124,6 +125,7 @@ LONG = range(60)
         (pd.Categorical(["yes", "no"]), "category", "2 levels, declared as such"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:column 'a' is left out as text, as 1 of 61 values")
 def test_kinds_and_reasons(values: Any, name: str, reason: str) -> None:
     kind = kind_of(pd.Series(values) if isinstance(values, pd.Categorical) else values)
     assert (kind.name, reason in kind.reason) == (name, True), kind
@@ -135,10 +137,68 @@ def test_kinds_and_reasons(values: Any, name: str, reason: str) -> None:
 def test_codes_by_their_name() -> None:
     for name in ("zip", "area_code", "StoreID", "product id"):
         assert (
-            kind_of([10115, 20095], name=name).reason == f"integers 10115 to 20095; --category {name} if they are codes"
+            kind_of([10115, 20095], name=name).reason
+            == f"integers 10115 to 20095; --category {shlex.quote(name)} if they are codes"
         )
     for name in ("paid", "price", "no_of_rooms", "valid"):
         assert "codes" not in kind_of([10115, 20095], name=name).reason
+
+
+NUMBERS = [f"{i}.5" for i in range(59)]
+DAYS = [f"2020-01-{i % 28 + 1:02d}" for i in LONG]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "said"),
+    [
+        (
+            [*NUMBERS[:17], " abc", *NUMBERS[17:]], "text",
+            "column 'a b' is left out as text, as 1 of 60 values is no number, ' abc' in t row 17; mend it, leave it "
+            "empty or say --missing abc; if this is meant, say drop=['a b'] (--drop 'a b')",
+        ),
+        (
+            ["abc", *NUMBERS, "abd"], "text",
+            "as 2 of 61 values are no number, the first 'abc' in t row 0; mend them or leave them empty; if",
+        ),
+        ([*NUMBERS, *["unknown"] * 30], "text", "as 30 of 89 values are no number, the first 'unknown' in t row 59; "),
+        (
+            [*"12345" * 20, None, "x"], "category",
+            "is taken as a category, as 1 of 101 values is no number, 'x' in t row 101; mend it, leave it empty or say "
+            "--missing x; if this is meant, say category=['a b'] (--category 'a b')",
+        ),
+        (["x", *(f"$ {i}" for i in LONG)], "text", "as 1 of 61 values is no number, 'x' in t row 0"),
+        ([*DAYS, "2020-02-31"], "category", "as 1 of 61 values is no date, '2020-02-31' in t row 60"),
+        (["soon", *(f"{i % 12 + 1}/{i % 28 + 1}/2020" for i in LONG)], "text", "is no date, 'soon' in t row 0"),
+        ([*["yes", "No"] * 30, "ye"], "category", "as 1 of 61 values is neither yes nor no, 'ye' in t row 60"),
+    ],
+)  # fmt: skip
+def test_an_odd_value_that_decides_a_kind_is_told(values: list[Any], kind: str, said: str) -> None:
+    with pytest.warns(UserWarning, match="^column 'a b' is") as caught:
+        assert kind_of(values, name="a b", what="t").name == kind
+    assert len(caught) == 1
+    assert said in str(caught[0].message)
+    given = {"category": "a b"} if kind == "category" else {"drop": "a b"}
+    kind_of(values, name="a b", **given)  # said by the user: nothing is told
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1", "2", "3+"] * 20,  # a level
+        ["yes", "no", "maybe"] * 20,
+        ["yes", "no", "ye"],
+        ["01234", "05678", "1234x"] * 20,  # codes
+        [f"u{i}" for i in LONG],
+        pd.Series([*"12345" * 20, "x"], dtype="category"),
+    ],
+)
+def test_what_may_be_meant_is_not_told(values: Any) -> None:
+    kind_of(values)  # warnings are errors here
+
+
+def test_odd_values_of_a_target_are_told() -> None:
+    with pytest.warns(UserWarning, match=r"'x' in x row 100; mend it or drop the row$"):
+        kind_of([*"12345" * 20, "x"], targets="a")
 
 
 def test_targets_are_never_left_out() -> None:

@@ -49,6 +49,7 @@ ISO_PARTS = re.compile(  # day, minute, second, fraction, zone
     r"(?:(?:T| +)([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?: ?(Z|UTC)|([+-][0-9]{2}:[0-9]{2}))?)?"
 )
 IS_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
+FEW = 3  # texts by which the nearest format is looked for
 YEARS = (1000, 9999)  # what is outside was written with two digits
 
 
@@ -110,16 +111,21 @@ def as_date(value: date | time) -> datetime:
 
 def find_format(values: pl.Series) -> Format | None:
     """How these texts, stripped and none missing, are written if all are dates; None if they are not."""
-    first = str(values[0]) if len(values) else ""
-    for shape, known in ((IS_ISO, Format(ISO, "")), (IS_TIME, Format(TIME, "times of day"))):
-        if shape.fullmatch(first) and _fits(values, known.name):
-            return known
-    fitting = [name for name in _formats(first) if _fits(values, name)]
+    fitting = [name for name in _formats(str(values[0]) if len(values) else "") if _fits(values, name)]
+    if fitting and fitting[0] in (ISO, TIME):
+        return Format(fitting[0], "" if fitting[0] == ISO else "times of day")
     if not fitting:
         return None
     read = read_dates(values, fitting[0])
     others = [name for name in fitting[1:] if not read_dates(values, name).equals(read)]
     return _chosen(values, [fitting[0], *others]) if others else Format(fitting[0], _told(fitting[0]))
+
+
+def nearest_format(values: pl.Series) -> str | None:
+    """The format in which most of the first of these texts are written; None where none of the first few is in any."""
+    first = values.head(FIRST)
+    names = dict.fromkeys(name for text in first.head(FEW).to_list() for name in _formats(text))
+    return min(names, key=lambda name: read_dates(first, name).null_count(), default=None)
 
 
 def _chosen(values: pl.Series, fitting: list[str]) -> Format:
@@ -137,6 +143,8 @@ def _fits(values: pl.Series, name: str) -> bool:
 
 def _formats(value: str) -> list[str]:
     """Those that a value may be written in."""
+    if IS_ISO.fullmatch(value) or IS_TIME.fullmatch(value):
+        return [ISO if IS_ISO.fullmatch(value) else TIME]
     parts = re.fullmatch("(.*?[0-9])(?:([ T])([0-9]{1,2}:.*))?", value)
     if parts is None:
         return []
@@ -185,4 +193,5 @@ def _times(texts: pl.Series) -> pl.Series:
     return as_dates(t.str.strptime(pl.Time, "%H:%M:%S%.f", strict=False))
 
 
-__all__ = ["ISO", "MOMENT", "TIME", "Format", "as_date", "as_dates", "find_format", "read_date", "read_dates"]
+__all__ = ["ISO", "MOMENT", "TIME", "Format", "as_date", "as_dates", "find_format", "nearest_format"]
+__all__ += ["read_date", "read_dates"]

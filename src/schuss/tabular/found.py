@@ -12,11 +12,11 @@ import numpy as np
 from schuss.errors import DataError
 from schuss.tabular.dates import ISO, TIME, find_format, read_dates
 from schuss.tabular.extra import pl
-from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted
-from schuss.tabular.numerals import FIRST, Numeral, find_numeral, nearest_numeral
-from schuss.tabular.texts import AROUND, STRIPPED, VERBATIM, known_texts
+from schuss.tabular.kind import TRUE, WORDS, Kind, Where, option, quoted
+from schuss.tabular.numerals import FIRST, Numeral, find_numeral
+from schuss.tabular.odd import Odd, find_odd, warn_of_odd
+from schuss.tabular.texts import AROUND, STRIPPED, known_texts, zeros_of
 
-WORDS = tuple({t, f} for t, f in zip(TRUE[:-1], FALSE[:-1], strict=True))  # but 0 and 1, which are numbers
 LEVELS = 50  # above it, a column whose values are mostly different is text
 ID_ROWS, ID_SPREAD = 50, 1.3  # whole numbers, all different, within 1.3 times as many
 CODES = re.compile(
@@ -103,15 +103,15 @@ def _is_running(known: pl.Series, low: object, high: object, rows: int) -> bool:
 def _maybe_codes(known: pl.Series, low: object, high: object) -> str:
     """What to do if whole numbers of few values are codes."""
     if DAYS[0] <= float(low) and float(high) <= DAYS[1]:  # type: ignore[arg-type]
-        return f"; --date {known.name} if they are dates"
+        return f"; {option('date', known.name)} if they are dates"
     if CODES.search(known.name):
-        return f"; --category {known.name} if they are codes"
+        return f"; {option('category', known.name)} if they are codes"
     if not 1 < float(high) - float(low) <= 1000:  # type: ignore[arg-type]
         return ""
     values = known.n_unique() if known.head(1000).n_unique() <= FEW else FEW + 1
     if not 2 < values <= FEW:
         return ""
-    return f", {values} values; --category {known.name} if they are codes"
+    return f", {values} values; {option('category', known.name)} if they are codes"
 
 
 # -- texts ----------------------------------------------------------------------------------------
@@ -129,7 +129,11 @@ def _of_texts(series: pl.Series, is_target: bool, missing: Collection[str], wher
         return _single(series, values, known, is_target) or Kind("category", held)
     if not declared and (kind := _read_kind(series, values, known, is_target, missing, where)):
         return kind
-    return _of_levels(values, known, len(series), is_target, declared)
+    odd = None if declared else find_odd(series, values, known, missing)
+    kind = _of_levels(values, known, len(series), is_target, declared, odd)
+    if odd is not None:
+        warn_of_odd(series.name, kind, is_target, odd, where)
+    return kind
 
 
 def _counted(texts: pl.Series, missing: Collection[str]) -> tuple[pl.Series, int]:
@@ -158,7 +162,7 @@ def _read_kind(
         digits = zeros_of(values)
         if digits != STRIPPED:
             codes = f"{len(values)} codes{f' of {digits} digits,' if digits > 0 else ''} with zeros before them"
-            return Kind("category", f"{codes}; --number {series.name} if they are none", digits=digits)
+            return Kind("category", f"{codes}; {option('number', series.name)} if they are none", digits=digits)
         return _of_numerals(values, known, len(series), numeral, is_target)
     return _of_dates_in_text(series, values, missing, where)
 
@@ -191,7 +195,7 @@ def _of_dates_in_text(series: pl.Series, values: pl.Series, missing: Collection[
         texts = known_texts(series, missing)
         row = int(texts.is_not_null().arg_max() or 0)
         shown = f"{where(row)}, column {series.name}: {quoted(texts[row])}"
-        mend = f"date={{{series.name!r}: {found.name!r}}} (--date {series.name}={found.name})"
+        mend = f"date={{{series.name!r}: {found.name!r}}} ({option('date', f'{series.name}={found.name}')})"
         raise DataError(f"{shown} and all others could be {found.name} and {found.other}; say which, as {mend}")
     if found.name == TIME:
         return Kind("date", found.told, format=TIME)
@@ -200,34 +204,13 @@ def _of_dates_in_text(series: pl.Series, values: pl.Series, missing: Collection[
     return Kind("date", f"dates {low} to {high}{found.told}", format=found.name)
 
 
-def zeros_of(values: pl.Series) -> int:
-    """The `digits` of whole numbers as text: whether leading zeros tell levels apart, or are only there."""
-    if not values.str.contains("^[+-]?0[0-9]+$").any():
-        return STRIPPED
-    lengths = values.str.len_chars()
-    if lengths.min() == lengths.max() and values.str.contains("^[0-9]+$").all():
-        return int(lengths[0])
-    return VERBATIM
-
-
-def _of_levels(values: pl.Series, known: int, rows: int, is_target: bool, declared: bool) -> Kind:
+def _of_levels(
+    values: pl.Series, known: int, rows: int, is_target: bool, declared: bool, odd: Odd | None = None
+) -> Kind:
     """Words: levels of a category, or text and ids, of which each row has its own."""
-    count = len(values)
+    count, told = len(values), "" if odd is None else f", as {odd}"
     if count > LEVELS and count > known / 2 and not is_target:
-        nearly = _nearly(values)
-        if count == known and not nearly and not values.str.contains(r"\s").any():
+        if count == known and odd is None and not values.str.contains(r"\s").any():
             return Kind("id", f"{count} names, all different")
-        return Kind("text", f"{count} different texts in {known} rows{nearly}")
-    return Kind("category", f"{count} levels{', declared as such' if declared else ''}{_nearly(values)}")
-
-
-def _nearly(values: pl.Series) -> str:
-    """What is told of a column that would be of numbers but for a few texts."""
-    numeral = nearest_numeral(values)
-    first = values.head(FIRST).to_list()
-    if sum(numeral.number(text) is None for text in first) > len(first) / 10:
-        return ""
-    bad = numeral.read(values).is_null()
-    if not 0 < bad.sum() <= len(values) / 10:
-        return ""
-    return f", as {quoted(values.filter(bad)[0])} is no number, most others are"
+        return Kind("text", f"{count} different texts in {known} rows{told}")
+    return Kind("category", f"{count} levels{', declared as such' if declared else ''}{told}")

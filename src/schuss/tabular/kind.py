@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 """Texts that stand for a missing value, if nothing else is said."""
 USED = ("number", "boolean", "category", "date")
 TRUE, FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
+WORDS = tuple({t, f} for t, f in zip(TRUE[:-1], FALSE[:-1], strict=True))  # but 0 and 1, which are numbers
 
 Where = Callable[[int], str]
 """What messages call a row, by its place in the column: 'houses.csv line 17'."""
@@ -52,6 +54,11 @@ class Kind:
 def rows_of(what: str) -> Where:
     """What messages call the rows of a frame."""
     return lambda row: f"{what} row {row}"
+
+
+def option(name: str, column: str) -> str:
+    """An option of the command with a column, as a shell takes it: --category 'Culmen Length (mm)'."""
+    return f"--{name} {shlex.quote(column)}"
 
 
 def quoted(text: object) -> str:

@@ -102,7 +102,8 @@ def find_numeral(values: pl.Series) -> Numeral | None:
 def nearest_numeral(values: pl.Series) -> Numeral:
     """The way of writing in which most of the first of these texts are numbers."""
     first = values.head(FIRST).to_list()
-    return min(_candidates(first), key=lambda n: sum(n.number(text) is None for text in first))
+    candidates = dict.fromkeys([*_candidates(first), *_candidates(first[1:])])  # the first one may be odd
+    return min(candidates, key=lambda n: sum(n.number(text) is None for text in first))
 
 
 def _candidates(first: list[str]) -> list[Numeral]:

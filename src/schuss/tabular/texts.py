@@ -41,6 +41,16 @@ def known_texts(texts: pl.Series, missing: Collection[str]) -> pl.Series:
     )
 
 
+def zeros_of(values: pl.Series) -> int:
+    """The `digits` of whole numbers as text: whether leading zeros tell levels apart, or are only there."""
+    if not values.str.contains("^[+-]?0[0-9]+$").any():
+        return STRIPPED
+    lengths = values.str.len_chars()
+    if lengths.min() == lengths.max() and values.str.contains("^[0-9]+$").all():
+        return int(lengths[0])
+    return VERBATIM
+
+
 def level_of(text: str, missing: Collection[str] = (), digits: int = STRIPPED) -> str | None:
     """The text of the level that a text is."""
     known = known_text(text, missing)
@@ -112,4 +122,5 @@ __all__ = [
     "known_texts",
     "level_of",
     "level_texts",
+    "zeros_of",
 ]

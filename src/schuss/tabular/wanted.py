@@ -8,10 +8,10 @@ from dataclasses import replace
 from schuss.errors import DataError
 from schuss.tabular.dates import ISO, find_format
 from schuss.tabular.extra import pl
-from schuss.tabular.found import found_kind, of_dates, of_numbers, zeros_of
+from schuss.tabular.found import found_kind, of_dates, of_numbers
 from schuss.tabular.kind import Kind, Where, quoted
 from schuss.tabular.numerals import find_numeral, nearest_numeral
-from schuss.tabular.texts import STRIPPED, known_texts, level_texts
+from schuss.tabular.texts import STRIPPED, known_texts, level_texts, zeros_of
 from schuss.tabular.values import column_values
 
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
