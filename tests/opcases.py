@@ -481,6 +481,8 @@ CASES: dict[str, OpCase] = {
     "rsqrt": smooth(jax.lax.rsqrt, positive, 1),
     "sin": smooth(jnp.sin, real, 4),
     "cos": smooth(jnp.cos, real, 4),
+    "sinpi": OpCase(lambda x: jnp.sin(jnp.pi * x), unary(real), (FLOATS_ONLY,), ulps=4, oracle_ulps=1024),
+    "cospi": OpCase(lambda x: jnp.cos(jnp.pi * x), unary(real), (FLOATS_ONLY,), ulps=4, oracle_ulps=1024),
     "tanh": smooth(jnp.tanh, real, 4),
     "sigmoid": smooth(jax.nn.sigmoid, real, 4),
     "erf": smooth(jax.scipy.special.erf, real, 4),

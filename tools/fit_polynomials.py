@@ -1,10 +1,11 @@
-"""Prints src/schuss/compiler/llvm/coefficients.py: the polynomials of exp and erf, with the error each fit reaches.
+"""Prints src/schuss/compiler/llvm/coefficients.py: polynomials of exp, erf and sin pi, with the error of each fit.
 
     python tools/fit_polynomials.py > src/schuss/compiler/llvm/coefficients.py        # needs mpmath; takes seconds
 
 e**r = 1 + r + r^2 T(r) for |r| <= ln 2 / 2; erf(x) = x + x P(x^2) for |x| < 1 and 1 - exp(Q(x - 1)) beyond, where
 exp(Q) = erfc, up to where erf is 1. T, P and Q interpolate at Chebyshev points in 60 digits, which comes within a
 small factor of the best polynomial. Q is in powers of x - 1 because near 1 its error counts most and must be small.
+sin(pi q) = pi q + q^3 S(q^2) for |q| <= 1/2, likewise.
 The other functions use plain series and need no fit.
 """
 
@@ -41,6 +42,11 @@ def near(z: mp.mpf) -> mp.mpf:
     return mp.erf(x) / x - 1
 
 
+def turned(z: mp.mpf) -> mp.mpf:
+    """(sin(pi q) - pi q) / q^3 of z = q^2, by its series"""
+    return mp.fsum((-1) ** k * mp.pi ** (2 * k + 1) * z ** (k - 1) / mp.factorial(2 * k + 1) for k in range(1, 40))
+
+
 def show(name: str, c: list[mp.mpf]) -> None:
     print(f"{name} = (")
     for a in c:
@@ -49,11 +55,12 @@ def show(name: str, c: list[mp.mpf]) -> None:
 
 
 def main() -> None:
-    print('"""Coefficients of exp and erf, as tools/fit_polynomials.py prints them."""\n')
+    print('"""Coefficients of exp, erf and sin pi, as tools/fit_polynomials.py prints them."""\n')
     print("from __future__ import annotations\n")
     edge = mp.log(2) / 2
     grid = [mp.mpf(k) / 400 for k in range(1, 401)]
-    for dtype, end, deg_exp, deg_near, deg_far in (("FLOAT32", 4.0, 5, 6, 9), ("FLOAT64", 6.0, 10, 11, 25)):
+    degrees = (("FLOAT32", 4.0, 5, 6, 9, 3), ("FLOAT64", 6.0, 10, 11, 25, 8))
+    for dtype, end, deg_exp, deg_near, deg_far, deg_sine in degrees:
         t = fit(tail, -edge, edge, deg_exp)
         p = fit(near, 0.0, 1.0, deg_near)
         q = fit(lambda x: mp.log(mp.erfc(x)), 1.0, end, deg_far, origin=1.0)
@@ -64,9 +71,14 @@ def main() -> None:
         far = max(abs(mp.exp(value(q, x - 1)) - mp.erfc(x)) for x in xs)
         print(f"# relative error of exp {mp.nstr(wrong, 3)}, of erf below 1 {mp.nstr(worst, 3)}, ", end="")
         print(f"absolute error of erf beyond {mp.nstr(far, 3)}")
+        sine = fit(turned, 0.0, 0.25, deg_sine)
+        zs = [z / 4 for z in grid]
+        part = max(abs((mp.pi + z * value(sine, z)) * mp.sqrt(z) / mp.sinpi(mp.sqrt(z)) - 1) for z in zs)
+        print(f"# relative error of sin pi {mp.nstr(part, 3)}")
         show(f"EXP_{dtype}", t)
         show(f"ERF_NEAR_{dtype}", p)
         show(f"ERF_FAR_{dtype}", q)
+        show(f"SIN_PI_{dtype}", sine)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from schuss.compiler.llvm.jit import Library, compile_object
 from schuss.compiler.llvm.loops import for_range
 from schuss.compiler.llvm.target import _host, host_target
 from schuss.compiler.llvm.vecmath import MathEmitter
+from schuss.ops import REGISTRY
 
 I64, POINTER = ir.IntType(64), ir.PointerType()
 _built = {}
@@ -70,6 +71,8 @@ def exact(name, x, y=None):
                 return np.power(wide, y.astype(np.float64))
             if name == "rsqrt":
                 return 1 / np.sqrt(wide)
+            if name in ("sinpi", "cospi"):
+                return REGISTRY[name].body(wide)  # itself compared with mpmath below
             return getattr(np, name)(wide)
     mp = pytest.importorskip("mpmath", reason="an oracle: pip install 'schuss[test]'").mp.clone()
     mp.prec = 140
@@ -99,6 +102,8 @@ LIMITS32 = {
     "log1p": 2,
     "sin": 1,
     "cos": 1,
+    "sinpi": 3,
+    "cospi": 3,
     "tanh": 2.5,
     "sigmoid": 2.5,
     "erf": 2.5,
@@ -111,6 +116,8 @@ LIMITS64 = {
     "log1p": 2,
     "sin": 2,
     "cos": 2,
+    "sinpi": 3,
+    "cospi": 3,
     "tanh": 3,
     "sigmoid": 2.5,
     "erf": 3,
@@ -179,6 +186,8 @@ def test_special_values(name, dtype):
             expected = np.where(
                 np.isnan(x), x, np.where(x > 0, 1 / (1 + np.exp(-x)), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
             )
+        elif name in ("sinpi", "cospi"):
+            expected = REGISTRY[name].body(x.astype(np.float64))
         elif name == "erf":
             expected = np.array([math.erf(v) for v in x], dtype)
         else:

@@ -74,7 +74,7 @@ from schuss.ops.convolve import (
     max_pool2d,
 )
 from schuss.ops.einsums import einsum
-from schuss.ops.exponential import cos, erf, exp, expm1, log, log1p, sin
+from schuss.ops.exponential import cos, cospi, erf, exp, expm1, log, log1p, sin, sinpi
 from schuss.ops.filled import arange, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from schuss.ops.index import check_index, one_hot, scatter_add, take
 from schuss.ops.order import argsort, sort, take_along_axis, topk
@@ -112,6 +112,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "cos",
+    "cospi",
     "count",
     "cumsum",
     "div",
@@ -189,6 +190,7 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "sinpi",
     "slice_axis",
     "softmax",
     "softplus",

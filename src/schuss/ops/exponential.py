@@ -95,6 +95,40 @@ def cos(x: Any) -> Any:
     return np.cos(x)
 
 
+@op(
+    "sinpi",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.sinpi(x),
+    grad=lambda g, y, x: (g * (math.pi * cospi(x)),),
+    rule={"x": "g * pi cos(pi x)"},
+)
+def sinpi(x: Any) -> Any:
+    """Sine of pi x, of any size: whole turns are taken off without rounding, which takes less time than sin"""
+    x = np.asarray(x)
+    turn = _turn(x)
+    return np.where(x == 0, x, np.sin(np.pi * np.maximum(np.minimum(turn, 1 - turn), -1 - turn)))
+
+
+@op(
+    "cospi",
+    kind=MAP,
+    infer=float_map,
+    emit=lambda b, x: b.cospi(x),
+    grad=lambda g, y, x: (g * (-math.pi * sinpi(x)),),
+    rule={"x": "-g * pi sin(pi x)"},
+)
+def cospi(x: Any) -> Any:
+    """Cosine of pi x, see sinpi"""
+    return np.sin(np.pi * (0.5 - np.abs(_turn(np.asarray(x)))))
+
+
+def _turn(x: Any) -> Any:
+    """x less an even number, in [-1, 1]."""
+    with np.errstate(invalid="ignore"):  # NaN of what is not finite
+        return x - 2 * np.rint(x / 2)
+
+
 SQRT_PI = math.sqrt(math.pi)
 
 

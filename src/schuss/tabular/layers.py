@@ -58,7 +58,7 @@ class Periodic(nn.Module):
 
     def forward(self, z: Any) -> Tensor:
         lift = _lifted if self.members else _as_is
-        wave = ops.cos((ops.unsqueeze(z, -1) * lift(self.frequency) + lift(self.phase)) * (2 * math.pi))
+        wave = ops.cospi((ops.unsqueeze(z, -1) * lift(self.frequency) + lift(self.phase)) * 2.0)
         y = ops.einsum("knfw,kfwd->knfd" if self.members else "nfw,fwd->nfd", wave, self.weight)
         return _flat(y + lift(self.bias), self.features * self.dim)
 
