@@ -15,6 +15,7 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.holding import set_signature
 from schuss.signature import Input, Signature
 from schuss.tabular.columns import TableColumns, fit_preparation
+from schuss.tabular.fields import level_shares
 from schuss.tabular.held import HeldOut
 from schuss.tabular.learn import Learned, OutOfFold, layout_of, learn
 from schuss.tabular.model import TableModel
@@ -79,6 +80,7 @@ class Training:
             "rows": len(self.x), **found,
             "targets": {name: asdict(kind) for name, kind in self.table.target.kinds.items()},
             "columns": {name: {"kind": k.name, "reason": k.reason} for name, k in self.table.kinds.items()},
+            "shares": level_shares(self.preparation, self.x),
         }  # fmt: skip
         set_signature(model, Signature((read,), of.output(self.table.target), of.signature_loss(), record=record))
 

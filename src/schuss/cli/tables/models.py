@@ -1,59 +1,7 @@
-"""A model of a table, as the commands read it from its file."""
+"""A model of a table, as the commands read it from its file: see schuss.tabular.finished."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from schuss.tabular.finished import answers, columns_of, target_of, task_of
 
-import numpy as np
-
-from schuss.api.outputs import ROWS, read
-from schuss.errors import DataError
-from schuss.ir.executor import Array
-from schuss.signature import REGRESSION, Signature
-
-if TYPE_CHECKING:
-    from schuss.tabular.columns import TableColumns
-    from schuss.tabular.targets import Target
-
-
-def columns_of(signature: Signature | None) -> TableColumns | None:
-    """What reads the rows of a model of a table; None for other models."""
-    if signature is None or len(signature.inputs) != 1:
-        return None
-    transform = signature.inputs[0].transform
-    if type(transform).__name__ != "TableColumns":  # asked by its name: of other models polars is not loaded
-        return None
-    from schuss.tabular.columns import TableColumns
-
-    return transform if isinstance(transform, TableColumns) else None
-
-
-def answers(network: Any, signature: Signature, x: Array) -> Array:
-    """Probabilities [N, classes], or values [N, targets], of prepared rows."""
-    found = [np.asarray(network(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
-    return read(signature, np.concatenate(found).reshape(len(x), -1).astype(np.float64))[1]
-
-
-def task_of(signature: Signature, target: Target) -> tuple[str, tuple[float, ...] | None]:
-    """What is measured, as schuss.tabular.metrics has it: the task, and its quantiles."""
-    told, quantiles = signature.record.get("task"), signature.record.get("quantiles")
-    if told == "quantiles" and isinstance(quantiles, list) and all(type(q) is float for q in quantiles):
-        return told, tuple(quantiles)
-    return ("counts" if told == "counts" else target.task), None
-
-
-def target_of(signature: Signature, file: object) -> Target:
-    """The target that the model was trained on, without rows. DataError where the file does not tell it."""
-    from schuss.tabular.kind import Kind
-    from schuss.tabular.targets import Target
-
-    written, output = signature.record.get("targets"), signature.output
-    if not isinstance(written, Mapping) or not written or output is None or output.task is None:
-        raise DataError(f"{file}: does not say which columns its targets are; train it anew")
-    try:
-        kinds = {name: Kind(**kind) for name, kind in written.items()}
-    except TypeError:
-        raise DataError(f"{file}: what it says of its targets is damaged; train it anew") from None
-    names = tuple(kinds) if output.task == REGRESSION else tuple(output.classes or ())
-    return Target(output.task, np.zeros(0), names, output.kind or "str", "", kinds)
+__all__ = ["answers", "columns_of", "target_of", "task_of"]
