@@ -75,3 +75,29 @@ def test_errors_are_one_line(schuss: Any, model: Path, tmp_path: Path, regressio
     assert "not a list" not in schuss("view", model, "--data", tmp_path / "none.npz").error
     assert "rows of shape [1, 28, 28]" in schuss("view", model, "--data", regression).error
     assert schuss("view", model, "--port", "70000").code == 2
+
+
+def test_a_model_of_a_table(begin: Any, tmp_path: Path):  # noqa: F811
+    pytest.importorskip("polars")
+    from tests.web.tables import saved
+
+    file, table = saved(tmp_path)
+    run = begin("view", file, table)
+    told = next(run.client.events())["table"]
+    assert (told["rows"], told["source"], told["truth"]) == (120, "houses.csv", True)
+    row = run.client.get("example?set=train&example=5")["row"]
+    assert len(run.client.post("predict", {"row": row})["outputs"]) == 2
+    assert run.end() == (0, "")
+
+
+def test_a_table_that_does_not_fit(schuss: Any, model: Path, npz: Path, tmp_path: Path):
+    pytest.importorskip("polars")
+    from tests.web.tables import saved
+
+    file, table = saved(tmp_path)
+    (tmp_path / "bad.csv").write_text("city,garden,sold\nbern,yes,2020-01-01\n")
+    assert "bad.csv: lacks 'area', which the model was trained on" in schuss("view", file, tmp_path / "bad.csv").error
+    (tmp_path / "bad.csv").write_text("area,city,garden,sold\nbig,bern,yes,2020-01-01\n")
+    assert "bad.csv line 2, column area: 'big' is no number" in schuss("view", file, tmp_path / "bad.csv").error
+    assert "are both data: give one of them" in schuss("view", file, table, "--data", table).error
+    assert "--delimiter is for tables" in schuss("view", model, npz, "--delimiter", ";").error

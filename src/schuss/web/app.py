@@ -20,6 +20,7 @@ from schuss.web.security import Guard, TooLarge
 from schuss.web.session import Session
 from schuss.web.site import MAIN, PLAY, Gone, Site
 from schuss.web.stream import to_json
+from schuss.web.tables import table_of
 from schuss.web.worker import Busy
 
 STATIC = Path(str(files("schuss.web") / "static"))
@@ -86,14 +87,18 @@ class _Routes:
             ("/graph.json", self.graph_json),
             ("/function", self.function),
             ("/example", self.example),
+            ("/dependence", self.dependence),
         ]
         post = [("/control", self.control), ("/predict", self.predict), ("/landscape", self.landscape)]
-        post.append(("/play", self.play))
+        post += [("/play", self.play), ("/moved", self.moved)]
         routes = [Route(path, _careful(endpoint), methods=["GET"]) for path, endpoint in get]
         return routes + [Route(path, _careful(endpoint), methods=["POST"]) for path, endpoint in post]
 
     async def _computed(self, job: Callable[[], Any]) -> Any:
         return await asyncio.wrap_future(self.site.worker.submit(job))
+
+    async def _explained(self, job: Callable[[], Any]) -> Any:
+        return await asyncio.wrap_future(self.site.explaining.submit(job))
 
     def _session(self, request: Request) -> Session:
         return self.site.session(_of(request))
@@ -146,9 +151,25 @@ class _Routes:
         self._session(request).control(_text(message, "do"), message.get("value"))
         return answer({"ok": True})
 
+    async def dependence(self, request: Request) -> Response:
+        """How a table's model depends on a column, or two."""
+        query, table = request.query_params, table_of(self._session(request))
+        columns = [query[name] for name in ("column", "with") if name in query]
+        output = _whole(query.get("output", "0"), "output")
+        return answer(await self._explained(lambda: table.dependence(columns, output)))
+
+    async def moved(self, request: Request) -> Response:
+        """Which columns of a row moved a table's model."""
+        message, table = await _message(request), table_of(self._session(request))
+        output = _whole(message.get("output", 0), "output")
+        return answer(await self._explained(lambda: table.moved(message.get("row"), output)))
+
     async def predict(self, request: Request) -> Response:
         """What the network makes of one row."""
         message = await _message(request)
+        if "row" in message:
+            table = table_of(self._session(request))
+            return answer(await self._computed(lambda: table.answer(message["row"])))
         values = message.get("x")
         if not isinstance(values, list) or not all(_is_number(v) for v in values):
             raise UsageError("x must be a list of numbers")

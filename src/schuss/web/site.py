@@ -36,6 +36,7 @@ class Site:
         self.hub = Hub(self._hellos)
         self.worker = Worker()
         self.player = Worker()  # starts and ends playgrounds, one after the other
+        self.explaining = Worker()  # of tables: a second or so each, beside which a row is answered at once
         self._graphs: dict[str, tuple[Any, float, int, Any]] = {}  # the last of each session: see graph
         self._connect(main, MAIN)
 
@@ -107,5 +108,5 @@ class Site:
         self.main.cancel_landscape()
         if self.playing is not None:
             self.playing.close()
-        self.worker.close()
-        self.player.close()
+        for worker in (self.worker, self.player, self.explaining):
+            worker.close()

@@ -231,8 +231,17 @@ class Subject:
         with self.lock:
             key = (self.refresh(), name, index)
             if self._graph[0] != key:
-                self._graph = key, viz.graph(self.model, *self.example(name, index), loss=self.task.loss)
+                x, y = self.example(name, index)
+                self._graph = key, viz.graph(self.model, x, self._as_given(y), loss=self.task.loss)
             return self._graph[1].drawn(**choice)
+
+    def _as_given(self, y: Any) -> Any:
+        """Labels as the names that the model was trained on, where it was."""
+        signature = signature_of(self.model)
+        named = signature is not None and signature.output is not None and signature.output.named
+        if signature is None or not named or not isinstance(y, np.ndarray) or y.dtype.kind not in "biu":
+            return y
+        return np.take(np.array(signature.classes), y)
 
     def function(self) -> dict[str, Any]:
         """A curve, decision regions, the shape of a picture to draw on, or that it answers rows of numbers."""

@@ -8,6 +8,8 @@ const NAMES = { train: "training", test: "test" };
 
 const chosen = { set: "train", example: 0, open: new Set(), closed: new Set(), collapse: "auto" };
 
+const nameOf = (set) => known.hello?.table?.source || NAMES[set];
+
 /** What the server is asked for. */
 export const question = () => ({
   set: chosen.set,
@@ -46,7 +48,7 @@ function pick(wanted) {
   const asked = Math.round(Number(wanted) || 0);
   chosen.example = Math.max(0, Math.min(last, asked));
   if (asked !== chosen.example)
-    toast(`There is no example ${count(asked)}: the ${NAMES[chosen.set]} set goes from 0 to ${count(last)}.`);
+    toast(`There is no example ${count(asked)}: ${known.hello?.table ? nameOf() : `the ${NAMES[chosen.set]} set`} goes from 0 to ${count(last)}.`);
   field();
 }
 
@@ -61,7 +63,7 @@ function field() {
 /** Another run or model: its sets, and nothing opened by hand. */
 export function newData() {
   const sets = Object.keys(NAMES).filter(rowsOf);
-  $("graph-set").replaceChildren(...sets.map((value) => h("option", { value }, NAMES[value])));
+  $("graph-set").replaceChildren(...sets.map((value) => h("option", { value }, nameOf(value))));
   $("graph-example").classList.toggle("empty", !sets.length);
   if (!sets.includes(chosen.set)) chosen.set = sets[0] ?? "train";
   $("graph-set").value = chosen.set;

@@ -1,6 +1,7 @@
 // View 4: the function. A curve, decision regions, a pad to draw on, or numbers to fill in.
 
 import { showLayers } from "./activations.js";
+import { showDependence, startDependence } from "./dependence.js";
 import { $, h, settled, toast, write } from "./dom.js";
 import { Examples } from "./examples.js";
 import { number, percent } from "./format.js";
@@ -29,6 +30,7 @@ const about = {
   regions: "What the network answers at every place of its two inputs.",
   image: "Draw, or take an example of the data, and the network reads it at once, layer by layer.",
   numbers: "What the network answers for the numbers you give.",
+  table: "How the prediction changes with a column: the mean over rows if all had this value, and each row by itself.",
   none: " ",
 };
 
@@ -51,10 +53,12 @@ function take(found) {
   $("function-plot").hidden = kind !== "curve" && kind !== "regions";
   $("function-pad").hidden = kind !== "image";
   $("function-numbers").hidden = kind !== "numbers";
+  $("function-table").hidden = kind !== "table";
   $("function-none").hidden = kind !== "none";
   if (kind === "curve" || kind === "regions") draw(found);
   else if (kind === "image") image(found.shape);
   else if (kind === "numbers") fields(inputs);
+  else if (kind === "table") showDependence();
   else write($("function-none"), found.why ?? "This function cannot be drawn.");
 }
 
@@ -201,6 +205,7 @@ const answer = oneAtATime(async () => {
 });
 
 export function startFunction() {
+  startDependence();
   plot = new FunctionPlot($("function-stage"), "function");
   plot.name = className;
   pad = new Pad($("pad"), "function", () => (pad.strokes.length || pad.picture || blank(), predict()));

@@ -8,6 +8,7 @@ import { startPlay } from "./play.js";
 import { startRun } from "./run.js";
 import { startStatus } from "./status.js";
 import { startStream } from "./stream.js";
+import { startTable } from "./table.js";
 import { nextTheme, startTheme } from "./theme.js";
 import { startViews } from "./views.js";
 
@@ -18,6 +19,7 @@ startGraph();
 startMountain();
 startFunction();
 startPlay();
+startTable();
 shortcut("t", "Theme: system, light, dark", nextTheme);
 startKeys();
 startViews();

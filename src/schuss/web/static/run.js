@@ -216,11 +216,17 @@ function head() {
   const parts = [
     hello.label,
     hello.parameters && `${count(hello.parameters)} parameters`,
-    hello.rows && `${count(hello.rows)} training rows`,
-    hello.rows_test && `${count(hello.rows_test)} test rows`,
+    ...(hello.table ? rowsOfTable(hello.table) : rowsOf(hello)),
   ];
   write($("run-about"), parts.filter(Boolean).join(" · ") || " ");
 }
+
+const rowsOf = ({ rows, rows_test: test }) => [rows && `${count(rows)} training rows`, test && `${count(test)} test rows`];
+
+const rowsOfTable = ({ trained, rows, source }) => [
+  trained && `${count(trained)} training rows`,
+  rows && `looked at by ${count(rows)} rows of ${source}`,
+];
 
 function everything() {
   tiles();

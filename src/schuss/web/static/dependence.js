@@ -1,0 +1,173 @@
+// View 4 for a table: how the prediction depends on each column, and on pairs of them.
+
+import { $, h, toast, write } from "./dom.js";
+import { DependencePlot } from "./dependenceplot.js";
+import { legend } from "./legend.js";
+import { getJson, oneAtATime } from "./requests.js";
+import { span } from "./scales.js";
+import { known, on } from "./store.js";
+import { byImportance, firstOutput, OUTPUTS, outputWords, rowsWords, table, tickWords } from "./table.js";
+import { onTheme } from "./theme.js";
+
+const FIRST = 24; // columns drawn small at once
+
+let plot;
+let smalls = []; // {name, plot, found, wanted}
+let watcher = null;
+let shown = ""; // for which model the choices are
+const kept = new Map(); // answers by question
+
+const chosen = { column: "", with: "", output: 0 };
+
+async function ask(question) {
+  const key = JSON.stringify(question);
+  if (!kept.has(key)) kept.set(key, await getJson("dependence", question));
+  return kept.get(key);
+}
+
+// -- the large picture ---------------------------------------------------------------------------------
+
+const load = oneAtATime(async () => {
+  if (!known.connected || !table()) return;
+  const stage = $("dependence-stage");
+  stage.classList.add("busy");
+  try {
+    take(await ask({ column: chosen.column, with: chosen.with, output: chosen.output }));
+  } catch (error) {
+    if (known.connected) toast(error.message);
+  } finally {
+    stage.classList.remove("busy");
+  }
+});
+
+function take(found) {
+  const { outputs, target, kind } = table();
+  const of = kind === "classes" ? `probability of ${outputs[found.output]}` : kind === "quantiles" ? `quantile ${outputs[found.output]} of ${target}` : outputs[found.output];
+  const names = found.columns.map((c) => c.name).join(" and ");
+  write($("dependence-title"), `${of.charAt(0).toUpperCase()}${of.slice(1)} by ${names}`);
+  write($("dependence-note"), `Over ${rowsWords(found.rows)}.${found.columns[0].line && found.columns.length === 1 ? " Strokes at the foot: a hundredth of the rows each." : ""}`);
+  $("dependence-each").hidden = found.columns.length === 2;
+  const levels = found.columns.length === 1 && !found.columns[0].line ? found.columns[0].values.length : 0;
+  if (levels) $("dependence-stage").style.setProperty("--tall", `${Math.max(160, 60 + 44 * levels)}px`);
+  else $("dependence-stage").style.removeProperty("--tall");
+  plot.set(found, { each: $("dependence-curves").checked });
+  legend($("dependence-legend"), plot.keys());
+}
+
+// -- all of them, small --------------------------------------------------------------------------------
+
+const fillSmall = oneAtATime(async () => {
+  for (;;) {
+    const next = smalls.find((one) => one.wanted && one.output !== chosen.output);
+    if (!next || !known.connected) return;
+    const { output } = chosen;
+    next.output = output;
+    try {
+      next.found = await ask({ column: next.name, output });
+      next.plot.set(next.found);
+      alike();
+    } catch (error) {
+      next.wanted = false;
+      if (known.connected) toast(error.message);
+    }
+  }
+});
+
+/** All small pictures have one scale, so that what matters is seen. */
+function alike() {
+  const drawn = smalls.filter((one) => one.found && one.output === chosen.output);
+  const range = span(drawn.flatMap((one) => one.found.mean));
+  for (const one of drawn) one.plot.set(one.found, { range });
+}
+
+function small(name) {
+  const stage = h("div", { class: "stage" });
+  const words = h("b", {}, name);
+  const card = h("button", { type: "button", class: "small", "aria-label": `${name}, large`, onclick: () => choose({ column: name }) }, words, stage);
+  const one = { name, card, plot: new DependencePlot(stage, "function", { small: true, words: outputWords, ticks: tickWords }), output: null, wanted: false };
+  return one;
+}
+
+function showSmall(names) {
+  watcher?.disconnect();
+  watcher = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const one = smalls.find(({ card }) => card === target);
+      if (isIntersecting && one) one.wanted = true;
+    }
+    fillSmall();
+  }, { rootMargin: "500px" });
+  smalls = names.slice(0, FIRST).map(small);
+  const rest = names.slice(FIRST);
+  const more = h("button", { type: "button", hidden: !rest.length, onclick: () => (more.remove(), add(rest)) }, `${rest.length} more`);
+  $("dependence-all").replaceChildren(...smalls.map((one) => one.card), more);
+  for (const one of smalls) watcher.observe(one.card);
+}
+
+function add(names) {
+  const made = names.map(small);
+  smalls.push(...made);
+  $("dependence-all").append(...made.map((one) => one.card));
+  for (const one of made) watcher.observe(one.card);
+}
+
+// -- choices -------------------------------------------------------------------------------------------
+
+function choose(change) {
+  Object.assign(chosen, change);
+  if (chosen.with === chosen.column) chosen.with = "";
+  $("dependence-column").value = chosen.column;
+  $("dependence-output").value = String(chosen.output);
+  offerPairs();
+  for (const { name, card } of smalls) card.setAttribute("aria-pressed", String(name === chosen.column));
+  load();
+  if ("output" in change) fillSmall();
+}
+
+const options = (pairs) => pairs.map(([value, text]) => h("option", { value }, text));
+
+function offerPairs() {
+  const others = byImportance().filter((name) => name !== chosen.column);
+  $("dependence-with").replaceChildren(...options([["", "no other"], ...others.map((name) => [name, name])]));
+  $("dependence-with").value = chosen.with;
+}
+
+/** The choices of another model. */
+function begin() {
+  const { outputs, kind, target } = table();
+  const names = byImportance();
+  shown = JSON.stringify([known.hello.label, target, names]);
+  kept.clear();
+  Object.assign(chosen, { column: names[0], with: "", output: firstOutput() });
+  $("dependence-column").replaceChildren(...options(names.map((name) => [name, name])));
+  $("dependence-output").replaceChildren(...options(outputs.map((name, i) => [String(i), name])));
+  $("dependence-outputs").hidden = outputs.length < 2;
+  write($("dependence-of"), OUTPUTS[kind]);
+  write($("dependence-scale"), "The means, on one scale. Choose one to see it large.");
+  showSmall(names);
+  choose({ output: chosen.output });
+}
+
+/** The view comes into sight. */
+export function showDependence() {
+  const names = byImportance();
+  if (shown !== JSON.stringify([known.hello.label, table().target, names])) begin();
+  else {
+    load();
+    fillSmall();
+  }
+}
+
+export function startDependence() {
+  plot = new DependencePlot($("dependence-stage"), "function", { words: outputWords, ticks: tickWords });
+  $("dependence-form").addEventListener("submit", (event) => event.preventDefault());
+  $("dependence-column").addEventListener("change", (event) => choose({ column: event.target.value }));
+  $("dependence-with").addEventListener("change", (event) => choose({ with: event.target.value }));
+  $("dependence-output").addEventListener("change", (event) => choose({ output: Number(event.target.value) }));
+  $("dependence-curves").addEventListener("change", () => plot.found && take(plot.found));
+  onTheme(() => plot.found && plot.sketch.redraw());
+  on("hello", () => {
+    shown = "";
+    plot.set(null);
+  });
+}

@@ -1,0 +1,44 @@
+// A model of a table: what all its views know of it, and that the page shows these in place of others.
+
+import { number, percent } from "./format.js";
+import { startReport } from "./tablereport.js";
+import { known, on } from "./store.js";
+import { startTrial } from "./trial.js";
+
+export const table = () => known.hello?.table ?? null;
+
+/** A value of an output in words: a probability as per cent. */
+export const outputWords = (value) => (table()?.kind === "classes" ? percent(value, Math.abs(value) < 0.1 ? 2 : 1) : number(value));
+
+/** The same at an axis. */
+export const tickWords = (value) => (table()?.kind === "classes" ? `${number(100 * value, 3)} %` : number(value));
+
+/** What an output is called, beside the word for its kind. */
+export const OUTPUTS = { classes: "Class", quantiles: "Quantile", values: "Target" };
+
+/** The columns' names, those that matter most first, as far as the training measured them. */
+export function byImportance() {
+  const { columns, importance } = table();
+  const names = columns.map((c) => c.name);
+  const first = (importance ?? []).flatMap((one) => one.columns).filter((name) => names.includes(name));
+  return [...new Set([...first, ...names])];
+}
+
+/** The output that is drawn first: of quantiles the middle one, of two classes the second. */
+export function firstOutput() {
+  const { kind, outputs } = table();
+  return kind === "quantiles" ? outputs.length >> 1 : kind === "classes" && outputs.length === 2 ? 1 : 0;
+}
+
+/** Of which rows pictures are; many: how many, or "the". */
+export function rowsWords(many) {
+  const { source } = table();
+  if (source) return `${many} rows of ${source}`;
+  return `${many} rows drawn column by column from the quantiles and levels in the model's file (for real ones: schuss view MODEL TABLE)`;
+}
+
+export function startTable() {
+  startReport();
+  startTrial();
+  on("hello", () => document.body.classList.toggle("of-table", Boolean(table())));
+}

@@ -1,0 +1,291 @@
+"""A finished model of a table on the page: its report, how it depends on columns, a form, and what moved a row.
+
+The numbers are those of schuss.tabular.explainer; here they become messages. Nothing here loads polars: who makes a
+session of a table has it already.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from schuss.errors import UsageError
+from schuss.frames import listed
+from schuss.ir.executor import Array
+from schuss.nn.walk import weights_of
+from schuss.train.step import Task
+from schuss.web.session import Session
+from schuss.web.subject import Columns, Snapshot, Subject
+from schuss.web.worker import behind
+
+if TYPE_CHECKING:
+    from schuss.tabular.explain import Dependence, Grid
+    from schuss.tabular.explainer import Explainer
+
+OFFERED = 300  # levels of a column that the page is told of
+CURVES = 60  # rows whose own curves are drawn
+ENDS = 101  # quantiles of a column's values, to show where rows lie
+LONGEST = 1000  # characters of a value in a form
+DIGITS = 6
+
+
+class TableSubject(Subject):
+    """A model of a table.
+
+    columns  its rows as other models have them, for the graph and the mountain; None without a table or its target
+    source   what the rows are called; "" where they are drawn
+    """
+
+    def __init__(self, explainer: Explainer, task: Task, columns: Columns | None, source: str) -> None:
+        weights = weights_of(explainer.model)
+
+        def snapshot() -> Snapshot:
+            return 0, weights
+
+        super().__init__(task, columns, None, snapshot)
+        self.explainer, self.source = explainer, source
+        self.name = source
+
+    @property
+    def image(self) -> None:
+        """Prepared rows are no pictures, however many numbers they hold."""
+        return
+
+    def about(self) -> dict[str, Any]:
+        return {**super().about(), "model": self._title, "table": self.table()}
+
+    @property
+    def _title(self) -> str:
+        return f"A model of {', '.join(self.explainer.target.kinds)}"
+
+    def table(self) -> dict[str, Any]:
+        """What the page knows of the table: columns, outputs, and what the training measured."""
+        asked = self.explainer
+        record = asked.signature.record
+        names = {field.name for field in asked.fields}
+        told = record.get("columns")
+        left = told.items() if isinstance(told, Mapping) else ()
+        return {
+            "columns": [_of_field(field) for field in asked.fields],
+            "left": [{"name": n, **dict(k)} for n, k in left if n not in names and isinstance(k, Mapping)],
+            "target": ", ".join(asked.target.kinds),
+            "outputs": list(asked.names),
+            "kind": asked.kind,
+            "rows": 0 if asked.drawn else len(asked.rows),
+            "source": self.source,
+            "truth": asked.truth is not None,
+            **_measured(record),
+        }
+
+    def function(self) -> dict[str, Any]:
+        return {"kind": "table", "step": 0}
+
+    def sample(self, name: str, index: int) -> dict[str, Any]:
+        """A row of the table as a form has it, and its target; without a table the typical row."""
+        asked = self.explainer
+        if asked.drawn:
+            return {"row": {field.name: field.typical for field in asked.fields}, "truth": None}
+        return {"row": asked.form(index), "truth": None if asked.truth is None else asked.truth[index]}
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def checked(self, values: Any) -> dict[str, Any]:
+        """A form's row out of a message, with a value for each column. UsageError for what is none."""
+        if not isinstance(values, Mapping):
+            raise UsageError("row must be an object with a value for each column")
+        names = [field.name for field in self.explainer.fields]
+        if unknown := [name for name in values if name not in names]:
+            raise UsageError(f"row: the model reads no column {listed(unknown)}")
+        for name, value in values.items():
+            plain = value is None or isinstance(value, (str, int, float))
+            if not plain or (isinstance(value, str) and len(value) > LONGEST):
+                raise UsageError(f"row: {name!r} must be a number, a text of up to {LONGEST:,} characters or null")
+        return {name: values.get(name) for name in names}
+
+    def answer(self, values: Any) -> dict[str, Any]:
+        """{"outputs": ...} of a form's row, or {"faults": {column: what is wrong}}."""
+        row = self.checked(values)
+        if faults := self.explainer.faults(row):
+            return {"faults": faults}
+        return {"outputs": self.explainer.predict(self.explainer.canonical(row))[0]}
+
+    def dependence(self, columns: list[str], output: int) -> dict[str, Any]:
+        """How an output depends on one column or two: means over the rows; of one column also curves of rows."""
+        self._check(columns, output)
+        asked = self.explainer
+        found = asked.dependence(columns)
+        told: dict[str, Any] = {
+            "columns": [self._axis(grid) for grid in found.grids],
+            "mean": _rounded(found.mean[..., output]),
+            "rows": len(found.rows),
+            "output": output,
+        }
+        if len(columns) == 1:
+            some = np.linspace(0, len(found.rows) - 1, min(CURVES, len(found.rows))).astype(np.int64)
+            told["curves"] = _rounded(found.curves[some][..., output])
+            told["others"] = self._others(found, output)
+        return told
+
+    def _others(self, found: Dependence, output: int) -> list[dict[str, Any]]:
+        """Of quantiles the means of the others, so that the interval is seen."""
+        asked = self.explainer
+        if asked.kind != "quantiles":
+            return []
+        return [
+            {"name": name, "mean": _rounded(found.mean[..., i])} for i, name in enumerate(asked.names) if i != output
+        ]
+
+    def moved(self, values: Any, output: int) -> dict[str, Any]:
+        """Which columns moved an output of a form's row: Shapley values with their standard errors, and slopes."""
+        row = self.checked(values)
+        self._check([], output)
+        asked = self.explainer
+        if faults := asked.faults(row):
+            return {"faults": faults}
+        canonical = asked.canonical(row)
+        found, slopes = asked.attribution(canonical), asked.slopes(canonical, output)
+        typical = {field.name: field.typical for field in asked.fields}
+        lines = [
+            {
+                "columns": list(group),
+                "value": row[group[0]] if len(group) == 1 else None,
+                "typical": typical[group[0]] if len(group) == 1 else None,
+                "shapley": float(found.values[i, output]),
+                "error": float(found.spread[i, output]),
+                "slope": _sum([slopes.moved[name] for name in group]),
+            }
+            for i, group in enumerate(found.groups)
+        ]
+        return {
+            "lines": lines, "output": output, "prediction": float(found.prediction[output]),
+            "base": float(found.baseline[output]), "at_typical": slopes.typical,
+        }  # fmt: skip
+
+    def _check(self, columns: list[str], output: int) -> None:
+        names = [field.name for field in self.explainer.fields]
+        if unknown := [name for name in columns if name not in names]:
+            raise UsageError(f"the model reads no column {listed(unknown)}")
+        if len(set(columns)) < len(columns):
+            raise UsageError("give two different columns")
+        if output >= len(self.explainer.names):
+            raise UsageError(f"output must be below {len(self.explainer.names)}")
+
+    def _axis(self, grid: Grid) -> dict[str, Any]:
+        """A grid's values for the page: on a line numbers, of dates milliseconds; else the levels' words."""
+        asked = self.explainer
+        field = next(f for f in asked.fields if f.name == grid.column)
+        values = grid.values.to_list()
+        about = {"name": grid.column, "kind": field.kind}
+        if not grid.numeric or field.kind == "boolean":
+            return {
+                **about,
+                "line": False,
+                "values": ["missing" if v is None else asked.shown(field, v) for v in values],
+            }
+        dates = field.kind != "number"
+        column = asked.rows[grid.column].drop_nulls()
+        numbers = column.dt.epoch("ms") if dates else column
+        ends = np.quantile(numbers.to_numpy().astype(np.float64), np.linspace(0, 1, ENDS))
+        shown = [v.timestamp() * 1000 for v in values] if dates else [float(v) for v in values]
+        return {**about, "line": True, "values": shown, "quantiles": _rounded(ends, 9)}
+
+
+def _of_field(field: Any) -> dict[str, Any]:
+    told = {**asdict(field), "levels": list(field.levels[:OFFERED]), "shares": list(field.shares[:OFFERED])}
+    return {**told, "more": max(len(field.levels) - OFFERED, 0)}
+
+
+def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the training found; None for what the record does not tell as a training writes it."""
+    report, parts, importance = (record.get(name) for name in ("report", "parts", "importance"))
+    rows = record.get("rows")
+    return {
+        "report": report if _is_report(report) else None,
+        "parts": parts if _are(parts, {"kind": str, "loss": float, "weight": float}) else None,
+        "importance": importance if _are(importance, {"columns": list, "rise": float, "spread": float}) else None,
+        "trained": rows if _is(rows, float) else None,
+    }
+
+
+def _is_report(report: Any) -> bool:
+    if not _are([report], {"on": str, "verdict": str, "main": str, "metrics": Mapping}):
+        return False
+    names = ("value", "error", "linear", "trivial")
+    return all(
+        isinstance(line, Mapping) and all(line.get(name) is None or _is(line[name], float) for name in names)
+        for line in report["metrics"].values()
+    )
+
+
+def _are(rows: Any, wanted: Mapping[str, type]) -> bool:
+    """Whether it is a list of objects that have these, each of its type."""
+    return isinstance(rows, list) and all(
+        isinstance(row, Mapping) and all(_is(row.get(name), kind) for name, kind in wanted.items()) for row in rows
+    )
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    texts = kind is not list or (isinstance(value, list) and all(isinstance(v, str) for v in value))
+    return isinstance(value, kind) and texts
+
+
+def _rounded(values: Array, digits: int = DIGITS) -> Array:
+    """With so many digits: a fraction of a pixel, and a third of the bytes."""
+    size = np.abs(values).max(initial=0.0)
+    return np.round(values, int(digits - 1 - np.floor(np.log10(size)))) if size > 0 and np.isfinite(size) else values
+
+
+def _sum(parts: list[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def table_view(model: Any, label: str, explainer: Explainer, y: Array | None = None, source: str = "") -> Session:
+    """The session of a finished model of a table.
+
+    y  the targets of the explainer's rows, labels or numbers, for the graph's examples and the mountain; None without
+    """
+    from schuss.analysis.runs import as_run
+    from schuss.api.evaluation import loss_of
+    from schuss.train.checks import Forward, accuracy_for
+
+    signature = explainer.signature
+    known, transform = signature.target, signature.target_transform
+    task = Task(model, loss_of(model), None, signature.inputs, known, target_transform=transform)  # type: ignore[arg-type]
+    columns = None
+    if y is not None:
+        run = as_run(model, explainer.prepare(explainer.rows), y)
+        assert run.task is not None
+        assert run.data is not None
+        task, columns = run.task, run.data
+        right = accuracy_for(task, Forward(task), columns["y"]) if signature.is_classifier else None
+        task = replace(task, metrics={} if right is None else {"accuracy": right})
+    session = Session(TableSubject(explainer, task, columns, source), label, signature.record)
+    session.begin_quality()
+    threading.Thread(target=_warmed, args=(explainer,), name="schuss-page-table", daemon=True).start()
+    return session
+
+
+def _warmed(explainer: Explainer) -> None:
+    """Compile before the first question."""
+    behind()
+    with suppress(Exception):  # whoever asks is told
+        explainer.predict(explainer.typical)
+        explainer.predict(explainer.rows[:2])
+
+
+def table_of(session: Session) -> TableSubject:
+    """A session's table. UsageError where there is none."""
+    if not isinstance(session.subject, TableSubject):
+        raise UsageError("this model was not trained on a table")
+    return session.subject
+
+
+__all__ = ["TableSubject", "table_of", "table_view"]

@@ -1,0 +1,120 @@
+"""The page of a model of a table in a real browser: its report, a column's curve, a row that is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.web.browser import Tab
+from tests.web.tables import houses, model, page_of
+
+pytest.importorskip("polars")
+pytest.importorskip("scipy")
+
+
+@pytest.fixture(scope="module")
+def classes() -> Iterator[str]:
+    page = page_of("kind", houses())
+    yield page.address
+    page.stop()
+
+
+@pytest.fixture(scope="module")
+def quantiles() -> Iterator[str]:
+    page = page_of("price", quantiles=(0.1, 0.5, 0.9))
+    yield page.address
+    page.stop()
+
+
+def choose(tab: Tab, selector: str, value: str) -> None:
+    tab(selector).select_option(value)
+    tab.settle()
+
+
+def test_the_report_stands_in_place_of_the_runs_charts(classes: str, tab: Callable[..., Tab]) -> None:
+    page = tab(classes, "run")
+    assert page.text("#run-title") == "A model of kind"
+    assert not page("#tiles").is_visible()
+    assert not page("#loss-chart").is_visible()
+    told = page.text("#run-table")
+    for words in ("On 120 rows out of 2 folds", "Log loss", "linear", "Importance", "Columns", "left out"):
+        assert words in told
+    assert page("#run-table .bars li").count() == len({"area", "city", "garden", "sold"})
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_a_column_and_a_pair_are_drawn(classes: str, tab: Callable[..., Tab], look: str) -> None:
+    page = tab(classes, "function", dark=look == "dark", phone=look == "phone")
+    page.settle()
+    assert page.text("#dependence-title") == "Probability of dear, very by area"
+    assert page.coloured("#dependence-stage canvas", "--accent") > 200  # the mean
+    assert page("#dependence-all .small").count() == 4
+    before = page("#dependence-stage canvas").get_attribute("aria-label")
+    choose(page, "#dependence-output", "0")
+    assert page.text("#dependence-title") == "Probability of cheap by area"
+    assert page("#dependence-stage canvas").get_attribute("aria-label") != before
+    choose(page, "#dependence-with", "city")
+    assert page.text("#dependence-title") == "Probability of cheap by area and city"
+    assert page.coloured("#dependence-stage canvas", "--accent") < 200  # no line: a map
+    assert not page("#dependence-each").is_visible()
+    page('#dependence-all .small:has-text("garden")').click()
+    page.settle()
+    assert page.text("#dependence-title") == "Probability of cheap by garden and city"
+    choose(page, "#dependence-with", "")
+    assert page.coloured("#dependence-stage canvas", "--accent") > 500  # bars
+
+
+def test_a_row_is_changed_and_answered(classes: str, tab: Callable[..., Tab]) -> None:
+    page = tab(classes, "play")
+    page.settle()
+    assert not page("#play-form").is_visible()
+    frame = houses()
+    assert page("#trial-form .field").count() == 4
+    assert page.text("#trial-hint") == f"It is {frame['kind'][0]}."
+    page('#trial-form .field:has-text("area") input[type=number]').fill("20")
+    page.settle()
+    assert page.text("#trial-answer") == "cheap"
+    low = model("kind").predict_proba(frame.with_columns(area=20.0))[0, 0]
+    assert page.text("#trial-bars .best span") == f"{100 * low:.1f} %"
+    page('#trial-form .field:has-text("area") input[type=number]').fill("190")
+    page.settle()
+    assert page.text("#trial-answer") == "dear, very"
+    assert "As it was: " in page.text("#trial-hint")
+    assert page("#trial-form .field.changed").count() == 1
+    page.until("document.querySelectorAll('#moved-lines li').length === 4")
+    assert "area" in page.text("#moved-lines li:first-child")
+    page('#moved-measure [data-value="slope"]').click()
+    assert "for the typical row" in page.text("#moved-sum")
+    page('#trial-rows button:has-text("As it was")').click()
+    page.settle()
+    assert page("#trial-form .field.changed").count() == 0
+
+
+def test_what_is_wrong_stands_at_its_field(classes: str, tab: Callable[..., Tab]) -> None:
+    page = tab(classes, "play")
+    page.settle()
+    number = page('#trial-form .field:has-text("area") input[type=number]')
+    number.fill("")
+    page.settle()
+    assert page("#trial-form .field.wrong").count() == 0  # it may be missing
+    number.press_sequentially("1e")
+    page.settle()
+    assert page.text("#trial-form .field.wrong small") == "this is no number"
+    assert page.text("#trial-answer") == "–"
+    number.fill("1000000")
+    page.settle()
+    assert "training saw" in page.text("#trial-form .field.beyond small")
+
+
+def test_quantiles_are_an_interval_and_rows_are_said_to_be_drawn(quantiles: str, tab: Callable[..., Tab]) -> None:
+    page = tab(quantiles, "play")
+    page.settle()
+    assert page("#trial-bars .interval .track i").count() == 3
+    assert "10 % below" in page.text("#trial-bars")
+    assert page("#trial-index").count() == 0
+    page("#tab-function").click()
+    page.settle()
+    assert page.text("#dependence-title") == "Quantile 0.5 of price by area"
+    assert "drawn column by column from the quantiles and levels" in page.text("#dependence-note")
+    assert "Quantile 0.9" in page.text("#dependence-legend")
