@@ -256,6 +256,17 @@ def test_bad_files(schuss: Any, tmp_path: Path, content: str, message: str):
     assert message in done.error.replace(f"{tmp_path}/", "")
 
 
+def test_messages_name_lines_of_the_file_whatever_is_held_out(schuss: Any, tmp_path: Path):
+    head, rows = " the area, y\n", "".join(f"{i}.5,{'often' if i % 5 else 'rare'}\n" for i in range(90))
+    (tmp_path / "one.csv").write_text(head + rows + "1,once\n")
+    told = schuss("train", tmp_path / "one.csv", "--target", "y", "--test", "0.2").error  # y, though the file has " y"
+    assert f"class 'once' has one row, {tmp_path}/one.csv line 92, which cannot be both" in told
+    (tmp_path / "t.csv").write_text(head + rows)
+    (tmp_path / "bad.csv").write_text("the area,y\n1,often\nx,rare\n")
+    told = schuss("train", tmp_path / "t.csv", "--target", "y", "--test", tmp_path / "bad.csv").error
+    assert f"{tmp_path}/bad.csv line 3, column the area: 'x' is no number" in told
+
+
 def test_an_error_before_the_training_leaves_nothing(schuss: Any, table: Path, tmp_path: Path):
     assert schuss("train", table, "--target", "area", "--out", tmp_path / "m.safetensors").code == 1
     assert not list(tmp_path.iterdir())

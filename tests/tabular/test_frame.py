@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from schuss.errors import DataError
-from schuss.tabular.frame import as_frame, as_row
+from schuss.tabular.frame import as_frame, as_row, by_name
 
 DAY, NOON = dt.date(2020, 1, 31), dt.datetime(2020, 1, 31, 12, 30)
 BERLIN = dt.timezone(dt.timedelta(hours=1))
@@ -246,3 +246,9 @@ def test_pandas_of_objects_is_polars(rows: list[dict[str, Any]]) -> None:
     own = as_frame(rows)
     assert_frame_equal(as_frame(pd.DataFrame(rows, dtype=object)), own)
     assert own.to_dicts() == rows
+
+
+def test_names_are_found_but_for_blanks_around_them() -> None:
+    frame = pl.DataFrame({" price": [1], "area ": [2], "b": [3], " b": [4]})
+    assert by_name(frame, ["price", "area", "b", "c"]).columns == ["price", "area", "b", " b"]
+    assert by_name(frame, [" price"]) is frame

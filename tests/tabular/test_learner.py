@@ -253,11 +253,26 @@ def test_groups_and_times_and_test_rows():
         ({"group": "street", "time": "sold"}, UsageError, "group and time: rows are held out by one of them"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:column 'odd' is left out as text, as 1 of 60")
 def test_mistakes(change: dict[str, Any], kind: type[Exception], message: str):
     given = {"target": "price", "preset": "fast", "progress": False, "epochs": 1, **change}
     odd = pl.Series(["oops" if i == 3 else f"{i}.5" for i in range(60)])
     with pytest.raises(kind, match=message):
         fit_table(table(60).with_columns(odd=odd), **given)
+
+
+def test_rows_are_named_as_they_stand_in_the_table():
+    frame = curved(90).with_columns(
+        count=pl.Series([-1 if i == 77 else i % 9 for i in range(90)]), w=pl.Series([0.0] * 50 + [1.0] * 40)
+    )
+    with pytest.raises(DataError, match="target 'count': is -1 in the table row 77; loss 'poisson' takes"):
+        fit_table(frame, "count", loss="poisson", task="regression", weight="w", progress=False)
+
+
+def test_names_with_blanks_around_them_are_found(run: Any):
+    frame = table(60).rename({"area": " area ", "price": " price"})
+    np.testing.assert_array_equal(run.model.predict(frame), run.model.predict(table(60)))
+    assert list(quick(frame, "price", epochs=1).target.kinds) == ["price"]
 
 
 def test_a_missing_column_is_named(run: Any):

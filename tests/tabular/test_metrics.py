@@ -162,7 +162,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(DataError, match="300 targets and 299 predictions"):
         METRICS["accuracy"](y, p[1:])
     p[7, 0] = np.nan
-    with pytest.raises(DataError, match="the prediction of row 8 is not finite"):
+    with pytest.raises(DataError, match="the prediction of row 7 is not finite"):
         METRICS["accuracy"](y, p)
     with pytest.raises(DataError, match="not all 0"):
         METRICS["mae"](y, y, np.zeros(ROWS))

@@ -124,18 +124,18 @@ REFUSED = {
     "all 5 rows are of class 'no': there is nothing to tell apart": lambda: folds(
         np.zeros(5, int), 2, seed=0, classes=2, names=("no", "yes")
     ),
-    r"class 'b' \(and 1 more\) has one row, which cannot be both": lambda: holdout(
+    r"class 'b' \(and 1 more\) has one row, row \d, which cannot be both": lambda: holdout(
         labels(9, 1, 1), 0.5, seed=0, classes=3, names="abc"
     ),
     "class 1 has one row": lambda: holdout(labels(9, 1), 0.5, seed=0, classes=2),
-    "the target of row 3 is missing or infinite": lambda: folds(np.array([0, 1, np.nan, 2]), 2, seed=0),
+    "the target of row 2 is missing or infinite": lambda: folds(np.array([0, 1, np.nan, 2]), 2, seed=0),
     "3 folds need 3 groups, and there are 2": lambda: folds(
         np.arange(6.0), 3, seed=0, groups=np.array([0, 0, 0, 1, 1, 1])
     ),
     "all rows are of one group": lambda: holdout(np.arange(6.0), 0.5, seed=0, groups=np.zeros(6)),
     "1 rows cannot be divided": lambda: holdout(np.zeros(1), 0.5, seed=0),
     "class 1 has held-out rows alone, none to train on": lambda: holdout(labels(96, 4), 0.98, seed=0, classes=2),
-    "row 2 has no time": lambda: by_time(np.array(["2026-01-01", "NaT"], "datetime64[D]"), 0.5),
+    "row 1 has no time": lambda: by_time(np.array(["2026-01-01", "NaT"], "datetime64[D]"), 0.5),
     "all rows have the same time": lambda: by_time(np.zeros(4), 0.5),
 }
 
@@ -157,9 +157,11 @@ def test_what_is_no_split_is_refused() -> None:
 
 
 def test_a_class_that_some_fold_lacks_is_told() -> None:
-    with pytest.warns(UserWarning, match="class 'rare' has rows in 3 of 8 folds only: what is measured"):
-        folds(labels(50, 3), 8, seed=0, classes=2, names=("often", "rare"))
-    with pytest.warns(UserWarning, match="in 1 of 2 folds only, and one fold's training part has none"):
+    told = "class 'rare' has rows in 3 of 8 folds only: line 52, line 53, line 54; what is measured"
+    y = np.sort(labels(50, 3))
+    with pytest.warns(UserWarning, match=told):
+        folds(y, 8, seed=0, classes=2, names=("often", "rare"), where=lambda row: f"line {row + 2}")
+    with pytest.warns(UserWarning, match="part has none: row 50, row 51; what"):
         folds(labels(50, 2)[np.argsort(labels(50, 2))], 2, seed=0, classes=2, groups=np.r_[np.arange(50), 50, 50])
     with pytest.warns(
         UserWarning, match="class 1 has rows in 1 of 2 folds only, and one fold's training part has none"

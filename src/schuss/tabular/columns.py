@@ -15,7 +15,7 @@ from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.signature.transforms import Transform
 from schuss.tabular.extra import pl
-from schuss.tabular.frame import as_frame
+from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.kind import Kind, Where, rows_of
 from schuss.tabular.preparation import LACKING, PARTS, Category, Number, Preparation, fit_category, fit_number
 from schuss.tabular.single import Single
@@ -55,7 +55,7 @@ class TableColumns(Transform):
         known = self.prepared_by
         if (row := self.single(x)) is not None:
             return row
-        frame = as_frame(x, what)
+        frame = by_name(as_frame(x, what), known.kinds)
         if missing := [name for name in known.kinds if name not in frame.columns]:
             raise DataError(
                 f"{what}: lacks {listed(missing)}, which the model was trained on; it has {listed(frame.columns)}"
@@ -88,13 +88,15 @@ def preparation_from(written: Mapping[str, Any]) -> Preparation:
     )
 
 
-def fit_preparation(frame: pl.DataFrame, kinds: Mapping[str, Kind], target: Array) -> tuple[Preparation, Array]:
+def fit_preparation(
+    frame: pl.DataFrame, kinds: Mapping[str, Kind], target: Array, where: Where | None = None
+) -> tuple[Preparation, Array]:
     """How the columns of these training rows are prepared, and the rows, float32 [N, width].
 
-    target  float64 [N, outputs], centred or not, by which keys are found
+    target  float64 [N, outputs], centred or not, by which keys are found; where: what messages call a row
     """
     read = {name: kind for name, kind in kinds.items() if kind.used}
-    values = {name: column_values(frame[name], kind) for name, kind in read.items()}
+    values = {name: column_values(frame[name], kind, where) for name, kind in read.items()}
     numbers, categories = [], []
     for name, kind in read.items():
         if kind.name != "category":

@@ -102,7 +102,7 @@ def find_dialect(head: bytes, whole: bool, encoding: str, reading: Reading, name
     decimal = reading.decimal or _decimal(bare, delimiter)
     reading = replace(reading, delimiter=delimiter, decimal=decimal, encoding=encoding)
     line, header = sample[0]
-    fields = _fields(header.decode("utf-8", "replace"), reading)
+    fields = [name.strip() for name in _fields(header.decode("utf-8", "replace"), reading)]
     if reading.header is False:
         return Dialect(reading, tuple(f"column{i + 1}" for i in range(len(fields))), 0, 0, returns)
     _check_names(fields, reading, f"{name} line {line}")
@@ -196,9 +196,9 @@ def _check_names(names: list[str], reading: Reading, where: str) -> None:
         )
     if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
         raise DataError(f"{where}: names column {listed(twice)} more than once; rename all but one of each, {mend}")
-    if "" in (bare := [name.strip() for name in names]):
+    if "" in names:
         hint = " (row numbers? write them not: index=False)" if names[0] == "" else ""
-        raise DataError(f"{where}: column {bare.index('') + 1} has no name{hint}; name it, {mend}")
+        raise DataError(f"{where}: column {names.index('') + 1} has no name{hint}; name it, {mend}")
 
 
 def _is_number(text: str, decimal: str | None) -> bool:

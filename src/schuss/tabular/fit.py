@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from schuss.calling import explained
-from schuss.errors import DataError
-from schuss.tabular.frame import as_frame
+from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.held import HeldOut
-from schuss.tabular.kind import MISSING, Kind, Where
-from schuss.tabular.kinds import find_kinds
+from schuss.tabular.kind import MISSING, Kind, Where, rows_of
+from schuss.tabular.kinds import find_kinds, names_of
 from schuss.tabular.leaks import Leak, warn_of_leaks
 from schuss.tabular.objectives import objective_of
 from schuss.tabular.presets import FOLDS
@@ -21,7 +20,6 @@ from schuss.tabular.report import Report
 from schuss.tabular.rows import Table, check_columns
 from schuss.tabular.targets import Target, find_target
 from schuss.tabular.training import Training
-from schuss.tabular.values import column_values
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,7 @@ def fit_table(
     checkpoint: str | PathLike[str] | None = None,
     progress: bool = True,
     where: Where | None = None,
+    test_where: Where | None = None,
     begin: Callable[[Training], object] | None = None,
 ) -> TableRun:
     """Train a model of a table: networks on folds, blended with a linear model by their out-of-fold predictions.
@@ -108,7 +107,7 @@ def fit_table(
     epochs, hidden, lr, dropout, weight_decay   in place of the preset's
     backend       of the training: native or reference
     checkpoint    a folder in which members that train are kept; with those of a run that was stopped it goes on
-    where         what messages call a row, by its number
+    where         what messages call a row, by its number; test_where: a row of the test
     begin         called before the training with what was found
 
     The same seed gives the same bits, whatever the threads. DataError and UsageError name column, row and mend.
@@ -116,28 +115,28 @@ def fit_table(
     given: dict[str, Any] = {"epochs": epochs, "lr": lr, "dropout": dropout, "weight_decay": weight_decay}
     own = {name: value for name, value in given.items() if value is not None}
     own |= {} if hidden is None else {"hidden": tuple(hidden)}
-    frame = as_frame(data, "the table")
     names = [target] if isinstance(target, str) else list(target)
+    asked = [name for given in (category, number, date, drop) for name in names_of(given)]
+    roles = [name for name in (weight, group, time) if name is not None]
+    frame = by_name(as_frame(data, "the table"), [*names, *roles, *asked])
     check_columns(frame, names, weight=weight, group=group, time=time)
     kinds = find_kinds(
         frame.drop([name for name in (weight, group) if name is not None]), names, category=category, number=number,
         date=date, drop=drop, missing=tuple(missing), what="the table", where=where,
     )  # fmt: skip
     found = find_target(frame, names, kinds, task, where)
-    table = Table(frame, found, {n: k for n, k in kinds.items() if n not in names})
+    place = where or rows_of("the table")
+    table = Table(frame, found, {n: k for n, k in kinds.items() if n not in names}, where=place)
     table = table.with_roles(weight, group, time, class_weight)
-    train, tested = table.parted(test, names, seed)
+    train, tested = table.parted(test, names, seed, test_where)
     train = train.counted()
     train.target.check_varied()
-    objective = objective_of(train.target, loss, quantiles)
-    try:
-        training = Training.of(train, objective, folds, preset, own, seed)
-    except DataError:
-        for name in (name for name, kind in table.kinds.items() if kind.used):
-            column_values(frame[name], table.kinds[name], where)  # the same error, by the row of the whole table
-        raise
+    objective = objective_of(train.target, loss, quantiles, train.where)
+    training = Training.of(train, objective, folds, preset, own, seed)
     if tested is not None:
-        training.columns.read(tested.frame, "the test")  # refuses what cannot be read, before the training
+        training.columns.read(
+            tested.frame, "the test", tested.where
+        )  # refuses what cannot be read, before the training
     if begin is not None:
         begin(training)
     read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])

@@ -131,7 +131,7 @@ def _of_texts(series: pl.Series, is_target: bool, missing: Collection[str], wher
         return kind
     odd = None if declared else find_odd(series, values, known, missing)
     kind = _of_levels(values, known, len(series), is_target, declared, odd)
-    if odd is not None:
+    if odd is not None and not (is_target and len(values) > FEW):  # which is refused
         warn_of_odd(series.name, kind, is_target, odd, where)
     return kind
 

@@ -18,7 +18,7 @@ mend, for what cannot be a column: two of one name, lists, bytes, complex number
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,14 @@ def checked_names(labels: Sequence[Any], what: str) -> list[str]:
     if not names:
         raise DataError(f"{what}: has no columns")
     return names
+
+
+def by_name(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """The frame with columns of these names, where it has them but for blanks around: " price" for "price"."""
+    wanted = set(names)
+    bare = {name.strip(): name for name in frame.columns if name not in wanted}
+    found = {bare[name.strip()]: name for name in wanted - set(frame.columns) if name.strip() in bare}
+    return frame.rename(found) if found else frame
 
 
 def as_row(data: Any) -> dict[str, Any] | None:
@@ -246,4 +254,4 @@ def _of_categories(column: Any, name: str, what: str) -> pl.Series:
     return levels.gather(places).alias(name).cast(pl.Categorical)
 
 
-__all__ = ["as_frame", "as_row"]
+__all__ = ["as_frame", "as_row", "by_name"]

@@ -57,7 +57,7 @@ def find_kinds(
     """
     place = where or rows_of(what)
     given = _given(frame, what, category=category, number=number, date=date, drop=drop)
-    own = set(_names(targets))
+    own = set(names_of(targets))
     _check_columns(frame, own, "target", what)
     formats = dict(date) if isinstance(date, Mapping) else {}
     kinds = {}
@@ -75,7 +75,8 @@ def find_kinds(
     return kinds
 
 
-def _names(given: str | Iterable[str]) -> list[str]:
+def names_of(given: str | Iterable[str]) -> list[str]:
+    """The names of columns that an argument gives."""
     return [given] if isinstance(given, str) else list(given)
 
 
@@ -83,8 +84,8 @@ def _given(frame: pl.DataFrame, what: str, **lists: str | Iterable[str]) -> dict
     """The kind that is asked for, by column."""
     given: dict[str, str] = {}
     for argument, names in lists.items():
-        _check_columns(frame, _names(names), argument, what)
-        for name in _names(names):
+        _check_columns(frame, names_of(names), argument, what)
+        for name in names_of(names):
             kind = "dropped" if argument == "drop" else argument
             if given.setdefault(name, kind) != kind:
                 raise UsageError(f"{argument}: column {name!r} is asked to be {given[name]} as well; name it once")
@@ -110,4 +111,4 @@ def _check_dtype(series: pl.Series, what: str) -> None:
         raise DataError(f"{told}; {mend}, or leave it out: drop=[{series.name!r}] ({option('drop', series.name)})")
 
 
-__all__ = ["MISSING", "Kind", "Where", "column_values", "find_kinds", "row_values", "rows_of"]
+__all__ = ["MISSING", "Kind", "Where", "column_values", "find_kinds", "names_of", "row_values", "rows_of"]

@@ -90,7 +90,7 @@ def fit_linear(
         raise UsageError(f"fit_linear: task {task!r} is none of {', '.join(_FITS)}")
     X, y, w = _checked(X, y, weights)
     if task == "counts" and y.min() < 0:
-        raise DataError(f"the target of row {int(np.argmin(y)) + 1} is below 0, which no count is: take regression")
+        raise DataError(f"the target of row {int(np.argmin(y))} is below 0, which no count is: take regression")
     with one_blas_thread():
         Z, center, scale = _standardised(X, w)
         at = None if start is None else _to_columns(start, center, scale)

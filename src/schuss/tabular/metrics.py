@@ -74,7 +74,7 @@ def checked(y: Array, p: Array, weights: Array | None) -> tuple[Array, Array, Ar
         raise DataError(f"{len(y)} targets and {len(p)} predictions: give one of each for each row, and at least one")
     if not np.isfinite(p).all():
         row = int(np.argmin(np.isfinite(p).reshape(len(p), -1).all(1)))
-        raise DataError(f"the prediction of row {row + 1} is not finite: nothing can be measured of it")
+        raise DataError(f"the prediction of row {row} is not finite: nothing can be measured of it")
     w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     if w.shape[-1] != len(y) or not (w >= 0).all() or not w.sum() > 0:
         raise DataError(f"weights of shape {w.shape} for {len(y)} rows: give one of 0 or more for each row, not all 0")

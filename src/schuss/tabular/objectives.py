@@ -24,6 +24,7 @@ from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
+from schuss.tabular.kind import Where, rows_of
 from schuss.tabular.linear import LinearModel, fit_linear
 from schuss.tabular.metrics import Metric, metrics_for
 from schuss.tabular.targets import Target
@@ -159,9 +160,11 @@ class Objective:
         return nn.CrossEntropyLoss() if self.classes else nn.MSELoss()
 
 
-def objective_of(target: Target, loss: str | None, quantiles: Sequence[float] | None) -> Objective:
+def objective_of(
+    target: Target, loss: str | None, quantiles: Sequence[float] | None, where: Where | None = None
+) -> Objective:
     """The objective of a target. UsageError for a loss that is none or does not fit; DataError for targets it
-    refuses."""
+    refuses. where: what messages call a row."""
     if quantiles is not None:
         if loss not in (None, "quantile"):
             raise UsageError(f"quantiles go with loss 'quantile', not {loss!r}: leave one of them out")
@@ -173,10 +176,10 @@ def objective_of(target: Target, loss: str | None, quantiles: Sequence[float] | 
         raise UsageError(f"loss {loss!r} is for {task}, and the target was taken as {target.task} ({target.reason})")
     if target.classes:
         return Objective(loss, 1 if target.classes == 2 and loss == "cross_entropy" else target.classes, target.classes)
-    return _of_numbers(target, loss, quantiles)
+    return _of_numbers(target, loss, quantiles, where or rows_of("the table"))
 
 
-def _of_numbers(target: Target, loss: str, quantiles: Sequence[float] | None) -> Objective:
+def _of_numbers(target: Target, loss: str, quantiles: Sequence[float] | None, where: Where) -> Objective:
     y, count = target.y, target.y.shape[1]
     if count > 1 and loss in ("poisson", "gamma", "quantile"):
         raise UsageError(f"loss {loss!r} is of one target: train a model for each")
@@ -185,7 +188,7 @@ def _of_numbers(target: Target, loss: str, quantiles: Sequence[float] | None) ->
         row = int(np.argmin(y.min(1)))
         if y.min() < 0 or (loss == "gamma" and y.min() == 0):
             least = "at least 0" if loss == "poisson" else "above 0"
-            raise DataError(f"target {name}: is {y[row].min():g} at row {row}; loss {loss!r} takes numbers {least}")
+            raise DataError(f"target {name}: is {y[row].min():g} in {where(row)}; loss {loss!r} takes numbers {least}")
         return Objective(loss, count, center=(0.0,) * count, scale=tuple(y.mean(0).tolist()))
     center, scale = y.mean(0), y.std(0)
     if loss != "quantile":

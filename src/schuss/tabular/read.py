@@ -15,8 +15,9 @@ with a dtype in `dtypes`, so that a column is the same in all chunks (Parquet an
 memory that it takes does not grow with the file. Its `Lines` is a function as lines_of gives: lines(3) is
 "houses.csv line 21", lines.line(3) is 21, lines.first the first.
 
-Each fault of a file is a DataError of one line: name, line, what it is, and how to mend it. Blank lines between rows
-go, line ends of Windows and old Macs and a byte order mark are taken for what they are.
+Each fault of a file is a DataError of one line: name, line, what it is, and how to mend it. Names of columns lose the
+blanks around them, as levels and numbers do. Blank lines between rows go, line ends of Windows and old Macs and a byte
+order mark are taken for what they are.
 
 What the extra [tables] costs: schuss.tabular.extra.
 """

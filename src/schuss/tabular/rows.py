@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame
-from schuss.tabular.kind import Kind
+from schuss.tabular.kind import Kind, Where, rows_of
 from schuss.tabular.split import by_time, folds, holdout
 from schuss.tabular.targets import Target, like
 from schuss.tabular.values import column_values
@@ -42,7 +42,8 @@ def check_columns(frame: pl.DataFrame, targets: Sequence[str], **roles: str | No
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with their target. kinds: of the columns that are not the target; weights, groups, times: [N] or None."""
+    """Rows with their target. kinds: of the columns that are not the target; weights, groups, times: [N] or None.
+    where: what messages call a row."""
 
     frame: pl.DataFrame
     target: Target
@@ -50,6 +51,7 @@ class Table:
     weights: Array | None = None
     groups: Array | None = None
     times: Array | None = None
+    where: Where = field(default_factory=lambda: rows_of("the table"))
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -77,31 +79,39 @@ class Table:
         if time is not None:
             if (kind := self.kinds[time]).name not in ("number", "date"):
                 raise UsageError(f"time: column {time!r} is a {kind.name}; name it with date= to read it as dates")
-            times = column_values(self.frame[time], kind).to_numpy()
+            times = column_values(self.frame[time], kind, self.where).to_numpy()
         return replace(self, weights=weights, groups=groups, times=times)
 
     def some(self, rows: Array) -> Table:
         """These rows."""
-        part = [None if a is None else a[rows] for a in (self.weights, self.groups, self.times)]
+        weights, groups, times = (None if a is None else a[rows] for a in (self.weights, self.groups, self.times))
         target = replace(self.target, y=self.target.y[rows])
-        return Table(self.frame[rows], target, self.kinds, *part)
+        return Table(
+            self.frame[rows], target, self.kinds, weights, groups, times, lambda row: self.where(int(rows[row]))
+        )
 
-    def parted(self, test: float | Any, targets: Sequence[str], seed: int) -> tuple[Table, Table | None]:
+    def parted(
+        self, test: float | Any, targets: Sequence[str], seed: int, where: Where | None = None
+    ) -> tuple[Table, Table | None]:
         """Training rows and test rows; none are held out where neither a test nor times are given.
 
-        test  a share of the rows, or a frame of others
+        test  a share of the rows, or a frame of others; where: what messages call a row of these
         """
         if test is None and self.times is None:
             return self, None
         if test is not None and not isinstance(test, (int, float)):
             frame = as_frame(test, "the test")
-            return self, Table(frame, like(self.target, frame, targets), self.kinds)
+            place = where or rows_of("the test")
+            return self, Table(frame, like(self.target, frame, targets, where=place), self.kinds, where=place)
         share = SHARE if test is None else float(test)
         if self.times is not None:
-            held = by_time(self.times, share)
+            held = by_time(self.times, share, self.where)
         else:
             y, known = self.target.y, self.target
-            held = holdout(y, share, seed=seed, classes=known.classes or None, groups=self.groups, names=known.names)
+            held = holdout(
+                y, share, seed=seed, classes=known.classes or None, groups=self.groups, names=known.names,
+                where=self.where,
+            )  # fmt: skip
         return self.some(np.flatnonzero(~held)), self.some(np.flatnonzero(held))
 
     def folds(self, count: int, seed: int) -> Array:
@@ -122,8 +132,9 @@ class Table:
             return fold
         known = self.target
         return folds(
-            known.y, count, seed=seed, classes=known.classes or None, groups=self.groups, names=known.names or None
-        )
+            known.y, count, seed=seed, classes=known.classes or None, groups=self.groups, names=known.names or None,
+            where=self.where,
+        )  # fmt: skip
 
 
 def _weights(column: pl.Series) -> Array:

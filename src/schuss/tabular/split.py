@@ -14,7 +14,9 @@ import numpy as np
 
 from schuss.errors import DataError, UsageError, warn
 from schuss.ir.executor import Array
+from schuss.tabular.kind import Where
 
+SHOWN = 3  # rows that a message names
 STREAM = 20  # beside the seed: what others draw from the same seed is drawn independently of this
 
 
@@ -26,6 +28,7 @@ def folds(
     classes: int | None = None,
     groups: Array | None = None,
     names: Sequence[str] | None = None,
+    where: Where | None = None,
 ) -> Array:
     """int64 [N]: the fold, 0..k-1, of each row. Sizes differ by one row at most, and so do those of each class.
 
@@ -34,7 +37,7 @@ def folds(
 
     groups  [N]: all rows of a group lie in one fold; largest groups first, each goes where there is least of its
             classes, and of rows; sizes are then as equal as the groups allow
-    names   what errors call the classes
+    names, where  what errors call the classes, and a row
 
     DataError for more folds than rows or groups, and a single class. A warning for a class that some fold lacks, as one
     with a single row: where that row is held out, nobody has been trained on its class.
@@ -44,7 +47,7 @@ def folds(
         raise UsageError(f"folds must be a whole number of at least 2, got {k}")
     if k > rows:
         raise DataError(f"{k} folds of {rows} rows: give more rows, or at most {rows} folds")
-    _check_target(y, classes, names)
+    _check_target(y, classes, names, where)
     rng = np.random.default_rng([seed, STREAM])
     if groups is None:
         fold = np.empty(rows, np.int64)
@@ -52,7 +55,7 @@ def folds(
     else:
         fold = _folds_of_groups(y, k, np.asarray(groups), rng, classes)
     if classes is not None:
-        _warn_of_rare(y, fold, k, classes, names)
+        _warn_of_rare(y, fold, k, classes, names, where)
     return fold
 
 
@@ -64,11 +67,12 @@ def holdout(
     classes: int | None = None,
     groups: Array | None = None,
     names: Sequence[str] | None = None,
+    where: Where | None = None,
 ) -> Array:
     """bool [N]: the rows that are held out, round(share * N) of them, of each class in proportion.
 
     groups  [N]: whole groups, drawn at random until the share is met as nearly as it can be; no longer by class
-    names   what errors call the classes
+    names, where  what errors call the classes, and a row
 
     DataError for less than two rows or groups, a single class, a class with one row, and one that is left without rows
     to train on.
@@ -78,8 +82,8 @@ def holdout(
         raise UsageError(f"the share of held-out rows must be between 0 and 1, got {share}")
     if rows < 2:
         raise DataError(f"{rows} rows cannot be divided into some to train on and some to test on: give more")
-    _check_target(y, classes, names)
-    _check_lonely(y, classes, names)
+    _check_target(y, classes, names, where)
+    _check_lonely(y, classes, names, where)
     rng = np.random.default_rng([seed, STREAM])
     count = min(max(round(share * rows), 1), rows - 1)
     held = np.empty(rows, bool)
@@ -93,11 +97,11 @@ def holdout(
     return held
 
 
-def by_time(times: Array, share: float) -> Array:
+def by_time(times: Array, share: float, where: Where | None = None) -> Array:
     """bool [N]: the rows that are held out, the last in time. Rows of one moment stay together: the cut is the one
     nearest to the share.
 
-    times  [N], numbers or datetime64
+    times  [N], numbers or datetime64; where: what errors call a row
 
     DataError for a missing time, and where all are the same.
     """
@@ -106,7 +110,7 @@ def by_time(times: Array, share: float) -> Array:
         raise UsageError(f"the share of held-out rows must be between 0 and 1, got {share}")
     gone = np.isnat(times) if times.dtype.kind in "mM" else np.isnan(times.astype(np.float64))
     if gone.any():
-        raise DataError(f"row {int(np.argmax(gone)) + 1} has no time: remove the rows without one, or fill them")
+        raise DataError(f"{_rows(gone, where)} has no time: remove the rows without one, or fill them")
     moments, counts = np.unique(times, return_counts=True)
     if len(moments) < 2:
         raise DataError("all rows have the same time: nothing is later than the rest; split without time")
@@ -159,11 +163,11 @@ def _groups(groups: Array) -> tuple[Array, Array]:
     return np.unique(groups.astype(str) if groups.dtype == object else groups, return_inverse=True)
 
 
-def _check_target(y: Array, classes: int | None, names: Sequence[str] | None) -> None:
+def _check_target(y: Array, classes: int | None, names: Sequence[str] | None, where: Where | None) -> None:
     if classes is None:
         if not np.isfinite(y).all():
-            row = int(np.argmin(np.isfinite(y).reshape(len(y), -1).all(1)))
-            raise DataError(f"the target of row {row + 1} is missing or infinite: remove the row, or fill it")
+            bad = ~np.isfinite(y.reshape(len(y), -1)).all(1)
+            raise DataError(f"the target of {_rows(np.asarray(bad), where)} is missing or infinite: remove the row, or fill it")
         return
     counts = np.bincount(y, minlength=classes)
     if np.count_nonzero(counts) < 2:
@@ -173,11 +177,12 @@ def _check_target(y: Array, classes: int | None, names: Sequence[str] | None) ->
         )
 
 
-def _check_lonely(y: Array, classes: int | None, names: Sequence[str] | None) -> None:
+def _check_lonely(y: Array, classes: int | None, names: Sequence[str] | None, where: Where | None) -> None:
     if classes is not None and (lonely := np.flatnonzero(np.bincount(y) == 1)).size:
         raise DataError(
-            f"class {_named(int(lonely[0]), names)}{_more(lonely)} has one row, which cannot be both trained on and "
-            "tested on: give more of its rows, join it with another class, or remove it"
+            f"class {_named(int(lonely[0]), names)}{_more(lonely)} has one row, {_rows(y == int(lonely[0]), where)}, "
+            "which cannot be both trained on and tested on: give more of its rows, join it with another class, or "
+            "remove it"
         )
 
 
@@ -191,7 +196,9 @@ def _check_trained(y: Array, held: Array, classes: int, names: Sequence[str] | N
         )
 
 
-def _warn_of_rare(y: Array, fold: Array, k: int, classes: int, names: Sequence[str] | None) -> None:
+def _warn_of_rare(
+    y: Array, fold: Array, k: int, classes: int, names: Sequence[str] | None, where: Where | None
+) -> None:
     there = (np.bincount(fold * classes + y, minlength=k * classes).reshape(k, classes) > 0).sum(0)
     rare = np.flatnonzero((there > 0) & (there < k))
     if rare.size:
@@ -199,8 +206,15 @@ def _warn_of_rare(y: Array, fold: Array, k: int, classes: int, names: Sequence[s
         without = ", and one fold's training part has none" if there[worst] == 1 else ""
         warn(
             f"class {_named(worst, names)}{_more(rare)} has rows in {there[worst]} of {k} folds only{without}: "
-            "what is measured of it is uncertain"
+            f"{_rows(y == worst, where, SHOWN)}; what is measured of it is uncertain"
         )
+
+
+def _rows(rows: Array, where: Where | None, most: int = 1) -> str:
+    """The first of the rows as messages call them; rows: bool [N]."""
+    found = np.flatnonzero(rows)
+    shown = [f"row {row}" if where is None else where(row) for row in found[:most].tolist()]
+    return ", ".join(shown) + (f" and {len(found) - most:,} more" if len(found) > most > 1 else "")
 
 
 def _named(number: int, names: Sequence[str] | None) -> str:

@@ -14,6 +14,7 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
 from schuss.tabular.extra import pl
+from schuss.tabular.frame import by_name
 from schuss.tabular.kind import Kind, Where, rows_of
 from schuss.tabular.values import column_values
 
@@ -159,7 +160,7 @@ def like(
 
     what, where  what messages call the rows, and one of them by its place
     """
-    place = where or rows_of(what)
+    place, frame = where or rows_of(what), by_name(frame, names)
     columns = []
     for name in names:
         if name not in frame.columns:

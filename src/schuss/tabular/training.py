@@ -51,7 +51,7 @@ class Training:
         """The training of these rows; own: settings in place of the preset's."""
         y, classes = objective.standardised(table.target.y), objective.classes
         hot = objective.encoded(y)
-        preparation, x = fit_preparation(table.frame, table.kinds, hot)
+        preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where)
         layout = layout_of(preparation, objective.outputs, hot.shape[1])
         chosen = preset or choose(len(x), layout, classes, folds)
         kinds = [replace(kind, **own) for kind in recipes(len(x), classes, chosen)]
@@ -90,7 +90,7 @@ class Training:
         if tested is None:
             found, linear = of.own_units(learned.out_of_fold), of.own_units(learned.candidates[-1])
             return report_of(of, self.table, self.table, found, linear, int(self.fold.max()) + 1)
-        x = self.columns.read(tested.frame)
+        x = self.columns.read(tested.frame, "the test", tested.where)
         found, linear = model.answers(x), model.answers(x, len(model.parts))
         return report_of(of, self.table, tested, found, linear, None)
 

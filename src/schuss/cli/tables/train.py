@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,33 +95,33 @@ class TrainTable:
         from schuss.tabular.fit import fit_table
 
         o = self.options
-        dates = [name.partition("=") for name in o["date"]]
         targets = list(o["target"])
         asked = {name: o[name] for name in PLAIN} | self.own
         if o["folds"] is not None:
             asked["folds"] = o["folds"]
+        test, test_where = self._test(reading)
         return fit_table(
             frame, targets[0] if len(targets) == 1 else targets, **asked, where=where, missing=reading.missing,
-            date={name: form for name, _, form in dates}, test=self._test(reading), checkpoint=self.kept,
-            progress=not o["quiet"], begin=self._begin,
+            date=dict(_named(text, frame.columns) for text in o["date"]), test=test, test_where=test_where,
+            checkpoint=self.kept, progress=not o["quiet"], begin=self._begin,
         )  # fmt: skip
 
-    def _test(self, reading: Any) -> Any:
-        """A share, or the rows of a file. UsageError for neither."""
+    def _test(self, reading: Any) -> tuple[Any, Any]:
+        """A share, or the rows of a file and what messages call them. UsageError for neither."""
         from schuss.errors import UsageError
-        from schuss.tabular.read import read_table
+        from schuss.tabular.read import lines_of, read_table
 
         text = self.options["test"]
         if text is None:
-            return None
+            return None, None
         with suppress(ValueError):
             share = float(text)
             if not 0 < share < 1:
                 raise UsageError(f"--test {text}: a share lies between 0 and 1; give --test 0.2, or a file of rows")
-            return share
+            return share, None
         if not Path(text).exists():
             raise UsageError(f"--test {text}: is no share and no file; give --test 0.2, or a file of rows")
-        return read_table(text, reading)
+        return read_table(text, reading), lines_of(text, reading)
 
     def _begin(self, training: Training) -> None:
         """What was found, before the training; a place for its members."""
@@ -172,3 +173,9 @@ class TrainTable:
                 self.kept.rmdir()
         say(f"stopped; {kept}", err=True)
         return code
+
+
+def _named(text: str, columns: Sequence[str]) -> tuple[str, str]:
+    """Column and format of --date COLUMN[=FORMAT]; a name may hold the sign."""
+    name, _, form = (text, "", "") if text in columns else text.partition("=")
+    return name, form
