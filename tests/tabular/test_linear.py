@@ -157,7 +157,7 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_linear(X, SIGNAL[1:], "regression")
     with pytest.raises(DataError, match="fill what is missing"):
         fit_linear(np.where(X > 1000, np.nan, X), SIGNAL, "regression")
-    with pytest.raises(DataError, match="row 2 is below 0"):
+    with pytest.raises(DataError, match="row 1 is below 0"):
         fit_linear(X[:2], np.array([0.0, -1]), "counts")
     with pytest.raises(DataError, match="all counts are 0"):
         fit_linear(X, np.zeros(ROWS), "counts")

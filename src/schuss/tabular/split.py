@@ -166,8 +166,8 @@ def _groups(groups: Array) -> tuple[Array, Array]:
 def _check_target(y: Array, classes: int | None, names: Sequence[str] | None, where: Where | None) -> None:
     if classes is None:
         if not np.isfinite(y).all():
-            bad = ~np.isfinite(y.reshape(len(y), -1)).all(1)
-            raise DataError(f"the target of {_rows(np.asarray(bad), where)} is missing or infinite: remove the row, or fill it")
+            bad = np.asarray(~np.isfinite(y.reshape(len(y), -1)).all(1))
+            raise DataError(f"the target of {_rows(bad, where)} is missing or infinite: remove the row, or fill it")
         return
     counts = np.bincount(y, minlength=classes)
     if np.count_nonzero(counts) < 2:
