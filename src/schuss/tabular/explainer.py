@@ -22,7 +22,7 @@ from schuss.nn.forward import forward_graph, prepared_types
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import weights_of
 from schuss.tabular.columns import numbers_and_codes
-from schuss.tabular.explain import Attribution, Dependence, partial_dependence, shapley
+from schuss.tabular.explain import Attribution, Dependence, Grid, partial_dependence, shapley
 from schuss.tabular.extra import pl
 from schuss.tabular.fields import Field, Form, date_text, drawn_rows, fields_of, slopes_at, words_of
 from schuss.tabular.finished import columns_of, target_of, task_of
@@ -36,6 +36,22 @@ CELLS = 2_000_000  # values that one question may prepare, about
 FEWEST = 10  # rows of a question at least
 PLAYERS = 24  # columns that are asked by themselves; of more the ones that matter least go together
 KEPT = 64  # answers that are kept
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A grid's values as they are drawn.
+
+    kind    of the column, as a Field has it
+    line    whether they lie on a line: then values are numbers, of dates milliseconds since 1970; else words
+    ends    on a line 101 quantiles of the rows' values
+    """
+
+    name: str
+    kind: str
+    line: bool
+    values: list[Any]
+    ends: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +198,18 @@ class Explainer:
         self._known[key] = found
         return found
 
+    def axis(self, grid: Grid) -> Axis:
+        """How the values of a dependence's grid are drawn."""
+        field = next(f for f in self.fields if f.name == grid.column)
+        values = grid.values.to_list()
+        if not grid.numeric or field.kind == "boolean":
+            words = ["missing" if v is None else self.shown(field, v) for v in values]
+            return Axis(grid.column, field.kind, False, words)
+        dates, column = field.kind != "number", self.rows[grid.column].drop_nulls()
+        numbers = (column.dt.epoch("ms") if dates else column).to_numpy().astype(np.float64)
+        shown = [v.timestamp() * 1000 for v in values] if dates else [float(v) for v in values]
+        return Axis(grid.column, field.kind, True, shown, np.quantile(numbers, np.linspace(0, 1, 101)))
+
     # -- one row -----------------------------------------------------------------------------------------------
 
     def attribution(self, row: pl.DataFrame) -> Attribution:
@@ -235,4 +263,4 @@ class Explainer:
         return graph, executor(COMPLETE).compile(Graph((*graph.inputs, seed), (slope.node,)))  # of one row: by numpy
 
 
-__all__ = ["Explainer", "Slopes"]
+__all__ = ["Axis", "Explainer", "Slopes"]

@@ -70,9 +70,7 @@ class Report:
 
     def sections(self) -> Iterator[Section]:
         """Those that apply to the model and the data, in order."""
-        makers = [self._history, self._graph, self._approximation, self._landscape, self._weights, self._confusion]
-        makers += [self._mistakes, self._saliency, self._activations, self._layers]
-        for make in makers:
+        for make in self._makers():
             title = make.__name__.strip("_")
             self.progress(title)
             try:
@@ -83,6 +81,10 @@ class Report:
                 found = Section(title.capitalize(), f"could not be drawn: {' '.join(str(error).split())}", "")
             if found is not None:
                 yield found
+
+    def _makers(self) -> list[Callable[[], Section | None]]:
+        first = [self._history, self._graph, self._approximation, self._landscape, self._weights, self._confusion]
+        return [*first, self._mistakes, self._saliency, self._activations, self._layers]
 
     # -- what is known ---------------------------------------------------------------------------------
 

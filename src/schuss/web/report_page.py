@@ -36,7 +36,7 @@ img { display: block; max-width: 100%; height: auto; margin: 0 auto .5rem; }
 .graph svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .texts :is(th, td) { text-align: left; }
 footer { padding: 1.5rem 1.25rem 3rem; color: var(--faint); }
 @media print {
   nav { display: none; }

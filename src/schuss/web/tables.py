@@ -24,12 +24,11 @@ from schuss.web.subject import Columns, Snapshot, Subject
 from schuss.web.worker import behind
 
 if TYPE_CHECKING:
-    from schuss.tabular.explain import Dependence, Grid
-    from schuss.tabular.explainer import Explainer
+    from schuss.tabular.explain import Dependence
+    from schuss.tabular.explainer import Axis, Explainer
 
 OFFERED = 300  # levels of a column that the page is told of
 CURVES = 60  # rows whose own curves are drawn
-ENDS = 101  # quantiles of a column's values, to show where rows lie
 LONGEST = 1000  # characters of a value in a form
 DIGITS = 6
 
@@ -79,7 +78,7 @@ class TableSubject(Subject):
             "rows": 0 if asked.drawn else len(asked.rows),
             "source": self.source,
             "truth": asked.truth is not None,
-            **_measured(record),
+            **measured(record),
         }
 
     def function(self) -> dict[str, Any]:
@@ -120,7 +119,7 @@ class TableSubject(Subject):
         asked = self.explainer
         found = asked.dependence(columns)
         told: dict[str, Any] = {
-            "columns": [self._axis(grid) for grid in found.grids],
+            "columns": [_of_axis(asked.axis(grid)) for grid in found.grids],
             "mean": _rounded(found.mean[..., output]),
             "rows": len(found.rows),
             "output": output,
@@ -175,24 +174,10 @@ class TableSubject(Subject):
         if output >= len(self.explainer.names):
             raise UsageError(f"output must be below {len(self.explainer.names)}")
 
-    def _axis(self, grid: Grid) -> dict[str, Any]:
-        """A grid's values for the page: on a line numbers, of dates milliseconds; else the levels' words."""
-        asked = self.explainer
-        field = next(f for f in asked.fields if f.name == grid.column)
-        values = grid.values.to_list()
-        about = {"name": grid.column, "kind": field.kind}
-        if not grid.numeric or field.kind == "boolean":
-            return {
-                **about,
-                "line": False,
-                "values": ["missing" if v is None else asked.shown(field, v) for v in values],
-            }
-        dates = field.kind != "number"
-        column = asked.rows[grid.column].drop_nulls()
-        numbers = column.dt.epoch("ms") if dates else column
-        ends = np.quantile(numbers.to_numpy().astype(np.float64), np.linspace(0, 1, ENDS))
-        shown = [v.timestamp() * 1000 for v in values] if dates else [float(v) for v in values]
-        return {**about, "line": True, "values": shown, "quantiles": _rounded(ends, 9)}
+
+def _of_axis(axis: Axis) -> dict[str, Any]:
+    told = {"name": axis.name, "kind": axis.kind, "line": axis.line, "values": axis.values}
+    return told if axis.ends is None else {**told, "quantiles": _rounded(axis.ends, 9)}
 
 
 def _of_field(field: Any) -> dict[str, Any]:
@@ -200,7 +185,7 @@ def _of_field(field: Any) -> dict[str, Any]:
     return {**told, "more": max(len(field.levels) - OFFERED, 0)}
 
 
-def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
+def measured(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the training found; None for what the record does not tell as a training writes it."""
     report, parts, importance = (record.get(name) for name in ("report", "parts", "importance"))
     rows = record.get("rows")
@@ -288,4 +273,4 @@ def table_of(session: Session) -> TableSubject:
     return session.subject
 
 
-__all__ = ["TableSubject", "table_of", "table_view"]
+__all__ = ["TableSubject", "measured", "table_of", "table_view"]

@@ -1,0 +1,55 @@
+"""schuss report of a model of a table: everything it was asked for, in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import schuss as library
+from tests.cli.test_report import Page
+
+pytest.importorskip("matplotlib", reason="pictures need the extra: pip install 'schuss[viz]'")
+pytest.importorskip("polars")
+pytest.importorskip("scipy")
+pytest.importorskip("starlette", reason="the page needs the extra: pip install 'schuss[web]'")
+
+from tests.web.tables import houses, model, saved
+
+
+def test_a_table_with_its_target(schuss: Any, tmp_path: Path) -> None:
+    file, table = saved(tmp_path)
+    done = schuss("report", file, table, "-o", tmp_path / "r.html")
+    assert (done.code, done.err) == (0, "")
+    page = Page((tmp_path / "r.html").read_text())
+    page.check_alone()
+    assert page.sections == [
+        "Report", "This table", "Parts", "Importance", "Dependence", "Confusion", "Columns", "Graph", "Parameters",
+    ]  # fmt: skip
+    assert page.check_pictures() == 3
+    for words in ("120 rows out of 2 folds", "same answer for all", "log loss", "linear", "left out", "kind: class"):
+        assert words in page.text
+    right = int((model("kind").predict(houses()) == houses()["kind"].to_numpy()).sum())
+    assert f"{right} of 120 rows of houses.csv are right." in page.text
+
+
+def test_a_file_alone_and_a_table_without_the_target(schuss: Any, tmp_path: Path) -> None:
+    library.save(model("price", (0.1, 0.5, 0.9)), tmp_path / "q.safetensors")
+    assert schuss("report", tmp_path / "q.safetensors").code == 0
+    page = Page((tmp_path / "q.html").read_text())
+    page.check_alone()
+    assert page.sections == ["Report", "Parts", "Importance", "Dependence", "Columns", "Parameters"]
+    assert "the mean over rows drawn column by column" in page.text
+    houses().drop("price", "kind").write_csv(tmp_path / "new.csv")
+    assert schuss("report", tmp_path / "q.safetensors", tmp_path / "new.csv").code == 0
+    page = Page((tmp_path / "q.html").read_text())
+    assert "This table" not in page.sections
+    assert "rows of new.csv" in page.text
+
+
+def test_errors_are_one_line(schuss: Any, tmp_path: Path) -> None:
+    file, _ = saved(tmp_path)
+    (tmp_path / "bad.csv").write_text("area\n1\n")
+    assert "bad.csv: lacks 'city', 'garden', 'sold'" in schuss("report", file, tmp_path / "bad.csv").error
+    assert not file.with_suffix(".html").exists()
