@@ -18,8 +18,8 @@ from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
 from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
 from schuss.tabular.kinds import find_kinds  # noqa: E402
-from schuss.tabular.layers import Dense, Periodic, PiecewiseLinear  # noqa: E402
-from schuss.tabular.learn import layout_of  # noqa: E402
+from schuss.tabular.layers import STEPS, Dense, PairedDropout, Periodic, PiecewiseLinear  # noqa: E402
+from schuss.tabular.learn import Answers, layout_of, out_of_fold  # noqa: E402
 from schuss.tabular.metrics import METRICS  # noqa: E402
 from schuss.tabular.networks import Recipe, TableNetwork, stacked  # noqa: E402
 from schuss.tabular.presets import batch_size, choose, recipes  # noqa: E402
@@ -73,6 +73,24 @@ def test_piecewise_linear_is_the_product_with_the_encoding():
     np.testing.assert_allclose(layer(u), expected, atol=1e-5)
 
 
+def test_two_layers_are_dropped_by_the_halves_of_one_number():
+    drop, key = PairedDropout(0.25), np.array([3, 4], np.uint32)
+    first = np.ones((64, 32), np.float32)
+
+    def two(x: Any) -> Any:
+        h, rest = drop(x)
+        return h, *drop(x, rest)[:1]
+
+    with nn.mode(training=True, key=key, step=7):
+        a, b = schuss.jit(two, backend="reference")(first)
+    u = schuss.random_uniform(key, np.int64(7), shape=first.shape) * STEPS
+    np.testing.assert_array_equal(a > 0, np.floor(u) >= 0.25 * STEPS)
+    np.testing.assert_array_equal(b > 0, u - np.floor(u) >= 0.25)
+    assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.1
+    np.testing.assert_allclose(a[a > 0], 1 / 0.75, rtol=1e-6)
+    np.testing.assert_array_equal(drop(first)[0], first)  # not in training
+
+
 def test_periodic_is_waves_times_a_weight():
     layer = Periodic(2, 4, 3)
     nn.initialize(layer, 1)
@@ -111,6 +129,19 @@ def test_networks_without_weight_are_left_out_and_change_no_answer():
     found = quick(frame, folds=2, epochs=1)
     assert len(found.model.parts) == sum(part["weight"] > 0 for part in found.parts[:-1])
     assert found.model.weights.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("backend", ["reference", "native"])
+def test_each_row_is_predicted_by_the_member_that_has_not_seen_it(run, backend, monkeypatch):
+    monkeypatch.setattr("schuss.tabular.learn.COMPILED", 0 if backend == "native" else 10**9)
+    monkeypatch.setattr("schuss.tabular.learn.CHUNK", 24)  # several calls, the last of fewer rows
+    model = run.model
+    x = nn.signature_of(model).inputs[0].transform.read(table(61, seed=9))
+    fold = RNG.integers(0, 3, len(x))
+    for part in (*model.parts, model.linear):
+        every = np.asarray(part(x, model.means(x)))
+        found = out_of_fold(Answers(model.means, part, model.objective), x, fold)
+        np.testing.assert_allclose(found, every[fold, np.arange(len(x))], atol=1e-5)
 
 
 # -- encodings ----------------------------------------------------------------------------------------------

@@ -189,19 +189,30 @@ class Dropout(Layer):
         self.p = p
 
     def forward(self, x: Any) -> Any:
+        return self._kept(x, self._uniform(x)) if self._acts() else x
+
+    def _acts(self) -> bool:
+        return current_mode().training and self.p != 0.0
+
+    def _uniform(self, x: Any) -> Any:
+        """A random number for each element."""
         now = current_mode()
-        if not now.training or self.p == 0.0:
-            return x
         if now.key is None:
             raise UsageError("Dropout: training needs a random key: nn.mode(training=True, key=...)")
-        x = as_tensor(x)
-        step = as_tensor(0 if now.step is None else now.step, "int64")
-        u = ops.random_uniform(as_tensor(now.key), step, shape=x.shape, stream=now.next_stream())
+        stream = now.next_stream()
+        return ops.random_uniform(as_tensor(now.key), self._step(), shape=as_tensor(x).shape, stream=stream)
+
+    def _kept(self, x: Any, u: Any) -> Any:
+        """x / (1 - p) where u is at least p, else 0."""
         p: Any = self.p
         if callable(p):
             notice(p)
-            p = p(step)
-        return ops.where(u >= hyper("p", p, u), x * hyper("scale", 1.0 / (1.0 - p), x), 0.0)
+            p = p(self._step())
+        return ops.where(u >= hyper("p", p, u), as_tensor(x) * hyper("scale", 1.0 / (1.0 - p), x), 0.0)
+
+    def _step(self) -> Any:
+        now = current_mode().step
+        return as_tensor(0 if now is None else now, "int64")
 
 
 class LayerNorm(Layer):

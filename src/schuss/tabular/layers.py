@@ -11,6 +11,7 @@ from schuss import nn, ops
 from schuss.nn.init import Normal, Uniform, Zeros
 from schuss.trace import Tensor
 
+STEPS = 4096.0  # of a random number's 24 bits a half
 Members = tuple[int, ...]  # () of one network, (K,) of K at once
 
 
@@ -75,6 +76,25 @@ def _as_is(x: Any) -> Any:
 def _flat(y: Any, width: int) -> Any:
     """[..., F, d] as [..., F * d]."""
     return y.reshape(*y.shape[:-2], width)
+
+
+class PairedDropout(nn.Dropout):
+    """nn.Dropout of layer after layer, two of one width by the same random numbers, which take longer than a product:
+    the first goes by their upper 12 bits, the second by the lower 12. So p counts in steps of 1 / 4096.
+
+        h, rest = dropout(h, rest)
+
+    rest  what is left of the random numbers for the next layer; None at first
+    """
+
+    def forward(self, x: Any, rest: Any = None) -> Any:
+        if not self._acts():
+            return x, None
+        if rest is not None and rest.shape == x.shape:
+            return self._kept(x, rest), None
+        both = self._uniform(x) * STEPS
+        upper = ops.floor(both)
+        return self._kept(x, upper * (1 / STEPS)), both - upper
 
 
 class Dense(nn.Module):

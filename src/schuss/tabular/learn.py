@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss import nn, optim
+from schuss import nn, ops, optim
 from schuss.api.jitted import jit
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import one_blas_thread
@@ -26,7 +26,8 @@ from schuss.train.many import fit_many
 
 EMBEDDING_RATE, BETAS, WARM = 0.3, (0.9, 0.95), 0.05
 CHUNK = 8192  # rows of a call
-COMPILED = 20_000  # rows from which out-of-fold predictions are worth code of their own
+COMPILED = 20_000_000  # numbers of all rows, those in networks as well, from which on predictions are worth code
+BESIDE = 128  # numbers of a row in a network, beside those that it is given
 
 
 @dataclass(frozen=True)
@@ -243,12 +244,13 @@ class OutOfFold:
 
 
 class Answers(nn.Module):
-    """Rows x to what of each member of a part is averaged, [K, N, ...]."""
+    """Rows x [M, K, width], of each member its own, to what is averaged of them, [K, M, ...]."""
 
     def __init__(self, means: Means, part: Any, objective: Objective) -> None:
         self.means, self.part, self.objective = means, part, objective
 
     def forward(self, x: Any) -> Any:
+        x = ops.transpose(x, axes=(1, 0, 2))
         return self.objective.averaged(self.part(x, self.means(x)))
 
 
@@ -257,11 +259,18 @@ def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
 
     Of few rows by numpy: to compile code for one pass over them would take longer.
     """
-    backend = "reference" if len(x) < COMPILED else "native"
-    call, found = jit(answers, backend=backend), []
+    members = answers.part.members[0]
+    of = [np.flatnonzero(fold == k) for k in range(members)]
+    place = np.zeros((max(map(len, of)), members), np.int64)  # where a fold has fewer rows, row 0
+    for k, rows in enumerate(of):
+        place[: len(rows), k] = rows
+    backend = "reference" if len(x) * (x.shape[1] + BESIDE) < COMPILED else "native"
+    call, step, found = jit(answers, backend=backend), -(-CHUNK // members), []
     with one_blas_thread():  # or bits depend on how many there are
-        for start in range(0, len(x), CHUNK):
-            some = slice(start, start + CHUNK)
-            out = np.asarray(call(x[some]))
-            found.append(out[fold[some], np.arange(out.shape[1])])
-    return np.concatenate(found).astype(np.float64)
+        for start in range(0, len(place), step):
+            found.append(np.asarray(call(x[place[start : start + step]])))
+    out = np.concatenate(found, axis=1)
+    result = np.empty((len(x), *out.shape[2:]))
+    for k, rows in enumerate(of):
+        result[rows] = out[k, : len(rows)]
+    return result

@@ -29,10 +29,10 @@ class Means(nn.Module):
         ]
 
     def forward(self, x: Any) -> Any:
-        """[K, N, columns * outputs]; None without any."""
+        """[K, N, columns * outputs] of rows x [N, width], or of each member's own [K, N, width]; None without any."""
         start = self.layout.plain + 2 * self.layout.curves
         found = [
-            rows_of(table, x[:, start + place], self.members)
+            rows_of(table, x[..., start + place], self.members)
             for table, place in zip(self.tables, self.layout.encoded, strict=True)
         ]
         return ops.concatenate(found, axis=-1) if len(found) > 1 else found[0] if found else None
@@ -49,14 +49,14 @@ class Linear(nn.Module):
         self.tables = [nn.Parameter((members, layout.levels[i] + 1, layout.outputs), Zeros()) for i in self.places]
 
     def forward(self, x: Any, encoded: Any) -> Any:
-        own = x[:, : self.layout.plain + self.layout.curves]
+        own = x[..., : self.layout.plain + self.layout.curves]
         if encoded is not None:
-            own = ops.broadcast_to(own, (*self.members, *own.shape))
+            own = own if own.ndim == 3 else ops.broadcast_to(own, (*self.members, *own.shape))
             own = ops.concatenate([own, encoded], axis=-1)
         y = self.dense(own)
         start = self.layout.plain + 2 * self.layout.curves
         for table, place in zip(self.tables, self.places, strict=True):
-            y = y + rows_of(table, x[:, start + place], self.members)
+            y = y + rows_of(table, x[..., start + place], self.members)
         return y
 
 

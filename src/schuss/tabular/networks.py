@@ -13,7 +13,7 @@ import numpy as np
 from schuss import nn, ops
 from schuss.ir.executor import Array
 from schuss.nn.init import Normal, Uniform
-from schuss.tabular.layers import Dense, Periodic, PiecewiseLinear
+from schuss.tabular.layers import Dense, PairedDropout, Periodic, PiecewiseLinear
 
 EMBEDDING = 8  # outputs of a category's embedding
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": ops.relu, "silu": ops.silu}
@@ -63,7 +63,8 @@ class Recipe:
 class TableNetwork(nn.Module):
     """Rows x [N, width], and target encodings [N, columns * outputs] beside them, to outputs [N, outputs].
 
-    members  (K,) of K networks at once: parameters have one more axis in front, answers are [K, N, outputs]
+    members  (K,) of K networks at once: parameters have one more axis in front, answers are [K, N, outputs]; of the
+             same rows x, or each of its own [K, N, width]
     dropout  a number or a schedule
     """
 
@@ -86,26 +87,26 @@ class TableNetwork(nn.Module):
             for a, b in itertools.pairwise(sizes)
         ]
         self.last = Dense(sizes[-1], layout.outputs, Normal(0.0, 0.3 / math.sqrt(sizes[-1])), members=members)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = PairedDropout(dropout)
 
     def forward(self, x: Any, encoded: Any = None) -> Any:
         h = self._inputs(x, encoded)
-        activation = ACTIVATIONS[self.recipe.activation]
+        activation, rest = ACTIVATIONS[self.recipe.activation], None
         for layer in self.layers:
-            h = self.dropout(activation(layer(h)))
+            h, rest = self.dropout(activation(layer(h)), rest)
         return self.last(h)
 
     def _inputs(self, x: Any, encoded: Any) -> Any:
         """All that the first layer sees, [N, inputs] or [K, N, inputs]."""
         at = np.cumsum([0, self.layout.plain, self.layout.curves, self.layout.curves])
-        parts = [x[:, : at[2]]]
+        parts = [x[..., : at[2]]]
         if encoded is not None:
             parts.append(encoded)
         if self.numbers is not None:
             piecewise = self.recipe.embedding == "piecewise"
-            parts.append(self.numbers(x[:, at[2] : at[3]] * self._coarser() if piecewise else x[:, at[1] : at[2]]))
+            parts.append(self.numbers(x[..., at[2] : at[3]] * self._coarser() if piecewise else x[..., at[1] : at[2]]))
         for table, place in zip(self.categories, self.layout.embedded, strict=True):
-            parts.append(rows_of(table, x[:, at[3] + place], self.members))
+            parts.append(rows_of(table, x[..., at[3] + place], self.members))
         if self.members:
             parts = [p if p.ndim == 3 else ops.broadcast_to(p, (*self.members, *p.shape)) for p in parts]
         return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
@@ -116,7 +117,7 @@ class TableNetwork(nn.Module):
 
 
 def rows_of(table: Any, code: Any, members: tuple[int, ...]) -> Any:
-    """Rows of table [levels, d], or [K, levels, d], for codes [N] held as floats: [N, d] or [K, N, d]."""
+    """Rows of table [levels, d], or [K, levels, d], for codes [N], or [K, N], held as floats: [N, d] or [K, N, d]."""
     at = code.astype("int32")
     if not members:
         return ops.take(table, at, axis=0, mode="clip")
