@@ -204,7 +204,6 @@ def test_a_table_of_numbers_from_standard_input_as_json(
         (["--target", "city", "--task", "regression"], 1, "target 'city': is a category, and regression needs numbers"),
         (["--target", "price", "--validation", "0.2"], 2, "--validation is not for tables: rows are held out already"),
         (["--target", "price", "--net", "net.py"], 2, "--net is not for tables: the preset says which networks"),
-        (["--target", "price", "--watch"], 2, "--watch is not for tables: there is no page of a table's training yet"),
         (["--target", "price", "--number", "city"], 1, "houses.csv line 2, column city: "),
         (["--target", "price", "--date", "city"], 1, "houses.csv line 2, column city: "),
         (["--target", "price", "--class-weight", "balanced"], 2, "class_weight: the target is numbers"),

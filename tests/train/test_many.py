@@ -504,6 +504,26 @@ def test_ctrl_c_before_all_have_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(run and run.steps for run in error.runs[1:])
 
 
+def test_a_function_is_told_how_far_they_are() -> None:
+    told: list[tuple[Any, Any]] = []
+    runs = fit_many(network(), members=4, progress=lambda runs, at: told.append((runs, at)))
+    check(runs, [fit(network(), seed=seed) for seed in range(4)])  # and changes nothing
+    assert all(seen is told[0][0] for seen, _ in told)
+    assert list(told[-1][0]) == runs
+    assert [len(run.history["loss"]) for run in told[-1][0]] == [3] * 4
+    assert (told[-1][1].epoch, told[-1][1].epochs) == (4, 4)
+
+
+def test_what_it_raises_stops_all() -> None:
+    def stop(runs: Any, at: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        fit_many(network(), members=4, epochs=100_000, progress=stop)
+    begun = [run for run in stopped.value.runs if run is not None]
+    assert all(run.stopped for run in begun)
+
+
 def test_a_line_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     from schuss.train import progress
 

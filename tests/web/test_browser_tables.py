@@ -118,3 +118,23 @@ def test_quantiles_are_an_interval_and_rows_are_said_to_be_drawn(quantiles: str,
     assert page.text("#dependence-title") == "Quantile 0.5 of price by area"
     assert "drawn column by column from the quantiles and levels" in page.text("#dependence-note")
     assert "Quantile 0.9" in page.text("#dependence-legend")
+
+
+def test_members_are_watched_while_they_train(classes: str, tab: Callable[..., Tab]) -> None:
+    page = tab(classes, "run")
+    losses = [[0.9, 0.5, 0.3], [0.8, 0.4], []]
+    part = {"name": "piecewise relu", "hidden": [8, 8], "epochs": 3, "losses": losses}
+    waits = {**part, "name": "periodic silu", "losses": [[], [], []]}
+    state = {"running": True, "finished": False, "step": 5, "steps": 18}
+    page.tell("hello", model="A model of price", mode="train", label="t.csv", members=[part, waits], state=state)
+    page.settle()
+    assert not page("#run-table").is_visible()
+    assert not page("#tiles").is_visible()
+    told = page.text("#run-members")
+    for words in ("piecewise relu", "1 of 3 members trained", "waits", "5 of 18 epochs", "Stop training"):
+        assert words in told
+    page.tell("members", members=[{**part, "losses": [[0.9, 0.5, 0.3]] * 3}, waits])
+    assert "3 of 3 members trained" in page.text("#run-members")
+    page("#tab-play").click()
+    assert page("#trial-none").is_visible()
+    assert not page("#trial-form").is_visible()

@@ -20,6 +20,7 @@ from schuss.tabular.report import Report
 from schuss.tabular.rows import Table, check_columns
 from schuss.tabular.targets import Target, find_target
 from schuss.tabular.training import Training
+from schuss.train.pool import Told
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def fit_table(
     threads: int | None = None,
     backend: str = "native",
     checkpoint: str | PathLike[str] | None = None,
-    progress: bool = True,
+    progress: bool | Told = True,
     where: Where | None = None,
     test_where: Where | None = None,
     begin: Callable[[Training], object] | None = None,
@@ -107,6 +108,7 @@ def fit_table(
     epochs, hidden, lr, dropout, weight_decay   in place of the preset's
     backend       of the training: native or reference
     checkpoint    a folder in which members that train are kept; with those of a run that was stopped it goes on
+    progress      a line for each kind of network, or a function in its place, as fit_many has it
     where         what messages call a row, by its number; test_where: a row of the test
     begin         called before the training with what was found
 

@@ -28,7 +28,7 @@ from schuss.train.early_stop import EarlyStop
 from schuss.train.fit import Lesson, Read, dtype_of, held_out, ignored, lesson, read
 from schuss.train.graphs import SharedGraphs
 from schuss.train.options import Data, Options, options
-from schuss.train.pool import conduct_all, naming
+from schuss.train.pool import Told, conduct_all, naming
 from schuss.train.resume import take_up, with_total
 from schuss.train.run import Run
 from schuss.train.schedules import same
@@ -69,7 +69,7 @@ def fit_many(
     backend: str = "native",
     checkpoint: list[str | PathLike[str]] | None = None,
     resume: list[Any] | None = None,
-    progress: bool = True,
+    progress: bool | Told = True,
 ) -> list[Run]:
     """Train several networks side by side, the members of an ensemble, of a cross-validation or of a search, and return
     their runs in order.
@@ -98,7 +98,8 @@ def fit_many(
     checkpoint    a file for each member, as for `fit`
     resume        a run or a checkpoint for each member, as for `fit`: with checkpoint= the same files members begin
                   where there is none, go on where one is, and stay as they are where they had ended
-    progress      a line of how far all of them are
+    progress      a line of how far all of them are; or a function in its place, called ten times a second with the
+                  runs so far, None for one that has not begun, and a Progress. What it raises stops all
 
     The others are as for `fit`.
 
@@ -112,7 +113,8 @@ def fit_many(
     """
     given = dict(locals())
     team = Members(given.pop("models"), given.pop("data"), given)
-    return conduct_all(team, len(team), threads, bool(progress), checkpoint is not None)
+    told = progress if callable(progress) else None
+    return conduct_all(team, len(team), threads, bool(progress) and told is None, checkpoint is not None, told)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 
@@ -18,6 +18,8 @@ from schuss.train.trainer import Trainer
 
 LOOK = 0.1  # seconds between two looks of who shows how far they are
 AWAKE = 0.5  # likewise where nobody watches: a signal that another thread sent again wakes no lock
+Told = Callable[[Sequence[Run | None], Progress], object]
+"""What is called with the runs, None for one that has not begun, and where all of them are."""
 AHEAD = 2  # trainers that are made while all threads are busy, for each thread
 
 
@@ -34,10 +36,10 @@ def naming(number: int) -> Iterator[None]:
 class _Pool:
     """The threads, the runs so far, and why they are to stop, if they are."""
 
-    def __init__(self, count: int, threads: int, interrupts: Interrupts, bar: Bar) -> None:
+    def __init__(self, count: int, threads: int, interrupts: Interrupts, bar: Bar, told: Told | None) -> None:
         self.runs: list[Run | None] = [None] * count
         self.blown_up: dict[int, NonFiniteError] = {}
-        self._threads, self._interrupts, self._bar = threads, interrupts, bar
+        self._threads, self._interrupts, self._bar, self._told = threads, interrupts, bar, told
         self._failed: str | None = None
         self._waiting: dict[Future[None], int] = {}
         self._trainers: dict[int, Trainer] = {}
@@ -62,6 +64,7 @@ class _Pool:
                     break
             while self._waiting:
                 self._wait()
+            self._tell()
         except BaseException as error:
             self._failed = self._failed or f"{type(error).__name__} elsewhere"
             raise
@@ -85,14 +88,21 @@ class _Pool:
 
     def _wait(self) -> None:
         """Until one of them has ended; or a moment, where somebody watches."""
-        done, _ = wait(self._waiting, LOOK if self._bar.shown else AWAKE, FIRST_COMPLETED)
+        watched = self._bar.shown or self._told is not None
+        done, _ = wait(self._waiting, LOOK if watched else AWAKE, FIRST_COMPLETED)
         for future in done:
             number = self._waiting.pop(future)
             del self._trainers[number]
             with naming(number):
                 future.result()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Those who watch, where they are."""
         if self._bar.shown:
             self._bar(self._progress())
+        if self._told is not None:
+            self._told(self.runs, self._progress())
 
     def _progress(self) -> Progress:
         """Where they are: in place of steps the examples seen. The loss is the mean of their last epochs'."""
@@ -106,13 +116,19 @@ class _Pool:
 
 
 def conduct_all(
-    trainers: Iterable[Trainer], count: int, threads: int | None = None, shown: bool = False, kept: bool = False
+    trainers: Iterable[Trainer],
+    count: int,
+    threads: int | None = None,
+    shown: bool = False,
+    kept: bool = False,
+    told: Told | None = None,
 ) -> list[Run]:
     """So many runs, ready, to their ends; in order.
 
     threads  how many go on at once; None: as many as the cores this process may use
     shown    a line of how far they are
     kept     they have checkpoints: SIGTERM is waited for
+    told     called ten times a second and at the end; what it raises stops all
 
     Ctrl-C stops all of them: the KeyboardInterrupt has `runs`. NonFiniteError, which has them, too, where one blew up.
     """
@@ -120,7 +136,7 @@ def conduct_all(
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts(signals, DEFAULTS))
         bar = stack.enter_context(Bar(shown, "member"))
-        pool = _Pool(count, max(1, min(threads or available_cores(), count)), interrupts, bar)
+        pool = _Pool(count, max(1, min(threads or available_cores(), count)), interrupts, bar, told)
         try:
             pool.conduct(trainers)
         except BaseException as error:

@@ -25,7 +25,7 @@ class Gone(UsageError):
 
 
 class Site:
-    """One page: `main` is what it was opened for and stays; `playing` is the playground, a session of its own.
+    """One page: `main` is what it was opened for; `playing` is the playground, a session of its own.
 
     Every event says by "of" whose it is, and every request whom it asks.
     """
@@ -42,11 +42,19 @@ class Site:
 
     def _hellos(self) -> list[Event]:
         playing = self.playing
+        return [self._hello(), *([] if playing is None else [{**playing.hello(), "of": PLAY}])]
+
+    def _hello(self) -> Event:
+        """The main session's."""
         offered = {"activation": LAYERS.presets, "optimizer": OPTIMIZERS.presets}  # to a playground
-        return [
-            {**self.main.hello(), "offered": offered, "of": MAIN},
-            *([] if playing is None else [{**playing.hello(), "of": PLAY}]),
-        ]
+        return {**self.main.hello(), "offered": offered, "of": MAIN}
+
+    def show(self, session: Session) -> None:
+        """Another main session in place of the one there is: the model that its training gave."""
+        self.main = session
+        self._connect(session, MAIN)
+        self._graphs.pop(MAIN, None)
+        self.hub.send(self._hello())
 
     def _connect(self, session: Session, of: str) -> None:
         """Let a session's events reach the readers while the page has it."""

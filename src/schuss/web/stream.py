@@ -17,7 +17,7 @@ import numpy as np
 WAITING = 64  # events a reader may have waiting
 READERS = 16  # at most; a further one takes the oldest one's place
 SILENCE = 10.0  # seconds after which a comment is sent, to notice readers that are gone
-REPLACED = ("hello", "state", "path", "landscape", "function", "note", "end")
+REPLACED = ("hello", "state", "path", "landscape", "function", "note", "members", "end")
 
 Event = Mapping[str, Any]
 

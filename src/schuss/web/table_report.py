@@ -142,7 +142,8 @@ class TableReport(Report):
         for name in self._order()[:DRAWN]:
             self.progress(f"dependence on {name}")
             found = asked.dependence([name])
-            curves = found.curves[:CURVES, :, outputs[0]] if len(outputs) == 1 else None
+            some = np.linspace(0, len(found.rows) - 1, min(CURVES, len(found.rows))).astype(np.int64)
+            curves = found.curves[some][..., outputs[0]] if len(outputs) == 1 else None
             drawn.append((asked.axis(found.grids[0]), found.mean[:, outputs], curves))
         rows = f"{len(found.rows)} rows of {self.source}" if self.source else "rows drawn column by column"
         more = len(asked.fields) - len(drawn)

@@ -70,8 +70,6 @@ OF_NETWORKS = {  # of schuss train, that are no options of tables: why
     "validation": "rows are held out already, in turn: --folds says in how many parts, --test which are for the report",
     "scale": "columns are scaled by their quantiles", "dtype": "networks of tables compute in float32",
     "backend": "networks of tables are compiled", "keep_path": "an ensemble has no single path",
-    "watch": "there is no page of a table's training yet; leave it out", "port": "there is no page of it yet",
-    "opened": "there is no page of it yet",
 }  # fmt: skip
 
 

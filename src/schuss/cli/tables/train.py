@@ -19,6 +19,7 @@ from schuss.cli.tables import shown
 from schuss.cli.tables.options import check_of_networks, given, reading_of
 
 if TYPE_CHECKING:
+    from schuss.cli.tables.watch import WatchedTable
     from schuss.tabular.fit import TableRun
     from schuss.tabular.training import Training
 
@@ -34,6 +35,7 @@ class TrainTable:
         self.options, self.out = options, options["out"]
         self.place: str = options["data"]
         self.own = {name: options[name] for name in given(context, OWN)}
+        self.page: WatchedTable | None = None
         self.kept: Path | None = None if self.out is None else self.out.with_name(self.out.name + ".ckpt")
 
     def run(self) -> int:
@@ -50,13 +52,20 @@ class TrainTable:
             run = self._fit(frame, lines_of(self.place, reading), reading)
         except (KeyboardInterrupt, Terminated) as signal:
             return self._stopped(143 if isinstance(signal, Terminated) else 130)
+        finally:
+            if self.page is not None:
+                self.page.finish()
         result = self._result(run, len(frame), time.perf_counter() - start)
-        self._save(run, result)
+        record = self._save(run, result)
         if self.options["as_json"]:
             say(json.dumps(result))
         else:
             shown.result(run, result)
-        return 0
+        if self.page is None:
+            return 0
+        sys.stdout.flush()
+        label = "not saved" if self.out is None else self.out.name
+        return self.page.stay(run, record, frame, self.place, label)
 
     # -- before ------------------------------------------------------------------------------------------------
 
@@ -103,8 +112,22 @@ class TrainTable:
         return fit_table(
             frame, targets[0] if len(targets) == 1 else targets, **asked, where=where, missing=reading.missing,
             date=dict(_named(text, frame.columns) for text in o["date"]), test=test, test_where=test_where,
-            checkpoint=self.kept, progress=not o["quiet"], begin=self._begin,
+            checkpoint=self.kept, progress=self._progress(), begin=self._begin,
         )  # fmt: skip
+
+    def _progress(self) -> Any:
+        """What shows how far the members are: the terminal's line, and the page."""
+        if not self.options["watch"]:
+            return not self.options["quiet"]
+        from schuss.web import check_installed
+
+        check_installed()
+
+        def told(*how_far: Any) -> None:
+            assert self.page is not None
+            self.page.told(*how_far)
+
+        return told
 
     def _test(self, reading: Any) -> tuple[Any, Any]:
         """A share, or the rows of a file and what messages call them. UsageError for neither."""
@@ -130,6 +153,11 @@ class TrainTable:
         if not self.options["as_json"] and not self.options["quiet"]:
             shown.found(training, self.options)
             sys.stdout.flush()
+        if self.options["watch"]:
+            from schuss.cli.tables.watch import WatchedTable
+
+            o = self.options
+            self.page = WatchedTable(training, self.place, not o["quiet"], o["port"], o["opened"])
 
     # -- after -------------------------------------------------------------------------------------------------
 
@@ -147,16 +175,18 @@ class TrainTable:
             "seconds": round(seconds, 3), "out": None if self.out is None else str(self.out),
         }  # fmt: skip
 
-    def _save(self, run: TableRun, result: dict[str, Any]) -> None:
+    def _save(self, run: TableRun, result: dict[str, Any]) -> dict[str, Any]:
+        """Keep the model, where it is to be kept; the record that its file has."""
         from schuss.io.model import save
         from schuss.nn.holding import signature_of
 
-        if self.out is None or self.kept is None:
-            return
         known = signature_of(run.model)
         more = {name: result[name] for name in ("data", "rows", "folds", "seed", "importance", "seconds")}
-        save(run.model, self.out, record={**({} if known is None else known.record), **more})
-        shutil.rmtree(self.kept, ignore_errors=True)
+        record = {**({} if known is None else known.record), **more}
+        if self.out is not None and self.kept is not None:
+            save(run.model, self.out, record=record)
+            shutil.rmtree(self.kept, ignore_errors=True)
+        return record
 
     def _members(self) -> bool:
         """Whether members of a training are kept."""

@@ -9,7 +9,7 @@ import { showInput, showLayer, showOperation } from "./panel.js";
 import { getText, oneAtATime } from "./requests.js";
 import { saveSvg } from "./save.js";
 import { startSteps } from "./steps.js";
-import { known, on } from "./store.js";
+import { known, on, withoutRows } from "./store.js";
 import { still } from "./theme.js";
 import { onShow, seen } from "./views.js";
 import { Walk } from "./walk.js";
@@ -33,7 +33,7 @@ const key = () => JSON.stringify([question(), known.run.step ?? 0, known.hello?.
 const load = oneAtATime(async () => {
   if (!known.connected || !known.hello) return;
   if (!known.hello.rows && !known.hello.rows_test) {
-    message("The graph has the numbers of one example, and there is none: give --data.");
+    message(withoutRows("The graph has the numbers of one example, and there is none"));
     return;
   }
   const wanted = key();

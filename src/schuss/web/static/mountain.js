@@ -8,7 +8,7 @@ import { count, number, percent } from "./format.js";
 import { post } from "./requests.js";
 import { toCsv } from "./save.js";
 import { linear, span } from "./scales.js";
-import { known, on } from "./store.js";
+import { known, on, withoutRows } from "./store.js";
 import { dot, Surface } from "./surface.js";
 import { onShow } from "./views.js";
 
@@ -81,7 +81,7 @@ function about() {
   const asked = "It is computed when you ask for it: press Fine surface.";
   write(
     $("surface").querySelector(".message"),
-    !data ? "A surface of the loss needs data: give --data." : known.hello.mode === "view" ? asked : soon,
+    !data ? withoutRows("A surface of the loss needs data") : known.hello.mode === "view" ? asked : soon,
   );
   write($("contour").querySelector(".message"), alone ? "The same from above." : "The path begins with the first recorded weights.");
   $("mountain-fine").disabled = waiting || !data;

@@ -354,7 +354,7 @@ function adopt(settings) {
 
 /** Show the playground; open it if nothing is being trained. */
 function begin() {
-  if (!known.hello || known.hello.table) return; // a table has a form here
+  if (!known.hello || known.hello.table || known.hello.members) return; // a table has a form here
   knobs();
   readout();
   if (playing()) load();

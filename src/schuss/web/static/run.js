@@ -221,7 +221,10 @@ function head() {
   write($("run-about"), parts.filter(Boolean).join(" · ") || " ");
 }
 
-const rowsOf = ({ rows, rows_test: test }) => [rows && `${count(rows)} training rows`, test && `${count(test)} test rows`];
+const rowsOf = ({ rows, rows_test: test, trained }) => [
+  (rows || trained) && `${count(rows || trained)} training rows`,
+  test && `${count(test)} test rows`,
+];
 
 const rowsOfTable = ({ trained, rows, source }) => [
   trained && `${count(trained)} training rows`,

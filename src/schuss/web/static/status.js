@@ -25,7 +25,7 @@ function draw() {
   $("status").dataset.kind = kind;
   write($("status-text"), text);
   $("status").title = kind === "paused" ? `Paused at step ${count(known.run.step)}` : text;
-  $("quick").hidden = known.hello?.mode === "view";
+  $("quick").hidden = known.hello?.mode === "view" || Boolean(known.hello?.members);
   document.title = `${kind === "training" ? "● " : ""}${known.hello?.model ?? "schuss"} · schuss`;
   const paused = Boolean(known.run.paused);
   for (const id of ["pause", "quick-pause"]) {

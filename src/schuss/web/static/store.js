@@ -52,6 +52,7 @@ function session() {
     path: [], // [a, b, loss] on the landscape's plane
     landscape: null,
     fn: null, // the function as the server sends it now and then
+    members: null, // of a table's training: for each kind of network {name, hidden, epochs, losses}
     connected: false,
   };
   const listeners = new Map();
@@ -69,6 +70,7 @@ function session() {
       known.path = e.path ?? [];
       known.landscape = e.landscape ?? null;
       known.fn = null;
+      known.members = e.members ?? null;
     },
     state(e) {
       known.run = e;
@@ -112,6 +114,9 @@ function session() {
     function(e) {
       known.fn = e;
     },
+    members(e) {
+      known.members = e.members;
+    },
     gone() {
       known.hello = null;
       known.run = { finished: true };
@@ -143,6 +148,12 @@ const shown = session();
 export const { known, on, tell } = shown;
 /** The playground, a session of its own beside what the page shows. */
 export const playground = session();
+
+/** What is said where a picture needs rows, and there are none. */
+export function withoutRows(words) {
+  if (known.hello?.members) return "There is nothing to draw yet: the model is put together when its members are trained.";
+  return `${words}: ${known.hello?.table ? "schuss view MODEL TABLE, with a table that has the target" : "give --data"}.`;
+}
 
 /** What a class is called: its name, where the model or its data know it. */
 export const className = (label, of = known) => of.hello?.names?.[label] ?? `class ${label}`;

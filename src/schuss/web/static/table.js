@@ -1,6 +1,8 @@
 // A model of a table: what all its views know of it, and that the page shows these in place of others.
 
+import { $ } from "./dom.js";
 import { number, percent } from "./format.js";
+import { startMembers } from "./members.js";
 import { startReport } from "./tablereport.js";
 import { known, on } from "./store.js";
 import { startTrial } from "./trial.js";
@@ -38,7 +40,12 @@ export function rowsWords(many) {
 }
 
 export function startTable() {
+  startMembers();
   startReport();
   startTrial();
-  on("hello", () => document.body.classList.toggle("of-table", Boolean(table())));
+  on("hello", () => {
+    document.body.classList.toggle("of-table", Boolean(table() || known.hello.members));
+    $("trial-none").hidden = Boolean(table());
+    $("trial-rows").hidden = $("trial-columns").hidden = !table();
+  });
 }

@@ -92,7 +92,10 @@ function columns(table) {
 
 function draw() {
   const table = known.hello?.table;
-  if (!table) return;
+  if (!table) {
+    $("run-table").replaceChildren();
+    return;
+  }
   const { report, importance: measured } = table;
   const left = [
     ...(report?.metrics ? [metrics(report)] : []),

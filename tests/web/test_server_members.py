@@ -1,0 +1,76 @@
+"""schuss train TABLE --watch: the losses of the members while they fall, then the model; and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("polars")
+pytest.importorskip("scipy")
+
+import schuss
+from tests.web.tables import houses
+
+if sys.platform == "win32":
+    pytest.skip("signals of POSIX", allow_module_level=True)
+
+from tests.web.test_server_command import begin  # noqa: F401  a fixture
+
+OPTIONS = ["--target", "price", "--drop", "kind", "--folds", "2", "--hidden", "8", "--threads", "1"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    houses().write_csv(tmp_path / "houses.csv")
+    return tmp_path / "houses.csv"
+
+
+def test_the_members_then_the_model(begin: Any, table: Path):  # noqa: F811
+    out = table.with_name("m.safetensors")
+    run = begin("train", table, *OPTIONS, "--epochs", "3", "--watch", "--no-open", "--out", out)
+    client = run.client
+    hello = client.until("hello", table=None) if "members" in next(client.events()) else {}
+    if hello:  # it may have ended before anybody looked
+        assert (hello["mode"], hello["model"], hello["controls"]) == ("train", "A model of price", False)
+        assert [part["name"] for part in hello["members"]][:2] == ["piecewise relu", "periodic silu"]
+        assert all(len(part["losses"]) == 2 for part in hello["members"])
+    run.wait_for("training has ended, the page stays")
+    told = next(client.events())
+    assert (told["mode"], told["label"]) == ("view", "m.safetensors")
+    assert (told["table"]["source"], told["table"]["rows"], told["table"]["truth"]) == ("houses.csv", 120, True)
+    assert told["table"]["importance"][0]["columns"] == ["area"]
+    row = client.get("example?set=train&example=0")["row"]
+    said = client.post("predict", {"row": row})["outputs"]
+    assert said == pytest.approx(schuss.load(out).predict(houses())[:1].tolist(), rel=1e-4)
+    code, printed = run.end()
+    assert code == 0
+    assert f"saved in {out}" in printed
+
+
+def test_it_is_stopped_on_the_page(begin: Any, table: Path):  # noqa: F811
+    out = table.with_name("m.safetensors")
+    run = begin("train", table, *OPTIONS, "--epochs", "1000000", "--watch", "--no-open", "--out", out)
+    client = run.client
+    event = client.until("state", running=True)
+    assert event["steps"] > 1_000_000
+    members = client.until("members")["members"]
+    assert all(loss > 0 for loss in members[0]["losses"][0])
+    assert "is not steered" in client.refused("control", {"do": "pause"})
+    assert client("GET", "graph.svg")[0] == 400
+    assert client.get("function")["kind"] == "none"
+    client.post("control", {"do": "stop"})
+    assert run.process.wait(60) == 130
+    run.wait_for("stopped; the members so far are in")
+    assert "Traceback" not in run.said
+    assert not out.exists()
+
+
+def test_a_signal_ends_it(begin: Any, table: Path):  # noqa: F811
+    run = begin("train", table, *OPTIONS, "--epochs", "1000000", "--watch", "--no-open")
+    run.client.until("state", running=True)
+    assert run.end(signal.SIGINT)[0] == 130
+    assert "stopped; nothing is kept without --out" in run.said
