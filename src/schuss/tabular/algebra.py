@@ -1,4 +1,4 @@
-"""scipy's parts, or the error that names the command which brings them; and linear algebra on one thread."""
+"""scipy's parts, or the error that names the command which brings them; products on one thread; moments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from schuss.errors import UsageError
+from schuss.ir.executor import Array
 
 
 def scipy(part: str) -> Any:
@@ -26,6 +29,14 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return nullcontext() if controller is None else controller.limit(limits=1, user_api="blas")
 
 
+def moments(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """The mean and the standard deviation of the rows of x [N, ...]; a row of weight 3 counts as three."""
+    if weights is None:
+        return x.mean(0), x.std(0)
+    mean = np.average(x, 0, weights)
+    return mean, np.sqrt(np.average(np.square(x - mean), 0, weights))
+
+
 @cache
 def _controller() -> Any:
     """Of the libraries there are; None without threadpoolctl."""
@@ -37,4 +48,4 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
-__all__ = ["one_blas_thread", "scipy"]
+__all__ = ["moments", "one_blas_thread", "scipy"]

@@ -89,11 +89,16 @@ def preparation_from(written: Mapping[str, Any]) -> Preparation:
 
 
 def fit_preparation(
-    frame: pl.DataFrame, kinds: Mapping[str, Kind], target: Array, where: Where | None = None
+    frame: pl.DataFrame,
+    kinds: Mapping[str, Kind],
+    target: Array,
+    where: Where | None = None,
+    weights: Array | None = None,
 ) -> tuple[Preparation, Array]:
     """How the columns of these training rows are prepared, and the rows, float32 [N, width].
 
     target  float64 [N, outputs], centred or not, by which keys are found; where: what messages call a row
+    weights  [N] of the rows
     """
     read = {name: kind for name, kind in kinds.items() if kind.used}
     values = {name: column_values(frame[name], kind, where) for name, kind in read.items()}
@@ -101,7 +106,7 @@ def fit_preparation(
     for name, kind in read.items():
         if kind.name != "category":
             for part, x in parts_of(values[name], kind).items():
-                if (made := fit_number((name, part), x, target)) is not None:
+                if (made := fit_number((name, part), x, target, weights)) is not None:
                     numbers.append(made)
         elif (found := fit_category(name, values[name])) is not None:
             categories.append(found)

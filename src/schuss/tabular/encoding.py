@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schuss.ir.executor import Array
+from schuss.tabular.algebra import moments
 
 PRIOR, INNER = 10.0, 8
 SQUEEZE, FAR = 3.0, 1e100  # squares of what is beyond would overflow
@@ -37,18 +38,23 @@ def inner_folds(rows: int, seed: int) -> Array:
     return np.random.default_rng([seed, 11]).permutation(rows) % INNER
 
 
-def encode(codes: Array, levels: list[int], target: Array, rows: Array, inner: Array) -> Encoding:
-    """Codes int [N, columns], targets float64 [N, outputs]; the means are of `rows`, a member's own rows."""
-    y, fold = target[rows], inner[rows]
-    mean = y.mean(0)
+def encode(
+    codes: Array, levels: list[int], target: Array, rows: Array, inner: Array, weights: Array | None = None
+) -> Encoding:
+    """Codes int [N, columns], targets float64 [N, outputs]; the means are of `rows`, a member's own rows.
+
+    weights  [N], of mean 1, as the prior is so many rows
+    """
+    y, fold, own_weights = target[rows], inner[rows], None if weights is None else weights[rows]
+    mean, _ = moments(y, own_weights)
     own, tables = [], []
     for column, count in enumerate(levels):
         code = codes[rows, column]
-        sums, counts = _sums(code, fold, y, count + 1)
+        sums, counts = _sums(code, fold, y, count + 1, own_weights)
         table = (sums.sum(0) + PRIOR * mean) / (counts.sum(0) + PRIOR)[:, None]
         out = _leave_out(sums, counts, PRIOR * mean)[fold, code]
-        center, deviation = out.mean(0), np.maximum(out.std(0), 1e-6)
-        table, out = (squeezed((v - center) / deviation) for v in (table, out))
+        center, deviation = moments(out, own_weights)
+        table, out = (squeezed((v - center) / np.maximum(deviation, 1e-6)) for v in (table, out))
         values = table[codes[:, column]]
         values[rows] = out
         own.append(values)
@@ -56,11 +62,12 @@ def encode(codes: Array, levels: list[int], target: Array, rows: Array, inner: A
     return Encoding(np.concatenate(own, 1).astype(np.float32), tables)
 
 
-def _sums(code: Array, fold: Array, y: Array, levels: int) -> tuple[Array, Array]:
-    """Sums of the targets [INNER, levels, outputs], and counts [INNER, levels], of each inner fold."""
+def _sums(code: Array, fold: Array, y: Array, levels: int, weights: Array | None) -> tuple[Array, Array]:
+    """Sums of the targets [INNER, levels, outputs], and of weights [INNER, levels], of each inner fold."""
     at, size = fold * levels + code, INNER * levels
-    sums = np.stack([np.bincount(at, column, size) for column in y.T], 1)
-    return sums.reshape(INNER, levels, -1), np.bincount(at, minlength=size).reshape(INNER, levels)
+    weighted = y if weights is None else y * weights[:, None]
+    sums = np.stack([np.bincount(at, column, size) for column in weighted.T], 1)
+    return sums.reshape(INNER, levels, -1), np.bincount(at, weights, size).reshape(INNER, levels)
 
 
 def _leave_out(sums: Array, counts: Array, prior: Array) -> Array:
@@ -74,27 +81,30 @@ def squeezed(z: Array) -> Array:
     return z / np.sqrt(1 + np.square(z / SQUEEZE))
 
 
-def is_key(x: Array, target: Array) -> bool:
+def is_key(x: Array, target: Array, weights: Array | None = None) -> bool:
     """Whether a number's exact values say more of the target than their neighbourhood does, as those of a code do.
 
     Compared are the correlations of out-of-fold means with the target: of each value alone, and of 32 quantile bins.
     Of more than 65,536 rows it looks at as many as that, evenly spaced.
     """
     step = -(-len(x) // LOOKED)
-    x, target = x[::step], target[::step]
+    x, target, weights = x[::step], target[::step], None if weights is None else weights[::step]
     fold = np.random.default_rng(3).permutation(len(x)) % INNER
-    y = (target - target.mean(0)) / np.maximum(target.std(0), 1e-9)
-    exact = _gain(np.unique(x, return_inverse=True)[1], fold, y)
+    center, deviation = moments(target, weights)
+    y = (target - center) / np.maximum(deviation, 1e-9)
+    exact = _gain(np.unique(x, return_inverse=True)[1], fold, y, weights)
     inner_edges = np.unique(np.quantile(x, np.linspace(0, 1, KEY_BINS + 1)))[1:-1]
-    binned = _gain(np.searchsorted(inner_edges, x), fold, y)
+    binned = _gain(np.searchsorted(inner_edges, x), fold, y, weights)
     binned = max(binned, 0.0)
     return bool(exact > KEY_RATIO * binned and exact - binned > KEY_GAIN + KEY_DOUBT / np.sqrt(len(x)))
 
 
-def _gain(code: Array, fold: Array, y: Array) -> float:
+def _gain(code: Array, fold: Array, y: Array, weights: Array | None) -> float:
     """The mean correlation of each level's mean over the other folds with the target."""
-    sums, counts = _sums(code, fold, y, int(code.max()) + 1)
+    sums, counts = _sums(code, fold, y, int(code.max()) + 1, weights)
     v = _leave_out(sums, counts, np.zeros(y.shape[1]))[fold, code]
-    v, w = v - v.mean(0), y - y.mean(0)
-    spread = np.sqrt(np.square(v).sum(0) * np.square(w).sum(0))
-    return float(np.mean(np.divide((v * w).sum(0), spread, out=np.zeros(len(spread)), where=spread > 0)))
+    v, u = v - moments(v, weights)[0], y - moments(y, weights)[0]
+    root = 1.0 if weights is None else np.sqrt(weights)[:, None]
+    v, u = v * root, u * root
+    spread = np.sqrt(np.square(v).sum(0) * np.square(u).sum(0))
+    return float(np.mean(np.divide((v * u).sum(0), spread, out=np.zeros(len(spread)), where=spread > 0)))

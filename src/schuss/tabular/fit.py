@@ -99,7 +99,8 @@ def fit_table(
     preset        "fast" or "best" (schuss.tabular.presets); None: best where that is about a minute of two cores
     category, number, date, drop   columns whose kind is set; date={"COLUMN": "%d/%m/%Y"} with its format
     missing       texts that stand for a missing value
-    weight        a column of weights of the rows; class_weight: "balanced", or a weight for each class by name
+    weight        a column of weights of the rows: one of 3 counts as three equal rows
+    class_weight  "balanced", or a weight for each class by name
     group         a column: rows of one group stay together in the folds and the test. It is no input
     time          a column: the last rows in time are the test, a fifth unless `test` says how many;
                   folds are blocks in time
@@ -133,7 +134,7 @@ def fit_table(
     train, tested = table.parted(test, names, seed, test_where)
     train = train.counted()
     train.target.check_varied()
-    objective = objective_of(train.target, loss, quantiles, train.where)
+    objective = objective_of(train.target, loss, quantiles, train.where, train.weights)
     training = Training.of(train, objective, folds, preset, own, seed)
     if tested is not None:
         training.columns.read(

@@ -82,7 +82,7 @@ def learn(
     layout = layout_of(preparation, objective.outputs, target.shape[1])
     every = np.arange(len(x))
     own = [np.setdiff1d(every, rows, assume_unique=True) for rows in held]
-    encodings = _encodings(layout, x, target, own, seed)
+    encodings = _encodings(layout, x, target, own, seed, weights)
 
     def more(i: int) -> dict[str, Any]:
         files = None if checkpoint is None else [checkpoint / f"part{i}-member{k}.ckpt" for k in range(len(held))]
@@ -137,14 +137,16 @@ def _scores(coef: Array, outputs: int) -> Array:
     return coef[..., 1:] - coef[..., :1] if coef.shape[-1] == 2 and outputs == 1 else coef
 
 
-def _encodings(layout: Layout, x: Array, target: Array, own: Sequence[Array], seed: int) -> list[Any]:
+def _encodings(
+    layout: Layout, x: Array, target: Array, own: Sequence[Array], seed: int, weights: Array | None
+) -> list[Any]:
     if not layout.encoded:
         return []
     start = layout.plain + 2 * layout.curves
     codes = x[:, [start + i for i in layout.encoded]].astype(np.int64)
     levels = [layout.levels[i] for i in layout.encoded]
-    inner = inner_folds(len(x), seed)
-    return [encode(codes, levels, target, rows, inner) for rows in own]
+    inner, w = inner_folds(len(x), seed), None if weights is None else weights / weights.mean()
+    return [encode(codes, levels, target, rows, inner, w) for rows in own]
 
 
 def _means(layout: Layout, encodings: Sequence[Any], members: int) -> Means:

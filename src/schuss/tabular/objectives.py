@@ -24,6 +24,7 @@ from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
+from schuss.tabular.algebra import moments
 from schuss.tabular.kind import Where, rows_of
 from schuss.tabular.linear import LinearModel, fit_linear
 from schuss.tabular.metrics import Metric, metrics_for
@@ -161,10 +162,14 @@ class Objective:
 
 
 def objective_of(
-    target: Target, loss: str | None, quantiles: Sequence[float] | None, where: Where | None = None
+    target: Target,
+    loss: str | None,
+    quantiles: Sequence[float] | None,
+    where: Where | None = None,
+    weights: Array | None = None,
 ) -> Objective:
     """The objective of a target. UsageError for a loss that is none or does not fit; DataError for targets it
-    refuses. where: what messages call a row."""
+    refuses. where: what messages call a row; weights: [N] of the rows."""
     if quantiles is not None:
         if loss not in (None, "quantile"):
             raise UsageError(f"quantiles go with loss 'quantile', not {loss!r}: leave one of them out")
@@ -176,21 +181,23 @@ def objective_of(
         raise UsageError(f"loss {loss!r} is for {task}, and the target was taken as {target.task} ({target.reason})")
     if target.classes:
         return Objective(loss, 1 if target.classes == 2 and loss == "cross_entropy" else target.classes, target.classes)
-    return _of_numbers(target, loss, quantiles, where or rows_of("the table"))
+    return _of_numbers(target, loss, quantiles, where or rows_of("the table"), weights)
 
 
-def _of_numbers(target: Target, loss: str, quantiles: Sequence[float] | None, where: Where) -> Objective:
+def _of_numbers(
+    target: Target, loss: str, quantiles: Sequence[float] | None, where: Where, weights: Array | None
+) -> Objective:
     y, count = target.y, target.y.shape[1]
     if count > 1 and loss in ("poisson", "gamma", "quantile"):
         raise UsageError(f"loss {loss!r} is of one target: train a model for each")
     name = ", ".join(map(repr, target.names))
+    center, scale = moments(y, weights)
     if loss in ("poisson", "gamma"):
         row = int(np.argmin(y.min(1)))
         if y.min() < 0 or (loss == "gamma" and y.min() == 0):
             least = "at least 0" if loss == "poisson" else "above 0"
             raise DataError(f"target {name}: is {y[row].min():g} in {where(row)}; loss {loss!r} takes numbers {least}")
-        return Objective(loss, count, center=(0.0,) * count, scale=tuple(y.mean(0).tolist()))
-    center, scale = y.mean(0), y.std(0)
+        return Objective(loss, count, center=(0.0,) * count, scale=_list(center))
     if loss != "quantile":
         low, high = ((f(0) - center) / scale for f in (y.min, y.max))
         return Objective(loss, count, center=_list(center), scale=_list(scale), low=_list(low), high=_list(high))

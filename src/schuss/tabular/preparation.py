@@ -9,6 +9,10 @@ it in its signature (schuss.tabular.columns). One row becomes float32 [width], f
     codes   levels of categories and of numbers that are keys, as whole numbers; the last is that of unseen ones
 
 All arithmetic is in float64 until the last step. A date becomes several numbers.
+
+A row of weight 3 counts as three in medians, scales, bins, means and deviations; quantiles are then those of the
+weights' sums (numpy's method averaged_inverted_cdf), without interpolation. Whether a column is a key or embedded goes
+by its number of rows.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from typing import Any
 import numpy as np
 
 from schuss.ir.executor import Array
+from schuss.tabular.algebra import moments
+from schuss.tabular.baselines import weighted_quantiles
 from schuss.tabular.encoding import is_key, squeezed
 from schuss.tabular.kind import Kind
 
@@ -31,6 +37,7 @@ ROWS_PER_LEVEL = 30  # rows a level from which it is embedded
 KEYS = 30  # values a number has at least, before it may be a key
 CHUNK = 8192  # rows that are prepared at a time
 LACKING = "\0missing"  # the level of a missing value
+MARKS = (0.5, 0.25, 0.75, *np.linspace(0, 1, BINS + 1).tolist())  # quantiles of a number: median, scale, edges
 PARTS = ("year", "month", "day", "weekday", "hour", "minute", "days")  # of a date; days since 1970
 
 
@@ -231,27 +238,28 @@ def level_of(x: Array, levels: Array) -> Array:
 # -- fitting -----------------------------------------------------------------------------------------------
 
 
-def fit_number(source: tuple[str, str], x: Array, target: Array) -> Number | None:
+def fit_number(source: tuple[str, str], x: Array, target: Array, weights: Array | None = None) -> Number | None:
     """How a number is prepared; None for one that says nothing. target: float64 [N, outputs], for keys."""
     gone = np.isnan(x)
     known = x[~gone] if gone.any() else x
     if not len(known):
         return None
+    own = None if weights is None else weighted_quantiles(known, MARKS, weights[~gone])
     known = np.sort(known)
     values = known[np.concatenate([[True], known[1:] != known[:-1]])]
-    missing = (float(gone.mean()), max(0.1, float(gone.std()))) if gone.any() else None
-    median = float((known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2)
+    share, spread = moments(gone.astype(np.float64), weights) if gone.any() else (0.0, 0.0)
+    missing = (float(share), max(0.1, float(spread))) if gone.any() else None
+    median = float((known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2 if own is None else own[0])
     if len(values) < 2:
         return None if missing is None else Number(source, median, deviation=0.0, missing=missing)
     filled = np.where(gone, median, x)
     if len(values) == 2:
-        return Number(
-            source, median, center=float(filled.mean()), deviation=float(filled.std()) or 1.0, missing=missing
-        )
-    low, high = quantiles(known, np.array([0.25, 0.75]))
+        center, deviation = moments(filled, weights)
+        return Number(source, median, center=float(center), deviation=float(deviation) or 1.0, missing=missing)
+    low, high, *ends = quantiles(known, np.array(MARKS[1:])) if own is None else own[1:]
     scale = float(high - low if high > low else (values[-1] - values[0]) / 2)
-    edges = values if len(values) <= BINS + 1 else np.unique(quantiles(known, np.linspace(0, 1, BINS + 1)))
-    key = KEYS < len(values) <= len(x) / 3 and is_key(filled, target)
+    edges = values if len(values) <= BINS + 1 else np.unique(ends)
+    key = KEYS < len(values) <= len(x) / 3 and is_key(filled, target, weights)
     levels = tuple(values.tolist()) if key else ()
     embedded = key and len(x) / len(values) >= ROWS_PER_LEVEL
     return Number(source, median, scale, tuple(edges.tolist()), missing=missing, levels=levels, embedded=embedded)

@@ -57,10 +57,11 @@ class Table:
         return len(self.frame)
 
     def counted(self) -> Table:
-        """Without rows of weight 0, which nothing may learn from."""
-        if self.weights is None or (self.weights > 0).all():
+        """Without rows of weight 0, which nothing may learn from; equal weights are none."""
+        if self.weights is None:
             return self
-        return self.some(np.flatnonzero(self.weights > 0))
+        table = self if self.weights.all() else self.some(np.flatnonzero(self.weights))
+        return replace(table, weights=None) if np.ptp(table.weights) == 0 else table  # type: ignore[arg-type]
 
     def with_roles(
         self,

@@ -51,7 +51,7 @@ class Training:
         """The training of these rows; own: settings in place of the preset's."""
         y, classes = objective.standardised(table.target.y), objective.classes
         hot = objective.encoded(y)
-        preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where)
+        preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where, table.weights)
         layout = layout_of(preparation, objective.outputs, hot.shape[1])
         chosen = preset or choose(len(x), layout, classes, folds)
         kinds = [replace(kind, **own) for kind in recipes(len(x), classes, chosen)]
