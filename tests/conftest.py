@@ -52,21 +52,30 @@ SMOKE = (
     "tests/compiler/test_simplify.py",
     "tests/train/test_fit.py",
 )
-# Folders whose tests are of what is done with native code: there it is made without LLVM's own work (tests/quick.py).
-# Those that test the code itself have it as it is, and so has all that is slow or a process of its own.
+# Folders and files whose tests are of what is done with native code, or of plans that give the same bits: there it is
+# made without LLVM's own work (tests/quick.py). Those that test the code itself have it as it is, and so has all that
+# is slow or a process of its own.
 QUICK = (
     "tests/api",
     "tests/cli",
     "tests/data",
+    "tests/docs",
+    "tests/exec/test_panels.py",
+    "tests/exec/test_stop.py",
+    "tests/exec/test_threads.py",
     "tests/explanation",
     "tests/io",
     "tests/nn",
+    "tests/optim",
     "tests/signature",
     "tests/sklearn",
+    "tests/tabular",
     "tests/trace",
     "tests/train",
     "tests/viz",
     "tests/web",
+    "tests/test_arena.py",
+    "tests/test_contributing.py",
 )
 ROOT = Path(__file__).parents[1]
 

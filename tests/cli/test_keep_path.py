@@ -36,11 +36,15 @@ def test_the_weights_are_those_of_a_run_without_it(schuss: Any, regression: Path
     assert again.code == 0, "it is no setting of the run"
 
 
-def test_the_report_draws_it(schuss: Any, regression: Path, kept: Path, tmp_path: Path):
+def test_the_report_draws_it(regression: Path, kept: Path):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
-    out = tmp_path / "r.html"
-    assert schuss("report", kept, "--data", regression, "-o", out).code == 0
-    assert "The loss on a plane of the run&#x27;s path through the weights" in out.read_text()
+    import schuss
+    from schuss.web.report import Report
+
+    sections = Report(schuss.load(kept), "m", load_dataset(regression)).sections()
+    found = next(section for section in sections if section.title == "Landscape")
+    assert "The loss on a plane of the run's path through the weights" in found.text
+    assert found.body.count("<picture>") == 2
 
 
 def test_the_page_draws_it(regression: Path, kept: Path):

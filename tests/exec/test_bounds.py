@@ -26,13 +26,16 @@ def run(cache: Path, *arguments: object) -> None:
 
 @pytest.mark.parametrize("what", ["table", "operands", "panels", "training"])
 def test_nothing_outside_is_touched(what: str, tmp_path: Path) -> None:
-    """By any operation, with lengths of 0 too; by kernels of many lengths; by products turned by panels; in epochs."""
+    """By any operation, with lengths of 0 too; by kernels of many lengths; by products turned by panels; in epochs.
+
+    Of each a thin sample; all of it is slow.
+    """
     run(tmp_path, what, "quick")
 
 
 def test_nothing_outside_is_touched_by_random_graphs(tmp_path: Path) -> None:
     """Small ones, 25 in a program, each for two numbers of rows and on both sides."""
-    run(tmp_path, "graphs", 0, 100, 3, "quick")
+    run(tmp_path, "graphs", 0, 50, 3, "quick")
 
 
 @pytest.mark.slow

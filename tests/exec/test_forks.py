@@ -13,7 +13,7 @@ import pytest
 import schuss
 
 PROGRAM = """
-import os, signal, sys, threading
+import os, signal, threading, traceback
 import numpy as np
 import schuss
 from schuss import nn
@@ -52,56 +52,74 @@ def blocked(inner):
     return run
 
 
+def tried(case):  # whether a child that is forked meanwhile computes
+    work, after = cases()[case]
+    if case == "graph":
+        graph.topological = blocked(graph.topological)
+    if case == "code":
+        function.build = blocked(function.build)
+    thread = threading.Thread(target=work)
+    thread.start()
+    started.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        after()
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    ended.set()
+    thread.join()
+    after()
+    return status == 0
+
+
 kept = schuss.jit(slow)
 (program,) = [slot.value for slot in calls._cache_of(model)._slots.values()]
 table = graph.Graph((), (schuss.trace.as_tensor(1.0).node,))
-CASES = {
-    "compiler": (hold(codegen._lock), lambda: schuss.jit(lambda x: x * 2.5)(x)),
-    "target": (hold(target._lock), lambda: schuss.jit(lambda x: x * 3.5)(x)),
-    "function": (hold(program.compiled._programs._lock), lambda: model(x[:1])),
-    "code": (lambda: model(x[:1]), lambda: model(x[:1])),
-    "cache": (hold(fast._cache._lock), lambda: fast(x)),
-    "caches": (hold(calls._guard.lock), lambda: nn.Linear(4, 3)(x)),
-    "the same form": (lambda: kept(x), lambda: kept(x)),
-    "graph": (lambda: table.nodes, lambda: model(x[:, ::-1]) is not None and schuss.jit(lambda x: x - 1.0)(x)),
-}
-work, after = CASES[sys.argv[1]]
-if sys.argv[1] == "graph":
-    graph.topological = blocked(graph.topological)
-if sys.argv[1] == "code":
-    function.build = blocked(function.build)
-thread = threading.Thread(target=work)
-thread.start()
-started.wait()
-child = os.fork()
-if child == 0:
-    signal.alarm(30)
-    after()
-    os._exit(0)
-status = os.waitpid(child, 0)[1]
-ended.set()
-thread.join()
-after()
-sys.exit(status != 0)
+
+
+def cases():  # with the locks that this process has
+    return {
+        "compiler": (hold(codegen._lock), lambda: schuss.jit(lambda x: x * 2.5)(x)),
+        "target": (hold(target._lock), lambda: schuss.jit(lambda x: x * 3.5)(x)),
+        "function": (hold(program.compiled._programs._lock), lambda: model(x[:1])),
+        "code": (lambda: model(x[:1]), lambda: model(x[:1])),
+        "cache": (hold(fast._cache._lock), lambda: fast(x)),
+        "caches": (hold(calls._guard.lock), lambda: nn.Linear(4, 3)(x)),
+        "the same form": (lambda: kept(x), lambda: kept(x)),
+        "graph": (lambda: table.nodes, lambda: model(x[:, ::-1]) is not None and schuss.jit(lambda x: x - 1.0)(x)),
+    }
+
+
+assert threading.active_count() == 1
+for case in CASES:  # each in a process of its own, so that none changes another
+    process = os.fork()
+    if process == 0:
+        signal.alarm(60)
+        try:
+            os._exit(not tried(case))
+        finally:
+            traceback.print_exc()
+            os._exit(1)
+    print(f"{case}: {os.waitpid(process, 0)[1]}")
 """
+CASES = ("compiler", "target", "function", "code", "cache", "caches", "the same form", "graph")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize(
-    "case", ["compiler", "target", "function", "code", "cache", "caches", "the same form", "graph"]
-)
-def test_a_child_forked_while_a_lock_is_held(case):
+def test_a_child_forked_while_a_lock_is_held():
+    """Each case in a child of one process, which has imported everything."""
     source = str(Path(schuss.__file__).parent.parent)
     environment = {**os.environ, "SCHUSS_NO_CACHE": "1", "PYTHONPATH": source}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(PROGRAM), case],
+        [sys.executable, "-W", "ignore", "-u", "-c", f"CASES = {CASES}\n{textwrap.dedent(PROGRAM)}"],
         check=False,
         env=environment,
-        timeout=100,
+        timeout=600,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, f"{case}: the child hung or failed\n{done.stderr}"
+    assert done.stdout == "".join(f"{case}: 0\n" for case in CASES), done.stderr
 
 
 SEARCH = """

@@ -39,6 +39,13 @@ IN_BLOCKS = Tuning(
 )
 
 
+@pytest.fixture
+def quickly(request, monkeypatch):
+    """Without LLVM's own work, where plans that give the same bits are compared; slow cases have it."""
+    if "slow" not in request.keywords:
+        compile_quickly(monkeypatch)
+
+
 def agree(function, types, n=37, seed=0, tolerance=2e-5, threads=2, tuning=DEFAULT):
     graph = trace(function, types)
     rng = np.random.default_rng(seed)
@@ -493,6 +500,7 @@ def test_matrices_of_one_shape_are_turned_together(threads):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=2e-6, err_msg=name)
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("sizes", sampled([(20, 603, 301, 5)], [((20, 600, 300, 5),)]))
 def test_products_by_a_large_matrix_are_divided_by_columns(sizes):
     step, state, data = mlp_step(sizes)
@@ -508,6 +516,7 @@ def test_products_by_a_large_matrix_are_divided_by_columns(sizes):
 MATRICES = [(2, 2), (16, 16), (21, 37), (50, 16), (16, 5), (7, 40), (130, 33)]  # columns and depth
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize(("dtype", "rows", "shape"), thinned(["float32", "float64"], [1, 3, 8], MATRICES))
 def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, shape, monkeypatch):
     """The same bits as from a copy of it, which more rows make, and none is made."""
@@ -527,6 +536,7 @@ def test_few_rows_read_a_transposed_matrix_as_it_lies(dtype, rows, shape, monkey
     np.testing.assert_allclose(found, np.tanh(x @ w.T + b), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize(("dtype", "threads", "shape"), thinned(["float32", "float64"], [1, 3, 8], MATRICES, by=4))
 def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, shape, monkeypatch):
     """The same bits as from a copy of it."""
@@ -547,6 +557,7 @@ def test_batches_turn_a_large_matrix_a_panel_at_a_time(dtype, threads, shape, mo
         np.testing.assert_allclose(found, np.tanh(x[:n] @ w.T + b), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("sizes", sampled([(20, 70, 33, 64, 5)], [((20, 48, 48, 48, 5),), ((20, 64, 64, 64, 5),)]))
 def test_steps_that_turn_panels_have_the_bits_of_those_that_copy(sizes, monkeypatch):
     step, state, data = mlp_step(sizes)
@@ -564,6 +575,7 @@ FEW = [((20, 48, 48, 48, 5), 1), ((20, 603, 301, 5), 5)]
 MORE = [((20, 600, 300, 5), 1), ((20, 600, 300, 5), 5), ((20, 48, 48, 48, 5), 5), ((20, 603, 301, 5), 1)]
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize(("sizes", "batch"), sampled(FEW, MORE))
 def test_steps_of_few_rows_copy_no_matrix(sizes, batch):
     step, state, data = mlp_step(sizes)
@@ -597,6 +609,7 @@ def test_memory_of_a_snapshot_is_used_again_when_nobody_holds_it():
     assert len(loop._spare) == 1
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize(("sizes", "batch"), thinned([(20, 30, 8, 5), (33, 70, 21, 17)], [9, 32, 37]))
 def test_deep_sums_go_in_blocks_and_change_no_bit(sizes, batch, monkeypatch):
     step, state, data = mlp_step(sizes)

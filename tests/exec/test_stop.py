@@ -142,13 +142,13 @@ def interrupted(monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("rows", [1, 500, 4000])
+@pytest.mark.parametrize("rows", [1, 500, 1300])
 def test_ctrl_c_ends_a_function(interrupted, threads, rows):
     """Of rows that stand alone, in chunks and not."""
     weights = np.random.default_rng(0).normal(size=(300, 300)).astype("f4")
 
     def f(x, w):
-        for _ in range(20):
+        for _ in range(6):
             x = ops.tanh(x @ w)
         return x
 

@@ -144,7 +144,7 @@ def peak(work):
 MEGABYTES = 4 << 20
 
 
-@pytest.mark.parametrize("piece", sampled(['"a",', '{"a":1},', "[[]],"], ["[],", "{},"]))
+@pytest.mark.parametrize("piece", sampled(['"a",', "[[]],", "{},"], ['{"a":1},', "[],"]))
 def test_json_that_would_take_many_times_its_length_is_refused(piece):
     text = f'{{"a": [{piece * (MEGABYTES // len(piece))}0]}}'
 

@@ -657,9 +657,9 @@ def try_mutants(path, wholes, count, seed):
     return loaded
 
 
-def test_two_thousand_mutants(path, sound):
-    loaded = try_mutants(path, list(sound.values()), 2000, seed=1)
-    assert 20 < loaded < 1500
+def test_a_thousand_mutants(path, sound):
+    loaded = try_mutants(path, list(sound.values()), 1000, seed=1)
+    assert 10 < loaded < 750
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def test_searches_in_other_processes() -> None:
     here = GridSearchCV(small(), grid, cv=2).fit(X, TWO)
     np.testing.assert_array_equal(searched.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
     assert np.array_equal(searched.predict_proba(X), here.predict_proba(X))
-    halved = HalvingGridSearchCV(small(), {"alpha": [1e-4, 1e-2, 1.0]}, n_jobs=2, cv=2, random_state=0).fit(X, TWO)
+    halved = HalvingGridSearchCV(small(), {"alpha": [1e-4, 1e-2, 1.0]}, cv=2, random_state=0).fit(X, TWO)
     assert halved.best_score_ > 0.7
     rounds = HalvingGridSearchCV(
         small(), {"alpha": [1e-4, 1e-2, 1.0]}, resource="max_iter", max_resources=40, min_resources=5, cv=2
@@ -64,17 +64,17 @@ def test_pipelines_and_columns() -> None:
     assert pipe.score(frame, TWO) > 0.8
     named = make_pipeline(StandardScaler(), small()).set_output(transform="pandas").fit(frame[["a", "b"]], TWO)
     assert named[-1].feature_names_in_.tolist() == ["a", "b"]
-    assert np.mean(cross_val_score(pipe, frame, TWO, cv=3, n_jobs=2)) > 0.7
+    assert np.mean(cross_val_score(pipe, frame, TWO, cv=3)) > 0.7
 
 
 def test_ensembles_and_calibration() -> None:
-    voted = VotingClassifier([("a", small()), ("b", LogisticRegression())], voting="soft", n_jobs=2).fit(X, TWO)
+    voted = VotingClassifier([("a", small()), ("b", LogisticRegression())], voting="soft").fit(X, TWO)
     assert voted.score(X, TWO) > 0.85
     assert CalibratedClassifierCV(small(), cv=2).fit(X, TWO).score(X, TWO) > 0.8
     assert StackingClassifier([("a", small())], cv=2).fit(X, TWO).score(X, TWO) > 0.8
     assert OneVsRestClassifier(small()).fit(X, np.digitize(SCORE, [-1, 1])).score(X, np.digitize(SCORE, [-1, 1])) > 0.6
     number = MLPRegressor(hidden_layer_sizes=(6,), random_state=0, max_iter=60, learning_rate_init=0.05)
-    assert BaggingRegressor(number, 3, n_jobs=2).fit(X, SCORE).score(X, SCORE) > 0.7
+    assert BaggingRegressor(number, 3).fit(X, SCORE).score(X, SCORE) > 0.7
     cubed = TransformedTargetRegressor(number, func=np.cbrt, inverse_func=lambda z: z**3).fit(X, SCORE)
     assert cubed.score(X, SCORE) > 0.2
 

@@ -13,25 +13,26 @@ from schuss.sklearn import MLPClassifier, MLPRegressor
 from schuss.sklearn.lbfgs import Whole
 from schuss.sklearn.programs import LARGE, program
 from schuss.sklearn.stochastic import Rows
+from tests.thinned import thinned
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1300, 4))  # more than one batch
 SCORE = X @ np.array([1.0, -1.0, 0.5, 2.0])
 
 
-@pytest.mark.parametrize("weight", [None, RNG.uniform(0, 2, 1300)], ids=["plain", "weighted"])
-@pytest.mark.parametrize(
-    ("made", "y"),
-    [
-        (MLPClassifier(activation="tanh"), SCORE > 0),
-        (MLPClassifier(activation="logistic"), np.digitize(SCORE, [-1, 1])),
-        (MLPRegressor(activation="identity"), SCORE),
-        (MLPRegressor("poisson", activation="tanh"), np.abs(SCORE).round()),
-        (MLPRegressor(nn.HuberLoss(0.3), activation=["gelu", "silu"]), SCORE),
-    ],
-    ids=["two", "three", "numbers", "counts", "huber"],
-)
-def test_gradient(made: Any, y: Any, weight: Any) -> None:
+CASES: dict[str, tuple[Any, Any]] = {
+    "two": (MLPClassifier(activation="tanh"), SCORE > 0),
+    "three": (MLPClassifier(activation="logistic"), np.digitize(SCORE, [-1, 1])),
+    "numbers": (MLPRegressor(activation="identity"), SCORE),
+    "counts": (MLPRegressor("poisson", activation="tanh"), np.abs(SCORE).round()),
+    "huber": (MLPRegressor(nn.HuberLoss(0.3), activation=["gelu", "silu"]), SCORE),
+}
+WEIGHTS = {"plain": None, "weighted": RNG.uniform(0, 2, 1300)}
+
+
+@pytest.mark.parametrize(("case", "weighted"), thinned([*CASES], [*WEIGHTS], by=2))
+def test_gradient(case: str, weighted: str) -> None:
+    (made, y), weight = CASES[case], WEIGHTS[weighted]
     est = made.set_params(hidden_layer_sizes=(5, 3), solver="lbfgs", max_iter=1, random_state=0)
     with pytest.warns(UserWarning, match="lbfgs failed to converge"):
         est.fit(X, y, sample_weight=weight)

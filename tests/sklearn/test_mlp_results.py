@@ -13,6 +13,7 @@ from sklearn import neural_network  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 
 from schuss.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
+from tests.thinned import thinned  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RNG = np.random.default_rng(0)
@@ -84,22 +85,22 @@ def test_activations(activation: str) -> None:
     alike(*both("MLPClassifier", THREE, activation=activation))
 
 
-@pytest.mark.parametrize("weight", [None, WEIGHTS], ids=["plain", "weighted"])
-@pytest.mark.parametrize("early", [False, True])
-@pytest.mark.parametrize(
-    ("name", "y", "more"),
-    [
-        ("MLPClassifier", TWO, {}),
-        ("MLPClassifier", LABELS, {}),
-        ("MLPClassifier", SEVERAL, {}),
-        ("MLPRegressor", NUMBERS, {}),
-        ("MLPRegressor", PAIRS, {}),
-        ("MLPRegressor", COUNTS, {"loss": "poisson"}),
-    ],
-    ids=["two", "labels", "several", "numbers", "pairs", "counts"],
-)
-def test_targets(name: str, y: Any, more: dict[str, Any], early: bool, weight: Any) -> None:
-    alike(*both(name, y, weight=weight, early_stopping=early, batch_size=50, **more))
+TARGETS: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    "two": ("MLPClassifier", TWO, {}),
+    "labels": ("MLPClassifier", LABELS, {}),
+    "several": ("MLPClassifier", SEVERAL, {}),
+    "numbers": ("MLPRegressor", NUMBERS, {}),
+    "pairs": ("MLPRegressor", PAIRS, {}),
+    "counts": ("MLPRegressor", COUNTS, {"loss": "poisson"}),
+}
+WEIGHTED = ["plain", "weighted"]
+
+
+@pytest.mark.parametrize(("target", "early", "weight"), thinned([*TARGETS], ["all", "early"], WEIGHTED, by=2))
+def test_targets(target: str, early: str, weight: str) -> None:
+    name, y, more = TARGETS[target]
+    given = WEIGHTS if weight == "weighted" else None
+    alike(*both(name, y, weight=given, early_stopping=early == "early", batch_size=50, **more))
 
 
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
@@ -112,13 +113,11 @@ def test_float32(name: str) -> None:
     assert mixed.dtype == np.float64
 
 
-@pytest.mark.parametrize(("name", "y", "more"), [
-    ("MLPClassifier", TWO, {}), ("MLPClassifier", LABELS, {}), ("MLPClassifier", SEVERAL, {}),
-    ("MLPRegressor", PAIRS, {}), ("MLPRegressor", COUNTS, {"loss": "poisson"}),
-], ids=["two", "labels", "several", "pairs", "counts"])  # fmt: skip
-@pytest.mark.parametrize("weight", [None, WEIGHTS], ids=["plain", "weighted"])
-def test_lbfgs(name: str, y: Any, more: dict[str, Any], weight: Any) -> None:
-    ours, theirs = both(name, y, weight=weight, solver="lbfgs", alpha=0.1, activation="tanh", **more)
+@pytest.mark.parametrize(("target", "weight"), thinned([*TARGETS], WEIGHTED, by=2))
+def test_lbfgs(target: str, weight: str) -> None:
+    name, y, more = TARGETS[target]
+    given = WEIGHTS if weight == "weighted" else None
+    ours, theirs = both(name, y, weight=given, solver="lbfgs", alpha=0.1, activation="tanh", **more)
     alike(ours, theirs, rtol=1e-5)
 
 

@@ -27,6 +27,7 @@ import schuss  # noqa: E402
 from schuss.registry import Registry  # noqa: E402
 from schuss.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
 from schuss.tables import EXECUTORS  # noqa: E402
+from schuss.tabular import presets, training  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -41,6 +42,12 @@ def in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
         return find(self, "reference" if self is EXECUTORS and name == "native" else name)
 
     monkeypatch.setattr(Registry, "find", found)
+
+
+@pytest.fixture
+def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One kind of network, where it is not what is learned that is tested."""
+    monkeypatch.setattr(training, "recipes", lambda *given: presets.recipes(*given)[:1])
 
 
 def raw(rows: int = 120, seed: int = 0) -> tuple[Any, Any]:
@@ -63,6 +70,7 @@ FRAME, AMOUNT = raw()
 LABELS = np.where(AMOUNT > 120, "much", "little")
 
 
+@pytest.mark.usefixtures("one_kind")
 @parametrize_with_checks([TabularClassifier(**TINY), TabularRegressor(**TINY)])
 def test_estimator_checks(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -116,6 +124,7 @@ def test_columns_go_by_name_from_any_library(fitted: Any) -> None:
         fitted.predict(FRAME[:1].with_columns(area=pl.lit("wide")))
 
 
+@pytest.mark.usefixtures("one_kind")
 @pytest.mark.parametrize(
     "classes", [[False, True], [0, 1], [3, 7], ["007", "7"], ["NA", "?"], [-1.0, 2.0], [2, 10, 100]]
 )
@@ -133,6 +142,7 @@ def test_classes_come_back_as_they_were(classes: list[Any]) -> None:
     np.testing.assert_array_equal(series.predict(FRAME), fitted.predict(FRAME))
 
 
+@pytest.mark.usefixtures("one_kind")
 def test_whole_numbers_are_no_classes_for_a_regressor() -> None:
     y = np.arange(120) % 3
     one = TabularRegressor(**TINY, random_state=0).fit(FRAME, y)
@@ -144,6 +154,7 @@ def test_whole_numbers_are_no_classes_for_a_regressor() -> None:
     assert two.score(FRAME, np.stack([AMOUNT, AMOUNT + y], 1)) > 0.5
 
 
+@pytest.mark.usefixtures("one_kind")
 def test_few_rows_and_rare_classes() -> None:
     with pytest.warns(UserWarning, match="5 rows make 5 folds, not 8"):
         few = TabularClassifier(**{**TINY, "folds": 8}, random_state=0).fit(FRAME[:5], list("aabbc"))
@@ -154,6 +165,7 @@ def test_few_rows_and_rare_classes() -> None:
         TabularRegressor(**{**TINY, "folds": 3}).fit(FRAME, AMOUNT, groups=np.arange(120) % 2)
 
 
+@pytest.mark.usefixtures("one_kind")
 def test_an_array_of_numbers_holds_numbers() -> None:
     x = np.stack([np.arange(120), np.arange(120) % 4], 1)
     fitted = TabularRegressor(**TINY, random_state=0).fit(x, AMOUNT)
@@ -161,6 +173,7 @@ def test_an_array_of_numbers_holds_numbers() -> None:
     assert TabularRegressor(**TINY, category=["x1"]).fit(x, AMOUNT).kinds_["x1"].name == "category"
 
 
+@pytest.mark.usefixtures("one_kind")
 def test_class_weights_and_weights() -> None:
     y = np.where(AMOUNT > 170, 1, 0)
     plain, balanced = (
@@ -187,6 +200,7 @@ def test_copies_give_the_same_bits(fitted: Any) -> None:
     np.testing.assert_array_equal(again.predict_proba(FRAME), expected)
 
 
+@pytest.mark.usefixtures("one_kind")
 def test_searches_and_pipelines() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(FRAME.to_dict(as_series=False))
@@ -198,6 +212,7 @@ def test_searches_and_pipelines() -> None:
     assert np.mean(cross_val_score(scaled, x, AMOUNT, cv=2)) > 0.5
 
 
+@pytest.mark.usefixtures("one_kind")
 def test_metadata_is_routed() -> None:
     groups, w = np.arange(120) // 10, np.linspace(0.1, 2, 120)
     with sklearn.config_context(enable_metadata_routing=True):
@@ -209,6 +224,7 @@ def test_metadata_is_routed() -> None:
     np.testing.assert_array_equal(found.predict(FRAME), alone.predict(FRAME))
 
 
+@pytest.mark.usefixtures("one_kind")
 def test_random_states() -> None:
     def told(state: Any) -> Any:
         return TabularRegressor(**TINY, random_state=state).fit(FRAME, AMOUNT).predict(FRAME)

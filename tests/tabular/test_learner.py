@@ -13,6 +13,7 @@ from schuss import nn
 from schuss.errors import DataError, UsageError
 
 pl = pytest.importorskip("polars")
+from schuss.tabular import presets, training  # noqa: E402
 from schuss.tabular.blend import blend_weights  # noqa: E402
 from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
 from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key  # noqa: E402
@@ -50,14 +51,17 @@ def table(rows: int = 240, seed: int = 0) -> Any:
     )
 
 
-def quick(frame: Any, target: str = "price", **more: Any) -> Any:
+def quick(frame: Any, target: str = "price", kinds: int = 1, **more: Any) -> Any:
+    """Trained shortly; of the preset's kinds of networks the first ones."""
     given = {"folds": 3, "epochs": 2, "hidden": (8,), "preset": "fast", "progress": False, "backend": "reference"}
-    return fit_table(frame, target, **given | more)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "recipes", lambda *asked: presets.recipes(*asked)[:kinds])
+        return fit_table(frame, target, **given | more)
 
 
 @pytest.fixture(scope="module")
 def run() -> Any:
-    return quick(table(), backend="native")
+    return quick(table(), kinds=3, backend="native")
 
 
 # -- layers -------------------------------------------------------------------------------------------------
@@ -126,7 +130,7 @@ def test_a_dense_layer_of_members_has_rows_of_its_own_or_shared_ones():
 
 def test_networks_without_weight_are_left_out_and_change_no_answer():
     frame = table()
-    found = quick(frame, folds=2, epochs=1)
+    found = quick(frame, kinds=3, folds=2, epochs=1)
     assert len(found.model.parts) == sum(part["weight"] > 0 for part in found.parts[:-1])
     assert found.model.weights.sum() == pytest.approx(1)
 
@@ -356,7 +360,7 @@ def curved(rows: int = 200) -> Any:
 )
 def test_losses_of_numbers(target: str, given: dict[str, Any]):
     frame = curved()
-    run = quick(frame.select("a", target), target, folds=2, epochs=40, hidden=(16,), **given)
+    run = quick(frame.select("a", target), target, folds=2, epochs=40, hidden=(16,), backend="native", **given)
     main = {line.name: line for line in run.report.lines}[run.report.main]
     assert main.value < 0.8 * main.linear
     assert run.parts[-1]["weight"] < 0.5
@@ -375,7 +379,7 @@ def test_losses_of_numbers(target: str, given: dict[str, Any]):
 
 def test_numbers_far_from_0_come_back_in_their_own_units():
     frame = curved()
-    run = quick(frame.select("a", "far"), "far", folds=2, epochs=40, hidden=(16,))
+    run = quick(frame.select("a", "far"), "far", folds=2, epochs=40, hidden=(16,), backend="native")
     assert np.abs(run.model.predict(frame) - frame["far"].to_numpy()).mean() < 1.0
 
 
