@@ -62,8 +62,8 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
         (call(schuss.evaluate, conv(), "mnist"), UsageError, "schuss.data.load_dataset('mnist') reads it"),
         (call(schuss.predict, conv(), "digit.png"), UsageError, "schuss.data.load_rows('digit.png') reads them"),
         (call(nn.Embedding(9, 2), np.zeros((4, 2))), DTypeError, "convert them with .astype('int64')"),
-        (call(nn.Embedding, 9, 2, padding_idx=0), UsageError, "no argument 'padding_idx'; multiply the rows by"),
-        (call(nn.Embedding, 9, 2, padding_idx=0), TypeError, "Embedding: "),
+        (call(nn.Embedding, 9, 2, padding_idx=9), UsageError, "padding_idx must be a whole number between -9 and 8"),
+        (call(nn.Embedding, 9, 2, device="cpu"), TypeError, "Embedding: there is no argument 'device'; leave it out"),
         (call(nn.Linear, in_feature=9), UsageError, "Linear: there is no argument 'in_feature'; did you mean"),
         (call(Parts, 1, 2), UsageError, "Parts: width is missing"),
         (call(Parts, width=1, heigth=2), UsageError, "it takes *parts, width"),
@@ -95,6 +95,12 @@ def test_a_type_error_of_the_user_s_own_is_left_as_it_is():
         Own("a")
     with pytest.raises(UsageError, match="Own: size is missing"):
         Own()
+
+
+def test_to_check_arguments_a_signature_is_found_once(monkeypatch: pytest.MonkeyPatch):
+    optim.Adam(lr=1e-3)
+    monkeypatch.setattr("inspect.signature", None)
+    optim.Adam(lr=1e-2, betas=(0.8, 0.9))
 
 
 @pytest.mark.parametrize("content", [b"import schuss\nprint(1)\n", b"\x80\x02}q\x00." + b"x" * 50])

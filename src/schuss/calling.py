@@ -15,7 +15,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 ELSEWHERE = {
     "lr": "give it to the optimizer, as optim.Adam(lr=1e-3)",
     "learning_rate": "the learning rate is lr",
-    "padding_idx": "multiply the rows by (x != padding)[..., None], or give the padding a row like any other",
     "device": "leave it out, as schuss computes on the CPU",
     "inplace": "leave it out, as tensors never change",
 }
@@ -46,11 +45,17 @@ def explained(example: str = "", owner: str = "") -> Callable[[F], F]:
     return decorate
 
 
+@functools.lru_cache(maxsize=512)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Kept, as to find it takes as long as all else of making an optimizer."""
+    return inspect.signature(function)
+
+
 def check_call(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """ArgumentError, as of `explained`, for arguments that a function or an `__init__` does not take."""
     if args[1:] or kwargs:
         try:
-            inspect.signature(function).bind(*args, **kwargs)
+            _signature(function).bind(*args, **kwargs)
         except TypeError as error:
             raise ArgumentError(f"{name}: {_wrong(function, args, kwargs) or error}") from None
 

@@ -38,7 +38,12 @@ class UsageError(SchussError):
 
 
 class ShapeError(SchussError):
-    """Shapes of an operation's inputs do not fit. Names the op, the shapes and the user's line."""
+    """Shapes of an operation's inputs do not fit. Names the op, the shapes and the user's line.
+
+    bare  the text without a mend, for who knows a better one
+    """
+
+    bare: str = ""
 
 
 class DTypeError(SchussError):

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import random
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -197,6 +198,7 @@ def test_a_class_comes_back_as_its_graph(path):
     model = fitted(Net())
     back = there_and_back(model, path)
     assert isinstance(back, GraphModel)
+    assert re.match(r"GraphModel\(x\d? .* -> .*; \d+ operations, [\d,]+ numbers in \d+ parameters\)", repr(back))
     assert same(model, back)
     np.testing.assert_allclose(back(X), model(X), rtol=1e-5, atol=1e-6)
     assert back(X[:1]).shape == (1, 3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import schuss
-from schuss import nn
+from schuss import nn, optim
 from schuss.errors import DTypeError, ShapeError, UsageError
 from schuss.ir.types import N, TensorType
 from schuss.trace import trace
@@ -180,6 +180,37 @@ def test_embedding() -> None:
     assert np.array_equal(run(layer, index), layer.weight.data[index])
     with pytest.raises(DTypeError, match="indices must be integers"):
         run(layer, np.zeros(2, np.float32))
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("padding", [0, 2, -1])
+def test_padding_is_pytorchs(padding: int, sparse: bool, backend: str) -> None:
+    torch = pytest.importorskip("torch")
+    layer = nn.Embedding(5, 3, "float64", padding_idx=padding, sparse=sparse)
+    assert (layer.weight.data[padding] == 0).all()
+    start = RNG.normal(size=(5, 3))  # the row of the padding, too, as in PyTorch where it was set
+    layer.weight.data = start
+    theirs = torch.nn.Embedding(5, 3, padding_idx=padding, dtype=torch.float64)
+    with torch.no_grad():
+        theirs.weight.copy_(torch.tensor(start))
+    x, y = np.array([[0, 4], [2, 2], [4, 1], [3, 0]]), RNG.normal(size=(4, 2, 3))
+    model = nn.Sequential(layer)
+    settings: dict[str, Any] = {"loss": nn.MSELoss(), "optimizer": optim.SGD(0.5), "epochs": 3, "batch_size": 4}
+    model = schuss.fit(model, (x, y), **settings, backend=backend, progress=False).model
+    optimizer = torch.optim.SGD(theirs.parameters(), 0.5)
+    for _ in range(3):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(theirs(torch.tensor(x)), torch.tensor(y)).backward()
+        optimizer.step()
+    np.testing.assert_allclose(model[0].weight.data, theirs.weight.detach().numpy(), rtol=1e-12)
+    np.testing.assert_array_equal(model[0].weight.data[padding], start[padding])
+
+
+def test_an_index_that_is_clipped_to_the_padding_is_padding() -> None:
+    layer = nn.Embedding(5, 3, "float64", padding_idx=-1, mode="clip")
+    grads = schuss.grad(lambda m: m(np.array([7, 1])).sum())(layer)
+    np.testing.assert_array_equal(np.asarray(grads["weight"]).any(1), [False, True, False, False, False])
 
 
 @pytest.mark.parametrize(

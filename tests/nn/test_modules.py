@@ -164,6 +164,7 @@ LAYER_EXAMPLES: list[nn.Module] = [
     nn.LayerNorm((3, 4), eps=1e-3, bias=False),
     nn.LayerNorm(4, elementwise_affine=False),
     nn.Embedding(5, 3),
+    nn.Embedding(5, 3, padding_idx=-2),
     nn.Conv1d(2, 4, 3, padding="same", init="kaiming_normal"),
     nn.Conv2d(4, 2, (3, 2), stride=2, padding=(0, 1), dilation=2, groups=2, bias=False, padding_mode="circular"),
     nn.MaxPool1d(2),

@@ -115,6 +115,16 @@ def test_what_is_told_to_give_is_taken(model):
             assert model(x[None]).shape == (1, 2)
 
 
+def test_one_mend_is_told():
+    model = trained(nn.Sequential(nn.Flatten(), nn.Linear(24, 2)))
+    with pytest.raises(
+        ShapeError, match=r"24 features on its last axis \(line: .*; the model was trained on .* x\[None\]"
+    ):
+        model(X[0, 0])
+    with pytest.raises(ShapeError, match=r"24 features on its last axis: nn.Linear\(6, 2\) takes these"):
+        nn.Sequential(nn.Flatten(), nn.Linear(24, 2))(X[0, 0])  # nothing else is known
+
+
 def test_a_data_frame_is_rows_too():
     pd = pytest.importorskip("pandas")
     x = RNG.normal(size=(6, 1, 16)).astype("f4")

@@ -47,6 +47,15 @@ class GraphModel(Module):
         """The parameters, under the names they have in the file."""
         yield from self._params.items()
 
+    def __repr__(self) -> str:
+        takes = ", ".join(f"{node.attrs['name']} {node.type}" for node in _own(self._graph))
+        names = self._results or [""] * len(self._graph.outputs)
+        gives = ", ".join(f"{name} {out.type}".strip() for name, out in zip(names, self._graph.outputs, strict=True))
+        operations = sum(node.op not in LEAVES for node in self._graph.nodes)
+        numbers = sum(p.data.size for p in self._params.values())
+        has = f"{operations} operations, {numbers:,} numbers in {len(self._params)} parameters"
+        return f"GraphModel({takes} -> {gives}; {has})"
+
     def forward(self, *xs: Any) -> Any:
         """The graph's results for these inputs."""
         wanted = len(_own(self._graph))

@@ -68,7 +68,7 @@ class _Conv(Layer):
         if x.ndim not in (self.axes + 1, self.axes + 2) or x.shape[-self.axes - 1] != self.in_channels:
             channels = f"{self.in_channels} channel{'s' * (self.in_channels != 1)}"
             expected = f"{axes_of(self.axes)} with {channels}"
-            raise shape_error(f"{self}: the input {x.type} must be {expected}{self._mend(x.shape)}")
+            raise shape_error(f"{self}: the input {x.type} must be {expected}", self._mend(x.shape))
         x = to_float(x, self.weight.dtype)
         padding: Sizes | str = self.padding
         if self.padding_mode != "zeros":

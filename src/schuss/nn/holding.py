@@ -200,7 +200,7 @@ def prepared(model: Any, signature: Signature, args: tuple[Any, ...]) -> Iterato
             misfit = signature.misfit(args)
             if not misfit:
                 raise
-            raise type(error)(f"{error}; {misfit}").with_traceback(error.__traceback__) from None
+            raise type(error)(f"{error.bare or error}; {misfit}").with_traceback(error.__traceback__) from None
 
 
 @contextlib.contextmanager

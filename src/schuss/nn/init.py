@@ -131,6 +131,18 @@ class Normal(Configured):
         return self.mean + self.std * normals(key, shape)
 
 
+@dataclass(frozen=True)
+class PaddedNormal(Configured):
+    """Normal of mean 0 and deviation 1, but for one row of 0, that of what only fills up (nn.Embedding)."""
+
+    row: int = 0
+
+    def __call__(self, key: Array, shape: tuple[int, ...]) -> Array:
+        found = normals(key, shape)
+        found[self.row] = 0.0
+        return found
+
+
 def _centred(key: Array, shape: tuple[int, ...], bound: float) -> Array:
     return bound * (2.0 * uniforms(key, shape) - 1.0)
 

@@ -67,10 +67,13 @@ def kept(layer: Layer) -> dict[str, Any]:
     return {"frozen": names} if names else {}
 
 
-def shape_error(message: str) -> ShapeError:
-    """The error with the user's line at its end."""
+def shape_error(message: str, mend: str = "") -> ShapeError:
+    """The error with a mend and the user's line at its end."""
     site = user_site()
-    return ShapeError(message if site is None else f"{message} (line: {site})")
+    line = "" if site is None else f" (line: {site})"
+    error = ShapeError(message + mend + line)
+    error.bare = message + line
+    return error
 
 
 def to_float(x: Any, dtype: str) -> Tensor:
@@ -108,11 +111,10 @@ class Linear(Layer):
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
-            mend = self._mend(x.shape)
             raise shape_error(
                 f"Linear({self.in_features}, {self.out_features}): the input {x.type} must have "
-                f"{self.in_features} features on its last axis{mend}"
-            )
+                f"{self.in_features} features on its last axis", self._mend(x.shape),
+            )  # fmt: skip
         y = to_float(x, self.weight.dtype) @ self.weight.mT
         return y if self.bias is None else y + self.bias
 
@@ -271,9 +273,10 @@ class LayerNorm(Layer):
 class Embedding(Layer):
     """y[...] = weight[x[...]]: a row of weight [num_embeddings, embedding_dim] for each integer in x.
 
-    weight starts standard normal. IndexRangeError for an index outside 0 .. num_embeddings-1, -1 too: pandas' code of a
-    missing value is no category. With mode "clip" it takes the nearest row. UsageError for sizes below 1 and another
-    mode; DTypeError if x does not hold integers.
+    weight starts standard normal. The row padding_idx (-1: the last) starts at 0 and has no gradient, so that it stays
+    as it is: for what only fills sequences up. IndexRangeError for an index outside 0 .. num_embeddings-1, -1 too:
+    pandas' code of a missing value is no category. With mode "clip" it takes the nearest row. UsageError for sizes
+    below 1, another mode, and a padding_idx that is no row; DTypeError if x does not hold integers.
 
     With sparse=True `fit` updates the rows that a batch has touched and no others, so that a step costs what the batch
     is, whatever the size of the table. For such a row the update is the optimizer's own formula, with g the sum of the
@@ -299,29 +302,44 @@ class Embedding(Layer):
         embedding_dim: int,
         dtype: str = "float32",
         *,
+        padding_idx: int | None = None,
         mode: str = "raise",
         sparse: bool = False,
     ) -> None:
         self._check(num_embeddings=num_embeddings, embedding_dim=embedding_dim, mode=mode, sparse=sparse)
+        row = {"padding_idx": Whole(-int(num_embeddings), int(num_embeddings) - 1, or_none=True)}
+        check("Embedding", row, {"padding_idx": padding_idx})
         self.num_embeddings = num_embeddings = int(num_embeddings)
         self.embedding_dim = embedding_dim = int(embedding_dim)
         self.mode, self.sparse = mode, bool(sparse)
-        self.weight = Parameter((num_embeddings, embedding_dim), initializers.Normal(), dtype)
+        self.padding_idx = None if padding_idx is None else int(padding_idx) % num_embeddings
+        law = initializers.Normal() if self.padding_idx is None else initializers.PaddedNormal(self.padding_idx)
+        self.weight = Parameter((num_embeddings, embedding_dim), law, dtype)
 
     def forward(self, x: Any) -> Tensor:
         index = as_tensor(x)
         if self.mode == "raise":
             index = ops.check_index(index, size=self.num_embeddings, by="Embedding")
         y: Tensor = ops.take(self.weight, index, axis=0, mode="clip", sparse=self.sparse)
-        return y
+        if self.padding_idx is None:
+            return y
+        place = ops.clip(ops.cast(index, dtype="int64"), 0, self.num_embeddings - 1)
+        padded: Tensor = ops.where(
+            (place == self.padding_idx)[..., None], ops.stop_gradient(self.weight[self.padding_idx]), y
+        )
+        return padded
 
     def config(self) -> dict[str, Any]:
         sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
-        dtype, sparse = self.weight.dtype, {"sparse": True} if self.sparse else {}
-        return {"type": type(self).__name__, **sizes, "dtype": dtype, "mode": self.mode, **sparse} | kept(self)
+        more = {"padding_idx": self.padding_idx} if self.padding_idx is not None else {}
+        more |= {"sparse": True} if self.sparse else {}
+        return {"type": type(self).__name__, **sizes, "dtype": self.weight.dtype, "mode": self.mode, **more} | kept(
+            self
+        )
 
     def __repr__(self) -> str:
-        return f"Embedding({self.num_embeddings}, {self.embedding_dim}{', sparse=True' if self.sparse else ''})"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"Embedding({self.num_embeddings}, {self.embedding_dim}{padding}{', sparse=True' * self.sparse})"
 
 
 class Sequential(Layer):

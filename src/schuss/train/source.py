@@ -243,9 +243,8 @@ def with_symbols(inputs: tuple[Input, ...], before: Signature, found: Mapping[st
 
 def check_arguments(model: Any, form: Form, count: int) -> None:
     """UsageError where the model's forward takes another number of inputs than x holds."""
-    takes = getattr(model, "forward", model) if isinstance(model, nn.Module) else model
     try:
-        parameters = inspect.signature(takes)
+        parameters = inspect.signature(getattr(model, "forward", model) if isinstance(model, nn.Module) else model)
     except (TypeError, ValueError):
         return
     given = 1 if form.names is not None else count
