@@ -2,6 +2,7 @@
 
     python tools/screenshots.py               # docs/images/page-*.png, each below 150 kB
     python tools/screenshots.py --all FOLDER  # everything, to look at
+    python tools/screenshots.py --table penguins.safetensors penguins.csv  # those of the guide about tables
 
 Trains on the bundled digits with `schuss train mnist --watch`. Needs the extras web and browser, and a Chromium.
 """
@@ -35,6 +36,7 @@ KEPT = {
     "page-play": ("play", "dark"),
     "page-phone": ("function", "phone"),
 }
+OF_TABLES = {"page-table": ("function", "light"), "page-table-row": ("play", "dark")}
 SEVEN = [(0.28, 0.24), (0.72, 0.24), (0.62, 0.45), (0.48, 0.8)]
 
 
@@ -46,10 +48,10 @@ def pages() -> Iterator[tuple[Any, str]]:
     options = ("--hidden", "64,32", "--epochs", "40", "--validation", "0.1", "--threads", "1", "--quiet")
     with (
         tempfile.TemporaryDirectory() as folder,
-        command("train", "mnist", "--watch", *options, where=Path(folder)) as address,
+        command("train", "mnist", "--watch", *options, where=Path(folder)) as made,
         sync_playwright() as p,
     ):
-        yield p.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS)), address
+        yield p.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS)), made.address
 
 
 def opened(browser: Any, address: str, view: str, look: str) -> Tab:
@@ -100,11 +102,40 @@ def _saved(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
+def of_tables(model: Path, table: Path, folder: Path) -> int:
+    """Those of a table's model: a column's picture, and a row that was changed. 1 if one is too large."""
+    from playwright.sync_api import sync_playwright
+
+    sizes = []
+    with command("view", str(model.resolve()), str(table.resolve()), where=folder) as page, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS))
+        for name, (view, look) in OF_TABLES.items():
+            options = {"viewport": {**DESKTOP, "height": 1010}, "color_scheme": look}
+            tab = Tab(browser.new_context(**options), page.address, view)
+            tab.settle()
+            if view == "play":
+                tab("#trial-form input[type=range]").first.evaluate(
+                    "e => { e.value = Number(e.min) + 0.6 * (e.max - e.min); e.dispatchEvent(new Event('input')) }"
+                )
+                tab.settle()
+            tab.page.wait_for_timeout(700)
+            picture = compressed(tab.page.screenshot())
+            (folder / f"{name}.png").write_bytes(picture)
+            print(f"{name}.png  {len(picture) / 1000:.0f} kB", *tab.errors)
+            sizes.append(len(picture))
+            tab.page.context.close()
+    return int(max(sizes) > LARGEST)
+
+
 def main() -> int:
     """Take them; 1 if one is too large."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", type=Path, metavar="FOLDER")
-    chosen: Path | None = parser.parse_args().all
+    parser.add_argument("--table", type=Path, nargs=2, metavar=("MODEL", "TABLE"))
+    given = parser.parse_args()
+    if given.table is not None:
+        return of_tables(*given.table, ROOT / "docs" / "images")
+    chosen: Path | None = given.all
     folder = chosen or ROOT / "docs" / "images"
     wanted = {f"{v}-{k}": (v, k) for v in VIEWS for k in LOOKS} if chosen else KEPT
     folder.mkdir(parents=True, exist_ok=True)

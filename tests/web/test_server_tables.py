@@ -214,3 +214,12 @@ def test_a_long_question_holds_up_no_row(client: Client, monkeypatch: pytest.Mon
     go_on.set()
     asking.join(60)
     assert not asking.is_alive()
+
+
+def test_a_model_is_watched_from_python() -> None:
+    page = schuss.watch(model("kind"), data=houses(1), open=False)
+    try:
+        hello = next(Client(page._page).events())
+        assert (hello["label"], hello["rows"], hello["table"]["source"]) == ("from Python", ROWS, "the data")
+    finally:
+        page.close()

@@ -69,7 +69,7 @@ def _report(model: Path, place: str | None, how: dict[str, Any], progress: Any) 
         from schuss.cli.tables.pages import explained, source_of
         from schuss.web.table_report import TableReport
 
-        asked, y = explained(network, signature, place, reading_of(how))
+        asked, y = explained(network, place, reading_of(how))
         return TableReport(network, model.name, asked, y, source_of(place), progress).html()
 
     from schuss.web.report import Report

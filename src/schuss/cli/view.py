@@ -42,7 +42,7 @@ def command(model: Path, data: str | None, named: str | None, port: int, opened:
         from schuss.cli.tables.pages import explained, source_of
         from schuss.web.tables import table_view
 
-        asked, y = explained(network, signature, place, reading_of(how))
+        asked, y = explained(network, place, reading_of(how))
         session = table_view(network, model.name, asked, y, source_of(place))
     else:
         from schuss.web.session import view

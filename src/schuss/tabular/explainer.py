@@ -27,6 +27,7 @@ from schuss.tabular.extra import pl
 from schuss.tabular.fields import Field, Form, date_text, drawn_rows, fields_of, slopes_at, words_of
 from schuss.tabular.finished import columns_of, target_of, task_of
 from schuss.tabular.kind import Where, rows_of
+from schuss.tabular.targets import like
 from schuss.tabular.values import column_values, row_values
 from schuss.trace import Tensor
 
@@ -123,6 +124,17 @@ class Explainer:
             )
             self.truth = told.to_series().to_list()
         return pl.DataFrame([column_values(frame[name], kind, where).alias(name) for name, kind in kinds.items()])
+
+    def targets(self, frame: Any, what: str = "x", where: Where | None = None) -> Array | None:
+        """The targets of a frame's rows, as the model was trained on them: names, labels or numbers; None where it has
+        none. DataError where some have none, or a class that training has not seen.
+        """
+        names = list(self.target.kinds)
+        if not all(name in frame.columns for name in names):
+            return None
+        y = like(self.target, frame, names, what, where).y
+        named = self.signature.output is not None and self.signature.output.named
+        return np.array(self.target.names)[y] if named else y
 
     # -- rows --------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,8 @@ def watch(run: Any, *, data: Any = None, port: int = 0, open: bool | None = None
     """Open a page of a run: its history, graph, function and landscape, for any model, class and loss.
 
     run   what `fit` returned; or a fitted or loaded model
-    data  (x, y) to look at; None: the run's own. A model alone has none
+    data  (x, y) to look at; None: the run's own. A model alone has none. Of a table's model a data frame of rows; None:
+          rows drawn from what the model holds
     port  0: any that is free
     open  open the browser; None: on a desktop's terminal
 
@@ -165,11 +166,25 @@ class Finished(Session):
         return self.subject.as_run(self._run.path), "path"
 
 
+def _of_table(model: Any, data: Any) -> Session:
+    from schuss.tabular.explainer import Explainer
+    from schuss.tabular.frame import as_frame
+    from schuss.web.tables import table_view
+
+    frame = None if data is None else as_frame(data, "data")
+    asked = Explainer(model, frame, what="data")
+    y = None if frame is None else asked.targets(frame, "data")
+    return table_view(model, "from Python", asked, y, "" if frame is None else "the data")
+
+
 def _of_model(model: Any, data: Any) -> Session:
     from schuss.analysis.runs import as_run
+    from schuss.tabular.finished import columns_of
     from schuss.web.session import view
 
     known = nn.signature_of(model)
+    if columns_of(known) is not None:
+        return _of_table(model, data)
     if known is None or known.loss is None:
         raise UsageError(
             "watch: the model was not fitted, so what it learns is not known: fit it, or watch "

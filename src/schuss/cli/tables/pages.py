@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from schuss.cli.say import say
 from schuss.ir.executor import Array
-from schuss.signature import Signature
 
 if TYPE_CHECKING:
     from schuss.tabular.explainer import Explainer
@@ -18,15 +15,12 @@ if TYPE_CHECKING:
 MOST = 200_000  # rows that are read
 
 
-def explained(
-    network: Any, signature: Signature, place: str | None, reading: Reading
-) -> tuple[Explainer, Array | None]:
+def explained(network: Any, place: str | None, reading: Reading) -> tuple[Explainer, Array | None]:
     """The model with the rows of the table at a place, or with rows drawn from what its file holds; and the targets of
     the rows, None where the table has none."""
     from schuss.errors import DataError
     from schuss.tabular.explainer import Explainer
     from schuss.tabular.read import scan_table
-    from schuss.tabular.targets import like
 
     if place is None:
         return Explainer(network), None
@@ -36,17 +30,12 @@ def explained(
     made = Explainer(network, frame, what=name, where=where)
     if next(iter(chunks), None) is not None:
         say(f"{name}: has more rows than {MOST:,}; the first {MOST:,} are shown", err=True)
-    targets = list(made.target.kinds)
-    if not all(target in frame.columns for target in targets):
-        return made, None
     try:
-        y = like(made.target, frame, targets, name, where).y
+        return made, made.targets(frame, name, where)
     except DataError as error:
         say(f"{error}: rows are shown without their targets", err=True)
         made.truth = None
         return made, None
-    named = signature.output is not None and signature.output.named
-    return made, np.array(made.target.names)[y] if named else y
 
 
 def source_of(place: str | None) -> str:

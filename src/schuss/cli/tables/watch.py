@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from schuss.cli.pages import show, stay
 from schuss.cli.tables.pages import source_of
 from schuss.train.position import Progress
@@ -58,9 +56,8 @@ class WatchedTable:
         signature = signature_of(run.model)
         assert signature is not None
         set_signature(run.model, replace(signature, record=record))
-        asked, y = Explainer(run.model, frame, what=place), run.target.y
-        named = signature.output is not None and signature.output.named
-        y = np.array(run.target.names)[y] if named else y
+        asked = Explainer(run.model, frame, what=place)
+        y = asked.targets(frame, place)
         self._page.site.show(table_view(run.model, label, asked, y, source_of(place)))
         return stay(self._page, "training has ended, the page stays")
 
