@@ -42,6 +42,7 @@ _FILLED = (  # what a lower layer calls and a higher one does
     (dispatch.CALL_ON_ARRAYS, "schuss.api.calls"),
     (dispatch.PREDICT, "schuss.api.outputs"),
     (dispatch.PREDICT_PROBA, "schuss.api.outputs"),
+    (dispatch.EVALUATE_TABLE, "schuss.tabular.evaluate"),
     (dispatch.RESUME, "schuss.train.resume"),
     (dispatch.BEGIN_PAGE, "schuss.web.watch"),
 )

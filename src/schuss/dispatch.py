@@ -44,9 +44,11 @@ CALL_ON_ARRAYS = Slot("call_on_arrays")
 """(model, args[, kwargs]): a model computed on arrays. kwargs are those that have no place among the positional ones"""
 PREDICT, PREDICT_PROBA = Slot("predict"), Slot("predict_proba")
 """(model, x): see schuss.predict, schuss.predict_proba"""
+EVALUATE_TABLE = Slot("evaluate_table")
+"""(model, data): see schuss.tabular.evaluate_table"""
 RESUME = Slot("resume")
 """(run, epochs, changes): what Run.resume does"""
 BEGIN_PAGE = Slot("begin_page")
 """(trainer): the page beside a run, with `progress(at)` and `finish()`"""
 
-__all__ = ["BEGIN_PAGE", "CALL_ON_ARRAYS", "PREDICT", "PREDICT_PROBA", "RESUME", "Slot"]
+__all__ = ["BEGIN_PAGE", "CALL_ON_ARRAYS", "EVALUATE_TABLE", "PREDICT", "PREDICT_PROBA", "RESUME", "Slot"]

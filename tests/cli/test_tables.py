@@ -202,7 +202,17 @@ def test_a_table_of_numbers_from_standard_input_as_json(
         (["--target", "prise"], 2, "target: there is no column 'prise'; did you mean 'price'?"),
         (["--target", "area"], 1, "target 'area': "),
         (["--target", "city", "--task", "regression"], 1, "target 'city': is a category, and regression needs numbers"),
-        (["--target", "price", "--validation", "0.2"], 2, "--validation is not for tables: rows are held out already"),
+        (["--target", "price", "--validation", "none.csv"], 2, "--validation none.csv: is no share and no file"),
+        (["--target", "price", "--optimizer", "sgd"], 2, "--optimizer is not for tables: it is AdamW"),
+        (["--target", "price", "--loss", "cross_entropy"], 2, "and the target was taken as regression"),
+        (
+            ["--target", "price", "--quantiles", "0.9", "--loss", "mae"],
+            2,
+            "quantiles go with loss 'quantile', not 'mae'",
+        ),
+        (["--target", "price,city"], 1, "target 'city': is a category, and regression needs numbers: "),
+        (["--target", "price,town"], 2, "target: there is no column 'town'"),
+        (["--target", "price", "--time", "house"], 2, "time: column 'house' was taken as id"),
         (["--target", "price", "--net", "net.py"], 2, "--net is not for tables: the preset says which networks"),
         (["--target", "price", "--number", "city"], 1, "houses.csv line 2, column city: "),
         (["--target", "price", "--date", "city"], 1, "houses.csv line 2, column city: "),
@@ -230,6 +240,29 @@ def test_an_odd_value_that_leaves_a_column_out_is_told_though_quiet(schuss: Any,
     first, _ = done.err.replace(f"{tmp_path}/", "").splitlines()  # the other is the error of the class weights
     assert "column 'the area' is left out as text, as 1 of 71 values is no number, '12 m' in odd.csv line 72; " in first
     assert first.endswith("say --missing '12 m'; if this is meant, say drop=['the area'] (--drop 'the area')")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--validation", "2"], "'--validation': 2 is not in the range 0<=x<1"),
+        (["--loss", "gama"], "'--loss': 'gama' is not one of 'cross_entropy'"),
+        (["--quantiles", "0.1;0.9"], "'--quantiles': '0.1;0.9' are no quantiles between 0 and 1, each once"),
+        (["--quantiles", "0.1,1"], "'--quantiles': '0.1,1' are no quantiles"),
+        (["--target-missing", "mean"], "'--target-missing': 'mean' is not one of 'error', 'drop'"),
+    ],
+)
+def test_values_that_no_option_has(schuss: Any, table: Path, arguments: list[str], message: str):
+    done = schuss("train", table, "--target", "price", *arguments)
+    assert (done.code, message in done.err) == (2, True)
+
+
+def test_losses_and_files_that_tables_alone_have(schuss: Any):
+    done = schuss("train", "mnist", "--loss", "poisson")
+    assert (done.code, done.error[:43]) == (2, "Error: --loss poisson is for tables, and mn")
+    done = schuss("train", "mnist", "--validation", "rows.csv")
+    assert done.code == 2
+    assert "--validation rows.csv: is no share, as 0.2; a file is for tables" in done.error
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,7 @@ def test_groups_and_times_and_test_rows():
         ({"target": "area"}, DataError, "target 'area': .* rows have none, the first is"),
         ({"weight": "price"}, UsageError, "column 'price' is target and weight"),
         ({"weight": "city"}, DataError, "weight: column 'city' must hold numbers"),
-        ({"task": "classify"}, UsageError, "task must be classification or regression, .*did you mean"),
+        ({"task": "classify"}, UsageError, "task must be classification, regression, counts or labels, .*did you mean"),
         ({"class_weight": "balanced"}, UsageError, "class_weight: the target is numbers"),
         ({"preset": "fat"}, UsageError, "preset must be fast or best"),
         (

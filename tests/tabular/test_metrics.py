@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 from sklearn import metrics as oracle
 
 from schuss.errors import DataError, UsageError
 from schuss.tabular.metrics import METRICS, Metric, metrics_for
-from schuss.tabular.scoring import bootstrap, deviation, scores, spread
+from schuss.tabular.scoring import bootstrap, deviation, scores, scores_of_each, spread
 
 RNG = np.random.default_rng(0)
 ROWS = 300
@@ -76,12 +77,13 @@ NUMBERS = {
     "mae": oracle.mean_absolute_error,
     "r2": oracle.r2_score,
     "poisson_deviance": oracle.mean_poisson_deviance,
+    "gamma_deviance": oracle.mean_gamma_deviance,
 }
 WEIGHTS = {"no weights": None, "weights": RNG.integers(0, 4, ROWS).astype(float), "fractions": RNG.random(ROWS)}
 
 
 def test_every_metric_has_an_oracle_here() -> None:
-    assert set(METRICS) == {*CLASSES, *NUMBERS, "pinball", "coverage"}
+    assert set(METRICS) == {*CLASSES, *NUMBERS, "exact", "huber", "pinball", "coverage"}
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -101,9 +103,9 @@ def test_classes(name: str, count: int, places: int, weights: str) -> None:
 @pytest.mark.parametrize("name", NUMBERS)
 def test_numbers(name: str, targets: int | None, weights: str) -> None:
     shape = (ROWS,) if targets is None else (ROWS, targets)
-    if name == "poisson_deviance" and targets:
+    if name.endswith("deviance") and targets:
         return  # scikit-learn has it for one target
-    y = RNG.poisson(2.0, shape).astype(float)
+    y = RNG.poisson(2.0, shape).astype(float) + (name == "gamma_deviance")
     p, w = y + RNG.random(shape) + 0.1, WEIGHTS[weights]
     assert METRICS[name](y, p, w) == pytest.approx(NUMBERS[name](y, p, sample_weight=w), rel=1e-12)
 
@@ -115,6 +117,24 @@ def test_quantiles_and_their_interval() -> None:
     losses = [oracle.mean_pinball_loss(y, p[:, i], alpha=q, sample_weight=w) for i, q in enumerate(quantiles)]
     inside = (y >= p[:, 0]) & (y <= p[:, 2])
     assert found == pytest.approx({"pinball": np.mean(losses), "coverage": np.average(inside, weights=w)})
+    assert metrics_for("quantiles", quantiles)[1].title == "interval coverage (of 0.8)"
+
+
+def test_a_single_quantile_covers_what_lies_below_it() -> None:
+    y, w = RNG.normal(size=ROWS), RNG.random(ROWS)
+    p = np.full((ROWS, 1), 0.3)
+    one = metrics_for("quantiles", (0.6,))[1]
+    assert one(y, p, w) == pytest.approx(np.average(y <= 0.3, weights=w))
+    assert one.title == "rows at or below (of 0.6)"
+
+
+def test_hubers_loss_is_of_errors_over_the_targets_scales() -> None:
+    y, w, scale = RNG.normal(0, 3, (ROWS, 2)), RNG.random(ROWS), (2.0, 0.5)
+    p = y + RNG.normal(0, 2, (ROWS, 2))
+    found = metrics_for("regression", huber=scale)
+    assert [m.name for m in found] == ["huber", "rmse", "mae", "r2"]
+    each = scipy.special.huber(1.0, (p - y) / scale)
+    assert found[0](y, p, w) == pytest.approx(np.average(each, axis=0, weights=w).mean())
 
 
 def test_labels_are_so_many_questions_of_two_classes() -> None:
@@ -123,6 +143,11 @@ def test_labels_are_so_many_questions_of_two_classes() -> None:
     assert found["roc_auc"] == pytest.approx(oracle.roc_auc_score(y, p))
     assert found["average_precision"] == pytest.approx(oracle.average_precision_score(y, p))
     assert found["accuracy"] == pytest.approx(((p > 0.5) == y).mean())
+    assert found["exact"] == pytest.approx(oracle.accuracy_score(y, p > 0.5))
+    each = scores_of_each("labels", ("a", "b", "c"), y, p)
+    assert each["b"]["log_loss"] == pytest.approx(oracle.log_loss(y[:, 1], p[:, 1]))
+    assert scores_of_each("regression", ("a",), y[:, :1], p[:, :1]) == {}
+    assert scores_of_each("regression", "abc", y, p)["c"]["mae"] == pytest.approx(np.abs(y - p)[:, 2].mean())
 
 
 def test_what_is_not_defined_is_nan_and_classes_that_are_not_there_do_not_count() -> None:
@@ -145,11 +170,13 @@ def test_a_sure_mistake_costs_a_finite_loss_and_a_constant_target_has_an_r2() ->
 
 def test_which_metrics_fit_which_task() -> None:
     named = {task: [m.name for m in metrics_for(task)] for task in ("classification", "labels", "regression", "counts")}
-    assert named["classification"] == named["labels"] == list(CLASSES)
+    assert named["classification"] == list(CLASSES)
+    assert named["labels"] == [*CLASSES, "exact"]
     assert named["regression"] == ["rmse", "mae", "r2"]
-    assert named["counts"] == list(NUMBERS)
+    assert named["counts"] == ["rmse", "mae", "r2", "poisson_deviance"]
+    assert [m.name for m in metrics_for("amounts")] == ["rmse", "mae", "r2", "gamma_deviance"]
     assert [m.name for m in METRICS.values() if m.greater] == [
-        "accuracy", "balanced_accuracy", "roc_auc", "average_precision", "r2", "coverage",
+        "accuracy", "balanced_accuracy", "roc_auc", "average_precision", "exact", "r2", "coverage",
     ]  # fmt: skip
     with pytest.raises(UsageError, match="task 'regresion' is none of classification"):
         metrics_for("regresion")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @explained("; write evaluate(model, (x, y))")
 def evaluate(
     model: Any,
-    data: tuple[Any, Any] | Dataset,
+    data: tuple[Any, Any] | Dataset | Any,
     *,
     loss: Any = None,
     metrics: Mapping[str, Metric] | Iterable[Metric] = (),
@@ -49,7 +49,8 @@ def evaluate(
     """The mean loss and the metrics of a model on data, not in training.
 
     model    fitted or loaded, or fit's run; its signature says what becomes of the data
-    data     (x, y) as for fit, names of classes included; of a schuss.data.Dataset the test rows
+    data     (x, y) as for fit, names of classes included; of a schuss.data.Dataset the test rows; for a model of a
+             table a data frame or a file with its target
     loss     called with (pred, target); None: the loss the model was trained with
     metrics  functions of (pred, target) that give one value an example or a scalar
 
@@ -57,6 +58,7 @@ def evaluate(
     "mean_absolute_error", "root_mean_squared_error" and, where the targets differ, "r2", integers and bools measured as
     floats; and the metrics by name. With several numbers an example these are of all numbers together: r2 is
     1 - sum (y - pred)^2 / sum (y - mean of y's column)^2, scikit-learn's r2_score(multioutput="variance_weighted").
+    Of a table the result is the metrics of its report (schuss.tabular.evaluate_table).
 
         schuss.evaluate(model, (x_test, y_test))["accuracy"]
 
@@ -65,6 +67,8 @@ def evaluate(
     model = callable_model(model, "evaluate")
     nn.initialize(model)
     signature = signature_of(model) or Signature()
+    if (of_table := _of_raw(model, signature, data, {"loss": loss, "metrics": metrics})) is not None:
+        return of_table
     source = source_for(signature, data, "test", "evaluate")
     task, found = task_on(model, source.x, source.y, loss)
     labels = signature.output is not None and signature.output.task == CLASSIFICATION
@@ -82,6 +86,18 @@ def evaluate(
     y = Input("y", task.target, task.target_transform).prepared(found["y"], model_dtype(model))
     errors = errors_of(outputs_of(model, xs if len(xs) > 1 else xs[0]).raw, y)
     return {"loss": measured.pop("loss"), **errors, **measured}
+
+
+def _of_raw(model: Any, signature: Signature, data: Any, own: Mapping[str, Any]) -> dict[str, float] | None:
+    """Of a model of tables what is measured on a table with its target; None for other models and data."""
+    from schuss.data import Dataset
+
+    if len(signature.inputs) != 1 or signature.inputs[0].transform is None or isinstance(data, Dataset):
+        return None
+    found = signature.inputs[0].transform.measured(model, data)
+    if found is not None and (given := [name for name, value in own.items() if value]):
+        raise UsageError(f"evaluate: a table has the metrics of its report; leave out {given[0]}, or give (x, y)")
+    return found
 
 
 def _are_numbers(task: Task, signature: Signature) -> bool:

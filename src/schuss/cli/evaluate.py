@@ -16,7 +16,14 @@ from schuss.cli.completion import data_names
 from schuss.cli.models import labelled
 from schuss.cli.say import say
 from schuss.cli.tables.models import columns_of
-from schuss.cli.tables.options import READING, Sectioned, check_of_tables, reading_of, with_options
+from schuss.cli.tables.options import (
+    READING,
+    TARGET_MISSING,
+    Sectioned,
+    check_of_tables,
+    reading_of,
+    with_options,
+)
 from schuss.data import labels_among
 from schuss.errors import DataError
 from schuss.ir.executor import Array
@@ -30,7 +37,7 @@ ACROSS = 100  # characters of a line of it; with longer names it has their numbe
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", shell_complete=data_names)
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
-@with_options(READING)
+@with_options(TARGET_MISSING, READING)
 def command(model: Path, data: str, as_json: bool, **how: Any) -> None:
     """Measure MODEL on the test rows of DATA.
 
@@ -48,7 +55,7 @@ def command(model: Path, data: str, as_json: bool, **how: Any) -> None:
     if signature is not None and columns_of(signature) is not None:
         _of_table(network, signature, model, data, how, as_json)
         return
-    check_of_tables(click.get_current_context(), READING, str(model), "a model of a table")
+    check_of_tables(click.get_current_context(), (*TARGET_MISSING, *READING), str(model), "a model of a table")
     dataset = labelled(load_dataset(data), signature)
     y = dataset.y_test
     labels = labels_among(y) if is_classifier(signature) else None
@@ -69,13 +76,13 @@ def _of_table(network: Any, signature: Signature, model: Path, data: str, how: d
     """What the command does for a model of a table."""
     from schuss.cli.tables import evaluate
 
-    result, outputs, y = evaluate.measured(network, signature, model, data, reading_of(how))
+    result, outputs, found = evaluate.measured(network, model, data, reading_of(how), how["target_missing"])
     if outputs is not None:
-        result |= _of_classes(outputs, y, signature)
+        result |= _of_classes(outputs, found.y, signature)
     if as_json:
         say(json.dumps(result))
         return
-    evaluate.show(result)
+    evaluate.show(model, found)
     if outputs is not None:
         _show_mistakes(result)
 

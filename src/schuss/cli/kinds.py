@@ -41,6 +41,21 @@ class PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic in n
         return number
 
 
+class ShareOrFile(click.ParamType):  # type: ignore[type-arg]
+    """0.2, or the name of a file with rows of a table."""
+
+    name = "share|file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        try:
+            share = float(value)
+        except ValueError:
+            return str(value)
+        if not 0 <= share < 1:
+            self.fail(f"{value} is not in the range 0<=x<1.", param, ctx)
+        return share
+
+
 def in_words(described: Mapping[str, str]) -> str:
     """mnist, a folder of pictures (...) or an .npz file (...)"""
     *some, last = described.values()

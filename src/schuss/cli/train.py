@@ -10,8 +10,9 @@ from click.core import ParameterSource
 
 from schuss.cli.choices import SCHEDULES
 from schuss.cli.completion import data_names
-from schuss.cli.kinds import OneOf, PositiveNumber, in_words, of_fit, sizes
+from schuss.cli.kinds import OneOf, PositiveNumber, ShareOrFile, in_words, of_fit, sizes
 from schuss.cli.pages import page_options
+from schuss.cli.tables import options as of_table
 from schuss.cli.tables.options import READING, TRAINING, Sectioned, check_of_tables, with_options
 from schuss.tables import LAYERS, LOSSES, OPTIMIZERS, SOURCES
 from schuss.train.options import ABOUT
@@ -41,7 +42,11 @@ HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
     "[default NAME: make]",
 )
 @click.option("--activation", type=OneOf(lambda: LAYERS.presets), default="relu", show_default=True)
-@click.option("--loss", type=OneOf(lambda: LOSSES.presets), help="Default: cross_entropy for classes, mse for numbers.")
+@click.option(
+    "--loss",
+    type=OneOf(lambda: dict.fromkeys((*LOSSES.presets, *of_table.LOSSES))),
+    help="Default: cross_entropy for classes, mse for numbers. Of tables poisson, gamma and binary_cross_entropy, too.",
+)
 @click.option("--optimizer", type=OneOf(lambda: OPTIMIZERS.presets), default="adam", show_default=True)
 @click.option("--lr", type=PositiveNumber(), help="Learning rate; by default one that suits the optimizer.")
 @click.option("--schedule", type=click.Choice(SCHEDULES), default="one_cycle", show_default=True)
@@ -53,9 +58,9 @@ HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 @click.option("--batch-size", type=of_fit("batch_size"), default=BATCH, show_default=True)
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=ShareOrFile(),
     default=0.0,
-    help="Share of the training data to hold out.",
+    help="Share of the training data to hold out; of a table also a file of rows. They take the place of its folds.",
 )
 @click.option(
     "--early-stop", type=of_fit("early_stop"), help="Stop after so many epochs without improvement; keep the best."
@@ -83,12 +88,28 @@ def command(**options: Any) -> int:
 
         return TrainTable(options, context).run()
     check_of_tables(context, of_tables, options["data"])
+    _check_of_arrays(options)
     options = {name: value for name, value in options.items() if name not in of_tables}
     if options["net"] is not None:
         _check_alone(click.get_current_context())
     from schuss.cli.training.run import TrainCommand
 
     return TrainCommand(options).run()
+
+
+def _check_of_arrays(options: dict[str, Any]) -> None:
+    """UsageError for values of options that tables alone have."""
+    from schuss.errors import UsageError
+
+    if options["loss"] is not None and options["loss"] not in LOSSES.presets:
+        known = ", ".join(LOSSES.presets)
+        raise UsageError(
+            f"--loss {options['loss']} is for tables, and {options['data']} is not one; give one of {known}"
+        )
+    if isinstance(options["validation"], str):
+        raise UsageError(
+            f"--validation {options['validation']}: is no share, as 0.2; a file is for tables (CSV, Parquet, Feather)"
+        )
 
 
 def _check_alone(context: click.Context) -> None:

@@ -54,6 +54,10 @@ class Transform(Configured):
         """The type of `prepared` for numbers of this type. ShapeError for those that it does not fit."""
         return TensorType(dtype, type.shape)
 
+    def measured(self, model: Any, data: Any) -> dict[str, float] | None:
+        """What `schuss.evaluate` gives for raw data that hold their targets, too, as a table does; None for others."""
+        return None
+
     def takes(self, x: Array) -> bool:
         """Whether an array of numbers is what `read` makes; any other is raw data."""
         return True

@@ -3,10 +3,11 @@
     run = schuss.tabular.fit_table(schuss.tabular.read_table("houses.csv"), "price")
     print(run.report)
     run.model.predict(new_rows)
+    print(schuss.tabular.evaluate_table(run.model, other_rows))
 
 Reading (read, frame), kinds of columns (kinds, values), preparation of numbers (preparation, columns, encoding),
 networks (layers, networks, presets), training and blending (learn, training, fit), and what is measured (report,
-metrics, importance, explain). Needs polars, narwhals and scipy: pip install 'schuss[tables]'.
+metrics, evaluate, importance, explain). Needs polars, narwhals and scipy: pip install 'schuss[tables]'.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from schuss.tabular.evaluate import Measured, evaluate_table
     from schuss.tabular.fit import TableRun, fit_table
     from schuss.tabular.frame import as_frame
     from schuss.tabular.kinds import find_kinds
     from schuss.tabular.read import read_table
 
 _HOMES = {
+    "Measured": "evaluate",
     "TableRun": "fit",
     "as_frame": "frame",
+    "evaluate_table": "evaluate",
     "find_kinds": "kinds",
     "fit_table": "fit",
     "read_table": "read",
@@ -37,4 +41,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["TableRun", "as_frame", "find_kinds", "fit_table", "read_table"]
+__all__ = ["Measured", "TableRun", "as_frame", "evaluate_table", "find_kinds", "fit_table", "read_table"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
+from schuss.tabular.metrics import NUMBERS
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def fit_trivial(
 
     classification  the classes' shares of the weights; `classes` where y may lack some
     labels          each label's share
-    regression, counts  the mean, which has the lowest squared error; the median, the lowest absolute one, with `median`
+    regression, counts, amounts  the mean, which has the lowest squared error; with `median` that, the lowest absolute
     quantiles       `quantiles` of the targets
     """
     y = np.asarray(y)
@@ -47,8 +48,9 @@ def fit_trivial(
         if quantiles is None:
             raise UsageError("fit_trivial: task 'quantiles' needs quantiles=(0.1, 0.5, 0.9), those to predict")
         return Trivial(weighted_quantiles(y, quantiles, w))
-    if task not in ("labels", "regression", "counts"):
-        raise UsageError(f"fit_trivial: task {task!r} is none of classification, labels, regression, counts, quantiles")
+    if task not in ("labels", *NUMBERS):
+        known = ", ".join(("classification", "labels", *NUMBERS, "quantiles"))
+        raise UsageError(f"fit_trivial: task {task!r} is none of {known}")
     if median and task != "labels":
         columns = y.reshape(len(y), -1).T
         middle = np.array([weighted_quantiles(column, [0.5], w)[0] for column in columns])

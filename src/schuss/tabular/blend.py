@@ -13,7 +13,7 @@ import numpy as np
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import one_blas_thread, scipy
-from schuss.tabular.metrics import FLOOR, Metric, pinball
+from schuss.tabular.metrics import FLOOR, NUMBERS, Metric, pinball
 
 ROUNDS = 20
 HOTTEST = float(np.exp(1.2))
@@ -34,12 +34,12 @@ def blend_weights(
     the mean most; the mean after the step of the lowest loss, the first of equals.
 
     candidates  M arrays of out-of-fold predictions, as the task has them (schuss.tabular.metrics)
-    by          the metric that is lowered; by default log loss of classes and labels, RMSE of regression and counts,
-                pinball of quantiles
+    by          the metric that is lowered; by default log loss of classes and labels, RMSE of numbers, pinball of
+                quantiles
     Source: Caruana, Niculescu-Mizil, Crew, Ksikes (ICML 2004).
     """
     parts, loss = _parts_and_loss(candidates, np.asarray(y), task, weights, quantiles)
-    if by is not None and task in ("regression", "counts"):
+    if by is not None and task in NUMBERS:
         parts, loss = [np.asarray(c, np.float64) for c in candidates], lambda p: by(y, p, weights)
     total, chosen, losses = np.zeros_like(parts[0]), [], []
     with one_blas_thread():
@@ -82,9 +82,12 @@ def temperature(logits: Array, y: Array, weights: Array | None = None, hottest: 
         return 1 / float(scipy("optimize").brentq(slope, 1 / hottest, 1.0, xtol=1e-4))
 
 
-def with_uniform(p: Array, rows: int) -> Array:
-    """(1 - 1/n) p + 1/n uniform, of p [..., C]: n rows cannot show that a mistake is rarer than one in n."""
-    return (1 - 1 / rows) * p + 1 / (rows * p.shape[-1])
+def with_uniform(p: Array, rows: int, classes: int | None = None) -> Array:
+    """(1 - 1/n) p + 1/n uniform, of p [..., C]: n rows cannot show that a mistake is rarer than one in n.
+
+    classes  how many, where they are not the last axis, as of labels, each of which is there or not
+    """
+    return (1 - 1 / rows) * p + 1 / (rows * (classes or p.shape[-1]))
 
 
 # -- losses of the mean ------------------------------------------------------------------------------------
@@ -104,13 +107,13 @@ def _parts_and_loss(
         each = None if w is None else np.repeat(w, y.shape[1])
         return parts, lambda p: _log_loss(p, each)
     values = [np.asarray(c, np.float64) for c in candidates]
-    if task in ("regression", "counts"):
+    if task in NUMBERS:
         return [v - y for v in values], lambda e: _rmse(e, w)
     if task == "quantiles" and quantiles is not None:
         ones = np.ones(len(y)) if w is None else w
         return values, lambda p: pinball(y, p, ones, quantiles)
     raise UsageError(
-        f"blend: task {task!r} is none of classification, labels, regression, counts, or quantiles with quantiles="
+        f"blend: task {task!r} is none of classification, labels, {', '.join(NUMBERS)}, or quantiles with quantiles="
     )
 
 

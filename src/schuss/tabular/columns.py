@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from schuss import ops
+from schuss.dispatch import EVALUATE_TABLE
 from schuss.errors import DataError
 from schuss.frames import listed
 from schuss.ir.executor import Array
@@ -63,6 +64,10 @@ class TableColumns(Transform):
         place = where or rows_of(what)
         values = {name: column_values(frame[name], kind, place) for name, kind in known.kinds.items()}
         return known.rows(*numbers_and_codes(values, known))
+
+    def measured(self, model: Any, data: Any) -> dict[str, float] | None:
+        """schuss.tabular.evaluate_table's values, of a table with its target."""
+        return None if isinstance(data, tuple) else dict(EVALUATE_TABLE(model, data).values)
 
     @property
     def mend(self) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from schuss.api.frozen import freeze
-from schuss.api.outputs import read
 from schuss.backprop import backprop
 from schuss.errors import DataError, UsageError
 from schuss.frames import listed
@@ -25,9 +24,9 @@ from schuss.tabular.columns import numbers_and_codes
 from schuss.tabular.explain import Attribution, Dependence, Grid, partial_dependence, shapley
 from schuss.tabular.extra import pl
 from schuss.tabular.fields import Field, Form, date_text, drawn_rows, fields_of, slopes_at, words_of
-from schuss.tabular.finished import columns_of, target_of, task_of
+from schuss.tabular.finished import columns_of, meant, target_of, task_of
 from schuss.tabular.kind import Where, rows_of
-from schuss.tabular.targets import like
+from schuss.tabular.targets import LABELS, known_rows, like
 from schuss.tabular.values import column_values, row_values
 from schuss.trace import Tensor
 
@@ -132,7 +131,8 @@ class Explainer:
         names = list(self.target.kinds)
         if not all(name in frame.columns for name in names):
             return None
-        y = like(self.target, frame, names, what, where).y
+        known_rows(frame, self.target.kinds, False, where or rows_of(what), what)
+        y = like(self.target, frame, what, where).y
         named = self.signature.output is not None and self.signature.output.named
         return np.array(self.target.names)[y] if named else y
 
@@ -189,7 +189,7 @@ class Explainer:
         for start in range(0, len(frame), CHUNK):
             some = frame[start : start + CHUNK]
             parts.append(self._raw(self.prepare(some)).reshape(len(some), -1).astype(np.float64))
-        return read(self.signature, np.concatenate(parts))[1]
+        return meant(self.signature, np.concatenate(parts))
 
     def _raw(self, x: Array) -> Array:
         with self._compiling:  # by the first call, once; the others are short
@@ -261,10 +261,16 @@ class Explainer:
         graph, run = self._gradient
         result = graph.outputs[0].type
         seed = np.zeros([1, *(d for d in result.shape[1:] if isinstance(d, int))], result.dtype)
-        seed.reshape(-1)[output] = value if self.kind == "classes" else 1.0  # dp = p d log p
+        seed.reshape(-1)[output] = self._rise(value)
         weights = weights_of(self.model)
         own = [weights[name.removeprefix("param/")] for name in graph.input_names[1:]]
         return np.asarray(run([x, *own, seed])[0], np.float64)[0]
+
+    def _rise(self, value: float) -> float:
+        """Of an output as people see it, by the model's: dp = p d log p of classes, p (1 - p) dz of labels."""
+        if self.kind == "classes":
+            return value
+        return value * (1 - value) if self.target.task == LABELS else 1.0
 
     @cached_property
     def _gradient(self) -> tuple[Graph, Any]:

@@ -14,7 +14,10 @@ from schuss.signature import REGRESSION, Signature
 
 if TYPE_CHECKING:
     from schuss.tabular.columns import TableColumns
+    from schuss.tabular.metrics import Metric
     from schuss.tabular.targets import Target
+
+LABELS = "labels"  # a task (schuss.tabular.targets)
 
 
 def columns_of(signature: Signature | None) -> TableColumns | None:
@@ -30,17 +33,38 @@ def columns_of(signature: Signature | None) -> TableColumns | None:
 
 
 def answers(network: Any, signature: Signature, x: Array) -> Array:
-    """Probabilities [N, classes], or values [N, targets], of prepared rows."""
+    """Probabilities [N, classes] or [N, labels], or values [N, targets], of prepared rows."""
     found = [np.asarray(network(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]
-    return read(signature, np.concatenate(found).reshape(len(x), -1).astype(np.float64))[1]
+    return meant(signature, np.concatenate(found).reshape(len(x), -1).astype(np.float64))
+
+
+def meant(signature: Signature, outputs: Array) -> Array:
+    """What the model's outputs [N, k] say: probabilities, or values."""
+    if signature.record.get("task") == LABELS:
+        return 0.5 * (1.0 + np.tanh(0.5 * outputs))
+    return read(signature, outputs)[1]
 
 
 def task_of(signature: Signature, target: Target) -> tuple[str, tuple[float, ...] | None]:
     """What is measured, as schuss.tabular.metrics has it: the task, and its quantiles."""
-    told, quantiles = signature.record.get("task"), signature.record.get("quantiles")
-    if told == "quantiles" and isinstance(quantiles, list) and all(type(q) is float for q in quantiles):
-        return told, tuple(quantiles)
-    return ("counts" if told == "counts" else target.task), None
+    told, quantiles = signature.record.get("task"), _numbers(signature.record.get("quantiles"))
+    if told == "quantiles" and quantiles:
+        return told, quantiles
+    return (told if told in ("counts", "amounts") else target.task), None
+
+
+def metrics_of(signature: Signature, target: Target) -> tuple[Metric, ...]:
+    """What is measured: the metrics of its report."""
+    from schuss.tabular.metrics import metrics_for
+
+    task, quantiles = task_of(signature, target)
+    scale = _numbers(signature.record.get("scale"))
+    huber = scale if signature.record.get("loss") == "huber" and len(scale) == len(target.names) else None
+    return metrics_for(task, quantiles, huber)
+
+
+def _numbers(given: Any) -> tuple[float, ...]:
+    return tuple(given) if isinstance(given, list) and all(type(x) is float for x in given) else ()
 
 
 def target_of(signature: Signature, file: object) -> Target:
@@ -55,5 +79,7 @@ def target_of(signature: Signature, file: object) -> Target:
         kinds = {name: Kind(**kind) for name, kind in written.items()}
     except TypeError:
         raise DataError(f"{file}: what it says of its targets is damaged; train it anew") from None
+    if signature.record.get("task") == LABELS:
+        return Target(LABELS, np.zeros((0, len(kinds))), tuple(kinds), output.kind or "bool", "", kinds)
     names = tuple(kinds) if output.task == REGRESSION else tuple(output.classes or ())
     return Target(output.task, np.zeros(0), names, output.kind or "str", "", kinds)

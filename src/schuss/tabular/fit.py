@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from schuss.calling import explained
+from schuss.constraints import Choice, Constraints, Whole, check
+from schuss.tabular.dialect import Reading
+from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.held import HeldOut
 from schuss.tabular.kind import MISSING, Kind, Where, rows_of
 from schuss.tabular.kinds import find_kinds, names_of
 from schuss.tabular.leaks import Leak, warn_of_leaks
-from schuss.tabular.objectives import objective_of
+from schuss.tabular.objectives import asked_for, check_amounts, objective_of
 from schuss.tabular.presets import FOLDS
+from schuss.tabular.read import lines_of, read_table
 from schuss.tabular.report import Report
-from schuss.tabular.rows import Table, check_columns
-from schuss.tabular.targets import Target, find_target
+from schuss.tabular.rows import SHARE, Roles, Table, class_weights
+from schuss.tabular.targets import Target, find_target, known_rows
 from schuss.tabular.training import Training
 from schuss.train.pool import Told
 
+ASKED: Constraints = {"seed": Whole(0, 2**32 - 1), "folds": Whole(2), "target_missing": Choice(("error", "drop"))}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class TableRun:
     """What fit_table found.
 
-    model    a Module: schuss.predict, save, freeze and all else take it; its signature holds the preparation
+    model    a Module: schuss.predict, evaluate, save and all else take it; its signature holds the preparation
     target   the target as it was taken; kinds: of all other columns, each with its reason
-    preset   "fast" or "best"; folds: how many
-    parts    the networks' recipes and the linear model, with out-of-fold loss and weight
+    preset   "fast" or "best"; folds: how many there were, None where validation rows took their place
+    parts    the networks' recipes and the linear model, with their loss on rows that members have not seen, and weight
     report   metrics on rows held out, with their spread, beside a trivial and a linear model
     leaks    columns that alone predict the target
-    test     the rows held out, None where the folds were
     held     the rows of the report; held.importance() measures the columns on them
+    test     the rows held out for the report, validation: those that weigh the parts; None where there are none
     """
 
     model: Any
     target: Target
     kinds: dict[str, Kind]
     preset: str
-    folds: int
+    folds: int | None
     parts: list[dict[str, Any]]
     report: Report
     leaks: list[Leak]
     held: HeldOut
     test: Any = None
+    validation: Any = None
+
+    def __repr__(self) -> str:
+        line = next(line for line in self.report.lines if line.name == self.report.main)
+        names = ", ".join(map(repr, self.target.kinds))
+        what = f"{line.title} {line.value:.4g} +- {line.error:.2g} on {self.report.where}"
+        return f"TableRun({names}: {self.target.task}, {self.preset}, {what})"
 
 
 @explained("; write fit_table(frame, 'price')")
@@ -62,12 +77,14 @@ def fit_table(
     number: str | Iterable[str] = (),
     date: str | Iterable[str] | Mapping[str, str] = (),
     drop: str | Iterable[str] = (),
-    missing: Iterable[str] = MISSING,
+    missing: Iterable[str] | Mapping[str, Iterable[str]] = MISSING,
+    target_missing: str = "error",
     weight: str | None = None,
-    class_weight: str | Mapping[str, float] | None = None,
+    class_weight: str | Mapping[Any, float] | None = None,
     group: str | None = None,
     time: str | None = None,
     test: float | Any = None,
+    validation: float | Any = None,
     folds: int = FOLDS,
     epochs: int | None = None,
     hidden: Sequence[int] | None = None,
@@ -79,8 +96,8 @@ def fit_table(
     backend: str = "native",
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | Told = True,
+    reading: Reading | None = None,
     where: Where | None = None,
-    test_where: Where | None = None,
     begin: Callable[[Training], object] | None = None,
 ) -> TableRun:
     """Train a model of a table: networks on folds, blended with a linear model by their out-of-fold predictions.
@@ -89,67 +106,123 @@ def fit_table(
         print(run.report)
         run.model.predict(new_frame)
 
-    data          a data frame of any library, or a dict of columns
-    target        the column to predict, or several of numbers
-    task          "classification" or "regression"; None: text, yes and no, and whole numbers of at
-                  most 20 values are classes
+    data          a data frame of any library, a dict of columns, or the name of a file (CSV, Parquet, Feather)
+    target        the column to predict, or several: labels, each yes or no, or numbers
+    task          "classification", "regression", "counts" (numbers by the Poisson loss) or "labels". None: as the
+                  target's values say, where text, yes and no, and whole numbers of at most 20 values are classes,
+                  several columns of yes and no are labels and others are numbers
     loss          of numbers mse (the default), mae, huber, poisson (counts), gamma (amounts above 0) or quantile;
-                  of classes cross_entropy (the default) or focal
+                  of classes cross_entropy (the default) or focal; of two classes and of labels binary_cross_entropy
     quantiles     to predict, as (0.1, 0.5, 0.9), in place of a mean: intervals that never cross
     preset        "fast" or "best" (schuss.tabular.presets); None: best where that is about a minute of two cores
     category, number, date, drop   columns whose kind is set; date={"COLUMN": "%d/%m/%Y"} with its format
-    missing       texts that stand for a missing value
-    weight        a column of weights of the rows: one of 3 counts as three equal rows
-    class_weight  "balanced", or a weight for each class by name
+    missing       texts that stand for a missing value; or {"COLUMN": texts}, and for others the usual ones
+    target_missing  "error", or "drop": rows without a target are left out, also those of test and validation
+    weight        a column of weights of the rows, in training and in all that is measured: one of 3 counts as three
+                  equal rows
+    class_weight  "balanced", or a weight for each class by name: its rows are trained on, and parts are weighed, as if
+                  there were so many times as many. What is reported is of the rows as they are
     group         a column: rows of one group stay together in the folds and the test. It is no input
     time          a column: the last rows in time are the test, a fifth unless `test` says how many;
                   folds are blocks in time
-    test          a share of the rows to hold out, or a frame of test rows; None: the report is of the folds
+    test          a share of the rows to hold out, or a frame or file of test rows; None: the report is of the folds
+    validation    a share of the rows that are trained on, or a frame or file of others, in place of folds: all members
+                  train on all other rows and differ by their seeds, and the rows set weights and temperatures of the
+                  parts; without a test the report is of them. With time they are the last rows, with group whole groups
     folds         how many; each kind of network has a member for each
     epochs, hidden, lr, dropout, weight_decay   in place of the preset's
     backend       of the training: native or reference
     checkpoint    a folder in which members that train are kept; with those of a run that was stopped it goes on
     progress      a line for each kind of network, or a function in its place, as fit_many has it
-    where         what messages call a row, by its number; test_where: a row of the test
+    reading       how files of text are read (schuss.tabular.dialect.Reading)
+    where         what messages call a row of the data, by its number
     begin         called before the training with what was found
 
     The same seed gives the same bits, whatever the threads. DataError and UsageError name column, row and mend.
     """
-    given: dict[str, Any] = {"epochs": epochs, "lr": lr, "dropout": dropout, "weight_decay": weight_decay}
-    own = {name: value for name, value in given.items() if value is not None}
+    check("fit_table", ASKED, {"seed": seed, "folds": folds, "target_missing": target_missing})
+    task, loss = asked_for(task, loss, quantiles)
+    settings: dict[str, Any] = {"epochs": epochs, "lr": lr, "dropout": dropout, "weight_decay": weight_decay}
+    own = {name: value for name, value in settings.items() if value is not None}
     own |= {} if hidden is None else {"hidden": tuple(hidden)}
-    names = [target] if isinstance(target, str) else list(target)
+    texts = MISSING if isinstance(missing, Mapping) else tuple(missing)
+    reading = reading or Reading(missing=texts)
+    frame, place, _ = rows_given(data, "the table", reading)
+    names = tuple(names_of(target))
+    roles = Roles(names, weight, group, time, target_missing == "drop", texts)
     asked = [name for given in (category, number, date, drop) for name in names_of(given)]
-    roles = [name for name in (weight, group, time) if name is not None]
-    frame = by_name(as_frame(data, "the table"), [*names, *roles, *asked])
-    check_columns(frame, names, weight=weight, group=group, time=time)
-    kinds = find_kinds(
-        frame.drop([name for name in (weight, group) if name is not None]), names, category=category, number=number,
-        date=date, drop=drop, missing=tuple(missing), what="the table", where=where,
-    )  # fmt: skip
-    found = find_target(frame, names, kinds, task, where)
-    place = where or rows_of("the table")
-    table = Table(frame, found, {n: k for n, k in kinds.items() if n not in names}, where=place)
-    table = table.with_roles(weight, group, time, class_weight)
-    train, tested = table.parted(test, names, seed, test_where)
+    frame = by_name(frame, [*names, *(name for name in (weight, group, time) if name is not None), *asked])
+    roles.check(frame)
+    wanted = {"category": category, "number": number, "date": date, "drop": drop}
+    wanted |= {"missing": missing if isinstance(missing, Mapping) else texts}
+    table = _table(frame, roles, task, where or place, wanted)
+    check_amounts(table.target, loss, table.where)
+    table = table.with_roles(roles)
+    test = SHARE if test is None and time is not None else test
+    train, tested = _apart(table, test, "the test", roles, reading, seed)
+    train, validated = _apart(train, validation, "the validation", roles, reading, seed)
+    for part in (tested, validated):
+        if part is not None:
+            check_amounts(part.target, loss, part.where)
     train = train.counted()
     train.target.check_varied()
+    if class_weight is not None:
+        by_class = class_weights(train.target, class_weight, train.weights)
+        train = replace(train, classes=by_class)
+        validated = None if validated is None else replace(validated, classes=by_class)
     objective = objective_of(train.target, loss, quantiles, train.where, train.weights)
-    training = Training.of(train, objective, folds, preset, own, seed)
-    if tested is not None:
-        training.columns.read(
-            tested.frame, "the test", tested.where
-        )  # refuses what cannot be read, before the training
+    training = _training(train, validated, tested, objective, folds, preset, own, seed)
     if begin is not None:
         begin(training)
     read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
-    leaks = warn_of_leaks(read, train.target.y, classes=found.classes or None)
+    leaks = warn_of_leaks(read, train.target.y, classes=train.target.classes or None)
     learned = training.learn(
         seed, None if checkpoint is None else Path(checkpoint), threads=threads, progress=progress, backend=backend
     )
     model = learned.model
     report = training.report(learned, model, tested)
-    training.sign(model, {"parts": learned.parts, "report": report.to_json()})
+    training.sign(model, {"parts": learned.parts, "report": report.to_json(), "weight": weight})
+    rest = [None if part is None else part.frame for part in (tested, validated)]
+    done = training.members if validated is None else None
     held = training.held_out(model, tested)
-    rows = None if tested is None else tested.frame
-    return TableRun(model, found, train.kinds, training.preset, folds, learned.parts, report, leaks, held, rows)
+    return TableRun(model, table.target, train.kinds, training.preset, done, learned.parts, report, leaks, held, *rest)
+
+
+def rows_given(data: Any, what: str, reading: Reading) -> tuple[pl.DataFrame, Where, str]:
+    """A frame, or the rows of a file of that name; what messages call its rows, and the whole."""
+    if isinstance(data, str | PathLike):
+        place = os.fspath(data)
+        return read_table(place, reading), lines_of(place, reading), place
+    return as_frame(data, what), rows_of(what), what
+
+
+def _table(frame: pl.DataFrame, roles: Roles, task: str | None, where: Where, wanted: Mapping[str, Any]) -> Table:
+    """The rows that have a target, with the kinds of their columns."""
+    inputs = frame.drop([name for name in (roles.weight, roles.group) if name is not None])
+    kinds = find_kinds(inputs, roles.targets, what="the table", where=where, **wanted)
+    kept = known_rows(frame, {name: kinds[name] for name in roles.targets}, roles.drop, where)
+    if kept is None:
+        found = find_target(frame, roles.targets, kinds, task, where)
+        return Table(frame, found, {n: k for n, k in kinds.items() if n not in roles.targets}, where)
+    return _table(frame[kept], roles, task, lambda row: where(int(kept[row])), wanted)
+
+
+def _apart(
+    table: Table, given: Any, what: str, roles: Roles, reading: Reading, seed: int
+) -> tuple[Table, Table | None]:
+    """The rows to train on, and those held out: none, a share of the table's, or those of a frame or a file."""
+    if given is None:
+        return table, None
+    if isinstance(given, Real):
+        return table.parted(float(given), seed)
+    frame, where, name = rows_given(given, what, reading)
+    return table, table.other(frame, roles, name, where)
+
+
+def _training(train: Table, validated: Table | None, tested: Table | None, *settings: Any) -> Training:
+    """The training. DataError, before it begins, for rows apart that cannot be read."""
+    training = Training.of(train, validated, *settings)
+    for part, what in ((tested, "the test"), (validated, "the validation")):
+        if part is not None:
+            training.columns.read(part.frame, what, part.where)
+    return training

@@ -1,7 +1,7 @@
 """The kinds of a table's columns, found on training rows, each with its reason.
 
     find_kinds(frame, targets=(), *, category=(), number=(), date=(), drop=(), missing=MISSING, what="x", where=None)
-        -> dict[str, Kind]          of all columns, in the frame's order
+        -> dict[str, Kind]          of all columns, in the frame's order; missing: texts, or texts by column
     column_values(series, kind, where=None) -> series       canonical values of a column of any later frame
     row_values(row, kinds, what="x") -> dict                the same of one row that is a dict, in microseconds
         (both in schuss.tabular.values)
@@ -26,7 +26,7 @@ so, with the first line and value that fails, and UsageError for a name that is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from schuss.calling import did_you_mean
@@ -47,12 +47,13 @@ def find_kinds(
     number: str | Iterable[str] = (),
     date: str | Iterable[str] | Mapping[str, str] = (),
     drop: str | Iterable[str] = (),
-    missing: Collection[str] = MISSING,
+    missing: Iterable[str] | Mapping[str, Iterable[str]] = MISSING,
     what: str = "x",
     where: Where | None = None,
 ) -> dict[str, Kind]:
     """The kind of each column; see the module's head.
 
+    missing texts that stand for a missing value; or {column: texts}, where others have the usual ones
     what    the table in messages; where    what they call a row (default: "x row 3")
     """
     place = where or rows_of(what)
@@ -60,18 +61,21 @@ def find_kinds(
     own = set(names_of(targets))
     _check_columns(frame, own, "target", what)
     formats = dict(date) if isinstance(date, Mapping) else {}
+    by_column = missing if isinstance(missing, Mapping) else dict.fromkeys(frame.columns, missing)
+    _check_columns(frame, by_column, "missing", what)
     kinds = {}
     for series in frame.get_columns():
         name = series.name
+        texts = tuple(by_column.get(name, MISSING))
         if given.get(name) == "dropped":
             kinds[name] = Kind("dropped", "left out as asked")
             continue
         _check_dtype(series, what)
         if name in given:
-            kind = wanted_kind(given[name], series, formats.get(name, ""), missing, place)
+            kind = wanted_kind(given[name], series, formats.get(name, ""), texts, place)
         else:
-            kind = found_kind(series, name in own, missing, place)
-        kinds[name] = replace(kind, missing=tuple(missing))
+            kind = found_kind(series, name in own, texts, place)
+        kinds[name] = replace(kind, missing=texts)
     return kinds
 
 

@@ -14,7 +14,7 @@ from schuss import nn, ops, optim
 from schuss.api.jitted import jit
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import one_blas_thread
-from schuss.tabular.blend import blend_weights, blended, temperature, with_uniform
+from schuss.tabular.blend import blend_weights, blended
 from schuss.tabular.encoding import encode, inner_folds
 from schuss.tabular.linear import LinearModel
 from schuss.tabular.model import Linear, Means, TableModel
@@ -31,9 +31,19 @@ BESIDE = 128  # numbers of a row in a network, beside those that it is given
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Rows that no member is trained on, prepared, and by which the parts are weighed in place of folds."""
+
+    x: Array
+    y: Array
+    weights: Array | None = None
+
+
+@dataclass(frozen=True)
 class Learned:
     """model       a TableModel
-    out_of_fold  of each row what the members say that have not seen it: probabilities [N, classes], values [N, targets]
+    out_of_fold  of each row what the members say that have not seen it: probabilities [N, classes], values
+                 [N, targets]; of judged rows what all say
     candidates   the same of each part by itself; the last is the linear model
     parts        the recipe, loss and weight of each
     """
@@ -67,6 +77,7 @@ def learn(
     kinds: Sequence[Recipe],
     *,
     weights: Array | None = None,
+    judged: Judged | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
     how: Mapping[str, Any] = MappingProxyType({}),
@@ -75,13 +86,14 @@ def learn(
 
     held        the rows of each fold: a member trains on all others
     weights     [N] of the rows
+    judged      other rows, by which the parts are weighed; then folds are empty, and members differ by their seeds
     checkpoint  a folder where members are kept while they train; those that are there go on
     how         threads, progress and backend, as fit_many has them
     """
     target = objective.encoded(y)
     layout = layout_of(preparation, objective.outputs, target.shape[1])
     every = np.arange(len(x))
-    own = [np.setdiff1d(every, rows, assume_unique=True) for rows in held]
+    own = [np.setdiff1d(every, rows, assume_unique=True) if len(rows) else every for rows in held]
     encodings = _encodings(layout, x, target, own, seed, weights)
 
     def more(i: int) -> dict[str, Any]:
@@ -95,7 +107,7 @@ def learn(
     ]
     linear = _linear(layout, x, y, objective, own, encodings, weights)
     model = TableModel(parts, _means(layout, encodings, len(held)), linear, objective)
-    return _blended(model, x, y, held, weights)
+    return _blended(model, len(x), judged or Judged(x, y, weights), None if judged else _folds(held, len(x)))
 
 
 def _linear(
@@ -115,6 +127,9 @@ def _linear(
     models: list[LinearModel] = []
     before: LinearModel | None = None
     for i, rows in enumerate(own):
+        if i and rows is own[i - 1]:  # members that differ by their seeds alone
+            models.append(models[-1])
+            continue
         encoded = [encodings[i].own] if encodings else []
         inputs = np.concatenate([*plain, *encoded, *hot], 1)[rows]
         w = None if weights is None else weights[rows]
@@ -146,7 +161,11 @@ def _encodings(
     codes = x[:, [start + i for i in layout.encoded]].astype(np.int64)
     levels = [layout.levels[i] for i in layout.encoded]
     inner, w = inner_folds(len(x), seed), None if weights is None else weights / weights.mean()
-    return [encode(codes, levels, target, rows, inner, w) for rows in own]
+    found: list[Any] = []
+    for i, rows in enumerate(own):
+        again = i and rows is own[i - 1]
+        found.append(found[-1] if again else encode(codes, levels, target, rows, inner, w))
+    return found
 
 
 def _means(layout: Layout, encodings: Sequence[Any], members: int) -> Means:
@@ -196,24 +215,33 @@ def optimizer(network: TableNetwork, kind: Recipe, steps: int) -> optim.Optimize
     return optim.AdamW(rate, betas=BETAS, weight_decay=optim.FlatCosine(kind.weight_decay, steps), groups=tuple(groups))
 
 
-def _blended(model: TableModel, x: Array, y: Array, held: Sequence[Array], weights: Array | None) -> Learned:
-    """The model with the weights and temperatures that its out-of-fold predictions ask for."""
-    rows, of = len(x), model.objective
+def _folds(held: Sequence[Array], rows: int) -> Array:
+    """[N]: the fold of each row."""
     fold = np.empty(rows, np.int64)
     for k, at in enumerate(held):
         fold[at] = k
+    return fold
+
+
+def _blended(model: TableModel, rows: int, judged: Judged, fold: Array | None) -> Learned:
+    """The model with the weights and temperatures that its predictions for rows ask for which members have not seen:
+    out of fold, or all members' for rows that none has seen.
+
+    rows  of the training
+    """
+    x, y, weights, of = judged.x, judged.y, judged.weights, model.objective
     truth = y[:, 0] if of.quantiles else y
     candidates, parts = [], []
     for i, part in enumerate([*model.parts, model.linear]):
         out, hot = out_of_fold(Answers(model.means, part, of), x, fold), 1.0
         note: dict[str, Any] = {"kind": "linear"}
         if isinstance(part, TableNetwork):
-            model.temperatures[i] = hot = temperature(out, y, weights) if of.classes else 1.0
+            model.temperatures[i] = hot = of.temperature(out, y, weights)
             note = {**asdict(part.recipe), "kind": part.recipe.embedding, "temperature": hot}
         answer = of.answer(out, hot)
-        candidates.append(with_uniform(answer, rows) if of.classes else answer)
+        candidates.append(of.levelled(answer, rows))
         parts.append({**note, "loss": of.metric(truth, candidates[-1], weights)})
-    model.share = 1 / rows if of.classes else 0.0
+    model.share = 1 / rows if of.levels else 0.0
     model.weights = blend_weights(
         candidates, truth, of.task, weights, quantiles=of.quantiles or None, by=None if of.loss == "mse" else of.metric
     )
@@ -242,7 +270,7 @@ class OutOfFold:
     def _one(self, i: int, x: Array, fold: Array) -> Array:
         hot = float(self.model.temperatures[i]) if i < len(self.model.parts) else 1.0
         answer = self.model.objective.answer(out_of_fold(self._parts[i], x, fold), hot)
-        return with_uniform(answer, self.rows) if self.model.objective.classes else answer
+        return self.model.objective.levelled(answer, self.rows)
 
 
 class Answers(nn.Module):
@@ -256,13 +284,13 @@ class Answers(nn.Module):
         return self.objective.averaged(self.part(x, self.means(x)))
 
 
-def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
-    """float64 [N, outputs]: of each row what the member says that has not seen it.
+def out_of_fold(answers: Answers, x: Array, fold: Array | None) -> Array:
+    """float64 [N, outputs]: of each row what the member says that has not seen it; the mean of all without folds.
 
     Of few rows by numpy: to compile code for one pass over them would take longer.
     """
     members = answers.part.members[0]
-    of = [np.flatnonzero(fold == k) for k in range(members)]
+    of = [np.arange(len(x)) if fold is None else np.flatnonzero(fold == k) for k in range(members)]
     place = np.zeros((max(map(len, of)), members), np.int64)  # where a fold has fewer rows, row 0
     for k, rows in enumerate(of):
         place[: len(rows), k] = rows
@@ -272,6 +300,8 @@ def out_of_fold(answers: Answers, x: Array, fold: Array) -> Array:
         for start in range(0, len(place), step):
             found.append(np.asarray(call(x[place[start : start + step]])))
     out = np.concatenate(found, axis=1)
+    if fold is None:
+        return out.astype(np.float64).mean(0)
     result = np.empty((len(x), *out.shape[2:]))
     for k, rows in enumerate(of):
         result[rows] = out[k, : len(rows)]

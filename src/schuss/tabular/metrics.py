@@ -7,6 +7,7 @@ is one call, whose weights are how often each row was drawn. Means are sum(w x) 
     labels          y [N, L] of 0 and 1; p [N, L], the probability of each label; the mean over the labels
     regression      y and p float [N], or [N, T]; the mean over the targets
     counts          the same, y >= 0 and p > 0
+    amounts         the same, y > 0 and p > 0
     quantiles       y float [N]; p [N, Q], the quantiles' predictions
 """
 
@@ -25,6 +26,7 @@ from schuss.ir.executor import Array
 
 FLOOR = 1e-7  # a probability, or a mean of counts, counts as at least this
 BINS = 15  # of the calibration error
+NUMBERS = ("regression", "counts", "amounts")  # tasks whose answer is a number for each target
 Measure = Callable[[Array, Array, Array], Array]
 M = TypeVar("M", bound=Callable[..., Array])
 
@@ -49,22 +51,38 @@ METRICS: dict[str, Metric] = {}
 """All metrics by name, in the order in which they are shown."""
 
 
-def metrics_for(task: str, quantiles: Sequence[float] | None = None) -> tuple[Metric, ...]:
-    """The metrics that fit a task: "classification", "labels", "regression", "counts", or "quantiles" with these.
+def metrics_for(
+    task: str, quantiles: Sequence[float] | None = None, huber: Sequence[float] | None = None
+) -> tuple[Metric, ...]:
+    """The metrics that fit a task: "classification", "labels", "regression", "counts", "amounts", or "quantiles" with
+    these. huber: of numbers Huber's loss as well, first, with these scales of the targets.
 
     UsageError for another task.
     """
-    known = ("classification", "labels", "regression", "counts", "quantiles")
+    known = ("classification", "labels", "regression", "counts", "amounts", "quantiles")
     if task not in known:
         raise UsageError(f"task {task!r} is none of {', '.join(known)}{did_you_mean(task, known)}")
-    if task == "labels":
-        return tuple(replace(m, of=partial(_over_labels, m.of)) for m in metrics_for("classification"))
     found = tuple(m for m in METRICS.values() if task in m.tasks)
+    if task == "labels":
+        each = (replace(m, of=partial(_over_labels, m.of)) for m in metrics_for("classification"))
+        return (*each, *found)
+    if huber is not None:
+        own = METRICS["huber"]
+        return (replace(own, of=partial(hubers_loss, scale=huber)), *found)
     if task != "quantiles":
         return found
     if quantiles is None:
         raise UsageError("metrics_for: task 'quantiles' needs quantiles=(0.1, 0.5, 0.9), those that are predicted")
-    return tuple(replace(m, of=partial(pinball, quantiles=quantiles)) if m.name == "pinball" else m for m in found)
+    return tuple(_of_quantiles(m, quantiles) for m in found)
+
+
+def _of_quantiles(metric: Metric, quantiles: Sequence[float]) -> Metric:
+    """With the quantiles it is of; the coverage says what it should be."""
+    if metric.name == "pinball":
+        return replace(metric, of=partial(pinball, quantiles=quantiles))
+    low, high = min(quantiles), max(quantiles)
+    title = f"rows at or below (of {low:g})" if low == high else f"interval coverage (of {high - low:g})"
+    return replace(metric, title=title)
 
 
 def checked(y: Array, p: Array, weights: Array | None) -> tuple[Array, Array, Array]:
@@ -147,19 +165,25 @@ def brier(y: Array, p: Array, w: Array) -> Array:
 # -- numbers -----------------------------------------------------------------------------------------------
 
 
-@metric("rmse", "RMSE", "regression", "counts")
+@metric("exact", "rows with all labels right", "labels", greater=True)
+def exact(y: Array, p: Array, w: Array) -> Array:
+    """mean [p > 1/2 where y = 1 and p <= 1/2 where y = 0, for all labels of the row]."""
+    return _mean(w, ((p > 0.5) == (y == 1)).all(1))
+
+
+@metric("rmse", "RMSE", "regression", "counts", "amounts")
 def rmse(y: Array, p: Array, w: Array) -> Array:
     """sqrt(mean (p - y)^2)"""
     return np.sqrt(_mean(w, _columns(np.square(p - y)))).mean(-1)
 
 
-@metric("mae", "MAE", "regression", "counts")
+@metric("mae", "MAE", "regression", "counts", "amounts")
 def mae(y: Array, p: Array, w: Array) -> Array:
     """mean |p - y|"""
     return _mean(w, _columns(np.abs(p - y))).mean(-1)
 
 
-@metric("r2", "R2", "regression", "counts", greater=True)
+@metric("r2", "R2", "regression", "counts", "amounts", greater=True)
 def r2(y: Array, p: Array, w: Array) -> Array:
     """1 - mean (p - y)^2 / mean (y - mean y)^2; of a constant target 1 if all is right, else 0."""
     centred = _columns(y - y.mean(0))
@@ -176,6 +200,20 @@ def poisson_deviance(y: Array, p: Array, w: Array) -> Array:
     return _mean(w, _columns(2 * (y * np.log(np.where(y > 0, y, 1) / p) - y + p))).mean(-1)
 
 
+@metric("gamma_deviance", "mean gamma deviance", "amounts")
+def gamma_deviance(y: Array, p: Array, w: Array) -> Array:
+    """mean 2 (log(p / y) + y / p - 1), p at least 1e-7; y > 0."""
+    p = np.maximum(p, FLOOR)
+    return _mean(w, _columns(2 * (np.log(p / y) + y / p - 1))).mean(-1)
+
+
+@metric("huber", "Huber loss")
+def hubers_loss(y: Array, p: Array, w: Array, scale: Sequence[float] = (1.0,)) -> Array:
+    """mean e^2 / 2 where |e| <= 1, else |e| - 1/2, e = (p - y) / scale; the mean over the targets."""
+    error = np.abs(_columns(p - y)) / np.asarray(scale)
+    return _mean(w, np.where(error <= 1, np.square(error) / 2, error - 0.5)).mean(-1)
+
+
 @metric("pinball", "pinball loss", "quantiles")
 def pinball(y: Array, p: Array, w: Array, quantiles: Sequence[float] = (0.5,)) -> Array:
     """mean max(q e, (q - 1) e), e = y - p; the mean over the quantiles q."""
@@ -185,7 +223,10 @@ def pinball(y: Array, p: Array, w: Array, quantiles: Sequence[float] = (0.5,)) -
 
 @metric("coverage", "interval coverage", "quantiles", greater=True)
 def coverage(y: Array, p: Array, w: Array) -> Array:
-    """mean [lowest quantile <= y <= highest]. It should be the distance of the two quantiles, not more."""
+    """mean [lowest quantile <= y <= highest]: it should be the distance of the two, not more. Of a single quantile
+    mean [y <= it], which should be the quantile itself."""
+    if p.ndim == 1 or p.shape[1] == 1:
+        return _mean(w, y <= p.reshape(-1))
     return _mean(w, (p.min(1) <= y) & (y <= p.max(1)))
 
 

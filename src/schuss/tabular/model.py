@@ -66,7 +66,8 @@ def wide(layout: Layout) -> list[int]:
 
 
 class TableModel(nn.Module):
-    """Rows x [N, width] to the logarithms of probabilities [N, classes], or values [N] or [N, targets], or quantiles.
+    """Rows x [N, width] to the logarithms of probabilities [N, classes], logits of labels [N, labels], values [N] or
+    [N, targets], or quantiles.
 
     parts    networks of K members each; of each part the members' log probabilities (values) are averaged
     weights  of the parts and, last, of the linear model, whose answers are averaged; their sum is 1
@@ -94,7 +95,7 @@ class TableModel(nn.Module):
         for answer, weight in zip(answers[1:], weights[1:], strict=True):
             total = total + answer * weight
         if self.share:
-            total = total * (1 - self.share) + self.share / self.objective.classes
+            total = total * (1 - self.share) + self.share / self.objective.levels
         return self.objective.result(total)
 
     def part(self, i: int, x: Any, encoded: Any) -> Any:
@@ -113,7 +114,7 @@ class TableModel(nn.Module):
         found = np.concatenate([np.asarray(of(x[i : i + ROWS])) for i in range(0, len(x), ROWS)]).astype(np.float64)
         if part is not None:
             return self.objective.own_units(found)
-        return np.exp(found) if self.objective.classes else found.reshape(len(x), -1)
+        return self.objective.predictions(found)
 
 
 class _Part(nn.Module):

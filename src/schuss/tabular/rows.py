@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,48 +13,81 @@ from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.extra import pl
-from schuss.tabular.frame import as_frame
-from schuss.tabular.kind import Kind, Where, rows_of
+from schuss.tabular.frame import by_name
+from schuss.tabular.kind import Kind, Where
 from schuss.tabular.split import by_time, folds, holdout
-from schuss.tabular.targets import Target, like
+from schuss.tabular.targets import Target, check_targets, known_rows, like
+from schuss.tabular.texts import level_texts
 from schuss.tabular.values import column_values
 
 SHARE = 0.2  # of the rows that are the test, where a column of times is given and no share
 
 
-def check_columns(frame: pl.DataFrame, targets: Sequence[str], **roles: str | None) -> None:
-    """DataError for a table without rows, UsageError for names that are no column, and for a column of two roles."""
-    if not len(frame):
-        raise DataError("the table has no rows")
-    if not targets:
-        raise UsageError("fit_table: target must be the name of a column, or a list of some")
-    if roles.get("group") is not None and roles.get("time") is not None:
-        raise UsageError("group and time: rows are held out by one of them; give one")
-    taken: dict[str, str] = {}
-    for name, role in [*((t, "target") for t in targets), *((n, r) for r, n in roles.items() if n is not None)]:
-        if name not in frame.columns:
-            near = did_you_mean(name, frame.columns)
-            raise UsageError(f"{role}: there is no column {name!r}{near or '; there are ' + listed(frame.columns)}")
-        if name in taken:
-            raise UsageError(f"column {name!r} is {taken[name]} and {role}: give it one role")
-        taken[name] = role
+@dataclass(frozen=True)
+class Roles:
+    """Columns that are more than inputs, by name, and what becomes of rows without a target.
+
+    drop     whether rows without a target are left out; else they are an error
+    missing  texts that stand for a missing group
+    """
+
+    targets: tuple[str, ...]
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+    drop: bool = False
+    missing: tuple[str, ...] = ()
+
+    def check(self, frame: pl.DataFrame) -> None:
+        """DataError for a table without rows, UsageError for names that are no column, and for a column of two
+        roles."""
+        if not len(frame):
+            raise DataError("the table has no rows")
+        if not self.targets:
+            raise UsageError("fit_table: target must be the name of a column, or a list of some")
+        if self.group is not None and self.time is not None:
+            raise UsageError("group and time: rows are held out by one of them; give one")
+        own = (("weight", self.weight), ("group", self.group), ("time", self.time))
+        taken: dict[str, str] = {}
+        for role, name in [*(("target", t) for t in self.targets), *((r, n) for r, n in own if n is not None)]:
+            if name not in frame.columns:
+                near = did_you_mean(name, frame.columns)
+                raise UsageError(f"{role}: there is no column {name!r}{near or '; there are ' + listed(frame.columns)}")
+            if name in taken:
+                both = f"{taken[name]} and {role}" if taken[name] != role else f"a {role} twice"
+                raise UsageError(f"column {name!r} is {both}: give it one role")
+            taken[name] = role
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with their target. kinds: of the columns that are not the target; weights, groups, times: [N] or None.
-    where: what messages call a row."""
+    """Rows with their target.
+
+    kinds    of the columns that are not the target
+    where    what messages call a row, by its place here
+    weights, groups, times  [N] or None
+    classes  [classes]: what the weights of each class's rows are multiplied by in training, and nowhere else
+    """
 
     frame: pl.DataFrame
     target: Target
     kinds: dict[str, Kind]
+    where: Where
     weights: Array | None = None
     groups: Array | None = None
     times: Array | None = None
-    where: Where = field(default_factory=lambda: rows_of("the table"))
+    classes: Array | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def training_weights(self) -> Array | None:
+        """[N]: the weights that are trained with; those of the rows times their classes'."""
+        if self.classes is None:
+            return self.weights
+        own = self.classes[self.target.y]
+        return own if self.weights is None else self.weights * own
 
     def counted(self) -> Table:
         """Without rows of weight 0, which nothing may learn from; equal weights are none."""
@@ -63,48 +96,40 @@ class Table:
         table = self if self.weights.all() else self.some(np.flatnonzero(self.weights))
         return replace(table, weights=None) if np.ptp(table.weights) == 0 else table  # type: ignore[arg-type]
 
-    def with_roles(
-        self,
-        weight: str | None,
-        group: str | None,
-        time: str | None,
-        class_weight: str | Mapping[str, float] | None,
-    ) -> Table:
+    def with_roles(self, roles: Roles) -> Table:
         """The same with weights of the rows, groups and times by the columns of these names."""
-        weights = None if weight is None else _weights(self.frame[weight])
-        if class_weight is not None:
-            by_class = class_weights(self.target, class_weight)[self.target.y]
-            weights = by_class if weights is None else weights * by_class
-        groups = None if group is None else self.frame[group].rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        weights = None if roles.weight is None else weights_of(self.frame[roles.weight], self.where)
+        groups = None if roles.group is None else groups_of(self.frame[roles.group], roles.missing)
         times = None
-        if time is not None:
-            if (kind := self.kinds[time]).name not in ("number", "date"):
-                raise UsageError(f"time: column {time!r} is a {kind.name}; name it with date= to read it as dates")
-            times = column_values(self.frame[time], kind, self.where).to_numpy()
+        if roles.time is not None:
+            times = times_of(self.frame[roles.time], self.kinds[roles.time], self.where)
         return replace(self, weights=weights, groups=groups, times=times)
 
     def some(self, rows: Array) -> Table:
         """These rows."""
         weights, groups, times = (None if a is None else a[rows] for a in (self.weights, self.groups, self.times))
-        target = replace(self.target, y=self.target.y[rows])
-        return Table(
-            self.frame[rows], target, self.kinds, weights, groups, times, lambda row: self.where(int(rows[row]))
-        )
+        where = self.where
+        return replace(
+            self, frame=self.frame[rows], target=self.target.some(rows), weights=weights, groups=groups, times=times,
+            where=lambda row: where(int(rows[row])),
+        )  # fmt: skip
 
-    def parted(
-        self, test: float | Any, targets: Sequence[str], seed: int, where: Where | None = None
-    ) -> tuple[Table, Table | None]:
-        """Training rows and test rows; none are held out where neither a test nor times are given.
+    def other(self, frame: pl.DataFrame, roles: Roles, what: str, where: Where) -> Table:
+        """Rows of another frame with the same target. what, where: what messages call them, and one of them."""
+        frame = by_name(frame, [*roles.targets, *([] if roles.weight is None else [roles.weight])])
+        check_targets(frame, roles.targets, what)
+        if roles.weight is not None and roles.weight not in frame.columns:
+            raise DataError(f"{what} has no column {roles.weight!r}, the weight; give it one, or train without weight")
+        kept = known_rows(frame, self.target.kinds, roles.drop, where, what)
+        given, place = frame, where
+        if kept is not None:
+            given, place = frame[kept], lambda row: where(int(kept[row]))
+        weights = None if roles.weight is None else weights_of(given[roles.weight], place)
+        return Table(given, like(self.target, given, what, place), self.kinds, place, weights)
 
-        test  a share of the rows, or a frame of others; where: what messages call a row of these
-        """
-        if test is None and self.times is None:
-            return self, None
-        if test is not None and not isinstance(test, (int, float)):
-            frame = as_frame(test, "the test")
-            place = where or rows_of("the test")
-            return self, Table(frame, like(self.target, frame, targets, where=place), self.kinds, where=place)
-        share = SHARE if test is None else float(test)
+    def parted(self, share: float, seed: int) -> tuple[Table, Table]:
+        """The rows to train on, and the share of them that is held out: the last where times are given, else by target
+        or group."""
         if self.times is not None:
             held = by_time(self.times, share, self.where)
         else:
@@ -125,11 +150,8 @@ class Table:
             warn(f"{most} {'rows' if most == len(self) else 'groups'} make {most} folds, not {count}")
             count = most
         if self.times is not None:
-            if count < 2:
-                raise UsageError(f"folds must be at least 2, got {count}")
-            order = np.argsort(self.times, kind="stable")
             fold = np.empty(len(self), np.int64)
-            fold[order] = np.arange(len(self)) * count // len(self)
+            fold[np.argsort(self.times, kind="stable")] = np.arange(len(self)) * count // len(self)
             return fold
         known = self.target
         return folds(
@@ -138,21 +160,69 @@ class Table:
         )  # fmt: skip
 
 
-def _weights(column: pl.Series) -> Array:
-    if not column.dtype.is_numeric() or column.null_count() or not (column >= 0).all() or not column.sum() > 0:
-        raise DataError(f"weight: column {column.name!r} must hold numbers of at least 0, in every row, not all 0")
+# -- columns -----------------------------------------------------------------------------------------------
+
+
+def weights_of(column: pl.Series, where: Where) -> Array:
+    """float64 [N]. DataError, by row, for what are no weights."""
+    must = f"weight: column {column.name!r} must hold numbers of at least 0, in every row, not all 0"
+    if not column.dtype.is_numeric():
+        raise DataError(f"{must}; {where(0)} is {column[0]!r}")
+    fine = (column >= 0).fill_null(False) & column.cast(pl.Float64).is_finite().fill_null(False)
+    if not fine.all():
+        row = int((~fine).arg_max() or 0)
+        told = "has none" if column[row] is None else f"is {column[row]}"
+        raise DataError(f"{must}; {where(row)} {told}")
+    if not column.sum() > 0:
+        raise DataError(f"{must}; all are 0")
     return column.to_numpy().astype(np.float64)
 
 
-def class_weights(target: Target, given: str | Mapping[str, float]) -> Array:
-    """[classes]: "balanced" is N / (classes * count). UsageError for others, and for classes that are not there."""
+def groups_of(column: pl.Series, missing: Sequence[str] = ()) -> Array:
+    """int64 [N]: the group of each row; rows without one are one group, with a warning."""
+    if column.dtype.is_nested():
+        raise DataError(f"group: column {column.name!r} holds lists or structs; give one of text or numbers")
+    names = level_texts(column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column, missing)
+    if gone := names.null_count():
+        warn(f"group: {gone:,} rows have none in column {column.name!r}: they are taken for one group")
+    return names.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+
+
+def times_of(column: pl.Series, kind: Kind, where: Where) -> Array:
+    """Numbers or moments [N]: dates, or whatever is a number, though it may be none as an input, as a running number is
+    not."""
+    if kind.name not in ("number", "date"):
+        if not column.dtype.is_numeric():
+            mend = f"set date={{{column.name!r}: '%d/%m/%Y'}} (--date {column.name}=%d/%m/%Y), or number (--number)"
+            raise UsageError(
+                f"time: column {column.name!r} was taken as {kind.name} ({kind.reason}), neither numbers nor dates; "
+                f"to have it read as such {mend}"
+            )
+        kind = replace(kind, name="number")
+    values = column_values(column, kind, where)
+    if values.null_count():
+        first = where(int(values.is_null().arg_true()[0]))
+        raise DataError(
+            f"time: {values.null_count():,} rows have none in column {column.name!r}, the first is {first}; fill them, "
+            "or leave these rows out"
+        )
+    return values.to_numpy()
+
+
+def class_weights(target: Target, given: str | Mapping[Any, float], weights: Array | None = None) -> Array:
+    """[classes]: "balanced" is W / (classes * w), w the weights of the class's rows and W those of all. UsageError for
+    others, and for classes that are not there."""
     if not target.classes:
-        raise UsageError("class_weight: the target is numbers, and has no classes")
-    if given == "balanced":
-        return len(target.y) / (target.classes * np.bincount(target.y, minlength=target.classes))
+        what = "labels, each of which is there or not" if target.task == "labels" else "numbers"
+        raise UsageError(f"class_weight: the target is {what}, and has no classes")
+    if isinstance(given, str) and given == "balanced":
+        sums = np.bincount(target.y, weights, target.classes).astype(np.float64)
+        return np.divide(sums.sum(), target.classes * sums, out=np.zeros(target.classes), where=sums > 0)
     if not isinstance(given, Mapping):
         raise UsageError(f"class_weight must be 'balanced' or a dict of a weight for each class, got {given!r}")
     by_name = {str(name): float(value) for name, value in given.items()}
     if wrong := [name for name in by_name if name not in target.names]:
         raise UsageError(f"class_weight: there is no class {listed(wrong)}; there are {listed(target.names)}")
+    if odd := [name for name, value in by_name.items() if not 0 < value < np.inf]:
+        raise UsageError(f"class_weight: that of {odd[0]!r} is {by_name[odd[0]]:g}; give positive numbers")
     return np.array([by_name.get(name, 1.0) for name in target.names])

@@ -8,7 +8,7 @@ import numpy as np
 
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import one_blas_thread
-from schuss.tabular.metrics import Metric, checked
+from schuss.tabular.metrics import Metric, checked, metrics_for
 
 DRAWS = 200
 ROWS = 5_000  # that stand for all others
@@ -19,6 +19,22 @@ def scores(metrics: Sequence[Metric], y: Array, p: Array, weights: Array | None 
     """The value of each metric by name; y and p as schuss.tabular.metrics has them."""
     with one_blas_thread():
         return {m.name: m(y, p, weights) for m in metrics}
+
+
+def scores_of_each(
+    task: str, names: Sequence[str], y: Array, p: Array, weights: Array | None = None
+) -> dict[str, dict[str, float]]:
+    """The metrics of each of several labels or targets by itself, by its name; nothing of one."""
+    if task not in ("labels", "regression") or y.ndim != 2 or y.shape[1] < 2:
+        return {}
+    found = {}
+    for name, own, said in zip(names, y.T, p.T, strict=True):
+        if task == "labels":
+            of = metrics_for("classification")
+            found[name] = scores(of, own.astype(np.int64), np.stack([1 - said, said], 1), weights)
+        else:
+            found[name] = scores(metrics_for(task), own, said, weights)
+    return found
 
 
 def bootstrap(
@@ -63,4 +79,4 @@ def deviation(values: Array) -> float:
     return float(known.std(ddof=1)) if len(known) > 1 else float("nan")
 
 
-__all__ = ["bootstrap", "deviation", "scores", "spread"]
+__all__ = ["bootstrap", "deviation", "scores", "scores_of_each", "spread"]

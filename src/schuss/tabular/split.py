@@ -17,6 +17,7 @@ from schuss.ir.executor import Array
 from schuss.tabular.kind import Where
 
 SHOWN = 3  # rows that a message names
+ONE_GROUP = "all rows are of one group: nothing can be held out; split without groups"
 STREAM = 20  # beside the seed: what others draw from the same seed is drawn independently of this
 
 
@@ -136,6 +137,8 @@ def _neighbours(y: Array, block: int, rng: np.random.Generator, classes: int | N
 def _folds_of_groups(y: Array, k: int, groups: Array, rng: np.random.Generator, classes: int | None) -> Array:
     names, group = _groups(groups)
     if len(names) < k:
+        if len(names) == 1:
+            raise DataError(ONE_GROUP)
         raise DataError(f"{k} folds need {k} groups, and there are {len(names)}: ask for at most {len(names)} folds")
     width = classes or 1
     held = np.bincount(group * width + (y if classes else 0), minlength=len(names) * width).reshape(-1, width)
@@ -152,7 +155,7 @@ def _folds_of_groups(y: Array, k: int, groups: Array, rng: np.random.Generator, 
 def _some_groups(groups: Array, count: int, rng: np.random.Generator) -> Array:
     names, group = _groups(groups)
     if len(names) < 2:
-        raise DataError("all rows are of one group: nothing can be held out; split without groups")
+        raise DataError(ONE_GROUP)
     order = rng.permutation(len(names))
     ends = np.cumsum(np.bincount(group)[order])[:-1]
     return np.isin(group, order[: int(np.argmin(np.abs(ends - count))) + 1])

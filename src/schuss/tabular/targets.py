@@ -1,4 +1,4 @@
-"""What a table's target asks for: labels of classes, or numbers."""
+"""What a table's target asks for: labels of classes, numbers, or several labels that are there or not."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
 from schuss.tabular.extra import pl
-from schuss.tabular.frame import by_name
-from schuss.tabular.kind import Kind, Where, rows_of
+from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted, rows_of
+from schuss.tabular.texts import level_texts
 from schuss.tabular.values import column_values
 
-TASKS = (CLASSIFICATION, REGRESSION)
+COUNTS, LABELS = "counts", "labels"
+TASKS = (CLASSIFICATION, REGRESSION, COUNTS, LABELS)
 CLASSES = 20  # whole numbers of at most so many values are labels
 
 
@@ -26,10 +27,10 @@ CLASSES = 20  # whole numbers of at most so many values are labels
 class Target:
     """The target of all rows that have one.
 
-    task     "classification" or "regression"
-    y        labels int64 [N], or numbers float64 [N, targets]
-    names    of the classes in the order of their labels, as text; of the columns of numbers
-    kind     numpy's dtype of the labels as they were given; "str" for names
+    task     "classification", "regression" or "labels"
+    y        classes int64 [N], numbers float64 [N, targets], or labels float64 [N, targets] of 0 and 1
+    names    of the classes in their order, as text; of the columns of numbers and labels
+    kind     numpy's dtype of the classes or labels as they were given; "str" for names
     reason   why this task, for people
     kinds    of the columns it is
     """
@@ -44,6 +45,10 @@ class Target:
     @property
     def classes(self) -> int:
         return len(self.names) if self.task == CLASSIFICATION else 0
+
+    def some(self, rows: Array) -> Target:
+        """That of these rows."""
+        return replace(self, y=self.y[rows])
 
     def check_varied(self) -> None:
         """DataError where all rows have one class, or a number is the same in all: of a training part of rows."""
@@ -60,8 +65,34 @@ class Target:
         if self.task == CLASSIFICATION:
             kind = None if self.kind == "str" else self.kind
             return Output(TensorType("int64", (N,)), self.task, self.names, named=kind is None, kind=kind)
-        shape = (N,) if self.y.shape[1] == 1 else (N, self.y.shape[1])
-        return Output(TensorType("float64", shape), self.task, columns=None if len(shape) == 1 else self.names)
+        if self.task == LABELS:
+            shape = TensorType("float64", (N, len(self.names)))
+            return Output(shape, CLASSIFICATION, columns=self.names, kind=self.kind)
+        several = self.y.shape[1] > 1
+        own = TensorType("float64", (N, self.y.shape[1]) if several else (N,))
+        return Output(own, self.task, columns=self.names if several else None)
+
+
+def known_rows(
+    frame: pl.DataFrame, kinds: Mapping[str, Kind], drop: bool, where: Where, what: str = "the table"
+) -> Array | None:
+    """The rows that have all targets, those that have a kind here; None for all rows.
+
+    DataError where some have none, unless these are to be dropped, and where no row is left.
+    """
+    gone = np.zeros(len(frame), bool)
+    for name, kind in kinds.items():
+        values = column_values(frame[name], kind, where)
+        if values.null_count() and not drop:
+            first = where(int(values.is_null().arg_true()[0]))
+            raise DataError(
+                f"target {name!r}: {values.null_count():,} of {len(frame):,} rows have none, the first is {first}; "
+                "fill them, or leave these rows out: target_missing='drop' (--target-missing drop)"
+            )
+        gone |= values.is_null().to_numpy()
+    if gone.all():
+        raise DataError(f"target {listed(list(kinds))}: {what} has no row with a value")
+    return np.flatnonzero(~gone) if gone.any() else None
 
 
 def find_target(
@@ -71,34 +102,42 @@ def find_target(
     task: str | None = None,
     where: Where | None = None,
 ) -> Target:
-    """The target that these columns are. UsageError for an unknown task; DataError for a target that cannot be learned.
+    """The target that these columns are, whose rows all have a value. UsageError for an unknown task; DataError for a
+    target that cannot be learned.
 
-    Text, yes and no, and whole numbers of at most 20 values are labels; others, and several targets, are numbers.
+    Text, yes and no, and whole numbers of at most 20 values are classes, other numbers are numbers. Several targets are
+    labels where each is yes and no, true and false or 0 and 1, else numbers.
     """
     if task is not None and task not in TASKS:
-        raise UsageError(f"task must be {' or '.join(TASKS)}, got {task!r}{did_you_mean(task, TASKS)}")
+        known = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
+        raise UsageError(f"task must be {known}, got {task!r}{did_you_mean(task, TASKS)}")
     place = where or rows_of("the table")
     columns = [column_values(frame[name], kinds[name], where) for name in names]
-    for column in columns:
-        if gone := column.null_count():
-            first = place(int(column.is_null().arg_true()[0]))
-            raise DataError(
-                f"target {column.name!r}: {gone:,} of {len(column):,} rows have none, the first is {first}; drop them"
-            )
+    if task == LABELS or (len(columns) > 1 and task is None):
+        truths = {name: _truth(frame[name], kinds[name], place) for name in names}
+        wrong = next((error for _, error in truths.values() if error), "")
+        if task == LABELS and (wrong or len(names) == 1):
+            raise DataError(wrong or f"target {names[0]!r} is one; labels are several: leave out the task")
+        if not wrong:
+            return _many_labels(frame, {name: y for name, (y, _) in truths.items() if y is not None}, kinds)
     if len(columns) > 1:
         if task == CLASSIFICATION:
-            raise UsageError("several targets are numbers; train a model for each target of classes")
-        return _numbers(columns, kinds, f"{len(columns)} targets")
+            raise UsageError(
+                "several targets are labels, each yes or no, or numbers; train a model for each of classes"
+            )
+        return _numbers(columns, kinds, f"{len(columns)} targets", place)
     (column,), kind = columns, kinds[names[0]]
-    if kind.name == "category" and (task == REGRESSION or (task is None and column.n_unique() > CLASSES)):
+    if kind.name == "category" and (task in (REGRESSION, COUNTS) or (task is None and column.n_unique() > CLASSES)):
         _check_no_odd_numbers(column, place)
     numeric = kind.name == "number"
     whole = numeric and bool((column == column.round()).all())
     if task is None:
         task = REGRESSION if numeric and not (whole and column.n_unique() <= CLASSES) else CLASSIFICATION
-    if task == REGRESSION:
-        return _numbers(columns, kinds, f"numbers of {column.n_unique():,} values")
-    return _labels(frame[names[0]], column, kind, whole)
+    if task in (REGRESSION, COUNTS):
+        counts = whole and task == REGRESSION and float(column.min()) >= 0  # type: ignore[arg-type]
+        told = ", whole: task counts if they count something" if counts else ""
+        return _numbers(columns, kinds, f"numbers of {column.n_unique():,} values{told}", place)
+    return _classes(frame[names[0]], column, kind, whole)
 
 
 def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
@@ -112,10 +151,13 @@ def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
         )
 
 
-def _numbers(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], reason: str) -> Target:
+def _numbers(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], reason: str, where: Where) -> Target:
     for column in columns:
         if (name := kinds[column.name].name) not in ("number", "boolean"):
-            raise DataError(f"target {column.name!r}: is a {name}, and regression needs numbers; leave out the task")
+            raise DataError(
+                f"target {column.name!r}: is a {name}, and regression needs numbers: {where(0)} is "
+                f"{quoted(column[0])}; leave out the task, and a loss of numbers"
+            )
         if column.min() == column.max():
             raise DataError(f"target {column.name!r}: is {column[0]:g} in every row: there is nothing to learn")
     y = np.stack([column.to_numpy() for column in columns], 1)
@@ -123,14 +165,16 @@ def _numbers(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], reason: st
     return Target(REGRESSION, y, names, "float64", reason, {name: kinds[name] for name in names})
 
 
-def _labels(raw: pl.Series, column: pl.Series, kind: Kind, whole: bool) -> Target:
+# -- classes -----------------------------------------------------------------------------------------------
+
+
+def _classes(raw: pl.Series, column: pl.Series, kind: Kind, whole: bool) -> Target:
     of = "bool" if kind.name == "boolean" and raw.dtype == pl.Boolean else "int64" if whole else "str"
     names = texts_of(raw, column, kind, of)
-    order = names.unique()
-    order = order.cast(pl.Int64).sort().cast(pl.String) if of == "int64" else order.sort()
-    if len(order) < 2:
-        raise DataError(f"target {raw.name!r}: is {order[0]!r} in every row: there is nothing to learn")
-    known = tuple(order.to_list())
+    order = pl.DataFrame({"name": names, "value": column if kind.name == "number" else names}).unique().sort("value")
+    known = tuple(order["name"].to_list())
+    if len(known) < 2:
+        raise DataError(f"target {raw.name!r}: is {known[0]!r} in every row: there is nothing to learn")
     if of == "int64" and known != tuple(map(str, range(len(known)))):
         of = "str"  # labels count from 0: others are names
     reason = f"{len(known)} classes: {', '.join(known[:8])}{', ...' * (len(known) > 8)}"
@@ -138,11 +182,14 @@ def _labels(raw: pl.Series, column: pl.Series, kind: Kind, whole: bool) -> Targe
 
 
 def texts_of(raw: pl.Series, column: pl.Series, kind: Kind, of: str) -> pl.Series:
-    """The names of classes as text. column: the canonical values; of: "bool", "int64" or "str"."""
+    """The names of classes as text; of numbers, whatever they are written as ("10 %"), that of the number.
+
+    column: the canonical values; of: "bool", "int64" or "str"
+    """
     if of == "bool":
         return column.cast(pl.Boolean).cast(pl.String)
-    if of == "int64":
-        return column.cast(pl.Int64).cast(pl.String)
+    if kind.name == "number":
+        return level_texts(column)
     return column_values(raw, replace(kind, name="category"))
 
 
@@ -153,21 +200,50 @@ def codes_among(texts: pl.Series, names: Sequence[str]) -> Array:
     return found.fill_null(-1).to_numpy().astype(np.int64)
 
 
-def like(
-    target: Target, frame: pl.DataFrame, names: Sequence[str], what: str = "the test", where: Where | None = None
-) -> Target:
-    """The same target of other rows. DataError for a missing column or value, and for a class that is unknown.
+# -- labels ------------------------------------------------------------------------------------------------
+
+
+def _truth(raw: pl.Series, kind: Kind, where: Where) -> tuple[Array | None, str]:
+    """float64 [N], 1 where the column says yes and 0 where it says no; or the error that it says neither."""
+    words = column_values(raw, replace(kind, name="category")).str.to_lowercase()
+    yes, no = words.is_in(list(TRUE)), words.is_in(list(FALSE))
+    if (odd := ~(yes | no)).any():
+        row = int(odd.arg_max() or 0)
+        return (
+            None,
+            f"target {raw.name!r}: {where(row)} is {quoted(raw[row])}; a label is yes or no, true or false, 1 or 0",
+        )
+    return yes.to_numpy().astype(np.float64), ""
+
+
+def _many_labels(frame: pl.DataFrame, truths: Mapping[str, Array], kinds: Mapping[str, Kind]) -> Target:
+    for name, y in truths.items():
+        if y.min() == y.max():
+            said = "yes" if y[0] else "no"
+            raise DataError(f"target {name!r}: is {said} in every row: there is nothing to learn")
+    names = tuple(truths)
+    kind = "int64" if all(kinds[name].name == "number" for name in names) else "bool"
+    reason = f"{len(names)} labels, each yes or no"
+    return Target(
+        LABELS, np.stack(list(truths.values()), 1), names, kind, reason, {name: kinds[name] for name in names}
+    )
+
+
+# -- other rows --------------------------------------------------------------------------------------------
+
+
+def like(target: Target, frame: pl.DataFrame, what: str = "the test", where: Where | None = None) -> Target:
+    """The same target of other rows, which all have a value. DataError for a class that is unknown.
 
     what, where  what messages call the rows, and one of them by its place
     """
-    place, frame = where or rows_of(what), by_name(frame, names)
-    columns = []
-    for name in names:
-        if name not in frame.columns:
-            raise DataError(f"{what} has no column {name!r}, the target; it has {listed(frame.columns)}")
-        columns.append(column_values(frame[name], target.kinds[name], place))
-        if columns[-1].null_count():
-            raise DataError(f"target {name!r}: {place(int(columns[-1].is_null().arg_true()[0]))} has none; drop it")
+    place, names = where or rows_of(what), list(target.kinds)
+    if target.task == LABELS:
+        truths = [_truth(frame[name], target.kinds[name], place) for name in names]
+        if wrong := next((error for _, error in truths if error), ""):
+            raise DataError(wrong)
+        return replace(target, y=np.stack([y for y, _ in truths if y is not None], 1))
+    columns = [column_values(frame[name], target.kinds[name], place) for name in names]
     if target.task == REGRESSION:
         return replace(target, y=np.stack([column.to_numpy() for column in columns], 1))
     labels = texts_of(frame[names[0]], columns[0], target.kinds[names[0]], target.kind)
@@ -179,3 +255,12 @@ def like(
             f"classes are {listed(target.names)}"
         )
     return replace(target, y=y)
+
+
+def check_targets(frame: pl.DataFrame, names: Sequence[str], what: str) -> None:
+    """DataError for rows, and columns of the target, that are not there."""
+    if not len(frame):
+        raise DataError(f"{what} has no rows")
+    for name in names:
+        if name not in frame.columns:
+            raise DataError(f"{what} has no column {name!r}, the target; it has {listed(frame.columns)}")

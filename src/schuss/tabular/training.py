@@ -17,7 +17,7 @@ from schuss.signature import Input, Signature
 from schuss.tabular.columns import TableColumns, fit_preparation
 from schuss.tabular.fields import level_shares
 from schuss.tabular.held import HeldOut
-from schuss.tabular.learn import Learned, OutOfFold, layout_of, learn
+from schuss.tabular.learn import Judged, Learned, OutOfFold, layout_of, learn
 from schuss.tabular.model import TableModel
 from schuss.tabular.networks import Recipe
 from schuss.tabular.objectives import Objective
@@ -29,9 +29,11 @@ from schuss.tabular.rows import Table
 
 @dataclass(frozen=True)
 class Training:
-    """table: the rows trained on; x [N, width] prepared; y labels or standardised values.
+    """table: the rows trained on; x [N, width] prepared; y classes, labels or standardised values.
 
-    why  this preset, for people
+    members  of each kind of network
+    fold     [N]: of each row; None where validated rows weigh the parts: then members differ by their seeds alone
+    why      this preset, for people
     """
 
     table: Table
@@ -39,24 +41,30 @@ class Training:
     x: Array
     y: Array
     objective: Objective
-    fold: Array
+    members: int
+    fold: Array | None
     preset: str
     why: str
     kinds: list[Recipe]
+    validated: Table | None = None
 
     @classmethod
     def of(
-        cls, table: Table, objective: Objective, folds: int, preset: str | None, own: Mapping[str, Any], seed: int
-    ) -> Training:
-        """The training of these rows; own: settings in place of the preset's."""
-        y, classes = objective.standardised(table.target.y), objective.classes
+        cls, table: Table, validated: Table | None, objective: Objective, folds: int, preset: str | None,
+        own: Mapping[str, Any], seed: int,
+    ) -> Training:  # fmt: skip
+        """The training of these rows; own: settings in place of the preset's. validated: rows that weigh the parts, in
+        place of folds."""
+        y, levels = objective.standardised(table.target.y), objective.levels
         hot = objective.encoded(y)
-        preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where, table.weights)
+        preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where, table.training_weights)
         layout = layout_of(preparation, objective.outputs, hot.shape[1])
-        chosen = preset or choose(len(x), layout, classes, folds)
-        kinds = [replace(kind, **own) for kind in recipes(len(x), classes, chosen)]
-        why = reason(chosen, preset is not None, len(x), layout, classes, folds)
-        return cls(table, preparation, x, y, objective, table.folds(folds, seed), chosen, why, kinds)
+        chosen = preset or choose(len(x), layout, levels, folds)
+        kinds = [replace(kind, **own) for kind in recipes(len(x), levels, chosen)]
+        why = reason(chosen, preset is not None, len(x), layout, levels, folds)
+        fold = table.folds(folds, seed) if validated is None else None
+        members = folds if fold is None else int(fold.max()) + 1
+        return cls(table, preparation, x, y, objective, members, fold, chosen, why, kinds, validated)
 
     @cached_property
     def columns(self) -> TableColumns:
@@ -65,19 +73,26 @@ class Training:
 
     def learn(self, seed: int, checkpoint: Path | None, **how: Any) -> Learned:
         """The members, trained and blended. how: threads, progress and backend, as fit_many has them."""
-        held = [np.flatnonzero(self.fold == k) for k in range(int(self.fold.max()) + 1)]
+        nobody = np.empty(0, np.int64)
+        held = [nobody if self.fold is None else np.flatnonzero(self.fold == k) for k in range(self.members)]
         return learn(
-            self.preparation, self.x, self.y, self.objective, held, self.kinds, weights=self.table.weights,
-            seed=seed, checkpoint=checkpoint, how=how,
+            self.preparation, self.x, self.y, self.objective, held, self.kinds, weights=self.table.training_weights,
+            judged=self._judged(), seed=seed, checkpoint=checkpoint, how=how,
         )  # fmt: skip
+
+    def _judged(self) -> Judged | None:
+        """The validated rows, prepared."""
+        if (rows := self.validated) is None:
+            return None
+        x = self.columns.read(rows.frame, "the validation", rows.where)
+        return Judged(x, self.objective.standardised(rows.target.y), rows.training_weights)
 
     def sign(self, model: TableModel, found: Mapping[str, Any]) -> None:
         """Give the model its signature: raw rows in, classes or values out. found: for the record, what was measured"""
         of = self.objective
         read = Input("x", TensorType("float32", (N, self.x.shape[1])), self.columns)
         record = {
-            "task": of.task, "loss": of.loss, "quantiles": list(of.quantiles), "preset": self.preset,
-            "rows": len(self.x), **found,
+            **of.record(), "preset": self.preset, "rows": len(self.x), **found,
             "targets": {name: asdict(kind) for name, kind in self.table.target.kinds.items()},
             "columns": {name: {"kind": k.name, "reason": k.reason} for name, k in self.table.kinds.items()},
             "shares": level_shares(self.preparation, self.x),
@@ -85,21 +100,26 @@ class Training:
         set_signature(model, Signature((read,), of.output(self.table.target), of.signature_loss(), record=record))
 
     def report(self, learned: Learned, model: TableModel, tested: Table | None) -> Report:
-        """On the test rows, or out of fold, beside a trivial and a linear model."""
+        """On the test rows, or the validated ones, or out of fold, beside a trivial and a linear model."""
         of = self.objective
         if tested is None:
             found, linear = of.own_units(learned.out_of_fold), of.own_units(learned.candidates[-1])
-            return report_of(of, self.table, self.table, found, linear, int(self.fold.max()) + 1)
+            if (rows := self.validated) is not None:
+                told = f"{len(rows):,} validation rows, by which the parts are weighed"
+                return report_of(of, self.table, rows, found, linear, told)
+            told = f"{len(self.x):,} rows out of {self.members} folds"
+            return report_of(of, self.table, self.table, found, linear, told)
         x = self.columns.read(tested.frame, "the test", tested.where)
         found, linear = model.answers(x), model.answers(x, len(model.parts))
-        return report_of(of, self.table, tested, found, linear, None)
+        return report_of(of, self.table, tested, found, linear, f"{len(tested):,} rows held out")
 
     def held_out(self, model: TableModel, tested: Table | None) -> HeldOut:
         """The rows that the report is of, with what members say of them that have not seen them."""
-        of_folds, of = OutOfFold(model, len(self.x)), self.objective
+        of_folds, of, fold = OutOfFold(model, len(self.x)), self.objective, self.fold
+        apart = tested or self.validated
 
         def predict(frame: Any, rows: Array) -> Array:
             x = self.columns.read(frame)
-            return model.answers(x) if tested is not None else of.own_units(of_folds(x, self.fold[rows]))
+            return model.answers(x) if apart or fold is None else of.own_units(of_folds(x, fold[rows]))
 
-        return HeldOut(self.table if tested is None else tested, of, tuple(self.preparation.kinds), predict)
+        return HeldOut(apart or self.table, of, tuple(self.preparation.kinds), predict)

@@ -34,7 +34,7 @@ class Members(Session):
 
     def __init__(self, training: Training, label: str) -> None:
         super().__init__(_Nothing(training), label)
-        self._kinds, self._folds = training.kinds, int(training.fold.max()) + 1
+        self._kinds, self._folds = training.kinds, training.members
         self._parts: list[Sequence[Run | None]] = []  # the runs of each kind that has begun
         self._stop, self._ended = threading.Event(), threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="schuss-page-members", daemon=True)

@@ -9,6 +9,7 @@ from schuss.cli.say import say
 from schuss.cli.tables import shown
 from schuss.tabular.columns import TableColumns
 from schuss.tabular.metrics import METRICS
+from schuss.tabular.report import table_of_each
 
 
 def show(result: Mapping[str, Any], columns: TableColumns) -> None:
@@ -16,7 +17,8 @@ def show(result: Mapping[str, Any], columns: TableColumns) -> None:
     record = result["record"]
     targets = ", ".join(_mapping(record.get("targets"))) or "not told"
     facts = [("target", f"{targets}: {record.get('task', '')}"), ("classes", ", ".join(result["classes"] or ()))]
-    facts += [(name, str(record[name])) for name in ("data", "rows", "preset", "folds", "seed") if name in record]
+    known = ("loss", "data", "rows", "preset", "folds", "seed", "weight")
+    facts += [(name, str(record[name])) for name in known if record.get(name) is not None]
     facts.append(("parameters", f"{result['parameters']:,}"))
     say("\n" + "\n".join(shown.aligned([fact for fact in facts if fact[1]])))
     say("\n" + "\n".join(shown.columns(_columns(record, columns))))
@@ -57,4 +59,7 @@ def _report(report: Mapping[str, Any]) -> list[str]:
             rows.append((METRICS[name].title, own, linear, trivial))
     if len(rows) == 1:
         return []
-    return [f"on {report.get('on', '')}:", *shown.aligned(rows, right=(1, 2, 3)), str(report.get("verdict", ""))]
+    each = _mapping(report.get("targets"))
+    each = each if all(all(v is None or _is_number(v) for v in _mapping(own).values()) for own in each.values()) else {}
+    lines = [*shown.aligned(rows, right=(1, 2, 3)), *table_of_each(each)]
+    return [f"on {report.get('on', '')}:", *lines, str(report.get("verdict", ""))]

@@ -1,4 +1,4 @@
-"""A model of a table, as the commands read it from its file: see schuss.tabular.finished."""
+"""A model of a table, as the commands read it from its file."""
 
 from __future__ import annotations
 

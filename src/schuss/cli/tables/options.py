@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 SIGNS = {"tab": "\t", "\\t": "\t", "space": " "}
 
+
+def _shares(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """0.1,0.5,0.9"""
+    if value is None:
+        return None
+    try:
+        found = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        found = ()
+    if not found or len(set(found)) < len(found) or not all(0 < q < 1 for q in found):
+        raise click.BadParameter(f"{value!r} are no quantiles between 0 and 1, each once, such as 0.1,0.5,0.9")
+    return found
+
+
 READING = {
     "delimiter": click.option("--delimiter", metavar="SIGN", help="Between the columns: , ; | or tab.  [found]"),
     "encoding": click.option("--encoding", metavar="NAME", help="Of the text: utf-8, utf-16, cp1252, ...  [found]"),
@@ -29,11 +43,35 @@ READING = {
 }
 """How a file of text is read."""
 
+TARGET_MISSING = {
+    "target_missing": click.option(
+        "--target-missing",
+        type=click.Choice(["error", "drop"]),
+        default="error",
+        show_default=True,
+        help="Rows without a target; drop leaves them out.",
+    )
+}
+
 TRAINING = {
-    "target": click.option("--target", multiple=True, metavar="COLUMN", help="What to predict; several of numbers."),
-    "task": click.option(
-        "--task", metavar="TASK", help="classification or regression; by default what the target's values say."
+    "target": click.option(
+        "--target",
+        multiple=True,
+        metavar="COLUMN",
+        help="What to predict; several, each yes or no, or of numbers, by several options or as a,b.",
     ),
+    "task": click.option(
+        "--task",
+        metavar="TASK",
+        help="classification, regression, counts or labels; by default what the target's values say.",
+    ),
+    "quantiles": click.option(
+        "--quantiles",
+        metavar="Q,Q",
+        callback=_shares,
+        help="Predict these quantiles, as 0.1,0.9, beside the median, in place of a mean.",
+    ),
+    **TARGET_MISSING,
     "preset": click.option(
         "--preset",
         metavar="PRESET",
@@ -49,7 +87,9 @@ TRAINING = {
     "folds": click.option(
         "--folds", type=click.IntRange(min=2), help="Each kind of network has a member for each fold.  [default: 8]"
     ),
-    "test": click.option("--test", metavar="SHARE|FILE", help="Rows to report on; by default each fold's."),
+    "test": click.option(
+        "--test", metavar="SHARE|FILE", help="Rows to report on; by default each fold's, or those of --validation."
+    ),
     "group": click.option("--group", metavar="COLUMN", help="Rows of one group are never on both sides of a fold."),
     "time": click.option(
         "--time", metavar="COLUMN", help="Its last fifth of rows is the test, or --test says how many."
@@ -64,13 +104,16 @@ ID = click.option("--id", "ids", multiple=True, metavar="COLUMN", help="Carried 
 OF_NETWORKS = {  # of schuss train, that are no options of tables: why
     "net": "the preset says which networks there are; --hidden, --epochs, --lr, --dropout, --weight-decay change them",
     "activation": "the preset says it", "init": "the preset says it", "batch_size": "it goes by the number of rows",
-    "loss": "it goes by the target: --task", "optimizer": "it is AdamW; --lr and --weight-decay are its settings",
+    "optimizer": "it is AdamW; --lr and --weight-decay are its settings",
     "schedule": "the rate rises, then falls by a cosine", "warmup": "the rate rises, then falls by a cosine",
     "clip_norm": "gradients of tables are not clipped", "early_stop": "epochs are few, and set: --epochs",
-    "validation": "rows are held out already, in turn: --folds says in how many parts, --test which are for the report",
     "scale": "columns are scaled by their quantiles", "dtype": "networks of tables compute in float32",
     "backend": "networks of tables are compiled", "keep_path": "an ensemble has no single path",
 }  # fmt: skip
+
+
+LOSSES = ("mse", "mae", "huber", "quantile", "poisson", "gamma", "cross_entropy", "binary_cross_entropy", "focal")
+"""Those of tables (schuss.tabular.objectives)."""
 
 
 def with_options(*tables: dict[str, Any]) -> Callable[[Command], Command]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,14 +17,16 @@ from schuss.cli.tables.shown import aligned, cut
 from schuss.errors import UsageError
 from schuss.frames import listed
 from schuss.ir.executor import Array
-from schuss.signature import CLASSIFICATION, Signature
+from schuss.signature import Signature
 
 if TYPE_CHECKING:
     from schuss.tabular.extra import pl
     from schuss.tabular.read import Reading
+    from schuss.tabular.targets import Target
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".json")
 SHOWN, WIDEST = 20, 40  # rows on a terminal, and characters of a cell
+MEDIAN = "prediction_0.5"  # which is the prediction beside other quantiles
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Predictions:
     ids: tuple[str, ...]
 
     def frames(self, rows: int | None = None) -> Iterator[pl.DataFrame]:
-        """ids, prediction, and of classes the probability of each, p_CLASS. rows: of a chunk."""
+        """ids, prediction, and of classes the probability of each, p_CLASS; of several targets prediction_TARGET, and
+        of labels p_TARGET; beside the median, which is the prediction, prediction_QUANTILE. rows: of a chunk."""
         from schuss.tabular.read import ROWS, scan_table
 
         columns = columns_of(self.signature)
@@ -52,37 +56,49 @@ class Predictions:
             x = columns.read(frame, name, where)
             yield self._framed(frame.select(self.ids), answers(self.network, self.signature, x))
 
-    @property
-    def headings(self) -> list[str]:
-        """The columns behind the ids."""
-        if self.is_classifier:
-            return ["prediction", *(f"p_{name}" for name in self.classes)]
-        target = target_of(self.signature, "the model")
-        if quantiles := task_of(self.signature, target)[1]:
-            return [f"prediction_{q:g}" for q in quantiles]
-        names = tuple(target.kinds)
-        return ["prediction"] if len(names) == 1 else [f"prediction_{name}" for name in names]
+    @cached_property
+    def target(self) -> Target:
+        return target_of(self.signature, "the model")
 
     @property
     def is_classifier(self) -> bool:
-        output = self.signature.output
-        return output is not None and output.task == CLASSIFICATION
+        return self.signature.is_classifier
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.signature.classes or ()
 
+    def columns(self, values: Array) -> dict[str, Any]:
+        """The columns behind the ids, of probabilities or values."""
+        from schuss.tabular.extra import pl
+        from schuss.tabular.targets import LABELS
+
+        names = tuple(self.target.kinds)
+        if self.is_classifier:
+            chosen = pl.Series(self.classes, dtype=pl.String).gather(values.argmax(1))
+            return {"prediction": chosen} | _named("p_", self.classes, values.astype(np.float32))
+        if self.target.task == LABELS:
+            yes = (values > 0.5).astype(self.target.kind)
+            return _named("prediction_", names, yes) | _named("p_", names, values.astype(np.float32))
+        if quantiles := task_of(self.signature, self.target)[1]:
+            own = _named("prediction_", [f"{q:g}" for q in quantiles], values)
+            return ({"prediction": own[MEDIAN]} if MEDIAN in own else {}) | own
+        return {"prediction": pl.Series(values[:, 0])} if len(names) == 1 else _named("prediction_", names, values)
+
     def _framed(self, ids: pl.DataFrame, values: Array) -> pl.DataFrame:
         from schuss.tabular.extra import pl
 
-        if twice := set(self.headings) & set(self.ids):
+        found = self.columns(values)
+        if twice := set(found) & set(self.ids):
             raise UsageError(f"--id {min(twice)}: the output has a column of that name; rename it in the table")
-        dtype = np.float32 if self.is_classifier else np.float64  # values may lie far from 0
-        series: list[Any] = [pl.Series(column.astype(dtype)) for column in values.T]
-        if self.is_classifier:
-            series.insert(0, pl.Series(self.classes, dtype=pl.String).gather(values.argmax(1)))
-        named = [column.alias(name) for name, column in zip(self.headings, series, strict=True)]
-        return pl.DataFrame([*ids.get_columns(), *named])
+        return pl.DataFrame([*ids.get_columns(), *(column.alias(name) for name, column in found.items())])
+
+
+def _named(before: str, names: Sequence[str], values: Array) -> dict[str, Any]:
+    """The columns of values [N, K]."""
+    from schuss.tabular.extra import pl
+
+    return {f"{before}{name}": pl.Series(column) for name, column in zip(names, values.T, strict=True)}
 
 
 def predict(
@@ -146,7 +162,7 @@ def _show(made: Predictions) -> None:
     """The first rows; of classes the chosen one with its probability."""
     frame = next(made.frames(SHOWN + 1))
     names, classes = len(made.ids), made.is_classifier
-    rows = [["row", *made.ids, *(["prediction", "probability"] if classes else made.headings)]]
+    rows = [["row", *made.ids, *(["prediction", "probability"] if classes else frame.columns[names:])]]
     for i, row in enumerate(frame[:SHOWN].iter_rows()):
         own = [row[names], max(row[names + 1 :])] if classes else row[names:]
         rows.append([str(i), *(cut(_cell(value), WIDEST) for value in (*row[:names], *own))])

@@ -19,7 +19,6 @@ ROWS = 60  # columns that are shown one by one
 WIDEST = 28  # characters of a column's name
 BARS = 20  # rows of importances
 KINDS = {"text": "text", "id": "id", "constant": "constant", "empty": "empty", "dropped": "dropped"}
-TITLES = {"log_loss": "log loss", "rmse": "RMSE"}
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
@@ -57,14 +56,21 @@ def found(training: Training, options: Mapping[str, Any]) -> None:
     """What is known before the training."""
     table, target = training.table, training.table.target
     place = "standard input" if options["data"] == "-" else options["data"]
-    say(f"{place}: {len(table):,} rows{' to train on' * (options['test'] is not None)}\n")
+    apart = options["test"] is not None or options["time"] is not None or training.validated is not None
+    say(f"{place}: {len(table):,} rows{' to train on' * apart}\n")
     say("\n".join(columns({name: (k.name, k.reason, k.used) for name, k in table.kinds.items()})))
-    members = f"{int(training.fold.max()) + 1}, each kind of network has a member for each"
+    held = training.validated
+    if held is None:
+        how = ("folds", f"{training.members}, each kind of network has a member for each")
+    else:
+        each = f"each kind of network has {training.members} members of all other rows"
+        how = ("validation", f"{len(held):,} rows, by which the parts are weighed; {each}")
     facts = [
         ("target", f"{', '.join(target.kinds)}: {target.task}, {target.reason}"),
+        ("loss", " ".join([training.objective.loss, ", ".join(map(str, training.objective.quantiles))])),
         *((role, options[role]) for role in ("group", "time", "weight") if options[role] is not None),
         ("preset", f"{training.preset}, {training.why}"),
-        ("folds", members),
+        how,
     ]
     say("\n" + "\n".join(cut(line, width()) for line in aligned(facts)) + "\n")
 
@@ -99,7 +105,9 @@ def importance(measured: Sequence[Mapping[str, Any]], main: str) -> list[str]:
         bar = "█" * round(20 * max(one["rise"], 0) / most) if most > 0 else ""
         rows.append((cut(" + ".join(one["columns"]), 2 * WIDEST), spread(one["rise"], one["spread"]), bar))
     more = len(measured) - BARS
-    head = f"what {TITLES.get(main, main)} rises by where a column's values are shuffled:"
+    from schuss.tabular.metrics import METRICS
+
+    head = f"what {METRICS[main].title} rises by where a column's values are shuffled:"
     return [head, *aligned(rows, right=(1,)), *([f"... and {more:,} more; --json has all"] if more > 0 else [])]
 
 

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from schuss.tabular.fit import TableRun
     from schuss.tabular.training import Training
 
-PLAIN = ("task", "preset", "category", "number", "drop", "group", "time", "weight", "class_weight", "seed", "threads")
+PLAIN = (
+    "task", "loss", "preset", "category", "number", "drop", "target_missing", "group", "time", "weight", "class_weight",
+    "seed", "threads",
+)  # fmt: skip
+MEDIAN = 0.5  # the prediction beside the other quantiles
 OWN = ("epochs", "hidden", "lr", "dropout", "weight_decay")  # a preset has them, unless they are given
 
 
@@ -102,17 +106,19 @@ class TrainTable:
 
     def _fit(self, frame: Any, where: Any, reading: Any) -> TableRun:
         from schuss.tabular.fit import fit_table
+        from schuss.tabular.objectives import QUANTILES
 
         o = self.options
-        targets = list(o["target"])
+        targets = [name for given in o["target"] for name in _names(given, frame.columns)]
         asked = {name: o[name] for name in PLAIN} | self.own
+        if o["quantiles"] is not None or o["loss"] == "quantile":
+            asked["quantiles"] = sorted({*(o["quantiles"] or QUANTILES), MEDIAN})
         if o["folds"] is not None:
             asked["folds"] = o["folds"]
-        test, test_where = self._test(reading)
         return fit_table(
             frame, targets[0] if len(targets) == 1 else targets, **asked, where=where, missing=reading.missing,
-            date=dict(_named(text, frame.columns) for text in o["date"]), test=test, test_where=test_where,
-            checkpoint=self.kept, progress=self._progress(), begin=self._begin,
+            date=dict(_dated(text, frame.columns) for text in o["date"]), test=self._apart("test"), reading=reading,
+            validation=self._apart("validation"), checkpoint=self.kept, progress=self._progress(), begin=self._begin,
         )  # fmt: skip
 
     def _progress(self) -> Any:
@@ -129,22 +135,21 @@ class TrainTable:
 
         return told
 
-    def _test(self, reading: Any) -> tuple[Any, Any]:
-        """A share, or the rows of a file and what messages call them. UsageError for neither."""
+    def _apart(self, name: str) -> Any:
+        """A share, or the name of a file of rows; None for no rows apart. UsageError for neither."""
         from schuss.errors import UsageError
-        from schuss.tabular.read import lines_of, read_table
 
-        text = self.options["test"]
-        if text is None:
-            return None, None
+        text = self.options[name]
+        if text is None or text == 0.0:
+            return None
         with suppress(ValueError):
             share = float(text)
             if not 0 < share < 1:
-                raise UsageError(f"--test {text}: a share lies between 0 and 1; give --test 0.2, or a file of rows")
-            return share, None
+                raise UsageError(f"--{name} {text}: a share lies between 0 and 1; give --{name} 0.2, or a file of rows")
+            return share
         if not Path(text).exists():
-            raise UsageError(f"--test {text}: is no share and no file; give --test 0.2, or a file of rows")
-        return read_table(text, reading), lines_of(text, reading)
+            raise UsageError(f"--{name} {text}: is no share and no file; give --{name} 0.2, or a file of rows")
+        return text
 
     def _begin(self, training: Training) -> None:
         """What was found, before the training; a place for its members."""
@@ -162,6 +167,10 @@ class TrainTable:
     # -- after -------------------------------------------------------------------------------------------------
 
     def _result(self, run: TableRun, rows: int, seconds: float) -> dict[str, Any]:
+        from schuss.nn.holding import signature_of
+
+        known = signature_of(run.model)
+        record: dict[str, Any] = {} if known is None else dict(known.record)
         columns = {n: {"kind": k.name, "reason": k.reason, "used": k.used} for n, k in run.kinds.items()}
         leaks = [{"column": leak.column, "measure": leak.measure, "score": leak.score} for leak in run.leaks]
         importance = [
@@ -170,6 +179,7 @@ class TrainTable:
         return {
             "data": self.place, "rows": rows, "targets": list(run.target.kinds), "task": run.target.task,
             "reason": run.target.reason, "classes": list(run.target.names) if run.target.classes else None,
+            "loss": record["loss"], "quantiles": record["quantiles"],
             "columns": columns, "preset": run.preset, "folds": run.folds, "seed": self.options["seed"],
             "parts": run.parts, "report": run.report.to_json(), "leaks": leaks, "importance": importance,
             "seconds": round(seconds, 3), "out": None if self.out is None else str(self.out),
@@ -205,7 +215,12 @@ class TrainTable:
         return code
 
 
-def _named(text: str, columns: Sequence[str]) -> tuple[str, str]:
+def _dated(text: str, columns: Sequence[str]) -> tuple[str, str]:
     """Column and format of --date COLUMN[=FORMAT]; a name may hold the sign."""
     name, _, form = (text, "", "") if text in columns else text.partition("=")
     return name, form
+
+
+def _names(given: str, columns: Sequence[str]) -> list[str]:
+    """A column, or several that are named as a,b."""
+    return [given] if given in columns else given.split(",")

@@ -1,0 +1,111 @@
+"""A finished model of a table, and what is measured of it on other rows that have the target.
+
+    print(schuss.tabular.evaluate_table(model, "other.csv"))
+
+What a model is of, columns, target and metrics, stands in its signature, so that a file is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schuss.calling import explained
+from schuss.constraints import Choice, check
+from schuss.dispatch import EVALUATE_TABLE
+from schuss.errors import UsageError
+from schuss.ir.executor import Array
+from schuss.nn.holding import signature_of
+from schuss.nn.walk import callable_model
+from schuss.tabular.dialect import Reading
+from schuss.tabular.finished import answers, columns_of, metrics_of, target_of, task_of
+from schuss.tabular.fit import rows_given
+from schuss.tabular.metrics import Metric
+from schuss.tabular.objectives import check_amounts
+from schuss.tabular.report import table_of_each
+from schuss.tabular.rows import Roles, Table
+from schuss.tabular.scoring import scores, scores_of_each, spread
+from schuss.tabular.targets import Target
+
+
+@dataclass(frozen=True)
+class Measured:
+    """metrics, and by their names the values on these rows, with their standard errors over draws of the rows.
+
+    each      of several targets or labels the values of each by itself
+    weighted  the column of weights, where the rows have the one that the model was trained with
+    y, p      classes or values, and predictions, as schuss.tabular.metrics has them
+    """
+
+    what: str
+    target: Target
+    metrics: tuple[Metric, ...]
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    each: Mapping[str, Mapping[str, float]]
+    weighted: str | None
+    y: Array
+    p: Array
+
+    def to_json(self) -> dict[str, Any]:
+        """None for what is not defined."""
+        metrics = {
+            m.name: {"value": _defined(self.values[m.name]), "error": _defined(self.errors[m.name])}
+            for m in self.metrics
+        }
+        told = {"data": self.what, "examples": len(self.y), "targets": list(self.target.kinds), "weight": self.weighted}
+        each = {target: {name: _defined(v) for name, v in own.items()} for target, own in self.each.items()}
+        return {**told, "metrics": metrics, **({"of_each": each} if each else {})}
+
+    def __str__(self) -> str:
+        weighted = f", weighted by {self.weighted}" if self.weighted else ""
+        head = f"on {len(self.y):,} rows of {self.what}, target {', '.join(self.target.kinds)}{weighted}:"
+        width = max(len(m.title) for m in self.metrics)
+        told = [(self.values[m.name], self.errors[m.name]) for m in self.metrics]
+        texts = ["-" if v != v else f"{v:.4g}" + (f" +- {e:.2g}" if e == e else "") for v, e in told]
+        lines = [f"{m.title:{width}}  {text:>22}" for m, text in zip(self.metrics, texts, strict=True)]
+        return "\n".join([head, *lines, *table_of_each(self.each)]).rstrip()
+
+
+@EVALUATE_TABLE.fill
+@explained("; write evaluate_table(model, frame)")
+def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", reading: Reading | None = None) -> Measured:
+    """The metrics of a report on rows that have the columns of the model and its target.
+
+    model           fitted by fit_table or loaded, or what fit_table gave
+    data            a data frame of any library, a dict of columns, or the name of a file
+    target_missing  "error", or "drop": rows without a target are left out
+    reading         how a file of text is read (schuss.tabular.dialect.Reading)
+
+    The rows are weighted where the model was trained with a column of weights and they have it. DataError for a column
+    or value that is missing or of the wrong kind, by row; UsageError for a model that is none of a table.
+    """
+    check("evaluate_table", {"target_missing": Choice(("error", "drop"))}, {"target_missing": target_missing})
+    model = getattr(model, "model", None) if type(model).__name__ == "TableRun" else model
+    network = callable_model(model, "evaluate_table")
+    signature = signature_of(network)
+    columns = columns_of(signature)
+    if signature is None or columns is None:
+        raise UsageError("evaluate_table: the model is none of a table; schuss.evaluate(model, (x, y)) measures others")
+    target = target_of(signature, "the model")
+    frame, where, what = rows_given(data, "the table", reading or Reading())
+    weight = signature.record.get("weight")
+    weighted = weight if isinstance(weight, str) and weight in frame.columns else None
+    roles = Roles(tuple(target.kinds), weighted, drop=target_missing == "drop")
+    rows = Table(frame, target, {}, where).other(frame, roles, what, where)
+    check_amounts(rows.target, str(signature.record.get("loss")), rows.where)
+    p = answers(network, signature, columns.read(rows.frame, what, rows.where))
+    (task, quantiles), metrics = task_of(signature, target), metrics_of(signature, target)
+    y, w = rows.target.y[:, 0] if quantiles else rows.target.y, rows.weights
+    values, errors = scores(metrics, y, p, w), spread(metrics, y, p, w)
+    return Measured(what, target, metrics, values, errors, scores_of_each(task, target.names, y, p, w), weighted, y, p)
+
+
+def _defined(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+__all__ = ["Measured", "evaluate_table"]
