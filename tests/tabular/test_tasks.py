@@ -367,7 +367,7 @@ def test_what_is_no_time_and_no_group_is_told():
     times = frame.with_columns(t=pl.Series([1.5, None, *range(198)]))
     with pytest.raises(DataError, match=r"time: 1 rows have none in column 't', the first is t\.csv line 3"):
         quick(times, "value", time="t", where=lambda row: f"t.csv line {row + 2}")
-    with pytest.raises(DataError, match="all rows to be split are of one group"):
+    with pytest.raises(DataError, match="all rows are of one group"):
         quick(frame.with_columns(g=pl.lit("x")), "value", group="g")
     missing = frame.with_columns(g=pl.Series([None, "NA", *(f"g{i % 9}" for i in range(198))]))
     with pytest.warns(UserWarning, match="2 rows have none in column 'g': they are taken for one group"):
