@@ -253,7 +253,6 @@ def table_view(model: Any, label: str, explainer: Explainer, y: Array | None = N
         right = accuracy_for(task, Forward(task), columns["y"]) if signature.is_classifier else None
         task = replace(task, metrics={} if right is None else {"accuracy": right})
     session = Session(TableSubject(explainer, task, columns, source), label, signature.record)
-    session.begin_quality()
     threading.Thread(target=_warmed, args=(explainer,), name="schuss-page-table", daemon=True).start()
     return session
 

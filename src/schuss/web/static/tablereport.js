@@ -42,7 +42,8 @@ function metrics(report) {
   ]);
   return card(
     `On ${report.on}`,
-    sheet(["", "Model", "Linear", "Same answer for all"], shown, "numbers-right"),
+    sheet(["", "Model", "Linear", "Trivial"], shown, "numbers-right"),
+    h("p", { class: "hint" }, "± is the standard error by rows. Linear: a linear model of the same rows; trivial: one answer for all."),
     h("p", { class: "verdict" }, `${report.verdict ?? ""}.`.replace(/^./, (c) => c.toUpperCase()).replaceAll("+-", "±").replaceAll(" -", " −")),
   );
 }

@@ -6,10 +6,11 @@ import { beginMoved, chooseOutput, showMoved, startMoved } from "./moved.js";
 import { RowForm } from "./rowform.js";
 import { getJson, oneAtATime, post } from "./requests.js";
 import { known, on } from "./store.js";
-import { outputWords, table } from "./table.js";
+import { byImportance, outputWords, table } from "./table.js";
 import { onShow, seen } from "./views.js";
 
 const MOST_BARS = 12;
+const MANY = 24; // columns, from which those that matter most come first
 
 let form = null;
 let shown = ""; // for which model the form is
@@ -138,7 +139,8 @@ function begin() {
   const { columns, target } = table();
   shown = JSON.stringify([known.hello.label, columns.map((c) => c.name)]);
   const soon = settled(answer, 60);
-  form = new RowForm($("trial-form"), columns, soon);
+  const order = byImportance().map((name) => columns.find((c) => c.name === name));
+  form = new RowForm($("trial-form"), columns.length > MANY ? order : columns, soon);
   write($("trial-target"), target);
   $("trial-rows").replaceChildren(...stepper());
   beginMoved();
