@@ -45,6 +45,15 @@ def _own(printed: str) -> None:
     assert "GraphModel True" in printed
 
 
+def _estimators(printed: str) -> None:
+    assert [float(a) > 0.9 for a in re.findall(r"^accuracy ([\d.]+)$", printed, re.MULTILINE)] == [True, True]
+    assert re.search(r"^epochs (\d+) \1 weights agree: True$", printed, re.MULTILINE)
+    assert re.search(r"^\d+ epochs, best 0\.\d+ True$", printed, re.MULTILINE)
+    assert 0.6 < float(re.search(r"between the quantiles: ([\d.]+)", printed)[1]) < 0.95
+    assert "{'radius': 'number', 'size': 'category'}" in printed
+    assert "False" not in printed
+
+
 def _functions(printed: str) -> None:
     by_descent, by_trying = (float(a) for a in re.findall(r"([\d.]+)°", printed))
     assert math.isclose(by_descent, by_trying, abs_tol=4)
@@ -86,6 +95,7 @@ CLAIMS: dict[str, Callable[[str], None]] = {
     "guides/images.md": _images,
     "guides/loops.md": _loops,
     "guides/own.md": _own,
+    "guides/estimators.md": _estimators,
     "guides/transfer.md": _transfer,
     "guides/vae.md": _vae,
     "guides/reproducibility.md": _reproducibility,

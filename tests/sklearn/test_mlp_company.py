@@ -56,6 +56,24 @@ def test_searches_in_other_processes() -> None:
     assert rounds.best_estimator_.max_iter >= 5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+@pytest.mark.filterwarnings("ignore")
+def test_searches_by_other_backends_of_joblib(backend: str) -> None:
+    import joblib
+
+    if backend == "dask":
+        held: Any = pytest.importorskip("distributed").Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    else:
+        held = pytest.importorskip("ray").init(num_cpus=2, include_dashboard=False)
+        pytest.importorskip("ray.util.joblib").register_ray()
+    with held, joblib.parallel_config(backend, n_jobs=2):
+        found = GridSearchCV(small(), {"alpha": [1e-4, 1e-1]}, cv=2).fit(X, TWO)
+    here = GridSearchCV(small(), {"alpha": [1e-4, 1e-1]}, cv=2).fit(X, TWO)
+    np.testing.assert_array_equal(found.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(found.predict_proba(X), here.predict_proba(X))
+
+
 def test_pipelines_and_columns() -> None:
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "kind": np.where(X[:, 2] > 0, "hot", "cold")})

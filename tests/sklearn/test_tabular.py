@@ -18,7 +18,10 @@ pl = pytest.importorskip("polars")
 pytest.importorskip("narwhals")
 import sklearn  # noqa: E402
 from sklearn.base import clone  # noqa: E402
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score  # noqa: E402
+from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
+from sklearn.ensemble import VotingClassifier  # noqa: E402
+from sklearn.experimental import enable_halving_search_cv  # noqa: E402, F401
+from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV, cross_val_score  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
@@ -213,6 +216,23 @@ def test_searches_and_pipelines() -> None:
 
 
 @pytest.mark.usefixtures("one_kind")
+def test_ensembles_calibration_and_halving() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(FRAME.to_dict(as_series=False))
+    tiny = TabularClassifier(**TINY, random_state=0)
+    calibrated = CalibratedClassifierCV(tiny, cv=2).fit(frame, LABELS)
+    np.testing.assert_allclose(calibrated.predict_proba(frame).sum(1), 1)
+    assert calibrated.score(frame, LABELS) > 0.8
+    voted = VotingClassifier([("a", tiny), ("b", clone(tiny).set_params(random_state=1))], voting="soft")
+    voted.fit(frame, LABELS)
+    parts = np.mean([part.predict_proba(frame) for part in voted.estimators_], 0)
+    np.testing.assert_allclose(voted.predict_proba(frame), parts)
+    grid = {"epochs": [1, 2, 3]}
+    halved = HalvingGridSearchCV(tiny, grid, cv=2, factor=2, min_resources=40, random_state=0).fit(frame, LABELS)
+    assert halved.n_resources_[-1] > halved.n_resources_[0] >= 40
+    assert halved.best_estimator_.kinds_["city"].name == "category"
+
+
 def test_metadata_is_routed() -> None:
     groups, w = np.arange(120) // 10, np.linspace(0.1, 2, 120)
     with sklearn.config_context(enable_metadata_routing=True):
