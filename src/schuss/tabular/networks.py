@@ -6,21 +6,29 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from schuss import nn, ops
 from schuss.ir.executor import Array
 from schuss.nn.init import Normal, Uniform
+from schuss.nn.walk import Aside
 from schuss.tabular.layers import Dense, PairedDropout, Periodic, PiecewiseLinear
 
 EMBEDDING = 8  # outputs of a category's embedding
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": ops.relu, "silu": ops.silu}
 
 
+class _Settled(Aside):
+    """Base of what never changes and holds no parameters: copies of a network share it, and nobody looks through it."""
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+
 @dataclass(frozen=True)
-class Layout:
+class Layout(_Settled):
     """What a row x [N, width] holds (schuss.tabular.preparation), and what comes beside it.
 
     plain, curves  widths of the blocks `plain`, and `z` or `u`
@@ -42,7 +50,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(_Settled):
     """One kind of network, and how it is trained; steps are counted over the whole training.
 
     embedding  "piecewise" or "periodic", of numbers
