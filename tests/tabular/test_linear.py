@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from schuss.errors import DataError, UsageError
 from schuss.tabular import linear
 from schuss.tabular.baselines import fit_trivial, weighted_quantiles
+from schuss.tabular.design import Design
 from schuss.tabular.linear import LinearModel, fit_linear
 
 ROWS, COLUMNS = 400, 7
@@ -80,9 +81,9 @@ def test_logistic(classes: int, weights: str) -> None:
 def test_a_start_saves_steps(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.clip(np.round(SIGNAL + RNG.normal(size=ROWS)) + classes // 2, 0, classes - 1).astype(np.int64)
     model = fit_linear(X, y, "classification", tolerance=1e-8)
-    name = "_gram" if classes == 2 else "_softmax_loss"
-    calls, of = [], getattr(linear, name)
-    monkeypatch.setattr(linear, name, lambda *a: calls.append(1) or of(*a))
+    place, name = (Design, "gram") if classes == 2 else (linear, "_softmax_loss")
+    calls, of = [], getattr(place, name)
+    monkeypatch.setattr(place, name, lambda *a: calls.append(1) or of(*a))
     fit_linear(X, y, "classification", start=model)
     assert len(calls) == 1
 
@@ -217,3 +218,30 @@ def test_weighted_quantiles(rows: int) -> None:
 def test_a_model_is_what_it_says() -> None:
     model = LinearModel("counts", np.array([[1.0], [2.0]]), np.array([0.5]), flat=True)
     same(model.predict(np.array([[1.0, -1.0]])), np.exp([-0.5]))
+
+
+@pytest.mark.parametrize("task", ["regression", "counts", "binary", "classification", "labels", "quantiles"])
+def test_columns_of_levels_need_not_be_made(task):
+    rng = np.random.default_rng(5)
+    rows, levels = 400, [7, 40]
+    codes = np.stack([rng.integers(0, n - 1, rows) for n in levels], 1)  # the last levels have no rows
+    hot = np.hstack([np.eye(n)[codes[:, i]] for i, n in enumerate(levels)])
+    X = rng.normal(2, 3, (rows, 4))
+    score = X[:, 0] / 3 + rng.normal(0, 1, levels[0])[codes[:, 0]] + rng.normal(0, 1, levels[1])[codes[:, 1]]
+    y = {
+        "regression": np.stack([score, -score + X[:, 1]], 1), "counts": rng.poisson(np.exp(score / 3)),
+        "binary": score > 0, "classification": np.digitize(score, [-1, 0, 1]),
+        "labels": np.stack([score > 0, score > 1], 1).astype(np.int64), "quantiles": score,
+    }[task]  # fmt: skip
+    w = rng.uniform(0.1, 2, rows)
+    given = {"quantiles": (0.1, 0.5)} if task == "quantiles" else {"tolerance": 1e-8}
+    task, y = ("classification", y.astype(np.int64)) if task == "binary" else (task, y)
+    made = fit_linear(np.hstack([X, hot]), y, task, w, **given)
+    found = fit_linear(X, y, task, w, codes=codes, levels=levels, **given)
+    np.testing.assert_allclose(found.coef, made.coef, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(found.intercept, made.intercept, rtol=0, atol=2e-5)
+    again = fit_linear(X, y, task, w, codes=codes, levels=levels, start=made, **given)
+    np.testing.assert_allclose(again.coef, made.coef, rtol=0, atol=2e-5)
+    few = fit_linear(X[:30], y[:30], task, codes=codes[:30], levels=levels, **given)  # fewer rows than columns
+    wide = fit_linear(np.hstack([X, hot])[:30], y[:30], task, **given)
+    np.testing.assert_allclose(few.coef, wide.coef, rtol=0, atol=1e-4)

@@ -122,8 +122,8 @@ def _linear(
     """A linear model for each member, of its own rows."""
     linear = Linear(layout, len(own))
     start = layout.plain + 2 * layout.curves
-    plain = [x[:, : layout.plain + layout.curves].astype(np.float64)]
-    hot = [np.eye(layout.levels[i] + 1)[x[:, start + i].astype(np.int64)] for i in linear.places]
+    plain = x[:, : layout.plain + layout.curves].astype(np.float64)
+    codes, levels = x[:, [start + i for i in linear.places]], [layout.levels[i] + 1 for i in linear.places]
     models: list[LinearModel] = []
     before: LinearModel | None = None
     for i, rows in enumerate(own):
@@ -131,14 +131,14 @@ def _linear(
             models.append(models[-1])
             continue
         encoded = [encodings[i].own] if encodings else []
-        inputs = np.concatenate([*plain, *encoded, *hot], 1)[rows]
+        inputs = np.concatenate([part[rows] for part in (plain, *encoded)], 1)
         w = None if weights is None else weights[rows]
         whole = not objective.classes or len(np.unique(y[rows])) == objective.classes
-        models.append(objective.linear(inputs, y[rows], w, before if whole else None))
+        models.append(objective.linear(inputs, y[rows], w, before if whole else None, codes[rows], levels))
         before = models[-1] if whole else None  # the intercept of a class without rows is no place to begin from
     every = np.stack([_scores(m.coef, layout.outputs) for m in models]).astype(np.float32)
     biases = [_scores(m.intercept, layout.outputs) for m in models]
-    width = inputs.shape[1] - sum(h.shape[1] for h in hot)
+    width = inputs.shape[1]
     linear.dense.weight.data = np.ascontiguousarray(every[:, :width].swapaxes(1, 2))
     linear.dense.bias.data = np.stack(biases).astype(np.float32)
     for table, place in zip(linear.tables, linear.places, strict=True):

@@ -10,7 +10,7 @@ of 10 is scikit-learn's Ridge(alpha=10), LogisticRegression(C=0.1) and PoissonRe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,15 +21,14 @@ from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import one_blas_thread, scipy
 from schuss.tabular.baselines import weighted_quantiles
+from schuss.tabular.design import Design, blocks, design
 
 PENALTY = 10.0
 NEWTONS = 100  # steps at most; quadratic near the end, so that a few are taken
 CLOSE = 1e-9  # a Newton step that lowers the loss by less is the last
 KEPT = 0.03
-SMALL = 1e-6  # a column whose deviation is less is constant
 TOLERANCE = 1e-4
 NEVER = 30.0  # how far below all others the intercept of a class without rows lies
-BLOCK = 1024  # rows
 WIDE = 1000  # columns from which a Gram matrix is not made for the multinomial loss
 
 
@@ -72,6 +71,8 @@ def fit_linear(
     penalty: float = PENALTY,
     start: LinearModel | None = None,
     tolerance: float = TOLERANCE,
+    codes: Array | None = None,
+    levels: Sequence[int] = (),
 ) -> LinearModel:
     """The linear model of a task, see schuss.tabular.metrics; that of "quantiles" is ridge, shifted by the quantiles of
     its errors.
@@ -82,6 +83,7 @@ def fit_linear(
     classes    how many there are, where y may lack some: these get a probability of almost 0
     quantiles  of the task "quantiles"
     start      a model of like rows and columns: it saves steps, and gives the same but for the tolerance
+    codes      int [N, C]: for each a column for each of its levels, behind those of X, which are not made; levels [C]
     tolerance  of more than two classes: the mean loss is within about its square of the least there is
 
     DataError for arrays that do not fit or numbers that are not finite, and for counts below 0.
@@ -92,12 +94,13 @@ def fit_linear(
     if task == "counts" and y.min() < 0:
         raise DataError(f"the target of row {int(np.argmin(y))} is below 0, which no count is: take regression")
     with one_blas_thread():
-        Z, center, scale = _standardised(X, w)
-        at = None if start is None else _to_columns(start, center, scale)
+        Z, center, scale = design(X, w, codes, levels)
+        at = None if start is None else _to_columns(start, center, scale, sum(levels))
         theta = _FITS[task](Z, y, w, _Settings(penalty, classes, quantiles, at, tolerance))
     coef = theta[:-1] / scale[:, None]
     flat = y.ndim == 1 and task in ("regression", "counts")
-    return LinearModel(task, coef, theta[-1] - center @ coef, flat)
+    intercept = theta[-1] - center @ coef
+    return LinearModel(task, np.roll(coef, -sum(levels), 0), intercept, flat)  # columns of levels come first in Z
 
 
 @dataclass(frozen=True)
@@ -121,34 +124,12 @@ def _checked(X: Array, y: Array, weights: Array | None) -> tuple[Array, Array, A
     return X, y, w / w.mean()
 
 
-def _standardised(X: Array, w: Array) -> tuple[Array, Array, Array]:
-    """Z [N, D + 1], whose last column is 1; the columns' means and deviations."""
-    rows, columns = X.shape
-    Z = np.ones((rows, columns + 1))
-    center, variance = np.zeros(columns), np.zeros(columns)
-    for some in _blocks(rows):
-        center += w[some] @ X[some].astype(np.float64) / rows
-    for some in _blocks(rows):
-        part = X[some] - center
-        variance += w[some] @ np.square(part) / rows
-        Z[some, :-1] = part
-    scale = np.sqrt(variance)
-    scale[scale < SMALL] = 1.0
-    for some in _blocks(rows):
-        Z[some, :-1] /= scale
-    return Z, center, scale
+def _to_columns(model: LinearModel, center: Array, scale: Array, levels: int) -> Array:
+    coef = np.roll(model.coef, levels, 0)
+    return np.vstack([coef * scale[:, None], model.intercept + center @ coef])
 
 
-def _blocks(rows: int) -> Iterator[slice]:
-    """Slices of rows, of which what is computed stays in a core's cache."""
-    return (slice(start, start + BLOCK) for start in range(0, rows, BLOCK))
-
-
-def _to_columns(model: LinearModel, center: Array, scale: Array) -> Array:
-    return np.vstack([model.coef * scale[:, None], model.intercept + center @ model.coef])
-
-
-def _penalties(Z: Array, penalty: float) -> Array:
+def _penalties(Z: Design, penalty: float) -> Array:
     """[D + 1]: none for the intercept."""
     return np.append(np.full(Z.shape[1] - 1, penalty), 0.0)
 
@@ -159,35 +140,27 @@ def _solve(A: Array, b: Array) -> Array:
     return linalg.cho_solve(linalg.cho_factor(A, lower=True), b)
 
 
-def _gram(Z: Array, w: Array) -> Array:
-    """Z' diag(w) Z, w at least 0."""
-    root, out = np.sqrt(w)[:, None], np.zeros((Z.shape[1], Z.shape[1]))
-    for some in _blocks(len(Z)):
-        part = Z[some] * root[some]
-        out += part.T @ part  # which numpy knows to be symmetric
-    return out
-
-
 # -- numbers -----------------------------------------------------------------------------------------------
 
 
-def _ridge(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
+def _ridge(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
     """In closed form: (Z' w Z + penalty) b = Z' w y, or where there are fewer rows than columns b = Z' w u,
     (sqrt(w) Z Z' sqrt(w) + penalty) u = y. Columns and targets are centred, so the intercept is the mean."""
     y = y.reshape(len(y), -1).astype(np.float64)
     mean = w @ y / w.sum()
-    root = np.sqrt(w)[:, None]
-    A, b = Z[:, :-1] * root, (y - mean) * root
-    rows, columns = A.shape
+    rows, columns = len(Z), Z.shape[1] - 1
     penalty = np.eye(min(rows, columns)) * settings.penalty
     if columns <= rows:
-        coef = _solve(A.T @ A + penalty, A.T @ b) if columns else np.zeros((0, y.shape[1]))
+        gram, right = Z.gram(w)[:-1, :-1], Z.back(w[:, None] * (y - mean))[:-1]
+        coef = _solve(gram + penalty, right) if columns else np.zeros((0, y.shape[1]))
     else:
+        root = np.sqrt(w)[:, None]
+        A, b = Z.dense[:, :-1] * root, (y - mean) * root
         coef = A.T @ _solve(A @ A.T + penalty, b)
     return np.vstack([coef, mean])
 
 
-def _quantiles(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
+def _quantiles(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
     if settings.quantiles is None:
         raise UsageError("fit_linear: task 'quantiles' needs quantiles=(0.1, 0.5, 0.9), those to predict")
     theta = np.repeat(_ridge(Z, y, w, settings), len(settings.quantiles), 1)
@@ -195,7 +168,7 @@ def _quantiles(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
     return theta
 
 
-def _counts(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
+def _counts(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
     if not y.any():
         raise DataError("all counts are 0: there is nothing to learn")
     first = _at_mean(Z, float(np.log(w @ y / w.sum()))) if settings.start is None else settings.start[:, 0]
@@ -205,7 +178,7 @@ def _counts(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
 # -- classes -----------------------------------------------------------------------------------------------
 
 
-def _classification(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
+def _classification(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
     """[D + 1, C]. Of two classes the first one's column is 0; classes without rows of any weight are left out."""
     counts = np.bincount(y, w, minlength=settings.classes or 0)
     there = np.flatnonzero(counts)
@@ -220,7 +193,7 @@ def _classification(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
     return theta
 
 
-def _labels(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
+def _labels(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
     """[D + 1, L]: a logistic regression for each label; a constant one for a label that is always, or never, there."""
     parts = []
     for i, label in enumerate(y.T.astype(np.float64)):
@@ -235,7 +208,7 @@ def _labels(Z: Array, y: Array, w: Array, settings: _Settings) -> Array:
     return np.stack(parts, 1)
 
 
-def _at_mean(Z: Array, intercept: float) -> Array:
+def _at_mean(Z: Design, intercept: float) -> Array:
     return np.append(np.zeros(Z.shape[1] - 1), intercept)
 
 
@@ -257,7 +230,7 @@ def _poisson(f: Array, y: Array) -> tuple[Array, Array, Array]:
     return mean - y * f, mean - y, mean
 
 
-def _newton(family: Family, Z: Array, y: Array, w: Array, penalty: float, theta: Array) -> Array:
+def _newton(family: Family, Z: Design, y: Array, w: Array, penalty: float, theta: Array) -> Array:
     """[D + 1]: theta - H^-1 g until the loss falls by less than CLOSE; steps are halved until they lower it. H, which
     costs most, is kept while each step's gain is a small part of the last one's."""
     linalg, penalties = scipy("linalg"), _penalties(Z, penalty)
@@ -270,12 +243,12 @@ def _newton(family: Family, Z: Array, y: Array, w: Array, penalty: float, theta:
 
     loss, slope, curvature = losses(theta)
     for _ in range(NEWTONS):
-        gradient = Z.T @ (w * slope) + penalties * theta
+        gradient = Z.back(w * slope) + penalties * theta
         if factor is not None:
             step = linalg.cho_solve(factor, gradient)
             gain = float(gradient @ step) / 2
         if gain > KEPT * before or factor is None:
-            factor = linalg.cho_factor(_gram(Z, w * curvature) + np.diag(penalties + 1e-12 * len(Z)), lower=True)
+            factor = linalg.cho_factor(Z.gram(w * curvature) + np.diag(penalties + 1e-12 * len(Z)), lower=True)
             step = linalg.cho_solve(factor, gradient)
             gain = float(gradient @ step) / 2
         before = gain
@@ -295,7 +268,7 @@ def _newton(family: Family, Z: Array, y: Array, w: Array, penalty: float, theta:
 # -- more classes ------------------------------------------------------------------------------------------
 
 
-def _multinomial(Z: Array, y: Array, w: Array, counts: Array, start: Array | None, settings: _Settings) -> Array:
+def _multinomial(Z: Design, y: Array, w: Array, counts: Array, start: Array | None, settings: _Settings) -> Array:
     """[D + 1, C] by L-BFGS, in coordinates U = L' theta, where L L' = mean p (1 - p) Z' w Z + penalty: there all
     directions are curved alike, and correlated columns cost no steps."""
     solve = partial(scipy("linalg").solve_triangular, lower=True)
@@ -306,13 +279,15 @@ def _multinomial(Z: Array, y: Array, w: Array, counts: Array, start: Array | Non
         start = np.vstack([np.zeros((shape[0] - 1, shape[1])), np.log(counts / total)])
     start = start - start.mean(1, keepdims=True)  # the sum over the classes is free, and 0 at the minimum
 
+    parts = [(Z.rows(some), some) for some in blocks(len(Z))]
+
     def loss(flat: Array) -> tuple[float, Array]:
         theta = solve(L, flat.reshape(shape), trans="T", check_finite=False)
         value, gradient = float(penalties @ np.square(theta).sum(1)) / 2, penalties[:, None] * theta
-        for some in _blocks(len(Z)):
-            more, p = _softmax_loss(theta.T @ Z[some].T, y[some], w[some])
+        for part, some in parts:
+            more, p = _softmax_loss(np.ascontiguousarray((part @ theta).T), y[some], w[some])
             value += more
-            gradient += (p @ Z[some]).T
+            gradient += part.back(p.T)
         return value, solve(L, gradient, check_finite=False).ravel()
 
     options = {"maxiter": 500, "maxcor": 10, "ftol": 1e-15, "gtol": settings.tolerance * total**0.5}
@@ -320,12 +295,12 @@ def _multinomial(Z: Array, y: Array, w: Array, counts: Array, start: Array | Non
     return solve(L, found.x.reshape(shape), trans="T")
 
 
-def _factor(Z: Array, w: Array, penalties: Array, share: Array) -> Array:
+def _factor(Z: Design, w: Array, penalties: Array, share: Array) -> Array:
     """Lower triangular [D + 1, D + 1]."""
     curved = float((share * (1 - share)).mean())
     if Z.shape[1] > WIDE:
         return np.diag(np.sqrt(curved * len(Z) + penalties))
-    A = curved * _gram(Z, w) + np.diag(penalties + 1e-9 * len(Z))
+    A = curved * Z.gram(w) + np.diag(penalties + 1e-9 * len(Z))
     return scipy("linalg").cholesky(A, lower=True)
 
 
@@ -356,7 +331,7 @@ _LINKS: dict[str, Callable[[Array], Array]] = {
     "labels": _sigmoid,
     "counts": lambda f: np.exp(np.minimum(f, 300.0)),
 }
-_FITS: dict[str, Callable[[Array, Array, Array, _Settings], Array]] = {
+_FITS: dict[str, Callable[[Design, Array, Array, _Settings], Array]] = {
     "classification": _classification,
     "labels": _labels,
     "regression": _ridge,
