@@ -133,7 +133,8 @@ def strided(before: Draft, after: Draft) -> None:
     for node in after.graph.nodes:
         if is_view(node):
             view = view_of(node, after.storage)
-            _need(view is not None and view.rows in (None, 0), f"{where(node)}: cannot be read by strides")
+            if view is None or view.rows not in (None, 0):
+                raise GraphError(f"{where(node)}: cannot be read by strides")
     found = after.graph.outputs
     _need(len(set(found)) == len(found), "two outputs are the same value")
     owned = all(not (is_source(o) or is_view(o) or is_free(o)) for o in found)
@@ -156,10 +157,11 @@ def stored(before: Draft, after: Draft) -> None:
     for g in after.groups:
         _need(all(n.type.shape == g.space for n in g.maps), "a map runs over another space than its kernel")
         _need(len(g.maps) <= after.tuning.most_maps, "a kernel has too many maps")
-        made = set[Node]()
+        later = set(g.nodes)
         for node in g.nodes:
-            _need(not any(i in set(g.nodes) - made for i in node.inputs), f"{where(node)}: is computed too early")
-            made.add(node)
+            if not later.isdisjoint(node.inputs):
+                raise GraphError(f"{where(node)}: is computed too early")
+            later.discard(node)
     kept = {n for g in after.groups for n in g.stores}
     _need(all(o in kept for o in after.graph.outputs), "an output is not stored")
 
@@ -168,8 +170,8 @@ def _check_reads(groups: Iterable[Group]) -> None:
     there: set[Node] = set()
     for g in groups:
         for node in _read(g):
-            known = node in there or is_source(node) or is_free(node)
-            _need(known, f"{where(node)}: is read before it is stored")
+            if not (node in there or is_source(node) or is_free(node)):  # a text for each would take longer than this
+                raise GraphError(f"{where(node)}: is read before it is stored")
         there.update(g.stores)
 
 
@@ -189,7 +191,8 @@ def unread(before: Draft, after: Draft) -> None:
     gone: set[Node] = set()
     for g in after.groups:
         for node in _read(g):
-            _need(node not in gone, f"{where(node)}: is read after its new value was written over it")
+            if node in gone:
+                raise GraphError(f"{where(node)}: is read after its new value was written over it")
         gone |= {after.cells[n] for n in g.stores if n in after.cells}
 
 
@@ -231,8 +234,8 @@ def met(before: Draft, after: Draft) -> None:
         here = accesses_of(stage, after.cells)
         for cell, share, writes in here:
             for other, wrote in since.get(cell, ()):
-                apart = (writes or wrote) and (share is None or other != share)
-                _need(not apart, f"{where(cell)}: no barrier before another's part of it is touched")
+                if (writes or wrote) and (share is None or other != share):
+                    raise GraphError(f"{where(cell)}: no barrier before another's part of it is touched")
         for cell, share, writes in here:
             since.setdefault(cell, set()).add((share, writes))
 
