@@ -351,6 +351,7 @@ def test_a_file_of_another_target_is_refused(schuss: Any, made: tuple[Path, str]
 
 
 def test_without_polars_the_command_is_named(schuss: Any, table: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(library, "tabular", library.tabular)  # what is loaded anew takes its place
     for name in [n for n in sys.modules if n.startswith("schuss.tabular")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "polars", None)

@@ -187,6 +187,9 @@ def test_class_weights_and_weights() -> None:
         FRAME, y, sample_weight=np.where(y, 1 / y.mean(), 1 / (1 - y.mean())) / 2
     )
     np.testing.assert_allclose(by_row.predict_proba(FRAME), balanced.predict_proba(FRAME), rtol=1e-5)
+    shown = {line.name: line for line in balanced.report_.lines}
+    assert shown["accuracy"].trivial == pytest.approx(max(y.mean(), 1 - y.mean()))  # of the rows as they are
+    assert TabularClassifier(**TINY, class_weight={0: 1, 1: 3}, missing=["0"]).fit(FRAME, y).classes_.tolist() == [0, 1]
     with pytest.raises(ValueError, match="class_weight has 'two', which is none of the classes"):
         TabularClassifier(**TINY, class_weight={"two": 2}).fit(FRAME, y)
 

@@ -110,9 +110,10 @@ class BaseTabular(BaseEstimator):
         return frame, weight
 
     def _learn(
-        self, frame: pl.DataFrame, y: Array, weight: Array | None, groups: Any, task: str, targets: Sequence[str]
-    ) -> None:
-        """Learn targets y, numbers [N] or [N, T] or places of classes [N], of these names."""
+        self, frame: pl.DataFrame, y: Array, weight: Array | None, groups: Any, task: str, targets: Sequence[str],
+        class_weight: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        """Learn targets y, numbers [N] or [N, T] or places of classes [N], of these names. class_weight: by place"""
         frame, y, weight, groups = counted(frame, y, weight, groups)
         if len(frame) < 2:
             raise ValueError("a table is learned from two rows and more that differ; X has one sample (n_samples=1)")
@@ -121,7 +122,8 @@ class BaseTabular(BaseEstimator):
         sizes = self.hidden_layer_sizes
         run = fit_table(
             frame.with_columns(beside), list(targets), task=task, preset=self.preset, category=self.category,
-            number=self._number(), date=self.date, drop=self.drop, missing=self.missing,
+            number=self._number(), date=self.date, drop=self.drop, class_weight=class_weight,
+            missing=dict.fromkeys(frame.columns, self.missing),
             weight=None if weight is None else WEIGHT, group=None if groups is None else GROUP, folds=self.folds,
             epochs=self.epochs, hidden=None if sizes is None else [int(size) for size in np.atleast_1d(sizes)],
             lr=self.learning_rate_init, dropout=self.dropout, weight_decay=self.weight_decay, seed=self._seed(),
@@ -192,8 +194,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     preset          "fast" or "best" (schuss.tabular.presets); None: best where that is about a minute of two cores
     category, number, date, drop   names of columns whose kind is set; date={"COLUMN": "%d/%m/%Y"} with its format
-    missing         texts that stand for a missing value
-    class_weight    {label: weight} or "balanced": multiplies the weights of the rows
+    missing         texts that stand for a missing value in X
+    class_weight    {label: weight} or "balanced": multiplies the weights of the rows in training, not in report_
     folds           how many, at most as many as there are rows; each kind of network has a member for each
     epochs, hidden_layer_sizes, learning_rate_init, dropout, weight_decay   in place of the preset's
     random_state    an int gives the same bits, whatever the threads
@@ -250,15 +252,19 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """
         frame, weight = self._frame_to_fit(X, y, sample_weight)
         classes, place = labels(y)
+        by_class = None
         if self.class_weight is not None:
             own = np.ones(len(place)) if weight is None else weight
-            weight = own * weights_of_classes(self.class_weight, classes, place, own)[place]
+            by_class = weights_of_classes(self.class_weight, classes, place, own)
+            weight = weight if by_class.all() else own * (by_class[place] > 0)
         there = np.unique(place if weight is None else place[weight > 0])
         if len(there) < 2:
             only = classes.tolist()[there[0]]
             raise ValueError(f"y has one class, {only!r}, in all rows that have a weight: give rows of two classes")
         self.classes_ = classes[there]
-        self._learn(frame, np.searchsorted(there, place), weight, groups, CLASSIFICATION, _free(["y"], frame.columns))
+        wanted = None if by_class is None else {str(i): by_class[label] for i, label in enumerate(there)}
+        names = _free(["y"], frame.columns)
+        self._learn(frame, np.searchsorted(there, place), weight, groups, CLASSIFICATION, names, wanted)
         _name_classes(self.model_, self.classes_)
         return self
 
