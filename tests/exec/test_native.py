@@ -138,7 +138,7 @@ def test_products_of_one_column(dtype, threads):
         types = [TensorType(dtype, s) for s in ((N, width), (width, 1), (N, 1), (width, 1))]
         graph = trace(body, types)
         compiled, rng = NativeExecutor(threads).compile(graph), np.random.default_rng(width)
-        for n in (1, 2, 37):
+        for n in (1, 37):
             arrays = [rng.standard_normal([n if d is N else d for d in t.shape]).astype(dtype) for t in types]
             expected = ReferenceExecutor().compile(graph)(arrays)
             for e, f in zip(expected, compiled(arrays), strict=True):
