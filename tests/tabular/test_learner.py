@@ -175,6 +175,15 @@ def test_a_code_is_a_key_and_a_smooth_number_is_none():
     assert sum(noises) < 4
 
 
+def test_keys_are_found_by_the_outputs_that_vary_most():
+    rng = np.random.default_rng(8)
+    code = rng.integers(0, 200, 2000)
+    told = rng.normal(size=(200, 64))[code] + rng.normal(0, 2, (2000, 64))
+    rest = rng.normal(0, 1e-3, (2000, 640))  # of no matter, though they are ten times as many
+    assert is_key(code.astype(float), np.hstack([rest, told]))
+    assert not is_key(code.astype(float), np.hstack([rest, rng.normal(0, 2, (2000, 64))]))
+
+
 def test_unseen_levels_and_missing_values_have_places_of_their_own():
     frame = table()
     preparation, x = fit_preparation(frame, find_kinds(frame.drop("price")), np.zeros((240, 1)))

@@ -17,7 +17,7 @@ from schuss.tabular.algebra import moments
 
 PRIOR, INNER = 10.0, 8
 SQUEEZE, FAR = 3.0, 1e100  # squares of what is beyond would overflow
-LOOKED = 65_536  # rows at most, by which keys are found
+LOOKED, OUTPUTS = 65_536, 64  # rows and outputs at most, by which keys are found
 KEY_BINS, KEY_RATIO, KEY_GAIN, KEY_DOUBT = 32, 1.2, 0.02, 2.0  # a correlation of noise is about 1 / sqrt(N)
 
 
@@ -85,12 +85,16 @@ def is_key(x: Array, target: Array, weights: Array | None = None) -> bool:
     """Whether a number's exact values say more of the target than their neighbourhood does, as those of a code do.
 
     Compared are the correlations of out-of-fold means with the target: of each value alone, and of 32 quantile bins.
-    Of more than 65,536 rows it looks at as many as that, evenly spaced.
+    Of more than 65,536 rows it looks at as many as that, evenly spaced; of more than 64 outputs at those that vary
+    most, the classes with most rows.
     """
     step = -(-len(x) // LOOKED)
     x, target, weights = x[::step], target[::step], None if weights is None else weights[::step]
     fold = np.random.default_rng(3).permutation(len(x)) % INNER
     center, deviation = moments(target, weights)
+    if len(deviation) > OUTPUTS:
+        most = np.sort(np.argsort(-deviation, kind="stable")[:OUTPUTS])
+        target, center, deviation = target[:, most], center[most], deviation[most]
     y = (target - center) / np.maximum(deviation, 1e-9)
     exact = _gain(np.unique(x, return_inverse=True)[1], fold, y, weights)
     inner_edges = np.unique(np.quantile(x, np.linspace(0, 1, KEY_BINS + 1)))[1:-1]
