@@ -13,7 +13,7 @@ SHOWN = 10  # names of columns that a message lists
 
 def is_frame(value: Any) -> bool:
     """Whether it is a data frame that holds its rows; a lazy one does not."""
-    return hasattr(value, "columns") and hasattr(value, "dtypes") and not hasattr(value, "collect")
+    return not hasattr(value, "collect") and hasattr(value, "columns") and hasattr(value, "dtypes")
 
 
 def column_names(value: Any) -> tuple[str, ...] | None:

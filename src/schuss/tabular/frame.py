@@ -3,8 +3,8 @@
     as_frame(data, what="x", names=None) -> polars.DataFrame
     as_row(data) -> dict | None     {column: value} of what is one row, as it is: quicker than a frame of it
 
-data    a data frame of polars (lazy, too), pandas, pyarrow, modin or cuDF, a DuckDB relation, whatever else narwhals
-        knows or gives an Arrow stream; a Series; a dict of columns, or of one row; a list of dicts; an array
+data    a data frame of polars (lazy, too), pandas, pyarrow, modin, cuDF or dask, a DuckDB relation, whatever else
+        narwhals knows or gives an Arrow stream; a Series; a dict of columns, or of one row; a list of dicts; an array
         [N, columns]
 what    what messages call it
 names   of an array's columns, in place of column0, column1, ...
@@ -182,6 +182,8 @@ def _array_names(count: int, what: str, names: Sequence[str] | None) -> list[str
 
 
 def _of_foreign(data: Any, what: str, names: Sequence[str] | None) -> pl.DataFrame:
+    if type(data).__module__.startswith("dask.") and hasattr(data, "compute"):
+        data = data.compute()  # of pandas
     nw = narwhals()
     known = nw.dependencies
     if isinstance(data, pl.Series) or known.is_pandas_like_series(data) or known.is_pyarrow_chunked_array(data):
