@@ -158,6 +158,8 @@ def test_of_many_columns_those_that_matter_least_go_together(asked: Explainer, m
     monkeypatch.setattr("schuss.tabular.explainer.PLAYERS", 3)
     found = asked.attribution(asked.rows[3])
     assert [len(group) for group in found.groups] == [1, 1, 6]
+    monkeypatch.setattr("schuss.tabular.explainer.CELLS", 4 * len(asked.fields))  # that few are tried one by one
+    assert {("area",)} < set(asked.attribution(asked.rows[3]).groups)
     assert ("area",) in found.groups
     np.testing.assert_allclose(found.values.sum(0), found.prediction - found.baseline, atol=1e-9)
 

@@ -163,8 +163,8 @@ class Explainer:
     def canonical(self, values: Mapping[str, Any]) -> pl.DataFrame:
         """A form's row as a frame of one row. DataError for what is not of its column's kind."""
         kinds = self.preparation.kinds
-        row = row_values(values, kinds, "the form")
-        return pl.DataFrame([pl.Series(name, [row[name]], self.rows.schema[name]) for name in kinds])
+        row, dtypes = row_values(values, kinds, "the form"), self.rows.schema
+        return pl.DataFrame([pl.Series(name, [row[name]], dtypes[name]) for name in kinds])
 
     def faults(self, values: Mapping[str, Any]) -> dict[str, str]:
         """What is wrong with a form's values, {column: what}."""
@@ -235,17 +235,27 @@ class Explainer:
         names = self.rows.columns
         if len(names) <= PLAYERS:
             return [(name,) for name in names]
-        one_changed = self.typical[np.zeros(len(names) + 1, np.int64)]
-        at = pl.Series(np.arange(len(names) + 1))
+        some = self._candidates(row, max(CELLS // len(names), PLAYERS))
+        one_changed = self.typical[np.zeros(len(some) + 1, np.int64)]
+        at, dtypes = pl.Series(np.arange(len(some) + 1)), self.rows.schema
         one_changed = one_changed.with_columns(
-            pl.when(at == i).then(pl.lit(row[name][0], self.rows.schema[name])).otherwise(pl.col(name)).alias(name)
-            for i, name in enumerate(names)
+            pl.when(at == i).then(pl.lit(row[name][0], dtypes[name])).otherwise(pl.col(name)).alias(name)
+            for i, name in enumerate(some)
         )
         found = self.predict(one_changed)
         change = abs(found[:-1] - found[-1]).max(1)
-        first = set(np.argsort(-change, kind="stable")[: PLAYERS - 1].tolist())
-        rest = tuple(name for i, name in enumerate(names) if i not in first)
-        return [*((name,) for i, name in enumerate(names) if i in first), rest]
+        first = {some[i] for i in np.argsort(-change, kind="stable")[: PLAYERS - 1]}
+        rest = tuple(name for name in names if name not in first)
+        return [*((name,) for name in names if name in first), rest]
+
+    def _candidates(self, row: pl.DataFrame, most: int) -> list[str]:
+        """At most so many columns: those without a slope, and those whose slopes move the first output most."""
+        names = self.rows.columns
+        if len(names) <= most:
+            return names
+        moved = self.slopes(row, 0).moved
+        size = np.array([np.inf if (v := moved[name]) is None else abs(v) for name in names])
+        return [names[i] for i in np.sort(np.argsort(-size, kind="stable")[:most])]
 
     def slopes(self, row: pl.DataFrame, output: int) -> Slopes:
         """Of a canonical row, by its gradient; see Slopes."""
