@@ -200,9 +200,11 @@ def test_what_does_not_go_together(target: Any, given: dict[str, Any], kind: typ
 
 
 def test_validation_rows_weigh_the_parts_and_are_reported():
-    frame = table().select("a", "b", "city", "value", "w")
-    run = quick(frame[:150], "value", validation=frame[150:], weight="w", epochs=15)
+    frame = table().select("a", "b", "city", pl.col("value") + 9 * (2 * pl.col("a")).sin(), "w")
+    given = {"validation": frame[150:], "weight": "w", "epochs": 40, "hidden": (16,)}
+    run = quick(frame[:150], "value", **given)
     assert run.folds is None
+    assert run.model.parts  # no linear model alone
     assert run.report.where == "50 validation rows, by which the parts are weighed"
     found = evaluate_table(run, frame[150:])
     for own in run.report.lines:
@@ -216,7 +218,7 @@ def test_validation_rows_weigh_the_parts_and_are_reported():
     for network in run.model.parts:
         first, second = network.last.weight.data[:2]
         assert not np.array_equal(first, second)
-    again = quick(frame[:150], "value", validation=frame[150:], weight="w", epochs=15, threads=1)
+    again = quick(frame[:150], "value", **given, threads=1)
     np.testing.assert_array_equal(run.model.predict(frame), again.model.predict(frame))
     assert line(again, "rmse").linear == ridge
 
