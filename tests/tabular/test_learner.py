@@ -16,7 +16,7 @@ pl = pytest.importorskip("polars")
 from schuss.tabular import presets, training  # noqa: E402
 from schuss.tabular.blend import blend_weights  # noqa: E402
 from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
-from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key  # noqa: E402
+from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key, shows_levels  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
 from schuss.tabular.kinds import find_kinds  # noqa: E402
 from schuss.tabular.layers import STEPS, Dense, PairedDropout, Periodic, PiecewiseLinear  # noqa: E402
@@ -182,6 +182,26 @@ def test_keys_are_found_by_the_outputs_that_vary_most():
     rest = rng.normal(0, 1e-3, (2000, 640))  # of no matter, though they are ten times as many
     assert is_key(code.astype(float), np.hstack([rest, told]))
     assert not is_key(code.astype(float), np.hstack([rest, rng.normal(0, 2, (2000, 64))]))
+
+
+def test_levels_are_embedded_where_rows_tell_their_means_apart():
+    """r^2 n at least 2: r the correlation of a level's mean with the target, n the rows of a level."""
+    rng = np.random.default_rng(5)
+    code = rng.integers(0, 20, 2000)
+    effect = rng.normal(0, 1, 20)[code]
+    noise = rng.normal(0, 1, 2000)
+    assert shows_levels(code, (effect + noise)[:, None])
+    assert not shows_levels(code, noise[:, None])
+    assert not shows_levels(code, (0.05 * effect + noise)[:, None])
+    assert shows_levels(code, np.stack([noise, effect + noise], 1))  # one output is enough
+    assert not shows_levels(np.arange(2000) // 2, noise[:, None])
+    frame = pl.DataFrame({"level": [f"l{i}" for i in code], "y": effect, "n": noise})
+    kinds = find_kinds(frame, ["y", "n"])
+    embedded = [
+        fit_preparation(frame, {"level": kinds["level"]}, frame[y].to_numpy()[:, None])[0].categories[0].embedded
+        for y in ("y", "n")
+    ]
+    assert embedded == [True, False]
 
 
 def test_unseen_levels_and_missing_values_have_places_of_their_own():

@@ -113,7 +113,7 @@ def fit_preparation(
             for part, x in parts_of(values[name], kind).items():
                 if (made := fit_number((name, part), x, target, weights)) is not None:
                     numbers.append(made)
-        elif (found := fit_category(name, values[name])) is not None:
+        elif (found := fit_category(name, values[name], target, weights)) is not None:
             categories.append(found)
     if not numbers and not categories:
         told = "; ".join(f"{name}: {kind.reason}" for name, kind in list(kinds.items())[:5])

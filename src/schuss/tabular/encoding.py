@@ -18,6 +18,7 @@ from schuss.tabular.algebra import moments
 PRIOR, INNER = 10.0, 8
 SQUEEZE, FAR = 3.0, 1e100  # squares of what is beyond would overflow
 LOOKED, OUTPUTS = 65_536, 64  # rows and outputs at most, by which keys are found
+SHOWN = 2.0  # of r^2 n: levels whose means are known no better say less by an embedding than by their encoding
 KEY_BINS, KEY_RATIO, KEY_GAIN, KEY_DOUBT = 32, 1.2, 0.02, 2.0  # a correlation of noise is about 1 / sqrt(N)
 
 
@@ -81,6 +82,15 @@ def squeezed(z: Array) -> Array:
     return z / np.sqrt(1 + np.square(z / SQUEEZE))
 
 
+def shows_levels(code: Array, target: Array, weights: Array | None = None) -> bool:
+    """Whether the rows tell the means of a category's levels apart from noise, so that embeddings of them can be
+    learned: r^2 n is at least 2, n the rows a level has, r the correlation of out-of-fold means with the target."""
+    found, target, weights, fold = _looked_at(code, target, weights)
+    levels, place = np.unique(found, return_inverse=True)
+    r = max(_gain(place, fold, y[:, None], weights) for y in target.T)
+    return bool(max(r, 0.0) ** 2 * len(code) / len(levels) >= SHOWN)
+
+
 def is_key(x: Array, target: Array, weights: Array | None = None) -> bool:
     """Whether a number's exact values say more of the target than their neighbourhood does, as those of a code do.
 
@@ -88,19 +98,24 @@ def is_key(x: Array, target: Array, weights: Array | None = None) -> bool:
     Of more than 65,536 rows it looks at as many as that, evenly spaced; of more than 64 outputs at those that vary
     most, the classes with most rows.
     """
-    step = -(-len(x) // LOOKED)
-    x, target, weights = x[::step], target[::step], None if weights is None else weights[::step]
-    fold = np.random.default_rng(3).permutation(len(x)) % INNER
-    center, deviation = moments(target, weights)
-    if len(deviation) > OUTPUTS:
-        most = np.sort(np.argsort(-deviation, kind="stable")[:OUTPUTS])
-        target, center, deviation = target[:, most], center[most], deviation[most]
-    y = (target - center) / np.maximum(deviation, 1e-9)
+    x, y, weights, fold = _looked_at(x, target, weights)
     exact = _gain(np.unique(x, return_inverse=True)[1], fold, y, weights)
     inner_edges = np.unique(np.quantile(x, np.linspace(0, 1, KEY_BINS + 1)))[1:-1]
     binned = _gain(np.searchsorted(inner_edges, x), fold, y, weights)
     binned = max(binned, 0.0)
     return bool(exact > KEY_RATIO * binned and exact - binned > KEY_GAIN + KEY_DOUBT / np.sqrt(len(x)))
+
+
+def _looked_at(x: Array, target: Array, weights: Array | None) -> tuple[Array, Array, Array | None, Array]:
+    """Of as many rows and outputs as are looked at: x, standardised targets, weights and inner folds."""
+    step = -(-len(x) // LOOKED)
+    x, target, weights = x[::step], target[::step], None if weights is None else weights[::step]
+    center, deviation = moments(target, weights)
+    if len(deviation) > OUTPUTS:
+        most = np.sort(np.argsort(-deviation, kind="stable")[:OUTPUTS])
+        target, center, deviation = target[:, most], center[most], deviation[most]
+    fold = np.random.default_rng(3).permutation(len(x)) % INNER
+    return x, (target - center) / np.maximum(deviation, 1e-9), weights, fold
 
 
 def _gain(code: Array, fold: Array, y: Array, weights: Array | None) -> float:

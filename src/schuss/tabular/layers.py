@@ -12,6 +12,7 @@ from schuss.nn.init import Normal, Uniform, Zeros
 from schuss.trace import Tensor
 
 STEPS = 4096.0  # of a random number's 24 bits a half
+COARSE = 32  # bins up to which a table's steps start with the whole deviation; finer ones add up to as much
 Members = tuple[int, ...]  # () of one network, (K,) of K at once
 
 
@@ -26,6 +27,7 @@ class PiecewiseLinear(nn.Module):
 
     def __init__(self, features: int, bins: int, dim: int = 4, deviation: float = 0.3, members: Members = ()) -> None:
         self.features, self.bins, self.dim, self.members = features, bins, dim, members
+        deviation *= math.sqrt(min(1, COARSE / bins))
         self.weight = nn.Parameter((*members, features, bins, dim), Normal(0.0, deviation))
 
     def forward(self, u: Any) -> Tensor:

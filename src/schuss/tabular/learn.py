@@ -22,6 +22,7 @@ from schuss.tabular.networks import Layout, Recipe, TableNetwork, stacked
 from schuss.tabular.objectives import Objective
 from schuss.tabular.preparation import Preparation
 from schuss.tabular.presets import batch_size
+from schuss.tabular.scales import Scale
 from schuss.train.many import fit_many
 
 EMBEDDING_RATE, BETAS, WARM = 0.3, (0.9, 0.95), 0.05
@@ -101,12 +102,15 @@ def learn(
         kept = {} if files is None else {"checkpoint": files, "resume": files}
         return {"sample_weight": weights, **how, **kept}
 
+    scales = [Scale.of(kind.scale, y) if kind.scale else None for kind in kinds]
+    truths = [objective.truth(y if scale is None else scale.forth(y)) for scale in scales]
     parts = [
-        _members(layout, kind, x, y, objective, own, encodings, seed + 1000 * i, more(i))
+        _members(layout, kind, x, truths[i], objective, own, encodings, seed + 1000 * i, more(i))
         for i, kind in enumerate(kinds)
     ]
     linear = _linear(layout, x, y, objective, own, encodings, weights)
     model = TableModel(parts, _means(layout, encodings, len(held)), linear, objective)
+    model.scales = scales
     return _blended(model, len(x), judged or Judged(x, y, weights), None if judged else _folds(held, len(x)))
 
 
@@ -179,7 +183,7 @@ def _members(
     layout: Layout,
     kind: Recipe,
     x: Array,
-    y: Array,
+    truth: Array,
     objective: Objective,
     own: Sequence[Array],
     encodings: Sequence[Any],
@@ -190,7 +194,6 @@ def _members(
     batch = batch_size(len(x))
     steps = kind.epochs * -(-max(map(len, own)) // batch)  # a member that has fewer ends just before its rate is 0
     network = TableNetwork(layout, kind, optim.FlatCosine(kind.dropout, steps))
-    truth = objective.truth(y)
     data: Any = [((x, encoding.own), truth) for encoding in encodings] or (x, truth)
     runs = fit_many(
         network, data, rows=list(own), loss=objective.network_loss(), optimizer=optimizer(network, kind, steps),
@@ -236,6 +239,9 @@ def _blended(model: TableModel, rows: int, judged: Judged, fold: Array | None) -
         out, hot = out_of_fold(Answers(model.means, part, of), x, fold), 1.0
         note: dict[str, Any] = {"kind": "linear"}
         if isinstance(part, TableNetwork):
+            if (scale := model.scales[i]) is not None:
+                model.scales[i] = scale = scale.corrected(scale.back(out), y, weights)
+                out = scale.back(out)
             model.temperatures[i] = hot = of.temperature(out, y, weights)
             note = {**asdict(part.recipe), "kind": part.recipe.embedding, "temperature": hot}
         answer = of.answer(out, hot)
@@ -269,7 +275,8 @@ class OutOfFold:
 
     def _one(self, i: int, x: Array, fold: Array) -> Array:
         hot = float(self.model.temperatures[i]) if i < len(self.model.parts) else 1.0
-        answer = self.model.objective.answer(out_of_fold(self._parts[i], x, fold), hot)
+        out, scale = out_of_fold(self._parts[i], x, fold), self.model.scales[i] if i < len(self.model.parts) else None
+        answer = self.model.objective.answer(out if scale is None else scale.back(out), hot)
         return self.model.objective.levelled(answer, self.rows)
 
 

@@ -13,6 +13,7 @@ from schuss.nn.init import Zeros
 from schuss.tabular.layers import Dense
 from schuss.tabular.networks import Layout, TableNetwork, rows_of
 from schuss.tabular.objectives import Objective
+from schuss.tabular.scales import Scale
 
 ROWS = 8192  # of a call
 WIDEST = 128  # levels of a category that the linear model has a column each for
@@ -72,6 +73,7 @@ class TableModel(nn.Module):
     parts    networks of K members each; of each part the members' log probabilities (values) are averaged
     weights  of the parts and, last, of the linear model, whose answers are averaged; their sum is 1
     temperatures  of the parts: averaged log probabilities are divided by them
+    scales   that the parts' outputs are on; None: the objective's own
     share    of the uniform distribution in the answer
     """
 
@@ -79,12 +81,14 @@ class TableModel(nn.Module):
         self.parts, self.means, self.linear, self.objective = list(parts), means, linear, objective
         self.weights: Array = np.full(len(parts) + 1, 1 / (len(parts) + 1))
         self.temperatures: Array = np.ones(len(parts))
+        self.scales: list[Scale | None] = [None] * len(parts)
         self.share = 0.0
 
     def keep_weighted(self) -> None:
         """Leave out the networks whose weight is 0; the linear model stays, to compare with."""
         kept = [i for i in range(len(self.parts)) if self.weights[i] > 0]
         self.parts, self.temperatures = [self.parts[i] for i in kept], self.temperatures[kept]
+        self.scales = [self.scales[i] for i in kept]
         self.weights = self.weights[[*kept, -1]]
 
     def forward(self, x: Any) -> Any:
@@ -103,7 +107,8 @@ class TableModel(nn.Module):
         of = self.objective
         if i == len(self.parts):
             return ops.mean(of.answer(of.averaged(self.linear(x, encoded))), axis=0)
-        return of.answer(ops.mean(of.averaged(self.parts[i](x, encoded)), axis=0), float(self.temperatures[i]))
+        mean, scale = ops.mean(of.averaged(self.parts[i](x, encoded)), axis=0), self.scales[i]
+        return of.answer(mean if scale is None else scale.back(mean), float(self.temperatures[i]))
 
     def answers(self, x: Array, part: int | None = None, frozen: Any = None) -> Array:
         """float64: probabilities, or values in the target's own units, of prepared rows x, by the blend or one part.

@@ -56,6 +56,7 @@ class Recipe(_Settled):
     embedding  "piecewise" or "periodic", of numbers
     lr         the peak: it rises over the first twentieth of the steps and falls by a cosine to 0
     dropout, weight_decay  flat for half of the steps, then by a cosine to 0
+    scale      that numbers are learned on: "log" or "asinh" (schuss.tabular.scales), or "" for their own
     """
 
     embedding: str
@@ -64,8 +65,9 @@ class Recipe(_Settled):
     dropout: float
     epochs: int
     hidden: tuple[int, ...] = (64, 64)
-    bins: int = 32
+    bins: int = 128
     weight_decay: float = 0.3
+    scale: str = ""
 
 
 class TableNetwork(nn.Module):

@@ -5,7 +5,7 @@ it in its signature (schuss.tabular.columns). One row becomes float32 [width], f
 
     plain   indicators of missing values, standardised; columns of two values; categories of few levels, one-hot
     z       numbers: (x - median) / IQR, squeezed by z / sqrt(1 + (z / 3)**2) into (-3, 3)
-    u       the same numbers' place among their quantiles: 2.25 is a quarter through the third of up to 32 bins
+    u       the same numbers' place among their quantiles: 2.25 is a quarter through the third of up to 128 bins
     codes   levels of categories and of numbers that are keys, as whole numbers; the last is that of unseen ones
 
 All arithmetic is in float64 until the last step. A date becomes several numbers.
@@ -26,11 +26,12 @@ import numpy as np
 
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import moments
+from schuss.tabular.association import codes_of
 from schuss.tabular.baselines import weighted_quantiles
-from schuss.tabular.encoding import is_key, squeezed
+from schuss.tabular.encoding import is_key, shows_levels, squeezed
 from schuss.tabular.kind import Kind
 
-BINS = 32  # at most, of a number's quantiles
+BINS = 128  # at most, of a number's quantiles
 ONE_HOT = 9  # levels that get a column each; more are embedded or target-encoded
 ENCODED = 10  # levels from which a category is target-encoded
 ROWS_PER_LEVEL = 30  # rows a level from which it is embedded
@@ -261,7 +262,7 @@ def fit_number(source: tuple[str, str], x: Array, target: Array, weights: Array 
     edges = values if len(values) <= BINS + 1 else np.unique(ends)
     key = KEYS < len(values) <= len(x) / 3 and is_key(filled, target, weights)
     levels = tuple(values.tolist()) if key else ()
-    embedded = key and len(x) / len(values) >= ROWS_PER_LEVEL
+    embedded = key and len(x) / len(values) >= ROWS_PER_LEVEL and shows_levels(filled, target, weights)
     return Number(source, median, scale, tuple(edges.tolist()), missing=missing, levels=levels, embedded=embedded)
 
 
@@ -274,13 +275,15 @@ def quantiles(x: Array, q: Array) -> Array:
     return np.where(share >= 0.5, high - (high - low) * (1 - share), low + (high - low) * share)
 
 
-def fit_category(source: str, texts: Any) -> Category | None:
-    """How a category is prepared; None for one of a single level. texts: a polars series of text."""
+def fit_category(source: str, texts: Any, target: Array, weights: Array | None = None) -> Category | None:
+    """How a category is prepared; None for one of a single level. texts: a polars series of text; target: float64
+    [N, outputs], for embeddings."""
     counts = texts.value_counts()
     levels = sorted(v for v in counts[counts.columns[0]].to_list() if v is not None)
     missing = texts.null_count() > 0
     every = (*levels, *([LACKING] if missing else []))
     if len(every) < 2:
         return None
-    rare = len(texts) / len(every)
-    return Category(source, every, missing, len(every) > ONE_HOT and rare >= ROWS_PER_LEVEL, len(every) >= ENCODED)
+    frequent = len(every) > ONE_HOT and len(texts) / len(every) >= ROWS_PER_LEVEL
+    embedded = frequent and shows_levels(codes_of(texts), target, weights)
+    return Category(source, every, missing, embedded, len(every) >= ENCODED)

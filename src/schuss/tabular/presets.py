@@ -2,7 +2,8 @@
 
     fast   two hidden layers of 64; piecewise-linear and periodic embeddings of numbers, 8 members each; below
            5,000 rows also a short run of 12 epochs
-    best   the same with three hidden layers of 128: about five times the work
+    best   these, and both embeddings with three hidden layers of 128 as well; for a target of numbers with a long tail
+           also one on a scale that shortens it (schuss.tabular.scales): about six times the work
 
 Without a preset it is `best` where that is at most 2.5e12 multiply-adds, about a minute of two cores, else `fast`. It
 goes by rows and columns, never by the clock: the same table and seed give the same bits anywhere.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,26 +26,29 @@ PRESETS = ("fast", "best")
 FOLDS = 8
 AFFORDABLE = 2.5e12  # multiply-adds of a training
 STEPS = 20_000  # of a member at most: beyond it epochs are fewer
-HIDDEN = {"fast": (64, 64), "best": (128, 128, 128)}
+SMALL, LARGE = (64, 64), (128, 128, 128)
+COARSE = 16  # bins of the short run
 SHORT_BELOW = 5_000  # rows below which a short run is one of the kinds
 
 
-def recipes(rows: int, classes: int, preset: str) -> list[Recipe]:
-    """The kinds of networks of a preset, for a table of so many rows; classes 0: numbers. UsageError for no preset."""
+def recipes(rows: int, classes: int, preset: str, scale: str = "") -> list[Recipe]:
+    """The kinds of networks of a preset, for a table of so many rows; classes 0: numbers, and the scale that they ask
+    for, if any. UsageError for no preset."""
     if preset not in PRESETS:
         raise UsageError(f"preset must be fast or best, got {preset!r}{did_you_mean(preset, PRESETS)}")
-    hidden = HIDDEN[preset]
     if classes:
         long, lr, drop, short = (32 if rows < 20_000 else 12), 4e-3, 0.2, 0.3
     else:
         long, lr, drop, short = (64 if rows < 10_000 else 32 if rows < 20_000 else 24), 1e-2, 0.1, 0.1
     long = max(1, min(long, STEPS * batch_size(rows) // rows))
-    kinds = [
-        Recipe("piecewise", "relu", 1.5 * lr, drop, long, hidden),
-        Recipe("periodic", "silu", lr, drop, long, hidden),
-    ]
+    piecewise = Recipe("piecewise", "relu", 1.5 * lr, drop, long, SMALL)
+    periodic = Recipe("periodic", "silu", lr, drop, long, SMALL)
+    kinds = [piecewise, periodic]
     if rows < SHORT_BELOW:
-        kinds.append(Recipe("piecewise", "silu", 1.5 * lr, short, 12, hidden, bins=16))
+        kinds.append(Recipe("piecewise", "silu", 1.5 * lr, short, 12, SMALL, bins=COARSE))
+    if preset == "best":
+        kinds += [replace(kind, hidden=LARGE) for kind in (piecewise, periodic)]
+        kinds += [replace(piecewise, scale=scale)] if scale else []
     return kinds
 
 

@@ -25,6 +25,7 @@ from schuss.tabular.preparation import Preparation
 from schuss.tabular.presets import choose, reason, recipes
 from schuss.tabular.report import Report, report_of
 from schuss.tabular.rows import Table
+from schuss.tabular.scales import suited
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Training:
         preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where, table.training_weights)
         layout = layout_of(preparation, objective.outputs, hot.shape[1])
         chosen = preset or choose(len(x), layout, levels, folds)
-        kinds = [replace(kind, **own) for kind in recipes(len(x), levels, chosen)]
+        scale = suited(y) if objective.loss == "mse" else ""
+        kinds = list(dict.fromkeys(replace(kind, **own) for kind in recipes(len(x), levels, chosen, scale)))
         why = reason(chosen, preset is not None, len(x), layout, levels, folds)
         fold = table.folds(folds, seed) if validated is None else None
         members = folds if fold is None else int(fold.max()) + 1

@@ -1,0 +1,87 @@
+"""Scales of a target with a long tail: there and back, the line through what was held out, and which targets ask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from schuss.errors import UsageError
+
+pytest.importorskip("polars")
+from schuss import jit, nn
+from schuss.tabular.fit import fit_table
+from schuss.tabular.presets import recipes
+from schuss.tabular.scales import Scale, suited
+
+RNG = np.random.default_rng(7)
+RIGHT = np.exp(RNG.normal(0, 1, (400, 1)))
+BOTH = RNG.standard_t(2, (200, 1))
+TARGETS = {
+    "right": ("log", RIGHT),
+    "left": ("log", 5 - RIGHT),
+    "two": ("log", np.concatenate([RIGHT, -RIGHT], 1)),
+    "zeros": ("log", np.where(RIGHT > 1, RIGHT, 0.0)),
+    "both": ("asinh", np.concatenate([BOTH, -BOTH])),
+    "far": ("log", 1e4 + RIGHT),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_there_and_back(name: str):
+    kind, y = TARGETS[name]
+    y = (y - y.mean(0)) / y.std(0)
+    scale = Scale.of(kind, y)
+    t = scale.forth(y)
+    assert np.allclose([t.mean(0), t.std(0)], [[0] * y.shape[1], [1] * y.shape[1]], atol=1e-9)
+    assert np.allclose(scale.back(t.astype(np.float32)), y, atol=1e-4 * np.abs(y).max())
+    assert np.abs(t).max() < np.abs(y).max()  # what was far is nearer
+
+
+def test_back_stays_within_what_was_seen_and_is_the_same_compiled():
+    scale = Scale.of("log", RIGHT)
+    t = np.array([[-1e9], [0.3], [1e9]], np.float32)
+
+    class Back(nn.Module):
+        def forward(self, t):
+            return scale.back(t)
+
+    assert np.allclose(scale.back(t), [RIGHT.min(0), [scale.back(t[1:2]).item()], RIGHT.max(0)], rtol=1e-5)
+    assert np.allclose(jit(Back())(t), scale.back(t), rtol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [None, RNG.uniform(0.1, 2, 400)])
+def test_the_line_is_that_of_least_squares(weights: np.ndarray | None):
+    value = RIGHT * 0.5 + RNG.normal(0, 0.1, RIGHT.shape)
+    scale = Scale.of("log", RIGHT).corrected(value, RIGHT, weights)
+    line = np.polyfit(value[:, 0], RIGHT[:, 0], 1, w=None if weights is None else np.sqrt(weights))
+    assert np.allclose([scale.slope[0], scale.offset[0]], line)
+    same = Scale.of("log", RIGHT).corrected(np.ones_like(RIGHT), RIGHT, weights)  # says the same of all rows
+    assert same.slope == (1.0,)
+    assert np.isclose(1 + same.offset[0], np.average(RIGHT[:, 0], weights=weights))
+
+
+def test_which_targets_ask_for_one():
+    assert [suited(y) for _, y in TARGETS.values()] == [kind for kind, _ in TARGETS.values()]
+    assert suited(RNG.normal(0, 1, (400, 1))) == suited(RNG.uniform(0, 1, (400, 1))) == ""
+    assert [r.scale for r in recipes(1000, 0, "best", "log")] == [""] * 5 + ["log"]
+    assert not any(r.scale for r in recipes(1000, 0, "fast", "log"))
+    with pytest.raises(UsageError, match="preset must be fast or best"):
+        recipes(1000, 0, "worst")
+
+
+def test_a_table_whose_target_has_a_long_tail():
+    """The part on a scale has its own place in the blend, and the model says what was measured out of fold."""
+    import polars as pl
+
+    x = RNG.uniform(-2, 2, (300, 2))
+    y = np.exp(2 * x[:, 0] + x[:, 1] + RNG.normal(0, 0.2, 300))
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y})
+    run = fit_table(frame, "y", preset="best", folds=3, epochs=4, hidden=(8,), progress=False, backend="reference")
+    assert [p.get("scale") for p in run.parts] == ["", "", "", "log", None]
+    scaled = run.parts[3]
+    assert scaled["weight"] > 0.2
+    assert scaled["loss"] < run.parts[0]["loss"]
+    found = run.model.predict(frame)
+    assert np.isfinite(found).all()
+    assert y.min() - 1e-4 < found.min() < found.max() < y.max() + 1e-4
+    assert np.corrcoef(np.log(found), np.log(y))[0, 1] > 0.7
