@@ -508,6 +508,12 @@ def test_a_row_that_lacks_a_column_and_what_is_left_out() -> None:
         row_values({"b": 1}, kinds)
 
 
+@pytest.mark.parametrize("kind", ["number", "boolean", "category"])
+def test_a_whole_number_that_no_float_holds(kind: str) -> None:
+    check_row(10**400, Kind(kind))
+    check_row(-(10**400), Kind(kind))
+
+
 def test_rows_are_called_by_their_frame() -> None:
     assert rows_of("train")(3) == "train row 3"
 

@@ -188,12 +188,29 @@ def test_a_loss_of_numbers_says_the_task():
         ("value", {"folds": 1}, UsageError, "folds must be a whole number of at least 2, got 1"),
         ("value", {"target_missing": "mean"}, UsageError, "target_missing must be"),
         ("wet", {"class_weight": {"yes": 0}}, UsageError, "class_weight: that of 'yes' is 0; give positive numbers"),
+        ("wet", {"class_weight": {"yes": "x"}}, UsageError, "class_weight: that of 'yes' is 'x'; give positive"),
         ("value", {"test": "none.csv"}, DataError, "none.csv: no such file"),
+        ("value", {"quantiles": 0.5}, UsageError, r"quantiles must lie .*, as \(0.1, 0.5, 0.9\); got 0.5"),
+        ("value", {"quantiles": ("a",)}, UsageError, r"quantiles must lie .*; got \('a',\)"),
+        ("value", {"quantiles": []}, UsageError, r"quantiles must lie .*; got \[\]"),
+        ("value", {"dropout": -0.1}, UsageError, r"fit_table: dropout must be a number in \[0, 1\), got -0.1"),
+        ("value", {"epochs": 0}, UsageError, "fit_table: epochs must be a whole number of at least 1, got 0"),
+        ("value", {"hidden": 8}, UsageError, "hidden must be whole numbers of at least 1, .*, got 8"),
+        ("value", {"lr": 0}, UsageError, "fit_table: lr must be a positive number, got 0"),
+        ("value", {"weight_decay": -1}, UsageError, "fit_table: weight_decay must be a number of at least 0, got -1"),
+        ("value", {"hidden": (8, 0)}, UsageError, r"hidden must be whole numbers of at least 1, .*, got \(8, 0\)"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together(target: Any, given: dict[str, Any], kind: type[Exception], message: str):
     with pytest.raises(kind, match=message):
         fit_table(table(60), target, progress=False, where=lambda row: f"t.csv line {row + 2}", **given)
+
+
+def test_a_folder_of_another_training_is_told(tmp_path: Path):
+    frame = table().select("a", "value")
+    quick(frame, "value", checkpoint=tmp_path, epochs=1)
+    with pytest.raises(UsageError, match="use the same settings and data, or give another file or folder for the ch"):
+        quick(frame.reverse(), "value", checkpoint=tmp_path, epochs=1)
 
 
 # -- rows apart -----------------------------------------------------------------------------------------------

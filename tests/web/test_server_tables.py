@@ -84,6 +84,11 @@ def test_a_value_that_is_wrong_is_told_by_its_column(client: Client) -> None:
     assert sum(empty["outputs"]) == pytest.approx(1)
 
 
+def test_a_number_that_is_too_long_is_told_by_its_column(client: Client) -> None:
+    row = {**client.get("example?set=train&example=2")["row"], "area": 10**400}
+    assert client.post("predict", {"row": row})["faults"]["area"].endswith("...' is no number")
+
+
 def test_dependence_is_what_the_rows_would_have(client: Client) -> None:
     found = dependence(client, column="city", output=1)
     (axis,) = found["columns"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schuss.calling import explained
-from schuss.constraints import Choice, Constraints, Whole, check
+from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Choice, Constraints, Whole, check
 from schuss.tabular.dialect import Reading
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
@@ -28,7 +28,16 @@ from schuss.tabular.targets import Target, find_target, known_rows
 from schuss.tabular.training import Training
 from schuss.train.pool import Told
 
-ASKED: Constraints = {"seed": Whole(0, 2**32 - 1), "folds": Whole(2), "target_missing": Choice(("error", "drop"))}
+
+def _widths(value: Any) -> str | None:
+    fine = isinstance(value, tuple) and not any(map(Whole(), value))
+    return None if fine else "must be whole numbers of at least 1, as (64, 64)"
+
+
+ASKED: Constraints = {
+    "seed": Whole(0, 2**32 - 1), "folds": Whole(2), "target_missing": Choice(("error", "drop")), "epochs": Whole(),
+    "hidden": _widths, "lr": POSITIVE, "dropout": FRACTION, "weight_decay": NOT_NEGATIVE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,11 +149,11 @@ def fit_table(
 
     The same seed gives the same bits, whatever the threads. DataError and UsageError name column, row and mend.
     """
-    check("fit_table", ASKED, {"seed": seed, "folds": folds, "target_missing": target_missing})
-    task, loss = asked_for(task, loss, quantiles)
     settings: dict[str, Any] = {"epochs": epochs, "lr": lr, "dropout": dropout, "weight_decay": weight_decay}
+    settings["hidden"] = tuple(hidden) if isinstance(hidden, Iterable) else hidden
     own = {name: value for name, value in settings.items() if value is not None}
-    own |= {} if hidden is None else {"hidden": tuple(hidden)}
+    check("fit_table", ASKED, {"seed": seed, "folds": folds, "target_missing": target_missing, **own})
+    task, loss = asked_for(task, loss, quantiles)
     texts = MISSING if isinstance(missing, Mapping) else tuple(missing)
     reading = reading or Reading(missing=texts)
     frame, place, _ = rows_given(data, "the table", reading)

@@ -21,6 +21,7 @@ import numpy as np
 
 from schuss import nn, ops
 from schuss.calling import did_you_mean
+from schuss.constraints import shown
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
@@ -238,6 +239,7 @@ def asked_for(task: str | None, loss: str | None, quantiles: Sequence[float] | N
     if quantiles is not None:
         if loss not in (None, "quantile"):
             raise UsageError(f"quantiles go with loss 'quantile', not {loss!r}: leave one of them out")
+        _quantiles(quantiles)
         loss = "quantile"
     loss = ALIASES.get(loss or "", loss)
     if loss is not None and loss not in LOSSES:
@@ -308,11 +310,20 @@ def _of_numbers(target: Target, loss: str, quantiles: Sequence[float] | None, we
     low, high = ((f(0) - center) / scale for f in (y.min, y.max))
     if loss != "quantile":
         return Objective(loss, count, center=_list(center), scale=_list(scale), low=_list(low), high=_list(high))
-    q = tuple(sorted(map(float, quantiles or QUANTILES)))
-    if not q or len(set(q)) < len(q) or not all(0 < v < 1 for v in q):
-        raise UsageError(f"quantiles must lie between 0 and 1, each once, got {', '.join(map(str, q))}")
+    q = QUANTILES if quantiles is None else _quantiles(quantiles)
     ends = _list(low) * len(q), _list(high) * len(q)
     return Objective(loss, len(q), 0, 0, q, _list(center), _list(scale), *ends)
+
+
+def _quantiles(given: Any) -> tuple[float, ...]:
+    """In order. UsageError for what are none."""
+    try:
+        q = tuple(sorted(map(float, given)))
+    except (TypeError, ValueError, OverflowError):
+        q = ()
+    if not q or len(set(q)) < len(q) or not all(0 < v < 1 for v in q):
+        raise UsageError(f"quantiles must lie between 0 and 1, each once, as (0.1, 0.5, 0.9); got {shown(given)}")
+    return q
 
 
 def _list(a: Array) -> tuple[float, ...]:

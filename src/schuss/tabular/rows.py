@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss.calling import did_you_mean
+from schuss.constraints import POSITIVE, shown
 from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
@@ -220,9 +221,9 @@ def class_weights(target: Target, given: str | Mapping[Any, float], weights: Arr
         return np.divide(sums.sum(), target.classes * sums, out=np.zeros(target.classes), where=sums > 0)
     if not isinstance(given, Mapping):
         raise UsageError(f"class_weight must be 'balanced' or a dict of a weight for each class, got {given!r}")
-    by_name = {str(name): float(value) for name, value in given.items()}
-    if wrong := [name for name in by_name if name not in target.names]:
+    own = {str(name): value for name, value in given.items()}
+    if wrong := [name for name in own if name not in target.names]:
         raise UsageError(f"class_weight: there is no class {listed(wrong)}; there are {listed(target.names)}")
-    if odd := [name for name, value in by_name.items() if not 0 < value < np.inf]:
-        raise UsageError(f"class_weight: that of {odd[0]!r} is {by_name[odd[0]]:g}; give positive numbers")
-    return np.array([by_name.get(name, 1.0) for name in target.names])
+    if odd := [name for name, value in own.items() if POSITIVE(value)]:
+        raise UsageError(f"class_weight: that of {odd[0]!r} is {shown(own[odd[0]])}; give positive numbers")
+    return np.array([own.get(name, 1.0) for name in target.names], np.float64)

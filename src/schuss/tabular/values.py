@@ -231,7 +231,10 @@ def _number(value: Any, kind: Kind) -> Any:
         if read is None:
             return None if known is None else WRONG
     elif isinstance(value, int | float | Decimal):
-        read = float(value)
+        try:
+            read = float(value)
+        except OverflowError:  # a whole number of more than 308 digits
+            return WRONG
     elif isinstance(value, timedelta):
         read = value.total_seconds()
     else:

@@ -26,8 +26,10 @@ DEFAULTS = (signal.default_int_handler, signal.SIG_DFL)  # a caller's own handle
 
 def checkpoint_of(trainer: Trainer, path: str | os.PathLike[str]) -> Checkpoint:
     """The checkpoint of a run of fit."""
-    mend = "use the same settings and data, or leave resume out, with another checkpoint"
-    return Checkpoint(path, settings(trainer), mend)
+    own = trainer.options.checkpoint
+    same = own is not None and Path(own).resolve() == Path(path).resolve()  # where there is none a run begins
+    other = "give another file or folder for the checkpoint" if same else "leave resume out, with another checkpoint"
+    return Checkpoint(path, settings(trainer), f"use the same settings and data, or {other}")
 
 
 def ready(trainer: Trainer, before: str | os.PathLike[str] | None = None) -> Trainer:
