@@ -252,3 +252,13 @@ def test_names_are_found_but_for_blanks_around_them() -> None:
     frame = pl.DataFrame({" price": [1], "area ": [2], "b": [3], " b": [4]})
     assert by_name(frame, ["price", "area", "b", "c"]).columns == ["price", "area", "b", " b"]
     assert by_name(frame, [" price"]) is frame
+
+
+def test_names_that_could_mean_several_columns_are_refused() -> None:
+    frame = pl.DataFrame({" y": [1], "y ": [2], "x": [3]})
+    with pytest.raises(DataError, match="columns ' y', 'y ': are 'y' but for blanks around; rename the one"):
+        by_name(frame, ["y"])
+    assert by_name(frame, ["y "]) is frame
+    assert by_name(frame.with_columns(y=4), ["y"]).columns == [" y", "y ", "x", "y"]
+    with pytest.raises(DataError, match="columns ' x ': are ' x' or 'x' but for blanks around"):
+        by_name(pl.DataFrame({" x ": [1]}), ["x", " x"])

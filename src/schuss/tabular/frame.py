@@ -77,11 +77,29 @@ def checked_names(labels: Sequence[Any], what: str) -> list[str]:
 
 
 def by_name(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """The frame with columns of these names, where it has them but for blanks around: " price" for "price"."""
-    wanted = set(names)
-    bare = {name.strip(): name for name in frame.columns if name not in wanted}
-    found = {bare[name.strip()]: name for name in wanted - set(frame.columns) if name.strip() in bare}
+    """The frame with columns of these names, where it has them but for blanks around: " price" for "price".
+
+    DataError where several could be meant.
+    """
+    wanted = list(dict.fromkeys(names))
+    lacking, spare = _by_bare(set(wanted) - set(frame.columns)), _by_bare(set(frame.columns) - set(wanted))
+    for bare, (name, *more) in lacking.items():
+        several = spare.get(bare, [])
+        if several and len(several) + len(more) > 1:
+            raise DataError(
+                f"columns {', '.join(map(repr, several))}: are {' or '.join(map(repr, [name, *more]))} but for blanks "
+                "around; rename the one that is meant"
+            )
+    found = {spare[bare][0]: name for bare, (name, *_) in lacking.items() if bare in spare}
     return frame.rename(found) if found else frame
+
+
+def _by_bare(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names, in order, by themselves without blanks around."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        found.setdefault(name.strip(), []).append(name)
+    return found
 
 
 def as_row(data: Any) -> dict[str, Any] | None:
