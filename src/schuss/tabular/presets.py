@@ -68,8 +68,8 @@ def reason(preset: str, asked: bool, rows: int, layout: Layout, classes: int, fo
         return "as asked"
     seconds = 60 * cost(recipes(rows, classes, "best"), rows, layout, folds) / AFFORDABLE
     about = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    told = "which is up to a minute" if preset == "best" else "which is more than a minute"
-    return f"by its size: best takes some {about} of two cores, {told}"
+    told = "up to a minute" if preset == "best" else "more than a minute"
+    return f"by its size: best takes some {about} of two cores besides compiling, {told}"
 
 
 def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, folds: int) -> float:

@@ -111,7 +111,7 @@ class TableReport(Report):
             return None
         lines = [
             [
-                " ".join(str(part[n]) for n in ("kind", "activation") if n in part),
+                " ".join(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n)),
                 ", ".join(map(str, part.get("hidden") or ())) or "–",
                 str(part.get("epochs", "–")),
                 _number(part["loss"]),

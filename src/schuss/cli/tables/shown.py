@@ -90,7 +90,7 @@ def parts(written: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [("part", "hidden", "epochs", "loss", "weight")]
     for part in written:
         hidden, epochs = ",".join(map(str, part.get("hidden", ()))), part.get("epochs", "")
-        name = f"{part['kind']} {part['activation']}" if "activation" in part else str(part["kind"])
+        name = " ".join(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n))
         rows.append((name, hidden or "-", str(epochs), f"{part['loss']:.4f}", f"{part['weight']:.2f}"))
     return aligned(rows, right=(2, 3, 4))
 

@@ -50,7 +50,7 @@ function metrics(report) {
 
 function parts(list) {
   const rows = list.map((part) => [
-    [part.kind, part.activation].filter(Boolean).join(" "),
+    [part.kind, part.activation, part.scale].filter(Boolean).join(" "),
     part.hidden?.length ? part.hidden.join(", ") : "–",
     part.epochs ? count(part.epochs) : "–",
     number(part.loss),
