@@ -262,3 +262,36 @@ def test_processes() -> None:
     here = clone(search).fit(FRAME, LABELS)
     there = search.set_params(n_jobs=2).fit(FRAME, LABELS)
     np.testing.assert_allclose(there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"], atol=0.05)
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_losses_and_quantiles() -> None:
+    """As fit_table has them; predict gives the median of quantiles."""
+    rng = np.random.default_rng(2)
+    X = pl.DataFrame({"a": rng.uniform(0, 1, 90), "b": rng.normal(0, 1, 90)})
+    y = X["a"].to_numpy() * 10 + rng.normal(0, 1, 90)
+    found = TabularRegressor(quantiles=(0.9, 0.1), random_state=0, **TINY).fit(X, y)
+    assert found.quantiles_.tolist() == [0.1, 0.5, 0.9]
+    wide = found.predict_quantiles(X)
+    assert wide.shape == (90, 3)
+    assert (np.diff(wide, axis=1) >= 0).all()
+    assert np.array_equal(found.predict(X), wide[:, 1])
+    assert np.array_equal(pickle.loads(pickle.dumps(found)).predict_quantiles(X), wide)
+    run = fit_table(
+        X.with_columns(y=y), "y", quantiles=(0.1, 0.5, 0.9), task="regression", progress=False, preset="fast",
+        folds=2, epochs=1, hidden=(4,),
+    )  # fmt: skip
+    assert np.allclose(run.model.predict(X), wide)
+    assert TabularRegressor(loss="quantile", **TINY).fit(X, y).quantiles_.tolist() == [0.1, 0.5, 0.9]
+    for loss in ("mae", "huber", "poisson"):
+        own = TabularRegressor(loss=loss, **TINY).fit(X, np.round(np.abs(y)))
+        assert own.predict(X).shape == (90,)
+        assert not hasattr(own, "quantiles_")
+    with pytest.raises(AttributeError, match=r"predict_quantiles is of quantiles: fit a TabularRegressor\(quantiles"):
+        own.predict_quantiles(X)
+    with pytest.raises(ValueError, match="quantiles go with loss 'quantile', not 'mae'"):
+        TabularRegressor(loss="mae", quantiles=(0.1, 0.9), **TINY).fit(X, y)
+    with pytest.raises(ValueError, match="'loss' parameter of TabularClassifier must be"):
+        TabularClassifier(loss="mse", **TINY).fit(X, y > 5)
+    focal = TabularClassifier(loss="focal", **TINY).fit(X, y > 5)
+    assert focal.predict_proba(X).shape == (90, 2)
