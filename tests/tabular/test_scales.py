@@ -49,15 +49,56 @@ def test_back_stays_within_what_was_seen_and_is_the_same_compiled():
     assert np.allclose(jit(Back())(t), scale.back(t), rtol=1e-5)
 
 
-@pytest.mark.parametrize("weights", [None, RNG.uniform(0.1, 2, 400)])
-def test_the_line_is_that_of_least_squares(weights: np.ndarray | None):
-    value = RIGHT * 0.5 + RNG.normal(0, 0.1, RIGHT.shape)
-    scale = Scale.of("log", RIGHT).corrected(value, RIGHT, weights)
-    line = np.polyfit(value[:, 0], RIGHT[:, 0], 1, w=None if weights is None else np.sqrt(weights))
-    assert np.allclose([scale.slope[0], scale.offset[0]], line)
-    same = Scale.of("log", RIGHT).corrected(np.ones_like(RIGHT), RIGHT, weights)  # says the same of all rows
-    assert same.slope == (1.0,)
-    assert np.isclose(1 + same.offset[0], np.average(RIGHT[:, 0], weights=weights))
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("weights", [None, np.arange(400) % 3 + 1.0])
+def test_back_is_the_mean_over_residuals(name: str, weights: np.ndarray | None):
+    """mean_e value(t + e), of residuals whose own mean is left out; integer weights are rows that often."""
+    kind, y = TARGETS[name]
+    noise = RNG.normal(0, 0.2, y.shape)
+    scale = Scale.of(kind, y, weights)
+    t = np.clip(scale.forth(y) + noise, scale.low, scale.high)
+    smeared, plain = scale.smeared(t + 0.3, y, weights), scale.smeared(t, y, weights)
+    times = np.ones(400, int) if weights is None else weights.astype(int)
+    e = np.repeat(scale.forth(y) - t, times, axis=0)
+    e -= e.mean(0)
+    at = np.array([[0.1] * y.shape[1], [-0.4] * y.shape[1]])
+    bent = (at[:, None] + e) * scale.deviation + np.array(scale.mean)
+    v = np.expm1(bent) if kind == "log" else np.sinh(bent)
+    expected = (v * (np.array(scale.side) * scale.half)).mean(1) + scale.start
+    assert np.allclose(plain.back(at), expected, rtol=1e-3, atol=1e-3)
+    if name == "both":  # nothing is cut at the ends there
+        assert np.allclose(smeared.up, plain.up, rtol=0.2)
+    repeated = np.repeat(y, times, axis=0)
+    assert np.allclose(Scale.of(kind, repeated).half, scale.half)
+    assert np.allclose(Scale.of(kind, repeated).mean, scale.mean)
+    assert suited(y, weights) == suited(repeated)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 6])
+def test_few_rows_held_out_turn_nothing_round(rows: int):
+    """Of any rows held out, a higher output is a higher value, and one row says nothing."""
+    y = RIGHT[:rows]
+    for t in (-Scale.of("log", RIGHT).forth(y), np.zeros_like(y), np.full_like(y, 9.0)):
+        scale = Scale.of("log", RIGHT).smeared(t, y, None)
+        rising = scale.back(np.linspace(-2, 2, 9)[:, None])
+        assert (np.diff(rising, axis=0) >= 0).all()
+        if rows == 1:
+            assert scale.up == (1.0,)
+
+
+def test_groups_of_noise_are_no_skill():
+    """Levels of the groups that are held out cannot be known: no better than the best constant, but for chance."""
+    import polars as pl
+
+    rng = np.random.default_rng(2)
+    group = np.repeat(np.arange(8), 40)
+    y = np.exp(rng.normal(0, 1.5, 8)[group] + rng.normal(0, 0.5, 320))
+    frame = pl.DataFrame({"a": rng.normal(0, 1, 320), "b": rng.normal(0, 1, 320), "g": group.astype(str), "y": y})
+    run = fit_table(
+        frame, "y", group="g", preset="best", folds=8, epochs=3, hidden=(8,), progress=False, backend="reference"
+    )
+    assert any(p.get("scale") == "log" for p in run.parts)
+    assert run.report.to_json()["metrics"]["r2"]["value"] < 0.03
 
 
 def test_which_targets_ask_for_one():

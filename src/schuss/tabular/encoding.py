@@ -107,9 +107,9 @@ def is_key(x: Array, target: Array, weights: Array | None = None) -> bool:
 
 
 def _looked_at(x: Array, target: Array, weights: Array | None) -> tuple[Array, Array, Array | None, Array]:
-    """Of as many rows and outputs as are looked at: x, standardised targets, weights and inner folds."""
+    """Of as many rows and outputs as are looked at: x, standardised targets, weights of mean 1, and inner folds."""
     step = -(-len(x) // LOOKED)
-    x, target, weights = x[::step], target[::step], None if weights is None else weights[::step]
+    x, target, weights = x[::step], target[::step], None if weights is None else weights[::step] / weights.mean()
     center, deviation = moments(target, weights)
     if len(deviation) > OUTPUTS:
         most = np.sort(np.argsort(-deviation, kind="stable")[:OUTPUTS])

@@ -102,7 +102,7 @@ def learn(
         kept = {} if files is None else {"checkpoint": files, "resume": files}
         return {"sample_weight": weights, **how, **kept}
 
-    scales = [Scale.of(kind.scale, y) if kind.scale else None for kind in kinds]
+    scales = [Scale.of(kind.scale, y, weights) if kind.scale else None for kind in kinds]
     truths = [objective.truth(y if scale is None else scale.forth(y)) for scale in scales]
     parts = [
         _members(layout, kind, x, truths[i], objective, own, encodings, seed + 1000 * i, more(i))
@@ -240,7 +240,7 @@ def _blended(model: TableModel, rows: int, judged: Judged, fold: Array | None) -
         note: dict[str, Any] = {"kind": "linear"}
         if isinstance(part, TableNetwork):
             if (scale := model.scales[i]) is not None:
-                model.scales[i] = scale = scale.corrected(scale.back(out), y, weights)
+                model.scales[i] = scale = scale.smeared(out, y, weights)
                 out = scale.back(out)
             model.temperatures[i] = hot = of.temperature(out, y, weights)
             note = {**asdict(part.recipe), "kind": part.recipe.embedding, "temperature": hot}

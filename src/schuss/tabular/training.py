@@ -61,7 +61,7 @@ class Training:
         preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where, table.training_weights)
         layout = layout_of(preparation, objective.outputs, hot.shape[1])
         chosen = preset or choose(len(x), layout, levels, folds)
-        scale = suited(y) if objective.loss == "mse" else ""
+        scale = suited(y, table.training_weights) if objective.loss == "mse" else ""
         kinds = list(dict.fromkeys(replace(kind, **own) for kind in recipes(len(x), levels, chosen, scale)))
         why = reason(chosen, preset is not None, len(x), layout, levels, folds)
         fold = table.folds(folds, seed) if validated is None else None
