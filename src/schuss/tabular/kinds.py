@@ -1,4 +1,4 @@
-"""The kinds of a table's columns, found on training rows, each with its reason.
+"""The kinds of a table's columns, found on all rows given, each with its reason.
 
     find_kinds(frame, targets=(), *, category=(), number=(), date=(), drop=(), missing=MISSING, what="x", where=None)
         -> dict[str, Kind]          of all columns, in the frame's order; missing: texts, or texts by column
