@@ -275,8 +275,9 @@ class Embedding(Layer):
 
     weight starts standard normal. The row padding_idx (-1: the last) starts at 0 and has no gradient, so that only
     weight decay moves it: for what only fills sequences up. IndexRangeError for an index outside
-    0 .. num_embeddings-1, -1 too: pandas' code of a missing value is no category. With mode "clip" it takes the nearest row. UsageError for sizes
-    below 1, another mode, and a padding_idx that is no row; DTypeError if x does not hold integers.
+    0 .. num_embeddings-1, -1 too: pandas' code of a missing value is no category. With mode "clip" it takes the nearest
+    row. UsageError for sizes below 1, another mode, and a padding_idx that is no row; DTypeError if x does not hold
+    integers.
 
     With sparse=True `fit` updates the rows that a batch has touched and no others, so that a step costs what the batch
     is, whatever the size of the table. For such a row the update is the optimizer's own formula, with g the sum of the
