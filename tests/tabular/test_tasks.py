@@ -316,6 +316,17 @@ def test_rows_apart_are_checked_as_those_trained_on(loss: str, target: str, wron
         evaluate_table(run, bad)
 
 
+def test_rows_held_out_that_weigh_nothing_are_told_before_the_training(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("schuss.tabular.training.learn", None)
+    frame = table().select("a", "b", "value").with_columns(t=pl.int_range(200), w=(pl.int_range(200) < 150).cast(int))
+    for more in ({"test": 0.2}, {"validation": 0.2}, {"test": 0.1, "validation": 0.1}):
+        with pytest.raises(DataError, match="weight: column 'w' is 0 in all .* rows of the (test|validation)"):
+            quick(frame, "value", time="t", weight="w", **more)
+    none = frame.with_columns(w=1 - pl.col("w"))
+    with pytest.raises(DataError, match="weight: column 'w' is 0 in all 120 rows of the training"):
+        quick(none, "value", time="t", weight="w", test=0.4)
+
+
 def test_what_is_missing_apart_is_told_before_the_training():
     frame = table().select("a", "b", "value")
     for name in ("test", "validation"):

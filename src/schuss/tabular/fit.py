@@ -223,7 +223,7 @@ def _apart(
     if given is None:
         return table, None
     if isinstance(given, Real):
-        return table.parted(float(given), seed)
+        return table.parted(float(given), seed, what)
     frame, where, name = rows_given(given, what, reading)
     return table, table.other(frame, roles, name, where)
 

@@ -66,7 +66,7 @@ class Table:
 
     kinds    of the columns that are not the target
     where    what messages call a row, by its place here
-    weights, groups, times  [N] or None
+    weights, groups, times  [N] or None; weight: the column of the weights
     classes  [classes]: what the weights of each class's rows are multiplied by in training, and nowhere else
     """
 
@@ -78,6 +78,7 @@ class Table:
     groups: Array | None = None
     times: Array | None = None
     classes: Array | None = None
+    weight: str | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -104,7 +105,7 @@ class Table:
         times = None
         if roles.time is not None:
             times = times_of(self.frame[roles.time], self.kinds[roles.time], self.where)
-        return replace(self, weights=weights, groups=groups, times=times)
+        return replace(self, weights=weights, groups=groups, times=times, weight=roles.weight)
 
     def some(self, rows: Array) -> Table:
         """These rows."""
@@ -128,9 +129,9 @@ class Table:
         weights = None if roles.weight is None else weights_of(given[roles.weight], place)
         return Table(given, like(self.target, given, what, place), self.kinds, place, weights)
 
-    def parted(self, share: float, seed: int) -> tuple[Table, Table]:
+    def parted(self, share: float, seed: int, what: str = "the test") -> tuple[Table, Table]:
         """The rows to train on, and the share of them that is held out: the last where times are given, else by target
-        or group."""
+        or group. DataError where none of either has a weight. what: messages call those held out"""
         if self.times is not None:
             held = by_time(self.times, share, self.where)
         else:
@@ -139,7 +140,14 @@ class Table:
                 y, share, seed=seed, classes=known.classes or None, groups=self.groups, names=known.names,
                 where=self.where,
             )  # fmt: skip
-        return self.some(np.flatnonzero(~held)), self.some(np.flatnonzero(held))
+        parts = self.some(np.flatnonzero(~held)), self.some(np.flatnonzero(held))
+        for part, name in zip(parts, ("the training", what), strict=True):
+            if part.weights is not None and not part.weights.any():
+                raise DataError(
+                    f"weight: column {self.weight!r} is 0 in all {len(part):,} rows of {name}, so that they say "
+                    "nothing; hold out other rows, or leave out those of weight 0"
+                )
+        return parts
 
     def folds(self, count: int, seed: int) -> Array:
         """[N]: the fold of each row: blocks in time where times are given, else by target or group.
