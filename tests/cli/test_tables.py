@@ -385,6 +385,18 @@ def test_a_training_that_was_stopped_goes_on(schuss: Any, table: Path, tmp_path:
     np.testing.assert_array_equal(one, other)
 
 
+def test_the_model_is_saved_before_its_columns_are_measured(
+    schuss: Any, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def importance(held: Any) -> Any:
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr("schuss.tabular.held.HeldOut.importance", importance)
+    out = tmp_path / "m.safetensors"
+    assert schuss("train", table, "--target", "price", "--preset", "fast", *TINY, "--quiet", "--out", out).code != 0
+    assert len(library.load(out).predict(houses(9))) == 9
+
+
 def test_json_is_json_where_a_metric_is_not_defined():
     from schuss.tabular.report import Line, Report
 

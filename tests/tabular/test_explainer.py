@@ -146,6 +146,12 @@ def test_dependence_is_kept(asked: Explainer, monkeypatch: pytest.MonkeyPatch) -
     assert asked.dependence(["area"]) is first
 
 
+def test_maps_are_kept_without_the_curves_of_rows(asked: Explainer) -> None:
+    found = asked.dependence(["area", "rooms"])
+    assert (found.curves.size, found.curves.base, len(found.rows)) == (0, None, 100)
+    assert found.mean.shape == (12, 6, 3)
+
+
 def test_shapley_values_sum_to_the_prediction(asked: Explainer) -> None:
     row = asked.rows[3]
     found = asked.attribution(row)

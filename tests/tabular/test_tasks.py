@@ -320,7 +320,7 @@ def test_rows_held_out_that_weigh_nothing_are_told_before_the_training(monkeypat
     monkeypatch.setattr("schuss.tabular.training.learn", None)
     frame = table().select("a", "b", "value").with_columns(t=pl.int_range(200), w=(pl.int_range(200) < 150).cast(int))
     for more in ({"test": 0.2}, {"validation": 0.2}, {"test": 0.1, "validation": 0.1}):
-        with pytest.raises(DataError, match="weight: column 'w' is 0 in all .* rows of the (test|validation)"):
+        with pytest.raises(DataError, match=r"weight: column 'w' is 0 in all .* rows of the (test|validation)"):
             quick(frame, "value", time="t", weight="w", **more)
     none = frame.with_columns(w=1 - pl.col("w"))
     with pytest.raises(DataError, match="weight: column 'w' is 0 in all 120 rows of the training"):

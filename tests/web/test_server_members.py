@@ -51,6 +51,19 @@ def test_the_members_then_the_model(begin: Any, table: Path):  # noqa: F811
     assert f"saved in {out}" in printed
 
 
+def test_rows_without_a_target_are_left_out(begin: Any, table: Path):  # noqa: F811
+    import polars as pl
+
+    frame = houses()
+    frame.with_columns(price=pl.when(pl.col("price") < 400).then("price")).write_csv(table)
+    asked = [*OPTIONS, "--epochs", "1", "--preset", "fast", "--target-missing", "drop"]
+    run = begin("train", table, *asked, "--watch", "--no-open")
+    run.wait_for("training has ended, the page stays")
+    told = next(run.client.events())["table"]
+    assert (told["rows"], told["truth"]) == (len(frame.filter(pl.col("price") < 400)), True)
+    assert run.end()[0] == 0
+
+
 def test_it_is_stopped_on_the_page(begin: Any, table: Path):  # noqa: F811
     out = table.with_name("m.safetensors")
     run = begin("train", table, *OPTIONS, "--epochs", "1000000", "--watch", "--no-open", "--out", out)

@@ -221,6 +221,17 @@ def test_a_long_question_holds_up_no_row(client: Client, monkeypatch: pytest.Mon
     assert not asking.is_alive()
 
 
+def test_rows_whose_target_is_not_known_are_watched_without() -> None:
+    frame = houses(1).with_columns(kind=pl.when(pl.col("price") > 300).then("kind"))
+    with pytest.warns(UserWarning, match=r"target 'kind': .*: rows are shown without their targets"):
+        page = schuss.watch(model("kind"), data=frame, open=False)
+    try:
+        told = next(Client(page._page).events())["table"]
+        assert (told["rows"], told["truth"]) == (ROWS, False)
+    finally:
+        page.close()
+
+
 def test_a_model_is_watched_from_python() -> None:
     page = schuss.watch(model("kind"), data=houses(1), open=False)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from schuss.api.frozen import freeze
 from schuss.backprop import backprop
-from schuss.errors import DataError, UsageError
+from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.ir.executors import COMPLETE, executor
@@ -136,6 +136,15 @@ class Explainer:
         named = self.signature.output is not None and self.signature.output.named
         return np.array(self.target.names)[y] if named else y
 
+    def targets_or_none(self, frame: Any, what: str = "x", where: Where | None = None) -> Array | None:
+        """The targets; where some cannot be told, none of them and a warning that says why."""
+        try:
+            return self.targets(frame, what, where)
+        except DataError as error:
+            warn(f"{error}: rows are shown without their targets")
+            self.truth = None
+            return None
+
     # -- rows --------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -198,13 +207,16 @@ class Explainer:
     # -- one column or two -------------------------------------------------------------------------------------
 
     def dependence(self, columns: Sequence[str]) -> Dependence:
-        """How all outputs depend on one column, or two: `partial_dependence`, on fewer rows where these are wide."""
+        """How all outputs depend on one column, or two: `partial_dependence`, on fewer rows where these are wide; of
+        two without the curves."""
         key = tuple(columns)
         if (found := self._known.get(key)) is not None:
             return found
         cells = (32 if len(key) == 1 else 400) * self.rows.width
         rows = int(np.clip(CELLS // cells, FEWEST, 100))
         found = partial_dependence(self.predict, self.rows, key, rows=rows)
+        if len(key) > 1:  # nobody draws a map for each row: 200 times the mean
+            found = replace(found, curves=found.curves[:0].copy())
         while len(self._known) >= KEPT:
             self._known.pop(next(iter(self._known)), None)
         self._known[key] = found

@@ -173,7 +173,7 @@ def _of_table(model: Any, data: Any) -> Session:
 
     frame = None if data is None else as_frame(data, "data")
     asked = Explainer(model, frame, what="data")
-    y = None if frame is None else asked.targets(frame, "data")
+    y = None if frame is None else asked.targets_or_none(frame, "data")
     return table_view(model, "from Python", asked, y, "" if frame is None else "the data")
 
 

@@ -18,7 +18,6 @@ MOST = 200_000  # rows that are read
 def explained(network: Any, place: str | None, reading: Reading) -> tuple[Explainer, Array | None]:
     """The model with the rows of the table at a place, or with rows drawn from what its file holds; and the targets of
     the rows, None where the table has none."""
-    from schuss.errors import DataError
     from schuss.tabular.explainer import Explainer
     from schuss.tabular.read import scan_table
 
@@ -30,12 +29,7 @@ def explained(network: Any, place: str | None, reading: Reading) -> tuple[Explai
     made = Explainer(network, frame, what=name, where=where)
     if next(iter(chunks), None) is not None:
         say(f"{name}: has more rows than {MOST:,}; the first {MOST:,} are shown", err=True)
-    try:
-        return made, made.targets(frame, name, where)
-    except DataError as error:
-        say(f"{error}: rows are shown without their targets", err=True)
-        made.truth = None
-        return made, None
+    return made, made.targets_or_none(frame, name, where)
 
 
 def source_of(place: str | None) -> str:

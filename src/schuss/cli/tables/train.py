@@ -50,16 +50,20 @@ class TrainTable:
         reading = reading_of(self.options)
         if not self.options["target"]:
             raise self._without_target(reading)
-        frame = read_table(self.place, reading)
+        frame, where = read_table(self.place, reading), lines_of(self.place, reading)
         start = time.perf_counter()
         try:
-            run = self._fit(frame, lines_of(self.place, reading), reading)
+            run = self._fit(frame, where, reading)
         except (KeyboardInterrupt, Terminated) as signal:
             return self._stopped(143 if isinstance(signal, Terminated) else 130)
         finally:
             if self.page is not None:
                 self.page.finish()
         result = self._result(run, len(frame), time.perf_counter() - start)
+        self._save(run, result)  # what follows takes its time, and may be stopped
+        result["importance"] = [
+            {"columns": list(one.columns), "rise": one.mean, "spread": one.spread} for one in run.held.importance()
+        ]
         record = self._save(run, result)
         if self.options["as_json"]:
             say(json.dumps(result))
@@ -69,7 +73,7 @@ class TrainTable:
             return 0
         sys.stdout.flush()
         label = "not saved" if self.out is None else self.out.name
-        return self.page.stay(run, record, frame, self.place, label)
+        return self.page.stay(run, record, frame, where, self.place, label)
 
     # -- before ------------------------------------------------------------------------------------------------
 
@@ -173,15 +177,12 @@ class TrainTable:
         record: dict[str, Any] = {} if known is None else dict(known.record)
         columns = {n: {"kind": k.name, "reason": k.reason, "used": k.used} for n, k in run.kinds.items()}
         leaks = [{"column": leak.column, "measure": leak.measure, "score": leak.score} for leak in run.leaks]
-        importance = [
-            {"columns": list(one.columns), "rise": one.mean, "spread": one.spread} for one in run.held.importance()
-        ]
         return {
             "data": self.place, "rows": rows, "targets": list(run.target.kinds), "task": run.target.task,
             "reason": run.target.reason, "classes": list(run.target.names) if run.target.classes else None,
             "loss": record["loss"], "quantiles": record["quantiles"],
             "columns": columns, "preset": run.preset, "folds": run.folds, "seed": self.options["seed"],
-            "parts": run.parts, "report": run.report.to_json(), "leaks": leaks, "importance": importance,
+            "parts": run.parts, "report": run.report.to_json(), "leaks": leaks, "importance": [],
             "seconds": round(seconds, 3), "out": None if self.out is None else str(self.out),
         }  # fmt: skip
 

@@ -17,6 +17,7 @@ from schuss.web.tables import table_view
 
 if TYPE_CHECKING:
     from schuss.tabular.fit import TableRun
+    from schuss.tabular.kind import Where
     from schuss.tabular.training import Training
 
 
@@ -48,16 +49,21 @@ class WatchedTable:
         self._bar.__exit__()
         self._members.finish()
 
-    def stay(self, run: TableRun, record: dict[str, Any], frame: Any, place: str, label: str) -> int:
-        """Show the model by the rows of the frame, from that place, until Ctrl-C; the exit code."""
+    def stay(self, run: TableRun, record: dict[str, Any], frame: Any, where: Where, place: str, label: str) -> int:
+        """Show the model by the rows of the frame that have a target, from that place, until Ctrl-C; the exit code."""
         from schuss.nn.holding import set_signature, signature_of
         from schuss.tabular.explainer import Explainer
+        from schuss.tabular.frame import by_name
+        from schuss.tabular.targets import known_rows
 
         signature = signature_of(run.model)
         assert signature is not None
         set_signature(run.model, replace(signature, record=record))
-        asked = Explainer(run.model, frame, what=place)
-        y = asked.targets(frame, place)
+        frame = by_name(frame, [*run.kinds, *run.target.kinds])  # as the training has taken them
+        kept = known_rows(frame, run.target.kinds, True, where, place)
+        rows, at = (frame, where) if kept is None else (frame[kept], lambda row: where(int(kept[row])))
+        asked = Explainer(run.model, rows, what=place, where=at)
+        y = asked.targets_or_none(rows, place, at)
         self._page.site.show(table_view(run.model, label, asked, y, source_of(place)))
         return stay(self._page, "training has ended, the page stays")
 
