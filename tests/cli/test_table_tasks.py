@@ -164,9 +164,7 @@ def test_validation_and_test_shares_are_shown(schuss: Any, tmp_path: Path):
     shares = ["--validation", "0.25", "--test", "0.5"]
     done = schuss("train", tmp_path / "t.csv", "--target", "price", *shares, *TINY[:-2])
     assert "t.csv: 45 rows to train on\n" in done.out
-    assert (
-        "\nvalidation  15 rows, by which the parts are weighed; each kind of network has 2 members of all" in done.out
-    )
+    assert "\nvalidation  15 rows, by which the parts are weighed; " in done.out  # cut where the terminal ends
     assert "\nloss        mse\n" in done.out
     assert "on 60 rows held out:\n" in done.out
 
