@@ -53,7 +53,7 @@ LAYERS: Final[Classes[Any]] = Classes(
         "Flatten": at("schuss.nn.layers"),
         "Dropout": at("schuss.nn.layers"),
         "LayerNorm": at("schuss.nn.layers"),
-        "Embedding": at("schuss.nn.layers"),
+        "Embedding": at("schuss.nn.embedding"),
         "AdaptiveAvgPool1d": at("schuss.nn.convolution"),
         "AdaptiveAvgPool2d": at("schuss.nn.convolution"),
         "AvgPool1d": at("schuss.nn.convolution"),

@@ -27,8 +27,9 @@ from schuss.nn.convolution import (
     MaxPool1d,
     MaxPool2d,
 )
+from schuss.nn.embedding import Embedding
 from schuss.nn.holding import set_signature, signature_of
-from schuss.nn.layers import Dropout, Embedding, Flatten, Identity, Layer, LayerNorm, Linear, Sequential
+from schuss.nn.layers import Dropout, Flatten, Identity, Layer, LayerNorm, Linear, Sequential
 from schuss.nn.losses import (
     GammaNLLLoss,
     HuberLoss,

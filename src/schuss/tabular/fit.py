@@ -166,15 +166,11 @@ def fit_table(
     wanted |= {"missing": missing if isinstance(missing, Mapping) else texts}
     table = _table(frame, roles, task, where or place, wanted)
     check_amounts(table.target, loss, table.where)
-    table = table.with_roles(roles)
     test = SHARE if test is None and time is not None else test
-    train, tested = _apart(table, test, "the test", roles, reading, seed)
-    train, validated = _apart(train, validation, "the validation", roles, reading, seed)
+    train, tested, validated = _parts(table.with_roles(roles), roles, test, validation, reading, seed)
     for part in (tested, validated):
         if part is not None:
             check_amounts(part.target, loss, part.where)
-    train = train.counted()
-    train.target.check_varied()
     if class_weight is not None:
         by_class = class_weights(train.target, class_weight, train.weights)
         train = replace(train, classes=by_class)
@@ -214,6 +210,17 @@ def _table(frame: pl.DataFrame, roles: Roles, task: str | None, where: Where, wa
         found = find_target(frame, roles.targets, kinds, task, where)
         return Table(frame, found, {n: k for n, k in kinds.items() if n not in roles.targets}, where)
     return _table(frame[kept], roles, task, lambda row: where(int(kept[row])), wanted)
+
+
+def _parts(
+    table: Table, roles: Roles, test: Any, validation: Any, reading: Reading, seed: int
+) -> tuple[Table, Table | None, Table | None]:
+    """The rows to train on, which count and differ in their target, those of the test, and those of the validation."""
+    train, tested = _apart(table, test, "the test", roles, reading, seed)
+    train, validated = _apart(train, validation, "the validation", roles, reading, seed)
+    train = train.counted()
+    train.target.check_varied()
+    return train, tested, validated
 
 
 def _apart(
