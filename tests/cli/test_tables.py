@@ -239,7 +239,9 @@ def test_an_odd_value_that_leaves_a_column_out_is_told_though_quiet(schuss: Any,
     done = schuss("train", tmp_path / "odd.csv", "--target", "y", "--quiet", "--class-weight", "balanced")
     first, _ = done.err.replace(f"{tmp_path}/", "").splitlines()  # the other is the error of the class weights
     assert "column 'the area' is left out as text, as 1 of 71 values is no number, '12 m' in odd.csv line 72; " in first
-    assert first.endswith("say --missing '12 m'; if this is meant, say drop=['the area'] (--drop 'the area')")
+    assert first.endswith(
+        "say missing=[*MISSING, '12 m'] (--missing '12 m'); if this is meant, say drop=['the area'] (--drop 'the area')"
+    )
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,16 @@ def test_answers_are_those_of_the_model(asked: Explainer, classes: Any, quantile
     np.testing.assert_allclose(of.predict(of.rows), quantiles.predict(frame(1)), rtol=1e-6)
 
 
+def test_columns_are_found_as_everywhere_but_for_blanks(classes: Any, asked: Explainer) -> None:
+    blank = frame(1).rename({"area": " area", "kind": "kind "})
+    of = Explainer(classes, blank)
+    assert of.rows.equals(asked.rows)
+    assert of.truth == asked.truth
+    assert list(of.targets(blank)) == list(asked.targets(frame(1)))
+    with pytest.raises(DataError, match="columns ' area', 'area ': are 'area' but for blanks around"):
+        Explainer(classes, blank.with_columns(pl.lit(1.0).alias("area ")))
+
+
 def test_a_row_goes_through_a_form_and_back(asked: Explainer) -> None:
     for index in range(30):
         values = asked.form(index)

@@ -154,7 +154,7 @@ DAYS = [f"2020-01-{i % 28 + 1:02d}" for i in LONG]
         (
             [*NUMBERS[:17], " abc", *NUMBERS[17:]], "text",
             "column 'a b' is left out as text, as 1 of 60 values is no number, ' abc' in t row 17; mend it, leave it "
-            "empty or say --missing abc; if this is meant, say drop=['a b'] (--drop 'a b')",
+            "empty or say missing=[*MISSING, 'abc'] (--missing abc); if this is meant, say drop=['a b'] (--drop 'a b')",
         ),
         (
             ["abc", *NUMBERS, "abd"], "text",
@@ -164,7 +164,7 @@ DAYS = [f"2020-01-{i % 28 + 1:02d}" for i in LONG]
         (
             [*"12345" * 20, None, "x"], "category",
             "is taken as a category, as 1 of 101 values is no number, 'x' in t row 101; mend it, leave it empty or say "
-            "--missing x; if this is meant, say category=['a b'] (--category 'a b')",
+            "missing=[*MISSING, 'x'] (--missing x); if this is meant, say category=['a b'] (--category 'a b')",
         ),
         (["x", *(f"$ {i}" for i in LONG)], "text", "as 1 of 61 values is no number, 'x' in t row 0"),
         ([*DAYS, "2020-02-31"], "category", "as 1 of 61 values is no date, '2020-02-31' in t row 60"),

@@ -406,6 +406,34 @@ def test_losses_of_numbers(target: str, given: dict[str, Any]):
         assert run.model.signature.output.columns == ("amount_0.1", "amount_0.5", "amount_0.9")
 
 
+def test_the_linear_model_of_amounts_is_gammas():
+    """Beside validation rows all members are one: it is scikit-learn's on the same columns."""
+    from sklearn.linear_model import GammaRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    frame = curved(240)
+    run = quick(frame.select("a", "amount")[:200], "amount", validation=frame[200:], loss="gamma", epochs=1)
+    read, y = run.model.signature.inputs[0].transform.read, frame["amount"].to_numpy()[:200]
+    z = read(frame)[:, :1].astype(np.float64)  # the squeezed number; its place among the bins is the networks'
+    Z = StandardScaler().fit(z[:200])
+    oracle = GammaRegressor(alpha=10 / 200, tol=1e-10, max_iter=1000).fit(Z.transform(z[:200]), y)
+    found = run.model.answers(read(frame), len(run.model.parts))[:, 0]
+    np.testing.assert_allclose(found, oracle.predict(Z.transform(z)), rtol=1e-4)
+
+
+def test_validation_rows_let_every_member_see_every_row(monkeypatch: pytest.MonkeyPatch):
+    """What the preset costs is then that of all members, not of all but one."""
+    seen = []
+    monkeypatch.setattr(training, "choose", lambda *given: seen.append(given[-1]) or "fast")
+    frame = table().select("area", "price")
+    for more in ({}, {"validation": 0.2}, {"folds": 2}):
+        quick(frame, "price", preset=None, epochs=1, **more)
+    assert seen == [2, 3, 1]
+    layout = layout_of(*fit_preparation(frame, find_kinds(frame, "price"), np.zeros((240, 1)))[:1], 1, 1)
+    kinds = recipes(240, 0, "best")
+    assert presets.cost(kinds, 240, layout, 3) == pytest.approx(1.5 * presets.cost(kinds, 240, layout, 2))
+
+
 def test_numbers_far_from_0_come_back_in_their_own_units():
     frame = curved()
     run = quick(frame.select("a", "far"), "far", folds=2, epochs=40, hidden=(16,), backend="native")

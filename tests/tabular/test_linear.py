@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
+from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from schuss.errors import DataError, UsageError
@@ -99,6 +99,25 @@ def test_poisson(weights: str) -> None:
     same(fit_linear(X, y, "counts", w, start=model).predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_gamma(weights: str) -> None:
+    w = WEIGHTS[weights]
+    y = RNG.gamma(2.0, np.exp(SIGNAL) / 2)
+    oracle = GammaRegressor(alpha=10 / ROWS, tol=1e-12, max_iter=10_000, solver="newton-cholesky")
+    oracle.fit(standardised(w), y, None if w is None else w / w.mean())
+    model = fit_linear(X, y, "amounts", w)
+    same(model.predict(X), oracle.predict(standardised(w)))
+    same(fit_linear(X, y, "amounts", w, start=model).predict(X), model.predict(X))
+
+
+def test_amounts_far_from_the_start_do_not_overflow() -> None:
+    x = np.r_[np.zeros(99), 1.0][:, None]
+    for far in (1e-6, 1e6):
+        model = fit_linear(x, np.r_[np.ones(99), far], "amounts", penalty=1e-3)
+        assert np.isfinite(model.predict(x)).all()
+        assert np.log(model.predict(x)[-1]) == pytest.approx(np.log(far), rel=2e-2)
+
+
 def test_labels_are_a_logistic_regression_each() -> None:
     y = np.stack([SIGNAL > 0, SIGNAL + RNG.normal(size=ROWS) > 1, np.zeros(ROWS), np.ones(ROWS)], 1).astype(np.int64)
     found = fit_linear(X, y, "labels").predict(X)
@@ -160,6 +179,8 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_linear(np.where(X > 1000, np.nan, X), SIGNAL, "regression")
     with pytest.raises(DataError, match="row 1 is below 0"):
         fit_linear(X[:2], np.array([0.0, -1]), "counts")
+    with pytest.raises(DataError, match="row 1 is not above 0"):
+        fit_linear(X[:2], np.array([1.0, 0]), "amounts")
     with pytest.raises(DataError, match="all counts are 0"):
         fit_linear(X, np.zeros(ROWS), "counts")
     with pytest.raises(DataError, match="not all 0"):
@@ -220,7 +241,7 @@ def test_a_model_is_what_it_says() -> None:
     same(model.predict(np.array([[1.0, -1.0]])), np.exp([-0.5]))
 
 
-@pytest.mark.parametrize("task", ["regression", "counts", "binary", "classification", "labels", "quantiles"])
+@pytest.mark.parametrize("task", ["regression", "counts", "amounts", "binary", "classification", "labels", "quantiles"])
 def test_columns_of_levels_need_not_be_made(task):
     rng = np.random.default_rng(5)
     rows, levels = 400, [7, 40]
@@ -230,6 +251,7 @@ def test_columns_of_levels_need_not_be_made(task):
     score = X[:, 0] / 3 + rng.normal(0, 1, levels[0])[codes[:, 0]] + rng.normal(0, 1, levels[1])[codes[:, 1]]
     y = {
         "regression": np.stack([score, -score + X[:, 1]], 1), "counts": rng.poisson(np.exp(score / 3)),
+        "amounts": rng.gamma(2.0, np.exp(score / 3)),
         "binary": score > 0, "classification": np.digitize(score, [-1, 0, 1]),
         "labels": np.stack([score > 0, score > 1], 1).astype(np.int64), "quantiles": score,
     }[task]  # fmt: skip

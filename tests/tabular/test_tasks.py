@@ -160,6 +160,28 @@ def test_hubers_loss_of_a_file_is_that_of_the_report():
     assert evaluate_table(run, frame[150:]).values["huber"] == pytest.approx(line(run, "huber").value)
 
 
+def test_hubers_loss_of_several_targets_is_the_same_from_a_file(tmp_path: Path):
+    frame = table().select("a", "b", "value", "other")
+    run = quick(frame, ["value", "other"], loss="huber", epochs=1)
+    schuss.save(run.model, tmp_path / "m.safetensors")
+    again = schuss.load(tmp_path / "m.safetensors")
+    y, p = frame.select("value", "other").to_numpy(), run.model.predict(frame)
+    e = np.abs(y - p) / y.std(0)
+    expected = np.where(e <= 1, e**2 / 2, e - 0.5).mean()
+    for model in (run.model, again):
+        assert evaluate_table(model, frame).values["huber"] == pytest.approx(expected)
+        assert schuss.evaluate(model, frame)["huber"] == pytest.approx(expected)
+    assert schuss.evaluate(run.model, (frame, y)) == schuss.evaluate(again, (frame, y))
+
+
+def test_weights_are_found_but_for_blanks():
+    frame = table().select("a", "value", "w")
+    run = quick(frame, "value", weight="w", epochs=1)
+    blank = evaluate_table(run.model, frame.rename({"w": " w", "value": "value "}))
+    assert blank.weighted == "w"
+    assert blank.values == evaluate_table(run.model, frame).values
+
+
 def test_a_loss_of_numbers_says_the_task():
     frame = table().select("a", pl.col("count").clip(0, 9))
     assert quick(frame, "count", epochs=1).target.task == "classification"
@@ -388,6 +410,27 @@ def test_a_running_number_is_a_time():
     run = quick(frame, "value", time="nr", epochs=1)
     assert sorted(run.test["nr"]) == list(range(161, 201))
     assert run.kinds["nr"].name == "id"
+
+
+def test_a_class_that_no_row_trained_on_has_is_an_error():
+    frame = table().select("a", kind=pl.Series(["low", "mid"] * 100)).with_columns(t=pl.Series(range(200)), w=pl.lit(1))
+    late = frame.with_columns(kind=pl.when(pl.col("t") > 195).then(pl.lit("new")).otherwise("kind"))
+    for more in ({}, {"test": 0.1}, {"validation": 0.3, "test": late[:50]}):
+        told = r"class 'new' has no row that is trained on, of 4, the first the table row 196: they are held out; hold"
+        with pytest.raises(DataError, match=told):
+            quick(late, "kind", time="t", **more)
+    none = late.with_columns(w=(pl.col("t") <= 195).cast(pl.Int64))
+    with pytest.raises(DataError, match=r"class 'new' has no row .*: their weight is 0; give them a weight, or leave"):
+        quick(none, "kind", weight="w")
+    assert quick(late.filter(pl.col("kind") != "new"), "kind", time="t", epochs=1).target.names == ("low", "mid")
+
+
+def test_a_class_that_blocks_in_time_lack_is_told():
+    frame = table().select("a", kind=pl.Series(["low", "mid"] * 100)).with_columns(t=pl.Series(range(200)))
+    early = frame.with_columns(kind=pl.when(pl.col("t") < 5).then(pl.lit("old")).otherwise("kind"))
+    told = "class 'old' has rows in 1 of 3 folds only, and one fold's training part has none: the table row 0"
+    with pytest.warns(UserWarning, match=told):
+        quick(early, "kind", time="t", epochs=1)
 
 
 def test_what_is_no_time_and_no_group_is_told():

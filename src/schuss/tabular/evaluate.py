@@ -23,6 +23,7 @@ from schuss.nn.walk import callable_model
 from schuss.tabular.dialect import Reading
 from schuss.tabular.finished import answers, columns_of, metrics_of, target_of, task_of
 from schuss.tabular.fit import rows_given
+from schuss.tabular.frame import by_name
 from schuss.tabular.metrics import Metric
 from schuss.tabular.objectives import check_amounts
 from schuss.tabular.report import table_of_each
@@ -93,7 +94,9 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     target = target_of(signature, "the model")
     frame, where, what = rows_given(data, "the table", reading or Reading())
     weight = signature.record.get("weight")
-    weighted = weight if isinstance(weight, str) and weight in frame.columns else None
+    weighted = None
+    if isinstance(weight, str) and weight in (frame := by_name(frame, [weight])).columns:
+        weighted = weight
     roles = Roles(tuple(target.kinds), weighted, drop=target_missing == "drop")
     rows = Table(frame, target, {}, where).other(frame, roles, what, where)
     check_amounts(rows.target, str(signature.record.get("loss")), rows.where)

@@ -25,6 +25,7 @@ from schuss.tabular.explain import Attribution, Dependence, Grid, partial_depend
 from schuss.tabular.extra import pl
 from schuss.tabular.fields import Field, Form, date_text, drawn_rows, fields_of, slopes_at, words_of
 from schuss.tabular.finished import columns_of, meant, target_of, task_of
+from schuss.tabular.frame import by_name
 from schuss.tabular.kind import Where, rows_of
 from schuss.tabular.targets import LABELS, known_rows, like
 from schuss.tabular.values import column_values, row_values
@@ -112,6 +113,7 @@ class Explainer:
         kinds = self.preparation.kinds
         if frame is None:
             return drawn_rows(self.preparation, self.shares, DRAWN)
+        frame = self._named(frame)
         if missing := [name for name in kinds if name not in frame.columns]:
             raise DataError(
                 f"{what}: lacks {listed(missing)}, which the model was trained on; it has {listed(frame.columns)}"
@@ -124,12 +126,16 @@ class Explainer:
             self.truth = told.to_series().to_list()
         return pl.DataFrame([column_values(frame[name], kind, where).alias(name) for name, kind in kinds.items()])
 
+    def _named(self, frame: Any) -> pl.DataFrame:
+        """The frame with the names of columns that the model knows, as all that takes a table finds them."""
+        return by_name(frame, [*self.preparation.kinds, *self.target.kinds])
+
     def targets(self, frame: Any, what: str = "x", where: Where | None = None) -> Array | None:
         """The targets of a frame's rows, as the model was trained on them: names, labels or numbers; None where it has
         none. DataError where some have none, or a class that training has not seen.
         """
-        names = list(self.target.kinds)
-        if not all(name in frame.columns for name in names):
+        frame = self._named(frame)
+        if not all(name in frame.columns for name in self.target.kinds):
             return None
         known_rows(frame, self.target.kinds, False, where or rows_of(what), what)
         y = like(self.target, frame, what, where).y

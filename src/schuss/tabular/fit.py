@@ -10,8 +10,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from schuss.calling import explained
 from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Choice, Constraints, Whole, check
+from schuss.errors import DataError
 from schuss.tabular.dialect import Reading
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
@@ -220,7 +223,27 @@ def _parts(
     train, validated = _apart(train, validation, "the validation", roles, reading, seed)
     train = train.counted()
     train.target.check_varied()
+    _check_trained(table, train)
     return train, tested, validated
+
+
+def _check_trained(table: Table, train: Table) -> None:
+    """DataError for a class of the table that no row has that is trained on: no model of these would ever say it."""
+    y, known = table.target.y, table.target
+    if not known.classes:
+        return
+    lacking = np.flatnonzero(np.bincount(train.target.y, minlength=known.classes) == 0)
+    if not lacking.size:
+        return
+    rows = np.flatnonzero(y == lacking[0])
+    more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+    why, mend = "they are held out", "hold out fewer rows"
+    if table.weights is not None and not table.weights[rows].any():
+        why, mend = "their weight is 0", "give them a weight"
+    raise DataError(
+        f"target {next(iter(known.kinds))!r}: class {known.names[lacking[0]]!r}{more} has no row that is trained on, "
+        f"of {len(rows):,}, the first {table.where(int(rows[0]))}: {why}; {mend}, or leave these rows out of the table"
+    )
 
 
 def _apart(

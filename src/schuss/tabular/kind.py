@@ -61,6 +61,11 @@ def option(name: str, column: str) -> str:
     return f"--{name} {shlex.quote(column)}"
 
 
+def asked(name: str, column: str) -> str:
+    """What to ask for, in Python and of the command: drop=['Culmen Length (mm)'] (--drop 'Culmen Length (mm)')."""
+    return f"{name}=[{column!r}] ({option(name, column)})"
+
+
 def quoted(text: object) -> str:
     """A value as messages show it."""
     shown = str(text)

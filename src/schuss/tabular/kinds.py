@@ -34,7 +34,7 @@ from schuss.errors import DataError, UsageError
 from schuss.frames import listed
 from schuss.tabular.extra import pl
 from schuss.tabular.found import found_kind
-from schuss.tabular.kind import MISSING, Kind, Where, option, rows_of
+from schuss.tabular.kind import MISSING, Kind, Where, asked, rows_of
 from schuss.tabular.values import column_values, row_values
 from schuss.tabular.wanted import wanted_kind
 
@@ -112,7 +112,7 @@ def _check_dtype(series: pl.Series, what: str) -> None:
         told = (
             f"{what}: column {series.name!r} holds {str(dtype).split('(')[0].lower()} values, which no column here can"
         )
-        raise DataError(f"{told}; {mend}, or leave it out: drop=[{series.name!r}] ({option('drop', series.name)})")
+        raise DataError(f"{told}; {mend}, or leave it out: {asked('drop', series.name)}")
 
 
 __all__ = ["MISSING", "Kind", "Where", "column_values", "find_kinds", "names_of", "row_values", "rows_of"]

@@ -1,11 +1,13 @@
-"""The linear model that a network must beat: ridge, logistic, multinomial and Poisson regression on prepared columns.
+"""The linear model that a network must beat: ridge, logistic, multinomial, Poisson and gamma regression on
+prepared columns.
 
 All minimise, over columns that are standardised first and with an intercept that is free,
 
     sum_i w_i loss(y_i, x_i b + a) + penalty / 2 |b|^2
 
-with (y - f)^2 / 2, log(1 + exp f) - y f, -log softmax(f)_y and exp f - y f as losses, and weights of mean 1. A penalty
-of 10 is scikit-learn's Ridge(alpha=10), LogisticRegression(C=0.1) and PoissonRegressor(alpha=10 / N).
+with (y - f)^2 / 2, log(1 + exp f) - y f, -log softmax(f)_y, exp f - y f and y exp(-f) + f as losses, and weights of
+mean 1. A penalty of 10 is scikit-learn's Ridge(alpha=10), LogisticRegression(C=0.1), PoissonRegressor(alpha=10 / N) and
+GammaRegressor(alpha=10 / N).
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class LinearModel:
         return X @ self.coef + self.intercept
 
     def predict(self, X: Array) -> Array:
-        """float64 [N, K], or [N]: softmax(f) of "classification", sigmoid(f) of "labels", exp(f) of "counts", else f.
+        """float64 [N, K], or [N]: softmax(f) of "classification", sigmoid(f) of "labels", exp(f) of "counts" and
+        "amounts", else f.
 
         X  [N, D]
         """
@@ -78,7 +81,7 @@ def fit_linear(
     its errors.
 
     X          float [N, D]
-    y          as the task has it; counts [N]
+    y          as the task has it; counts and amounts [N]
     weights    [N], of 0 or more; their scale is of no account
     classes    how many there are, where y may lack some: these get a probability of almost 0
     quantiles  of the task "quantiles"
@@ -86,19 +89,21 @@ def fit_linear(
     codes      int [N, C]: for each a column for each of its levels, behind those of X, which are not made; levels [C]
     tolerance  of more than two classes: the mean loss is within about its square of the least there is
 
-    DataError for arrays that do not fit or numbers that are not finite, and for counts below 0.
+    DataError for arrays that do not fit or numbers that are not finite, for counts below 0, and amounts of 0 and below.
     """
     if task not in _FITS:
         raise UsageError(f"fit_linear: task {task!r} is none of {', '.join(_FITS)}")
     X, y, w = _checked(X, y, weights)
     if task == "counts" and y.min() < 0:
         raise DataError(f"the target of row {int(np.argmin(y))} is below 0, which no count is: take regression")
+    if task == "amounts" and not y.min() > 0:
+        raise DataError(f"the target of row {int(np.argmin(y))} is not above 0, which an amount is: take regression")
     with one_blas_thread():
         Z, center, scale = design(X, w, codes, levels)
         at = None if start is None else _to_columns(start, center, scale, sum(levels))
         theta = _FITS[task](Z, y, w, _Settings(penalty, classes, quantiles, at, tolerance))
     coef = theta[:-1] / scale[:, None]
-    flat = y.ndim == 1 and task in ("regression", "counts")
+    flat = y.ndim == 1 and task in ("regression", "counts", "amounts")
     intercept = theta[-1] - center @ coef
     return LinearModel(task, np.roll(coef, -sum(levels), 0), intercept, flat)  # columns of levels come first in Z
 
@@ -175,6 +180,11 @@ def _counts(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
     return _newton(_poisson, Z, y, w, settings.penalty, first)[:, None]
 
 
+def _amounts(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
+    first = _at_mean(Z, float(np.log(w @ y / w.sum()))) if settings.start is None else settings.start[:, 0]
+    return _newton(_gamma, Z, y, w, settings.penalty, first)[:, None]
+
+
 # -- classes -----------------------------------------------------------------------------------------------
 
 
@@ -228,6 +238,12 @@ def _poisson(f: Array, y: Array) -> tuple[Array, Array, Array]:
     """exp f - y f of each row, its first and its second derivative."""
     mean = np.exp(np.minimum(f, 300.0))
     return mean - y * f, mean - y, mean
+
+
+def _gamma(f: Array, y: Array) -> tuple[Array, Array, Array]:
+    """y exp(-f) + f of each row, its first and its second derivative."""
+    ratio = y * np.exp(-np.maximum(f, -300.0))
+    return ratio + f, 1 - ratio, ratio
 
 
 def _newton(family: Family, Z: Design, y: Array, w: Array, penalty: float, theta: Array) -> Array:
@@ -330,12 +346,14 @@ _LINKS: dict[str, Callable[[Array], Array]] = {
     "classification": _softmax,
     "labels": _sigmoid,
     "counts": lambda f: np.exp(np.minimum(f, 300.0)),
+    "amounts": lambda f: np.exp(np.minimum(f, 300.0)),
 }
 _FITS: dict[str, Callable[[Design, Array, Array, _Settings], Array]] = {
     "classification": _classification,
     "labels": _labels,
     "regression": _ridge,
     "counts": _counts,
+    "amounts": _amounts,
     "quantiles": _quantiles,
 }
 

@@ -143,12 +143,10 @@ class Objective:
     def linear(
         self, x: Array, y: Array, weights: Array | None, start: LinearModel | None, codes: Array, levels: Sequence[int]
     ) -> LinearModel:
-        """The linear model of prepared columns x, the levels of codes, and standardised targets; of amounts that of
-        counts, whose logarithms are linear as well."""
+        """The linear model of prepared columns x, the levels of codes, and standardised targets."""
         flat = y[:, 0] if self.logarithmic or self.quantiles else y
         known: dict[str, Any] = {"classes": self.classes or None, "quantiles": self.quantiles or None}
-        task = "counts" if self.logarithmic else self.task
-        return fit_linear(x, flat, task, weights, start=start, codes=codes, levels=levels, **known)
+        return fit_linear(x, flat, self.task, weights, start=start, codes=codes, levels=levels, **known)
 
     def temperature(self, averages: Array, y: Array, weights: Array | None) -> float:
         """By which averages of members are divided (schuss.tabular.blend); 1 of numbers."""

@@ -57,25 +57,27 @@ def batch_size(rows: int) -> int:
     return int(2 ** np.clip(round(math.log2(rows / 20)), 5, 8 if rows < 100_000 else 10))
 
 
-def choose(rows: int, layout: Layout, classes: int, folds: int) -> str:
-    """The preset of a table for which none was asked."""
-    return "best" if cost(recipes(rows, classes, "best"), rows, layout, folds) <= AFFORDABLE else "fast"
+def choose(rows: int, layout: Layout, classes: int, passes: int) -> str:
+    """The preset of a table for which none was asked. passes: see cost"""
+    return "best" if cost(recipes(rows, classes, "best"), rows, layout, passes) <= AFFORDABLE else "fast"
 
 
-def reason(preset: str, asked: bool, rows: int, layout: Layout, classes: int, folds: int) -> str:
+def reason(preset: str, asked: bool, rows: int, layout: Layout, classes: int, passes: int) -> str:
     """Why a table has this preset, for people."""
     if asked:
         return "as asked"
-    seconds = 60 * cost(recipes(rows, classes, "best"), rows, layout, folds) / AFFORDABLE
+    seconds = 60 * cost(recipes(rows, classes, "best"), rows, layout, passes) / AFFORDABLE
     about = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     told = "up to a minute" if preset == "best" else "more than a minute"
     return f"by its size: best takes some {about} of two cores besides compiling, {told}"
 
 
-def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, folds: int) -> float:
-    """Multiply-adds of a training: three products a layer for each row a member sees, and its embeddings."""
-    own = rows * (folds - 1) / folds
-    return float(sum(3 * folds * own * kind.epochs * _of_a_row(kind, layout) for kind in kinds))
+def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, passes: int) -> float:
+    """Multiply-adds of a training: three products a layer for each row a member sees, and its embeddings.
+
+    passes  members of a kind that are trained on a row: all but one of folds, all beside validation rows
+    """
+    return float(sum(3 * passes * rows * kind.epochs * _of_a_row(kind, layout) for kind in kinds))
 
 
 def _of_a_row(kind: Recipe, layout: Layout) -> float:

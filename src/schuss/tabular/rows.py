@@ -16,7 +16,7 @@ from schuss.ir.executor import Array
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import by_name
 from schuss.tabular.kind import Kind, Where
-from schuss.tabular.split import by_time, folds, holdout
+from schuss.tabular.split import by_time, folds, holdout, warn_of_rare
 from schuss.tabular.targets import Target, check_targets, known_rows, like
 from schuss.tabular.texts import level_texts
 from schuss.tabular.values import column_values
@@ -158,11 +158,13 @@ class Table:
         if 2 <= most < count:
             warn(f"{most} {'rows' if most == len(self) else 'groups'} make {most} folds, not {count}")
             count = most
+        known = self.target
         if self.times is not None:
             fold = np.empty(len(self), np.int64)
             fold[np.argsort(self.times, kind="stable")] = np.arange(len(self)) * count // len(self)
+            if known.classes:
+                warn_of_rare(known.y, fold, count, known.classes, known.names, self.where)
             return fold
-        known = self.target
         return folds(
             known.y, count, seed=seed, classes=known.classes or None, groups=self.groups, names=known.names or None,
             where=self.where,

@@ -56,7 +56,7 @@ def folds(
     else:
         fold = _folds_of_groups(y, k, np.asarray(groups), rng, classes)
     if classes is not None:
-        _warn_of_rare(y, fold, k, classes, names, where)
+        warn_of_rare(y, fold, k, classes, names, where)
     return fold
 
 
@@ -199,9 +199,8 @@ def _check_trained(y: Array, held: Array, classes: int, names: Sequence[str] | N
         )
 
 
-def _warn_of_rare(
-    y: Array, fold: Array, k: int, classes: int, names: Sequence[str] | None, where: Where | None
-) -> None:
+def warn_of_rare(y: Array, fold: Array, k: int, classes: int, names: Sequence[str] | None, where: Where | None) -> None:
+    """A warning for a class that some fold lacks; fold: int [N], 0..k-1."""
     there = (np.bincount(fold * classes + y, minlength=k * classes).reshape(k, classes) > 0).sum(0)
     rare = np.flatnonzero((there > 0) & (there < k))
     if rare.size:
@@ -228,4 +227,4 @@ def _more(numbers: Any) -> str:
     return f" (and {len(numbers) - 1} more)" if len(numbers) > 1 else ""
 
 
-__all__ = ["by_time", "folds", "holdout"]
+__all__ = ["by_time", "folds", "holdout", "warn_of_rare"]

@@ -60,12 +60,13 @@ class Training:
         hot = objective.encoded(y)
         preparation, x = fit_preparation(table.frame, table.kinds, hot, table.where, table.training_weights)
         layout = layout_of(preparation, objective.outputs, hot.shape[1])
-        chosen = preset or choose(len(x), layout, levels, folds)
-        scale = suited(y, table.training_weights) if objective.loss == "mse" else ""
-        kinds = list(dict.fromkeys(replace(kind, **own) for kind in recipes(len(x), levels, chosen, scale)))
-        why = reason(chosen, preset is not None, len(x), layout, levels, folds)
         fold = table.folds(folds, seed) if validated is None else None
         members = folds if fold is None else int(fold.max()) + 1
+        passes = members if fold is None else members - 1
+        chosen = preset or choose(len(x), layout, levels, passes)
+        scale = suited(y, table.training_weights) if objective.loss == "mse" else ""
+        kinds = list(dict.fromkeys(replace(kind, **own) for kind in recipes(len(x), levels, chosen, scale)))
+        why = reason(chosen, preset is not None, len(x), layout, levels, passes)
         return cls(table, preparation, x, y, objective, members, fold, chosen, why, kinds, validated)
 
     @cached_property

@@ -21,7 +21,7 @@ import numpy as np
 from schuss.errors import DataError
 from schuss.tabular.dates import MOMENT, TIME, as_date, as_dates, read_date, read_dates
 from schuss.tabular.extra import pl
-from schuss.tabular.kind import FALSE, TRUE, Kind, Where, option, quoted, rows_of
+from schuss.tabular.kind import FALSE, TRUE, Kind, Where, asked, quoted, rows_of
 from schuss.tabular.objects import null_where, object_text, plain
 from schuss.tabular.texts import (
     AROUND,
@@ -165,7 +165,7 @@ def _refused(series: pl.Series, row: int | None, where: Where, kind: Kind) -> Da
 
 def _error(value: Any, kind: Kind, name: str, where: str) -> DataError:
     if kind.name == "number":
-        mend = f"mend it, leave it empty, or train with category=[{name!r}] ({option('category', name)})"
+        mend = f"mend it, leave it empty, or train with {asked('category', name)}"
         fault = "is no number"
         if str(value).strip(AROUND).lower().lstrip("+-") in ("inf", "infinity"):
             fault, mend = "is infinite", "give a number, or leave it empty"
