@@ -37,7 +37,7 @@ def test_the_weights_are_those_of_a_run_without_it(schuss: Any, regression: Path
 
 
 def test_the_report_draws_it(regression: Path, kept: Path):
-    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install '.[viz]'")
     import schuss
     from schuss.web.report import Report
 
@@ -48,7 +48,7 @@ def test_the_report_draws_it(regression: Path, kept: Path):
 
 
 def test_the_page_draws_it(regression: Path, kept: Path):
-    pytest.importorskip("uvicorn", reason="the page needs the extra: pip install 'schuss[web]'")
+    pytest.importorskip("uvicorn", reason="the page needs the extra: pip install '.[web]'")
     import schuss
     from schuss.web.session import view
 

@@ -14,7 +14,7 @@ import pytest
 
 from schuss.cli import main
 
-pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
+pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install '.[viz]'")
 
 
 class Page(HTMLParser):
@@ -148,4 +148,4 @@ def test_errors_are_one_line(schuss: Any, model: Path, tmp_path: Path, monkeypat
     import sys
 
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    assert "pip install 'schuss[viz]'" in schuss("report", model, "-o", tmp_path / "r.html").error
+    assert "pip install '.[viz]'" in schuss("report", model, "-o", tmp_path / "r.html").error

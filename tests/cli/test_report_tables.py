@@ -10,10 +10,10 @@ import pytest
 import schuss as library
 from tests.cli.test_report import Page
 
-pytest.importorskip("matplotlib", reason="pictures need the extra: pip install 'schuss[viz]'")
+pytest.importorskip("matplotlib", reason="pictures need the extra: pip install '.[viz]'")
 pytest.importorskip("polars")
 pytest.importorskip("scipy")
-pytest.importorskip("starlette", reason="the page needs the extra: pip install 'schuss[web]'")
+pytest.importorskip("starlette", reason="the page needs the extra: pip install '.[web]'")
 
 from tests.web.tables import houses, model, saved
 

@@ -343,7 +343,7 @@ def check_told(done: Any, path: Path, record: dict[str, Any]) -> None:
 
 def test_a_report_of_a_foreign_record(schuss: Any, line: Path, regression: Path, tmp_path: Path):
     """All of them at once: pictures take long."""
-    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install '.[viz]'")
     path = tmp_path / "foreign.safetensors"
     record = {name: value for one in FOREIGN for name, value in one.items()}
     library.save(library.load(line), path, record=record)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-pytest.importorskip("uvicorn", reason="the page needs the extra: pip install 'schuss[web]'")
+pytest.importorskip("uvicorn", reason="the page needs the extra: pip install '.[web]'")
 
 RUN = ["--hidden", "16", "--batch-size", "8", "--epochs", "6", "--dropout", "0.1", "--threads", "1"]
 

@@ -207,3 +207,39 @@ def test_rows_without_a_target_are_dropped_if_asked(schuss: Any, made: Any, tmp_
     assert "--target-missing drop" in schuss("evaluate", model, tmp_path / "t.csv").error
     found = schuss("evaluate", model, tmp_path / "t.csv", "--target-missing", "drop", "--json").json
     assert found["examples"] == known
+
+
+@pytest.mark.parametrize("option", ["category", "number", "date", "drop", "weight", "group", "time", "target"])
+def test_a_column_that_is_not_there_is_told_with_the_nearest(schuss: Any, tmp_path: Path, option: str):
+    table().write_csv(tmp_path / "t.csv")
+    told = schuss("train", tmp_path / "t.csv", "--target", "area", f"--{option}", "prise")
+    assert told.code == 2
+    assert f"--{option}: the table has no column 'prise'; did you mean 'price'?" in told.error
+
+
+def test_at_prediction_what_is_near_is_told_and_nothing_of_training(schuss: Any, made: Any, tmp_path: Path):
+    _, model = made(["a", "b", "price"], "--target", "price")
+    new, place = table(5), tmp_path / "new.csv"
+    new.write_csv(place)
+    assert "--id: " in (told := schuss("predict", model, place, "--id", "are").error.strip())
+    assert told.endswith("new.csv has no column 'are'; did you mean 'area'?")
+    new.rename({"a": "A"}).write_csv(place)
+    assert schuss("predict", model, place).error.strip().endswith("on; did you mean 'A'?")
+    new.with_columns(a=pl.Series(["long", *"1234"])).write_csv(place)
+    told = schuss("predict", model, place).error.strip()
+    assert told.endswith("new.csv line 2, column a: 'long' is no number; mend it, or leave it empty")
+
+
+def test_numbers_of_thousands_of_digits_are_told_by_line_and_column(schuss: Any, made: Any, tmp_path: Path):
+    _, model = made(["a", "b", "price"], "--target", "price")
+    place = tmp_path / "new.csv"
+    table(3).with_columns(a=pl.Series(["1", "9" * 5000, "2"])).write_csv(place)
+    for command in ("predict", "evaluate"):
+        told = schuss(command, model, place).error
+        assert "new.csv line 3, column a: '999" in told
+        assert "has 5,000 digits, more than a number here can; mend it, or leave it empty" in told
+    for rows in ({"a": 10**5000, "b": 1.0}, {"a": [10**5000], "b": [1.0]}, [{"a": 10**5000, "b": 1.0}] * 2):
+        with pytest.raises(
+            library.errors.DataError, match=r"x row 0, column a: is a whole number of some 5,000 digits"
+        ):
+            library.load(model).predict(rows)

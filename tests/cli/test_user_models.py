@@ -208,7 +208,7 @@ def test_view_of_two_inputs(saved: dict[str, Saved]):
 
 
 def session_of(place: Saved, data: bool = True) -> Any:
-    pytest.importorskip("starlette", reason="the page needs the extra: pip install 'schuss[web]'")
+    pytest.importorskip("starlette", reason="the page needs the extra: pip install '.[web]'")
     from schuss.web.session import view
 
     return view(opened(place.model), place.model.name, load_dataset(place.data) if data else None)
@@ -222,13 +222,13 @@ def test_data_sets_have_one_input(schuss: Any, saved: dict[str, Saved]):
 
 @pytest.mark.parametrize(("command", "needs"), [("view", "starlette"), ("report", "matplotlib")])
 def test_pictures_of_two_inputs_are_without_data(schuss: Any, saved: dict[str, Saved], command: str, needs: str):
-    pytest.importorskip(needs, reason="needs the extras: pip install 'schuss[web,viz]'")
+    pytest.importorskip(needs, reason="needs the extras: pip install '.[web,viz]'")
     place = saved["two"]
     error = schuss(command, place.model, "--data", place.data).error
     assert "2 inputs and a data set has one; leave --data out" in error
 
 
-@pytest.mark.skipif(not DRAWS, reason="pictures need matplotlib: pip install 'schuss[viz]'")
+@pytest.mark.skipif(not DRAWS, reason="pictures need matplotlib: pip install '.[viz]'")
 @pytest.mark.parametrize("name", sampled(["pinn"], ["plain"]))
 def test_report(schuss: Any, saved: dict[str, Saved], name: str, tmp_path: Path):
     """A gradient begins with a number that is broadcast: in the graph that is a view of no input."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("starlette", reason="the page needs the extra: pip install 'schuss[web]'")
-pytest.importorskip("uvicorn", reason="the page needs the extra: pip install 'schuss[web]'")
+pytest.importorskip("starlette", reason="the page needs the extra: pip install '.[web]'")
+pytest.importorskip("uvicorn", reason="the page needs the extra: pip install '.[web]'")
 
 import schuss as library
 from schuss.cli.models import opened

@@ -74,7 +74,7 @@ def exact(name, x, y=None):
             if name in ("sinpi", "cospi"):
                 return REGISTRY[name].body(wide)  # itself compared with mpmath below
             return getattr(np, name)(wide)
-    mp = pytest.importorskip("mpmath", reason="an oracle: pip install 'schuss[test]'").mp.clone()
+    mp = pytest.importorskip("mpmath", reason="an oracle: pip install '.[test]'").mp.clone()
     mp.prec = 140
     functions = {"sigmoid": lambda v: 1 / (1 + mp.exp(-v)), "rsqrt": lambda v: 1 / mp.sqrt(v), "log1p": mp.log1p}
     function = functions.get(name) or (mp.power if name == "pow" else getattr(mp, name))

@@ -49,7 +49,7 @@ def test_lists_halves_and_byte_order() -> None:
 
 
 def test_bfloat16() -> None:
-    dtype = pytest.importorskip("ml_dtypes", reason="comes with jax: pip install 'schuss[test]'").bfloat16
+    dtype = pytest.importorskip("ml_dtypes", reason="comes with jax: pip install '.[test]'").bfloat16
     read = as_array(np.array([1.5, 2], dtype), "x")
     assert read.dtype == np.float32
     assert read.tolist() == [1.5, 2]

@@ -36,7 +36,7 @@ def test_the_code_of_a_page_runs(page: str, tmp_path: Path):
     text = (DOCS / page).read_text("utf-8")
     for word, module in NEEDS.items():
         if word in text and importlib.util.find_spec(module) is None:
-            pytest.skip(f"pages of the docs need {module}: pip install 'schuss[test]'")
+            pytest.skip(f"pages of the docs need {module}: pip install '.[test]'")
     results = pages.run(text, Path(page).stem, tmp_path)
     assert len(results) == sum(b.language != "text" for b in pages.blocks(text))
     printed = "".join(result.printed for result in results)

@@ -74,7 +74,7 @@ def test_lines_can_be_explained(tmp_path: Path):
 
 
 def test_pictures(tmp_path: Path):
-    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'schuss[viz]'")
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install '.[viz]'")
     text = "```python\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.figure()\nplt.plot([2, 1])\n```\n"
     text += "```python\nclass Own:\n    def _repr_svg_(self):\n        return '<svg></svg>'\n\nOwn()\n```\n"
     drawn, own = run(text, tmp_path)
@@ -84,7 +84,7 @@ def test_pictures(tmp_path: Path):
 
 
 def test_docstrings_become_markdown():
-    pytest.importorskip("griffe", reason="the site's tools: pip install 'schuss[docs]'")
+    pytest.importorskip("griffe", reason="the site's tools: pip install '.[docs]'")
     markdown = importlib.import_module("docstrings").markdown
     listed = markdown("Short.\n\nname    what it is,\n        in two lines\nother   [N, 3]\n\nw = w - lr * m * 2")
     assert "`name`\n:   what it is, in two lines\n\n`other`\n:   &#91;N, 3&#93;" in listed
@@ -99,7 +99,7 @@ def test_docstrings_become_markdown():
 
 def test_greys_follow_the_page(tmp_path: Path):
     if importlib.util.find_spec("mkdocs") is None:
-        pytest.skip("needs mkdocs: pip install 'schuss[docs]'")
+        pytest.skip("needs mkdocs: pip install '.[docs]'")
     hooks = importlib.import_module("site_hooks")
     svg = '<?xml version="1.0"?>\n<svg id="a"><g id="b" style="fill: #000000; stroke: #ff0000"/><use href="#b"/></svg>'
     shown = hooks.inline(svg, 'a "label"', themed=True)

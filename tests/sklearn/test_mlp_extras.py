@@ -445,7 +445,7 @@ except Exception as error:
     print(type(error).__name__, error)
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said == "UsageError schuss.sklearn needs sklearn: pip install 'schuss[sklearn]'\n"
+    assert said == "UsageError schuss.sklearn needs sklearn: pip install '.[sklearn]' in the folder of schuss\n"
 
 
 def test_weights_are_summed_in_each_batch() -> None:

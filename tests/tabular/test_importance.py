@@ -129,9 +129,7 @@ def test_a_column_that_gives_a_class_away_is_told() -> None:
     (leak,) = find_leaks(leaking, y, classes=2)
     assert (leak.column, leak.measure) == ("paid", "ROC AUC")
     assert leak.score > 0.999
-    with pytest.warns(
-        UserWarning, match=r"column 'paid' alone predicts the target, ROC AUC .* drop=\['paid'\] \(--drop paid\)"
-    ):
+    with pytest.warns(UserWarning, match=r"column 'paid' alone predicts the target, ROC AUC .* drop=\['paid'\]"):
         warn_of_leaks(leaking, y, classes=2)
     three = RNG.integers(0, 3, ROWS)
     (leak,) = find_leaks(table.with_columns(code=pl.Series([f"k{v}" for v in three])), three, classes=3)

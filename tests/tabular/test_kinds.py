@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import shlex
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -45,7 +44,7 @@ LONG = range(60)
             "2 levels: whole numbers beyond 2**53, which no float holds, are names",
         ),
         ([2**60 + i for i in range(60)], "id", "60 names, all different: whole numbers beyond 2**53"),
-        ([1, 2, 3], "number", "integers 1 to 3, 3 values; --category a if they are codes"),
+        ([1, 2, 3], "number", "integers 1 to 3, 3 values; category=['a'] if they are codes"),
         ([0.5, 2, 3], "number", "0.5 to 3"),
         ([0, 1, 1], "number", "integers 0 to 1"),
         (list(range(200, 300)), "id", "a running number, all different, 200 to 299"),
@@ -87,9 +86,9 @@ LONG = range(60)
         (
             ["00501", "12345", "00501"],
             "category",
-            "2 codes of 5 digits, with zeros before them; --number a if they are none",
+            "2 codes of 5 digits, with zeros before them; number=['a'] if they are none",
         ),
-        (["7", "007", "8"], "category", "3 codes with zeros before them; --number a if they are none"),
+        (["7", "007", "8"], "category", "3 codes with zeros before them; number=['a'] if they are none"),
         (["area_code_415", "area_code_408"], "category", "2 levels"),
         (["12 kg", "13 kg"], "category", "2 levels"),
         ([f"word {i}" for i in LONG], "text", "60 different texts in 60 rows"),
@@ -110,7 +109,7 @@ LONG = range(60)
         (["31/01/2020", "1/2/2020"], "date", "dates 2020-01-31 to 2020-02-01, as day/month/year"),
         (["01/31/2020", "2/1/2020"], "date", "dates 2020-01-31 to 2020-02-01, as month/day/year"),
         (["1.2.2020", "3.4.2021"], "date", "dates 2020-02-01 to 2021-04-03, as day/month/year"),
-        ([20200131, 20200201], "number", "integers 20200131 to 20200201; --date a if they are dates"),
+        ([20200131, 20200201], "number", "integers 20200131 to 20200201; date=['a'] if they are dates"),
         (["31.01.2020 08:30", "01.02.2020 09:00"], "date", "dates 2020-01-31 to 2020-02-01, as day/month/year"),
         (["1/31/20", "2/1/20"], "date", "dates 2020-01-31 to 2020-02-01, as month/day/year"),
         (["1/31/2020 5:30 PM", "2/1/2020 6:00 AM"], "date", "dates 2020-01-31 to 2020-02-01, as month/day/year"),
@@ -138,7 +137,7 @@ def test_codes_by_their_name() -> None:
     for name in ("zip", "area_code", "StoreID", "product id"):
         assert (
             kind_of([10115, 20095], name=name).reason
-            == f"integers 10115 to 20095; --category {shlex.quote(name)} if they are codes"
+            == f"integers 10115 to 20095; category={[name]!r} if they are codes"
         )
     for name in ("paid", "price", "no_of_rooms", "valid"):
         assert "codes" not in kind_of([10115, 20095], name=name).reason
@@ -154,7 +153,7 @@ DAYS = [f"2020-01-{i % 28 + 1:02d}" for i in LONG]
         (
             [*NUMBERS[:17], " abc", *NUMBERS[17:]], "text",
             "column 'a b' is left out as text, as 1 of 60 values is no number, ' abc' in t row 17; mend it, leave it "
-            "empty or say missing=[*MISSING, 'abc'] (--missing abc); if this is meant, say drop=['a b'] (--drop 'a b')",
+            "empty or say missing=[*schuss.tabular.kinds.MISSING, 'abc']; if this is meant, say drop=['a b']",
         ),
         (
             ["abc", *NUMBERS, "abd"], "text",
@@ -164,7 +163,7 @@ DAYS = [f"2020-01-{i % 28 + 1:02d}" for i in LONG]
         (
             [*"12345" * 20, None, "x"], "category",
             "is taken as a category, as 1 of 101 values is no number, 'x' in t row 101; mend it, leave it empty or say "
-            "missing=[*MISSING, 'x'] (--missing x); if this is meant, say category=['a b'] (--category 'a b')",
+            "missing=[*schuss.tabular.kinds.MISSING, 'x']; if this is meant, say category=['a b']",
         ),
         (["x", *(f"$ {i}" for i in LONG)], "text", "as 1 of 61 values is no number, 'x' in t row 0"),
         ([*DAYS, "2020-02-31"], "category", "as 1 of 61 values is no date, '2020-02-31' in t row 60"),
@@ -232,11 +231,15 @@ def test_what_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("values", "given", "said"),
     [
-        ([1, 2], {"category": "b"}, "category: t has no column 'b'; there are 'a'"),
+        ([1, 2], {"category": "b"}, "category: t has no column 'b'; it has 'a'"),
         ([1, 2], {"drop": ["A"]}, "drop: t has no column 'A'; did you mean 'a'?"),
         ([1, 2], {"targets": "b"}, "target: t has no column 'b'"),
         ([1, 2], {"category": "a", "number": "a"}, "number: column 'a' is asked to be category as well; name it once"),
-        (["1", "abc", "2"], {"number": "a"}, "t row 1, column a: 'abc' is no number; mend it, leave it empty"),
+        (
+            ["1", "abc", "2"],
+            {"number": "a"},
+            "'abc' is no number; mend it, or leave it empty; or let it be words: category=['a']",
+        ),
         ([dt.date(2020, 1, 1)], {"number": "a"}, "t row 0, column a: '2020-01-01' is no number"),
         (["2020-01-31", "soon"], {"date": "a"}, "t row 1, column a: 'soon' is no date as 2020-01-31"),
         (["31/01/2020", "soon"], {"date": {"a": "%d/%m/%Y"}}, "t row 1, column a: 'soon' is no date as %d/%m/%Y"),
@@ -257,7 +260,7 @@ def test_what_cannot_be_is_told(values: Any, given: dict[str, Any], said: str) -
 
 def test_nested_columns_are_told_and_can_be_dropped() -> None:
     frame = pl.DataFrame({"a": [[1], [2]], "b": [1, 2]})
-    with pytest.raises(DataError, match=r"t: column 'a' holds list values, which no column here can; .* \(--drop a\)"):
+    with pytest.raises(DataError, match=r"t: column 'a' holds list values, which no column here can; .*: drop=\['a'\]"):
         find_kinds(frame, what="t")
     assert find_kinds(frame, drop="a")["a"].name == "dropped"
     with pytest.raises(DataError, match="holds struct values"):
@@ -274,7 +277,7 @@ def test_wrong_values_are_told_by_line_and_column(tmp_path: Any) -> None:
     path.write_text('area,"sold"\n' + "12,yes\n" * 15 + '"abc",yes\n')
     kinds = {"area": Kind("number"), "sold": Kind("boolean")}
     frame = read_table(path)
-    said = f"{path} line 17, column area: 'abc' is no number; mend it, leave it empty, or train with category=['area']"
+    said = f"{path} line 17, column area: 'abc' is no number; mend it, or leave it empty"
     for where in (lines_of(path), next(iter(scan_table(path)))[0]):
         with pytest.raises(DataError) as caught:
             column_values(frame["area"], kinds["area"], where)

@@ -300,7 +300,7 @@ def test_groups_and_times_and_test_rows():
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"target": "prize"}, UsageError, "there is no column 'prize'; did you mean 'price'"),
+        ({"target": "prize"}, UsageError, "target: the table has no column 'prize'; did you mean 'price'"),
         ({"target": "same"}, DataError, "target 'same': is 'x' in every row"),
         ({"target": "area"}, DataError, "target 'area': .* rows have none, the first is"),
         ({"weight": "price"}, UsageError, "column 'price' is target and weight"),
@@ -340,7 +340,10 @@ def test_names_with_blanks_around_them_are_found(run: Any):
 
 
 def test_a_missing_column_is_named(run: Any):
-    with pytest.raises(DataError, match=r"x: lacks 'area', 'city', .*, which the model was trained on; it has 'rooms'"):
+    with pytest.raises(
+        DataError,
+        match=r"x: lacks 'area', 'city', .*, which .* on; give it such a column, .*; it has 'rooms'",
+    ):
         run.model.predict(table(5).select("rooms"))
 
 

@@ -580,7 +580,7 @@ class Interface:
 
 
 def forms(x):
-    jnp = pytest.importorskip("jax.numpy", reason="an oracle: pip install 'schuss[test]'")
+    jnp = pytest.importorskip("jax.numpy", reason="an oracle: pip install '.[test]'")
     return {"list": x.tolist(), "dlpack": jnp.asarray(x), "interface": Interface(x), "fortran": np.asfortranarray(x),
             "strided": np.repeat(x, 2, axis=0)[::2], "big-endian": x.astype(">f4"), "half": x.astype("f2")}  # fmt: skip
 

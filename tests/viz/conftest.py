@@ -18,7 +18,7 @@ def closed(request):
     """No figure stays open. Without matplotlib only the graph, which draws SVG of its own, is tested."""
     if not DRAWS:
         if "graph" not in request.module.__name__:
-            pytest.skip("pictures need matplotlib: pip install 'schuss[viz]'")
+            pytest.skip("pictures need matplotlib: pip install '.[viz]'")
         yield
         return
     from matplotlib import pyplot as plt

@@ -147,7 +147,7 @@ def test_a_gif_has_a_picture_for_each_moment(tmp_path):
 
 
 def test_an_mp4_can_be_read_back(tmp_path):
-    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="films need the extra: pip install 'schuss[viz]'")
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="films need the extra: pip install '.[viz]'")
     path = viz.animate(plane_run(), tmp_path / "plane.mp4", frames=4, seconds=2.0, points=20)
     frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
     assert frames == 6  # the last is held for a second

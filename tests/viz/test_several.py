@@ -168,7 +168,7 @@ def test_pictures_of_examples_are_drawn_or_refused(case):
 
 
 def test_the_page(case):
-    pytest.importorskip("starlette", reason="the page needs the extra: pip install 'schuss[web]'")
+    pytest.importorskip("starlette", reason="the page needs the extra: pip install '.[web]'")
     from schuss.web.watch import Finished, _of_model
 
     run, x, y, _, why = case

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-pytest.importorskip("starlette", reason="the page needs the extra: pip install 'schuss[web]'")
-pytest.importorskip("uvicorn", reason="the page needs the extra: pip install 'schuss[web]'")
+pytest.importorskip("starlette", reason="the page needs the extra: pip install '.[web]'")
+pytest.importorskip("uvicorn", reason="the page needs the extra: pip install '.[web]'")
 
 from schuss.data.dataset import Dataset
 from schuss.web.server import Page
@@ -38,7 +38,7 @@ def client(page: Page) -> Any:
 @pytest.fixture(scope="module")
 def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Chromium, for all tests of a file."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'schuss[browser]' brings playwright")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install '.[browser]' brings playwright")
     path = chromium_path()
     if path is None:
         pytest.skip("there is no Chromium here: apt-get install chromium-headless-shell (or chromium)")

@@ -208,7 +208,7 @@ def test_without_the_extra_one_line_says_what_to_install(npz: Path, tmp_path: Pa
     command = [*COMMAND, "train", str(npz), "--watch"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 2
-    assert done.stderr == "Error: the page needs uvicorn: pip install 'schuss[web]'\n"
+    assert done.stderr == "Error: the page needs uvicorn: pip install '.[web]' in the folder of schuss\n"
 
 
 def test_a_run_that_is_not_watched_loads_no_server(npz: Path):

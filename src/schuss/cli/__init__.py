@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from schuss.asking import of_command
 from schuss.calling import did_you_mean
 from schuss.cli.say import say
 from schuss.cli.signals import Signals, Terminated
@@ -65,6 +66,7 @@ def schuss() -> None:
     schuss train mnist --out digits.safetensors
     schuss predict digits.safetensors photo.png
     """
+    click.get_current_context().with_resource(of_command())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,13 +6,14 @@ from schuss.sklearn import TabularClassifier, TabularRegressor    of raw tables;
 
 from typing import TYPE_CHECKING, Any
 
+from schuss.asking import lacking
 from schuss.errors import UsageError
 
 try:
     import scipy  # noqa: F401
     import sklearn  # noqa: F401
 except ImportError as error:
-    raise UsageError(f"schuss.sklearn needs {error.name}: pip install 'schuss[sklearn]'") from None
+    raise UsageError(lacking("schuss.sklearn needs", str(error.name), "sklearn")) from None
 
 from schuss.sklearn.classifier import MLPClassifier
 from schuss.sklearn.regressor import MLPRegressor

@@ -7,7 +7,7 @@
 
 Reading (read, frame), kinds of columns (kinds, values), preparation of numbers (preparation, columns, encoding),
 networks (layers, networks, presets), training and blending (learn, training, fit), and what is measured (report,
-metrics, evaluate, importance, explain). Needs polars, narwhals and scipy: pip install 'schuss[tables]'.
+metrics, evaluate, importance, explain). Needs polars, narwhals and scipy: pip install '.[tables]'.
 """
 
 from __future__ import annotations

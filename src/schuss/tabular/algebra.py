@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from schuss.asking import lacking
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 
@@ -18,7 +19,7 @@ def scipy(part: str) -> Any:
     try:
         return import_module(f"scipy.{part}")
     except ImportError as error:
-        raise UsageError(f"tables need {error.name}: pip install 'schuss[tables]'") from None
+        raise UsageError(lacking("tables need", str(error.name), "tables")) from None
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

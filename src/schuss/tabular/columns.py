@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from schuss import ops
+from schuss.calling import did_you_mean
 from schuss.dispatch import EVALUATE_TABLE
 from schuss.errors import DataError
 from schuss.frames import listed
@@ -58,9 +59,9 @@ class TableColumns(Transform):
             return row
         frame = by_name(as_frame(x, what), known.kinds)
         if missing := [name for name in known.kinds if name not in frame.columns]:
-            raise DataError(
-                f"{what}: lacks {listed(missing)}, which the model was trained on; it has {listed(frame.columns)}"
-            )
+            near = did_you_mean(missing[0], [name for name in frame.columns if name not in known.kinds])
+            mend = near or f"; give it such a column, empty where nothing is known; it has {listed(frame.columns)}"
+            raise DataError(f"{what}: lacks {listed(missing)}, which the model was trained on{mend}")
         place = where or rows_of(what)
         values = {name: column_values(frame[name], kind, place) for name, kind in known.kinds.items()}
         return known.rows(*numbers_and_codes(values, known))

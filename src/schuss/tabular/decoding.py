@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
+from schuss.asking import asked
 from schuss.errors import DataError, warn
 
 BOM = "\ufeff".encode()
@@ -57,7 +58,9 @@ class Decoder:
             except UnicodeDecodeError as error:
                 out = self._other(self._held + piece, last, error)
             except UnicodeEncodeError:  # halves of pairs
-                raise DataError(f"{self.name}: is no {self.encoding}; give its encoding (--encoding)") from None
+                raise DataError(
+                    f"{self.name}: is no {self.encoding}; give its encoding, as {asked('encoding', 'cp1252')}"
+                ) from None
             if self.encoding == "utf-8":
                 self._held = self._decode.getstate()[0]
                 self._wide = self._wide or not out.isascii()
@@ -73,12 +76,13 @@ class Decoder:
         byte = error.object[error.start]
         told = f"{self.name} line {line}: byte 0x{byte:02x} is no {self.encoding}"
         if self.given or self.encoding != "utf-8":
-            raise DataError(f"{told}; give the encoding that the file has, as encoding='cp1252' (--encoding cp1252)")
+            raise DataError(f"{told}; give the encoding that the file has, as {asked('encoding', 'cp1252')}")
         if self._wide or WIDE.search(data):
-            mend = "save it in one encoding, or say which it has: encoding='cp1252' (--encoding cp1252)"
+            mend = f"save it in one encoding, or say which it has: {asked('encoding', 'cp1252')}"
             raise DataError(f"{told}, as other lines are: encodings are mixed; {mend}")
         self.encoding = "latin-1" if UNUSED.search(data) else "cp1252"
-        warn(f"{told}, so the file is read as {self.encoding}; if that is wrong, say encoding=... (--encoding)")
+        mend = f"if that is wrong, say which, as {asked('encoding', 'cp1250')}"
+        warn(f"{told}, so the file is read as {self.encoding}; {mend}")
         self._held = b""
         self._decode = codecs.getincrementaldecoder(self.encoding)()
         return self._decode.decode(data, last).encode()

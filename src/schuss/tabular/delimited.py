@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from schuss.asking import asked
 from schuss.errors import DataError
 from schuss.ir.executor import Array
 from schuss.tabular.decoding import BOM, Decoder, find_encoding
@@ -29,6 +30,7 @@ RECORD_MOST = 1 << 27  # bytes of one record
 WHOLE_NUMBER = re.compile(" *[+-]?[0-9]+ *")
 PADDED = re.compile(" *[+-]?0[0-9]+ *")
 NUMBER = re.compile(f" *[+-]?{PLAIN} *")
+LONGEST = 40  # characters of a whole number of 64 bits, and more: Python reads no number of 4,300 digits
 FIRST = 200  # cells that are looked at one by one before all
 
 Schema = dict[str, Any]
@@ -93,7 +95,7 @@ class Text:
             end = len(data) if last else _last_end(data, self.dialect.quote)
             if not end and len(data) > RECORD_MOST:
                 mend = (
-                    "write \"\" for a quote in a quoted text, or, if the file quotes nothing, say quote='' (--quote '')"
+                    f'write "" for a quote in a quoted text, or, if the file quotes nothing, say {asked("quote", "")}'
                 )
                 raise DataError(f"{self.name} line {line}: a quoted text that begins there is endless; {mend}")
             block, pending = data[skipped:end], data[end:]
@@ -305,7 +307,7 @@ def _dtype_of(cells: list[str], decimal: str) -> Any:
     if any(PADDED.fullmatch(cell) for cell in cells):
         return pl.String
     if all(WHOLE_NUMBER.fullmatch(cell) for cell in cells):
-        return pl.Int64 if all(-(2**63) <= int(cell) < 2**63 for cell in cells) else pl.String
+        return pl.Int64 if all(len(cell) < LONGEST and -(2**63) <= int(cell) < 2**63 for cell in cells) else pl.String
     if all(
         NUMBER.fullmatch(cell) if decimal == "." else Numeral(",").number(cell.strip()) is not None for cell in cells
     ):

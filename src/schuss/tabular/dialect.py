@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from schuss.asking import asked
 from schuss.errors import DataError, UsageError
 from schuss.frames import listed
 from schuss.tabular.kind import MISSING
@@ -188,11 +189,12 @@ def _decimal(bare: list[bytes], delimiter: str) -> str:
 
 
 def _check_names(names: list[str], reading: Reading, where: str) -> None:
-    mend = "or, if it is no line of names, say header=False (--no-header)"
+    mend = f"or, if it is no line of names, say {asked('header', False)}"
     numbers = [name for name in names if _is_number(name, reading.decimal)]
     if reading.header is None and len(numbers) == len(names) and not _is_counted(names):
         raise DataError(
-            f"{where}: has numbers, {listed(names[:3])}, in place of names; say header=False (--no-header), or True"
+            f"{where}: has numbers, {listed(names[:3])}, in place of names; give it a line of names, or say "
+            f"{asked('header', False)}"
         )
     if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
         raise DataError(f"{where}: names column {listed(twice)} more than once; rename all but one of each, {mend}")

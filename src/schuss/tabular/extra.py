@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from schuss.asking import lacking
 from schuss.errors import UsageError
-
-COMMAND = "pip install 'schuss[tables]'"
 
 try:
     import polars as pl
 except ImportError:
-    raise UsageError(f"tables need polars: {COMMAND}") from None
+    raise UsageError(lacking("tables need", "polars", "tables")) from None
 
 
 def narwhals() -> Any:
@@ -24,7 +23,7 @@ def narwhals() -> Any:
     try:
         import narwhals as nw
     except ImportError:
-        raise UsageError(f"a data frame of another library than polars needs narwhals: {COMMAND}") from None
+        raise UsageError(lacking("a data frame of another library than polars needs", "narwhals", "tables")) from None
     return nw
 
 

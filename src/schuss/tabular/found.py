@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from schuss.asking import asked
 from schuss.errors import DataError
 from schuss.tabular.dates import ISO, TIME, find_format, read_dates
 from schuss.tabular.extra import pl
-from schuss.tabular.kind import TRUE, WORDS, Kind, Where, option, quoted
+from schuss.tabular.kind import TRUE, WORDS, Kind, Where, quoted
 from schuss.tabular.numerals import FIRST, Numeral, find_numeral
 from schuss.tabular.odd import Odd, find_odd, warn_of_odd
 from schuss.tabular.texts import AROUND, STRIPPED, known_texts, zeros_of
@@ -103,15 +104,15 @@ def _is_running(known: pl.Series, low: object, high: object, rows: int) -> bool:
 def _maybe_codes(known: pl.Series, low: object, high: object) -> str:
     """What to do if whole numbers of few values are codes."""
     if DAYS[0] <= float(low) and float(high) <= DAYS[1]:  # type: ignore[arg-type]
-        return f"; {option('date', known.name)} if they are dates"
+        return f"; {asked('date', [known.name])} if they are dates"
     if CODES.search(known.name):
-        return f"; {option('category', known.name)} if they are codes"
+        return f"; {asked('category', [known.name])} if they are codes"
     if not 1 < float(high) - float(low) <= 1000:  # type: ignore[arg-type]
         return ""
     values = known.n_unique() if known.head(1000).n_unique() <= FEW else FEW + 1
     if not 2 < values <= FEW:
         return ""
-    return f", {values} values; {option('category', known.name)} if they are codes"
+    return f", {values} values; {asked('category', [known.name])} if they are codes"
 
 
 # -- texts ----------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def _read_kind(
         digits = zeros_of(values)
         if digits != STRIPPED:
             codes = f"{len(values)} codes{f' of {digits} digits,' if digits > 0 else ''} with zeros before them"
-            return Kind("category", f"{codes}; {option('number', series.name)} if they are none", digits=digits)
+            return Kind("category", f"{codes}; {asked('number', [series.name])} if they are none", digits=digits)
         return _of_numerals(values, known, len(series), numeral, is_target)
     return _of_dates_in_text(series, values, missing, where)
 
@@ -195,7 +196,7 @@ def _of_dates_in_text(series: pl.Series, values: pl.Series, missing: Collection[
         texts = known_texts(series, missing)
         row = int(texts.is_not_null().arg_max() or 0)
         shown = f"{where(row)}, column {series.name}: {quoted(texts[row])}"
-        mend = f"date={{{series.name!r}: {found.name!r}}} ({option('date', f'{series.name}={found.name}')})"
+        mend = asked("date", {series.name: found.name})
         raise DataError(f"{shown} and all others could be {found.name} and {found.other}; say which, as {mend}")
     if found.name == TIME:
         return Kind("date", found.told, format=TIME)

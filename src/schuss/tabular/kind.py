@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -54,16 +53,6 @@ class Kind:
 def rows_of(what: str) -> Where:
     """What messages call the rows of a frame."""
     return lambda row: f"{what} row {row}"
-
-
-def option(name: str, column: str) -> str:
-    """An option of the command with a column, as a shell takes it: --category 'Culmen Length (mm)'."""
-    return f"--{name} {shlex.quote(column)}"
-
-
-def asked(name: str, column: str) -> str:
-    """What to ask for, in Python and of the command: drop=['Culmen Length (mm)'] (--drop 'Culmen Length (mm)')."""
-    return f"{name}=[{column!r}] ({option(name, column)})"
 
 
 def quoted(text: object) -> str:

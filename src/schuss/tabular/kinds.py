@@ -29,12 +29,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from schuss.calling import did_you_mean
+from schuss.asking import asked, called, no_column
 from schuss.errors import DataError, UsageError
-from schuss.frames import listed
 from schuss.tabular.extra import pl
 from schuss.tabular.found import found_kind
-from schuss.tabular.kind import MISSING, Kind, Where, asked, rows_of
+from schuss.tabular.kind import MISSING, Kind, Where, rows_of
 from schuss.tabular.values import column_values, row_values
 from schuss.tabular.wanted import wanted_kind
 
@@ -92,17 +91,15 @@ def _given(frame: pl.DataFrame, what: str, **lists: str | Iterable[str]) -> dict
         for name in names_of(names):
             kind = "dropped" if argument == "drop" else argument
             if given.setdefault(name, kind) != kind:
-                raise UsageError(f"{argument}: column {name!r} is asked to be {given[name]} as well; name it once")
+                raise UsageError(
+                    f"{called(argument)}: column {name!r} is asked to be {given[name]} as well; name it once"
+                )
     return given
 
 
 def _check_columns(frame: pl.DataFrame, names: Iterable[str], argument: str, what: str) -> None:
-    for name in names:
-        if name not in frame.columns:
-            near = did_you_mean(name, frame.columns)
-            raise UsageError(
-                f"{argument}: {what} has no column {name!r}{near or f'; there are {listed(frame.columns)}'}"
-            )
+    if wrong := [name for name in names if name not in frame.columns]:
+        raise UsageError(no_column(argument, wrong, frame.columns, what))
 
 
 def _check_dtype(series: pl.Series, what: str) -> None:
@@ -112,7 +109,7 @@ def _check_dtype(series: pl.Series, what: str) -> None:
         told = (
             f"{what}: column {series.name!r} holds {str(dtype).split('(')[0].lower()} values, which no column here can"
         )
-        raise DataError(f"{told}; {mend}, or leave it out: {asked('drop', series.name)}")
+        raise DataError(f"{told}; {mend}, or leave it out: {asked('drop', [series.name])}")
 
 
 __all__ = ["MISSING", "Kind", "Where", "column_values", "find_kinds", "names_of", "row_values", "rows_of"]

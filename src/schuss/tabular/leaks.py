@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from schuss.asking import asked
 from schuss.errors import warn
 from schuss.ir.executor import Array
 from schuss.tabular.association import codes_of
-from schuss.tabular.kind import asked
 from schuss.tabular.metrics import r2, roc_auc
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Leak:
         other = "" if self.best_other is None else f" (the next best column {self.best_other:.3f})"
         return (
             f"column {self.column!r} alone predicts the target, {self.measure} {self.score:.4f}{other}: "
-            f"if it is not known when you predict, leave it out with {asked('drop', self.column)}"
+            f"if it is not known when you predict, leave it out with {asked('drop', [self.column])}"
         )
 
 

@@ -14,6 +14,7 @@ from schuss.ir.executor import Array
 from schuss.tabular.extra import pl
 
 KINDS = (bool, int, float, Decimal, str, datetime, date, time, timedelta)  # a subclass comes before its base
+DIGITS, BITS = 4_300, 14_280  # of whole numbers that Python writes as text
 UNITS = ("ms", "us", "ns")  # of time, that polars has
 
 
@@ -91,7 +92,18 @@ def plain(value: Any) -> Any:
     return value
 
 
+def check_length(value: Any, name: str, where: str) -> None:
+    """DataError for a whole number that Python does not write as text, of more than 4,300 digits."""
+    if isinstance(value, int) and value.bit_length() > BITS:
+        size = round(value.bit_length() * 0.30103)
+        raise DataError(
+            f"{where}, column {name}: is a whole number of some {size:,} digits, and at most "
+            f"{DIGITS:,} are read; mend it, or give a text, if it is a name"
+        )
+
+
 def _kind(value: Any, row: int, name: str, what: str) -> type:
+    check_length(value, name, f"{what} row {row}")
     for kind in KINDS:
         if isinstance(value, kind):
             return kind

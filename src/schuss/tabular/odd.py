@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+from schuss.asking import asked
 from schuss.errors import warn
 from schuss.tabular.dates import nearest_format, read_dates
 from schuss.tabular.extra import pl
-from schuss.tabular.kind import WORDS, Kind, Where, asked, option, quoted
+from schuss.tabular.kind import WORDS, Kind, Where, quoted
 from schuss.tabular.numerals import FIRST, nearest_numeral
 from schuss.tabular.texts import STRIPPED, known_texts, zeros_of
 
@@ -81,12 +82,7 @@ def warn_of_odd(name: str, kind: Kind, is_target: bool, odd: Odd, where: Where) 
     if is_target:
         mends.append(f"drop {rows}")
     else:
-        mends += [f"leave {them} empty", *([] if odd.several else [f"say {_missing(odd.text.strip())}"])]
+        mends += [f"leave {them} empty", *([] if odd.several else [f"say {asked('missing', odd.text.strip())}"])]
     way = "category" if kind.used else "drop"
-    meant = "" if is_target else f"; if this is meant, say {asked(way, name)}"
+    meant = "" if is_target else f"; if this is meant, say {asked(way, [name])}"
     warn(f"column {name!r} is {taken}, as {some}; {', '.join(mends[:-1])} or {mends[-1]}{meant}")
-
-
-def _missing(text: str) -> str:
-    """That the text stands for a missing value: in Python beside the usual ones, which the command always has."""
-    return f"missing=[*MISSING, {text!r}] ({option('missing', text)})"

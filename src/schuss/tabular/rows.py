@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schuss.calling import did_you_mean
+from schuss.asking import asked, called, no_column
 from schuss.constraints import POSITIVE, shown
 from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
@@ -52,8 +52,7 @@ class Roles:
         taken: dict[str, str] = {}
         for role, name in [*(("target", t) for t in self.targets), *((r, n) for r, n in own if n is not None)]:
             if name not in frame.columns:
-                near = did_you_mean(name, frame.columns)
-                raise UsageError(f"{role}: there is no column {name!r}{near or '; there are ' + listed(frame.columns)}")
+                raise UsageError(no_column(role, [name], frame.columns, "the table"))
             if name in taken:
                 both = f"{taken[name]} and {role}" if taken[name] != role else f"a {role} twice"
                 raise UsageError(f"column {name!r} is {both}: give it one role")
@@ -204,10 +203,10 @@ def times_of(column: pl.Series, kind: Kind, where: Where) -> Array:
     not."""
     if kind.name not in ("number", "date"):
         if not column.dtype.is_numeric():
-            mend = f"set date={{{column.name!r}: '%d/%m/%Y'}} (--date {column.name}=%d/%m/%Y), or number (--number)"
+            mend = f"{asked('date', {column.name: '%d/%m/%Y'})} or {asked('number', [column.name])}"
             raise UsageError(
-                f"time: column {column.name!r} was taken as {kind.name} ({kind.reason}), neither numbers nor dates; "
-                f"to have it read as such {mend}"
+                f"{called('time')}: column {column.name!r} was taken as {kind.name} ({kind.reason}), neither numbers "
+                f"nor dates; to have it read as such say {mend}"
             )
         kind = replace(kind, name="number")
     values = column_values(column, kind, where)

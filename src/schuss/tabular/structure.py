@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from schuss.asking import asked
 from schuss.errors import DataError
 from schuss.ir.executor import Array
 
@@ -129,7 +130,8 @@ def look(data: bytes, line: int, width: int, delimiter: bytes, quote: bytes, nam
     if (nul := data.find(b"\0")) >= 0:
         at = line + data.count(b"\n", 0, nul)
         raise DataError(
-            f"{name} line {at}: has a zero byte; the file is damaged, or in another encoding (--encoding utf-16)"
+            f"{name} line {at}: has a zero byte; the file is damaged, or in another encoding, as "
+            f"{asked('encoding', 'utf-16')}"
         )
     kept, numbers, plain, at = [], [], True, 0
     while at < len(data):
@@ -150,7 +152,8 @@ def _ragged(fields: int, width: int, delimiter: str) -> str:
     shown = "a tab" if delimiter == "\t" else f"{delimiter!r}"
     mend = f"quote a field that holds {shown}" if fields > width else "mend the line"
     return (
-        f"has {fields} field{'s' * (fields != 1)}, the first line {width}; {mend}, or say which delimiter (--delimiter)"
+        f"has {fields} field{'s' * (fields != 1)}, the first line {width}; {mend}, or say which delimiter, as "
+        f"{asked('delimiter', ';' if delimiter == ',' else ',')}"
     )
 
 
@@ -201,7 +204,7 @@ def _bare(data: bytes, at: int, line: int, delimiter: bytes, quote: bytes, name:
 
 def _mend(quote: bytes) -> str:
     q = quote.decode()
-    return f"write {q}{q} for a quote in a quoted text, or, if the file quotes nothing, say quote='' (--quote '')"
+    return f"write {q}{q} for a quote in a quoted text, or, if the file quotes nothing, say {asked('quote', '')}"
 
 
 def lines_of_records(data: Array, quote: bytes, line: int) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from schuss.asking import asked
 from schuss.calling import did_you_mean
 from schuss.errors import DataError, UsageError
 from schuss.frames import listed
@@ -87,7 +88,7 @@ def known_rows(
             first = where(int(values.is_null().arg_true()[0]))
             raise DataError(
                 f"target {name!r}: {values.null_count():,} of {len(frame):,} rows have none, the first is {first}; "
-                "fill them, or leave these rows out: target_missing='drop' (--target-missing drop)"
+                f"fill them, or leave these rows out: {asked('target_missing', 'drop')}"
             )
         gone |= values.is_null().to_numpy()
     if gone.all():

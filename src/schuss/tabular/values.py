@@ -21,8 +21,8 @@ import numpy as np
 from schuss.errors import DataError
 from schuss.tabular.dates import MOMENT, TIME, as_date, as_dates, read_date, read_dates
 from schuss.tabular.extra import pl
-from schuss.tabular.kind import FALSE, TRUE, Kind, Where, asked, quoted, rows_of
-from schuss.tabular.objects import null_where, object_text, plain
+from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted, rows_of
+from schuss.tabular.objects import check_length, null_where, object_text, plain
 from schuss.tabular.texts import (
     AROUND,
     by_value,
@@ -34,6 +34,7 @@ from schuss.tabular.texts import (
     level_texts,
 )
 
+DIGITS = 308  # of a number, at most
 WRONG = object()  # what cannot be read
 
 
@@ -165,10 +166,12 @@ def _refused(series: pl.Series, row: int | None, where: Where, kind: Kind) -> Da
 
 def _error(value: Any, kind: Kind, name: str, where: str) -> DataError:
     if kind.name == "number":
-        mend = f"mend it, leave it empty, or train with {asked('category', name)}"
-        fault = "is no number"
-        if str(value).strip(AROUND).lower().lstrip("+-") in ("inf", "infinity"):
+        fault, mend = "is no number", "mend it, or leave it empty"
+        text = str(value).strip(AROUND).lower().lstrip("+-")
+        if text in ("inf", "infinity"):
             fault, mend = "is infinite", "give a number, or leave it empty"
+        elif len(text) > DIGITS and text.isdigit():
+            fault = f"has {len(text):,} digits, more than a number here can"
     elif kind.name == "boolean":
         fault, mend = "is neither yes nor no", "mend it, or leave it empty"
     elif kind.name == "date":
@@ -203,6 +206,7 @@ def _value(value: Any, kind: Kind, name: str, what: str) -> Any:
     value = plain(value) if type(value) not in (float, int, str) or value != value else value
     if value is None:
         return None
+    check_length(value, name, f"{what} row 0")
     read: Any = WRONG
     if kind.name == "number":
         read = _number(value, kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from schuss.asking import asked
 from schuss.errors import DataError
 from schuss.tabular.dates import ISO, find_format
 from schuss.tabular.extra import pl
@@ -27,7 +28,10 @@ def wanted_kind(name: str, series: pl.Series, format: str, missing: Collection[s
         return Kind("empty", "no value is known")
     make = {"category": _category, "number": _number}.get(name)
     kind = make(series, missing) if make else _date(series, format, missing, where)
-    column_values(series, kind, where)  # refuses what cannot be read so
+    try:
+        column_values(series, kind, where)  # refuses what cannot be read so
+    except DataError as error:
+        raise DataError(f"{error}; or let it be words: {asked('category', [series.name])}") from None
     return kind
 
 

@@ -12,7 +12,7 @@
     viz.animate(run, "descent.gif")  a run as a GIF or MP4
 
 A picture takes `ax` (or `figure` where it needs several axes) and returns it. The function of the same name with _data
-(in schuss.analysis) returns its numbers and needs no matplotlib. Pictures need matplotlib: pip install 'schuss[viz]'.
+(in schuss.analysis) returns its numbers and needs no matplotlib. Pictures need matplotlib: pip install '.[viz]'.
 """
 
 from __future__ import annotations

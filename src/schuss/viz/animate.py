@@ -15,6 +15,7 @@ from schuss.analysis.approximation import Approximation, approximation_data
 from schuss.analysis.landscape import Landscape, landscape_data
 from schuss.analysis.progress import Report, counted
 from schuss.analysis.runs import moments_of, spread
+from schuss.asking import lacking
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.paths import atomic_write
@@ -147,7 +148,7 @@ def _mp4(pictures: Iterator[Array], rate: float) -> bytes:
     try:
         import imageio_ffmpeg  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
-        raise UsageError("an MP4 needs imageio-ffmpeg: pip install 'schuss[viz]' (or write a .gif)") from None
+        raise UsageError(lacking("an MP4 needs", "imageio-ffmpeg", "viz") + " (or write a .gif)") from None
     first = last = next(pictures)
     with tempfile.TemporaryDirectory(prefix="schuss-") as folder:
         file = Path(folder) / "film.mp4"

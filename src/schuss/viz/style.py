@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from schuss.asking import lacking
 from schuss.errors import UsageError
 
 # Okabe and Ito, Color Universal Design (2008), in an order that reads on white and on black.
@@ -23,7 +24,7 @@ def pyplot(into_files: bool = False) -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError:
-        raise UsageError("pictures need matplotlib: pip install 'schuss[viz]'") from None
+        raise UsageError(lacking("pictures need", "matplotlib", "viz")) from None
     if into_files:
         plt.switch_backend("Agg")
     return plt

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from schuss.asking import lacking
 from schuss.errors import UsageError
 
 NEEDED = ("starlette", "uvicorn", "threadpoolctl")
@@ -17,4 +18,4 @@ def check_installed() -> None:
     """UsageError, in one line, if what the page needs is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise UsageError(f"the page needs {', '.join(missing)}: pip install 'schuss[web]'")
+        raise UsageError(lacking("the page needs", ", ".join(missing), "web"))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from schuss.asking import no_column
 from schuss.cli.say import say
 from schuss.cli.tables.models import answers, columns_of, target_of, task_of
 from schuss.cli.tables.shown import aligned, cut
 from schuss.errors import UsageError
-from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.signature import Signature
 
@@ -52,7 +52,7 @@ class Predictions:
         name = "standard input" if self.place == "-" else self.place
         for where, frame in scan_table(self.place, self.reading, rows or ROWS):
             if missing := [column for column in self.ids if column not in frame.columns]:
-                raise UsageError(f"--id: {name} has no column {listed(missing)}; it has {listed(frame.columns)}")
+                raise UsageError(no_column("id", missing, frame.columns, name))
             x = columns.read(frame, name, where)
             yield self._framed(frame.select(self.ids), answers(self.network, self.signature, x))
 
