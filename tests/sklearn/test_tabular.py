@@ -140,7 +140,8 @@ def test_classes_come_back_as_they_were(classes: list[Any]) -> None:
     assert fitted.predict(FRAME).dtype == known.dtype
     assert set(fitted.predict(FRAME)) <= set(classes)
     named = schuss.predict(fitted.model_, FRAME)
-    assert list(map(str, named)) == list(map(str, fitted.predict(FRAME).tolist()))
+    names = {label: f"{label:g}" if isinstance(label, float) else str(label) for label in classes}
+    assert list(map(str, named)) == [names[label] for label in fitted.predict(FRAME).tolist()]
     series = TabularClassifier(**TINY, random_state=0).fit(FRAME, pl.Series("kind", y.tolist()))
     np.testing.assert_array_equal(series.predict(FRAME), fitted.predict(FRAME))
 
@@ -194,6 +195,130 @@ def test_class_weights_and_weights() -> None:
         TabularClassifier(**TINY, class_weight={"two": 2}).fit(FRAME, y)
 
 
+def test_a_rare_class_is_told_by_its_name() -> None:
+    y = np.where(np.arange(120) == 7, "rare", LABELS)
+    w = np.where(np.arange(120) < 3, 0.0, 1.0)
+    with pytest.warns(UserWarning, match=r"class 'rare' has rows in 1 of 2 folds only, .*: X row 7; what"):
+        TabularClassifier(**TINY, random_state=0).fit(FRAME, y, sample_weight=w)
+
+
+# -- rows apart ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_validation_rows_are_those_of_fit_table() -> None:
+    frame = FRAME.with_columns(y=pl.Series(LABELS))
+    settings = {"preset": "fast", "folds": 2, "epochs": 1, "hidden": (4,), "progress": False, "seed": 3}
+    tiny = TabularClassifier(**TINY, random_state=3)
+    w = np.linspace(1, 2, 40)
+    for more, given in (
+        ({"validation": 0.25}, {"validation": 0.25}),
+        ({"validation": frame[80:]}, {"X_val": FRAME[80:], "y_val": LABELS[80:]}),
+    ):
+        rows = slice(None) if "X_val" not in given else slice(0, 80)
+        run = fit_table(frame[rows], "y", **settings, **more)
+        found = clone(tiny).fit(FRAME[rows], LABELS[rows], **given)
+        p = run.model.answers(run.model.signature.inputs[0].transform.read(FRAME))
+        np.testing.assert_array_equal(found.predict_proba(FRAME), p / p.sum(1, keepdims=True))
+        assert str(found.report_) == str(run.report)
+        assert "validation rows" in found.report_.where
+    weighted = clone(tiny).fit(FRAME[:80], LABELS[:80], **given, sample_weight_val=w)
+    expected = np.average(weighted.predict(FRAME[80:]) == LABELS[80:], weights=w)
+    assert {line.name: line.value for line in weighted.report_.lines}["accuracy"] == pytest.approx(expected)
+    numbers = TabularRegressor(**TINY, random_state=3).fit(
+        FRAME.to_numpy()[:80, :1], AMOUNT[:80], X_val=FRAME.to_numpy()[80:, :1], y_val=AMOUNT[80:]
+    )
+    assert numbers.report_.where == "40 validation rows, by which the parts are weighed"
+    grouped = TabularRegressor(**TINY).fit(FRAME, AMOUNT, groups=np.arange(120) // 30, validation=0.25)
+    assert grouped.report_.where.startswith("30 validation rows")
+
+
+def test_what_is_no_validation_is_told() -> None:
+    tiny, half = TabularClassifier(**TINY), {"X_val": FRAME[:9], "y_val": LABELS[:9]}
+    odd = ["odd" if i == 4 else y for i, y in enumerate(LABELS[:9])]
+    for given, message in (
+        (
+            {"validation": 1.5},
+            r"validation must be a share of the rows between 0 and 1, got 1\.5; rows of your own are",
+        ),
+        ({"validation": (FRAME, LABELS)}, "rows of your own are X_val and y_val"),
+        ({"validation": 0.5, **half}, "give one of them"),
+        ({"X_val": FRAME}, "X_val needs its targets"),
+        ({"y_val": LABELS}, "give X_val, too"),
+        ({"X_val": FRAME[:9], "y_val": LABELS[:8]}, "inconsistent numbers of samples"),
+        ({**half, "y_val": odd}, r"y_val row 4 is 'odd', which no row of y .* is; classes are \['little', 'much'\]"),
+        ({**half, "X_val": FRAME[:9].drop("city")}, "X_val lacks 'city', which TabularClassifier was fitted with"),
+        ({**half, "X_val": FRAME[:9].with_columns(area=pl.lit("wide"))}, "column area: 'wide' is no number"),
+        ({**half, "sample_weight_val": -np.ones(9)}, "Negative values"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tiny.fit(FRAME, LABELS, **given)
+    with pytest.raises(ValueError, match="y_val has 2 targets, and y has 1"):
+        TabularRegressor(**TINY).fit(FRAME, AMOUNT, X_val=FRAME, y_val=np.stack([AMOUNT, AMOUNT**2], 1))
+
+
+# -- several labels -----------------------------------------------------------------------------------------
+
+SEVERAL = np.stack([AMOUNT > 120, AMOUNT < 90, FRAME["garden"].to_numpy()], 1).astype(int)
+
+
+def test_several_labels() -> None:
+    from sklearn.metrics import f1_score
+
+    tiny = TabularClassifier(**TINY, random_state=0).set_params(epochs=20)
+    found = clone(tiny).fit(FRAME, SEVERAL)
+    assert found.classes_.tolist() == [0, 1, 2]
+    p, said = found.predict_proba(FRAME), found.predict(FRAME)
+    assert (p.shape, said.shape, said.dtype) == ((120, 3), (120, 3), np.dtype(np.int64))
+    np.testing.assert_array_equal(said, p > 0.5)
+    assert f1_score(SEVERAL, said, average="macro") > 0.7
+    assert found.score(FRAME, SEVERAL) == (said == SEVERAL).all(1).mean()
+    np.testing.assert_allclose(found.predict_log_proba(FRAME), np.log(p))
+    named = pl.DataFrame(SEVERAL > 0, schema=["much", "little", "garden"])
+    run = fit_table(
+        FRAME.with_columns(named.rename({"garden": "garden_"})), ["much", "little", "garden_"], preset="fast",
+        folds=2, epochs=20, hidden=(4,), progress=False,
+    )  # fmt: skip
+    pandas = pytest.importorskip("pandas")
+    for y in (named, pandas.DataFrame(named.to_dict(as_series=False)), SEVERAL.tolist()):
+        np.testing.assert_array_equal(clone(tiny).fit(FRAME, y).predict_proba(FRAME), p)
+    named_ones = clone(tiny).fit(FRAME, named)
+    assert named_ones.model_.signature.output.columns == ("much", "little", "garden_")
+    np.testing.assert_allclose(p, run.model.predict_proba(FRAME), rtol=1e-5)
+    held = clone(tiny).fit(FRAME[:80], SEVERAL[:80], X_val=FRAME[80:], y_val=SEVERAL[80:])
+    assert held.report_.where.startswith("40 validation rows")
+    sparse = pytest.importorskip("scipy.sparse").csr_array(SEVERAL)
+    np.testing.assert_array_equal(clone(tiny).fit(FRAME, sparse).predict(FRAME), said)
+
+
+def test_labels_that_are_none_are_told() -> None:
+    tiny = TabularClassifier(**TINY, random_state=0)
+    words = np.where(SEVERAL == 1, "yes", "no")
+    for y in (words, pl.DataFrame(words, schema=list("abc")), SEVERAL + 1):
+        with pytest.raises(ValueError, match=r"y should be a 1d array, got an array of shape \(120, 3\): of several"):
+            tiny.fit(FRAME, y)
+    with pytest.raises(ValueError, match="class_weight is of classes, and y has several labels"):
+        clone(tiny).set_params(class_weight="balanced").fit(FRAME, SEVERAL)
+    with pytest.raises(ValueError, match=r"y_val must be labels \[N, 3\] of 0 and 1"):
+        clone(tiny).fit(FRAME, SEVERAL, X_val=FRAME, y_val=SEVERAL[:, :2])
+    with pytest.warns(UserWarning, match="target 'y1': is no in every row that is trained on: nothing is learned"):
+        never = clone(tiny).fit(FRAME, SEVERAL * [1, 0, 1])
+    assert never.predict_proba(FRAME)[:, 1].max() < 0.2
+    with pytest.raises(ValueError, match="there is nothing to learn"):
+        clone(tiny).fit(FRAME, SEVERAL * 0)
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_a_file_of_an_estimator_is_measured_on_a_table_with_its_target(tmp_path: Any) -> None:
+    """Targets are called as their columns are, and read as text."""
+    frame = FRAME.with_columns(size=pl.Series(LABELS), price=pl.Series(AMOUNT), code=pl.Series((AMOUNT > 99) * 5 + 2))
+    for target, kind in (("size", TabularClassifier), ("code", TabularClassifier), ("price", TabularRegressor)):
+        found = kind(**TINY, random_state=0).fit(FRAME, frame[target])
+        schuss.save(found.model_, tmp_path / "m.safetensors")
+        values = schuss.evaluate(schuss.load(tmp_path / "m.safetensors"), frame)
+        assert values["r2" if target == "price" else "accuracy"] == pytest.approx(found.score(FRAME, frame[target]))
+
+
 # -- company ------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +359,21 @@ def test_ensembles_calibration_and_halving() -> None:
     halved = HalvingGridSearchCV(tiny, grid, cv=2, factor=2, min_resources=40, random_state=0).fit(frame, LABELS)
     assert halved.n_resources_[-1] > halved.n_resources_[0] >= 40
     assert halved.best_estimator_.kinds_["city"].name == "category"
+
+
+def test_validation_rows_are_routed_through_pipelines() -> None:
+    rows, more = np.stack([AMOUNT, AMOUNT % 7], 1)[:80], np.stack([AMOUNT, AMOUNT % 7], 1)[80:]
+    given = {"X_val": more, "y_val": AMOUNT[80:]}
+    with sklearn.config_context(enable_metadata_routing=True):
+        tiny = TabularRegressor(**TINY, random_state=0).set_fit_request(X_val=True, y_val=True, validation=True)
+        pipe = make_pipeline(StandardScaler(), tiny, transform_input=["X_val"]).fit(rows, AMOUNT[:80], **given)
+        search = GridSearchCV(tiny, {"epochs": [1, 2]}, cv=2).fit(rows, AMOUNT[:80], **given)
+        share = GridSearchCV(tiny, {"epochs": [1, 2]}, cv=2).fit(rows, AMOUNT[:80], validation=0.25)
+    scaler = StandardScaler().fit(rows)
+    alone = clone(tiny).fit(scaler.transform(rows), AMOUNT[:80], X_val=scaler.transform(more), y_val=AMOUNT[80:])
+    np.testing.assert_array_equal(pipe.predict(more), alone.predict(scaler.transform(more)))
+    assert search.best_estimator_.report_.where.startswith("40 validation rows")
+    assert share.best_estimator_.report_.where.startswith("20 validation rows")
 
 
 def test_metadata_is_routed() -> None:

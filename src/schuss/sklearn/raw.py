@@ -8,14 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_y, check_array, check_consistent_length, column_or_1d
 
 from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
+from schuss.signature import CLASSIFICATION
 from schuss.tabular.extra import pl
-from schuss.tabular.frame import as_frame
+from schuss.tabular.frame import as_frame, by_name
+from schuss.tabular.kind import Kind, Where
+from schuss.tabular.targets import LABELS, Target, numbers_of
+from schuss.tabular.texts import level_texts
 
 FEW, LOOKED = 100, 1000  # different rows, below which equal ones are one; rows among which they are looked for
 KNOWN = (str, float, int, bool, np.generic, type(None))
@@ -46,53 +50,58 @@ def named_columns(X: Any) -> list[Any] | None:
     return None if names is None or callable(names) else list(names)
 
 
-def raw_frame(X: Any, names: Sequence[str] | None, owner: str) -> pl.DataFrame:
+def raw_frame(X: Any, names: Sequence[str] | None, owner: str, what: str = "X") -> pl.DataFrame:
     """X as a frame. ValueError and TypeError as scikit-learn has them for what is no table.
 
     names  of the columns of an array; None: x0, x1, ...
-    owner  the estimator's name, for messages
+    owner, what  the names of the estimator and of X, for messages
     """
     if named_columns(X) is not None:
-        frame = as_frame(X, "X")
+        frame = as_frame(X, what)
         if not frame.width or not len(frame):
-            check_array(np.empty(frame.shape), estimator=owner, input_name="X")  # the error
+            check_array(np.empty(frame.shape), estimator=owner, input_name=what)  # the error
         return frame
     if isinstance(X, list | tuple):
         X = np.array(X, dtype=object)  # each entry as it is: numbers beside text stay numbers
-    array = check_array(X, dtype=None, ensure_all_finite=False, estimator=owner, input_name="X")
+    array = check_array(X, dtype=None, ensure_all_finite=False, estimator=owner, input_name=what)
     width = array.shape[1]
     known = [f"x{i}" for i in range(width)] if names is None else names
     if len(known) != width:
-        raise ValueError(f"X has {width} features, but {owner} is expecting {len(known)} features as input")
+        raise ValueError(f"{what} has {width} features, but {owner} is expecting {len(known)} features as input")
     try:
-        return as_frame(array, "X", known)
+        return as_frame(array, what, known)
     except DataError as error:
         if array.dtype != object:
             raise
         warn(f"{error}. What is no number is taken as text")
         texts = np.array([v if isinstance(v, KNOWN) else str(v) for v in array.ravel()], object)
-        return as_frame(texts.reshape(array.shape), "X", known)
+        return as_frame(texts.reshape(array.shape), what, known)
 
 
-def same_columns(frame: pl.DataFrame, X: Any, columns: Sequence[str], named: bool, owner: str) -> pl.DataFrame:
+def same_columns(
+    frame: pl.DataFrame, X: Any, columns: Sequence[str], named: bool, owner: str, what: str = "X"
+) -> pl.DataFrame:
     """The columns of fit: by their names, or of what had none in fit or has none now by their places.
 
     ValueError where one is missing.
     """
     names = named_columns(X)
     if names is not None and named:
+        frame = by_name(frame, columns)
         if missing := [name for name in columns if name not in frame.columns]:
             raise ValueError(
-                f"The feature names should match those that were passed during fit: X lacks {listed(missing)}, which "
-                f"{owner} was fitted with; it has {listed(frame.columns)}"
+                f"The feature names should match those that were passed during fit: {what} lacks {listed(missing)}, "
+                f"which {owner} was fitted with; it has {listed(frame.columns)}"
             )
         return frame.select(columns)
     if (names is None) == named:
         has = "does not have valid feature names" if named else "has feature names"
         told = "with" if named else "without"
-        warnings.warn(f"X {has}, but {owner} was fitted {told} feature names", UserWarning, stacklevel=5)
+        warnings.warn(f"{what} {has}, but {owner} was fitted {told} feature names", UserWarning, stacklevel=5)
     if frame.width != len(columns):
-        raise ValueError(f"X has {frame.width} features, but {owner} is expecting {len(columns)} features as input")
+        raise ValueError(
+            f"{what} has {frame.width} features, but {owner} is expecting {len(columns)} features as input"
+        )
     return frame.rename(dict(zip(frame.columns, columns, strict=True)))
 
 
@@ -114,29 +123,82 @@ def amounts(y: Any) -> Array:
     return (column_or_1d(found, warn=True) if found.ndim == 2 and found.shape[1] == 1 else found).astype(np.float64)
 
 
+def indicators(y: Any) -> tuple[Array, list[str]] | None:
+    """Several labels, float64 [N, L] of 0 and 1, and their names; None where y is one column. ValueError for several
+    columns of anything else."""
+    names = named_columns(y)
+    found = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    if found.ndim != 2 or found.shape[1] < 2:
+        return None
+    known = [f"y{i}" for i in range(found.shape[1])] if names is None else list(map(str, names))
+    if type_of_target(found, input_name="y") != "multilabel-indicator" or not np.isin(found, (0, 1)).all():
+        raise ValueError(
+            f"y should be a 1d array, got an array of shape {found.shape}: of several columns each is a label, 0 or 1 "
+            "(y == 'yes'); for several targets with classes of their own take sklearn.multioutput.MultiOutputClassifier"
+        )
+    return found.astype(np.float64), known
+
+
+def name_of(y: Any, taken: Sequence[str]) -> str:
+    """What one target is called: by the name of its column, where that has one and X none such."""
+    name = getattr(y, "name", None)
+    return free([name if isinstance(name, str) and name else "y"], taken)[0]
+
+
+def free(names: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The names, with an underscore or more behind those that are taken."""
+    found = list(names)
+    while both := set(found) & set(taken):
+        found = [f"{name}_" if name in both else name for name in found]
+    return found
+
+
+# -- targets -----------------------------------------------------------------------------------------------
+
+
+def target_of_classes(name: str, classes: Array, place: Array) -> Target:
+    """The target of these sorted classes, whose place of each row is given. Of a table it is read as text."""
+    reason, kind = f"{len(classes)} classes", Kind("category", missing=())
+    if classes.dtype.kind == "b":
+        return Target(CLASSIFICATION, place, ("false", "true"), "bool", reason, {name: Kind("boolean")})
+    texts = level_texts(pl.Series(classes), ()).to_list() if classes.dtype.kind in "iuf" else map(str, classes.tolist())
+    names = tuple(texts)
+    counted = names == tuple(map(str, range(len(names)))) and classes.dtype.kind in "iu"
+    return Target(CLASSIFICATION, place, names, "int64" if counted else "str", reason, {name: kind})
+
+
+def target_of_labels(y: Array, names: Sequence[str]) -> Target:
+    """The target of labels [N, L] of 0 and 1."""
+    return Target(LABELS, y, tuple(names), "int64", f"{len(names)} labels", dict.fromkeys(names, Kind("number")))
+
+
+def target_of_numbers(y: Array, names: Sequence[str], where: Where) -> Target:
+    """The target of numbers [N] or [N, T]. DataError for one that is constant."""
+    columns = [pl.Series(name, own) for name, own in zip(names, y.reshape(len(y), -1).T, strict=True)]
+    return numbers_of(columns, dict.fromkeys(names, Kind("number")), f"{len(names)} targets", where)
+
+
 def counted(
     frame: pl.DataFrame, y: Array, weight: Array | None, groups: Any
-) -> tuple[pl.DataFrame, Array, Array | None, Array | None]:
-    """The rows that have a weight above 0; and of fewer than 100 different ones without groups, each once with the sum
-    of its weights, in an order that does not depend on theirs.
+) -> tuple[Array, Array | None, Array | None]:
+    """The rows that have a weight above 0, with the weights and groups of these; and of fewer than 100 different ones
+    without groups, each once with the sum of its weights, in an order that does not depend on theirs.
 
     So the folds of a small table hold out no row that they have seen, and a row of weight 3 is three rows there.
     """
     if groups is not None:
         check_consistent_length(frame, groups)
         groups = np.unique(np.asarray(groups), return_inverse=True)[1]
-    if weight is not None and not weight.all():
-        rows = np.flatnonzero(weight)
-        frame, y, weight = frame[rows], y[rows], weight[rows]
-        groups = None if groups is None else groups[rows]
-    if groups is not None or len(frame) > LOOKED:
-        return frame, y, weight, groups
-    keys = [f"{row!r} {own!r}" for row, own in zip(frame.rows(), y.tolist(), strict=True)]
+    rows = np.arange(len(frame)) if weight is None else np.flatnonzero(weight)
+    weight = None if weight is None else weight[rows]
+    if groups is not None or len(rows) > LOOKED:
+        return rows, weight, None if groups is None else groups[rows]
+    keys = [f"{row!r} {own!r}" for row, own in zip(frame[rows].rows(), y[rows].tolist(), strict=True)]
     _, first, place = np.unique(keys, return_index=True, return_inverse=True)
     if len(first) >= FEW:
-        return frame, y, weight, None
+        return rows, weight, None
     total = np.bincount(place, weight).astype(np.float64)
-    return frame[first], y[first], None if np.ptp(total) == 0 else total, None
+    return rows[first], None if np.ptp(total) == 0 else total, None
 
 
 __all__ = [
@@ -144,8 +206,14 @@ __all__ = [
     "amounts",
     "as_value_errors",
     "counted",
+    "free",
+    "indicators",
     "labels",
+    "name_of",
     "named_columns",
     "raw_frame",
     "same_columns",
+    "target_of_classes",
+    "target_of_labels",
+    "target_of_numbers",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,21 +12,30 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from schuss.ir.executor import Array
-from schuss.nn.holding import set_signature
-from schuss.signature import CLASSIFICATION, REGRESSION
-from schuss.sklearn.raw import amounts, as_value_errors, labels, named_columns
-from schuss.sklearn.tabular_base import BaseTabular, signature_of
-from schuss.tabular.kind import MISSING
+from schuss.sklearn.raw import (
+    amounts,
+    as_value_errors,
+    free,
+    indicators,
+    labels,
+    name_of,
+    named_columns,
+    target_of_classes,
+    target_of_labels,
+    target_of_numbers,
+)
+from schuss.sklearn.tabular_base import BaseTabular
 from schuss.tabular.objectives import QUANTILES
-from schuss.tabular.presets import FOLDS
+from schuss.tabular.targets import Target
 
-MEDIAN = 0.5
+MEDIAN = HALF = 0.5
 
 
+@dataclass(eq=False, repr=False)
 class TabularClassifier(ClassifierMixin, BaseTabular):
     """Classes from the rows of a raw table: networks on folds, blended with a linear model (schuss.tabular.fit_table).
 
-        TabularClassifier().fit(frame, frame["kind"]).predict_proba(new_rows)
+        TabularClassifier().fit(rows, kinds).predict_proba(new_rows)
 
     X is a data frame of any library, or an array, whose columns are x0, x1, ...: numbers, text, dates, truth values,
     with missing values. Columns of a frame are found by their names, in any order, and others are passed by. What each
@@ -55,66 +64,83 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
-    def __init__(
-        self,
-        preset: str | None = None,
-        *,
-        loss: str | None = None,
-        category: Any = (),
-        number: Any = (),
-        date: Any = (),
-        drop: Any = (),
-        missing: Any = MISSING,
-        class_weight: Any = None,
-        folds: int = FOLDS,
-        epochs: int | None = None,
-        hidden_layer_sizes: Any = None,
-        learning_rate_init: float | None = None,
-        dropout: float | None = None,
-        weight_decay: float | None = None,
-        random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: Any = False,
-    ) -> None:
-        super().__init__(
-            preset, loss=loss, category=category, number=number, date=date, drop=drop, missing=missing, folds=folds,
-            epochs=epochs, hidden_layer_sizes=hidden_layer_sizes, learning_rate_init=learning_rate_init,
-            dropout=dropout, weight_decay=weight_decay, random_state=random_state, n_jobs=n_jobs, verbose=verbose,
-        )  # fmt: skip
-        self.class_weight = class_weight
+    class_weight: Any = None
 
     @_fit_context(prefer_skip_nested_validation=True)
     @as_value_errors()
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
-        """Learn the classes y [N], of any labels, from rows X [N, columns].
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        validation: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Learn the classes y [N], of any kind, or several labels y [N, labels] of 0 and 1, from rows X [N, columns].
 
         sample_weight  [N], of at least 0
-        groups         [N]: rows of one group stay in one fold
+        groups         [N]: rows of one group stay in one fold, or are all held out
+        validation     a share of the rows, in place of folds: all members train on all others and differ by their
+                       seeds, and the rows weigh the parts and are those of report_
+        X_val, y_val, sample_weight_val   rows of your own in place of such a share
 
         Raises ValueError as scikit-learn's estimators do, and DataError, one too, for columns and values.
         """
         frame, weight = self._frame_to_fit(X, y, sample_weight)
+        apart = validation, X_val, y_val, sample_weight_val
+        if (several := indicators(y)) is not None:
+            if self.class_weight is not None:
+                raise ValueError(
+                    "class_weight is of classes, and y has several labels, each there or not: leave it out"
+                )
+            truth, names = several
+            names = free(names, frame.columns)
+            self.classes_, self._several = np.arange(len(names)), True
+            self._learn(frame, truth, lambda y, _: target_of_labels(y, names), weight, groups, apart)
+            return self
         classes, place = labels(y)
         by_class = None
-        if self.class_weight is not None:
+        if isinstance(self.class_weight, Mapping):
             own = np.ones(len(place)) if weight is None else weight
-            by_class = weights_of_classes(self.class_weight, classes, place, own)
+            by_class = weights_of_classes(self.class_weight, classes)
             weight = weight if by_class.all() else own * (by_class[place] > 0)
         there = np.unique(place if weight is None else place[weight > 0])
         if len(there) < 2:
             only = classes.tolist()[there[0]]
             raise ValueError(f"y has one class, {only!r}, in all rows that have a weight: give rows of two classes")
-        self.classes_ = classes[there]
-        wanted = None if by_class is None else {str(i): by_class[label] for i, label in enumerate(there)}
-        names = _free(["y"], frame.columns)
-        self._learn(frame, np.searchsorted(there, place), weight, groups, CLASSIFICATION, names, wanted)
-        _name_classes(self.model_, self.classes_)
+        known, name = classes[there], name_of(y, frame.columns)
+        self.classes_, self._several = known, False
+        found = target_of_classes(name, known, place[:0])
+        self._learn(
+            frame, np.searchsorted(there, place), lambda y, _: replace(found, y=y), weight, groups, apart,
+            self.class_weight if by_class is None else dict(zip(found.names, by_class[there].tolist(), strict=True)),
+        )  # fmt: skip
         return self
 
+    def _like(self, target: Target, y: Any) -> Target:
+        if self._several:
+            several = indicators(y)
+            if several is None or several[0].shape[1] != len(self.classes_):
+                raise ValueError(f"y_val must be labels [N, {len(self.classes_)}] of 0 and 1, as y is")
+            return replace(target, y=several[0])
+        classes, place = labels(y)
+        known = {label: i for i, label in enumerate(self.classes_.tolist())}
+        if unknown := [label for label in classes.tolist() if label not in known]:
+            row = int(np.argmax(place == classes.tolist().index(unknown[0])))
+            raise ValueError(
+                f"y_val row {row} is {unknown[0]!r}, which no row of y with a weight is; classes are {list(known)}"
+            )
+        return replace(target, y=np.array([known[label] for label in classes.tolist()])[place])
+
     def predict_proba(self, X: Any) -> Array:
-        """The probabilities of the classes, float64 [N, classes] in the order of classes_."""
+        """The probabilities of the classes, float64 [N, classes] in the order of classes_; of several labels that each
+        is there, [N, labels]."""
         p = self._answers(X)
-        return p / p.sum(1, keepdims=True)
+        return p if self._several else p / p.sum(1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithms of predict_proba."""
@@ -122,15 +148,22 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return found
 
     def predict(self, X: Any) -> Array:
-        """The most probable class of each row, [N]."""
+        """The most probable class of each row, [N]; of several labels 1 where it is more probable than not, int64
+        [N, labels]."""
         p = self.predict_proba(X)
-        return self.classes_[np.argmax(p, axis=1)]
+        return (p > HALF).astype(np.int64) if self._several else self.classes_[np.argmax(p, axis=1)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
 
+@dataclass(eq=False, repr=False)
 class TabularRegressor(RegressorMixin, BaseTabular):
     """Numbers from the rows of a raw table; see TabularClassifier for X, the other parameters and attributes.
 
-        TabularRegressor(quantiles=(0.1, 0.9)).fit(frame, frame["price"]).predict_quantiles(new_rows)
+        TabularRegressor(quantiles=(0.1, 0.9)).fit(rows, prices).predict_quantiles(new_rows)
 
     loss       "mse", which None is, "mae", "huber", "poisson" (counts), "gamma" (amounts above 0) or "quantile"
     quantiles  to predict beside the median, in place of a mean; None with loss "quantile": 0.1 and 0.9
@@ -144,52 +177,49 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         "quantiles": ["array-like", None],
     }
 
-    def __init__(
-        self,
-        preset: str | None = None,
-        *,
-        loss: str | None = None,
-        quantiles: Any = None,
-        category: Any = (),
-        number: Any = (),
-        date: Any = (),
-        drop: Any = (),
-        missing: Any = MISSING,
-        folds: int = FOLDS,
-        epochs: int | None = None,
-        hidden_layer_sizes: Any = None,
-        learning_rate_init: float | None = None,
-        dropout: float | None = None,
-        weight_decay: float | None = None,
-        random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: Any = False,
-    ) -> None:
-        super().__init__(
-            preset, loss=loss, category=category, number=number, date=date, drop=drop, missing=missing, folds=folds,
-            epochs=epochs, hidden_layer_sizes=hidden_layer_sizes, learning_rate_init=learning_rate_init,
-            dropout=dropout, weight_decay=weight_decay, random_state=random_state, n_jobs=n_jobs, verbose=verbose,
-        )  # fmt: skip
-        self.quantiles = quantiles
+    quantiles: Any = None
 
     @_fit_context(prefer_skip_nested_validation=True)
     @as_value_errors()
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        validation: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Learn the numbers y, [N] or [N, targets], from rows X [N, columns]; see TabularClassifier.fit."""
         frame, weight = self._frame_to_fit(X, y, sample_weight)
         found = amounts(y)
-        count = 1 if found.ndim == 1 else found.shape[1]
-        given = named_columns(y)
-        names = [str(n) for n in given] if given is not None and len(given) == count > 1 else []
-        names = names or (["y"] if count == 1 else [f"y{i}" for i in range(count)])
         self._one = found.ndim == 1
+        given = named_columns(y)
+        if self._one:
+            names = [name_of(y, frame.columns)]
+        else:
+            own = map(str, given) if given is not None else (f"y{i}" for i in range(found.shape[1]))
+            names = free(list(own), frame.columns)
         asked = self.quantiles if self.quantiles is not None or self.loss != "quantile" else QUANTILES
         wanted = None if asked is None else sorted({MEDIAN, *map(float, asked)})
-        self._learn(frame, found, weight, groups, REGRESSION, _free(names, frame.columns), quantiles=wanted)
+        self._learn(
+            frame, found, lambda y, where: target_of_numbers(y, names, where), weight, groups,
+            (validation, X_val, y_val, sample_weight_val), quantiles=wanted,
+        )  # fmt: skip
         self.__dict__.pop("quantiles_", None)
         if wanted is not None:
             self.quantiles_ = np.array(wanted)
         return self
+
+    def _like(self, target: Target, y: Any) -> Target:
+        found = amounts(y)
+        found = found.reshape(len(found), -1)
+        if found.shape[1] != len(target.names):
+            raise ValueError(f"y_val has {found.shape[1]} targets, and y has {len(target.names)}")
+        return replace(target, y=found)
 
     def predict(self, X: Any) -> Array:
         """The predicted numbers, float64 [N] or [N, targets]; of quantiles the median."""
@@ -211,36 +241,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return tags
 
 
-def weights_of_classes(given: Any, classes: Array, place: Array, weight: Array) -> Array:
-    """[classes]: "balanced" gives all classes the same weight in sum. ValueError for labels that are no class."""
-    if isinstance(given, Mapping):
-        known = classes.tolist()
-        if unknown := [label for label in given if label not in known]:
-            raise ValueError(f"class_weight has {unknown[0]!r}, which is none of the classes {known}")
-        return np.array([float(given.get(label, 1.0)) for label in known])
-    sums = np.bincount(place, weight, len(classes))
-    return np.divide(sums.sum(), len(classes) * sums, out=np.zeros(len(classes)), where=sums > 0)
-
-
-def _name_classes(model: Any, classes: Array) -> None:
-    """Names in the model's signature, which holds places: what the command says of the model's file."""
-    signature = signature_of(model)
-    assert signature.output is not None
-    if classes.dtype.kind == "b":
-        output = replace(signature.output, classes=("false", "true"), named=False, kind="bool")
-    elif classes.dtype.kind in "iu" and classes.tolist() == list(range(len(classes))):
-        return
-    else:
-        output = replace(signature.output, classes=tuple(map(str, classes.tolist())), named=True, kind=None)
-    set_signature(model, replace(signature, output=output))
-
-
-def _free(names: Iterable[str], taken: Sequence[str]) -> list[str]:
-    """The names, with an underscore or more behind those that are taken."""
-    found = list(names)
-    while both := set(found) & set(taken):
-        found = [f"{name}_" if name in both else name for name in found]
-    return found
+def weights_of_classes(given: Mapping[Any, float], classes: Array) -> Array:
+    """[classes]. ValueError for labels that are no class."""
+    known = classes.tolist()
+    if unknown := [label for label in given if label not in known]:
+        raise ValueError(f"class_weight has {unknown[0]!r}, which is none of the classes {known}")
+    return np.array([float(given.get(label, 1.0)) for label in known])
 
 
 __all__ = ["TabularClassifier", "TabularRegressor"]

@@ -1,8 +1,9 @@
-"""What the two estimators of tables have in common: parameters, raw tables in, a fit of schuss.tabular.fit_table."""
+"""What the two estimators of tables have in common: parameters, raw tables in, a fit as schuss.tabular.fit_table's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
 from schuss.api import freeze
+from schuss.constraints import shown
 from schuss.ir.executor import Array
 from schuss.nn.holding import own_signature
 from schuss.signature import Signature
@@ -20,16 +22,22 @@ from schuss.sklearn.raw import as_value_errors, counted, named_columns, raw_fram
 from schuss.sklearn.threads import threads_of
 from schuss.tabular.columns import TableColumns
 from schuss.tabular.extra import pl
-from schuss.tabular.fit import fit_table
-from schuss.tabular.kind import MISSING
+from schuss.tabular.fit import fit_rows
+from schuss.tabular.frame import by_name
+from schuss.tabular.kind import MISSING, Where, rows_of
+from schuss.tabular.kinds import find_kinds, names_of
+from schuss.tabular.objectives import asked_for
 from schuss.tabular.presets import FOLDS, PRESETS
+from schuss.tabular.rows import Table
+from schuss.tabular.targets import Target
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 _COLUMNS = [str, "array-like", set]
-WEIGHT, GROUP = "\0weight", "\0group"  # columns beside those of X
+Apart = tuple[Any, Any, Any, Any]  # fit's validation, X_val, y_val and sample_weight_val
 MOST = 2**31 - 1  # a seed
 
 
+@dataclass(eq=False, repr=False)  # which makes an __init__ of these parameters, as scikit-learn reads them
 class BaseTabular(BaseEstimator):
     """Base of the two; see them."""
 
@@ -51,42 +59,23 @@ class BaseTabular(BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    def __init__(
-        self,
-        preset: str | None = None,
-        *,
-        loss: str | None = None,
-        category: Any = (),
-        number: Any = (),
-        date: Any = (),
-        drop: Any = (),
-        missing: Any = MISSING,
-        folds: int = FOLDS,
-        epochs: int | None = None,
-        hidden_layer_sizes: Any = None,
-        learning_rate_init: float | None = None,
-        dropout: float | None = None,
-        weight_decay: float | None = None,
-        random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: Any = False,
-    ) -> None:
-        self.preset = preset
-        self.loss = loss
-        self.category = category
-        self.number = number
-        self.date = date
-        self.drop = drop
-        self.missing = missing
-        self.folds = folds
-        self.epochs = epochs
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.learning_rate_init = learning_rate_init
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
+    preset: str | None = None
+    _: KW_ONLY
+    loss: str | None = None
+    category: Any = ()
+    number: Any = ()
+    date: Any = ()
+    drop: Any = ()
+    missing: Any = MISSING
+    folds: int = FOLDS
+    epochs: int | None = None
+    hidden_layer_sizes: Any = None
+    learning_rate_init: float | None = None
+    dropout: float | None = None
+    weight_decay: float | None = None
+    random_state: Any = None
+    n_jobs: int | None = None
+    verbose: Any = False
 
     # -- fitting -----------------------------------------------------------------------------------------------
 
@@ -103,33 +92,39 @@ class BaseTabular(BaseEstimator):
         self.__dict__.pop("feature_names_in_", None)
         if names is not None and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.array(names, dtype=object)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, np.empty((len(frame), 1)), dtype=np.float64, ensure_non_negative=True
-            )
-        return frame, weight
+        return frame, None if sample_weight is None else _weights(sample_weight, frame)
 
     def _learn(
-        self, frame: pl.DataFrame, y: Array, weight: Array | None, groups: Any, task: str, targets: Sequence[str],
-        class_weight: Mapping[str, float] | None = None, quantiles: Sequence[float] | None = None,
+        self, frame: pl.DataFrame, y: Array, target: Callable[[Array, Where], Target], weight: Array | None,
+        groups: Any, apart: Apart, class_weight: str | Mapping[str, float] | None = None,
+        quantiles: Sequence[float] | None = None,
     ) -> None:  # fmt: skip
-        """Learn targets y, numbers [N] or [N, T] or places of classes [N], of these names. class_weight: by place"""
-        frame, y, weight, groups = counted(frame, y, weight, groups)
-        if len(frame) < 2:
+        """Learn the rows that count: y of them, [N] or [N, T], is a target, as a function tells, of rows by name."""
+        rows, weight, groups = counted(frame, y, weight, groups)
+        if len(rows) < 2:
             raise ValueError("a table is learned from two rows and more that differ; X has one sample (n_samples=1)")
-        beside = [pl.Series(name, own) for name, own in zip(targets, y.reshape(len(y), -1).T, strict=True)]
-        beside += [pl.Series(name, own) for name, own in ((WEIGHT, weight), (GROUP, groups)) if own is not None]
-        sizes = self.hidden_layer_sizes
-        run = fit_table(
-            frame.with_columns(beside), list(targets), task=task, loss=self.loss, quantiles=quantiles,
-            preset=self.preset, category=self.category,
-            number=self._number(), date=self.date, drop=self.drop, class_weight=class_weight,
-            missing=dict.fromkeys(frame.columns, self.missing),
-            weight=None if weight is None else WEIGHT, group=None if groups is None else GROUP, folds=self.folds,
-            epochs=self.epochs, hidden=None if sizes is None else [int(size) for size in np.atleast_1d(sizes)],
-            lr=self.learning_rate_init, dropout=self.dropout, weight_decay=self.weight_decay, seed=self._seed(),
-            threads=self._threads(), progress=bool(self.verbose),
+
+        def where(row: int) -> str:
+            return f"X row {rows[row]}"
+
+        _, loss = asked_for(None, self.loss, quantiles)
+        wanted = {name: getattr(self, name) for name in ("category", "date", "drop")}
+        wanted |= {"number": self._number(), "missing": dict.fromkeys(frame.columns, self.missing)}
+        frame = by_name(
+            frame, [name for given in ("category", "number", "date", "drop") for name in names_of(wanted[given])]
+        )
+        kinds = find_kinds(frame[rows], what="X", where=where, **wanted)
+        table = Table(frame[rows], target(y[rows], where), kinds, where, weight, groups)
+        seed, sizes = self._seed(), self.hidden_layer_sizes
+        own = {
+            "epochs": self.epochs, "hidden": None if sizes is None else tuple(int(n) for n in np.atleast_1d(sizes)),
+            "lr": self.learning_rate_init, "dropout": self.dropout, "weight_decay": self.weight_decay,
+        }  # fmt: skip
+        train, validated = self._parts(table, apart, seed)
+        run = fit_rows(
+            table, (train, None, validated), loss=loss, quantiles=quantiles, class_weight=class_weight,
+            folds=self.folds, preset=self.preset, own={name: v for name, v in own.items() if v is not None},
+            seed=seed, threads=self._threads(), progress=bool(self.verbose), backend="native",
         )  # fmt: skip
         self.model_, self.preset_, self.parts_ = run.model, run.preset, run.parts
         self.report_, self.kinds_ = run.report, run.kinds
@@ -137,11 +132,39 @@ class BaseTabular(BaseEstimator):
         if self.verbose:
             print(run.report)
 
+    def _parts(self, table: Table, apart: Apart, seed: int) -> tuple[Table, Table | None]:
+        """The rows to train on, and those that weigh the parts, if any."""
+        share, X, y, weight = apart
+        if X is None and (y is not None or weight is not None):
+            raise ValueError("y_val and sample_weight_val are of rows X_val: give X_val, too")
+        if X is None:
+            if share is None:
+                return table, None
+            if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) < 1:
+                raise ValueError(
+                    f"validation must be a share of the rows between 0 and 1, got {shown(share)}; rows of your own are "
+                    "X_val and y_val"
+                )
+            return table.parted(float(share), seed, "the validation")
+        if share is not None:
+            raise ValueError("validation is a share of X, and X_val are other rows: give one of them")
+        if y is None:
+            raise ValueError("X_val needs its targets: give y_val, too")
+        frame = self._columns_of(X, "X_val")
+        check_consistent_length(frame, y)
+        weight = None if weight is None else _weights(weight, frame)
+        where = rows_of("X_val")
+        return table, Table(frame, self._like(table.target, y), table.kinds, where, weight).counted()
+
+    def _like(self, target: Target, y: Any) -> Target:
+        """The target of other rows, y as fit has it. ValueError for what is none."""
+        raise NotImplementedError
+
     def _number(self) -> Any:
         """The columns that are numbers whatever they look like: of an array of numbers all that have no other kind."""
         if not self._numbers:
             return self.number
-        others = {name for given in (self.category, self.date, self.drop) for name in _names(given)}
+        others = {name for given in (self.category, self.date, self.drop) for name in names_of(given)}
         return [name for name in self._columns if name not in others]
 
     def _seed(self) -> int:
@@ -159,15 +182,19 @@ class BaseTabular(BaseEstimator):
     def _answers(self, X: Any) -> Array:
         """float64: probabilities [N, classes], or values [N, targets]."""
         check_is_fitted(self)
-        owner = type(self).__name__
         transform = signature_of(self.model_).inputs[0].transform
         assert isinstance(transform, TableColumns)
         x = transform.single(X) if self._named else None
         if x is None:
-            frame = raw_frame(X, self._columns, owner)
-            x = transform.read(same_columns(frame, X, self._columns, self._named, owner), "X")
+            x = transform.read(self._columns_of(X, "X"), "X")
         found: Array = self.model_.answers(x, frozen=self._frozen)
         return found
+
+    def _columns_of(self, X: Any, what: str) -> pl.DataFrame:
+        """The columns of fit in other rows, which messages call so."""
+        owner = type(self).__name__
+        frame = raw_frame(X, self._columns, owner, what)
+        return same_columns(frame, X, self._columns, self._named, owner, what)
 
     def __getstate__(self) -> Any:
         state = super().__getstate__()
@@ -185,14 +212,16 @@ class BaseTabular(BaseEstimator):
         return tags
 
 
+def _weights(given: Any, frame: pl.DataFrame) -> Array:
+    """float64 [N], of 0 and more."""
+    found: Array = _check_sample_weight(given, np.empty((len(frame), 1)), dtype=np.float64, ensure_non_negative=True)
+    return found
+
+
 def signature_of(model: Any) -> Signature:
     found = own_signature(model)
     assert found is not None
     return found
-
-
-def _names(given: Any) -> list[str]:
-    return [given] if isinstance(given, str) else list(given)
 
 
 __all__ = ["BaseTabular", "signature_of"]

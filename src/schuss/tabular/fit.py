@@ -168,12 +168,33 @@ def fit_table(
     wanted = {"category": category, "number": number, "date": date, "drop": drop}
     wanted |= {"missing": missing if isinstance(missing, Mapping) else texts}
     table = _table(frame, roles, task, where or place, wanted)
-    check_amounts(table.target, loss, table.where)
     test = SHARE if test is None and time is not None else test
-    train, tested, validated = _parts(table.with_roles(roles), roles, test, validation, reading, seed)
-    for part in (tested, validated):
+    table = table.with_roles(roles)
+    return fit_rows(
+        table, _parts(table, roles, test, validation, reading, seed), loss=loss, quantiles=quantiles,
+        class_weight=class_weight, folds=folds, preset=preset, own=own, seed=seed, checkpoint=checkpoint, begin=begin,
+        threads=threads, progress=progress, backend=backend,
+    )  # fmt: skip
+
+
+def fit_rows(
+    table: Table, parts: tuple[Table, Table | None, Table | None], *, loss: str | None,
+    quantiles: Sequence[float] | None, class_weight: str | Mapping[Any, float] | None, folds: int, preset: str | None,
+    own: Mapping[str, Any], seed: int, checkpoint: str | PathLike[str] | None = None,
+    begin: Callable[[Training], object] | None = None, **how: Any,
+) -> TableRun:  # fmt: skip
+    """What fit_table does once rows are read: the arguments are its own, checked.
+
+    parts  of the table the rows to train on, and those of the test and the validation, which may be others
+    own    settings in place of the preset's; how: threads, progress and backend
+    """
+    train, tested, validated = parts
+    train = train.counted()
+    for part in (table, tested, validated):
         if part is not None:
             check_amounts(part.target, loss, part.where)
+    train.target.check_varied()
+    _check_trained(table, train)
     if class_weight is not None:
         by_class = class_weights(train.target, class_weight, train.weights)
         train = replace(train, classes=by_class)
@@ -184,12 +205,10 @@ def fit_table(
         begin(training)
     read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
     leaks = warn_of_leaks(read, train.target.y, classes=train.target.classes or None)
-    learned = training.learn(
-        seed, None if checkpoint is None else Path(checkpoint), threads=threads, progress=progress, backend=backend
-    )
+    learned = training.learn(seed, None if checkpoint is None else Path(checkpoint), **how)
     model = learned.model
     report = training.report(learned, model, tested)
-    training.sign(model, {"parts": learned.parts, "report": report.to_json(), "weight": weight})
+    training.sign(model, {"parts": learned.parts, "report": report.to_json(), "weight": table.weight})
     rest = [None if part is None else part.frame for part in (tested, validated)]
     done = training.members if validated is None else None
     held = training.held_out(model, tested)
@@ -218,12 +237,9 @@ def _table(frame: pl.DataFrame, roles: Roles, task: str | None, where: Where, wa
 def _parts(
     table: Table, roles: Roles, test: Any, validation: Any, reading: Reading, seed: int
 ) -> tuple[Table, Table | None, Table | None]:
-    """The rows to train on, which count and differ in their target, those of the test, and those of the validation."""
+    """The rows to train on, those of the test, and those of the validation."""
     train, tested = _apart(table, test, "the test", roles, reading, seed)
     train, validated = _apart(train, validation, "the validation", roles, reading, seed)
-    train = train.counted()
-    train.target.check_varied()
-    _check_trained(table, train)
     return train, tested, validated
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from schuss.asking import asked
 from schuss.calling import did_you_mean
-from schuss.errors import DataError, UsageError
+from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
@@ -52,9 +52,15 @@ class Target:
         return replace(self, y=self.y[rows])
 
     def check_varied(self) -> None:
-        """DataError where all rows have one class, or a number is the same in all: of a training part of rows."""
-        for name, values in zip(self.kinds, self.y.reshape(len(self.y), -1).T, strict=True):
-            if not len(values) or values.min() == values.max():
+        """DataError where all rows have one class, or a number is the same in all: of a training part of rows. A
+        warning for a label that is, where others are not."""
+        columns = self.y.reshape(len(self.y), -1).T
+        same = [not len(values) or values.min() == values.max() for values in columns]
+        for name, values, constant in zip(self.kinds, columns, same, strict=True):
+            if constant and self.task == LABELS and not all(same):
+                said = "yes" if values[0] else "no"
+                warn(f"target {name!r}: is {said} in every row that is trained on: nothing is learned of it")
+            elif constant:
                 what = repr(self.names[int(values[0])]) if self.classes and len(values) else "the same"
                 raise DataError(
                     f"target {name!r}: is {what} in every row that is trained on: there is nothing to learn; choose "
@@ -126,7 +132,7 @@ def find_target(
             raise UsageError(
                 "several targets are labels, each yes or no, or numbers; train a model for each of classes"
             )
-        return _numbers(columns, kinds, f"{len(columns)} targets", place)
+        return numbers_of(columns, kinds, f"{len(columns)} targets", place)
     (column,), kind = columns, kinds[names[0]]
     if kind.name == "category" and (task in (REGRESSION, COUNTS) or (task is None and column.n_unique() > CLASSES)):
         _check_no_odd_numbers(column, place)
@@ -137,7 +143,7 @@ def find_target(
     if task in (REGRESSION, COUNTS):
         counts = whole and task == REGRESSION and float(column.min()) >= 0  # type: ignore[arg-type]
         told = ", whole: task counts if they count something" if counts else ""
-        return _numbers(columns, kinds, f"numbers of {column.n_unique():,} values{told}", place)
+        return numbers_of(columns, kinds, f"numbers of {column.n_unique():,} values{told}", place)
     return _classes(frame[names[0]], column, kind, whole)
 
 
@@ -152,7 +158,8 @@ def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
         )
 
 
-def _numbers(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], reason: str, where: Where) -> Target:
+def numbers_of(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], reason: str, where: Where) -> Target:
+    """The target of these columns of numbers, each by its name. DataError for others, and one that is constant."""
     for column in columns:
         if (name := kinds[column.name].name) not in ("number", "boolean"):
             raise DataError(
