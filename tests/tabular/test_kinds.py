@@ -90,7 +90,17 @@ LONG = range(60)
         ),
         (["7", "007", "8"], "category", "3 codes with zeros before them; number=['a'] if they are none"),
         (["area_code_415", "area_code_408"], "category", "2 levels"),
-        (["12 kg", "13 kg"], "category", "2 levels"),
+        (["12 kg", "13kg", "1,500 kg"], "number", "12 to 1500, written as text, comma between thousands, kg left out"),
+        (["-3 °C", "20.5 °C"], "number", "-3 to 20.5, written as text, °C left out"),
+        (["5 km/h", "6 km/h"], "number", "km/h left out"),
+        (["3 sq. ft", "4 sq. ft"], "number", "sq. ft left out"),
+        (["3,5 m2", "4,25 m2"], "number", "comma before decimals, m2 left out"),
+        (['12"', '13"'], "number", '" left out'),
+        (["12 kg", "13 lb"], "category", "2 levels"),
+        (["1st", "2nd"], "category", "2 levels"),
+        (["12h30", "13h30"], "category", "2 levels"),
+        (["5 May 2020", "6 May 2020"], "date", "as %d %b %Y"),
+        (["1e5", "2e5"], "number", "100000 to 200000, written as text"),
         ([f"word {i}" for i in LONG], "text", "60 different texts in 60 rows"),
         ([f"u{i}" for i in LONG], "id", "60 names, all different"),
         ([f"u{i // 2}" for i in range(120)], "category", "60 levels"),
@@ -165,6 +175,7 @@ DAYS = [f"2020-01-{i % 28 + 1:02d}" for i in LONG]
             "is taken as a category, as 1 of 101 values is no number, 'x' in t row 101; mend it, leave it empty or say "
             "missing=[*schuss.tabular.kinds.MISSING, 'x']; if this is meant, say category=['a b']",
         ),
+        (["12 lb", *(f"{i}.5 kg" for i in LONG)], "text", "as 1 of 61 values is no number in kg, '12 lb' in t row 0"),
         (["x", *(f"$ {i}" for i in LONG)], "text", "as 1 of 61 values is no number, 'x' in t row 0"),
         ([*DAYS, "2020-02-31"], "category", "as 1 of 61 values is no date, '2020-02-31' in t row 60"),
         (["soon", *(f"{i % 12 + 1}/{i % 28 + 1}/2020" for i in LONG)], "text", "is no date, 'soon' in t row 0"),
@@ -208,6 +219,8 @@ def test_targets_are_never_left_out() -> None:
         (["yes", "no"], "category"),
         ([True, True], "boolean"),
         ([f"word {i}" for i in LONG], "category"),
+        (["1 star", "2 star"] * 30, "category"),  # names of classes, with their words
+        ([f"{i}.5 kg" for i in LONG], "number"),
         ([None, None], "empty"),
     ):
         assert kind_of(values, targets="a").name == name
@@ -297,6 +310,13 @@ def test_wrong_values_are_told_by_line_and_column(tmp_path: Any) -> None:
         (["1,5"], Kind("number"), "'1,5' is no number"),
         (["1.5"], Kind("number", decimal=",", group="."), "'1.5' is no number"),
         (["5"], Kind("number", affix="%"), "'5' is no number"),
+        (
+            ["5 kg", "12 lb"],
+            Kind("number", affix="kg"),
+            "x row 1, column a: '12 lb' is no number in kg; write it in kg, or leave it empty",
+        ),
+        (["5"], Kind("number", affix="kg"), "'5' is no number in kg"),
+        (["5 mm"], Kind("number", affix="m"), "'5 mm' is no number in m"),
         (["31/01/20"], Kind("date", format="%d/%m/%Y"), "'31/01/20' is no date as %d/%m/%Y"),
     ],
 )
@@ -482,6 +502,7 @@ def test_a_row_has_the_values_of_a_frame(case: tuple[str, Any]) -> None:
     [
         (Kind("number", decimal=",", group="."), ["1.234,5", "-7", "1.5", "12", None]),
         (Kind("number", affix="%"), ["12 %", "7%", "5"]),
+        (Kind("number", affix="sq. ft", group=","), ["12 sq. ft", "1,200sq. ft", "5", "12 sqx ft", 7, -8.5]),
         (Kind("number", affix="$", group=","), ["$5", "-$1,000", "($3)", "$ 1,00", "5"]),
         (Kind("number", group=" ", decimal=","), ["1 234,5", "12'000", "1 23"]),
         (Kind("number", missing=("-999",)), ["-999", -999, -999.0, 5]),

@@ -159,7 +159,8 @@ def _read_kind(
     if lower in WORDS and not is_target:
         yes = sorted(lower, key=lambda word: word not in TRUE)
         return Kind("boolean", " or ".join(yes))
-    if numeral := find_numeral(values):
+    numeral = find_numeral(values)
+    if numeral and not (numeral.unit and is_target and len(values) <= FEW):  # "5 stars" is the name of a class
         digits = zeros_of(values)
         if digits != STRIPPED:
             codes = f"{len(values)} codes{f' of {digits} digits,' if digits > 0 else ''} with zeros before them"

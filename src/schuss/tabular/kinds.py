@@ -16,8 +16,9 @@ A `Kind` has a name and a reason, one short clause for a person, and how the col
     text, id, constant, empty, dropped    left out (`kind.used` is False)
 
 A missing value is null in all of them: None, NaN, and texts that are empty or one of `missing`. Numbers of two values
-stay numbers. Texts that are all numbers ("1,234", "12 %", "$5") are numbers, dates in one format are dates; both are
-told. Where day and month could be either, that is an error; date={"COLUMN": "%d/%m/%Y"} says which.
+stay numbers. Texts that are all numbers ("1,234", "12 %", "$5", "12 kg": one unit in all) are numbers, dates in one
+format are dates; both are told. Where day and month could be either, that is an error; date={"COLUMN": "%d/%m/%Y"} says
+which.
 
 Targets are number, boolean, category, date or empty, and never left out; words of yes and no are a category there.
 The arguments category, number, date and drop name columns whose kind is set. DataError for a column that cannot be read

@@ -1,4 +1,4 @@
-"""Numbers that are written as text: '1,234.5', '1.234,5', "1'234", '12 %', '$5', '(3)', '−2'."""
+"""Numbers that are written as text: '1,234.5', '1.234,5', "1'234", '12 %', '$5', '(3)', '−2', '12 kg'."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ SHAPES = {  # (decimal sign, sign between groups): the unsigned number
 GROUPS = {".": "[.]", ",": ",", " ": BLANKS}
 SPECIAL = re.compile(f"[+-]?(?:{PLAIN}|inf|infinity|nan)", re.IGNORECASE)  # what polars takes for a number
 DIGIT = re.compile("[0-9]")
+WORD = "[^\\W\\d_]+[23²³]?"
+UNIT = re.compile(rf"[+-]?[0-9][0-9.,'’\u00a0\u202f ]*?\s*((?:°?{WORD}(?:[ /·*^.-]{{1,2}}{WORD})*[.]?|[\"′″]))")
+"""A number and what it is in: 12 kg, 5km/h, 20 °C, 3 sq. ft, 4 m2."""
 FIRST = 64  # values that are tried before all
 
 
 @dataclass(frozen=True)
 class Numeral:
-    """How numbers are written. affix: a currency before or after them, or %."""
+    """How numbers are written. affix: a currency before or after them, % or a unit."""
 
     decimal: str = "."
     group: str = ""
@@ -37,6 +40,11 @@ class Numeral:
     @property
     def is_plain(self) -> bool:
         return self == Numeral()
+
+    @property
+    def unit(self) -> str:
+        """What the numbers are in; "" where that is a currency, % or nothing."""
+        return "" if self.affix in (*CURRENCIES, "%") else self.affix
 
     @cached_property
     def _steps(self) -> list[tuple[str, str]]:
@@ -107,8 +115,12 @@ def nearest_numeral(values: pl.Series) -> Numeral:
 
 
 def _candidates(first: list[str]) -> list[Numeral]:
-    affix = next((a for a in (*CURRENCIES, "%") if first and a in first[0]), "")
-    return [Numeral(decimal, group, affix) for decimal, group in SHAPES]
+    if not first:
+        return []
+    affix = next((a for a in (*CURRENCIES, "%") if a in first[0]), "")
+    unit = None if affix else UNIT.fullmatch(first[0])
+    affixes = [affix] if unit is None or SPECIAL.fullmatch(first[0]) else [affix, unit[1]]
+    return [Numeral(decimal, group, affix) for affix in affixes for decimal, group in SHAPES]
 
 
 __all__ = ["FIRST", "PLAIN", "Numeral", "find_numeral", "nearest_numeral"]

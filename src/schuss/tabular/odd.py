@@ -61,7 +61,7 @@ def _ways(values: pl.Series) -> Iterator[tuple[str, Callable[[pl.Series], pl.Ser
     first = values.head(FIRST)
     numeral, most = nearest_numeral(first), max(1, OF_VALUES * len(first))
     if sum(numeral.number(text) is None for text in first.to_list()) <= most and zeros_of(values) == STRIPPED:
-        yield "no number", lambda texts: numeral.read(texts).is_null()
+        yield f"no number{f' in {numeral.unit}' if numeral.unit else ''}", lambda texts: numeral.read(texts).is_null()
     if (form := nearest_format(first)) is not None and read_dates(first, form).null_count() <= most:
         yield "no date", lambda texts: read_dates(texts, form).is_null()
     words = set(values.str.to_lowercase().to_list()) if len(values) <= MOST_WORDS else set()

@@ -172,6 +172,8 @@ def _error(value: Any, kind: Kind, name: str, where: str) -> DataError:
             fault, mend = "is infinite", "give a number, or leave it empty"
         elif len(text) > DIGITS and text.isdigit():
             fault = f"has {len(text):,} digits, more than a number here can"
+        elif unit := kind.numeral.unit:
+            fault, mend = f"is no number in {unit}", f"write it in {unit}, or leave it empty"
     elif kind.name == "boolean":
         fault, mend = "is neither yes nor no", "mend it, or leave it empty"
     elif kind.name == "date":
