@@ -257,6 +257,27 @@ def test_what_is_no_validation_is_told() -> None:
         TabularRegressor(**TINY).fit(FRAME, AMOUNT, X_val=FRAME, y_val=np.stack([AMOUNT, AMOUNT**2], 1))
 
 
+@pytest.mark.usefixtures("one_kind")
+def test_settings_may_be_none_at_all() -> None:
+    for off in ({"dropout": 0.0}, {"weight_decay": 0}):
+        found = TabularRegressor(**TINY, **off, random_state=0).fit(FRAME, AMOUNT)
+        assert [part[name] for name in off for part in found.parts_[:-1]] == [0]
+    assert TabularRegressor(**TINY | {"hidden_layer_sizes": np.int64(3)}).fit(FRAME, AMOUNT).parts_[0]["hidden"] == (3,)
+    for wrong in ((0,), (8.5,), [4, "x"]):
+        with pytest.raises(ValueError, match="hidden_layer_sizes must be whole numbers of at least 1, as"):
+            TabularRegressor(**TINY | {"hidden_layer_sizes": wrong}).fit(FRAME, AMOUNT)
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_what_is_missing_in_labels_and_groups_is_told() -> None:
+    for gone in (None, float("nan")):
+        with pytest.raises(ValueError, match="Input y contains NaN: row 3 has no label"):
+            TabularClassifier(**TINY).fit(FRAME, np.array(["a", "b", "a", gone] * 30, dtype=object))
+    groups = np.array([None, *"abcdef"] * 18, dtype=object)[:120]
+    with pytest.warns(UserWarning, match="group: 18 rows have none in column 'groups': they are taken for one group"):
+        TabularRegressor(**TINY).fit(FRAME, AMOUNT, groups=groups)
+
+
 # -- several labels -----------------------------------------------------------------------------------------
 
 SEVERAL = np.stack([AMOUNT > 120, AMOUNT < 90, FRAME["garden"].to_numpy()], 1).astype(int)

@@ -437,6 +437,12 @@ def test_validation_rows_let_every_member_see_every_row(monkeypatch: pytest.Monk
     assert presets.cost(kinds, 240, layout, 3) == pytest.approx(1.5 * presets.cost(kinds, 240, layout, 2))
 
 
+def test_dropout_and_decay_may_be_0():
+    frame = curved()
+    run = quick(frame.select("a", "far"), "far", dropout=0, weight_decay=0.0, epochs=1)
+    assert [(part["dropout"], part["weight_decay"]) for part in run.parts[:-1]] == [(0, 0.0)] * (len(run.parts) - 1)
+
+
 def test_numbers_far_from_0_come_back_in_their_own_units():
     frame = curved()
     run = quick(frame.select("a", "far"), "far", folds=2, epochs=40, hidden=(16,), backend="native")

@@ -18,6 +18,7 @@ from schuss.signature import CLASSIFICATION
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.kind import Kind, Where
+from schuss.tabular.rows import groups_of
 from schuss.tabular.targets import LABELS, Target, numbers_of
 from schuss.tabular.texts import level_texts
 
@@ -108,6 +109,11 @@ def same_columns(
 def labels(y: Any) -> tuple[Array, Array]:
     """The classes in sorted order, and the place of each row's among them. Errors as scikit-learn's."""
     y = column_or_1d(y, warn=True)
+    if (
+        y.dtype == object
+        and (row := next((i for i, v in enumerate(y.tolist()) if v is None or v != v), None)) is not None
+    ):
+        raise ValueError(f"Input y contains NaN: row {row} has no label; leave rows without one out")
     if y.dtype == object and len({type(v) for v in y}) == 1 and isinstance(y[0], str):
         y = y.astype(str)  # texts, as polars and pandas give them
     check_classification_targets(y)
@@ -188,7 +194,7 @@ def counted(
     """
     if groups is not None:
         check_consistent_length(frame, groups)
-        groups = np.unique(np.asarray(groups), return_inverse=True)[1]
+        groups = groups_of(as_frame({"groups": groups}, "groups")["groups"])
     rows = np.arange(len(frame)) if weight is None else np.flatnonzero(weight)
     weight = None if weight is None else weight[rows]
     if groups is not None or len(rows) > LOOKED:

@@ -115,10 +115,10 @@ class BaseTabular(BaseEstimator):
         )
         kinds = find_kinds(frame[rows], what="X", where=where, **wanted)
         table = Table(frame[rows], target(y[rows], where), kinds, where, weight, groups)
-        seed, sizes = self._seed(), self.hidden_layer_sizes
+        seed = self._seed()
         own = {
-            "epochs": self.epochs, "hidden": None if sizes is None else tuple(int(n) for n in np.atleast_1d(sizes)),
-            "lr": self.learning_rate_init, "dropout": self.dropout, "weight_decay": self.weight_decay,
+            "epochs": self.epochs, "hidden": self._hidden(), "lr": self.learning_rate_init, "dropout": self.dropout,
+            "weight_decay": self.weight_decay,
         }  # fmt: skip
         train, validated = self._parts(table, apart, seed)
         run = fit_rows(
@@ -166,6 +166,16 @@ class BaseTabular(BaseEstimator):
             return self.number
         others = {name for given in (self.category, self.date, self.drop) for name in names_of(given)}
         return [name for name in self._columns if name not in others]
+
+    def _hidden(self) -> tuple[int, ...] | None:
+        """Widths of the layers. ValueError for what are none."""
+        sizes = self.hidden_layer_sizes
+        if sizes is None:
+            return None
+        given = [sizes] if isinstance(sizes, Integral) else list(sizes)
+        if wrong := [n for n in given if not isinstance(n, Integral) or n < 1]:
+            raise ValueError(f"hidden_layer_sizes must be whole numbers of at least 1, as (64, 64); got {wrong[0]!r}")
+        return tuple(map(int, given))
 
     def _seed(self) -> int:
         given = self.random_state

@@ -193,7 +193,7 @@ def _members(
     """The members of one kind, trained."""
     batch = batch_size(len(x))
     steps = kind.epochs * -(-max(map(len, own)) // batch)  # a member that has fewer ends just before its rate is 0
-    network = TableNetwork(layout, kind, optim.FlatCosine(kind.dropout, steps))
+    network = TableNetwork(layout, kind, _flat(kind.dropout, steps))
     data: Any = [((x, encoding.own), truth) for encoding in encodings] or (x, truth)
     runs = fit_many(
         network, data, rows=list(own), loss=objective.network_loss(), optimizer=optimizer(network, kind, steps),
@@ -215,7 +215,12 @@ def optimizer(network: TableNetwork, kind: Recipe, steps: int) -> optim.Optimize
     if waves:
         groups.append(optim.Group(waves, name="waves", lr=slow, weight_decay=0.0))
     rate = optim.OneCycle(kind.lr, steps, pct_start=WARM)
-    return optim.AdamW(rate, betas=BETAS, weight_decay=optim.FlatCosine(kind.weight_decay, steps), groups=tuple(groups))
+    return optim.AdamW(rate, betas=BETAS, weight_decay=_flat(kind.weight_decay, steps), groups=tuple(groups))
+
+
+def _flat(value: float, steps: int) -> Any:
+    """A dropout or decay that is flat for half of the steps, then falls by a cosine to 0; without it 0."""
+    return optim.FlatCosine(value, steps) if value else 0.0
 
 
 def _folds(held: Sequence[Array], rows: int) -> Array:
