@@ -101,3 +101,24 @@ def test_a_table_that_does_not_fit(schuss: Any, model: Path, npz: Path, tmp_path
     assert "bad.csv line 2, column area: 'big' is no number" in schuss("view", file, tmp_path / "bad.csv").error
     assert "are both data: give one of them" in schuss("view", file, table, "--data", table).error
     assert "--delimiter is for tables" in schuss("view", model, npz, "--delimiter", ";").error
+
+
+def test_a_table_of_many_blocks_is_read_whole(schuss: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pl = pytest.importorskip("polars")
+    from schuss.cli.tables import pages
+    from schuss.tabular import delimited
+    from schuss.tabular.read import Reading
+    from tests.web.tables import houses, model, saved
+
+    monkeypatch.setattr(delimited, "HEAD_LINES", 10)
+    monkeypatch.setattr(delimited, "HEAD", 1000)
+    monkeypatch.setattr(delimited, "BLOCK", 1000)
+    file, table = saved(tmp_path)
+    asked, y = pages.explained(model("kind"), str(table), Reading())
+    assert asked.truth == houses()["kind"].to_list()
+    assert y is not None
+    houses().with_columns(area=pl.when(pl.int_range(120) == 99).then(pl.lit("big")).otherwise("area")).write_csv(table)
+    assert "houses.csv line 101, column area: 'big' is no number" in schuss("view", file, table).error
+    saved(tmp_path)
+    monkeypatch.setattr(pages, "MOST", 50)
+    assert len(pages.explained(model("kind"), str(table), Reading())[0].rows) == 50

@@ -25,6 +25,7 @@ What the extra [tables] costs: schuss.tabular.extra.
 from __future__ import annotations
 
 import contextlib
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
@@ -62,6 +63,28 @@ def scan_table(
             yield from scan_text(file, reading or Reading(), rows, dtypes or {})
         else:
             yield from _scan_columns(file, rows)
+
+
+def first_rows(source: Any, most: int, reading: Reading | None = None) -> tuple[pl.DataFrame, Where, bool]:
+    """At most so many rows of a table, as `scan_table` reads them, what messages call them, and whether it has more."""
+    parts: list[pl.DataFrame] = []
+    starts: list[int] = []
+    places: list[Where] = []
+    known, more = 0, False
+    for place, chunk in scan_table(source, reading, most):
+        more = known + chunk.height > most
+        parts.append(chunk[: most - known])
+        starts.append(known)
+        places.append(place)
+        known += parts[-1].height
+        if more:
+            break
+
+    def where(row: int) -> str:
+        i = bisect_right(starts, row) - 1
+        return places[i](row - starts[i])
+
+    return pl.concat(parts), where, more
 
 
 def detected(source: Any, reading: Reading | None = None) -> Reading:
@@ -134,4 +157,4 @@ def _rows_from(name: str, first: int) -> Where:
     return lambda row: whole(first + row)
 
 
-__all__ = ["Lines", "Reading", "detected", "lines_of", "read_table", "scan_table"]
+__all__ = ["Lines", "Reading", "detected", "first_rows", "lines_of", "read_table", "scan_table"]

@@ -19,16 +19,15 @@ def explained(network: Any, place: str | None, reading: Reading) -> tuple[Explai
     """The model with the rows of the table at a place, or with rows drawn from what its file holds; and the targets of
     the rows, None where the table has none."""
     from schuss.tabular.explainer import Explainer
-    from schuss.tabular.read import scan_table
+    from schuss.tabular.read import first_rows
 
     if place is None:
         return Explainer(network), None
     name = "standard input" if place == "-" else place
-    chunks = scan_table(place, reading, MOST)
-    where, frame = next(iter(chunks))
-    made = Explainer(network, frame, what=name, where=where)
-    if next(iter(chunks), None) is not None:
+    frame, where, more = first_rows(place, MOST, reading)
+    if more:
         say(f"{name}: has more rows than {MOST:,}; the first {MOST:,} are shown", err=True)
+    made = Explainer(network, frame, what=name, where=where)
     return made, made.targets_or_none(frame, name, where)
 
 
