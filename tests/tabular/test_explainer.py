@@ -111,7 +111,7 @@ def test_rows_are_drawn_of_each_columns_own_values(classes: Any) -> None:
 def test_answers_are_those_of_the_model(asked: Explainer, classes: Any, quantiles: Any) -> None:
     np.testing.assert_allclose(asked.predict(asked.rows), classes.predict_proba(frame(1)), rtol=1e-5)
     assert asked.names == ("cheap", "dear", "fair")
-    assert asked.truth == frame(1)["kind"].to_list()
+    assert asked.truth == [(kind,) for kind in frame(1)["kind"]]
     of = Explainer(quantiles, frame(1))
     assert (of.kind, of.names) == ("quantiles", ("0.1", "0.5", "0.9"))
     np.testing.assert_allclose(of.predict(of.rows), quantiles.predict(frame(1)), rtol=1e-6)

@@ -54,6 +54,20 @@ def model(target: str, quantiles: tuple[float, ...] | None = None) -> Any:
     return run.model
 
 
+@cache
+def labels() -> Any:
+    """A model of two columns of yes and no."""
+    import polars as pl
+
+    from schuss.tabular import fit_table
+
+    yes = pl.when(pl.col("price") > 330).then(pl.lit("yes")).otherwise(pl.lit("no"))
+    frame = houses().with_columns(large=yes, near=pl.col("garden").reverse()).drop("price", "kind")
+    return fit_table(
+        frame, ["large", "near"], folds=2, epochs=3, hidden=(8,), backend="reference", progress=False
+    ).model
+
+
 def saved(folder: Path, target: str = "kind") -> tuple[Path, Path]:
     """The file of a model, and a table's."""
     file, table = folder / "houses.safetensors", folder / "houses.csv"
@@ -67,6 +81,6 @@ def page_of(target: str, frame: Any = None, quantiles: tuple[float, ...] | None 
     from schuss.tabular.explainer import Explainer
     from schuss.web.tables import table_view
 
-    asked = Explainer(model(target, quantiles), frame, what="houses.csv")
+    asked = Explainer(labels() if target == "labels" else model(target, quantiles), frame, what="houses.csv")
     y = None if frame is None else frame[target].to_numpy()
     return Page(table_view(asked.model, "houses.safetensors", asked, y, "" if frame is None else "houses.csv")).start()

@@ -27,6 +27,13 @@ def quantiles() -> Iterator[str]:
     page.stop()
 
 
+@pytest.fixture(scope="module")
+def labels() -> Iterator[str]:
+    page = page_of("labels")
+    yield page.address
+    page.stop()
+
+
 def choose(tab: Tab, selector: str, value: str) -> None:
     tab(selector).select_option(value)
     tab.settle()
@@ -40,7 +47,65 @@ def test_the_report_stands_in_place_of_the_runs_charts(classes: str, tab: Callab
     told = page.text("#run-table")
     for words in ("On 120 rows out of 2 folds", "Log loss", "linear", "Importance", "Columns", "left out"):
         assert words in told
-    assert page("#run-table .bars li").count() == len({"area", "city", "garden", "sold"})
+    rises = page("#run-table .bars li span").all_inner_texts()
+    assert len(rises) == len({"area", "city", "garden", "sold"})
+    for value, error in (text.split(" ± ") for text in rises):
+        assert len(error.replace(".", "").lstrip("0")) == 2  # digits
+        assert len(value.partition(".")[2]) == len(error.partition(".")[2])
+
+
+def test_numbers_have_the_digits_that_tell_them_apart(classes: str, tab: Callable[..., Tab]) -> None:
+    words = tab(classes, "run").page.evaluate(
+        """async () => {
+          const { plusMinus, ticks } = await import(new URL("static/format.js", location.href).href);
+          const pairs = [[0.177, 0.0104], [848869, 202111], [4.3e6, 168088], [-3, 410], [0.5, 0.0999], [5, null]];
+          const scales = [[0, 5e5, 1e6], [1000.25, 1000.5], [1e5, 2e5], [-0.00025, 0, 0.00025]];
+          return [pairs.map((pair) => plusMinus(...pair)), scales.map(ticks)];
+        }"""
+    )
+    assert words == [
+        ["0.177 ± 0.010", "850,000 ± 200,000", "4.30e6 ± 0.17e6", "0 ± 410", "0.50 ± 0.10", "5 ± –"],
+        [["0", "5e5", "1e6"], ["1000.25", "1000.50"], ["100,000", "200,000"], ["−2.5e−4", "0", "2.5e−4"]],
+    ]
+
+
+PICTURES = """async () => {
+  const load = async (name) => import(new URL(`static/${name}.js`, location.href).href);
+  const [{ DependencePlot }, { svgOf }, { palette }] = await Promise.all(["dependenceplot", "svg", "theme"].map(load));
+  const values = [-123456, 0, 0.00001234, 98765432];
+  const numbers = { name: "n".repeat(90), kind: "number", line: true, values, quantiles: [] };
+  const levels = { name: "level", kind: "category", line: false, values: ["é".repeat(40), "日本".repeat(30), "c"] };
+  const days = { name: "day", kind: "date", line: true, values: [1.4e12, 1.5e12, 1.6e12], quantiles: [] };
+  const mean = [-1234567, 3e5, 8.5e6, 9e6];
+  const one = (axis) => ({ columns: [axis], mean: mean.slice(0, axis.values.length), curves: [], others: [] });
+  const two = (a, b) => ({ columns: [a, b], mean: a.values.map(() => mean.slice(0, b.values.length)), others: [] });
+  const cut = [];
+  const smalls = [one(numbers), one(levels), one(days)];
+  for (const found of [...smalls, one(numbers), one(levels), two(numbers, levels), two(levels, numbers)]) {
+    const small = smalls.includes(found);
+    for (const [width, height] of small ? [[120, 110], [200, 120]] : [[330, 350], [1200, 500]]) {
+      const plot = new DependencePlot(document.createElement("div"), "function", { small });
+      plot.found = found;
+      const host = document.createElement("div");
+      host.innerHTML = svgOf((...size) => plot.paint(...size), width, height, palette());
+      document.body.append(host);
+      const frame = host.firstChild.getBoundingClientRect();
+      for (const text of host.querySelectorAll("text")) {
+        const box = text.getBoundingClientRect();
+        const across = box.left >= frame.left - 1 && box.right <= frame.right + 1;
+        const down = box.top >= frame.top - 4 && box.bottom <= frame.bottom + 4;
+        if (!across || !down) cut.push(`${text.textContent} of ${found.columns.map((c) => c.name)} at ${width}`);
+      }
+      if (!host.querySelectorAll("text").length) cut.push("no words");
+      host.remove();
+    }
+  }
+  return cut;
+}"""
+
+
+def test_no_words_of_a_picture_are_cut(classes: str, tab: Callable[..., Tab]) -> None:
+    assert tab(classes, "run").page.evaluate(PICTURES) == []
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
@@ -63,6 +128,11 @@ def test_a_column_and_a_pair_are_drawn(classes: str, tab: Callable[..., Tab], lo
     assert page.text("#dependence-title") == "Probability of cheap by garden and city"
     choose(page, "#dependence-with", "")
     assert page.coloured("#dependence-stage canvas", "--accent") > 500  # bars
+    assert page("#dependence-legend .sign-bar, #dependence-legend .sign-dots").count() == 2
+    page('#dependence-all .small:has-text("area")').click()
+    page.settle()
+    assert page("#dependence-legend .sign-line").count() == 2  # the mean and each row
+    assert page("#dependence-all .stage[data-waits]").count() == 0
 
 
 def test_a_row_is_changed_and_answered(classes: str, tab: Callable[..., Tab]) -> None:
@@ -118,6 +188,19 @@ def test_quantiles_are_an_interval_and_rows_are_said_to_be_drawn(quantiles: str,
     assert page.text("#dependence-title") == "Quantile 0.5 of price by area"
     assert "drawn column by column from the quantiles and levels" in page.text("#dependence-note")
     assert "Quantile 0.9" in page.text("#dependence-legend")
+
+
+def test_labels_are_shares(labels: str, tab: Callable[..., Tab]) -> None:
+    page = tab(labels, "play")
+    page.settle()
+    shares = page("#trial-bars li span").all_inner_texts()
+    assert [share[-2:] for share in shares] == [" %", " %"]
+    likely = [name for name, share in zip(("large", "near"), shares, strict=True) if float(share[:-2]) > 50]
+    assert page.text("#trial-answer") == (", ".join(likely) or "none")
+    assert page.text("#moved-of") == "Label"
+    page.until("document.querySelector('#moved-lines .much')?.textContent.includes(' pp ± ')")
+    page("#tab-run").click()
+    assert "Each target" in page.text("#run-table")
 
 
 def test_members_are_watched_while_they_train(classes: str, tab: Callable[..., Tab]) -> None:

@@ -76,9 +76,9 @@ class Explainer:
     what, where  what messages call the frame, and one of its rows
 
     fields  the columns that the model reads
-    names   of its outputs: classes, quantiles or targets; kind: "classes", "quantiles" or "values"
+    names   of its outputs: classes, labels, quantiles or targets; kind: "classes", "labels", "quantiles" or "values"
     rows    canonical values of the frame's rows, the columns that the model reads
-    truth   of each row the target as text, None where the frame has none
+    truth   of each row what each target is, None where the frame has none: text of classes and labels, else a number
 
     UsageError for a model of no table; DataError for a frame that lacks a column, or holds what is not of its kind.
     """
@@ -95,7 +95,7 @@ class Explainer:
         self.target = target_of(signature, "the model")
         self.names, self.kind = self._outputs()
         self.drawn = frame is None
-        self.truth: list[str] | None = None
+        self.truth: list[tuple[str | float | None, ...]] | None = None
         self.rows = self._read(frame, what, where or rows_of(what))
         self._call = freeze(model)
         self._compiling = threading.Lock()
@@ -107,7 +107,7 @@ class Explainer:
             return tuple(self.target.names), "classes"
         if quantiles:
             return tuple(f"{q:g}" for q in quantiles), "quantiles"
-        return tuple(self.target.kinds), "values"
+        return tuple(self.target.kinds), "labels" if self.target.task == LABELS else "values"
 
     def _read(self, frame: Any, what: str, where: Where) -> pl.DataFrame:
         kinds = self.preparation.kinds
@@ -120,10 +120,9 @@ class Explainer:
             )
         targets = list(self.target.kinds)
         if all(name in frame.columns for name in targets):
-            told = frame.select(
-                pl.concat_str([pl.col(n).cast(pl.String).fill_null("–") for n in targets], separator=", ")
-            )
-            self.truth = told.to_series().to_list()
+            dtype = pl.String if self.kind in ("classes", "labels") else pl.Float64
+            told = frame.select(pl.col(targets).cast(dtype, strict=False))
+            self.truth = (told if dtype == pl.String else told.fill_nan(None)).rows()
         return pl.DataFrame([column_values(frame[name], kind, where).alias(name) for name, kind in kinds.items()])
 
     def _named(self, frame: Any) -> pl.DataFrame:
@@ -298,7 +297,7 @@ class Explainer:
         """Of an output as people see it, by the model's: dp = p d log p of classes, p (1 - p) dz of labels."""
         if self.kind == "classes":
             return value
-        return value * (1 - value) if self.target.task == LABELS else 1.0
+        return value * (1 - value) if self.kind == "labels" else 1.0
 
     @cached_property
     def _gradient(self) -> tuple[Graph, Any]:

@@ -85,7 +85,7 @@ class TableSubject(Subject):
         return {"kind": "table", "step": 0}
 
     def sample(self, name: str, index: int) -> dict[str, Any]:
-        """A row of the table as a form has it, and its target; without a table the typical row."""
+        """A row of the table as a form has it, and its targets; without a table the typical row."""
         asked = self.explainer
         if asked.drawn:
             return {"row": {field.name: field.typical for field in asked.fields}, "truth": None}
@@ -186,14 +186,39 @@ def _of_field(field: Any) -> dict[str, Any]:
 
 
 def measured(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the training found; None for what the record does not tell as a training writes it."""
+    """What the training found; None for what the record does not tell as a training writes it. Metrics have titles."""
     report, parts, importance = (record.get(name) for name in ("report", "parts", "importance"))
     rows = record.get("rows")
     return {
-        "report": report if _is_report(report) else None,
+        "report": _titled(report) if isinstance(report, Mapping) and _is_report(report) else None,
         "parts": parts if _are(parts, {"kind": str, "loss": float, "weight": float}) else None,
         "importance": importance if _are(importance, {"columns": list, "rise": float, "spread": float}) else None,
         "trained": rows if _is(rows, float) else None,
+    }
+
+
+def title_of(metric: str) -> str:
+    """A metric's name as people read it."""
+    from schuss.tabular.metrics import METRICS
+
+    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
+
+
+def _titled(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with the metrics' titles, and of several targets each one's metrics where these are numbers."""
+    lines = {name: {**line, "title": title_of(name)} for name, line in report["metrics"].items()}
+    each = report.get("targets")
+    known = isinstance(each, Mapping) and all(
+        isinstance(own, Mapping) and all(v is None or _is(v, float) for v in own.values()) for own in each.values()
+    )
+    first = list(next(iter(each.values()), {})) if known else []  # type: ignore[union-attr]
+    titles = {name: title_of(name) for name in first}
+    return {
+        **report,
+        "metrics": lines,
+        "main_title": title_of(report["main"]),
+        "targets": each if known else {},
+        "titles": titles,
     }
 
 
@@ -272,4 +297,4 @@ def table_of(session: Session) -> TableSubject:
     return session.subject
 
 
-__all__ = ["TableSubject", "measured", "table_of", "table_view"]
+__all__ = ["TableSubject", "measured", "table_of", "table_view", "title_of"]

@@ -11,6 +11,13 @@ export function dateWords(ms, kind) {
   return kind === "time" ? text.slice(11, 16) : kind === "moment" ? text.slice(0, 16).replace("T", " ") : text.slice(0, 10);
 }
 
+/** An end of an axis that is so long: Jan 2020, of less than two months 5 Jan, of a time 14:05. */
+export function dateEnd(ms, kind, long) {
+  if (kind === "time" || long < 2 * DAY) return dateWords(ms, "time");
+  const at = new Date(ms);
+  return long < 60 * DAY ? day(ms) : `${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}`;
+}
+
 /** Ticks {value, text} between two dates, at beginnings of hours, days, months or years; about so many. */
 export function dateTicks(low, high, wanted = 6) {
   const each = (high - low) / wanted;

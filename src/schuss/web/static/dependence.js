@@ -6,10 +6,11 @@ import { legend } from "./legend.js";
 import { getJson, oneAtATime } from "./requests.js";
 import { span } from "./scales.js";
 import { known, on } from "./store.js";
-import { byImportance, firstOutput, OUTPUTS, outputWords, rowsWords, table, tickWords } from "./table.js";
+import { areShares, byImportance, firstOutput, OUTPUTS, outputWords, rowsWords, table, tickWords } from "./table.js";
 import { onTheme } from "./theme.js";
 
 const FIRST = 24; // columns drawn small at once
+const WAITS = "Computing …";
 
 let plot;
 let smalls = []; // {name, plot, found, wanted}
@@ -31,20 +32,23 @@ const load = oneAtATime(async () => {
   if (!known.connected || !table()) return;
   const stage = $("dependence-stage");
   stage.classList.add("busy");
+  if (!plot.found) stage.dataset.waits = WAITS;
   try {
     take(await ask({ column: chosen.column, with: chosen.with, output: chosen.output }));
   } catch (error) {
     if (known.connected) toast(error.message);
   } finally {
     stage.classList.remove("busy");
+    delete stage.dataset.waits;
   }
 });
 
 function take(found) {
   const { outputs, target, kind } = table();
-  const of = kind === "classes" ? `probability of ${outputs[found.output]}` : kind === "quantiles" ? `quantile ${outputs[found.output]} of ${target}` : outputs[found.output];
+  const of = areShares() ? `probability of ${outputs[found.output]}` : kind === "quantiles" ? `quantile ${outputs[found.output]} of ${target}` : outputs[found.output];
   const names = found.columns.map((c) => c.name).join(" and ");
-  write($("dependence-title"), `${of.charAt(0).toUpperCase()}${of.slice(1)} by ${names}`);
+  const words = kind === "values" ? of : `${of.charAt(0).toUpperCase()}${of.slice(1)}`; // a target is called as the table has it
+  write($("dependence-title"), `${words} by ${names}`);
   write($("dependence-note"), `Over ${rowsWords(found.rows)}.${found.columns[0].line && found.columns.length === 1 ? " Strokes at the foot: a hundredth of the rows each." : ""}`);
   $("dependence-each").hidden = found.columns.length === 2;
   const levels = found.columns.length === 1 && !found.columns[0].line ? found.columns[0].values.length : 0;
@@ -64,14 +68,23 @@ const fillSmall = oneAtATime(async () => {
     next.output = output;
     try {
       next.found = await ask({ column: next.name, output });
-      next.plot.set(next.found);
+      waits(next, null);
       alike();
     } catch (error) {
       next.wanted = false;
+      waits(next, "Could not be computed");
       if (known.connected) toast(error.message);
     }
   }
 });
+
+/** What a small picture says in place of numbers; null: nothing, it has them. */
+function waits({ card, stage, found }, words) {
+  card.setAttribute("aria-busy", String(words === WAITS));
+  stage.classList.toggle("old", words !== null && Boolean(found));
+  if (words === null || found) delete stage.dataset.waits;
+  else stage.dataset.waits = words;
+}
 
 /** All small pictures have one scale, so that what matters is seen. */
 function alike() {
@@ -82,9 +95,10 @@ function alike() {
 
 function small(name) {
   const stage = h("div", { class: "stage" });
-  const words = h("b", {}, name);
+  const words = h("b", { title: name }, name);
   const card = h("button", { type: "button", class: "small", "aria-label": `${name}, large`, onclick: () => choose({ column: name }) }, words, stage);
-  const one = { name, card, plot: new DependencePlot(stage, "function", { small: true, words: outputWords, ticks: tickWords }), output: null, wanted: false };
+  const one = { name, card, stage, plot: new DependencePlot(stage, "function", { small: true, words: outputWords, ticks: tickWords }), output: null, wanted: false };
+  waits(one, WAITS);
   return one;
 }
 
@@ -121,7 +135,9 @@ function choose(change) {
   offerPairs();
   for (const { name, card } of smalls) card.setAttribute("aria-pressed", String(name === chosen.column));
   load();
-  if ("output" in change) fillSmall();
+  if (!("output" in change)) return;
+  for (const one of smalls) if (one.output !== chosen.output) waits(one, WAITS);
+  fillSmall();
 }
 
 const options = (pairs) => pairs.map(([value, text]) => h("option", { value }, text));

@@ -1,25 +1,30 @@
 // How a prediction depends on a column: a line for numbers and dates, bars for levels, and a map for two columns.
 
+import { fitted, rowsAcross, widest, wordsBelow } from "./axes.js";
 import { place, Sketch, trace } from "./canvas.js";
 import { between, rgb } from "./colours.js";
-import { dateTicks, dateWords } from "./dates.js";
+import { dateEnd, dateTicks, dateWords } from "./dates.js";
 import { h } from "./dom.js";
-import { number } from "./format.js";
+import { number, ticks as ticksOf } from "./format.js";
 import { toCsv } from "./save.js";
 import { linear, span } from "./scales.js";
 
-const ROOM = { left: 60, right: 18, top: 14, bottom: 44 };
-const SMALL = { left: 40, right: 10, top: 8, bottom: 22 };
+const ROOM = { right: 18, top: 14, bottom: 44 };
+const SMALL = { right: 6, top: 8, bottom: 22 };
+const EDGE = 4; // pixels that words keep from a picture's edge
+const NAMES = 0.42; // of the width that names of levels may take
 const FEW = 14; // points of a line that are marked each
-const LONGEST = 26; // letters of a level
 
 /** A value of an axis in words. */
 export const axisWords = (axis, value) =>
   !axis.line ? String(value) : axis.kind === "number" ? number(value) : dateWords(value, axis.kind);
 
+/** The same in few signs, for the end of a small picture's axis. */
+const endWords = ({ kind, values }, value) => (kind === "number" ? number(value, 3) : dateEnd(value, kind, values.at(-1) - values[0]));
+
 export class DependencePlot {
-  /** words(value) says a prediction, ticks(value) one at an axis; small: the mean alone, without names. */
-  constructor(host, view, { small = false, words = number, ticks = number } = {}) {
+  /** words(value) says a prediction, ticks(values) those at an axis; small: the mean alone, without names. */
+  constructor(host, view, { small = false, words = number, ticks = ticksOf } = {}) {
     this.found = null; // as GET dependence answers
     this.small = small;
     this.words = words;
@@ -57,8 +62,10 @@ export class DependencePlot {
 
   keys() {
     if (!this.found || this.pair) return [];
-    const others = this.found.others.map(({ name }) => ({ name: `Quantile ${name}`, colour: "muted", dashed: true }));
-    return [{ name: "Mean", colour: "accent" }, ...others, ...(this.each ? [{ name: "Each row", colour: "cool" }] : [])];
+    const { line } = this.found.columns[0];
+    const others = this.found.others.map(({ name }) => ({ name: `Quantile ${name}`, colour: "muted", sign: line ? "dashed" : "stroke" }));
+    const rows = { name: "Each row", colour: "cool", sign: line ? "line" : "dots" };
+    return [{ name: "Mean", colour: "accent", sign: line ? "line" : "bar" }, ...others, ...(this.each ? [rows] : [])];
   }
 
   csv() {
@@ -96,49 +103,38 @@ export class DependencePlot {
     const { columns, mean, curves, others } = this.found;
     const [axis] = columns;
     const room = this.small ? SMALL : ROOM;
-    const [left, right, top, bottom] = [room.left, width - room.right, room.top, height - room.bottom];
-    this.x = linear(axis.values[0], axis.values.at(-1), left, right, Math.max(2, (right - left) / 90));
+    const [top, bottom] = [room.top, height - room.bottom];
     this.y = linear(...this.extent(), bottom, top, this.small ? 2 : 5);
-    this.frame(context, palette, [left, right, top, bottom], axis);
+    const words = this.ticks(this.y.ticks);
+    const [left, right] = [widest(context, words) + EDGE + 8, width - room.right];
+    this.x = linear(axis.values[0], axis.values.at(-1), left, right, Math.max(2, (right - left) / 90));
+    rowsAcross(context, palette, this.y, words, [left, right]);
+    this.along(context, palette, [left, right, bottom, width], axis);
     const along = (values) => values.map((v, i) => [this.x.at(axis.values[i]), this.y.at(v)]);
     if (this.each && !this.small) this.strokes(context, curves.map(along), palette.cool, 1, 0.22);
-    for (const other of this.small ? [] : others) this.strokes(context, [along(other.mean)], palette.muted, this.small ? 1 : 1.5, 1, [5, 4]);
+    for (const other of this.small ? [] : others) this.strokes(context, [along(other.mean)], palette.muted, 1.5, 1, [5, 4]);
     this.strokes(context, [along(mean)], palette.accent, this.small ? 2 : 3, 1);
     context.fillStyle = palette.accent;
     if (mean.length <= FEW) for (const at of along(mean)) disc(context, ...at, this.small ? 2.5 : 4);
     if (!this.small) this.rug(context, palette, axis, bottom);
   }
 
-  frame(context, palette, [left, right, top, bottom], axis) {
-    context.strokeStyle = palette.grid;
-    context.fillStyle = palette.faint;
-    context.lineWidth = 1;
-    context.textBaseline = "middle";
-    context.textAlign = "right";
-    for (const tick of this.y.ticks) {
-      const y = Math.round(this.y.at(tick)) + 0.5;
-      trace(context, [[left, y], [right, y]]);
-      context.stroke();
-      context.fillText(this.ticks(tick), left - 8, y);
+  /** What stands below a line: the column's values and name; in a small picture its ends. */
+  along(context, palette, [left, right, bottom, width], axis) {
+    const edges = [EDGE, width - EDGE];
+    if (this.small) {
+      const ends = [this.x.low, this.x.high].map((v) => ({ at: this.x.at(v), text: endWords(axis, v) }));
+      wordsBelow(context, palette, axis.values.length > 1 ? ends : ends.slice(0, 1), bottom + 5, [left - 14, edges[1]]);
+      return;
     }
+    const numbers = axis.kind === "number" ? ticksOf(this.x.ticks) : [];
     const ticks =
       axis.kind === "number"
-        ? this.x.ticks.map((value) => ({ value, text: number(value) }))
+        ? this.x.ticks.map((value, i) => ({ value, text: numbers[i] }))
         : dateTicks(this.x.low, this.x.high, Math.max(2, (right - left) / 90));
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    let last = -Infinity;
-    for (const { value, text } of ticks) {
-      const half = context.measureText(text).width / 2;
-      const at = Math.min(right - half + (this.small ? 6 : 12), this.x.at(value));
-      if (at - half < last + 8) continue;
-      last = at + half;
-      context.fillText(text, at, bottom + (this.small ? 5 : 12));
-    }
-    if (!this.small) {
-      context.fillStyle = palette.muted;
-      context.fillText(axis.name, (left + right) / 2, bottom + 28);
-    }
+    wordsBelow(context, palette, ticks.map(({ value, text }) => ({ at: this.x.at(value), text })), bottom + 12, edges);
+    context.fillStyle = palette.muted;
+    context.fillText(fitted(context, axis.name, right - left), (left + right) / 2, bottom + 28);
   }
 
   strokes(context, lines, colour, width, alpha, dash = []) {
@@ -163,10 +159,10 @@ export class DependencePlot {
 
   /** Levels, one below the other: from 0, or where that is far away from the mean of all. */
   bars(context, width, height, palette) {
-    const { columns, mean, curves } = this.found;
-    const names = columns[0].values.map((v) => fitted(context, short(String(v), LONGEST), 0.42 * width - 22));
-    const widest = Math.max(...names.map((name) => context.measureText(name).width));
-    const [left, right] = [widest + 22, width - (this.small ? 14 : 70)];
+    const { columns, mean, curves, others } = this.found;
+    const names = columns[0].values.map((v) => fitted(context, String(v), NAMES * width - 22));
+    const words = mean.map(this.words);
+    const [left, right] = [widest(context, names) + 22, width - (this.small ? 14 : widest(context, words) + 10 + EDGE)];
     const [top, bottom] = [this.small ? 6 : 14, height - (this.small ? 20 : 38)];
     const [low, high] = this.extent();
     const zero = low <= 0 || low < 0.5 * high;
@@ -175,7 +171,11 @@ export class DependencePlot {
     const base = this.y.at(zero ? 0 : middle);
     this.step = Math.min((bottom - top) / names.length, this.small ? 30 : 56);
     this.top = top;
-    this.scale(context, palette, top, top + this.step * names.length);
+    const end = top + this.step * names.length;
+    const every = Math.ceil(13 / this.step); // names that do not touch
+    this.strokes(context, this.y.ticks.map((tick) => [[this.y.at(tick), top], [this.y.at(tick), end]]), palette.grid, 1, 1);
+    const texts = this.ticks(this.y.ticks);
+    wordsBelow(context, palette, this.y.ticks.map((tick, i) => ({ at: this.y.at(tick), text: texts[i] })), end + 6, [EDGE, width - EDGE]);
     names.forEach((name, i) => {
       const [y, tall] = [top + this.step * (i + 0.5), Math.min(this.step * 0.62, 26)];
       const [from, to] = [base, this.y.at(mean[i])].sort((a, b) => a - b);
@@ -186,30 +186,18 @@ export class DependencePlot {
       context.fill();
       context.globalAlpha = 1;
       if (this.each && !this.small) this.dots(context, palette, curves.map((c) => c[i]), y, tall);
+      const across = (v) => [[this.y.at(v), y - tall / 2 - 3], [this.y.at(v), y + tall / 2 + 3]];
+      if (!this.small) this.strokes(context, others.map((o) => across(o.mean[i])), palette.muted, 2, 1);
       context.fillStyle = palette.muted;
       context.textAlign = "right";
       context.textBaseline = "middle";
-      if (this.step > 9 || i % 2 === 0) context.fillText(name, left - 10, y);
+      if (i % every === 0) context.fillText(name, left - 10, y);
       if (this.small) return;
       context.fillStyle = palette.text;
       context.textAlign = "left";
-      context.fillText(this.words(mean[i]), right + 10, y);
+      context.fillText(words[i], right + 10, y);
     });
-    this.strokes(context, [[[base, top], [base, top + this.step * names.length]]], palette["line-strong"], 1, 1);
-  }
-
-  scale(context, palette, top, bottom) {
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    context.fillStyle = palette.faint;
-    let last = -Infinity;
-    for (const tick of this.y.ticks) {
-      const [at, half] = [this.y.at(tick), context.measureText(this.ticks(tick)).width / 2];
-      this.strokes(context, [[[at, top], [at, bottom]]], palette.grid, 1, 1);
-      if (at - half < last + 8) continue;
-      last = at + half;
-      context.fillText(this.ticks(tick), at, bottom + 6);
-    }
+    this.strokes(context, [[[base, top], [base, end]]], palette["line-strong"], 1, 1);
   }
 
   /** Rows by themselves, spread over a bar's height so that they are told apart. */
@@ -225,14 +213,17 @@ export class DependencePlot {
   map(context, width, height, palette) {
     const { columns, mean } = this.found;
     const [across, down] = columns;
-    const names = down.values.map((v) => short(axisWords(down, v), 18));
-    const left = Math.min(Math.max(...names.map((n) => context.measureText(n).width)) + 36, width * 0.4);
-    const [right, top, bottom] = [width - 76, 14, height - 48];
-    const [wide, tall] = [(right - left) / across.values.length, (bottom - top) / down.values.length];
+    const names = down.values.map((v) => fitted(context, axisWords(down, v), 0.4 * width - 36));
+    const left = widest(context, names) + 36;
+    const [top, bottom] = [14, height - 48];
     const [low, high] = span(mean.flat()) ?? [0, 1];
+    const colours = linear(low, high, bottom, top, 4);
+    const words = this.ticks(colours.ticks);
+    const right = width - widest(context, words) - 33 - EDGE;
+    const [wide, tall] = [(right - left) / across.values.length, (bottom - top) / down.values.length];
     this.cells = { left, top, wide, tall };
     const share = (v) => (high > low ? (v - low) / (high - low) : 0.5);
-    const roomy = wide > 50 && tall > 20;
+    const roomy = tall > 20 && wide > 10 + widest(context, mean.flat().map(this.words));
     context.textAlign = "center";
     context.textBaseline = "middle";
     mean.forEach((row, i) =>
@@ -245,37 +236,30 @@ export class DependencePlot {
         context.fillText(this.words(v), x + wide / 2, y + tall / 2);
       }),
     );
-    this.names(context, palette, { left, right, top, bottom, wide, tall, names });
-    this.colours(context, palette, { x: right + 18, top, bottom, low, high });
+    this.names(context, palette, { left, right, top, bottom, wide, tall, names, width });
+    this.colours(context, palette, { x: right + 18, top, bottom, scale: colours, words });
   }
 
-  names(context, palette, { left, right, top, bottom, wide, tall, names }) {
+  names(context, palette, { left, right, top, bottom, wide, tall, names, width }) {
     const [across, down] = this.found.columns;
     context.fillStyle = palette.faint;
     context.textAlign = "right";
     const every = Math.ceil(14 / tall);
     names.forEach((name, k) => k % every === 0 && context.fillText(name, left - 8, bottom - (k + 0.5) * tall));
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    let last = -Infinity;
-    across.values.forEach((v, i) => {
-      const text = short(axisWords(across, v), 16);
-      const [at, half] = [left + (i + 0.5) * wide, context.measureText(text).width / 2];
-      if (at - half < last + 8) return;
-      last = at + half;
-      context.fillText(text, at, bottom + 8);
-    });
+    const room = across.line ? Infinity : Math.max(wide - 6, 44);
+    const words = across.values.map((v, i) => ({ at: left + (i + 0.5) * wide, text: fitted(context, axisWords(across, v), room) }));
+    wordsBelow(context, palette, words, bottom + 8, [EDGE, width - EDGE]);
     context.fillStyle = palette.muted;
-    context.fillText(across.name, (left + right) / 2, bottom + 28);
+    context.fillText(fitted(context, across.name, right - left), (left + right) / 2, bottom + 28);
     context.save();
     context.translate(12, (top + bottom) / 2);
     context.rotate(-Math.PI / 2);
     context.textBaseline = "middle";
-    context.fillText(down.name, 0, 0);
+    context.fillText(fitted(context, down.name, bottom - top), 0, 0);
     context.restore();
   }
 
-  colours(context, palette, { x, top, bottom, low, high }) {
+  colours(context, palette, { x, top, bottom, scale, words }) {
     const steps = 40;
     const tall = (bottom - top) / steps;
     for (let i = 0; i < steps; i++) {
@@ -285,8 +269,7 @@ export class DependencePlot {
     context.fillStyle = palette.faint;
     context.textAlign = "left";
     context.textBaseline = "middle";
-    const scale = linear(low, high, bottom, top, 4);
-    for (const tick of scale.ticks) context.fillText(this.ticks(tick), x + 15, scale.at(tick));
+    scale.ticks.forEach((tick, i) => context.fillText(words[i], x + 15, scale.at(tick)));
   }
 
   // -- reading -----------------------------------------------------------------------------------------
@@ -319,15 +302,6 @@ export class DependencePlot {
 }
 
 const nearest = (values, x) => values.reduce((best, v, i) => (Math.abs(v - x) < Math.abs(values[best] - x) ? i : best), 0);
-
-/** A text with as many letters as there is room for. */
-function fitted(context, text, room) {
-  let most = text.length;
-  while (most > 2 && context.measureText(short(text, most)).width > room) most--;
-  return short(text, most);
-}
-
-const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 function disc(context, x, y, radius) {
   context.beginPath();

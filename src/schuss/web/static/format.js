@@ -2,15 +2,53 @@
 
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
-/** Four significant digits, exponents only where they help; "–" for what is not known. */
+const [LARGE, SMALL] = [1e6, 1e-4]; // from here on, and below, in powers of ten
+
+/** Four significant digits, exponents only where they help, 10,000 in threes; "–" for what is not known. */
 export function number(value, digits = 4) {
   if (!known(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return exponent(value, Math.max(0, digits - 2));
-  if (Number.isInteger(value)) return minus(String(value));
-  return minus(size >= 1000 ? value.toFixed(Math.max(0, digits - 4)) : String(Number(value.toPrecision(digits))));
+  if (size >= LARGE || size < SMALL) return exponent(value, Math.max(0, digits - 2));
+  if (Number.isInteger(value)) return grouped(String(value));
+  return grouped(size >= 1000 ? value.toFixed(Math.max(0, digits - 4)) : String(Number(value.toPrecision(digits))));
 }
+
+/** The same, but in full up to a thousand millions: what a house costs. */
+export const amount = (value) =>
+  known(value) && Math.abs(value) >= LARGE && Math.abs(value) < 1e9 ? grouped(value.toFixed(0)) : number(value);
+
+/** The words of an axis's ticks: alike, and with as many digits as tell them apart. */
+export function ticks(values) {
+  const sizes = values.filter((v) => v !== 0).map(Math.abs);
+  const far = sizes.some((size) => size >= LARGE) || (sizes.length > 0 && Math.max(...sizes) < 1e-3);
+  const write = (v, digits) => (v === 0 ? "0" : far ? exponent(v, digits - 2) : number(v, digits));
+  const exact = (text, v) => Math.abs(Number(text.replaceAll(",", "").replaceAll("−", "-")) - v) <= 1e-9 * Math.abs(v);
+  for (let digits = 4; ; digits++) {
+    const words = values.map((v) => write(v, digits));
+    if (digits === 14 || words.every((text, i) => exact(text, values[i]))) return words;
+  }
+}
+
+/** The same of shares, as per cent. */
+export const percents = (values) => ticks(values.map((v) => 100 * v)).map((text) => `${text} %`);
+
+/** [value, its error] as they stand beside each other: the error with two digits, the value to the same place. */
+export function withError(value, error) {
+  if (!known(value) || !known(error) || error <= 0 || error < 1e-9 * Math.abs(value)) return [number(value), number(error, 2)];
+  const size = Math.max(Math.abs(value), error);
+  const power = size >= LARGE || size < SMALL ? Math.floor(Math.log10(size)) : 0;
+  const [v, e] = [value, error].map((x) => x / 10 ** power);
+  const place = 1 - Math.floor(Math.log10(Number(e.toPrecision(2)))); // of the last digit, behind the point
+  const unit = 10 ** Math.max(0, -place);
+  const tail = power ? exponent(10 ** power, 0).slice(1) : "";
+  const write = (x) => grouped((Math.round(x / unit) * unit || 0).toFixed(0));
+  const finer = (x) => grouped((Number(x.toFixed(place)) || 0).toFixed(place));
+  return [v, e].map((x) => (place > 0 ? finer(x) : write(x)) + tail);
+}
+
+/** "0.177 ± 0.010" */
+export const plusMinus = (value, error) => withError(value, error).join(" ± ");
 
 /** 1.2e−8 */
 export const exponent = (value, digits) =>
@@ -31,6 +69,9 @@ export function steady(value, digits = 4) {
 }
 
 const minus = (text) => text.replace("-", "−");
+
+/** From five digits before the point on in threes. */
+const grouped = (text) => minus(text.replace(/^(-?)(\d{5,})/, (_, sign, whole) => sign + whole.replace(/\B(?=(\d{3})+$)/g, ",")));
 
 export const percent = (value, digits = 2) => (known(value) ? `${(100 * value).toFixed(digits)} %` : "–");
 

@@ -9,17 +9,22 @@ const SIGN = 14; // a stroke before each name
 const GAP = 7;
 const APART = 16;
 
-/** Show keys in an element. A key is {name, colour: of the palette, or as #rrggbb, dashed}. */
+/**
+ * Show keys in an element. A key is {name, colour: of the palette, or as #rrggbb, sign, dashed}; its sign is as the
+ * picture shows it: "line", "dashed", "dots", "bar" or "stroke" (an upright one). Without a sign it is a line, or dashed.
+ */
 export function legend(host, keys) {
   const words = JSON.stringify(keys);
   if (host.dataset.words === words) return;
   host.dataset.words = words;
   host.replaceChildren(
-    ...keys.map(({ name, colour, dashed }) =>
-      h("span", {}, h("i", { style: `--key: ${colour.startsWith("#") ? colour : `var(--${colour})`}`, class: dashed ? "dashed" : null }), name),
+    ...keys.map((key) =>
+      h("span", {}, h("i", { style: `--key: ${key.colour.startsWith("#") ? key.colour : `var(--${key.colour})`}`, class: `sign-${signOf(key)}` }), key.name),
     ),
   );
 }
+
+const signOf = ({ sign, dashed }) => sign ?? (dashed ? "dashed" : "line");
 
 /** A picture with its keys above it: [paint(context, width, height, palette), its height]. */
 export function withLegend(keys, paint, width, height, palette) {
@@ -50,19 +55,38 @@ function places(keys, width, long) {
   });
 }
 
-function draw(context, { name, colour, dashed, x, y }, palette) {
-  context.strokeStyle = palette[colour] ?? colour;
-  context.lineWidth = 3;
-  context.lineCap = "butt";
-  context.setLineDash(dashed ? [5, 4] : []);
-  context.beginPath();
-  context.moveTo(x, y);
-  context.lineTo(x + SIGN, y);
-  context.stroke();
-  context.setLineDash([]);
+function draw(context, key, palette) {
+  const { name, colour, x, y } = key;
+  context.strokeStyle = context.fillStyle = palette[colour] ?? colour;
+  SIGNS[signOf(key)](context, x, y);
   context.font = `${FONT}px ${palette.font}`;
   context.fillStyle = palette.text;
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillText(name, x + SIGN + GAP, y);
 }
+
+function stroke(context, from, to, width, dash = []) {
+  context.lineWidth = width;
+  context.lineCap = "butt";
+  context.setLineDash(dash);
+  context.beginPath();
+  context.moveTo(...from);
+  context.lineTo(...to);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+const SIGNS = {
+  line: (context, x, y) => stroke(context, [x, y], [x + SIGN, y], 3),
+  dashed: (context, x, y) => stroke(context, [x, y], [x + SIGN, y], 3, [5, 4]),
+  bar: (context, x, y) => stroke(context, [x, y], [x + SIGN, y], 10),
+  stroke: (context, x, y) => stroke(context, [x + SIGN / 2, y - 7], [x + SIGN / 2, y + 7], 2),
+  dots: (context, x, y) => {
+    for (const at of [2, 7, 12]) {
+      context.beginPath();
+      context.arc(x + at, y, 2, 0, 7);
+      context.fill();
+    }
+  },
+};

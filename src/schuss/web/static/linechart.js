@@ -1,8 +1,9 @@
 // Lines over time, with a cursor that reads them.
 
+import { rowsAcross, wordsBelow } from "./axes.js";
 import { place, Sketch, trace } from "./canvas.js";
 import { h } from "./dom.js";
-import { number } from "./format.js";
+import { number, ticks } from "./format.js";
 import { toCsv } from "./save.js";
 import { linear, logarithmic, span } from "./scales.js";
 
@@ -16,13 +17,13 @@ const DRAGGED = 6; // pixels
 
 export class LineChart {
   /**
-   * options: name, xName, x(value) -> words for the cursor, y(value) -> words, tick(value) -> short words,
+   * options: name, xName, x(value) -> words for the cursor, y(value) -> words, ticks(values) -> short words,
    * empty() -> what is said where there is no point.
    * A series is {name, colour: palette key, points: [[x, y, lowest, highest]], dashed, dots}; a mark is {x, text}.
    * Drag, or Ctrl and the wheel, or + and - zoom; a double click, Escape or the button shows all again.
    */
   constructor(host, view, options) {
-    this.options = { tick: number, y: number, x: number, xName: "Epoch", floor: null, empty: () => "", ...options };
+    this.options = { ticks, y: number, x: number, xName: "Epoch", floor: null, empty: () => "", ...options };
     this.series = [];
     this.marks = [];
     this.planned = null; // the x at which the run is to end
@@ -191,27 +192,10 @@ export class LineChart {
 
   frame(context, width, height, palette) {
     context.font = `12px ${palette.font}`;
-    context.fillStyle = palette.faint;
-    context.strokeStyle = palette.grid;
-    context.lineWidth = 1;
-    context.textBaseline = "middle";
-    context.textAlign = "right";
-    for (const tick of this.y.ticks) {
-      const y = Math.round(this.y.at(tick)) + 0.5;
-      trace(context, [
-        [LEFT, y],
-        [width - RIGHT, y],
-      ]);
-      context.stroke();
-      context.fillText(this.options.tick(tick), LEFT - 10, y);
-    }
+    rowsAcross(context, palette, this.y, this.options.ticks(this.y.ticks), [LEFT, width - RIGHT], 10);
+    const below = ticks(this.x.ticks);
+    wordsBelow(context, palette, this.x.ticks.map((tick, i) => ({ at: this.x.at(tick), text: below[i] })), height - BOTTOM + 8, [0, width]);
     context.textBaseline = "alphabetic";
-    for (const tick of this.x.ticks) {
-      context.textAlign = "center";
-      const x = this.x.at(tick);
-      const words = number(tick);
-      context.fillText(words, Math.min(x, width - context.measureText(words).width / 2), height - BOTTOM + 18);
-    }
     context.textAlign = "center";
     context.fillStyle = palette.muted;
     context.fillText(this.options.xName, (LEFT + width - RIGHT) / 2, height - 5);

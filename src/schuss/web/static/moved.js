@@ -4,7 +4,7 @@ import { $, choice, h, toast, write } from "./dom.js";
 import { number } from "./format.js";
 import { oneAtATime, post } from "./requests.js";
 import { known } from "./store.js";
-import { firstOutput, OUTPUTS, outputWords, rowsWords, table } from "./table.js";
+import { areShares, changeWords, firstOutput, OUTPUTS, outputWords, rowsWords, table } from "./table.js";
 
 const MOST = 12; // columns shown
 
@@ -24,11 +24,16 @@ let output = 0;
 let row = null;
 let found = null;
 let whole = false; // whether all columns are shown
+let picked = false; // whether a person has chosen the output
 
-/** Another row is looked at; null: none. */
-export function showMoved(values) {
+/** Another row is looked at; likely: the class that the model takes it for, which is explained until one is chosen. */
+export function showMoved(values, likely = null) {
   row = values;
-  if (row) ask();
+  if (likely !== null && !picked && table().outputs.length > 2) {
+    output = likely;
+    $("moved-output").value = String(output);
+  }
+  ask();
 }
 
 const ask = oneAtATime(async () => {
@@ -47,9 +52,12 @@ const ask = oneAtATime(async () => {
   }
 });
 
-/** A difference of predictions: of probabilities in points of a per cent. */
-const points = (value) => (table().kind === "classes" ? (100 * value).toFixed(Math.abs(value) < 0.0995 ? 2 : 1) : number(value, 3));
-const signed = (value) => (value > 0 ? "+" : "") + points(value).replace("-", "−") + (table().kind === "classes" ? " pp" : "");
+/** A difference of predictions and its error in words, null where it has none. */
+function change(value, error) {
+  const shares = areShares();
+  const [much, off] = error === null ? [shares ? number(100 * value, 3) : number(value, 3), null] : changeWords(value, error);
+  return [(value > 0 ? "+" : "") + much + (shares ? " pp" : ""), off];
+}
 
 function sum() {
   const { base, prediction, at_typical: typical } = found;
@@ -80,13 +88,13 @@ function bar(line, most) {
   const name = one ? line.columns[0] : `${line.columns.length} other columns`;
   const style = value === null ? "" : `--from: ${value < 0 ? 50 - share(value) : 50}%; --long: ${share(value)}%; --at: ${50 + (value < 0 ? -1 : 1) * share(value)}%; --error: ${measure === "shapley" ? share(line.error ?? 0) : 0}%`;
   const kind = value === null || value === 0 ? "none" : value > 0 ? "up" : "down";
-  const error = measure === "shapley" && line.error !== null ? h("small", {}, ` ± ${points(line.error)}`) : null;
+  const [much, off] = value === null ? ["no slope", null] : change(value, measure === "shapley" ? line.error : null);
   return h(
     "li",
     { class: kind, title: one ? `${name}: ${valueWords(line.value)}; typical is ${valueWords(line.typical)}` : line.columns.join(", ") },
     h("div", { class: "what" }, h("b", {}, name), one ? h("span", {}, valueWords(line.value)) : null),
     h("i", { style, "aria-hidden": "true" }),
-    h("div", { class: "much" }, value === null ? "no slope" : signed(value), error),
+    h("div", { class: "much" }, much, off === null ? null : h("small", {}, ` ± ${off}`)),
   );
 }
 
@@ -94,7 +102,7 @@ function bar(line, most) {
 export function beginMoved() {
   const { outputs, kind } = table();
   output = firstOutput();
-  [found, whole] = [null, false];
+  [found, whole, picked] = [null, false, false];
   $("moved-lines").replaceChildren();
   write($("moved-of"), OUTPUTS[kind]);
   $("moved-outputs").hidden = outputs.length < 2;
@@ -104,6 +112,7 @@ export function beginMoved() {
 
 /** Look at another output. */
 export function chooseOutput(index) {
+  picked = true;
   if (index === output) return;
   output = index;
   $("moved-output").value = String(index);

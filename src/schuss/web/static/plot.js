@@ -1,15 +1,16 @@
 // The function a network has learned: a curve over one input, or regions over two, with the data.
 
+import { rowsAcross, widest, wordsBelow } from "./axes.js";
 import { place, Sketch, trace } from "./canvas.js";
 import { between, classColour, classRgb, rgb } from "./colours.js";
 import { h } from "./dom.js";
 import { contour, raster, refined, sample } from "./field.js";
-import { number, percent } from "./format.js";
+import { number, percent, ticks } from "./format.js";
 import { toCsv } from "./save.js";
 import { linear, span } from "./scales.js";
 import { palette } from "./theme.js";
 
-const EDGE = { left: 44, right: 16, top: 16, bottom: 30 };
+const EDGE = { left: 12, right: 16, top: 16, bottom: 30 };
 
 export class FunctionPlot {
   constructor(host, view) {
@@ -80,7 +81,7 @@ export class FunctionPlot {
     if (!found || found.empty) return [];
     if (found.kind === "curve") {
       const target = found.target ? [{ name: "Target", colour: "faint", dashed: true }] : [];
-      return [{ name: "Network", colour: "accent" }, ...target, { name: "Data", colour: "cool" }];
+      return [{ name: "Network", colour: "accent" }, ...target, { name: "Data", colour: "cool", sign: "dots" }];
     }
     const { dark } = palette();
     return Array.from({ length: found.classes ?? 0 }, (_, i) => ({ name: this.name(i), colour: classColour(i, dark) }));
@@ -105,7 +106,9 @@ export class FunctionPlot {
     if (!found) return;
     const curve = found.kind === "curve";
     const [x0, x1, y0, y1] = found.axes ?? bounds(found);
-    let [left, right, top, bottom] = [EDGE.left, width - EDGE.right, EDGE.top, height - EDGE.bottom];
+    context.font = `12px ${palette.font}`;
+    const words = ticks(linear(y0, y1, 0, 1, 5).ticks);
+    let [left, right, top, bottom] = [EDGE.left + widest(context, words), width - EDGE.right, EDGE.top, height - EDGE.bottom];
     if (!curve) {
       const side = Math.min(right - left, bottom - top); // regions are square
       left += (right - left - side) / 2;
@@ -121,31 +124,16 @@ export class FunctionPlot {
 
   axes(context, palette, [left, right, top, bottom], lines) {
     context.font = `12px ${palette.font}`;
-    context.fillStyle = palette.faint;
     context.strokeStyle = palette.grid;
     context.lineWidth = 1;
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    for (const tick of this.x.ticks) {
-      context.fillText(number(tick), this.x.at(tick), bottom + 8);
-      if (lines)
-        trace(context, [
-          [Math.round(this.x.at(tick)) + 0.5, top],
-          [Math.round(this.x.at(tick)) + 0.5, bottom],
-        ]);
-      if (lines) context.stroke();
+    for (const tick of lines ? this.x.ticks : []) {
+      const x = Math.round(this.x.at(tick)) + 0.5;
+      trace(context, [[x, top], [x, bottom]]);
+      context.stroke();
     }
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const tick of this.y.ticks) {
-      context.fillText(number(tick), left - 8, this.y.at(tick));
-      if (lines)
-        trace(context, [
-          [left, Math.round(this.y.at(tick)) + 0.5],
-          [right, Math.round(this.y.at(tick)) + 0.5],
-        ]);
-      if (lines) context.stroke();
-    }
+    const below = ticks(this.x.ticks);
+    wordsBelow(context, palette, this.x.ticks.map((tick, i) => ({ at: this.x.at(tick), text: below[i] })), bottom + 8, [0, right + EDGE.right]);
+    rowsAcross(context, palette, this.y, ticks(this.y.ticks), [left, lines ? right : left]);
   }
 
   // -- one input ---------------------------------------------------------------------------------------

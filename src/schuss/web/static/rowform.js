@@ -7,11 +7,25 @@ const CHOSEN = 80; // levels that are offered in a list to choose from; of more 
 const STEPS = 200; // of a slider
 const MISSING = "missing";
 
-/** The fields of columns, as the server tells of them; changed() is called with each change. */
+/**
+ * The fields of columns, as the server tells of them; changed() is called with each change. Of many columns the first
+ * ones are shown, and a button for the others.
+ */
 export class RowForm {
-  constructor(host, columns, changed) {
+  constructor(host, columns, changed, first = Infinity) {
     this.fields = columns.map((column) => new Field(column, changed));
-    host.replaceChildren(...this.fields.map((field) => field.host));
+    const rest = this.fields.slice(first);
+    for (const field of rest) field.host.hidden = true;
+    this.more = h("button", { type: "button", hidden: !rest.length, onclick: () => this.showAll().focus() }, `${rest.length} more columns`);
+    host.replaceChildren(...this.fields.map((field) => field.host), this.more);
+  }
+
+  /** Show the columns that are hidden; the first one's field. */
+  showAll() {
+    const next = this.fields.find((field) => field.host.hidden);
+    for (const field of this.fields) field.host.hidden = false;
+    this.more.hidden = true;
+    return next.input;
   }
 
   /** Fill the fields with a row. */
@@ -37,6 +51,7 @@ export class RowForm {
   /** Show what is wrong with values, and which were changed. */
   mark(faults) {
     for (const field of this.fields) field.mark(faults[field.column.name]);
+    if (this.fields.some((field) => field.host.hidden && faults[field.column.name])) this.showAll();
   }
 }
 
@@ -110,7 +125,7 @@ class Field {
 
   /** What the browser cannot read. */
   get bad() {
-    return this.input.validity?.badInput ? (this.column.kind === "number" ? "this is no number" : "this is no whole date") : "";
+    return this.input.validity?.badInput ? (this.column.kind === "number" ? "this is no number" : "there is no such date, or it is not whole") : "";
   }
 
   slide() {

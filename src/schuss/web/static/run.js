@@ -1,7 +1,7 @@
 // View 1: the run. Loss, accuracy, speed, time left; and the controls.
 
 import { $, choice, h, settled, write } from "./dom.js";
-import { count, duration, isShare, metricName, metricValue, number, percent, steady } from "./format.js";
+import { count, duration, isShare, metricName, metricValue, number, percent, percents, steady, ticks } from "./format.js";
 import { shortcut } from "./keys.js";
 import { legend } from "./legend.js";
 import { LineChart } from "./linechart.js";
@@ -93,7 +93,7 @@ function charts() {
     write($("metric-title"), metricName(name));
     metricChart.options.name = metricName(name);
     metricChart.options.ceiling = isShare(name) ? 1 : null;
-    metricChart.options.tick = isShare(name) ? (v) => `${number(100 * v, 3)} %` : number;
+    metricChart.options.ticks = isShare(name) ? percents : ticks;
     metricChart.options.y = (v) => metricValue(name, v);
     both(metricChart, $("metric-legend"), name, marks, total);
   } else {

@@ -1,7 +1,7 @@
 // A model of a table: what all its views know of it, and that the page shows these in place of others.
 
 import { $ } from "./dom.js";
-import { number, percent } from "./format.js";
+import { amount, percent, percents, ticks, withError } from "./format.js";
 import { startMembers } from "./members.js";
 import { startReport } from "./tablereport.js";
 import { known, on } from "./store.js";
@@ -9,14 +9,20 @@ import { startTrial } from "./trial.js";
 
 export const table = () => known.hello?.table ?? null;
 
-/** A value of an output in words: a probability as per cent. */
-export const outputWords = (value) => (table()?.kind === "classes" ? percent(value, Math.abs(value) < 0.1 ? 2 : 1) : number(value));
+/** Whether the outputs are probabilities: of classes, or of labels, each of which is yes or no. */
+export const areShares = () => table()?.kind === "classes" || table()?.kind === "labels";
 
-/** The same at an axis. */
-export const tickWords = (value) => (table()?.kind === "classes" ? `${number(100 * value, 3)} %` : number(value));
+/** A value of an output in words: a probability as per cent, other numbers in full where they are no longer than prices. */
+export const outputWords = (value) => (areShares() ? percent(value, Math.abs(value) < 0.1 ? 2 : 1) : amount(value));
+
+/** The same of all ticks of an axis. */
+export const tickWords = (values) => (areShares() ? percents(values) : ticks(values));
+
+/** A difference of outputs and its error: of probabilities in points of a per cent. */
+export const changeWords = (value, error) => (areShares() ? withError(100 * value, 100 * error) : withError(value, error));
 
 /** What an output is called, beside the word for its kind. */
-export const OUTPUTS = { classes: "Class", quantiles: "Quantile", values: "Target" };
+export const OUTPUTS = { classes: "Class", labels: "Label", quantiles: "Quantile", values: "Target" };
 
 /** The columns' names, those that matter most first, as far as the training measured them. */
 export function byImportance() {

@@ -1,26 +1,13 @@
 // View 1 for a table: what its training measured, beside a linear and a trivial model, and what its columns are.
 
 import { $, h } from "./dom.js";
-import { count, number } from "./format.js";
+import { count, number, plusMinus, withError } from "./format.js";
 import { known, on } from "./store.js";
 
-const TITLES = {
-  accuracy: "Accuracy",
-  balanced_accuracy: "Balanced accuracy",
-  log_loss: "Log loss",
-  roc_auc: "ROC AUC",
-  average_precision: "Average precision",
-  calibration_error: "Calibration error",
-  brier: "Brier score",
-  rmse: "RMSE",
-  mae: "Mean absolute error",
-  r2: "R²",
-};
 const BARS = 20;
+const ROWS = 30; // columns in the sheet at once
 
-const title = (name) => TITLES[name] ?? name.replaceAll("_", " ").replace(/^./, (c) => c.toUpperCase());
-
-const lower = (text) => (/^[A-Z][a-z ]/.test(text) ? text.toLowerCase() : text);
+const upper = (text) => text.replace(/^R2$/, "R²").replace(/^./, (c) => c.toUpperCase());
 
 const card = (name, ...content) => h("article", { class: "card" }, h("header", {}, h("h2", {}, name)), ...content);
 
@@ -34,18 +21,23 @@ function sheet(head, rows, classes = "") {
 }
 
 function metrics(report) {
-  const shown = Object.entries(report.metrics ?? {}).map(([name, line]) => [
-    title(name),
-    h("span", {}, h("b", {}, number(line.value)), h("small", {}, ` ± ${number(line.error, 2)}`)),
-    number(line.linear),
-    number(line.trivial),
-  ]);
+  const shown = Object.values(report.metrics).map((line) => {
+    const [value, error] = withError(line.value, line.error);
+    return [upper(line.title), h("span", {}, h("b", {}, value), h("small", {}, ` ± ${error}`)), number(line.linear), number(line.trivial)];
+  });
   return card(
     `On ${report.on}`,
     sheet(["", "Model", "Linear", "Trivial"], shown, "numbers-right"),
     h("p", { class: "hint" }, "± is the standard error by rows. Linear: a linear model of the same rows; trivial: one answer for all."),
     h("p", { class: "verdict" }, `${report.verdict ?? ""}.`.replace(/^./, (c) => c.toUpperCase()).replaceAll("+-", "±").replaceAll(" -", " −")),
   );
+}
+
+/** Of several targets what was measured of each. */
+function each({ targets, titles }) {
+  const names = Object.keys(titles);
+  const rows = Object.entries(targets).map(([target, own]) => [target, ...names.map((name) => number(own[name]))]);
+  return card("Each target", sheet(["Target", ...names.map((name) => upper(titles[name]))], rows, "numbers-right"));
 }
 
 function parts(list) {
@@ -67,28 +59,33 @@ const weight = (share) =>
   h("span", { class: "weight" }, h("i", { style: `--p: ${share}` }), share.toFixed(2));
 
 function importance(list, main) {
+  const words = list.map((one) => plusMinus(one.rise, one.spread));
   const most = Math.max(...list.map((one) => one.rise), 1e-12);
   const longest = Math.max(...list.map((one) => one.columns.join(" + ").length));
-  const rows = list.slice(0, BARS).map((one) =>
+  const rows = list.slice(0, BARS).map((one, i) =>
     h(
       "li",
       { title: one.columns.join(" + ") },
       h("b", {}, one.columns.join(" + ")),
       h("i", { style: `--p: ${Math.max(0, one.rise) / most}` }),
-      h("span", {}, `${number(one.rise, 3)} ± ${number(one.spread, 1)}`),
+      h("span", {}, words[i]),
     ),
   );
   return card(
     "Importance",
-    h("ol", { class: "bars wide", style: `--name: ${Math.min(30, longest + 1)}ch` }, ...rows),
-    h("p", { class: "hint" }, `What ${lower(title(main ?? "the loss"))} rises by where a column's values are shuffled among rows held out.`),
+    h("ol", { class: "bars wide", style: `--name: ${Math.min(30, longest + 1)}ch; --much: ${Math.max(...words.map((text) => text.length))}ch` }, ...rows),
+    h("p", { class: "hint" }, `What ${main ?? "the loss"} rises by where a column's values are shuffled among rows held out, and the spread of that.`),
   );
 }
 
 function columns(table) {
   const rows = table.columns.map((c) => [c.name, c.kind, c.reason]);
   const left = table.left.map((c) => [c.name, "left out", `${c.kind}: ${c.reason}`]);
-  return card("Columns", sheet(["Column", "Kind", "Why"], [...rows, ...left], "columns-of"));
+  const all = [...rows, ...left];
+  const of = (some) => sheet(["Column", "Kind", "Why"], some.map(([name, ...more]) => [h("span", { title: name }, name), ...more]), "columns-of");
+  if (all.length <= ROWS + 5) return card("Columns", of(all));
+  const host = h("div", {}, of(all.slice(0, ROWS)), h("button", { type: "button", class: "plain", onclick: () => host.replaceChildren(of(all)) }, `${all.length - ROWS} more`));
+  return card("Columns", host);
 }
 
 function draw() {
@@ -99,10 +96,11 @@ function draw() {
   }
   const { report, importance: measured } = table;
   const left = [
-    ...(report?.metrics ? [metrics(report)] : []),
+    ...(report ? [metrics(report)] : []),
+    ...(report && Object.keys(report.targets).length ? [each(report)] : []),
     ...(table.parts?.length ? [parts(table.parts)] : []),
   ];
-  const right = [...(measured?.length ? [importance(measured, report?.main)] : []), columns(table)];
+  const right = [...(measured?.length ? [importance(measured, report?.main_title)] : []), columns(table)];
   const host = $("run-table");
   host.className = "table-only reports";
   host.replaceChildren(h("div", { class: "stack" }, ...left), h("div", { class: "stack" }, ...right));

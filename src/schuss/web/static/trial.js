@@ -10,12 +10,12 @@ import { byImportance, outputWords, table } from "./table.js";
 import { onShow, seen } from "./views.js";
 
 const MOST_BARS = 12;
-const MANY = 24; // columns, from which those that matter most come first
+const MANY = 24; // columns: of more those that matter most come first, and so many are shown at once
 
 let form = null;
 let shown = ""; // for which model the form is
 let index = 0; // of the row of the table; null: the typical row
-let truth = null; // its target
+let truth = null; // its targets; null where the table has none
 let first = null; // the outputs for the row as it is in the table
 
 // -- answers -------------------------------------------------------------------------------------------
@@ -30,60 +30,76 @@ const answer = oneAtATime(async () => {
     form.mark({});
     if (!form.changed) first = found.outputs;
     said(found.outputs);
-    explain(row);
+    explain(row, table().kind === "classes" ? best(found.outputs) : null);
   } catch (error) {
     if (known.connected) toast(error.message);
   }
 });
 
-const explain = settled((row) => showMoved(row), 200);
+const explain = settled(showMoved, 200);
+const best = (outputs) => outputs.indexOf(Math.max(...outputs));
 
 function wrong(faults) {
   form.mark(faults);
   write($("trial-answer"), "–");
-  write($("trial-hint"), `Mend ${Object.keys(faults).join(", ")}: ${Object.values(faults)[0]}.`);
-  $("trial-bars").classList.add("old");
+  write($("trial-hint"), `Mend ${Object.entries(faults).map(([name, what]) => `${name}: ${what}`).join("; ")}.`);
+  for (const id of ["trial-bars", "moved-sum", "moved-lines"]) $(id).classList.add("old");
 }
 
 function said(outputs) {
   const { kind, outputs: names } = table();
-  $("trial-bars").classList.remove("old");
-  if (kind === "classes") bars(outputs, names);
-  else if (kind === "quantiles") interval(outputs, names);
-  else values(outputs, names);
-  const is = truth === null ? [] : [`It is ${truth}.`];
+  for (const id of ["trial-bars", "moved-sum", "moved-lines"]) $(id).classList.remove("old");
+  const show = { classes: bars, labels, quantiles: interval, values }[kind];
+  show(outputs, names);
+  const is = truth === null || truth.length > 1 ? [] : [`It is ${truthWords(truth[0])}.`]; // of several it stands beside each
   const was = form.changed && first ? [`As it was: ${before(first)}.`] : [];
   write($("trial-hint"), [...is, ...was].join(" ") || " ");
 }
 
+const truthWords = (value) => (value === null ? "not known" : typeof value === "number" ? outputWords(value) : value);
+
 function before(outputs) {
   const { kind, outputs: names } = table();
-  if (kind !== "classes") return outputWords(outputs[kind === "quantiles" ? outputs.length >> 1 : 0]);
-  const best = outputs.indexOf(Math.max(...outputs));
-  return `${names[best]} ${percent(outputs[best], 1)}`;
+  if (kind === "classes") return `${names[best(outputs)]} ${percent(outputs[best(outputs)], 1)}`;
+  if (kind === "quantiles") return outputWords(outputs[outputs.length >> 1]);
+  return outputs.length === 1 ? outputWords(outputs[0]) : outputs.map((v, i) => `${names[i]} ${outputWords(v)}`).join(", ");
 }
 
-function bars(outputs, names) {
+/** What an output's target is, where several stand below each other. */
+const truthOf = (i) => (truth === null ? null : h("small", {}, ` is ${truthWords(truth[i])}`));
+
+/** A bar for each probability; those in `likely` stand out. */
+function shareBars(outputs, names, likely, note = () => null) {
   const order = outputs.map((_, i) => i);
   if (order.length > MOST_BARS) order.sort((a, b) => outputs[b] - outputs[a]);
-  const best = outputs.indexOf(Math.max(...outputs));
   const row = (i) =>
     h(
       "li",
-      { class: i === best ? "best" : null, title: names[i] },
-      h("b", {}, names[i]),
+      { class: likely.includes(i) ? "best" : null, title: names[i] },
+      h("b", {}, names[i], note(i)),
       h("i", { style: `--p: ${outputs[i]}` }),
       h("span", {}, percent(outputs[i], 1)),
     );
-  const longest = Math.max(...names.map((name) => name.length));
+  const longest = Math.max(...names.map((name, i) => name.length + (note(i)?.textContent.length ?? 0)));
   $("trial-bars").style.setProperty("--name", `${Math.min(26, Math.max(4, longest + 1))}ch`);
   $("trial-bars").replaceChildren(...order.slice(0, MOST_BARS).map(row));
-  write($("trial-answer"), names[best]);
+}
+
+function bars(outputs, names) {
+  shareBars(outputs, names, [best(outputs)]);
+  write($("trial-answer"), names[best(outputs)]);
+}
+
+/** Each label by itself: those that are more likely than not are the answer. */
+function labels(outputs, names) {
+  const likely = outputs.map((_, i) => i).filter((i) => outputs[i] > 0.5);
+  shareBars(outputs, names, likely, truthOf);
+  write($("trial-answer"), likely.map((i) => names[i]).join(", ") || "none");
 }
 
 function values(outputs, names) {
+  const row = (value, i) => h("li", { class: "value", title: names[i] }, h("b", {}, names[i], truthOf(i)), h("span", {}, outputWords(value)));
   write($("trial-answer"), names.length === 1 ? outputWords(outputs[0]) : " ");
-  const row = (value, i) => h("li", { class: "value" }, h("b", {}, names[i]), h("span", {}, outputWords(value)));
   $("trial-bars").replaceChildren(...(names.length > 1 ? outputs.map(row) : []));
 }
 
@@ -140,7 +156,7 @@ function begin() {
   shown = JSON.stringify([known.hello.label, columns.map((c) => c.name)]);
   const soon = settled(answer, 60);
   const order = byImportance().map((name) => columns.find((c) => c.name === name));
-  form = new RowForm($("trial-form"), columns.length > MANY ? order : columns, soon);
+  form = new RowForm($("trial-form"), columns.length > MANY ? order : columns, soon, MANY);
   write($("trial-target"), target);
   $("trial-rows").replaceChildren(...stepper());
   beginMoved();
@@ -156,8 +172,7 @@ export function startTrial() {
   startMoved();
   $("trial-form").addEventListener("submit", (event) => event.preventDefault());
   $("trial-bars").addEventListener("click", (event) => {
-    const name = event.target.closest("li")?.title;
-    const at = table().outputs.indexOf(name);
+    const at = table().outputs.indexOf(event.target.closest("li")?.title);
     if (at >= 0) chooseOutput(at);
   });
   on("hello", () => {
