@@ -404,9 +404,8 @@ def test_json_is_json_where_a_metric_is_not_defined():
     from schuss.tabular.report import Line, Report
 
     nan = float("nan")
-    written = Report(
-        (Line("roc_auc", "ROC AUC", nan, nan, 0.5, 0.5),), "1 row held out", "log_loss", nan, nan
-    ).to_json()
+    lines = (Line("roc_auc", "ROC AUC", nan, nan, 0.5, 0.5), Line("log_loss", "log loss", 1.0, nan, 1.0, 2.0))
+    written = Report(lines, "log_loss", nan, nan, nan, nan, "1 row held out").to_json()
     assert written["metrics"]["roc_auc"] == {"value": None, "error": None, "linear": 0.5, "trivial": 0.5}
     json.loads(json.dumps(written, allow_nan=False))
 

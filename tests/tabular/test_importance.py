@@ -80,8 +80,8 @@ def predict(table: Any) -> np.ndarray:
     return table["x"].to_numpy() + 3.0 * (table["level"] == "a").to_numpy()
 
 
-def mse(y: Any, p: Any) -> float:
-    return float(np.square(y - p).mean())
+def mse(y: Any, p: Any, w: Any) -> Any:
+    return w @ np.square(y - p) / w.sum(-1)
 
 
 def test_importance_is_twice_the_variance_of_what_is_shuffled() -> None:
@@ -91,12 +91,27 @@ def test_importance_is_twice_the_variance_of_what_is_shuffled() -> None:
     assert [one.columns for one in found[:2]] == [("level",), ("x",)]
     assert found[0].mean == pytest.approx(2 * np.var(3.0 * (table["level"] == "a").to_numpy()), rel=0.15)
     assert found[1].mean == pytest.approx(2 * np.var(table["x"].to_numpy()), rel=0.15)
-    assert found[1].spread == pytest.approx(np.std(found[1].rises, ddof=1))
-    assert all(one.mean == 0 == one.spread for one in found[2:])
+    assert all(one.mean == 0 == one.error for one in found[2:])
     again = permutation_importance(predict, table, y, mse, groups=[["x"]], repeats=20)[0]
     assert np.array_equal(again.rises, found[1].rises)
     other = permutation_importance(predict, table, y, mse, groups=[["x"]], repeats=20, seed=1)[0]
     assert not np.array_equal(other.rises, again.rises)
+
+
+def test_the_error_of_an_importance_is_of_rows_and_shuffles() -> None:
+    def drawn(seed: int) -> Any:
+        own = np.random.default_rng(seed)
+        table = pl.DataFrame({"x": own.normal(size=200), "level": own.choice(list("abc"), 200)})
+        y = predict(table) + own.normal(size=200)
+        return permutation_importance(predict, table, y, mse, groups=[["x"]], repeats=3, seed=seed)[0]
+
+    found = [drawn(seed) for seed in range(60)]
+    true = np.std([one.mean for one in found], ddof=1)  # of other rows, shuffled anew
+    assert np.mean([one.error for one in found]) == pytest.approx(true, rel=0.35)
+    assert np.mean([one.rises.std(ddof=1) / 3**0.5 for one in found]) < 0.6 * true
+    assert found[0].error > found[0].by_rows > 0
+    single = permutation_importance(predict, frame(), predict(frame()), mse, groups=[["x"]], repeats=1)[0]
+    assert single.error == single.by_rows > 0
 
 
 def test_columns_of_a_group_are_shuffled_together() -> None:

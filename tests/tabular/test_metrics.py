@@ -83,7 +83,9 @@ WEIGHTS = {"no weights": None, "weights": RNG.integers(0, 4, ROWS).astype(float)
 
 
 def test_every_metric_has_an_oracle_here() -> None:
-    assert set(METRICS) == {*CLASSES, *NUMBERS, "exact", "huber", "pinball", "coverage"}
+    assert set(METRICS) == {
+        *CLASSES, *NUMBERS, "exact", "huber", "pinball", "coverage", "scaled_rmse", "scaled_mae",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -135,6 +137,18 @@ def test_hubers_loss_is_of_errors_over_the_targets_scales() -> None:
     assert [m.name for m in found] == ["huber", "rmse", "mae", "r2"]
     each = scipy.special.huber(1.0, (p - y) / scale)
     assert found[0](y, p, w) == pytest.approx(np.average(each, axis=0, weights=w).mean())
+
+
+def test_errors_of_several_targets_are_over_their_deviations() -> None:
+    y, w, scales = RNG.normal(0, 3, (ROWS, 2)) * (1, 1000), RNG.random(ROWS), (3.0, 3000.0)
+    p = y + RNG.normal(0, 1, (ROWS, 2)) * (1, 1000)
+    found = metrics_for("regression", scales=scales)
+    assert [m.name for m in found] == ["scaled_rmse", "scaled_mae", "r2"]
+    assert found[0](y, p, w) == pytest.approx(oracle.root_mean_squared_error(y / scales, p / scales, sample_weight=w))
+    assert found[1](y, p, w) == pytest.approx(oracle.mean_absolute_error(y / scales, p / scales, sample_weight=w))
+    other = metrics_for("regression", scales=(3.0, 3.0))[0](y * (1, 1e-3), p * (1, 1e-3), w)  # in another unit
+    assert found[0](y, p, w) == pytest.approx(other)
+    assert [m.name for m in metrics_for("regression", scales=(3.0,))] == ["rmse", "mae", "r2"]
 
 
 def test_labels_are_so_many_questions_of_two_classes() -> None:

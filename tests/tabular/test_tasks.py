@@ -97,7 +97,7 @@ def test_labels_are_reported_beside_a_linear_model_and_each_by_itself(labelled: 
     assert [line.name for line in labelled.report.lines][-1] == "exact"
     assert line(labelled, "log_loss").value < 0.8 * line(labelled, "log_loss").trivial
     assert set(labelled.report.each) == {"wet", "cold"}
-    assert labelled.report.to_json()["targets"]["wet"]["roc_auc"] > 0.85
+    assert labelled.report.to_json()["targets"]["wet"]["metrics"]["roc_auc"]["value"] > 0.85
     assert labelled.model.signature.record["loss"] == "binary_cross_entropy"
     assert isinstance(labelled.model.signature.loss, nn.BCEWithLogitsLoss)
 

@@ -49,7 +49,7 @@ def model(target: str, quantiles: tuple[float, ...] | None = None) -> Any:
     known = signature_of(run.model)
     assert known is not None
     known.record["importance"] = [
-        {"columns": list(one.columns), "rise": one.mean, "spread": one.spread} for one in run.held.importance()
+        {"columns": list(one.columns), "rise": one.mean, "error": one.error} for one in run.held.importance()
     ]
     return run.model
 

@@ -21,10 +21,11 @@ from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import callable_model
 from schuss.tabular.dialect import Reading
+from schuss.tabular.figures import aligned, with_error
 from schuss.tabular.finished import answers, columns_of, metrics_of, target_of, task_of
 from schuss.tabular.fit import rows_given
 from schuss.tabular.frame import by_name
-from schuss.tabular.metrics import Metric
+from schuss.tabular.metrics import SCALED, Metric
 from schuss.tabular.objectives import check_amounts
 from schuss.tabular.report import table_of_each
 from schuss.tabular.rows import Roles, Table
@@ -64,11 +65,10 @@ class Measured:
     def __str__(self) -> str:
         weighted = f", weighted by {self.weighted}" if self.weighted else ""
         head = f"on {len(self.y):,} rows of {self.what}, target {', '.join(self.target.kinds)}{weighted}:"
-        width = max(len(m.title) for m in self.metrics)
-        told = [(self.values[m.name], self.errors[m.name]) for m in self.metrics]
-        texts = ["-" if v != v else f"{v:.4g}" + (f" +- {e:.2g}" if e == e else "") for v, e in told]
-        lines = [f"{m.title:{width}}  {text:>22}" for m, text in zip(self.metrics, texts, strict=True)]
-        return "\n".join([head, *lines, *table_of_each(self.each)]).rstrip()
+        if any(m.name in SCALED.values() for m in self.metrics):
+            head = f"{head[:-1]} (means over the targets; errors are in standard deviations of each in training):"
+        lines = [(m.title, with_error(self.values[m.name], self.errors[m.name])) for m in self.metrics]
+        return "\n".join([head, *aligned(lines, (1,)), *table_of_each(self.each)])
 
 
 @EVALUATE_TABLE.fill

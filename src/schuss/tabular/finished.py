@@ -59,8 +59,9 @@ def metrics_of(signature: Signature, target: Target) -> tuple[Metric, ...]:
 
     task, quantiles = task_of(signature, target)
     scale = _numbers(signature.record.get("scale"))
-    huber = scale if signature.record.get("loss") == "huber" and len(scale) == len(target.names) else None
-    return metrics_for(task, quantiles, huber)
+    scale = scale if len(scale) == len(target.names) else (1.0,) * len(target.names)
+    huber = scale if signature.record.get("loss") == "huber" else None
+    return metrics_for(task, quantiles, huber, scale)
 
 
 def _numbers(given: Any) -> tuple[float, ...]:

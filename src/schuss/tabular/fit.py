@@ -50,7 +50,8 @@ class TableRun:
     model    a Module: schuss.predict, evaluate, save and all else take it; its signature holds the preparation
     target   the target as it was taken; kinds: of all other columns, each with its reason
     preset   "fast" or "best"; folds: how many there were, None where validation rows took their place
-    parts    the networks' recipes and the linear model, with their loss on rows that members have not seen, and weight
+    parts    the networks' recipes and the linear model, with the report's main metric as their loss, on rows that
+             members have not seen, and weight
     report   metrics on rows held out, with their spread, beside a trivial and a linear model
     leaks    columns that alone predict the target
     held     the rows of the report; held.importance() measures the columns on them
@@ -207,12 +208,13 @@ def fit_rows(
     leaks = warn_of_leaks(read, train.target.y, classes=train.target.classes or None)
     learned = training.learn(seed, None if checkpoint is None else Path(checkpoint), **how)
     model = learned.model
-    report = training.report(learned, model, tested)
-    training.sign(model, {"parts": learned.parts, "report": report.to_json(), "weight": table.weight})
+    report = replace(training.report(learned, model, tested), alone=bool(model.weights[-1] == 1.0))
+    weighed = [{**part, "loss": objective.in_own_units(part["loss"])} for part in learned.parts]
+    training.sign(model, {"parts": weighed, "report": report.to_json(), "weight": table.weight})
     rest = [None if part is None else part.frame for part in (tested, validated)]
     done = training.members if validated is None else None
     held = training.held_out(model, tested)
-    return TableRun(model, table.target, train.kinds, training.preset, done, learned.parts, report, leaks, held, *rest)
+    return TableRun(model, table.target, train.kinds, training.preset, done, weighed, report, leaks, held, *rest)
 
 
 def rows_given(data: Any, what: str, reading: Reading) -> tuple[pl.DataFrame, Where, str]:

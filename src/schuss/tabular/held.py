@@ -45,7 +45,7 @@ class HeldOut:
         y = some.target.y[:, 0] if of.quantiles else some.target.y
         return permutation_importance(
             lambda frame: self.predict(frame, rows), some.frame.select(self.columns), y,
-            lambda y, p: of.reported(y, p, some.weights), groups=groups, repeats=repeats, seed=seed,
+            of.reported.of, weights=some.weights, groups=groups, repeats=repeats, seed=seed,
         )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from schuss.errors import DataError, UsageError
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.association import column_groups
+from schuss.tabular.metrics import Measure
+from schuss.tabular.scoring import Draws, deviation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,27 +27,32 @@ class Importance:
     """Of a group of columns that were shuffled together.
 
     rises   float64 [repeats]: how much the loss rose each time
+    by_rows the standard error of their mean over draws of the rows, the shuffles being what they are
     """
 
     columns: tuple[str, ...]
     rises: Array
+    by_rows: float = 0.0
 
     @property
     def mean(self) -> float:
         return float(self.rises.mean())
 
     @property
-    def spread(self) -> float:
-        """The standard deviation over the repeats; NaN of one."""
-        return float(self.rises.std(ddof=1)) if len(self.rises) > 1 else float("nan")
+    def error(self) -> float:
+        """The standard error of the mean, over rows and shuffles: sqrt(by_rows^2 + s^2 / repeats), s the standard
+        deviation over the repeats; of one repeat over rows alone."""
+        shuffles = float(self.rises.std(ddof=1)) / len(self.rises) ** 0.5 if len(self.rises) > 1 else 0.0
+        return float(np.hypot(self.by_rows, shuffles))
 
 
 def permutation_importance(
     predict: Predict,
     frame: pl.DataFrame,
     y: Array,
-    loss: Callable[[Array, Array], float],
+    loss: Measure,
     *,
+    weights: Array | None = None,
     groups: Sequence[Sequence[str]] | None = None,
     repeats: int = REPEATS,
     seed: int = 0,
@@ -53,7 +60,8 @@ def permutation_importance(
     """The importance of each group of columns, greatest first: loss(y, predict(shuffled)) - loss(y, predict(frame)).
 
     predict  a frame of raw rows to predictions [N, ...]
-    loss     of targets and predictions: less is better
+    loss     of targets, predictions and weights [..., N], as a metric's `of` (schuss.tabular.metrics): less is better
+    weights  [N] of the rows
     groups   columns that are shuffled together, all with the same permutation; None: those that go together
              (schuss.tabular.association), for a model can do without one of two columns that say the same
 
@@ -68,12 +76,17 @@ def permutation_importance(
     if missing := sorted({name for group in chosen for name in group} - set(frame.columns)):
         raise DataError(f"there is no column {listed(missing)}; the table has {listed(frame.columns)}")
     orders = [np.random.default_rng([seed, 22, i]).permutation(len(frame)) for i in range(repeats)]
-    before = loss(y, predict(frame))
+    w = np.ones(len(frame)) if weights is None else weights
+    drawn = Draws.of_rows(w, seed)
+    p = predict(frame)
+    before, before_drawn = loss(y, p, w), drawn(loss, y, p)
     found = []
     for group in chosen:
         part = frame.select(group)
-        after = [loss(y, predict(frame.with_columns(part[order]))) for order in orders]
-        found.append(Importance(tuple(group), np.array(after) - before))
+        after = [predict(frame.with_columns(part[order])) for order in orders]
+        rises = np.array([loss(y, p, w) for p in after]) - before
+        by_rows = deviation(np.mean([drawn(loss, y, p) - before_drawn for p in after], 0))
+        found.append(Importance(tuple(group), rises, by_rows))
     return sorted(found, key=lambda one: -one.mean)
 
 

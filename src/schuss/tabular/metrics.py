@@ -27,6 +27,7 @@ from schuss.ir.executor import Array
 FLOOR = 1e-7  # a probability, or a mean of counts, counts as at least this
 BINS = 15  # of the calibration error
 NUMBERS = ("regression", "counts", "amounts")  # tasks whose answer is a number for each target
+SCALED = {"rmse": "scaled_rmse", "mae": "scaled_mae"}  # what they are of several targets, whose units may be unlike
 Measure = Callable[[Array, Array, Array], Array]
 M = TypeVar("M", bound=Callable[..., Array])
 
@@ -52,10 +53,14 @@ METRICS: dict[str, Metric] = {}
 
 
 def metrics_for(
-    task: str, quantiles: Sequence[float] | None = None, huber: Sequence[float] | None = None
+    task: str,
+    quantiles: Sequence[float] | None = None,
+    huber: Sequence[float] | None = None,
+    scales: Sequence[float] | None = None,
 ) -> tuple[Metric, ...]:
     """The metrics that fit a task: "classification", "labels", "regression", "counts", "amounts", or "quantiles" with
-    these. huber: of numbers Huber's loss as well, first, with these scales of the targets.
+    these. huber: of numbers Huber's loss as well, first, with these scales of the targets. scales: the deviations of
+    several targets: the mean of their errors is then of errors over these, as units may be unlike.
 
     UsageError for another task.
     """
@@ -66,14 +71,20 @@ def metrics_for(
     if task == "labels":
         each = (replace(m, of=partial(_over_labels, m.of)) for m in metrics_for("classification"))
         return (*each, *found)
+    if scales is not None and len(scales) > 1:
+        found = tuple(_scaled(m.name, scales) if m.name in SCALED else m for m in found)
     if huber is not None:
-        own = METRICS["huber"]
-        return (replace(own, of=partial(hubers_loss, scale=huber)), *found)
+        return (replace(METRICS["huber"], of=partial(hubers_loss, scale=huber)), *found)
     if task != "quantiles":
         return found
     if quantiles is None:
         raise UsageError("metrics_for: task 'quantiles' needs quantiles=(0.1, 0.5, 0.9), those that are predicted")
     return tuple(_of_quantiles(m, quantiles) for m in found)
+
+
+def _scaled(name: str, scales: Sequence[float]) -> Metric:
+    own = {"rmse": scaled_rmse, "mae": scaled_mae}[name]
+    return replace(METRICS[SCALED[name]], of=partial(own, scale=scales))
 
 
 def _of_quantiles(metric: Metric, quantiles: Sequence[float]) -> Metric:
@@ -181,6 +192,18 @@ def rmse(y: Array, p: Array, w: Array) -> Array:
 def mae(y: Array, p: Array, w: Array) -> Array:
     """mean |p - y|"""
     return _mean(w, _columns(np.abs(p - y))).mean(-1)
+
+
+@metric("scaled_rmse", "RMSE / deviation")
+def scaled_rmse(y: Array, p: Array, w: Array, scale: Sequence[float] = (1.0,)) -> Array:
+    """sqrt(mean (p - y)^2) / scale; the mean over the targets"""
+    return (np.sqrt(_mean(w, _columns(np.square(p - y)))) / np.asarray(scale)).mean(-1)
+
+
+@metric("scaled_mae", "MAE / deviation")
+def scaled_mae(y: Array, p: Array, w: Array, scale: Sequence[float] = (1.0,)) -> Array:
+    """mean |p - y| / scale; the mean over the targets"""
+    return (_mean(w, _columns(np.abs(p - y))) / np.asarray(scale)).mean(-1)
 
 
 @metric("r2", "R2", "regression", "counts", "amounts", greater=True)

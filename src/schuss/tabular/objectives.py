@@ -30,7 +30,7 @@ from schuss.tabular.algebra import moments
 from schuss.tabular.blend import temperature, with_uniform
 from schuss.tabular.kind import Where
 from schuss.tabular.linear import LinearModel, fit_linear
-from schuss.tabular.metrics import Metric, metrics_for
+from schuss.tabular.metrics import SCALED, Metric, metrics_for
 from schuss.tabular.targets import COUNTS, LABELS, Target
 
 LOSSES = {
@@ -96,12 +96,13 @@ class Objective:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Those of a report, of predictions in the target's own units."""
-        return metrics_for(self.task, self.quantiles or None, self.scale if self.loss == "huber" else None)
+        return metrics_for(self.task, self.quantiles or None, self.scale if self.loss == "huber" else None, self.scale)
 
     @property
     def main(self) -> str:
-        """The metric by which it is judged and blended."""
-        return self.loss if self.loss in ("mae", "huber") else MAIN[self.task]
+        """The metric by which it is judged and blended: of several targets of numbers one of scaled errors."""
+        own = self.loss if self.loss in ("mae", "huber") else MAIN[self.task]
+        return SCALED.get(own, own) if len(self.scale) > 1 else own
 
     @property
     def reported(self) -> Metric:
@@ -111,8 +112,13 @@ class Objective:
     @property
     def metric(self) -> Metric:
         """That metric, of answers: Huber's error has no scale of its own there."""
-        metrics = metrics_for(self.task, self.quantiles or None, (1.0,) if self.loss == "huber" else None)
+        ones = (1.0,) * len(self.scale)
+        metrics = metrics_for(self.task, self.quantiles or None, ones if self.loss == "huber" else None, ones)
         return next(m for m in metrics if m.name == self.main)
+
+    def in_own_units(self, loss: float) -> float:
+        """What `metric` gives of answers, as `reported` gives it of predictions."""
+        return loss * self.scale[0] if self.main in ("rmse", "mae", "pinball", "poisson_deviance") else loss
 
     # -- training --------------------------------------------------------------------------------------------
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.baselines import fit_trivial
-from schuss.tabular.metrics import METRICS
-from schuss.tabular.scoring import bootstrap, deviation, scores, scores_of_each, spread
+from schuss.tabular.figures import aligned, figure, with_error
+from schuss.tabular.metrics import METRICS, SCALED, Metric, metrics_for
+from schuss.tabular.scoring import SURE, Draws, deviation, scores, spread
 
 if TYPE_CHECKING:
     from schuss.tabular.objectives import Objective
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 EXACT = 1e-12  # a metric below is 0, but for its sum's rounding
 OF_EACH = ("accuracy", "log_loss", "roc_auc", "average_precision", "rmse", "mae", "r2")
 """What is shown of each of several targets."""
-SURE = 2.0  # standard errors by which the networks must be better to have earned their place
 
 
 @dataclass(frozen=True)
@@ -36,50 +37,124 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Report:
-    """lines: the metrics, on the rows that `where` says. gain: the main metric less the linear model's, with its
-    standard error over draws of the rows. each: of several targets or labels the model's metrics, by target and metric.
-    """
+class Judged:
+    """lines: the metrics. main: the one that it is judged by; gain: that less the linear model's, with its standard
+    error over draws of the rows; over: the same against the trivial model."""
 
     lines: tuple[Line, ...]
-    where: str
     main: str
     gain: float
     gain_error: float
-    each: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    over: float
+    over_error: float
 
     @property
-    def verdict(self) -> str:
-        """One line: whether the networks earned their place beside the linear model."""
-        what = METRICS[self.main].title
-        told = f"{what} {self.gain:+.3g} +- {self.gain_error:.2g} against the linear model's"
-        line = next((line for line in self.lines if line.name == self.main), None)
-        if line is not None and line.value >= line.trivial:
-            return (
-                f"nothing was learned: {what} {line.value:.4g}, and {line.trivial:.4g} of the same answer for all rows"
-            )
-        if self.gain < -SURE * self.gain_error:
-            return f"the networks earn their place: {told}"
-        if self.gain > SURE * self.gain_error:
-            return f"the linear model alone is better: {told}"
-        return f"a linear model does as well: {told}"
+    def line(self) -> Line:
+        return next(line for line in self.lines if line.name == self.main)
+
+    @property
+    def learned(self) -> bool:
+        """Whether it surely says more than the same answer for all rows."""
+        return not (self.line.value >= self.line.trivial or self.over > -SURE * self.over_error)
+
+    @property
+    def better(self) -> bool:
+        """Whether the networks surely say more than the linear model."""
+        return self.gain < -SURE * self.gain_error
 
     def to_json(self) -> dict[str, Any]:
         """None for what is not defined, as the ROC AUC of rows of one class."""
         names = ("value", "error", "linear", "trivial")
         lines = {line.name: {name: _defined(getattr(line, name)) for name in names} for line in self.lines}
-        gain = {"gain": _defined(self.gain), "gain_error": _defined(self.gain_error)}
-        written = {"on": self.where, "metrics": lines, "main": self.main, **gain, "verdict": self.verdict}
-        each = {name: {metric: _defined(v) for metric, v in own.items()} for name, own in self.each.items()}
+        found = {name: _defined(getattr(self, name)) for name in ("gain", "gain_error", "over", "over_error")}
+        return {"metrics": lines, "main": self.main, **found}
+
+
+@dataclass(frozen=True)
+class Report(Judged):
+    """What was measured on the rows that `where` says. each: of several targets or labels each by itself, in its own
+    units; what is one number over targets of numbers is of errors over the targets' deviations. alone: whether the
+    model is the linear model, as no network has a weight.
+    """
+
+    where: str = ""
+    each: Mapping[str, Judged] = field(default_factory=dict)
+    alone: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """One line: whether anything was learned, and whether the networks earned their place beside the linear
+        model."""
+        line, gain = self.line, f"{figure(abs(self.gain), 3)} +- {figure(self.gain_error, 2)}"
+        what, side = line.title, "lower" if self.gain < 0 else "higher"
+        if not self.learned:
+            told = f"nothing was learned beyond the same answer for all rows: {what} {figure(line.value)}, and "
+            told += f"{figure(line.trivial)} of that answer"
+            if self.over < 0:
+                told += f"; lower by {figure(-self.over, 3)} +- {figure(self.over_error, 2)} may be chance"
+            return told
+        if self.alone:
+            return f"the model is the linear model, as no network made it better: {what} {figure(line.value)}"
+        if self.better:
+            told = f"the networks earn their place: {what} is lower than the linear model's by {gain}"
+        elif self.gain > SURE * self.gain_error:
+            told = f"the linear model alone is better: {what} is higher than the linear model's by {gain}"
+        else:
+            chance = f"{what} is {side} than the linear model's by {gain}, which may be chance"
+            told = f"a linear model does as well: {chance if self.gain else f'{what} is the same'}"
+        return told + self._of_targets()
+
+    def _of_targets(self) -> str:
+        """Which targets are unlike the whole."""
+        none = [name for name, one in self.each.items() if not one.learned]
+        known = {name: one for name, one in self.each.items() if one.learned}
+        told = f"; nothing was learned of {listed(none)}" if none else ""
+        if self.better and (equal := [name for name, one in known.items() if not one.better]):
+            return f"{told}; of {listed(equal)} a linear model does as well"
+        if not self.better and (better := [name for name, one in known.items() if one.better]):
+            return f"{told}; of {listed(better)} the networks are better"
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """As Judged; targets: each by itself."""
+        each = {name: one.to_json() for name, one in self.each.items()}
+        written = {"on": self.where, **super().to_json(), "verdict": self.verdict}
         return written | ({"targets": each} if each else {})
 
+    @property
+    def table(self) -> str:
+        """All but the verdict, as people read it."""
+        return "\n".join(table_of(self.to_json()))
+
     def __str__(self) -> str:
-        width = max(len(line.title) for line in self.lines)
-        rows = [f"{'':{width}}  {'model':>22}  {'linear':>10}  {'trivial':>10}"]
-        for line in self.lines:
-            own = f"{line.value:.4g} +- {line.error:.2g}"
-            rows.append(f"{line.title:{width}}  {own:>22}  {line.linear:>10.4g}  {line.trivial:>10.4g}")
-        return "\n".join([f"on {self.where}:", *rows, *table_of_each(self.each), self.verdict])
+        return f"{self.table}\n{self.verdict}"
+
+
+def table_of(report: Mapping[str, Any]) -> list[str]:
+    """Lines: the metrics of a report that is JSON, and of several targets a line for each."""
+    rows: list[tuple[str, ...]] = [("", "model", "linear", "trivial")]
+    for name, line in report["metrics"].items():
+        own = with_error(line["value"], line["error"])
+        rows.append((METRICS[name].title, own, *(with_error(line[of]) for of in ("linear", "trivial"))))
+    each: Mapping[str, Any] = report.get("targets") or {}
+    scaled = report["main"] in SCALED.values()
+    units = f" (means over the {len(each)} targets; errors are in standard deviations of each)" if scaled else ""
+    return [f"on {report['on']}{units}:", *aligned(rows, (1, 2, 3)), *_of_each(each)]
+
+
+def _of_each(each: Mapping[str, Any]) -> list[str]:
+    """A line for each target: the metric it is judged by beside the linear and the trivial model's, then others."""
+    if not each:
+        return []
+    first = next(iter(each.values()))
+    main, others = first["main"], [n for n in OF_EACH if n in first["metrics"] and n != first["main"]]
+    head = ("each by itself", METRICS[main].title, "linear", "trivial", *(METRICS[name].title for name in others))
+    rows: list[tuple[str, ...]] = [head]
+    for target, one in each.items():
+        line = one["metrics"][main]
+        judged = (with_error(line["value"], line["error"]), *(with_error(line[of]) for of in ("linear", "trivial")))
+        rows.append((target, *judged, *(with_error(one["metrics"][name]["value"]) for name in others)))
+    return ["", *aligned(rows, range(1, len(head)))]
 
 
 def table_of_each(each: Mapping[str, Mapping[str, float | None]]) -> list[str]:
@@ -87,14 +162,31 @@ def table_of_each(each: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     if not each:
         return []
     names = [name for name in OF_EACH if name in next(iter(each.values()))]
-    widest = max(map(len, each))
-    titles = [METRICS[name].title for name in names]
-    rows = [f"{'':{widest}}  " + "  ".join(f"{title:>10}" for title in titles)]
-    for target, own in each.items():
-        values = ("-" if (v := own.get(name)) is None or v != v else f"{v:.4g}" for name in names)
-        cells = (f"{value:>{max(10, len(title))}}" for value, title in zip(values, titles, strict=True))
-        rows.append(f"{target:{widest}}  " + "  ".join(cells))
-    return ["", *rows, ""]
+    head = ("each by itself", *(METRICS[name].title for name in names))
+    rows = [head, *((target, *(figure(own.get(name)) for name in names)) for target, own in each.items())]
+    return ["", *aligned(rows, range(1, len(head)))]
+
+
+def is_report(written: Any) -> bool:
+    """Whether JSON is a report as `to_json` writes it."""
+    if not isinstance(written, Mapping) or not all(isinstance(written.get(n), str) for n in ("on", "verdict")):
+        return False
+    each = written.get("targets", {})
+    return _is_judged(written) and isinstance(each, Mapping) and all(map(_is_judged, each.values()))
+
+
+def _is_judged(written: Any) -> bool:
+    if not isinstance(written, Mapping) or not isinstance(lines := written.get("metrics"), Mapping):
+        return False
+    names = ("value", "error", "linear", "trivial")
+    return written.get("main") in lines and all(
+        name in METRICS and isinstance(line, Mapping) and all(_is_number(line.get(of, "")) for of in names)
+        for name, line in lines.items()
+    )
+
+
+def _is_number(x: Any) -> bool:
+    return x is None or (isinstance(x, (int, float)) and not isinstance(x, bool))
 
 
 def _defined(x: float) -> float | None:
@@ -110,14 +202,46 @@ def report_of(objective: Objective, trained: Table, measured: Table, p: Array, l
     metrics = objective.metrics
     median, classes = objective.loss == "mae", objective.classes or None
     trivial = fit_trivial(past, task, trained.weights, classes=classes, quantiles=quantiles, median=median)
-    found = [scores(metrics, y, q, w) for q in (p, linear, np.asarray(trivial.predict(len(y))))]
-    found = [{name: 0.0 if abs(value) < EXACT else value for name, value in part.items()} for part in found]
+    said = (p, linear, np.asarray(trivial.predict(len(y))))
+    drawn = Draws.of_rows(np.ones(len(y)) if w is None else w, seed=0)
     errors = spread(metrics, y, p, w)  # by rows: folds that are stratified are more alike than others are
+    whole = _judged(metrics, objective.main, y, said, w, drawn, errors)
+    each = _each(objective, measured.target.names, y, said, w, drawn)
+    return Report(whole.lines, whole.main, whole.gain, whole.gain_error, whole.over, whole.over_error, where, each)
+
+
+def _each(
+    objective: Objective, names: Sequence[str], y: Array, said: Sequence[Array], w: Array | None, drawn: Draws
+) -> dict[str, Judged]:
+    """Several labels or targets of numbers, each by itself, in its own units."""
+    if objective.classes or objective.quantiles or len(names) < 2:
+        return {}
+    found = {}
+    for i, name in enumerate(names):
+        if objective.labels:
+            one, parts = y[:, i].astype(np.int64), [np.stack([1 - p[:, i], p[:, i]], 1) for p in said]
+            main, metrics = objective.main, metrics_for("classification")
+        else:
+            one, parts = y[:, i], [p[:, i] for p in said]
+            main = next((own for own, scaled in SCALED.items() if scaled == objective.main), objective.main)
+            metrics = metrics_for(objective.task, huber=objective.scale[i : i + 1] if main == "huber" else None)
+        found[name] = _judged(metrics, main, one, parts, w, drawn, {})
+    return found
+
+
+def _judged(
+    metrics: Sequence[Metric], main: str, y: Array, said: Sequence[Array], w: Array | None, drawn: Draws,
+    errors: Mapping[str, float],
+) -> Judged:  # fmt: skip
+    """said: by the model, the linear and the trivial one. errors: of the metrics; of the main one by the draws."""
+    found = [scores(metrics, y, p, w) for p in said]
+    found = [{name: 0.0 if abs(value) < EXACT else value for name, value in part.items()} for part in found]
+    by = next(m for m in metrics if m.name == main)
+    own, linear, trivial = (drawn(by.of, y, p) for p in said)
+    known = {main: deviation(own), **errors}
     lines = tuple(
-        Line(m.name, m.title, found[0][m.name], errors[m.name], found[1][m.name], found[2][m.name]) for m in metrics
+        Line(m.name, m.title, found[0][m.name], known.get(m.name, float("nan")), found[1][m.name], found[2][m.name])
+        for m in metrics
     )
-    main = next(m for m in metrics if m.name == objective.main)
-    draws = [bootstrap([main], y, q, w, seed=0)[main.name] for q in (p, linear)]
-    gain = found[0][main.name] - found[1][main.name]
-    each = scores_of_each(task, measured.target.names, y, p, w)
-    return Report(lines, where, main.name, gain, deviation(draws[0] - draws[1]), each)
+    gain, over = (found[0][main] - other[main] for other in found[1:])
+    return Judged(lines, main, gain, deviation(own - linear), over, deviation(own - trivial))

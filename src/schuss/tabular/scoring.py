@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from schuss.ir.executor import Array
 from schuss.tabular.algebra import one_blas_thread
-from schuss.tabular.metrics import Metric, checked, metrics_for
+from schuss.tabular.metrics import Measure, Metric, checked, metrics_for
 
 DRAWS = 200
 ROWS = 5_000  # that stand for all others
+SURE = 2.0  # standard errors by which something must be better to be no chance
 AT_ONCE = 50  # draws that are weighed in one call
 
 
@@ -48,15 +50,38 @@ def bootstrap(
     spread of their difference, with that of the rows taken out.
     """
     y, p, w = checked(y, p, weights)
-    rng, rows = np.random.default_rng([seed, 21]), len(y)
-    some = np.sort(rng.permutation(rows)[:ROWS]) if rows > ROWS else np.arange(rows)
-    with one_blas_thread():
-        shift = {m.name: m.of(y, p, w) - m.of(y[some], p[some], w[some]) if rows > ROWS else 0.0 for m in metrics}
-        y, p, w = y[some], p[some], w[some]
+    drawn = Draws.of_rows(w, seed, draws)
+    return {m.name: drawn(m.of, y, p) for m in metrics}
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Rows drawn again and again, as `bootstrap` does it: some stand for all, each as often as `times` says.
+
+    weights [N], some int [n], times [draws, n]: how often a row is drawn, times its weight
+    """
+
+    weights: Array
+    some: Array
+    times: Array
+
+    @classmethod
+    def of_rows(cls, weights: Array, seed: int, draws: int = DRAWS) -> Draws:
+        rng, rows = np.random.default_rng([seed, 21]), len(weights)
+        some = np.sort(rng.permutation(rows)[:ROWS]) if rows > ROWS else np.arange(rows)
+        w = weights[some]
         times = rng.multinomial(rows, np.full(len(some), 1 / len(some)), draws) * w
         times[times.sum(1) == 0] = w  # none of the rows with a weight was drawn
-        parts = [times[first : first + AT_ONCE] for first in range(0, draws, AT_ONCE)]
-        return {m.name: np.concatenate([m.of(y, p, part) for part in parts]) + shift[m.name] for m in metrics}
+        return cls(weights, some, times)
+
+    def __call__(self, of: Measure, y: Array, p: Array) -> Array:
+        """float64 [draws]: what a metric gives of each draw."""
+        few = y[self.some], p[self.some]
+        with one_blas_thread():
+            shift = of(y, p, self.weights) - of(*few, self.weights[self.some]) if len(self.some) < len(y) else 0.0
+            parts = [self.times[first : first + AT_ONCE] for first in range(0, len(self.times), AT_ONCE)]
+            found: Array = np.concatenate([of(*few, part) for part in parts]) + shift
+        return found
 
 
 def spread(
@@ -79,4 +104,4 @@ def deviation(values: Array) -> float:
     return float(known.std(ddof=1)) if len(known) > 1 else float("nan")
 
 
-__all__ = ["bootstrap", "deviation", "scores", "scores_of_each", "spread"]
+__all__ = ["Draws", "bootstrap", "deviation", "scores", "scores_of_each", "spread"]

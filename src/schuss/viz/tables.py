@@ -88,12 +88,12 @@ def dependences(drawn: Sequence[tuple[Any, Array, Array | None]], names: Sequenc
 
 
 def importance(measured: Sequence[Mapping[str, Any]], label: str) -> Any:
-    """What the loss rises by where columns are shuffled, with its spread: {"columns", "rise", "spread"} each."""
+    """What the loss rises by where columns are shuffled, with its standard error: {"columns", "rise", "error"} each."""
     ax = style.plain(style.new_axes(None, (7.0, 0.32 * len(measured) + 0.9)))
     at = np.arange(len(measured))
-    rise, spread = (np.array([one[name] for one in measured], np.float64) for name in ("rise", "spread"))
+    rise, error = (np.array([one[name] for one in measured], np.float64) for name in ("rise", "error"))
     ax.set_axisbelow(True)
-    ax.barh(at, rise, 0.7, color=style.train_and_held()[0], xerr=spread, ecolor=style.ink(), error_kw={"linewidth": 1})
+    ax.barh(at, rise, 0.7, color=style.train_and_held()[0], xerr=error, ecolor=style.ink(), error_kw={"linewidth": 1})
     ax.set_yticks(at, [style.short(" + ".join(one["columns"]), 2 * LONGEST) for one in measured])
     ax.invert_yaxis()
     ax.set_xlabel(label)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,22 +79,21 @@ class TableReport(Report):
             for name, m in report["metrics"].items()
         ]
         verdict = report["verdict"].replace("+-", "±")
-        body = _sheet(["", "model", "linear", "same answer for all"], lines)
+        body = _sheet(["", "model", "linear", "same answer for all"], lines) + _of_each(report.get("targets"))
         return Section("Report", f"On {report['on']}: {verdict}.", body)
 
     def _rows(self) -> Section | None:
         """The metrics of the table's own rows."""
         if self.y is None:
             return None
-        from schuss.tabular.finished import task_of
-        from schuss.tabular.metrics import metrics_for
+        from schuss.tabular.finished import metrics_of, task_of
         from schuss.tabular.scoring import scores, spread
 
-        task, quantiles = task_of(self.signature, self.asked.target)
+        quantiles = task_of(self.signature, self.asked.target)[1]
         y = self._labels() if self.asked.kind == "classes" else self.y
         y = y[:, 0] if quantiles else y
         p = self.asked.predict(self.asked.rows)
-        metrics = metrics_for(task, quantiles)
+        metrics = metrics_of(self.signature, self.asked.target)
         values, errors = scores(metrics, y, p), spread(metrics, y, p)
         lines = [[m.title, f"{_number(values[m.name])} ± {_number(errors[m.name], 2)}"] for m in metrics]
         text = f"All {len(y):,} rows of {self.source}. Where the model was trained on them, this says little."
@@ -119,8 +118,9 @@ class TableReport(Report):
             ]
             for part in self.told["parts"]
         ]
+        main = _title((self.told["report"] or {}).get("main", "loss"))
         text = "Each kind of network has a member for each fold; the weights in the answer were found on rows held out."
-        return Section("Parts", text, _sheet(["part", "hidden", "epochs", "loss", "weight"], lines))
+        return Section("Parts", text, _sheet(["part", "hidden", "epochs", main, "weight"], lines))
 
     # -- columns -----------------------------------------------------------------------------------------------
 
@@ -131,7 +131,10 @@ class TableReport(Report):
         if not lines:
             return None
         main = _title((self.told["report"] or {}).get("main", "the loss"))
-        text = f"What {main} rises by where a column's values are shuffled among rows held out, with its spread."
+        text = (
+            f"What {main} rises by where a column's values are shuffled among rows held out, with its standard error "
+            "over rows and shuffles. What is below 0, or within two of these, may be chance."
+        )
         return Section("Importance", text, self._drawn(lambda: tables.importance(lines, f"rise of {main}"), text))
 
     def _dependence(self) -> Section | None:
@@ -204,6 +207,19 @@ class TableReport(Report):
         svg = viz.graph(self.model, self.asked.prepare(self.asked.rows[:1]), self.y[:1], collapse=True).svg
         text = "Values go up to the loss, gradients come down, for the first row. Each box is a layer."
         return Section("Graph", text, f'<div class="graph">{svg}</div>')
+
+
+def _of_each(each: Mapping[str, Any] | None) -> str:
+    """A sheet of several targets, each by itself: the metric it is judged by."""
+    if not each:
+        return ""
+    rows = []
+    for name, one in each.items():
+        line = one["metrics"][one["main"]]
+        own = f"{_number(line['value'])} ± {_number(line['error'], 2)}"
+        rows.append([name, own, _number(line["linear"]), _number(line["trivial"])])
+    main = _title(next(iter(each.values()))["main"])
+    return _sheet([f"{main} of each", "model", "linear", "same answer for all"], rows)
 
 
 def _title(name: str) -> str:

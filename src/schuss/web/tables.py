@@ -187,12 +187,14 @@ def _of_field(field: Any) -> dict[str, Any]:
 
 def measured(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the training found; None for what the record does not tell as a training writes it. Metrics have titles."""
+    from schuss.tabular.report import is_report
+
     report, parts, importance = (record.get(name) for name in ("report", "parts", "importance"))
     rows = record.get("rows")
     return {
-        "report": _titled(report) if isinstance(report, Mapping) and _is_report(report) else None,
+        "report": _titled(report) if isinstance(report, Mapping) and is_report(report) else None,
         "parts": parts if _are(parts, {"kind": str, "loss": float, "weight": float}) else None,
-        "importance": importance if _are(importance, {"columns": list, "rise": float, "spread": float}) else None,
+        "importance": importance if _are(importance, {"columns": list, "rise": float, "error": float}) else None,
         "trained": rows if _is(rows, float) else None,
     }
 
@@ -205,31 +207,13 @@ def title_of(metric: str) -> str:
 
 
 def _titled(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with the metrics' titles, and of several targets each one's metrics where these are numbers."""
+    """The report with the metrics' titles; of several targets each by itself, with those of its metrics."""
     lines = {name: {**line, "title": title_of(name)} for name, line in report["metrics"].items()}
-    each = report.get("targets")
-    known = isinstance(each, Mapping) and all(
-        isinstance(own, Mapping) and all(v is None or _is(v, float) for v in own.values()) for own in each.values()
-    )
-    first = list(next(iter(each.values()), {})) if known else []  # type: ignore[union-attr]
-    titles = {name: title_of(name) for name in first}
-    return {
-        **report,
-        "metrics": lines,
-        "main_title": title_of(report["main"]),
-        "targets": each if known else {},
-        "titles": titles,
-    }
-
-
-def _is_report(report: Any) -> bool:
-    if not _are([report], {"on": str, "verdict": str, "main": str, "metrics": Mapping}):
-        return False
-    names = ("value", "error", "linear", "trivial")
-    return all(
-        isinstance(line, Mapping) and all(line.get(name) is None or _is(line[name], float) for name in names)
-        for line in report["metrics"].values()
-    )
+    each = report.get("targets", {})
+    first: Mapping[str, Any] = next(iter(each.values()), {"metrics": {}})
+    titles = {name: title_of(name) for name in first["metrics"]}
+    main = title_of(report["main"])
+    return {**report, "metrics": lines, "main_title": main, "targets": each, "titles": titles}
 
 
 def _are(rows: Any, wanted: Mapping[str, type]) -> bool:

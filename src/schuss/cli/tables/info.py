@@ -8,8 +8,8 @@ from typing import Any
 from schuss.cli.say import say
 from schuss.cli.tables import shown
 from schuss.tabular.columns import TableColumns
-from schuss.tabular.metrics import METRICS
-from schuss.tabular.report import table_of_each
+from schuss.tabular.figures import aligned
+from schuss.tabular.report import is_report, table_of
 
 
 def show(result: Mapping[str, Any], columns: TableColumns) -> None:
@@ -20,11 +20,11 @@ def show(result: Mapping[str, Any], columns: TableColumns) -> None:
     known = ("loss", "data", "rows", "preset", "folds", "seed", "weight")
     facts += [(name, str(record[name])) for name in known if record.get(name) is not None]
     facts.append(("parameters", f"{result['parameters']:,}"))
-    say("\n" + "\n".join(shown.aligned([fact for fact in facts if fact[1]])))
+    say("\n" + "\n".join(aligned([fact for fact in facts if fact[1]])))
     say("\n" + "\n".join(shown.columns(_columns(record, columns))))
     parts = record.get("parts")
     if isinstance(parts, list) and parts and all(_is_part(part) for part in parts):
-        say("\n" + "\n".join(shown.parts(parts)))
+        say("\n" + "\n".join(shown.parts(parts, str(_mapping(record.get("report")).get("main", "")))))
     if lines := _report(_mapping(record.get("report"))):
         say("\n" + "\n".join(lines))
 
@@ -50,16 +50,4 @@ def _columns(record: Mapping[str, Any], columns: TableColumns) -> dict[str, tupl
 
 def _report(report: Mapping[str, Any]) -> list[str]:
     """The metrics that the training measured."""
-    rows = [("", "model", "linear", "trivial")]
-    for name, line in _mapping(report.get("metrics")).items():
-        line = _mapping(line)
-        if name in METRICS and all(v is None or _is_number(v) for v in line.values()):
-            own = shown.spread(line.get("value"), line.get("error"))
-            linear, trivial = (shown.spread(line.get(of), None) for of in ("linear", "trivial"))
-            rows.append((METRICS[name].title, own, linear, trivial))
-    if len(rows) == 1:
-        return []
-    each = _mapping(report.get("targets"))
-    each = each if all(all(v is None or _is_number(v) for v in _mapping(own).values()) for own in each.values()) else {}
-    lines = [*shown.aligned(rows, right=(1, 2, 3)), *table_of_each(each)]
-    return [f"on {report.get('on', '')}:", *lines, str(report.get("verdict", ""))]
+    return [*table_of(report), "", str(report["verdict"])] if is_report(report) else []

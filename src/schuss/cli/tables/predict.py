@@ -14,10 +14,11 @@ import numpy as np
 from schuss.asking import no_column
 from schuss.cli.say import say
 from schuss.cli.tables.models import answers, columns_of, target_of, task_of
-from schuss.cli.tables.shown import aligned, cut
+from schuss.cli.tables.shown import cut
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.signature import Signature
+from schuss.tabular.figures import aligned
 
 if TYPE_CHECKING:
     from schuss.tabular.extra import pl

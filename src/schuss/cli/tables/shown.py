@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schuss.cli.say import say
+from schuss.tabular.figures import aligned, figure, with_error
+from schuss.tabular.metrics import METRICS
+from schuss.tabular.scoring import SURE
 
 if TYPE_CHECKING:
     from schuss.tabular.fit import TableRun
@@ -19,15 +21,6 @@ ROWS = 60  # columns that are shown one by one
 WIDEST = 28  # characters of a column's name
 BARS = 20  # rows of importances
 KINDS = {"text": "text", "id": "id", "constant": "constant", "empty": "empty", "dropped": "dropped"}
-
-
-def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lines of cells in columns; `right`: those that end at their right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(f"{c:>{w}}" if i in right else f"{c:<{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        .rstrip() for row in rows
-    ]  # fmt: skip
 
 
 def cut(text: str, width: int) -> str:
@@ -77,42 +70,34 @@ def found(training: Training, options: Mapping[str, Any]) -> None:
 
 def result(run: TableRun, result: Mapping[str, Any]) -> None:
     """What a training gave."""
-    say(str(run.report).rpartition("\n")[0])
-    say("\n" + "\n".join(parts(run.parts)))
+    say(run.report.table)
+    say("\n" + "\n".join(parts(run.parts, run.report.main)))
     if lines := importance(result["importance"], run.report.main):
         say("\n" + "\n".join(lines))
     say(f"\n{run.report.verdict}")
     say(f"trained in {result['seconds']:.1f} s" + (f", saved in {result['out']}" if result["out"] else ""))
 
 
-def parts(written: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The kinds of networks and the linear model, with their weights in the answer."""
-    rows = [("part", "hidden", "epochs", "loss", "weight")]
+def parts(written: Sequence[Mapping[str, Any]], main: str) -> list[str]:
+    """The kinds of networks and the linear model, with the main metric of each and their weights in the answer."""
+    rows = [("part", "hidden", "epochs", METRICS[main].title if main in METRICS else "loss", "weight")]
     for part in written:
         hidden, epochs = ",".join(map(str, part.get("hidden", ()))), part.get("epochs", "")
         name = " ".join(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n))
-        rows.append((name, hidden or "-", str(epochs), f"{part['loss']:.4f}", f"{part['weight']:.2f}"))
+        rows.append((name, hidden or "-", str(epochs), figure(part["loss"]), f"{part['weight']:.2f}"))
     return aligned(rows, right=(2, 3, 4))
 
 
 def importance(measured: Sequence[Mapping[str, Any]], main: str) -> list[str]:
-    """The columns by how much the loss rises when they are shuffled."""
+    """The columns by how much the main metric rises when they are shuffled."""
     if not measured:
         return []
     most = max(one["rise"] for one in measured)
     rows = []
     for one in measured[:BARS]:
-        bar = "█" * round(20 * max(one["rise"], 0) / most) if most > 0 else ""
-        rows.append((cut(" + ".join(one["columns"]), 2 * WIDEST), spread(one["rise"], one["spread"]), bar))
+        sure = one["rise"] > SURE * one["error"]
+        bar = "█" * round(20 * one["rise"] / most) if sure else "may be chance"
+        rows.append((cut(" + ".join(one["columns"]), 2 * WIDEST), with_error(one["rise"], one["error"]), bar))
     more = len(measured) - BARS
-    from schuss.tabular.metrics import METRICS
-
     head = f"what {METRICS[main].title} rises by where a column's values are shuffled:"
     return [head, *aligned(rows, right=(1,)), *([f"... and {more:,} more; --json has all"] if more > 0 else [])]
-
-
-def spread(value: float | None, error: float | None) -> str:
-    """0.123 +- 0.01"""
-    if value is None or not math.isfinite(value):
-        return "-"
-    return f"{value:.4g}" + ("" if error is None or not math.isfinite(error) else f" +- {error:.2g}")

@@ -62,7 +62,7 @@ class TrainTable:
         result = self._result(run, len(frame), time.perf_counter() - start)
         self._save(run, result)  # what follows takes its time, and may be stopped
         result["importance"] = [
-            {"columns": list(one.columns), "rise": one.mean, "spread": one.spread} for one in run.held.importance()
+            {"columns": list(one.columns), "rise": one.mean, "error": one.error} for one in run.held.importance()
         ]
         record = self._save(run, result)
         if self.options["as_json"]:

@@ -5,6 +5,7 @@ import { count, number, plusMinus, withError } from "./format.js";
 import { known, on } from "./store.js";
 
 const BARS = 20;
+const SCALED = "Errors over several targets are in standard deviations of each in training, and their mean.";
 const ROWS = 30; // columns in the sheet at once
 
 const upper = (text) => text.replace(/^R2$/, "R²").replace(/^./, (c) => c.toUpperCase());
@@ -20,14 +21,17 @@ function sheet(head, rows, classes = "") {
   );
 }
 
+function spread(line) {
+  const [value, error] = withError(line.value, line.error);
+  return h("span", {}, h("b", {}, value), h("small", {}, ` ± ${error}`));
+}
+
 function metrics(report) {
-  const shown = Object.values(report.metrics).map((line) => {
-    const [value, error] = withError(line.value, line.error);
-    return [upper(line.title), h("span", {}, h("b", {}, value), h("small", {}, ` ± ${error}`)), number(line.linear), number(line.trivial)];
-  });
+  const shown = Object.values(report.metrics).map((line) => [upper(line.title), spread(line), number(line.linear), number(line.trivial)]);
   return card(
     `On ${report.on}`,
     sheet(["", "Model", "Linear", "Trivial"], shown, "numbers-right"),
+    ...(report.main.startsWith("scaled_") ? [h("p", { class: "hint" }, SCALED)] : []),
     h("p", { class: "hint" }, "± is the standard error by rows. Linear: a linear model of the same rows; trivial: one answer for all."),
     h("p", { class: "verdict" }, `${report.verdict ?? ""}.`.replace(/^./, (c) => c.toUpperCase()).replaceAll("+-", "±").replaceAll(" -", " −")),
   );
@@ -35,12 +39,20 @@ function metrics(report) {
 
 /** Of several targets what was measured of each. */
 function each({ targets, titles }) {
-  const names = Object.keys(titles);
-  const rows = Object.entries(targets).map(([target, own]) => [target, ...names.map((name) => number(own[name]))]);
-  return card("Each target", sheet(["Target", ...names.map((name) => upper(titles[name]))], rows, "numbers-right"));
+  const { main } = Object.values(targets)[0];
+  const others = Object.keys(titles).filter((name) => name !== main);
+  const rows = Object.entries(targets).map(([target, { metrics: of }]) => [
+    target,
+    spread(of[main]),
+    number(of[main].linear),
+    number(of[main].trivial),
+    ...others.map((name) => number(of[name].value)),
+  ]);
+  const head = [upper(titles[main]), "Linear", "Trivial", ...others.map((name) => upper(titles[name]))];
+  return card("Each target", sheet(["Target", ...head], rows, "numbers-right"));
 }
 
-function parts(list) {
+function parts(list, main) {
   const rows = list.map((part) => [
     [part.kind, part.activation, part.scale].filter(Boolean).join(" "),
     part.hidden?.length ? part.hidden.join(", ") : "–",
@@ -50,7 +62,7 @@ function parts(list) {
   ]);
   return card(
     "Parts of the answer",
-    sheet(["Part", "Hidden", "Epochs", "Loss", "Weight"], rows, "numbers-right parts"),
+    sheet(["Part", "Hidden", "Epochs", upper(main ?? "loss"), "Weight"], rows, "numbers-right parts"),
     h("p", { class: "hint" }, "Each kind of network has a member for each fold. The weights were found on rows held out."),
   );
 }
@@ -59,7 +71,7 @@ const weight = (share) =>
   h("span", { class: "weight" }, h("i", { style: `--p: ${share}` }), share.toFixed(2));
 
 function importance(list, main) {
-  const words = list.map((one) => plusMinus(one.rise, one.spread));
+  const words = list.map((one) => plusMinus(one.rise, one.error));
   const most = Math.max(...list.map((one) => one.rise), 1e-12);
   const longest = Math.max(...list.map((one) => one.columns.join(" + ").length));
   const rows = list.slice(0, BARS).map((one, i) =>
@@ -74,7 +86,7 @@ function importance(list, main) {
   return card(
     "Importance",
     h("ol", { class: "bars wide", style: `--name: ${Math.min(30, longest + 1)}ch; --much: ${Math.max(...words.map((text) => text.length))}ch` }, ...rows),
-    h("p", { class: "hint" }, `What ${main ?? "the loss"} rises by where a column's values are shuffled among rows held out, and the spread of that.`),
+    h("p", { class: "hint" }, `What ${main ?? "the loss"} rises by where a column's values are shuffled among rows held out, ± its standard error over rows and shuffles: what is below 0, or within two of these, may be chance.`),
   );
 }
 
@@ -98,7 +110,7 @@ function draw() {
   const left = [
     ...(report ? [metrics(report)] : []),
     ...(report && Object.keys(report.targets).length ? [each(report)] : []),
-    ...(table.parts?.length ? [parts(table.parts)] : []),
+    ...(table.parts?.length ? [parts(table.parts, report?.main_title)] : []),
   ];
   const right = [...(measured?.length ? [importance(measured, report?.main_title)] : []), columns(table)];
   const host = $("run-table");
