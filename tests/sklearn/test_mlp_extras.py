@@ -20,6 +20,8 @@ pytest.importorskip("sklearn")
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import r2_score
+from sklearn.model_selection import cross_val_score
 
 import schuss
 from schuss import nn, optim
@@ -91,6 +93,16 @@ def test_several_quantiles_of_one_target() -> None:
     low, _, high = est.predict(X).T
     assert 0.6 < np.mean((low <= SCORE + 0.0) & (high >= SCORE)) <= 1.0
     assert est.n_outputs_ == 3
+    with pytest.raises(
+        ValueError, match="score is R2 of one prediction, and 3 quantiles are predicted: give a scoring"
+    ):
+        est.score(X, SCORE)
+    scores = cross_val_score(
+        clone(est), X, SCORE, cv=2, scoring=lambda model, X, y: -float(model.loss(model.predict(X), y[:, None]))
+    )
+    assert (scores < 0).all()  # as the error says
+    one = numbers(loss=nn.QuantileLoss((0.5,))).fit(X, SCORE)
+    assert one.score(X, SCORE) == r2_score(SCORE, one.predict(X))
 
 
 def test_losses_of_classes() -> None:
@@ -120,6 +132,8 @@ def test_optimizers_and_schedules() -> None:
     np.testing.assert_allclose(ended.coefs_[0], two.coefs_[0], rtol=1e-9)
     with pytest.raises(ValueError, match=r"'optimizer' parameter .* 'init' and"):
         small(optimizer="adamw").fit(X, TWO)
+    with pytest.raises(ValueError, match=r"optimizer is the class AdamW: give AdamW\(\.\.\.\)"):
+        small(optimizer=optim.AdamW).fit(X, TWO)
 
 
 # -- dropout, weights of classes, validation -------------------------------------------------------------------
@@ -142,7 +156,7 @@ def test_class_weights_multiply_those_of_the_examples() -> None:
     share = np.where(TWO == "yes", 200 / 2 / (TWO == "yes").sum(), 200 / 2 / (TWO == "no").sum())
     balanced, equal = small(class_weight="balanced").fit(X, TWO), small().fit(X, TWO, sample_weight=share)
     np.testing.assert_allclose(balanced.coefs_[0], equal.coefs_[0], rtol=1e-9)
-    with pytest.raises(ValueError, match="class_weight has 'maybe'"):
+    with pytest.raises(ValueError, match=r"class_weight has 'maybe', which is none of the classes \['no', 'yes'\]"):
         small(class_weight={"maybe": 2.0}).fit(X, TWO)
 
 
@@ -158,6 +172,9 @@ def test_validation_rows_of_ones_own() -> None:
     assert np.array_equal(seen.coefs_[0], small().fit(X[:150], TWO[:150]).coefs_[0])  # they change nothing
     with pytest.raises(ValueError, match="give y_val"):
         small().fit(X, TWO, X_val=X)
+    for lone in ({"y_val": TWO}, {"sample_weight_val": np.ones(200)}):
+        with pytest.raises(ValueError, match="y_val and sample_weight_val are of rows X_val: give X_val, too"):
+            small().fit(X, TWO, **lone)
     for more, rows in (({}, {"X_val": X, "y_val": TWO}), ({"dropout": 0.1}, {}), ({"callbacks": [print]}, {})):
         with pytest.raises(ValueError, match="of epochs, and lbfgs has none"):
             small(solver="lbfgs", **more).fit(X, TWO, **rows)

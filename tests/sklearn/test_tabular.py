@@ -263,6 +263,8 @@ def test_settings_may_be_none_at_all() -> None:
         found = TabularRegressor(**TINY, **off, random_state=0).fit(FRAME, AMOUNT)
         assert [part[name] for name in off for part in found.parts_[:-1]] == [0]
     assert TabularRegressor(**TINY | {"hidden_layer_sizes": np.int64(3)}).fit(FRAME, AMOUNT).parts_[0]["hidden"] == (3,)
+    with pytest.raises(ValueError, match="'n_jobs' parameter of TabularRegressor must be"):
+        TabularRegressor(**TINY, n_jobs=0).fit(FRAME, AMOUNT)
     for wrong in ((0,), (8.5,), [4, "x"]):
         with pytest.raises(ValueError, match="hidden_layer_sizes must be whole numbers of at least 1, as"):
             TabularRegressor(**TINY | {"hidden_layer_sizes": wrong}).fit(FRAME, AMOUNT)

@@ -91,6 +91,8 @@ class BaseMLP(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, held: Sequence[Any] = (None,) * 3) -> Self:
         hidden = self._hidden()
+        if held[0] is None and any(given is not None for given in held[1:]):
+            raise ValueError("y_val and sample_weight_val are of rows X_val: give X_val, too")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._validate_input(X, y, incremental, reset=first)
         X = _dense(X)
@@ -198,6 +200,8 @@ class BaseMLP(BaseEstimator):
         return Rows(X, self._targets(y, dtype), weight)
 
     def _form(self, dtype: Any, weighted: bool) -> Form:
+        if isinstance(self.optimizer, type):
+            raise ValueError(f"optimizer is the class {self.optimizer.__name__}: give {self.optimizer.__name__}(...)")
         if self.optimizer is not None:
             solver: Keyed = keyed(self.optimizer)
         else:

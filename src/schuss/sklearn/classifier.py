@@ -204,7 +204,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if isinstance(self.class_weight, Mapping):
             unknown = [label for label in self.class_weight if label not in self.classes_]
             if unknown:
-                raise ValueError(f"class_weight has {unknown[0]!r}, which is none of the classes {list(self.classes_)}")
+                raise ValueError(
+                    f"class_weight has {unknown[0]!r}, which is none of the classes {self.classes_.tolist()}"
+                )
         found: Array = compute_sample_weight(self.class_weight, y)
         return found
 

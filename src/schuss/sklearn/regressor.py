@@ -173,6 +173,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         outputs = self._predicted(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R2 of predict, as scikit-learn's. ValueError where several quantiles are predicted, which have none."""
+        loss = self._loss()
+        if isinstance(loss, nn.QuantileLoss) and isinstance(loss.q, tuple) and len(loss.q) > 1:
+            raise ValueError(
+                f"score is R2 of one prediction, and {len(loss.q)} quantiles are predicted: give a scoring, as "
+                "lambda model, X, y: -float(model.loss(model.predict(X), y[:, None]))"
+            )
+        return float(super().score(X, y, sample_weight))
+
 
 def r2(y: Array, pred: Array, weight: Array | None) -> float:
     """scikit-learn's r2_score, the mean over targets, without its checks: it is asked for after each epoch."""
