@@ -9,7 +9,7 @@ import re
 import sys
 import warnings
 
-from schuss.lines import is_passed
+from schuss.lines import is_between
 
 # What a terminal takes for a command, or what turns the order of the text: control characters but tab and newline,
 # marks of direction, line separators, halves of pairs that no encoding takes.
@@ -94,6 +94,6 @@ def no_such_file(path: object) -> str:
 def warn(message: str) -> None:
     """A UserWarning at the user's line, which Python shows once for each line. The command shows it as one line."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and is_passed(frame.f_code.co_filename):
+    while frame.f_back is not None and is_between(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)

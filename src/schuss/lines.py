@@ -22,6 +22,13 @@ def is_passed(file: str) -> bool:
     return file.startswith(_PACKAGE) or (file.startswith(_PYTHON) and not is_installed(file))
 
 
+@cache
+def is_between(file: str) -> bool:
+    """Whether it stands between a call of the user's and schuss: such a file, or one of scikit-learn or joblib, whose
+    pipelines, searches and decorators call the estimators."""
+    return is_passed(file) or any(f"-packages{os.sep}{name}{os.sep}" in file for name in ("sklearn", "joblib"))
+
+
 def users_line(error: BaseException) -> str:
     """The innermost line of the user's that an error came through, as " (line: FILE:LINE)"; "" where there is none."""
     if isinstance(error, SyntaxError) and error.filename:
@@ -49,4 +56,4 @@ def _is_nobodys(file: str) -> bool:
     return is_passed(file) or is_installed(file) or file.startswith("<")
 
 
-__all__ = ["is_installed", "is_passed", "raised_by_user", "users_line"]
+__all__ = ["is_between", "is_installed", "is_passed", "raised_by_user", "users_line"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn.base import clone  # noqa: E402
 from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
 from sklearn.ensemble import VotingClassifier  # noqa: E402
 from sklearn.experimental import enable_halving_search_cv  # noqa: E402, F401
-from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV, cross_val_score  # noqa: E402
+from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV, KFold, cross_val_score  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
@@ -200,6 +201,16 @@ def test_a_rare_class_is_told_by_its_name() -> None:
     w = np.where(np.arange(120) < 3, 0.0, 1.0)
     with pytest.warns(UserWarning, match=r"class 'rare' has rows in 1 of 2 folds only, .*: X row 7; what"):
         TabularClassifier(**TINY, random_state=0).fit(FRAME, y, sample_weight=w)
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_warnings_are_at_the_users_line() -> None:
+    y = ["rare", *["often", "also"] * 60][:120]
+    pipe = make_pipeline(TabularClassifier(**TINY, random_state=0))
+    for fit in (pipe[0].fit, pipe.fit, partial(cross_val_score, pipe, cv=KFold(2))):
+        with pytest.warns(UserWarning, match="'rare' has") as caught:
+            fit(FRAME, y)
+        assert {warning.filename for warning in caught if "'rare'" in str(warning.message)} == {__file__}
 
 
 # -- rows apart ---------------------------------------------------------------------------------------------
