@@ -28,7 +28,14 @@ def test_a_table_with_its_target(schuss: Any, tmp_path: Path) -> None:
         "Report", "This table", "Parts", "Importance", "Dependence", "Confusion", "Columns", "Graph", "Parameters",
     ]  # fmt: skip
     assert page.check_pictures() == 3
-    for words in ("120 rows out of 2 folds", "same answer for all", "log loss", "linear", "left out", "kind: class"):
+    for words in (
+        "120 rows out of 2 folds",
+        "same answer for all",
+        "log loss",
+        "linear",
+        "left out",
+        "A model of kind",
+    ):
         assert words in page.text
     right = int((model("kind").predict(houses()) == houses()["kind"].to_numpy()).sum())
     assert f"{right} of 120 rows of houses.csv are right." in page.text
@@ -46,6 +53,22 @@ def test_a_file_alone_and_a_table_without_the_target(schuss: Any, tmp_path: Path
     page = Page((tmp_path / "q.html").read_text())
     assert "This table" not in page.sections
     assert "rows of new.csv" in page.text
+
+
+def test_several_targets_have_a_picture_each(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    from schuss.tabular import fit_table
+    from schuss.tabular.explainer import Explainer
+    from schuss.web.table_report import TableReport
+
+    made = fit_table(
+        houses().with_columns(rooms=houses()["area"] / 20), ["price", "rooms"], drop=["kind"], target_missing="drop",
+        folds=2, epochs=2, hidden=(8,), backend="reference", progress=False,
+    ).model  # fmt: skip
+    of = TableReport(made, "houses.safetensors", Explainer(made), None, "")
+    titles = [section.title for section in of.sections()]
+    assert titles[:2] == ["Report", "Each target"]
+    assert [t for t in titles if t.startswith("Dependence")] == ["Dependence of price", "Dependence of rooms"]
 
 
 def test_errors_are_one_line(schuss: Any, tmp_path: Path) -> None:

@@ -64,7 +64,41 @@ def wordy():
     return viz.activations(fitted(Wordy(), (x, y), nn.CrossEntropyLoss(), epochs=1).model, x[:1])
 
 
+def dependences(share=False):
+    from schuss.tabular.explainer import Axis
+    from schuss.viz import tables
+
+    mean = np.linspace(0.2, 0.9, 20)[:, None] if share else np.linspace(-30_000, 450_000, 20)[:, None]
+    days = np.linspace(1.4e12, 1.6e12, 20).tolist()
+    axes = [
+        Axis(
+            "the surface's mean temperature, by the hour and in degrees",
+            "number",
+            True,
+            np.linspace(99_000, 101_000, 20).tolist(),
+        ),
+        Axis("region of origin as declared", "category", False, [f"Saint Vincent and the {i}" for i in range(20)]),
+        Axis("the day of the last inspection of all that there were", "date", True, days),
+        Axis("clock", "time", True, np.linspace(0, 86_000_000, 20).tolist()),
+        Axis("concentration", "number", True, np.linspace(1e-6, 9e-5, 20).tolist()),
+        Axis("at", "moment", True, np.linspace(1.58e12, 1.583e12, 20).tolist()),
+    ]
+    names = ["dear"] if not share else ["dear, and very much so in all of the years", "cheap"]
+    drawn = [(axis, mean.repeat(len(names), 1), None if share else mean.T + 1000) for axis in axes]
+    return tables.dependences(drawn, names, "The prediction of what a house costs", share)
+
+
+def importance():
+    from schuss.viz import tables
+
+    names = (["a column of a very long name", "another column that goes with it"], ["b"])
+    return tables.importance([{"columns": n, "rise": 2e5, "error": 3e4} for n in names], "rise of RMSE")
+
+
 PICTURES = {
+    "dependences": dependences,
+    "dependences of shares": lambda: dependences(share=True),
+    "importance": importance,
     "history of many steps": lambda: viz.history(replace(viz.history_data(class_run()), steps_per_epoch=46_900.0)),
     "confusion": lambda: viz.confusion(image_run().model, *stripes(), names=NAMES),
     "mistakes": lambda: viz.mistakes(image_run().model, stripes()[0], (stripes()[1] + 1) % 3, names=NAMES),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from schuss.asking import lacking
@@ -122,11 +124,20 @@ def picture_axes(ax: Any, title: str = "", size: float = SMALL) -> Any:
 
 
 def short(name: Any, most: int) -> str:
-    """A name of at most so many characters; of a long one its end, which tells it from others, or its beginning."""
+    """A name no wider than so many letters; of a long one its end, which tells it from others, or its beginning. Signs
+    of Chinese, Japanese and Korean are as wide as two."""
     text = str(name)
-    if len(text) <= most:
+    wide = [2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text]
+    if sum(wide) <= most:
         return text
-    return "…" + text[1 - most :] if "/" in text or "." in text else text[: most - 1] + "…"
+    if "/" in text or "." in text:
+        return "…" + text[len(text) - _fitting(wide[::-1], most - 1) :]
+    return text[: _fitting(wide, most - 1)] + "…"
+
+
+def _fitting(wide: Sequence[int], most: int) -> int:
+    """How many signs are no wider together."""
+    return int(sum(total <= most for total in accumulate(wide)))
 
 
 def grid_of(count: int, columns: int | None = None) -> tuple[int, int]:

@@ -71,7 +71,7 @@ class Report:
     def sections(self) -> Iterator[Section]:
         """Those that apply to the model and the data, in order."""
         for make in self._makers():
-            title = make.__name__.strip("_")
+            title = getattr(make, "func", make).__name__.strip("_")
             self.progress(title)
             try:
                 found = make()

@@ -34,6 +34,7 @@ section { padding: 1.75rem 0; border-bottom: 1px solid var(--line); }
 img { display: block; max-width: 100%; height: auto; margin: 0 auto .5rem; }
 .graph, .wide { overflow-x: auto; }
 .graph svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+.large svg { max-width: none; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, .texts :is(th, td) { text-align: left; }
@@ -43,6 +44,8 @@ footer { padding: 1.5rem 1.25rem 3rem; color: var(--faint); }
   body { font-size: 11pt; }
   main, header, footer { max-width: none; padding-left: 0; padding-right: 0; }
   section { break-inside: avoid; padding: 1rem 0; }
+  section:has(.large) { display: none; }
+  h2, h2 + p { break-after: avoid; }
   img { max-height: 20cm; }
   .graph svg { max-height: 22cm; }
   @page { margin: 15mm; }

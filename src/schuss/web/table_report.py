@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from schuss.ir.executor import Array
 from schuss.train.run import Run
+from schuss.viz.words import number, with_error
 from schuss.web.report import Report, Section
 from schuss.web.tables import measured
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from schuss.tabular.explainer import Explainer
 
 DRAWN = 12  # columns that are drawn
+FEWEST = 6  # of each target, where there are several
+TARGETS = 3  # that have a picture each
 CURVES = 30  # rows whose own curves are
 CLASSES = 7  # that are drawn in one picture
 CONFUSED = 30  # of a matrix
@@ -40,18 +43,20 @@ class TableReport(Report):
     ) -> None:
         self.asked, self.y, self.source = explainer, y, source
         self.told = measured(explainer.signature.record)
-        super().__init__(model, label, None, progress)
+        super().__init__(model, f"A model of {', '.join(explainer.target.kinds)}", None, progress)
+        self._file = label
 
     def _as_run(self) -> Any:
         return Run(self.model)
 
     def _makers(self) -> list[Callable[[], Section | None]]:
-        first = [self._report, self._rows, self._parts, self._importance, self._dependence, self._confused]
-        return [*first, self._columns, self._example, self._layers]
+        first = [self._report, self._each, self._rows, self._parts, self._importance]
+        dependence = [partial(self._dependence, *of) for of in self._outputs()]
+        return [*first, *dependence, self._confused, self._columns, self._example, self._layers]
 
     def _facts(self) -> list[tuple[str, str]]:
         record, target = self.signature.record, self.asked.target
-        facts = [("target", f"{', '.join(target.kinds)}: {record.get('task', target.task)}")]
+        facts = [("file", self._file), ("task", str(record.get("task", target.task)))]
         if self.asked.kind == "classes":
             facts.append(("classes", ", ".join(self.asked.names)))
         rows = self.told["trained"]
@@ -69,18 +74,31 @@ class TableReport(Report):
         report = self.told["report"]
         if report is None:
             return None
-        names = ("linear", "trivial")
         lines = [
-            [
-                _title(name),
-                f"{_number(m.get('value'))} ± {_number(m.get('error'), 2)}",
-                *(_number(m.get(n)) for n in names),
-            ]
-            for name, m in report["metrics"].items()
+            [m["title"], with_error(m.get("value"), m.get("error")), number(m.get("linear")), number(m.get("trivial"))]
+            for m in report["metrics"].values()
         ]
-        verdict = report["verdict"].replace("+-", "±")
-        body = _sheet(["", "model", "linear", "same answer for all"], lines) + _of_each(report.get("targets"))
-        return Section("Report", f"On {report['on']}: {verdict}.", body)
+        verdict = report["verdict"].replace("+-", "±").replace(" -", " −")
+        text = (
+            f"On {report['on']}: {verdict}. ± is the standard error by rows; linear is a linear model of the same "
+            "rows; the last column gives the same answer for all rows."
+        )
+        return Section("Report", text, _sheet(["", "model", "linear", "same answer for all"], lines))
+
+    def _each(self) -> Section | None:
+        """Of several targets each by itself: the metric that it is judged by, and the others."""
+        report = self.told["report"]
+        if report is None or not report["targets"]:
+            return None
+        lines, titles = [], dict(report["titles"])
+        for target, one in report["targets"].items():
+            main = one["metrics"][one["main"]]
+            own = [with_error(main["value"], main["error"]), number(main["linear"]), number(main["trivial"])]
+            others = [number(line["value"]) for name, line in one["metrics"].items() if name != one["main"]]
+            lines.append([target, *own, *others])
+        first = titles.pop(one["main"])
+        head = ["", first, "linear", "same answer for all", *titles.values()]
+        return Section("Each target", f"On {report['on']}.", _sheet(head, lines))
 
     def _rows(self) -> Section | None:
         """The metrics of the table's own rows."""
@@ -95,7 +113,7 @@ class TableReport(Report):
         p = self.asked.predict(self.asked.rows)
         metrics = metrics_of(self.signature, self.asked.target)
         values, errors = scores(metrics, y, p), spread(metrics, y, p)
-        lines = [[m.title, f"{_number(values[m.name])} ± {_number(errors[m.name], 2)}"] for m in metrics]
+        lines = [[m.title, with_error(values[m.name], errors[m.name])] for m in metrics]
         text = f"All {len(y):,} rows of {self.source}. Where the model was trained on them, this says little."
         return Section("This table", text, _sheet(["", "model"], lines))
 
@@ -113,12 +131,12 @@ class TableReport(Report):
                 " ".join(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n)),
                 ", ".join(map(str, part.get("hidden") or ())) or "–",
                 str(part.get("epochs", "–")),
-                _number(part["loss"]),
+                number(part["loss"]),
                 f"{part['weight']:.2f}",
             ]
             for part in self.told["parts"]
         ]
-        main = _title((self.told["report"] or {}).get("main", "loss"))
+        main = (self.told["report"] or {}).get("main_title", "loss")
         text = "Each kind of network has a member for each fold; the weights in the answer were found on rows held out."
         return Section("Parts", text, _sheet(["part", "hidden", "epochs", main, "weight"], lines))
 
@@ -130,42 +148,50 @@ class TableReport(Report):
         lines = (self.told["importance"] or [])[:NAMES]
         if not lines:
             return None
-        main = _title((self.told["report"] or {}).get("main", "the loss"))
+        main = (self.told["report"] or {}).get("main_title", "the loss")
         text = (
-            f"What {main} rises by where a column's values are shuffled among rows held out, with its standard error "
-            "over rows and shuffles. What is below 0, or within two of these, may be chance."
+            f"What {main} rises by where a column's values are shuffled among rows held out: the more, the more the "
+            "model needs the column. The thin lines are standard errors over rows and shuffles; what is below 0, or "
+            "within two of these, may be chance. Columns that go together are shuffled together."
         )
         return Section("Importance", text, self._drawn(lambda: tables.importance(lines, f"rise of {main}"), text))
 
-    def _dependence(self) -> Section | None:
+    def _dependence(self, outputs: list[int], names: list[str], what: str, title: str) -> Section | None:
         from schuss.viz import tables
 
-        asked, (outputs, names, what) = self.asked, self._outputs()
+        asked, columns = self.asked, self._order()
         drawn = []
-        for name in self._order()[:DRAWN]:
+        for name in columns[: max(DRAWN // len(self._outputs()), FEWEST)]:
             self.progress(f"dependence on {name}")
             found = asked.dependence([name])
             some = np.linspace(0, len(found.rows) - 1, min(CURVES, len(found.rows))).astype(np.int64)
             curves = found.curves[some][..., outputs[0]] if len(outputs) == 1 else None
             drawn.append((asked.axis(found.grids[0]), found.mean[:, outputs], curves))
         rows = f"{len(found.rows)} rows of {self.source}" if self.source else "rows drawn column by column"
-        more = len(asked.fields) - len(drawn)
-        rest = f" {more} more columns are on the page: schuss view." if more else ""
-        over = f"the mean over {rows}{', and single ones' if len(outputs) == 1 else ''}"
-        text = f"{what} if all had this value of a column: {over}.{rest}"
-        return Section("Dependence", text, self._drawn(lambda: tables.dependences(drawn, names, what), what))
+        more = len(columns) - len(drawn)
+        rest = f" {_many(more, 'more column is', 'more columns are')} on the page: schuss view." if more else ""
+        single = "; thin lines and dots are single rows" if len(outputs) == 1 else ""
+        text = f"{what} if all rows had this value of a column: the mean over {rows}{single}. All have one scale.{rest}"
+        share = asked.kind in ("classes", "labels")
+        return Section(title, text, self._drawn(lambda: tables.dependences(drawn, names, what, share), what))
 
-    def _outputs(self) -> tuple[list[int], list[str], str]:
-        """Which outputs are drawn, their names, and what they are."""
+    def _outputs(self) -> list[tuple[list[int], list[str], str, str]]:
+        """Of each picture of dependences which outputs are drawn, their names, what they are, and its title."""
         kind, names = self.asked.kind, list(self.asked.names)
+        title = "Dependence"
         if kind == "classes" and len(names) == 2:
-            return [1], names[1:], f"The probability of {names[1]}"
-        if kind == "classes":
-            return list(range(min(len(names), CLASSES))), names[:CLASSES], "The classes' probabilities"
+            return [([1], names[1:], f"The probability of {names[1]}", title)]
+        if kind in ("classes", "labels"):
+            some = f" (the first {CLASSES} of {len(names)})" if len(names) > CLASSES else ""
+            what = f"The probabilities of the {kind}{some}"
+            return [(list(range(min(len(names), CLASSES))), names[:CLASSES], what, title)]
         target = ", ".join(self.asked.target.kinds)
         if kind == "quantiles":
-            return list(range(len(names))), [f"quantile {name}" for name in names], f"The quantiles of {target}"
-        return [0], names[:1], f"The prediction of {names[0]}"
+            found = [f"quantile {name}" for name in names]
+            return [(list(range(len(names))), found, f"The quantiles of {target}", title)]
+        many = len(names) > 1
+        of = [(f"The prediction of {name}", f"{title} of {name}" if many else title) for name in names[:TARGETS]]
+        return [([i], [names[i]], what, own) for i, (what, own) in enumerate(of)]
 
     def _order(self) -> list[str]:
         """Columns, those that matter most first."""
@@ -195,7 +221,8 @@ class TableReport(Report):
             return None
         x, y = self.asked.prepare(self.asked.rows), self.y
         counts = viz.confusion_data(self.model, x, y)
-        text = f"{int(np.trace(counts)):,} of {counts.sum():,} rows of {self.source} are right."
+        right = f"{int(np.trace(counts)):,} of {counts.sum():,} rows of {self.source} are right."
+        text = f"{right} Rows that the model was trained on are easier for it. The diagonal is what is right."
         names = [short(name, NAME) for name in self.asked.names]
         return Section("Confusion", text, self._drawn(lambda: viz.confusion(self.model, x, y, names=names), text))
 
@@ -206,30 +233,11 @@ class TableReport(Report):
             return None
         svg = viz.graph(self.model, self.asked.prepare(self.asked.rows[:1]), self.y[:1], collapse=True).svg
         text = "Values go up to the loss, gradients come down, for the first row. Each box is a layer."
-        return Section("Graph", text, f'<div class="graph">{svg}</div>')
+        return Section("Graph", text, f'<div class="graph large">{svg}</div>')
 
 
-def _of_each(each: Mapping[str, Any] | None) -> str:
-    """A sheet of several targets, each by itself: the metric it is judged by."""
-    if not each:
-        return ""
-    rows = []
-    for name, one in each.items():
-        line = one["metrics"][one["main"]]
-        own = f"{_number(line['value'])} ± {_number(line['error'], 2)}"
-        rows.append([name, own, _number(line["linear"]), _number(line["trivial"])])
-    main = _title(next(iter(each.values()))["main"])
-    return _sheet([f"{main} of each", "model", "linear", "same answer for all"], rows)
-
-
-def _title(name: str) -> str:
-    from schuss.tabular.metrics import METRICS
-
-    return METRICS[name].title if name in METRICS else name
-
-
-def _number(value: Any, digits: int = 4) -> str:
-    return f"{value:.{digits}g}" if isinstance(value, (int, float)) and math.isfinite(value) else "–"
+def _many(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _sheet(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> str:
