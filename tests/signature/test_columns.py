@@ -257,3 +257,15 @@ def test_gradients_refuse_another_order(frame, derivative):
         np.testing.assert_array_equal(one(frame(row, NAMES)), one(row))
     with pytest.raises(DataError, match=r"another order than in fit; give frame\[\['age', 'height', 'weight'\]\]"):
         derivative(model)(frame(row[:, [2, 0, 1]], MIXED))
+
+
+@pytest.mark.parametrize("words", [[["no", "yes"]], [["no"], ["a", "b"]], [["no", 1], ["a", "b"]], "no", [[], []]])
+def test_words_of_labels_that_do_not_fit_are_damage(words):
+    from schuss.ir.types import N, TensorType
+    from schuss.signature import Output
+    from schuss.signature.written import _output
+
+    output = Output(TensorType("float64", (N, 2)), "classification", kind="bool", words=(("no", "yes"), ("f", "t")))
+    assert _output(output.to_json()) == output
+    with pytest.raises(ModelFileError, match="its words are no pairs of texts, one for each column"):
+        _output({**output.to_json(), "words": words})

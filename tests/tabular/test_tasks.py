@@ -67,8 +67,8 @@ def test_several_columns_of_yes_and_no_are_labels(labelled: Any, tmp_path: Path)
     for model in (labelled.model, schuss.load(tmp_path / "m.safetensors")):
         p, said = model.predict_proba(frame), model.predict(frame)
         assert p.shape == said.shape == (100, 2)
-        assert said.dtype == bool
-        np.testing.assert_array_equal(said, p > 0.5)
+        np.testing.assert_array_equal(said, np.where(p > 0.5, "yes", "no"))
+        said = p > 0.5
         y = frame.select(pl.col("wet", "cold") == "yes").to_numpy().astype(int)
         assert oracle.roc_auc_score(y, p) > 0.9
         found = evaluate_table(model, frame)
@@ -102,7 +102,7 @@ def test_labels_are_reported_beside_a_linear_model_and_each_by_itself(labelled: 
     assert isinstance(labelled.model.signature.loss, nn.BCEWithLogitsLoss)
 
 
-@pytest.mark.parametrize("rows", [("yes", "no"), (1, 0), (True, False), ("T", "F"), (1.0, 0.0)])
+@pytest.mark.parametrize("rows", [("yes", "no"), (1, 0), (True, False), ("T", "F"), (1.0, 0.0), ("Oui", "NON")])
 def test_labels_are_written_in_many_ways(rows: tuple[Any, Any]):
     frame = pl.DataFrame({"x": range(60), "p": [*rows] * 30, "q": [rows[0]] * 20 + [rows[1]] * 40})
     from schuss.tabular.kinds import find_kinds
@@ -111,7 +111,8 @@ def test_labels_are_written_in_many_ways(rows: tuple[Any, Any]):
     found = find_target(frame, names, find_kinds(frame, names))
     assert found.task == "labels"
     np.testing.assert_array_equal(found.y, np.stack([[1, 0] * 30, [1] * 20 + [0] * 40], 1))
-    assert found.kind == ("int64" if rows in [(1, 0), (1.0, 0.0)] and rows[0] is not True else "bool")
+    assert found.kind == {str: "str", bool: "bool", int: "int64", float: "int64"}[type(rows[0])]
+    assert found.output().words == ((rows[::-1],) * 2 if found.kind == "str" else None)
     np.testing.assert_array_equal(like(found, frame[:5]).y, found.y[:5])
     with pytest.raises(DataError, match="the test row 1 is 'perhaps'; a label is yes or no"):
         like(found, pl.DataFrame({"p": [str(rows[0]), "perhaps"], "q": [str(rows[0])] * 2}))

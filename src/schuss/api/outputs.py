@@ -114,8 +114,8 @@ def single_result(result: Any, count: int) -> Array:
 @PREDICT.fill
 def predict(model: Any, x: Any) -> Array:
     """What a model says of rows: of a classifier the class of each in the shape and dtype of the labels it was trained
-    on, names as names: [N, T] of sequences, [N, k] of several yes or no an example. Of a model of numbers, and of one
-    trained on probabilities, its outputs: [N] if it was trained on targets [N], else [N, k].
+    on, names as names: [N, T] of sequences, [N, k] of several yes or no an example, in their words. Of a model of
+    numbers, and of one trained on probabilities, its outputs: [N] if it was trained on targets [N], else [N, k].
 
     model  fitted or loaded, or fit's run; its signature says what becomes of x
     x      rows as in training, flat or with axes of length 1 more or fewer (schuss.signature.rows), or one
@@ -128,7 +128,9 @@ def predict(model: Any, x: Any) -> Array:
     signature, outputs = signature_of(model), outputs_of(model, x)
     chosen = None if signature is None else _chosen(signature, outputs)
     if chosen is not None and signature is not None and signature.output is not None:
-        named, kind = signature.output.named, signature.output.kind
+        named, kind, words = signature.output.named, signature.output.kind, signature.output.words
+        if words is not None:
+            return np.where(chosen[0] != 0, *np.array(words).T[::-1])
         return names_of(signature, chosen[0]) if named else _in_kind(*chosen, kind)
     flat = signature is not None and signature.target is not None and signature.target.rank == 1
     return outputs.raw[:, 0] if flat and outputs.raw.shape[1] == 1 else outputs.raw

@@ -22,6 +22,8 @@ class Output:
     transform what becomes of targets that are the input itself (an autoencoder's)
     columns  the names of the columns, where the targets were a data frame of several
     kind     numpy's dtype of the labels as they were given, which predictions have, too; None: int64
+    words    of several columns of labels what each calls no and yes, where one of them has words: then predictions are
+             these
     """
 
     type: TensorType
@@ -31,6 +33,7 @@ class Output:
     named: bool = False
     columns: tuple[str, ...] | None = None
     kind: str | None = None
+    words: tuple[tuple[str, str], ...] | None = None
 
     @property
     def of_examples(self) -> bool:
@@ -51,4 +54,5 @@ class Output:
             "scale": to_json(self.transform),
         }
         written |= {"named": self.named, **({} if self.kind is None else {"kind": self.kind})}
+        written |= {} if self.words is None else {"words": [list(pair) for pair in self.words]}
         return written if self.columns is None else {**written, "columns": list(self.columns)}

@@ -67,13 +67,14 @@ def _input(written: Any) -> Input:
 
 
 def _output(written: Any) -> Output:
-    fields = _fields(written, {"type", "task", "classes", "scale", "named"}, "output", {"columns": None, "kind": None})
+    optional = {"columns": None, "kind": None, "words": None}
+    fields = _fields(written, {"type", "task", "classes", "scale", "named"}, "output", optional)
     task, classes = fields["task"], fields["classes"]
     if task not in (None, CLASSIFICATION, REGRESSION):
         raise ModelFileError("output: its task is none that this version knows")
     if classes is not None:
         names = isinstance(classes, list) and 0 < len(classes) <= MOST_CLASSES
-        if not names or not all(isinstance(c, str) and len(c) <= LONGEST for c in classes):
+        if not names or not _are_texts(classes):
             raise ModelFileError("output: its classes are no list of names")
         classes = tuple(classes)
     named = fields["named"]
@@ -84,7 +85,22 @@ def _output(written: Any) -> Output:
         raise ModelFileError("output: the dtype of its labels")
     type = _type(fields["type"], "output")
     columns = _columns(fields["columns"], type, "output")
-    return Output(type, task, classes, _transform(fields["scale"]), named, columns, kind)
+    words = _words(fields["words"], type)
+    return Output(type, task, classes, _transform(fields["scale"]), named, columns, kind, words)
+
+
+def _words(written: Any, type: TensorType) -> tuple[tuple[str, str], ...] | None:
+    """What each column calls no and yes."""
+    if written is None:
+        return None
+    fine = isinstance(written, list) and type.shape[1:] == (len(written),)
+    if not fine or not all(isinstance(pair, list) and len(pair) == 2 and _are_texts(pair) for pair in written):
+        raise ModelFileError("output: its words are no pairs of texts, one for each column")
+    return tuple((no, yes) for no, yes in written)
+
+
+def _are_texts(found: list[Any]) -> bool:
+    return all(isinstance(text, str) and len(text) <= LONGEST for text in found)
 
 
 def _columns(written: Any, type: TensorType | None, what: str) -> tuple[str, ...] | None:

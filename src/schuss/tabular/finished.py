@@ -81,6 +81,7 @@ def target_of(signature: Signature, file: object) -> Target:
     except TypeError:
         raise DataError(f"{file}: what it says of its targets is damaged; train it anew") from None
     if signature.record.get("task") == LABELS:
-        return Target(LABELS, np.zeros((0, len(kinds))), tuple(kinds), output.kind or "bool", "", kinds)
+        none = np.zeros((0, len(kinds)))
+        return Target(LABELS, none, tuple(kinds), output.kind or "bool", "", kinds, output.words or ())
     names = tuple(kinds) if output.task == REGRESSION else tuple(output.classes or ())
     return Target(output.task, np.zeros(0), names, output.kind or "str", "", kinds)

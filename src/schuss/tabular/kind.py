@@ -12,6 +12,13 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 """Texts that stand for a missing value, if nothing else is said."""
 USED = ("number", "boolean", "category", "date")
 TRUE, FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
+NOES_AND_YESES = (
+    ("nein", "ja"), ("nee", "ja"), ("nej", "ja"), ("n", "j"), ("non", "oui"), ("faux", "vrai"), ("falsch", "wahr"),
+    ("no", "sí"), ("no", "si"), ("não", "sim"), ("nao", "sim"), ("nie", "tak"), ("нет", "да"), ("ne", "ano"),
+    ("hayır", "evet"), ("ei", "kyllä"), ("いいえ", "はい"), ("否", "是"),
+)  # fmt: skip
+"""Of other languages, for labels."""
+NO, YES = (frozenset({*known, *(pair[i] for pair in NOES_AND_YESES)}) for i, known in enumerate((FALSE, TRUE)))
 WORDS = tuple({t, f} for t, f in zip(TRUE[:-1], FALSE[:-1], strict=True))  # but 0 and 1, which are numbers
 
 Where = Callable[[int], str]

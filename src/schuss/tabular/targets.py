@@ -15,7 +15,7 @@ from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
 from schuss.tabular.extra import pl
-from schuss.tabular.kind import FALSE, TRUE, Kind, Where, quoted, rows_of
+from schuss.tabular.kind import NO, YES, Kind, Where, quoted, rows_of
 from schuss.tabular.texts import level_texts
 from schuss.tabular.values import column_values
 
@@ -34,6 +34,7 @@ class Target:
     kind     numpy's dtype of the classes or labels as they were given; "str" for names
     reason   why this task, for people
     kinds    of the columns it is
+    words    of labels what each column calls no and yes
     """
 
     task: str
@@ -42,6 +43,7 @@ class Target:
     kind: str
     reason: str
     kinds: Mapping[str, Kind]
+    words: tuple[tuple[str, str], ...] = ()
 
     @property
     def classes(self) -> int:
@@ -74,7 +76,8 @@ class Target:
             return Output(TensorType("int64", (N,)), self.task, self.names, named=kind is None, kind=kind)
         if self.task == LABELS:
             shape = TensorType("float64", (N, len(self.names)))
-            return Output(shape, CLASSIFICATION, columns=self.names, kind=self.kind)
+            words = self.words if self.words and self.kind == "str" else None
+            return Output(shape, CLASSIFICATION, columns=self.names, kind="bool" if words else self.kind, words=words)
         several = self.y.shape[1] > 1
         own = TensorType("float64", (N, self.y.shape[1]) if several else (N,))
         return Output(own, self.task, columns=self.names if several else None)
@@ -214,13 +217,11 @@ def codes_among(texts: pl.Series, names: Sequence[str]) -> Array:
 def _truth(raw: pl.Series, kind: Kind, where: Where) -> tuple[Array | None, str]:
     """float64 [N], 1 where the column says yes and 0 where it says no; or the error that it says neither."""
     words = column_values(raw, replace(kind, name="category")).str.to_lowercase()
-    yes, no = words.is_in(list(TRUE)), words.is_in(list(FALSE))
+    yes, no = words.is_in(list(YES)), words.is_in(list(NO))
     if (odd := ~(yes | no)).any():
         row = int(odd.arg_max() or 0)
-        return (
-            None,
-            f"target {raw.name!r}: {where(row)} is {quoted(raw[row])}; a label is yes or no, true or false, 1 or 0",
-        )
+        known = "yes or no, ja or nein, true or false, 1 or 0"
+        return None, f"target {raw.name!r}: {where(row)} is {quoted(raw[row])}; a label is {known}"
     return yes.to_numpy().astype(np.float64), ""
 
 
@@ -229,12 +230,23 @@ def _many_labels(frame: pl.DataFrame, truths: Mapping[str, Array], kinds: Mappin
         if y.min() == y.max():
             said = "yes" if y[0] else "no"
             raise DataError(f"target {name!r}: is {said} in every row: there is nothing to learn")
-    names = tuple(truths)
-    kind = "int64" if all(kinds[name].name == "number" for name in names) else "bool"
-    reason = f"{len(names)} labels, each yes or no"
+    names, known = tuple(truths), {name: kinds[name] for name in truths}
+    numbers = all(kind.name == "number" for kind in known.values())
+    kind = "int64" if numbers else "str" if any(kind.name == "category" for kind in known.values()) else "bool"
+    words = tuple(_words(frame[name], y, kinds[name]) for name, y in truths.items())
     return Target(
-        LABELS, np.stack(list(truths.values()), 1), names, kind, reason, {name: kinds[name] for name in names}
+        LABELS, np.stack(list(truths.values()), 1), names, kind, f"{len(names)} labels, each yes or no", known, words
     )
+
+
+def _words(raw: pl.Series, y: Array, kind: Kind) -> tuple[str, str]:
+    """What the column calls no and yes: the spelling that it has most often, of several the first by name."""
+    texts = column_values(raw, replace(kind, name="category"))
+    most = []
+    for said in (0, 1):
+        counts = texts.filter(pl.Series(y == said)).value_counts().rows()
+        most.append(min(counts, key=lambda row: (-row[1], row[0]))[0])
+    return most[0], most[1]
 
 
 # -- other rows --------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".json")
 SHOWN, WIDEST = 20, 40  # rows on a terminal, and characters of a cell
-MEDIAN = "prediction_0.5"  # which is the prediction beside other quantiles
+MEDIAN = "prediction_0.5"  # which is the prediction beside other quantiles, and has no column of its own
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class Predictions:
 
     def frames(self, rows: int | None = None) -> Iterator[pl.DataFrame]:
         """ids, prediction, and of classes the probability of each, p_CLASS; of several targets prediction_TARGET, and
-        of labels p_TARGET; beside the median, which is the prediction, prediction_QUANTILE. rows: of a chunk."""
+        of labels p_TARGET; of quantiles prediction_QUANTILE, but the median, which is the prediction.
+
+        rows: of a chunk"""
         from schuss.tabular.read import ROWS, scan_table
 
         columns = columns_of(self.signature)
@@ -79,12 +81,22 @@ class Predictions:
             chosen = pl.Series(self.classes, dtype=pl.String).gather(values.argmax(1))
             return {"prediction": chosen} | _named("p_", self.classes, values.astype(np.float32))
         if self.target.task == LABELS:
-            yes = (values > 0.5).astype(self.target.kind)
-            return _named("prediction_", names, yes) | _named("p_", names, values.astype(np.float32))
+            said = {f"prediction_{name}": self._said(i, values[:, i] > 0.5) for i, name in enumerate(names)}
+            return said | _named("p_", names, values.astype(np.float32))
         if quantiles := task_of(self.signature, self.target)[1]:
             own = _named("prediction_", [f"{q:g}" for q in quantiles], values)
-            return ({"prediction": own[MEDIAN]} if MEDIAN in own else {}) | own
+            return ({"prediction": own.pop(MEDIAN)} if MEDIAN in own else {}) | own
         return {"prediction": pl.Series(values[:, 0])} if len(names) == 1 else _named("prediction_", names, values)
+
+    def _said(self, place: int, yes: Array) -> pl.Series:
+        """What a column of labels says, as the table has it: words, 1 and 0, or true and false."""
+        from schuss.tabular.extra import pl
+
+        target = self.target
+        kind = target.kinds[target.names[place]].name
+        if kind == "category" and target.words:
+            return pl.Series(np.where(yes, *target.words[place][::-1]))
+        return pl.Series(yes.astype("int64" if kind == "number" else "bool"))
 
     def _framed(self, ids: pl.DataFrame, values: Array) -> pl.DataFrame:
         from schuss.tabular.extra import pl
