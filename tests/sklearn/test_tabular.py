@@ -353,6 +353,22 @@ def test_a_file_of_an_estimator_is_measured_on_a_table_with_its_target(tmp_path:
         assert values["r2" if target == "price" else "accuracy"] == pytest.approx(found.score(FRAME, frame[target]))
 
 
+@pytest.mark.usefixtures("one_kind")
+def test_classes_are_read_of_a_table_or_refused() -> None:
+    """A class that is another one's level is nobody's: never measured as the other."""
+    for classes, read in ((["007", "7"], True), (["+5", "5"], False), (["1", "1.0"], False), ([" a", "a"], False)):
+        y = np.array(classes)[(AMOUNT > 100).astype(int)]
+        found = TabularClassifier(**TINY, random_state=0).fit(FRAME, y)
+        assert found.classes_.tolist() == classes
+        if read:
+            assert schuss.evaluate(found.model_, FRAME.with_columns(y=pl.Series(y)))["accuracy"] == found.score(
+                FRAME, y
+            )
+            continue
+        with pytest.raises(schuss.errors.DataError, match="which no training row is; classes are"):
+            schuss.evaluate(found.model_, FRAME.with_columns(y=pl.Series(y)))
+
+
 # -- company ------------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.kind import Kind, Where
 from schuss.tabular.rows import groups_of
 from schuss.tabular.targets import LABELS, Target, numbers_of
-from schuss.tabular.texts import level_texts
+from schuss.tabular.texts import VERBATIM, level_of, level_texts
 
 FEW, LOOKED = 100, 1000  # different rows, below which equal ones are one; rows among which they are looked for
 KNOWN = (str, float, int, bool, np.generic, type(None))
@@ -163,12 +163,15 @@ def free(names: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 
 def target_of_classes(name: str, classes: Array, place: Array) -> Target:
-    """The target of these sorted classes, whose place of each row is given. Of a table it is read as text."""
-    reason, kind = f"{len(classes)} classes", Kind("category", missing=())
+    """The target of these sorted classes, whose place of each row is given. Of a table it is read as text: where that
+    would make one class of another ("1.0" is the level "1"), none is read, by names in quotes."""
+    reason, kind = f"{len(classes)} classes", Kind("category", digits=VERBATIM, missing=())
     if classes.dtype.kind == "b":
         return Target(CLASSIFICATION, place, ("false", "true"), "bool", reason, {name: Kind("boolean")})
     texts = level_texts(pl.Series(classes), ()).to_list() if classes.dtype.kind in "iuf" else map(str, classes.tolist())
     names = tuple(texts)
+    if any(level != name and level in names for name in names for level in (level_of(name, (), VERBATIM),)):
+        names = tuple(map(repr, names))
     counted = names == tuple(map(str, range(len(names)))) and classes.dtype.kind in "iu"
     return Target(CLASSIFICATION, place, names, "int64" if counted else "str", reason, {name: kind})
 
