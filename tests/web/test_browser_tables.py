@@ -208,13 +208,19 @@ def test_members_are_watched_while_they_train(classes: str, tab: Callable[..., T
     losses = [[0.9, 0.5, 0.3], [0.8, 0.4], []]
     part = {"name": "piecewise relu", "hidden": [8, 8], "epochs": 3, "losses": losses}
     waits = {**part, "name": "periodic silu", "losses": [[], [], []]}
-    state = {"running": True, "finished": False, "step": 5, "steps": 18}
+    state = {"running": True, "finished": False, "step": 5, "steps": 18, "left": 65.4}
     page.tell("hello", model="A model of price", mode="train", label="t.csv", members=[part, waits], state=state)
     page.settle()
     assert not page("#run-table").is_visible()
     assert not page("#tiles").is_visible()
     told = page.text("#run-members")
-    for words in ("piecewise relu", "1 of 3 members trained", "waits", "5 of 18 epochs", "Stop training"):
+    for words in (
+        "piecewise relu",
+        "1 of 3 members trained",
+        "waits",
+        "5 of 18 epochs · about 1 min 05 s left",
+        "Stop training",
+    ):
         assert words in told
     page.tell("members", members=[{**part, "losses": [[0.9, 0.5, 0.3]] * 3}, waits])
     assert "3 of 3 members trained" in page.text("#run-members")

@@ -75,7 +75,12 @@ def test_it_is_stopped_on_the_page(begin: Any, table: Path):  # noqa: F811
     assert "is not steered" in client.refused("control", {"do": "pause"})
     assert client("GET", "graph.svg")[0] == 400
     assert client.get("function")["kind"] == "none"
+    assert next(event for event in client.events() if event.get("left"))["left"] > 0  # seconds
+    events = client.events()
+    next(events)
     client.post("control", {"do": "stop"})
+    last = [event for event in events if event["type"] == "state"][-1]  # until the page ends the stream
+    assert (last["finished"], last["left"]) == (True, None)
     assert run.process.wait(60) == 130
     run.wait_for("stopped; the members so far are in")
     assert "Traceback" not in run.said

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schuss.errors import UsageError
@@ -37,6 +38,7 @@ class Members(Session):
         self._kinds, self._folds = training.kinds, training.members
         self._parts: list[Sequence[Run | None]] = []  # the runs of each kind that has begun
         self._stop, self._ended = threading.Event(), threading.Event()
+        self._first: tuple[float, int] | None = None  # when the first was told, and how many epochs there were
         self._ticker = threading.Thread(target=self._tick, name="schuss-page-members", daemon=True)
 
     # -- called by the training thread -----------------------------------------------------------------------
@@ -49,12 +51,16 @@ class Members(Session):
         """Where the members of one kind are. KeyboardInterrupt where somebody stopped the training on the page."""
         if not self._parts or self._parts[-1] is not runs:
             self._parts.append(runs)
+        if self._first is None:
+            self._first = time.perf_counter(), self._done(self.members())
         if self._stop.is_set():
             raise KeyboardInterrupt
 
     def finish(self) -> None:
-        """It has ended, well or not."""
+        """It has ended, well or not: readers have been told when this returns."""
         self._ended.set()
+        if self._ticker.ident is not None:
+            self._ticker.join(TICK)
 
     # -- what is known ---------------------------------------------------------------------------------------
 
@@ -71,14 +77,24 @@ class Members(Session):
             found.append({**told, "losses": losses})
         return found
 
+    def _done(self, found: Sequence[Mapping[str, Any]]) -> int:
+        return sum(len(losses) for part in found for losses in part["losses"])
+
+    def _left(self, done: int, total: int) -> float | None:
+        """Seconds until the members are trained, by the mean time of an epoch so far; None while that is not known."""
+        if self._first is None or done <= self._first[1]:
+            return None
+        return (time.perf_counter() - self._first[0]) / (done - self._first[1]) * (total - done)
+
     def state(self) -> Event:
         found = self.members()
-        done = sum(len(losses) for part in found for losses in part["losses"])
+        done = self._done(found)
         total = sum(part["epochs"] * self._folds for part in found)
         over = self._ended.is_set()
         return {
             "running": bool(self._parts) and not over, "paused": False, "finished": over, "epochs": total,
             "epoch": done, "step": done, "steps": total, "loss": None, "metrics": {}, "lr": None, "seconds": None,
+            "left": None if over else self._left(done, total),
         }  # fmt: skip
 
     def control(self, what: str, value: Any) -> None:

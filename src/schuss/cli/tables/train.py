@@ -52,13 +52,14 @@ class TrainTable:
             raise self._without_target(reading)
         frame, where = read_table(self.place, reading), lines_of(self.place, reading)
         start = time.perf_counter()
+        run = None
         try:
             run = self._fit(frame, where, reading)
         except (KeyboardInterrupt, Terminated) as signal:
             return self._stopped(143 if isinstance(signal, Terminated) else 130)
         finally:
             if self.page is not None:
-                self.page.finish()
+                self.page.finish(stay=run is not None)
         result = self._result(run, len(frame), time.perf_counter() - start)
         self._save(run, result)  # what follows takes its time, and may be stopped
         result["importance"] = [

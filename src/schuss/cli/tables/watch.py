@@ -44,10 +44,12 @@ class WatchedTable:
         self._bar(at)
         self._members.told(runs, at)
 
-    def finish(self) -> None:
-        """The training has ended, well or not."""
+    def finish(self, stay: bool) -> None:
+        """The training has ended. stay: with a model, so that the page stays; else it says so and ends."""
         self._bar.__exit__()
         self._members.finish()
+        if not stay:
+            self._page.stop()
 
     def stay(self, run: TableRun, record: dict[str, Any], frame: Any, where: Where, place: str, label: str) -> int:
         """Show the model by the rows of the frame that have a target, from that place, until Ctrl-C; the exit code."""

@@ -1,7 +1,7 @@
 // View 1 while a table's model is trained: the losses of the members of each kind of network.
 
 import { $, h, write } from "./dom.js";
-import { count, number, steady } from "./format.js";
+import { count, duration, number, steady } from "./format.js";
 import { LineChart } from "./linechart.js";
 import { known, on } from "./store.js";
 import { steer } from "./status.js";
@@ -11,7 +11,7 @@ let shown = ""; // for which training the charts are
 let parts = []; // {chart, words}
 let progress = null;
 
-const stopped = () => known.run.finished || !known.connected;
+const over = () => known.run.finished || !known.connected;
 
 function build() {
   const { members } = known;
@@ -68,9 +68,11 @@ function tell() {
   progress.track.setAttribute("aria-valuenow", String(Math.round(100 * share)));
   const [left, right] = progress.words.children;
   const last = share >= 1 ? "The members are trained; they are blended, and their report is made." : "The members of each kind are trained, each without its fold of the rows.";
-  write(left, run.finished && share < 1 ? "The training was stopped." : last);
-  write(right, `${count(run.step)} of ${count(run.steps)} epochs`);
-  progress.stop.hidden = stopped() || share >= 1;
+  const stopped = "The training was stopped; the terminal says what is kept.";
+  write(left, share >= 1 ? last : run.finished ? stopped : known.connected ? last : "The training is not heard of any more.");
+  const soon = run.left && !over() ? ` · about ${duration(Math.max(1, Math.round(run.left)))} left` : "";
+  write(right, `${count(run.step)} of ${count(run.steps)} epochs${soon}`);
+  progress.stop.hidden = over() || share >= 1;
 }
 
 export function startMembers() {
