@@ -100,6 +100,10 @@ PICTURES = """async () => {
       host.remove();
     }
   }
+  const plot = new DependencePlot(document.createElement("div"), "function");
+  plot.found = one({ name: "rooms", kind: "number", line: true, values: [1, 2, 3], quantiles: [] });
+  const words = svgOf((...size) => plot.paint(...size), 1200, 500, palette()).match(/(?<=>)[^<]+(?=<.text)/g);
+  if (!words.includes("2") || words.includes("1.5")) cut.push(`rooms are whole, not ${words}`);
   return cut;
 }"""
 
@@ -172,9 +176,27 @@ def test_what_is_wrong_stands_at_its_field(classes: str, tab: Callable[..., Tab]
     page.settle()
     assert page.text("#trial-form .field.wrong small") == "this is no number"
     assert page.text("#trial-answer") == "–"
-    number.fill("1000000")
+    assert number.get_attribute("aria-invalid") == "true"
+    assert page.text("#trial-hint") == "Mend area: this is no number."
+    number.press("Tab")  # the sliders and what is not seen are passed over
+    assert page.page.evaluate("document.activeElement.labels[0].textContent") == "city"
+    sold = page('#trial-form .field:has-text("sold") input')
+    sold.focus()
+    page.page.keyboard.type("0231")  # of February
     page.settle()
+    told = page.page.locator("#trial-form .field.wrong small").all_inner_texts()
+    assert told == ["this is no number", "there is no such date, or it is not whole"]
+    described = sold.evaluate("e => document.getElementById(e.getAttribute('aria-describedby')).textContent")
+    assert described == told[1]
+    sold.fill("")  # it may be missing
+    number.fill("1000000")
+    number.press("Enter")
+    page.settle()
+    assert page.text("#trial-answer") != "–"
     assert "training saw" in page.text("#trial-form .field.beyond small")
+    names = page.page.evaluate("[...document.querySelectorAll('#trial input, #trial select')].map(e => "
+                               "e.labels?.length || e.ariaLabel || e.ariaHidden === 'true' ? '' : e.id)")  # fmt: skip
+    assert set(names) == {""}
 
 
 def test_quantiles_are_an_interval_and_rows_are_said_to_be_drawn(quantiles: str, tab: Callable[..., Tab]) -> None:

@@ -127,10 +127,12 @@ export class DependencePlot {
       wordsBelow(context, palette, axis.values.length > 1 ? ends : ends.slice(0, 1), bottom + 5, [left - 14, edges[1]]);
       return;
     }
-    const numbers = axis.kind === "number" ? ticksOf(this.x.ticks) : [];
+    const whole = axis.values.every(Number.isInteger);
+    const at = axis.kind === "number" ? this.x.ticks.filter((v) => !whole || Number.isInteger(v)) : [];
+    const numbers = ticksOf(at);
     const ticks =
       axis.kind === "number"
-        ? this.x.ticks.map((value, i) => ({ value, text: numbers[i] }))
+        ? at.map((value, i) => ({ value, text: numbers[i] }))
         : dateTicks(this.x.low, this.x.high, Math.max(2, (right - left) / 90));
     wordsBelow(context, palette, ticks.map(({ value, text }) => ({ at: this.x.at(value), text })), bottom + 12, edges);
     context.fillStyle = palette.muted;
