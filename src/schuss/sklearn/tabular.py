@@ -46,16 +46,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     category, number, date, drop   names of columns whose kind is set; date={"COLUMN": "%d/%m/%Y"} with its format
     missing         texts that stand for a missing value in X
     class_weight    {label: weight} or "balanced": multiplies the weights of the rows in training, not in report_
-    folds           how many, at most as many as there are rows; each kind of network has a member for each
+    folds           how many, at most as many as there are rows; each kind of network has a member for each, and as many
+                    where validation rows take their place (fit)
     epochs, hidden_layer_sizes, learning_rate_init, dropout, weight_decay   in place of the preset's
     random_state    an int gives the same bits, whatever the threads
     n_jobs          threads; -1: all cores. None: all cores, one in tasks of joblib's (GridSearchCV(n_jobs=2))
     verbose         whether a line shows where the fit is, and the report is printed
 
-    Attributes: classes_, in sorted order; n_features_in_; feature_names_in_, where all names are text; model_, a Module
-    that schuss.save, freeze and predict take, whose later changes do not reach the estimator; report_, metrics on rows
-    held out, beside a linear and a trivial model; kinds_ of the columns; parts_, the networks with their loss and
-    weight; preset_.
+    Attributes: classes_, in sorted order, of several labels 0, 1, ...; n_features_in_; feature_names_in_, where all
+    names are text; model_, a Module that schuss.save, freeze and predict take, whose later changes do not reach the
+    estimator; report_, metrics on rows held out, beside a linear and a trivial model; kinds_ of the columns; parts_,
+    the networks with their loss and weight; preset_.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
