@@ -266,3 +266,28 @@ def test_labels_come_back_in_the_words_of_the_table(schuss: Any, made: Any):
     assert out["prediction_cold"].to_list() == (p[:, 1] > 0.5).tolist()
     assert out["prediction_late"].to_list() == (p[:, 2] > 0.5).astype(int).tolist()
     assert schuss("evaluate", model, model.with_name("new.csv"), "--json").json["examples"] == 20
+
+
+def test_the_graph_of_a_table_s_model_tells_its_columns(schuss: Any, made: Any):
+    _, model = made(["a", "b", "wet", "price"], "--target", "price")
+    done = schuss("graph", model)
+    assert done.err.startswith(
+        "this is the blend of a table's model, whose parts were trained each by itself, by AdamW"
+    )
+    lines = done.out.splitlines()
+    assert lines[0] == "columns  (what the numbers of an input's row are)"
+    assert [line.split(maxsplit=2) for line in lines[1:6]] == [
+        ["0", "wet", "its value"], ["1", "a", "z, over its quartiles' distance"],
+        ["2", "b", "z, over its quartiles' distance"], ["3", "a", "u, its place among bins"],
+        ["4", "b", "u, its place among bins"],
+    ]  # fmt: skip
+    assert schuss("graph", model, "--format", "json").json["columns"]["wet"] == [[0, "its value"]]
+    assert schuss("graph", model, "--format", "dot").out.startswith("digraph step {")
+
+
+def test_output_has_no_two_blank_lines_in_turn(schuss: Any, tmp_path: Path):
+    table().select("a", "b", "wet", "cold").write_csv(tmp_path / "t.csv")
+    done = schuss("train", tmp_path / "t.csv", "--target", "wet,cold", *TINY[:-2], "--out", tmp_path / "m.safetensors")
+    assert "each by itself" in done.out
+    for shown in (done, schuss("info", tmp_path / "m.safetensors")):
+        assert "\n\n\n" not in shown.out

@@ -136,3 +136,39 @@ def test_a_model_that_is_the_linear_model_says_so():
     run = learned(frame, "y", lr=1e-9, epochs=1)
     assert run.parts[-1]["weight"] == 1.0
     assert run.report.verdict.startswith("the model is the linear model, as no network made it better: RMSE ")
+
+
+def test_a_model_tells_what_it_is(several: Any, tmp_path: Any):
+    import schuss
+
+    said = repr(several.model)
+    assert said.startswith("TableModel(predicts 'bent', 'line', 'luck' (regression) from 2 columns: 2 numbers; by ")
+    for part in several.parts:
+        if part["weight"] and "activation" in part:
+            assert f"{part['weight']:.2g} {part['kind']} {part['activation']} 8" in said
+    assert said.endswith(" numbers in parameters)")
+    schuss.save(several.model, tmp_path / "m.safetensors")
+    again = repr(schuss.load(tmp_path / "m.safetensors"))
+    assert again.startswith(said.partition("; ")[0].replace("TableModel", "GraphModel"))
+
+
+def test_each_place_of_a_row_has_its_column():
+    from schuss.nn.holding import signature_of
+    from schuss.tabular.places import places_of
+
+    rng = np.random.default_rng(3)
+    frame = numbers().with_columns(
+        town=pl.Series(rng.choice(["x", "y", "z"], ROWS)),
+        many=pl.Series(rng.choice([f"t{i}" for i in range(12)], ROWS)),
+        day=pl.Series(np.datetime64("2024-01-01") + rng.permutation(ROWS)), garden=pl.Series(rng.random(ROWS) > 0.5),
+    )  # fmt: skip
+    frame = frame.with_columns(a=pl.when(pl.col("b") < 1).then("a"))
+    columns = signature_of(learned(frame, "line", epochs=1).model).inputs[0].transform
+    found, x = places_of(columns.prepared_by), columns.read(frame)
+    every = {place: (name, what) for name, places in found.items() for place, what in places}
+    assert sorted(every) == list(range(x.shape[1]))
+    for place, (name, _) in every.items():  # another value of a column changes its own places alone
+        other = columns.read(frame.with_columns(pl.col(name).shuffle(seed=1)))
+        changed = np.flatnonzero((other != x).any(0))
+        assert place in changed or np.ptp(x[:, place]) == 0
+        assert {every[i][0] for i in changed} == {name}

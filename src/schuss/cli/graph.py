@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 import numpy as np
 
 from schuss.cli.say import say
+from schuss.cli.tables.graph import Places, places_in, text_of
 from schuss.explanation.outline import Item, outline
 from schuss.ir.executor import Step
 from schuss.ir.graph import LEAVES, Graph, Node
@@ -64,8 +66,13 @@ def command(
     if not asked:
         graph, items = _step(loaded)
         shown = [i for i in items if everything or i.part in ("forward", "backward")]
-        write = {"text": _text, "json": _json, "dot": _dot}[form]
-        text = "\n".join(write(graph, shown)) + "\n"
+        columns = places_in(loaded)
+        forms: dict[str, Callable[[Graph, list[Item]], Iterator[str]]] = {
+            "text": partial(_text, columns),
+            "json": partial(_json, columns),
+            "dot": _dot,
+        }
+        text = "\n".join(forms[form](graph, shown)) + "\n"
     else:
         text = _native(loaded, view, after, form, batch_size, threads)
     if output is None:
@@ -138,7 +145,9 @@ def _training_step(model: Any) -> tuple[Step, dict[Node, Node]] | None:
     try:
         optimizer = optim.from_config(signature.optimizer or {})
     except UsageError:
-        say("the file does not tell the optimizer: gradient descent stands in for it", err=True)
+        table = "this is the blend of a table's model, whose parts were trained each by itself, by AdamW"
+        told = table if places_in(model) else "the file does not tell the optimizer"
+        say(f"{told}: gradient descent stands in for it", err=True)
         optimizer = optim.SGD(lr=1.0)
     frozen, transform = frozenset(frozen_names(model)), signature.target_transform
     task = Task(model, loss, optimizer, signature.inputs, signature.target, frozen=frozen, target_transform=transform)
@@ -155,7 +164,9 @@ def _groups(items: Iterable[Item]) -> Iterator[tuple[str, list[tuple[str, list[I
 # -- text ----------------------------------------------------------------------------------------------
 
 
-def _text(graph: Graph, items: list[Item]) -> Iterator[str]:
+def _text(columns: Places, graph: Graph, items: list[Item]) -> Iterator[str]:
+    if columns:
+        yield from ("columns  (what the numbers of an input's row are)", *text_of(columns), "")
     used = {i for item in items for i in item.node.inputs}
     inputs = [n for n in graph.inputs if n in used]
     width = max((len(n.attrs["name"].removeprefix("param/")) for n in inputs), default=0)
@@ -185,7 +196,7 @@ def _text(graph: Graph, items: list[Item]) -> Iterator[str]:
 # -- json ----------------------------------------------------------------------------------------------
 
 
-def _json(graph: Graph, items: list[Item]) -> Iterator[str]:
+def _json(columns: Places, graph: Graph, items: list[Item]) -> Iterator[str]:
     number = _numbers(graph, items)
     nodes = [_outer(node, n) for node, n in number.items() if node.op in LEAVES]
     nodes += [
@@ -206,7 +217,7 @@ def _json(graph: Graph, items: list[Item]) -> Iterator[str]:
         for i in items
     ]
     outputs = {n: number[o] for n, o in zip(graph.output_names, graph.outputs, strict=True) if o in number}
-    yield json.dumps({"nodes": nodes, "outputs": outputs})
+    yield json.dumps({"nodes": nodes, "outputs": outputs, **({"columns": columns} if columns else {})})
 
 
 def _outer(node: Node, number: int) -> dict[str, Any]:

@@ -54,7 +54,10 @@ class GraphModel(Module):
         operations = sum(node.op not in LEAVES for node in self._graph.nodes)
         numbers = sum(p.data.size for p in self._params.values())
         has = f"{operations} operations, {numbers:,} numbers in {len(self._params)} parameters"
-        return f"GraphModel({takes} -> {gives}; {has})"
+        signature = nn.signature_of(self)
+        transforms = [] if signature is None else [i.transform for i in signature.inputs if i.transform is not None]
+        told = [t.model_in_words(signature.output, signature.record) for t in transforms if signature is not None]
+        return f"GraphModel({'; '.join([*filter(None, told), f'{takes} -> {gives}', has])})"
 
     def forward(self, *xs: Any) -> Any:
         """The graph's results for these inputs."""

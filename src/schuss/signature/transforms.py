@@ -71,6 +71,11 @@ class Transform(Configured):
         """For people, behind the input's type: "integers are multiplied by 1/255"."""
         return f"prepared by {self!r}"
 
+    def model_in_words(self, output: Any, record: Mapping[str, Any]) -> str:
+        """What a model of such an input is, for its repr, by what it says (Output) and its record; "" where there is
+        nothing to tell."""
+        return ""
+
     @cached_property
     def key(self) -> Hashable:
         """What compiled calls depend on."""

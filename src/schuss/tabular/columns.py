@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,8 @@ from schuss.tabular.kind import Kind, Where, rows_of
 from schuss.tabular.preparation import LACKING, PARTS, Category, Number, Preparation, fit_category, fit_number
 from schuss.tabular.single import Single
 from schuss.tabular.values import column_values
+
+PLURALS = {"number": "numbers", "boolean": "booleans", "category": "categories", "date": "dates"}
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,35 @@ class TableColumns(Transform):
     def prepared(self, x: Any, dtype: str) -> Any:
         return ops.cast(x, dtype=dtype)
 
+    def model_in_words(self, output: Any, record: Mapping[str, Any]) -> str:
+        """predicts 'price' (regression) from 5 columns: 3 numbers, 2 dates; by 0.9 periodic silu 64,64 + 0.1 linear"""
+        counts = Counter(kind.name for kind in self.prepared_by.kinds.values())
+        of = ", ".join(f"{n:,} {PLURALS.get(kind, kind) if n > 1 else kind}" for kind, n in counts.most_common())
+        targets, parts = record.get("targets"), record.get("parts")
+        named = listed(list(targets)) if isinstance(targets, Mapping) else "?"
+        classes = "" if output is None or output.classes is None else f", {len(output.classes)} classes"
+        told = f"predicts {named} ({record.get('task', '?')}{classes}) from {sum(counts.values()):,} columns: {of}"
+        used = [part for part in parts or () if part["weight"] > 0] if are_parts(parts) else []
+        return told + ("; by " + " + ".join(f"{p['weight']:.2g} {part_in_words(p)}" for p in used) if used else "")
+
     def in_words(self) -> str:
         return f"a table's columns: {', '.join(self.prepared_by.kinds)}"
+
+
+def are_parts(written: Any) -> bool:
+    """Whether JSON is the parts of a table's model, as a training writes them."""
+    return isinstance(written, list) and all(
+        isinstance(part, Mapping) and isinstance(part.get("kind"), str)
+        and all(isinstance(part.get(n), (int, float)) for n in ("loss", "weight"))
+        for part in written
+    )  # fmt: skip
+
+
+def part_in_words(part: Mapping[str, Any]) -> str:
+    """periodic silu 64,64"""
+    hidden = part.get("hidden", ())
+    sizes = [",".join(map(str, hidden))] if isinstance(hidden, (list, tuple)) and hidden else []
+    return " ".join([*(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n)), *sizes])
 
 
 def preparation_from(written: Mapping[str, Any]) -> Preparation:

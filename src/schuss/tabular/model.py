@@ -9,6 +9,7 @@ import numpy as np
 
 from schuss import nn, ops
 from schuss.ir.executor import Array
+from schuss.nn.holding import signature_of
 from schuss.nn.init import Zeros
 from schuss.tabular.layers import Dense
 from schuss.tabular.networks import Layout, TableNetwork, rows_of
@@ -83,6 +84,13 @@ class TableModel(nn.Module):
         self.temperatures: Array = np.ones(len(parts))
         self.scales: list[Scale | None] = [None] * len(parts)
         self.share = 0.0
+
+    def __repr__(self) -> str:
+        signature, count = signature_of(self), sum(p.data.size for p in nn.named_parameters(self).values())
+        told = f"{len(self.parts)} kinds of networks and a linear model"
+        if signature is not None and (transform := signature.inputs[0].transform) is not None:
+            told = transform.model_in_words(signature.output, signature.record)
+        return f"TableModel({told}; {count:,} numbers in parameters)"
 
     def keep_weighted(self) -> None:
         """Leave out the networks whose weight is 0; the linear model stays, to compare with."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from schuss.cli.say import say
 from schuss.cli.tables import shown
-from schuss.tabular.columns import TableColumns
+from schuss.tabular.columns import TableColumns, are_parts
 from schuss.tabular.figures import aligned
 from schuss.tabular.report import is_report, table_of
 
@@ -23,7 +23,7 @@ def show(result: Mapping[str, Any], columns: TableColumns) -> None:
     say("\n" + "\n".join(aligned([fact for fact in facts if fact[1]])))
     say("\n" + "\n".join(shown.columns(_columns(record, columns))))
     parts = record.get("parts")
-    if isinstance(parts, list) and parts and all(_is_part(part) for part in parts):
+    if parts and are_parts(parts):
         say("\n" + "\n".join(shown.parts(parts, str(_mapping(record.get("report")).get("main", "")))))
     if lines := _report(_mapping(record.get("report"))):
         say("\n" + "\n".join(lines))
@@ -31,14 +31,6 @@ def show(result: Mapping[str, Any], columns: TableColumns) -> None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _is_part(part: Any) -> bool:
-    return isinstance(part, Mapping) and "kind" in part and all(_is_number(part.get(n)) for n in ("loss", "weight"))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
 
 
 def _columns(record: Mapping[str, Any], columns: TableColumns) -> dict[str, tuple[str, str, bool]]:
