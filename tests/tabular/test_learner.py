@@ -20,7 +20,8 @@ from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key, s
 from schuss.tabular.fit import fit_table  # noqa: E402
 from schuss.tabular.kinds import find_kinds  # noqa: E402
 from schuss.tabular.layers import STEPS, Dense, PairedDropout, Periodic, PiecewiseLinear  # noqa: E402
-from schuss.tabular.learn import Answers, layout_of, out_of_fold  # noqa: E402
+from schuss.tabular.judge import Answers, out_of_fold  # noqa: E402
+from schuss.tabular.learn import layout_of  # noqa: E402
 from schuss.tabular.metrics import METRICS  # noqa: E402
 from schuss.tabular.networks import Recipe, TableNetwork, stacked  # noqa: E402
 from schuss.tabular.presets import batch_size, choose, recipes  # noqa: E402
@@ -67,13 +68,14 @@ def run() -> Any:
 # -- layers -------------------------------------------------------------------------------------------------
 
 
-def test_piecewise_linear_is_the_product_with_the_encoding():
-    layer = PiecewiseLinear(3, 5, 2)
+@pytest.mark.parametrize("bins", [5, 40])  # one block, several
+def test_piecewise_linear_is_the_product_with_the_encoding(bins: int):
+    layer = PiecewiseLinear(3, bins, 2)
     nn.initialize(layer, 0)
-    u = RNG.uniform(0, 5, (7, 3)).astype(np.float32)
-    u[0], u[1] = 0.0, 5.0
-    share = np.clip(u[:, :, None] - np.arange(5), 0, 1)  # of each bin that lies below the number
-    expected = np.einsum("nfb,fbd->nfd", share, layer.weight.data).reshape(7, 6)
+    u = RNG.uniform(0, bins, (7, 3)).astype(np.float32)
+    u[0], u[1] = 0.0, bins
+    share = np.clip(u[:, :, None] - np.arange(bins), 0, 1)  # of each bin that lies below the number
+    expected = np.einsum("nfb,bfd->nfd", share, layer.weight.data[:bins]).reshape(7, 6)
     np.testing.assert_allclose(layer(u), expected, atol=1e-5)
 
 
@@ -95,12 +97,11 @@ def test_two_layers_are_dropped_by_the_halves_of_one_number():
     np.testing.assert_array_equal(drop(first)[0], first)  # not in training
 
 
-def test_periodic_is_waves_times_a_weight():
-    layer = Periodic(2, 4, 3)
+def test_periodic_is_waves_of_a_number():
+    layer = Periodic(2, 3)
     nn.initialize(layer, 1)
     z = RNG.normal(size=(5, 2)).astype(np.float32)
-    wave = np.cos(2 * np.pi * (z[:, :, None] * layer.frequency.data + layer.phase.data))
-    expected = np.einsum("nfw,fwd->nfd", wave, layer.weight.data) + layer.bias.data
+    expected = np.cos(2 * np.pi * (z[:, None, :] * layer.frequency.data + layer.phase.data))
     np.testing.assert_allclose(layer(z), expected.reshape(5, 6), atol=1e-5)
 
 
@@ -110,7 +111,7 @@ def test_stacked_members_say_what_each_says_alone(embedding: str):
     preparation, x = fit_preparation(frame, find_kinds(frame.drop("price")), np.zeros((240, 1)))
     layout = layout_of(preparation, 2, 1)
     assert layout.encoded
-    networks = [TableNetwork(layout, Recipe(embedding, "relu", 0.01, 0.0, 1, (8,), bins=16)) for _ in range(3)]
+    networks = [TableNetwork(layout, Recipe(embedding, "relu", 0.01, 0.0, 1, (8,))) for _ in range(3)]
     for seed, network in enumerate(networks):
         nn.initialize(network, seed)
     encoded = RNG.normal(size=(3, 20, len(layout.encoded))).astype(np.float32)
@@ -137,8 +138,8 @@ def test_networks_without_weight_are_left_out_and_change_no_answer():
 
 @pytest.mark.parametrize("backend", ["reference", "native"])
 def test_each_row_is_predicted_by_the_member_that_has_not_seen_it(run, backend, monkeypatch):
-    monkeypatch.setattr("schuss.tabular.learn.COMPILED", 0 if backend == "native" else 10**9)
-    monkeypatch.setattr("schuss.tabular.learn.CHUNK", 24)  # several calls, the last of fewer rows
+    monkeypatch.setattr("schuss.tabular.judge.COMPILED", 0 if backend == "native" else 10**9)
+    monkeypatch.setattr("schuss.tabular.judge.CHUNK", 24)  # several calls, the last of fewer rows
     model = run.model
     x = nn.signature_of(model).inputs[0].transform.read(table(61, seed=9))
     fold = RNG.integers(0, 3, len(x))
@@ -527,6 +528,22 @@ def test_presets_go_by_rows_and_columns():
     assert choose(1000, layout, 0, 8) == "best"
     assert choose(1_000_000, layout, 0, 8) == "fast"
     assert [batch_size(n) for n in (100, 3000, 60_000, 1_000_000)] == [32, 128, 256, 1024]
-    assert len(recipes(1000, 2, "fast")) == 3
-    assert len(recipes(6000, 2, "fast")) == 2
+    assert [kind.only for kind in recipes(1000, 2, "fast")] == ["", "noise", "signal", "signal"]
+    assert [kind.only for kind in recipes(60_000, 2, "fast")] == ["", ""]
     assert recipes(10_000_000, 0, "fast")[0].epochs == 2
+
+
+def test_long_runs_are_left_out_where_a_short_one_finds_nothing_beside_the_linear_model():
+    """Of a straight line and noise; not of a curve, and not where the user says how many epochs there are."""
+    x = RNG.uniform(-2, 2, (300, 2))
+    noise = RNG.normal(0, 1, 300)
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "line": x[:, 0] + noise, "curve": 4 * x[:, 0] ** 2 + noise})
+    how: Any = {"folds": 3, "preset": "fast", "hidden": (8,), "progress": False}
+    told: list[Any] = []
+    line = fit_table(frame.drop("curve"), "line", begin=told.append, **how)
+    assert [(p["embedding"], p["epochs"]) for p in line.parts[:-1]] == [("piecewise", 8), ("periodic", 8)]
+    assert [kind.embedding for kind in told[0].kinds] == ["piecewise", "periodic"]
+    curve = fit_table(frame.drop("line"), "curve", **how)
+    assert [p["epochs"] for p in curve.parts[:-1]] == [8, *(kind.epochs for kind in recipes(300, 0, "fast")[2:])]
+    asked = fit_table(frame.drop("curve"), "line", epochs=1, **how)
+    assert [p["epochs"] for p in asked.parts[:-1]] == [1, 1]

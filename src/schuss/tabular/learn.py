@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from schuss import nn, ops, optim
-from schuss.api.jitted import jit
+from schuss import nn, optim
 from schuss.ir.executor import Array
-from schuss.tabular.algebra import one_blas_thread
-from schuss.tabular.blend import blend_weights, blended
 from schuss.tabular.encoding import encode, inner_folds
+from schuss.tabular.judge import Judge, Judged, Learned, Part
 from schuss.tabular.linear import LinearModel
-from schuss.tabular.model import Linear, Means, TableModel
-from schuss.tabular.networks import Layout, Recipe, TableNetwork, stacked
+from schuss.tabular.model import Linear, Means
+from schuss.tabular.networks import NOISE, SIGNAL, Layout, Recipe, TableNetwork, stacked
 from schuss.tabular.objectives import Objective
 from schuss.tabular.preparation import Preparation
 from schuss.tabular.presets import batch_size
@@ -26,33 +23,7 @@ from schuss.tabular.scales import Scale
 from schuss.train.many import fit_many
 
 EMBEDDING_RATE, BETAS, WARM = 0.3, (0.9, 0.95), 0.05
-CHUNK = 8192  # rows of a call
-COMPILED = 20_000_000  # numbers of all rows, those in networks as well, from which on predictions are worth code
-BESIDE = 128  # numbers of a row in a network, beside those that it is given
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Rows that no member is trained on, prepared, and by which the parts are weighed in place of folds."""
-
-    x: Array
-    y: Array
-    weights: Array | None = None
-
-
-@dataclass(frozen=True)
-class Learned:
-    """model       a TableModel
-    out_of_fold  of each row what the members say that have not seen it: probabilities [N, classes], values
-                 [N, targets]; of judged rows what all say
-    candidates   the same of each part by itself; the last is the linear model
-    parts        the recipe, loss and weight of each
-    """
-
-    model: TableModel
-    out_of_fold: Array
-    candidates: list[Array]
-    parts: list[dict[str, Any]]
+ENOUGH = 0.98  # of the linear model's loss: a network that is not below it has found nothing but noise beside
 
 
 def layout_of(preparation: Preparation, outputs: int, means: int) -> Layout:
@@ -75,7 +46,7 @@ def learn(
     y: Array,
     objective: Objective,
     held: Sequence[Array],
-    kinds: Sequence[Recipe],
+    kinds: list[Recipe],
     *,
     weights: Array | None = None,
     judged: Judged | None = None,
@@ -86,6 +57,7 @@ def learn(
     """x float32 [N, width] prepared rows; y labels int [N], or standardised values [N, targets].
 
     held        the rows of each fold: a member trains on all others
+    kinds       are trained in this order; those that turn out not to be worth it are taken out of the list
     weights     [N] of the rows
     judged      other rows, by which the parts are weighed; then folds are empty, and members differ by their seeds
     checkpoint  a folder where members are kept while they train; those that are there go on
@@ -102,16 +74,22 @@ def learn(
         kept = {} if files is None else {"checkpoint": files, "resume": files}
         return {"sample_weight": weights, **how, **kept}
 
-    scales = [Scale.of(kind.scale, y, weights) if kind.scale else None for kind in kinds]
-    truths = [objective.truth(y if scale is None else scale.forth(y)) for scale in scales]
-    parts = [
-        _members(layout, kind, x, truths[i], objective, own, encodings, seed + 1000 * i, more(i))
-        for i, kind in enumerate(kinds)
-    ]
+    def trained(i: int, kind: Recipe) -> tuple[TableNetwork, Scale | None]:
+        scale = Scale.of(kind.scale, y, weights) if kind.scale else None
+        truth = objective.truth(y if scale is None else scale.forth(y))
+        return _members(layout, kind, x, truth, objective, own, encodings, seed + 1000 * i, more(i)), scale
+
     linear = _linear(layout, x, y, objective, own, encodings, weights)
-    model = TableModel(parts, _means(layout, encodings, len(held)), linear, objective)
-    model.scales = scales
-    return _blended(model, len(x), judged or Judged(x, y, weights), None if judged else _folds(held, len(x)))
+    means = _means(layout, encodings, len(held))
+    judge = Judge(means, objective, judged or Judged(x, y, weights), None if judged else _folds(held, len(x)), len(x))
+    beside, parts, found = judge.of(linear), list[Part](), ""
+    for i, kind in enumerate(list(kinds)):
+        if kind.only and not found:
+            found = SIGNAL if min(part.loss for part in parts) < ENOUGH * beside.loss else NOISE
+            kinds[:] = [k for k in kinds if k.only in ("", found)]
+        if kind.only in ("", found):
+            parts.append(judge.of(*trained(i, kind)))
+    return judge.blend(parts, beside)
 
 
 def _linear(
@@ -206,7 +184,7 @@ def optimizer(network: TableNetwork, kind: Recipe, steps: int) -> optim.Optimize
     """AdamW: embeddings slower, weights and embeddings with decay, all by schedules of the steps."""
     names = list(nn.named_parameters(network))
     biases = [n for n in names if n.endswith("bias") and not n.startswith("numbers")]
-    waves = [n for n in names if n in ("numbers.phase", "numbers.bias")]
+    waves = [n for n in names if n == "numbers.phase"]
     embedded = [n for n in names if n.startswith(("numbers", "categories")) and n not in waves]
     slow = optim.OneCycle(kind.lr * EMBEDDING_RATE, steps, pct_start=WARM)
     groups = [optim.Group(biases, name="biases", weight_decay=0.0)]
@@ -229,92 +207,3 @@ def _folds(held: Sequence[Array], rows: int) -> Array:
     for k, at in enumerate(held):
         fold[at] = k
     return fold
-
-
-def _blended(model: TableModel, rows: int, judged: Judged, fold: Array | None) -> Learned:
-    """The model with the weights and temperatures that its predictions for rows ask for which members have not seen:
-    out of fold, or all members' for rows that none has seen.
-
-    rows  of the training
-    """
-    x, y, weights, of = judged.x, judged.y, judged.weights, model.objective
-    truth = y[:, 0] if of.quantiles else y
-    candidates, parts = [], []
-    for i, part in enumerate([*model.parts, model.linear]):
-        out, hot = out_of_fold(Answers(model.means, part, of), x, fold), 1.0
-        note: dict[str, Any] = {"kind": "linear"}
-        if isinstance(part, TableNetwork):
-            if (scale := model.scales[i]) is not None:
-                model.scales[i] = scale = scale.smeared(out, y, weights)
-                out = scale.back(out)
-            model.temperatures[i] = hot = of.temperature(out, y, weights)
-            note = {**asdict(part.recipe), "kind": part.recipe.embedding, "temperature": hot}
-        answer = of.answer(out, hot)
-        candidates.append(of.levelled(answer, rows))
-        parts.append({**note, "loss": of.metric(truth, candidates[-1], weights)})
-    model.share = 1 / rows if of.levels else 0.0
-    model.weights = blend_weights(
-        candidates, truth, of.task, weights, quantiles=of.quantiles or None, by=None if of.loss == "mse" else of.metric
-    )
-    for note, weight in zip(parts, model.weights, strict=True):
-        note["weight"] = float(weight)
-    whole = blended(candidates, model.weights)
-    model.keep_weighted()
-    return Learned(model, whole, candidates, parts)
-
-
-class OutOfFold:
-    """A finished model's answers for training rows, of each by the members that have not seen it.
-
-    rows  of the training
-    """
-
-    def __init__(self, model: TableModel, rows: int) -> None:
-        self.model, self.rows = model, rows
-        self._parts = [Answers(model.means, part, model.objective) for part in (*model.parts, model.linear)]
-
-    def __call__(self, x: Array, fold: Array) -> Array:
-        """Answers as the objective has them, of rows x of these folds."""
-        candidates = [self._one(i, x, fold) if w else np.zeros(()) for i, w in enumerate(self.model.weights)]
-        return blended(candidates, self.model.weights)
-
-    def _one(self, i: int, x: Array, fold: Array) -> Array:
-        hot = float(self.model.temperatures[i]) if i < len(self.model.parts) else 1.0
-        out, scale = out_of_fold(self._parts[i], x, fold), self.model.scales[i] if i < len(self.model.parts) else None
-        answer = self.model.objective.answer(out if scale is None else scale.back(out), hot)
-        return self.model.objective.levelled(answer, self.rows)
-
-
-class Answers(nn.Module):
-    """Rows x [M, K, width], of each member its own, to what is averaged of them, [K, M, ...]."""
-
-    def __init__(self, means: Means, part: Any, objective: Objective) -> None:
-        self.means, self.part, self.objective = means, part, objective
-
-    def forward(self, x: Any) -> Any:
-        x = ops.transpose(x, axes=(1, 0, 2))
-        return self.objective.averaged(self.part(x, self.means(x)))
-
-
-def out_of_fold(answers: Answers, x: Array, fold: Array | None) -> Array:
-    """float64 [N, outputs]: of each row what the member says that has not seen it; the mean of all without folds.
-
-    Of few rows by numpy: to compile code for one pass over them would take longer.
-    """
-    members = answers.part.members[0]
-    of = [np.arange(len(x)) if fold is None else np.flatnonzero(fold == k) for k in range(members)]
-    place = np.zeros((max(map(len, of)), members), np.int64)  # where a fold has fewer rows, row 0
-    for k, rows in enumerate(of):
-        place[: len(rows), k] = rows
-    backend = "reference" if len(x) * (x.shape[1] + BESIDE) < COMPILED else "native"
-    call, step, found = jit(answers, backend=backend), -(-CHUNK // members), []
-    with one_blas_thread():  # or bits depend on how many there are
-        for start in range(0, len(place), step):
-            found.append(np.asarray(call(x[place[start : start + step]])))
-    out = np.concatenate(found, axis=1)
-    if fold is None:
-        return out.astype(np.float64).mean(0)
-    result = np.empty((len(x), *out.shape[2:]))
-    for k, rows in enumerate(of):
-        result[rows] = out[k, : len(rows)]
-    return result

@@ -11,11 +11,11 @@ from typing import Any, Self
 import numpy as np
 
 from schuss import nn, ops
-from schuss.ir.executor import Array
 from schuss.nn.init import Normal, Uniform
 from schuss.nn.walk import Aside
 from schuss.tabular.layers import Dense, PairedDropout, Periodic, PiecewiseLinear
 
+SIGNAL, NOISE = "signal", "noise"
 EMBEDDING = 8  # outputs of a category's embedding
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": ops.relu, "silu": ops.silu}
 
@@ -57,6 +57,7 @@ class Recipe(_Settled):
     lr         the peak: it rises over the first twentieth of the steps and falls by a cosine to 0
     dropout, weight_decay  flat for half of the steps, then by a cosine to 0
     scale      that numbers are learned on: "log" or "asinh" (schuss.tabular.scales), or "" for their own
+    only       SIGNAL or NOISE: trained only where a network before it does better than the linear model, or does not
     """
 
     embedding: str
@@ -65,9 +66,9 @@ class Recipe(_Settled):
     dropout: float
     epochs: int
     hidden: tuple[int, ...] = (64, 64)
-    bins: int = 128
     weight_decay: float = 0.3
     scale: str = ""
+    only: str = ""
 
 
 class TableNetwork(nn.Module):
@@ -83,7 +84,7 @@ class TableNetwork(nn.Module):
         width = layout.plain + layout.curves + len(layout.encoded) * layout.means
         self.numbers: Any = None
         if layout.curves and recipe.embedding == "piecewise":
-            self.numbers = PiecewiseLinear(layout.curves, recipe.bins, members=members)
+            self.numbers = PiecewiseLinear(layout.curves, max(layout.bins), members=members)
         elif layout.curves:
             self.numbers = Periodic(layout.curves, members=members)
         width += 0 if self.numbers is None else layout.curves * self.numbers.dim
@@ -113,17 +114,13 @@ class TableNetwork(nn.Module):
         if encoded is not None:
             parts.append(encoded)
         if self.numbers is not None:
-            piecewise = self.recipe.embedding == "piecewise"
-            parts.append(self.numbers(x[..., at[2] : at[3]] * self._coarser() if piecewise else x[..., at[1] : at[2]]))
+            of = 2 if self.recipe.embedding == "piecewise" else 1
+            parts.append(self.numbers(x[..., at[of] : at[of + 1]]))
         for table, place in zip(self.categories, self.layout.embedded, strict=True):
             parts.append(rows_of(table, x[..., at[3] + place], self.members))
         if self.members:
             parts = [p if p.ndim == 3 else ops.broadcast_to(p, (*self.members, *p.shape)) for p in parts]
         return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-
-    def _coarser(self) -> Array:
-        """What u is multiplied by where a number has more bins than the embedding."""
-        return np.minimum(1, self.recipe.bins / np.array(self.layout.bins, np.float32)).astype(np.float32)
 
 
 def rows_of(table: Any, code: Any, members: tuple[int, ...]) -> Any:

@@ -20,15 +20,15 @@ import numpy as np
 
 from schuss.calling import did_you_mean
 from schuss.errors import UsageError
-from schuss.tabular.networks import EMBEDDING, Layout, Recipe
+from schuss.tabular.networks import EMBEDDING, NOISE, SIGNAL, Layout, Recipe
 
 PRESETS = ("fast", "best")
 FOLDS = 8
 AFFORDABLE = 2.5e12  # multiply-adds of a training
 STEPS = 20_000  # of a member at most: beyond it epochs are fewer
 SMALL, LARGE = (64, 64), (128, 128, 128)
-COARSE = 16  # bins of the short run
-SHORT_BELOW = 5_000  # rows below which a short run is one of the kinds
+SHORT = 8  # epochs of a short run
+SHORT_BELOW = 10_000  # rows below which a short run comes first, and tells whether long ones are worth it
 
 
 def recipes(rows: int, classes: int, preset: str, scale: str = "") -> list[Recipe]:
@@ -37,19 +37,21 @@ def recipes(rows: int, classes: int, preset: str, scale: str = "") -> list[Recip
     if preset not in PRESETS:
         raise UsageError(f"preset must be fast or best, got {preset!r}{did_you_mean(preset, PRESETS)}")
     if classes:
-        long, lr, drop, short = (32 if rows < 20_000 else 12), 4e-3, 0.2, 0.3
+        long, lr, gently, drop = (16 if rows < 20_000 else 12), 1.2e-2, 4e-3, 0.2
     else:
-        long, lr, drop, short = (64 if rows < 10_000 else 32 if rows < 20_000 else 24), 1e-2, 0.1, 0.1
+        long, lr, gently, drop = (32 if rows < 10_000 else 24), 1.5e-2, 1e-2, 0.1
     long = max(1, min(long, STEPS * batch_size(rows) // rows))
     piecewise = Recipe("piecewise", "relu", 1.5 * lr, drop, long, SMALL)
     periodic = Recipe("periodic", "silu", lr, drop, long, SMALL)
     kinds = [piecewise, periodic]
-    if rows < SHORT_BELOW:
-        kinds.append(Recipe("piecewise", "silu", 1.5 * lr, short, 12, SMALL, bins=COARSE))
     if preset == "best":
-        kinds += [replace(kind, hidden=LARGE) for kind in (piecewise, periodic)]
+        kinds += [replace(piecewise, hidden=LARGE)]
         kinds += [replace(piecewise, scale=scale)] if scale else []
-    return kinds
+    if rows >= SHORT_BELOW:
+        return kinds
+    first = replace(piecewise, lr=1.5 * gently, epochs=SHORT)
+    second = replace(periodic, lr=gently, epochs=SHORT, only=NOISE)
+    return [first, second, *(replace(kind, only=SIGNAL) for kind in kinds)]
 
 
 def batch_size(rows: int) -> int:
@@ -73,15 +75,17 @@ def reason(preset: str, asked: bool, rows: int, layout: Layout, classes: int, pa
 
 
 def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, passes: int) -> float:
-    """Multiply-adds of a training: three products a layer for each row a member sees, and its embeddings.
+    """Multiply-adds of a training, of all kinds at most: three products a layer for each row a member sees, and its
+    embeddings.
 
     passes  members of a kind that are trained on a row: all but one of folds, all beside validation rows
     """
-    return float(sum(3 * passes * rows * kind.epochs * _of_a_row(kind, layout) for kind in kinds))
+    most = [kind for kind in kinds if kind.only != NOISE]
+    return float(sum(3 * passes * rows * kind.epochs * _of_a_row(kind, layout) for kind in most))
 
 
 def _of_a_row(kind: Recipe, layout: Layout) -> float:
-    dim, each = (4, 8) if kind.embedding == "piecewise" else (3, 16 * 14)
-    width = layout.plain + layout.curves * (1 + dim) + len(layout.encoded) * layout.means
+    each = 8 if kind.embedding == "piecewise" else 4 * 14
+    width = layout.plain + layout.curves * (1 + 4) + len(layout.encoded) * layout.means
     sizes = (width + EMBEDDING * len(layout.embedded), *kind.hidden, layout.outputs)
     return sum(a * b for a, b in itertools.pairwise(sizes)) + layout.curves * each

@@ -17,9 +17,10 @@ from schuss.signature import Input, Signature
 from schuss.tabular.columns import TableColumns, fit_preparation
 from schuss.tabular.fields import level_shares
 from schuss.tabular.held import HeldOut
-from schuss.tabular.learn import Judged, Learned, OutOfFold, layout_of, learn
+from schuss.tabular.judge import Judged, Learned, OutOfFold
+from schuss.tabular.learn import layout_of, learn
 from schuss.tabular.model import TableModel
-from schuss.tabular.networks import Recipe
+from schuss.tabular.networks import SIGNAL, Recipe
 from schuss.tabular.objectives import Objective
 from schuss.tabular.preparation import Preparation
 from schuss.tabular.presets import choose, reason, recipes
@@ -35,6 +36,7 @@ class Training:
     members  of each kind of network
     fold     [N]: of each row; None where validated rows weigh the parts: then members differ by their seeds alone
     why      this preset, for people
+    kinds    of networks; those that turn out not to be worth training are taken out
     """
 
     table: Table
@@ -65,7 +67,10 @@ class Training:
         passes = members if fold is None else members - 1
         chosen = preset or choose(len(x), layout, levels, passes)
         scale = suited(y, table.training_weights) if objective.loss == "mse" else ""
-        kinds = list(dict.fromkeys(replace(kind, **own) for kind in recipes(len(x), levels, chosen, scale)))
+        kinds = recipes(len(x), levels, chosen, scale)
+        if "epochs" in own:  # so long, whatever a short run would tell
+            kinds = [replace(kind, only="") for kind in kinds if kind.only == SIGNAL] or kinds
+        kinds = list(dict.fromkeys(replace(kind, **own) for kind in kinds))
         why = reason(chosen, preset is not None, len(x), layout, levels, passes)
         return cls(table, preparation, x, y, objective, members, fold, chosen, why, kinds, validated)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from schuss.compiler.llvm.builder import broadcast, filled
+from schuss.compiler.llvm.builder import Builder, broadcast, filled
 from schuss.compiler.llvm.philox import philox
 from schuss.compiler.llvm.target import Target
 from schuss.compiler.llvm.vecmath import MathEmitter
@@ -173,9 +173,24 @@ class Lanes:
         function = getattr(self.math, name)
 
         def call(*args: Value) -> Value:
-            return Value(function(*(a.llvm for a in args)), args[0].dtype)
+            given = [a.llvm for a in args]
+            return Value(function(*given) if self.width > 1 else self._called(name, given), args[0].dtype)
 
         return call
+
+    def _called(self, name: str, args: list[Any]) -> Any:
+        """Of scalars by a function of the module: they are many, as in schedules and in what is computed once a step,
+        and each use written out would take longer to compile than all its calls."""
+        types = [a.type for a in args]
+        full = f"{name}.{'.'.join(map(suffix, types))}"
+        function = self.b.module.globals.get(full)
+        if function is None:
+            function = ir.Function(self.b.module, ir.FunctionType(types[0], types), full)
+            function.linkage = "internal"
+            self.target.decorate(function)
+            inside = Builder(function.append_basic_block())
+            inside.ret(getattr(MathEmitter(inside, self.target), name)(*function.args))
+        return self.b.call(function, args)
 
     def sqrt(self, x: Value) -> Value:
         return Value(self._intrinsic("llvm.sqrt", x.llvm), x.dtype)

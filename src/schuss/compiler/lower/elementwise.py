@@ -14,7 +14,7 @@ from typing import Any
 from schuss.compiler.llvm.loops import for_range, if_then
 from schuss.compiler.llvm.simd import I64, Lanes, Value
 from schuss.compiler.lower.expression import FusedExpression
-from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, prefetch, store, tail_mask
+from schuss.compiler.lower.kernel import VIRTUAL_LANES, Kernel, fitting, prefetch, store, tail_mask
 from schuss.compiler.lower.loop_nest import LoopAxis, advance, collapse, emit_bound, nest
 from schuss.compiler.lower.reduction import Reduction
 from schuss.compiler.schedule.fuse import Group
@@ -119,7 +119,7 @@ class ElementwiseLoops:
             return 1
         nodes = [*self.group.maps, *(i for n in self.group.maps for i in n.inputs)]
         wide = any(n.type.dtype in ("float64", "int64") for n in nodes if n.type.shape)
-        return self.kernel.target.lanes("float64" if wide else "float32")
+        return fitting(self.kernel.target.lanes("float64" if wide else "float32"), axis.length)
 
     def _block(self, axis: LoopAxis, offsets: list[Any], order: Any) -> None:
         """One run along the innermost axis: whole vectors, then the masked rest."""

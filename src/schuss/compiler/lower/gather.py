@@ -20,7 +20,7 @@ from typing import Any
 from schuss.compiler.llvm.builder import numbers
 from schuss.compiler.llvm.loops import for_range, if_then
 from schuss.compiler.llvm.simd import I8, I64, Lanes, Value
-from schuss.compiler.lower.kernel import Kernel, load, store, tail_mask
+from schuss.compiler.lower.kernel import Kernel, fitting, load, store, tail_mask
 from schuss.compiler.lower.loop_nest import LoopAxis, StridedOperand, advance, collapse, emit_bound, nest
 from schuss.compiler.storage import ITEMSIZE
 from schuss.compiler.structure import base_of, structure_of
@@ -232,10 +232,11 @@ def by_vectors(
     axes = collapse(axes, terms, first=divided)
     contiguous = bool(axes) and all(s == 1 for s in axes[-1].strides)
     width = kernel.target.lanes(max((t.dtype for t in terms), key=ITEMSIZE.__getitem__)) if contiguous else 1
+    width = fitting(width, axes[-1].length) if width > 1 else 1
+    outer = axes[:-1] if contiguous else axes
     k = kernel.lanes(width)
-    outer = axes[:-1] if width > 1 else axes
     with nest(b, outer, terms, offsets, None) as at:
-        if width == 1:
+        if not contiguous:
             body(k, at, None)
             return
         start, stop = emit_bound(b, axes[-1].start), emit_bound(b, axes[-1].stop)

@@ -267,6 +267,13 @@ def _gather(k: Lanes, term: StridedOperand, offset: Any, stride: int, element: A
 # -- some of a vector's lanes -----------------------------------------------------------------------
 
 
+def fitting(width: int, length: int | None) -> int:
+    """The lanes for a run of so many elements, None if the code does not know: a run shorter than a vector takes the
+    power of two that holds it. Else every load would be masked, and one that overlaps a masked store just before waits
+    until that is written."""
+    return width if length is None else min(width, 1 << (length - 1).bit_length())
+
+
 def tail_mask(b: Any, width: int, remaining: Any) -> Any:
     """Lanes 0 .. remaining-1; a constant where the number is one."""
     if isinstance(remaining, ir.Constant):
