@@ -18,9 +18,9 @@ from schuss.tabular.blend import blend_weights  # noqa: E402
 from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
 from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key, shows_levels  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
+from schuss.tabular.judge import Answers, out_of_fold  # noqa: E402
 from schuss.tabular.kinds import find_kinds  # noqa: E402
 from schuss.tabular.layers import STEPS, Dense, PairedDropout, Periodic, PiecewiseLinear  # noqa: E402
-from schuss.tabular.judge import Answers, out_of_fold  # noqa: E402
 from schuss.tabular.learn import layout_of  # noqa: E402
 from schuss.tabular.metrics import METRICS  # noqa: E402
 from schuss.tabular.networks import Recipe, TableNetwork, stacked  # noqa: E402

@@ -64,7 +64,9 @@ class Part:
     def note(self, weight: float) -> dict[str, Any]:
         """For the record."""
         of = self.model
-        told = {**asdict(of.recipe), "kind": of.recipe.embedding} if isinstance(of, TableNetwork) else {"kind": "linear"}
+        told = (
+            {**asdict(of.recipe), "kind": of.recipe.embedding} if isinstance(of, TableNetwork) else {"kind": "linear"}
+        )
         hot = {"temperature": self.temperature} if isinstance(of, TableNetwork) else {}
         return {**told, **hot, "loss": self.loss, "weight": weight}
 

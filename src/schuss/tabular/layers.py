@@ -42,8 +42,8 @@ class PiecewiseLinear(nn.Module):
         return _flat(edge + ops.unsqueeze(u - low, -1) * slope, f * d)
 
     def _edges(self) -> Tensor:
-        """[K, blocks, BLOCK, F * dim]: of each row of the weight the sum of those before it, within blocks of rows, then
-        block by block, as products with triangles. All at once would be a product of bins x bins."""
+        """[K, blocks, BLOCK, F * dim]: of each row of the weight the sum of those before it, by products with
+        triangles, within blocks and of the blocks. All at once would be a product of bins x bins."""
         blocks = self.weight.reshape(*self.members, self.blocks, BLOCK, self.features * self.dim)
         starts = _before(self.blocks) @ ops.sum(blocks, axis=-2)
         edges: Tensor = _before(BLOCK) @ blocks + ops.unsqueeze(starts, -2)
