@@ -5,7 +5,8 @@ See schuss.compiler for how a graph becomes machine code.
 
 from __future__ import annotations
 
-from functools import partial
+import os
+from functools import cache, partial
 
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
@@ -36,12 +37,24 @@ class NativeExecutor:
             raise UsageError(f"threads: {self.threads} are more than the {MOST_THREADS} that may share a step")
         self.profile = profile
         self.tuning = tuning
-        self._programs = Programs(self.threads, profile, tuning)
+        self._programs = Programs(self.threads, True, tuning) if profile else _shared(self.threads, tuning, _mask())
 
     def compile(self, graph: Graph) -> Compiled:
         make = partial(NativeFunction, threads=self.threads, tuning=self.tuning)
         return make(graph) if beside_n(graph) is None else FunctionOfLengths(graph, make)
 
     def loop(self, step: Step, max_batch: int) -> NativeLoop:
-        """Loops of steps that differ in the values of hyperparameters alone share one program, planned once."""
+        """Loops of steps that differ in the values of hyperparameters alone share one program, planned once in a
+        process."""
         return NativeLoop(step, max_batch, self.threads, self.profile, self.tuning, self._programs)
+
+
+@cache
+def _shared(threads: int, tuning: Tuning, mask: str) -> Programs:
+    """Those of all executors that make the same code."""
+    return Programs(threads, False, tuning)
+
+
+def _mask() -> str:
+    """What of this machine's instructions is left out (schuss.compiler.llvm.target)."""
+    return os.environ.get("SCHUSS_TARGET", "")
