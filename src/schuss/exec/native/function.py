@@ -35,6 +35,7 @@ class NativeFunction:
         self._tuning = tuning
         self._by_row = row_independent(self._graph)
         self._symbolic = any(n.type.symbolic for n in self._graph.nodes)
+        self._strided = any(sum(isinstance(d, Sym) for d in n.type.shape) > 1 for n in self._graph.nodes)
         self._inputs = [_Form(node) for node in self._graph.inputs]
         self._outputs = [_Form(node) for node in self._graph.outputs]
         self._rows = next((i for i, f in enumerate(self._inputs) if f.tail is not None), None)  # an input of N rows
@@ -60,7 +61,7 @@ class NativeFunction:
         """The number of rows to compile for: one code serves many lengths, unless N is in a stride."""
         if self._by_row:
             return 1 if n == 1 else self._tuning.chunk
-        if any(sum(isinstance(d, Sym) for d in node.type.shape) > 1 for node in self._graph.nodes):
+        if self._strided:
             return max(n, 1)
         return 1 << max(n - 1, 0).bit_length() if self._symbolic else 1
 
