@@ -17,6 +17,7 @@ from schuss.errors import DataError
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.signature.transforms import Transform
+from schuss.tabular.algebra import side_by_side
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.kind import Kind, Where, rows_of
@@ -138,14 +139,13 @@ def fit_preparation(
     """
     read = {name: kind for name, kind in kinds.items() if kind.used}
     values = {name: column_values(frame[name], kind, where) for name, kind in read.items()}
-    numbers, categories = [], []
-    for name, kind in read.items():
-        if kind.name != "category":
-            for part, x in parts_of(values[name], kind).items():
-                if (made := fit_number((name, part), x, target, weights)) is not None:
-                    numbers.append(made)
-        elif (found := fit_category(name, values[name], target, weights)) is not None:
-            categories.append(found)
+    asked = [
+        (n, part, x) for n, k in read.items() if k.name != "category" for part, x in parts_of(values[n], k).items()
+    ]
+    of_numbers = side_by_side(lambda one: fit_number(one[:2], one[2], target, weights), asked, len(frame))
+    names = [name for name, kind in read.items() if kind.name == "category"]
+    of_levels = side_by_side(lambda name: fit_category(name, values[name], target, weights), names, len(frame))
+    numbers, categories = [n for n in of_numbers if n is not None], [c for c in of_levels if c is not None]
     if not numbers and not categories:
         told = "; ".join(f"{name}: {kind.reason}" for name, kind in list(kinds.items())[:5])
         raise DataError(f"the table has no column to learn from ({told})")

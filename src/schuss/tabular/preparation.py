@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from schuss.ir.executor import Array
-from schuss.tabular.algebra import moments
+from schuss.tabular.algebra import moments, side_by_side
 from schuss.tabular.association import codes_of
 from schuss.tabular.baselines import weighted_quantiles
 from schuss.tabular.encoding import is_key, shows_levels, squeezed
@@ -145,12 +145,15 @@ class Preparation:
     def rows(self, numbers: Array, codes: Array) -> Array:
         """float32 [N, width] of numbers float64 [N, numbers], NaN where missing, and codes int [N, categories]."""
         out = np.zeros((len(numbers), self.width), np.float32)
-        for start in range(0, len(numbers), CHUNK):  # which stay in the cache
+
+        def fill(start: int) -> None:
             some = slice(start, start + CHUNK)
             at, part = 0, out[some]
             for block in self._blocks(numbers[some], codes[some]):
                 part[:, at : at + block.shape[1]] = block
                 at += block.shape[1]
+
+        side_by_side(fill, range(0, len(numbers), CHUNK), len(numbers))  # of rows that stay in the cache
         return out
 
     def _blocks(self, numbers: Array, codes: Array) -> list[Array]:
