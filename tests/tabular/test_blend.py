@@ -46,7 +46,7 @@ def test_weights_of_probabilities(classes: int, weighted: bool) -> None:
     candidates = [softmax(s * np.eye(classes)[y] + RNG.normal(size=(ROWS, classes))) for s in (1.0, 1.5, 1.2, 0.1)]
     candidates[1][3] = np.eye(classes)[(y[3] + 1) % classes]  # a sure mistake
     w = RNG.random(ROWS) if weighted else None
-    found = blend_weights(candidates, y, "classification", w)
+    found = blend_weights(candidates, y, "classification", w, draws=0)
     loss = lambda p: np.average(-np.log(np.maximum(p[np.arange(ROWS), y], 1e-7)), weights=w)  # noqa: E731
     assert found.tolist() == greedy(candidates, loss).tolist()
     assert found.sum() == pytest.approx(1)
@@ -61,7 +61,7 @@ def test_weights_of_values(targets: int | None, weighted: bool) -> None:
     candidates = [y + s * RNG.normal(size=shape) for s in (1.0, 0.8, 3.0)]
     w = RNG.random(ROWS) if weighted else None
     loss = lambda p: float(np.sqrt(np.average(np.square(p - y), axis=0, weights=w)).mean())  # noqa: E731
-    found = blend_weights(candidates, y, "regression", w)
+    found = blend_weights(candidates, y, "regression", w, draws=0)
     assert found.tolist() == greedy(candidates, loss).tolist()
     assert found[2] < 0.2 < found[0] < found[1]
 
@@ -70,14 +70,30 @@ def test_weights_of_labels_and_of_quantiles() -> None:
     y = RNG.integers(0, 2, (ROWS, 3))
     candidates = [1 / (1 + np.exp(-(s * (2 * y - 1) + RNG.normal(size=y.shape)))) for s in (0.5, 1.0)]
     loss = lambda p: -np.log(np.maximum(np.where(y == 1, p, 1 - p), 1e-7)).mean()  # noqa: E731
-    assert blend_weights(candidates, y, "labels").tolist() == greedy(candidates, loss).tolist()
+    assert blend_weights(candidates, y, "labels", draws=0).tolist() == greedy(candidates, loss).tolist()
     t, q = RNG.normal(size=ROWS), np.array([0.1, 0.9])
     candidates = [np.c_[t - 1, t + 1] + RNG.normal(size=(ROWS, 2)) for _ in range(3)]
     pinball = lambda p: np.maximum(q * (t[:, None] - p), (q - 1) * (t[:, None] - p)).mean()  # noqa: E731
-    found = blend_weights(candidates, t, "quantiles", quantiles=q.tolist())
+    found = blend_weights(candidates, t, "quantiles", quantiles=q.tolist(), draws=0)
     assert found.tolist() == greedy(candidates, pinball).tolist()
     with pytest.raises(UsageError, match="blend: task 'quantiles'"):
         blend_weights(candidates, t, "quantiles")
+
+
+def test_of_few_rows_weights_are_the_mean_of_those_of_drawn_rows() -> None:
+    y = RNG.normal(size=60)
+    candidates = [y + s * RNG.normal(size=60) for s in (1.0, 1.0, 9.0)]
+    rng, every = np.random.default_rng(0), []
+    for _ in range(16):
+        at = rng.integers(0, 60, 60)
+        every.append(greedy([c[at] for c in candidates], lambda p, at=at: float(np.sqrt(np.square(p - y[at]).mean()))))
+    mean = np.mean(every, axis=0)
+    mean[mean < 1 / 40] = 0
+    np.testing.assert_allclose(blend_weights(candidates, y, "regression"), mean / mean.sum(), rtol=1e-12)
+    seen = np.arange(60.0) < 30  # rows without a weight count in no draw
+    found = blend_weights([np.where(seen, y, 50), y + 1], y, "regression", seen.astype(float))
+    assert found.tolist() == [1, 0]
+    assert blend_weights([y, y + 1], y, "regression", np.eye(60)[0]).tolist() == [1, 0]  # most draws have none
 
 
 def test_one_candidate_and_equal_ones() -> None:

@@ -16,6 +16,7 @@ from schuss.tabular.algebra import one_blas_thread, scipy
 from schuss.tabular.metrics import FLOOR, NUMBERS, Metric, pinball
 
 ROUNDS = 20
+DRAWS, DRAWN_BELOW = 16, 10_000
 HOTTEST = float(np.exp(1.2))
 FACTORS = 32  # probabilities that are multiplied before a logarithm is taken: FLOOR to this power is still a number
 
@@ -29,18 +30,40 @@ def blend_weights(
     quantiles: Sequence[float] | None = None,
     rounds: int = ROUNDS,
     by: Metric | None = None,
+    draws: int | None = None,
 ) -> Array:
     """float64 [M], at least 0, of sum 1: by 20 greedy steps, each of which adds the candidate that lowers the loss of
-    the mean most; the mean after the step of the lowest loss, the first of equals.
+    the mean most; the mean after the step of the lowest loss, the first of equals. Below 10,000 rows the mean of the
+    weights for 16 draws of the rows, as many with repetition: by few rows alone the best mean is partly chance.
+    Candidates with less than half a step are left out.
 
     candidates  M arrays of out-of-fold predictions, as the task has them (schuss.tabular.metrics)
     by          the metric that is lowered; by default log loss of classes and labels, RMSE of numbers, pinball of
                 quantiles
+    draws       how many; 0: the rows as they are
     Source: Caruana, Niculescu-Mizil, Crew, Ksikes (ICML 2004).
     """
-    parts, loss = _parts_and_loss(candidates, np.asarray(y), task, weights, quantiles)
-    if by is not None and task in NUMBERS:
-        parts, loss = [np.asarray(c, np.float64) for c in candidates], lambda p: by(y, p, weights)
+    y, every = np.asarray(y), [np.asarray(c) for c in candidates]
+
+    def of(rows: Any) -> Array:
+        own = None if weights is None else np.asarray(weights)[rows]
+        parts, loss = _parts_and_loss([c[rows] for c in every], y[rows], task, own, quantiles)
+        if by is not None and task in NUMBERS:
+            parts, loss = [c[rows].astype(np.float64) for c in every], lambda p: by(y[rows], p, own)
+        return _greedy(parts, loss, rounds)
+
+    draws = (DRAWS if len(y) < DRAWN_BELOW else 0) if draws is None else draws
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, len(y), len(y)) for _ in range(draws)]
+    found = [of(rows) for rows in drawn if weights is None or np.asarray(weights)[rows].any()]
+    if not found:
+        return of(slice(None))
+    mean = np.mean(found, axis=0)
+    mean[mean < 0.5 / rounds] = 0
+    return np.asarray(mean / mean.sum())
+
+
+def _greedy(parts: Sequence[Array], loss: Callable[[Array], Any], rounds: int) -> Array:
     total, chosen, losses = np.zeros_like(parts[0]), [], []
     with one_blas_thread():
         for turn in range(1, rounds + 1):
