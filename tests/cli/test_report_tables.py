@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +63,17 @@ def test_several_targets_have_a_picture_each(tmp_path: Path) -> None:
     from schuss.web.table_report import TableReport
 
     made = fit_table(
-        houses().with_columns(rooms=houses()["area"] / 20), ["price", "rooms"], drop=["kind"], target_missing="drop",
+        houses().with_columns(rooms=houses()["area"] / 20).rename({"city": "都市"}), ["price", "rooms"], drop=["kind"],
+        target_missing="drop",
         folds=2, epochs=2, hidden=(8,), backend="reference", progress=False,
     ).model  # fmt: skip
     of = TableReport(made, "houses.safetensors", Explainer(made), None, "")
-    titles = [section.title for section in of.sections()]
+    sections = list(of.sections())  # no warning of signs that matplotlib's font lacks
+    titles = [section.title for section in sections]
     assert titles[:2] == ["Report", "Each target"]
     assert [t for t in titles if t.startswith("Dependence")] == ["Dependence of price", "Dependence of rooms"]
+    picture = sections[titles.index("Dependence of price")].body.partition('<img src="data:image/svg+xml;base64,')[2]
+    assert "都市" in base64.b64decode(picture.partition('"')[0]).decode()  # as text: the reader's fonts have them
 
 
 def test_errors_are_one_line(schuss: Any, tmp_path: Path) -> None:

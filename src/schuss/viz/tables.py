@@ -33,8 +33,10 @@ def dependence(axis: Any, mean: Array, curves: Array | None, names: Sequence[str
     else:
         _bars(axis, mean, curves, names, colours, ax, base)
     ax.set_axisbelow(True)
-    most = TITLE if axis.line else TITLE - max(len(name) for name in _levels(axis))
-    ax.set_title(style.short(axis.name, most), fontsize=style.SMALL + 1, loc="left")
+    title = style.short(axis.name, TITLE)
+    beside = 0 if axis.line else max(map(len, _levels(axis)))
+    # above the levels there is room to its left
+    ax.set_title(title, fontsize=style.SMALL + 1, loc="left" if len(title) <= TITLE - beside else "right")
     ax.tick_params(labelsize=style.SMALL)
     return ax
 

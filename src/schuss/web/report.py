@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import io
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +32,7 @@ DARK: dict[str, Any] = {
     "legend.edgecolor": "#3a3f4a",
 }
 SHAPE = {"svg.fonttype": "path", "font.size": 10, "figure.dpi": 100, "svg.hashsalt": "schuss"}
+GLYPHS = "missing from font"  # in matplotlib's warning of a sign
 FEW_ROWS = 6  # of the saliency picture
 CONFUSED = 30  # classes a confusion matrix is drawn for
 SURFACE, SURFACE_ROWS = 31, 2000
@@ -135,7 +138,11 @@ class Report:
             figure.set_facecolor(colours["figure.facecolor"])
             figure.set_dpi(72)  # of SVG
             file = io.BytesIO()
-            svg_canvas(figure).print_svg(file, metadata={"Date": None, "Creator": None})
+            write = partial(svg_canvas(figure).print_svg, metadata={"Date": None, "Creator": None})
+            if _lacks_glyphs(lambda: write(file)):
+                file = io.BytesIO()
+                with self._plt.rc_context({"svg.fonttype": "none"}):  # the reader's fonts have them, perhaps
+                    _lacks_glyphs(lambda: write(file))
         return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}", figure
 
     def _history(self) -> Section | None:
@@ -242,6 +249,18 @@ class Report:
         head = "".join(f"<th>{name}</th>" for name in ("parameter", "shape", "numbers", "mean", "spread"))
         body = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         return Section("Parameters", "Every array that was learned.", body)
+
+
+def _lacks_glyphs(draw: Callable[[], Any]) -> bool:
+    """Draw, and tell whether matplotlib's font lacks a sign of a text, as of Chinese; other warnings are given on."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        draw()
+    known = [one for one in said if GLYPHS in str(one.message)]
+    for one in said:
+        if one not in known:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return bool(known)
 
 
 def _lay_out_as(figure: Any, other: Any) -> None:

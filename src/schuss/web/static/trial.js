@@ -81,7 +81,7 @@ function shareBars(outputs, names, likely, note = () => null) {
       h("span", {}, percent(outputs[i], 1)),
     );
   const longest = Math.max(...names.map((name, i) => name.length + (note(i)?.textContent.length ?? 0)));
-  $("trial-bars").style.setProperty("--name", `${Math.min(26, Math.max(4, longest + 1))}ch`);
+  $("trial-bars").style.setProperty("--name", `${Math.min(36, Math.max(4, longest + 1))}ch`);
   $("trial-bars").replaceChildren(...order.slice(0, MOST_BARS).map(row));
 }
 
