@@ -116,6 +116,11 @@ def test_columns_go_by_name_from_any_library(fitted: Any) -> None:
     expected = fitted.predict_proba(FRAME)
     turned = FRAME.select(reversed(FRAME.columns)).with_columns(more=pl.lit(1))
     np.testing.assert_array_equal(fitted.predict_proba(turned), expected)
+    blank = FRAME.rename({"area": " area", "city": "city "})
+    np.testing.assert_array_equal(fitted.predict_proba(blank), expected)
+    blank_fit = clone(fitted).set_params(category="city").fit(blank, LABELS)
+    np.testing.assert_array_equal(blank_fit.predict_proba(FRAME), expected)
+    np.testing.assert_array_equal(blank_fit.predict_proba(blank), expected)
     np.testing.assert_array_equal(fitted.predict_proba(FRAME.row(7, named=True)), expected[7:8])
     np.testing.assert_array_equal(fitted.predict_proba(FRAME.rows(named=True)[:3]), expected[:3])
     with pytest.warns(UserWarning, match="X does not have valid feature names, but TabularClassifier was fitted with"):

@@ -462,6 +462,8 @@ def test_texts_that_are_missing_by_column():
     run = quick(odd, "y", missing={"b": ["gone"], "a": ["0"]}, epochs=1)
     assert run.kinds["b"].name == "number"
     assert run.target.names == ("0", "1")
+    blank = quick(odd.rename({"b": " b"}), "y", missing={"b": ["gone"]}, epochs=1)  # as all other names are found
+    assert blank.kinds["b"].name == "number"
     with pytest.raises(UsageError, match="missing: the table has no column 'c'"):
         quick(odd, "y", missing={"c": ["gone"]})
 

@@ -108,13 +108,10 @@ class BaseTabular(BaseEstimator):
             return f"X row {rows[row]}"
 
         _, loss = asked_for(None, self.loss, quantiles)
-        wanted = {name: getattr(self, name) for name in ("category", "date", "drop")}
-        wanted |= {"number": self._number(), "missing": dict.fromkeys(frame.columns, self.missing)}
-        frame = by_name(
-            frame, [name for given in ("category", "number", "date", "drop") for name in names_of(wanted[given])]
-        )
-        kinds = find_kinds(frame[rows], what="X", where=where, **wanted)
-        table = Table(frame[rows], target(y[rows], where), kinds, where, weight, groups)
+        asked = {"category": self.category, "number": self._number(), "date": self.date, "drop": self.drop}
+        frame = by_name(frame, [name for given in asked.values() for name in names_of(given)])[rows]
+        kinds = find_kinds(frame, missing=dict.fromkeys(frame.columns, self.missing), what="X", where=where, **asked)
+        table = Table(frame, target(y[rows], where), kinds, where, weight, groups)
         seed = self._seed()
         own = {
             "epochs": self.epochs, "hidden": self._hidden(), "lr": self.learning_rate_init, "dropout": self.dropout,

@@ -163,7 +163,8 @@ def fit_table(
     frame, place, _ = rows_given(data, "the table", reading)
     names = tuple(names_of(target))
     roles = Roles(names, weight, group, time, target_missing == "drop", texts)
-    asked = [name for given in (category, number, date, drop) for name in names_of(given)]
+    by_column = missing if isinstance(missing, Mapping) else ()
+    asked = [name for given in (category, number, date, drop, by_column) for name in names_of(given)]
     frame = by_name(frame, [*names, *(name for name in (weight, group, time) if name is not None), *asked])
     roles.check(frame)
     wanted = {"category": category, "number": number, "date": date, "drop": drop}
