@@ -127,6 +127,19 @@ def test_columns_are_found_as_everywhere_but_for_blanks(classes: Any, asked: Exp
         Explainer(classes, blank.with_columns(pl.lit(1.0).alias("area ")))
 
 
+def test_the_truth_of_numbers_is_read_as_they_are_written(tmp_path: Path) -> None:
+    table = frame().with_columns(price=pl.format("{} kg", pl.col("price").round(1)))
+    run = fit_table(
+        table.select("area", "price"), "price", folds=2, epochs=1, hidden=(4,), backend="reference", progress=False
+    )
+    of = Explainer(run.model, table)
+    assert of.truth == [(p,) for p in frame()["price"].round(1).to_list()]
+    odd = table.with_columns(price=pl.when(pl.int_range(ROWS) == 3).then(pl.lit("5 lb")).otherwise("price"))
+    assert Explainer(run.model, odd).truth[3] == (None,)
+    with pytest.raises(DataError, match="x row 3, column price: '5 lb' is no number in kg"):
+        of.targets(odd)
+
+
 def test_a_row_goes_through_a_form_and_back(asked: Explainer) -> None:
     for index in range(30):
         values = asked.form(index)

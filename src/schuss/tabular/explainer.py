@@ -120,10 +120,17 @@ class Explainer:
             )
         targets = list(self.target.kinds)
         if all(name in frame.columns for name in targets):
-            dtype = pl.String if self.kind in ("classes", "labels") else pl.Float64
-            told = frame.select(pl.col(targets).cast(dtype, strict=False))
-            self.truth = (told if dtype == pl.String else told.fill_nan(None)).rows()
+            self.truth = pl.DataFrame([self._told(frame[name], where) for name in targets]).rows()
         return pl.DataFrame([column_values(frame[name], kind, where).alias(name) for name, kind in kinds.items()])
+
+    def _told(self, series: pl.Series, where: Where) -> pl.Series:
+        """A target as it is told: text of classes and labels, else numbers; null for what is none."""
+        if self.kind in ("classes", "labels"):
+            return series.cast(pl.String, strict=False)
+        try:
+            return column_values(series, self.target.kinds[series.name], where)
+        except DataError:  # told where the targets are asked for
+            return series.cast(pl.Float64, strict=False).fill_nan(None)
 
     def _named(self, frame: Any) -> pl.DataFrame:
         """The frame with the names of columns that the model knows, as all that takes a table finds them."""
