@@ -439,8 +439,12 @@ def test_what_is_no_time_and_no_group_is_told():
     with pytest.raises(UsageError, match=r"column 'city' was taken as category .*neither .*date=\{'city': "):
         quick(frame, "value", time="city")
     times = frame.with_columns(t=pl.Series([1.5, None, *range(198)]))
-    with pytest.raises(DataError, match=r"time: 1 rows have none in column 't', the first is t\.csv line 3"):
+    said = r"time: 1 row has none in column 't', the first is t\.csv line 3; .*: time_missing='drop'"
+    with pytest.raises(DataError, match=said):
         quick(times, "value", time="t", where=lambda row: f"t.csv line {row + 2}")
+    run, whole = (quick(f, "value", time="t", time_missing="drop", epochs=1) for f in (times, times.drop_nulls()))
+    assert run.report == whole.report
+    np.testing.assert_array_equal(run.model.predict(times), whole.model.predict(times))
     with pytest.raises(DataError, match="all rows are of one group"):
         quick(frame.with_columns(g=pl.lit("x")), "value", group="g")
     missing = frame.with_columns(g=pl.Series([None, "NA", *(f"g{i % 9}" for i in range(198))]))

@@ -38,7 +38,8 @@ def _widths(value: Any) -> str | None:
 
 
 ASKED: Constraints = {
-    "seed": Whole(0, 2**32 - 1), "folds": Whole(2), "target_missing": Choice(("error", "drop")), "epochs": Whole(),
+    "seed": Whole(0, 2**32 - 1), "folds": Whole(2), "epochs": Whole(),
+    **dict.fromkeys(("target_missing", "time_missing"), Choice(("error", "drop"))),
     "hidden": _widths, "lr": POSITIVE, "dropout": FRACTION, "weight_decay": NOT_NEGATIVE,
 }  # fmt: skip
 
@@ -96,6 +97,7 @@ def fit_table(
     class_weight: str | Mapping[Any, float] | None = None,
     group: str | None = None,
     time: str | None = None,
+    time_missing: str = "error",
     test: float | Any = None,
     validation: float | Any = None,
     folds: int = FOLDS,
@@ -138,6 +140,7 @@ def fit_table(
     group         a column: rows of one group stay together in the folds and the test. It is no input
     time          a column: the last rows in time are the test, a fifth unless `test` says how many;
                   folds are blocks in time
+    time_missing  "error", or "drop": rows without a time are left out
     test          a share of the rows to hold out, or a frame or file of test rows; None: the report is of the folds
     validation    a share of the rows that are trained on, or a frame or file of others, in place of folds: all members
                   train on all other rows and differ by their seeds, and the rows set weights and temperatures of the
@@ -156,13 +159,14 @@ def fit_table(
     settings: dict[str, Any] = {"epochs": epochs, "lr": lr, "dropout": dropout, "weight_decay": weight_decay}
     settings["hidden"] = tuple(hidden) if isinstance(hidden, Iterable) else hidden
     own = {name: value for name, value in settings.items() if value is not None}
-    check("fit_table", ASKED, {"seed": seed, "folds": folds, "target_missing": target_missing, **own})
+    left_out = {"target_missing": target_missing, "time_missing": time_missing}
+    check("fit_table", ASKED, {"seed": seed, "folds": folds, **left_out, **own})
     task, loss = asked_for(task, loss, quantiles)
     texts = MISSING if isinstance(missing, Mapping) else tuple(missing)
     reading = reading or Reading(missing=texts)
     frame, place, _ = rows_given(data, "the table", reading)
     names = tuple(names_of(target))
-    roles = Roles(names, weight, group, time, target_missing == "drop", texts)
+    roles = Roles(names, weight, group, time, target_missing == "drop", texts, time_missing == "drop")
     by_column = missing if isinstance(missing, Mapping) else ()
     asked = [name for given in (category, number, date, drop, by_column) for name in names_of(given)]
     frame = by_name(frame, [*names, *(name for name in (weight, group, time) if name is not None), *asked])

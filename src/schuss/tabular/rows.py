@@ -28,7 +28,7 @@ SHARE = 0.2  # of the rows that are the test, where a column of times is given a
 class Roles:
     """Columns that are more than inputs, by name, and what becomes of rows without a target.
 
-    drop     whether rows without a target are left out; else they are an error
+    drop, drop_times  whether rows without a target, and those without a time, are left out; else they are an error
     missing  texts that stand for a missing group
     """
 
@@ -38,6 +38,7 @@ class Roles:
     time: str | None = None
     drop: bool = False
     missing: tuple[str, ...] = ()
+    drop_times: bool = False
 
     def check(self, frame: pl.DataFrame) -> None:
         """DataError for a table without rows, UsageError for names that are no column, and for a column of two
@@ -103,7 +104,10 @@ class Table:
         groups = None if roles.group is None else groups_of(self.frame[roles.group], roles.missing)
         times = None
         if roles.time is not None:
-            times = times_of(self.frame[roles.time], self.kinds[roles.time], self.where)
+            values = times_of(self.frame[roles.time], self.kinds[roles.time], self.where, roles.drop_times)
+            if values.null_count():
+                return self.some(values.is_not_null().arg_true().to_numpy()).with_roles(roles)
+            times = values.to_numpy()
         return replace(self, weights=weights, groups=groups, times=times, weight=roles.weight)
 
     def some(self, rows: Array) -> Table:
@@ -198,9 +202,9 @@ def groups_of(column: pl.Series, missing: Sequence[str] = ()) -> Array:
     return names.rank("dense").fill_null(0).to_numpy().astype(np.int64)
 
 
-def times_of(column: pl.Series, kind: Kind, where: Where) -> Array:
+def times_of(column: pl.Series, kind: Kind, where: Where, drop: bool = False) -> pl.Series:
     """Numbers or moments [N]: dates, or whatever is a number, though it may be none as an input, as a running number is
-    not."""
+    not. drop: whether some may be null."""
     if kind.name not in ("number", "date"):
         if not column.dtype.is_numeric():
             mend = f"{asked('date', {column.name: '%d/%m/%Y'})} or {asked('number', [column.name])}"
@@ -210,13 +214,14 @@ def times_of(column: pl.Series, kind: Kind, where: Where) -> Array:
             )
         kind = replace(kind, name="number")
     values = column_values(column, kind, where)
-    if values.null_count():
+    if (gone := values.null_count()) and (not drop or gone == len(values)):
         first = where(int(values.is_null().arg_true()[0]))
+        rows = "row has" if gone == 1 else "rows have"
         raise DataError(
-            f"time: {values.null_count():,} rows have none in column {column.name!r}, the first is {first}; fill them, "
-            "or leave these rows out"
+            f"{called('time')}: {gone:,} {rows} none in column {column.name!r}, the first is {first}; fill them, or "
+            f"leave these rows out: {asked('time_missing', 'drop')}"
         )
-    return values.to_numpy()
+    return values
 
 
 def class_weights(target: Target, given: str | Mapping[Any, float], weights: Array | None = None) -> Array:

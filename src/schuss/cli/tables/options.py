@@ -94,6 +94,13 @@ TRAINING = {
     "time": click.option(
         "--time", metavar="COLUMN", help="Its last fifth of rows is the test, or --test says how many."
     ),
+    "time_missing": click.option(
+        "--time-missing",
+        type=click.Choice(["error", "drop"]),
+        default="error",
+        show_default=True,
+        help="Rows without a time; drop leaves them out.",
+    ),
     "weight": click.option("--weight", metavar="COLUMN", help="Weights of the rows."),
     "class_weight": click.option("--class-weight", type=click.Choice(["balanced"]), help="Classes count alike."),
 }

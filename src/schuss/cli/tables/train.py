@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from schuss.tabular.training import Training
 
 PLAIN = (
-    "task", "loss", "preset", "category", "number", "drop", "target_missing", "group", "time", "weight", "class_weight",
-    "seed", "threads",
+    "task", "loss", "preset", "category", "number", "drop", "target_missing", "group", "time", "time_missing", "weight",
+    "class_weight", "seed", "threads",
 )  # fmt: skip
 MEDIAN = 0.5  # the prediction beside the other quantiles
 OWN = ("epochs", "hidden", "lr", "dropout", "weight_decay")  # a preset has them, unless they are given
