@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +87,20 @@ def test_it_is_stopped_on_the_page(begin: Any, table: Path):  # noqa: F811
     run.wait_for("stopped; the members so far are in")
     assert "Traceback" not in run.said
     assert not out.exists()
+
+
+def test_kinds_that_are_trained_only_if_the_first_finds_nothing_are_not_counted():
+    from schuss.tabular.networks import NOISE, SIGNAL, Recipe
+    from schuss.web.members import Members
+
+    first = Recipe("piecewise", "relu", 0.01, 0.1, 8, (64, 64))
+    short, long = replace(first, only=NOISE), replace(first, only=SIGNAL, epochs=32)
+    kinds = [first, short, long, replace(long, hidden=(128,))]
+    told = Members(SimpleNamespace(kinds=kinds, members=2, table=None), "houses.csv")  # type: ignore[arg-type]
+    assert told.state()["steps"] == 2 * (8 + 32 + 32)
+    kinds[:] = [first, short]  # as the training takes those out that are not worth it
+    assert told.state()["steps"] == 2 * (8 + 8)
+    assert [part["only"] for part in told.members()] == ["", NOISE]
 
 
 def test_a_signal_ends_it(begin: Any, table: Path):  # noqa: F811

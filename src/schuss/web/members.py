@@ -68,17 +68,29 @@ class Members(Session):
         return {**super().hello(), "members": self.members()}
 
     def members(self) -> list[dict[str, Any]]:
-        """Of each kind of network its name and the losses of its members, epoch by epoch, as far as they are."""
+        """Of each kind of network its name and the losses of its members, epoch by epoch, as far as they are; only:
+        "" where it is trained in any case, else where what is found first asks for it."""
         found = []
         for i, kind in enumerate(self._kinds):
             runs = self._parts[i] if i < len(self._parts) else [None] * self._folds
             losses = [_losses(run) for run in runs]
-            told = {"name": f"{kind.embedding} {kind.activation}", "hidden": list(kind.hidden), "epochs": kind.epochs}
-            found.append({**told, "losses": losses})
+            told = {
+                "name": f"{kind.embedding} {kind.activation} {kind.scale}".strip(),
+                "hidden": list(kind.hidden),
+                "epochs": kind.epochs,
+            }
+            found.append({**told, "losses": losses, "only": kind.only})
         return found
 
     def _done(self, found: Sequence[Mapping[str, Any]]) -> int:
         return sum(len(losses) for part in found for losses in part["losses"])
+
+    def _likely(self, found: Sequence[Mapping[str, Any]]) -> str:
+        """Which kinds are trained beside those that are in any case: while that is not known, the longer ones."""
+        epochs: dict[str, int] = {}
+        for part in found:
+            epochs[part["only"]] = epochs.get(part["only"], 0) + part["epochs"]
+        return max((only for only in epochs if only), key=epochs.__getitem__, default="")
 
     def _left(self, done: int, total: int) -> float | None:
         """Seconds until the members are trained, by the mean time of an epoch so far; None while that is not known."""
@@ -89,7 +101,7 @@ class Members(Session):
     def state(self) -> Event:
         found = self.members()
         done = self._done(found)
-        total = sum(part["epochs"] * self._folds for part in found)
+        total = sum(part["epochs"] * self._folds for part in found if part["only"] in ("", self._likely(found)))
         over = self._ended.is_set()
         return {
             "running": bool(self._parts) and not over, "paused": False, "finished": over, "epochs": total,

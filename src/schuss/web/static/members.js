@@ -13,17 +13,20 @@ let progress = null;
 
 const over = () => known.run.finished || !known.connected;
 
+/** Whether it is not known yet which kinds are trained. */
+const undecided = () => new Set(known.members.map(({ only }) => only).filter(Boolean)).size > 1;
+
 function build() {
   const { members } = known;
   const bar = h("i");
   const words = h("p", { class: "between" }, h("span", {}, " "), h("span", {}, " "));
   const stop = h("button", { class: "danger", onclick: () => steer("stop") }, "Stop training");
   progress = { bar, words, stop, track: h("div", { class: "progress", role: "progressbar", "aria-label": "Progress of the training", "aria-valuemin": 0, "aria-valuemax": 100 }, bar) };
-  parts = members.map(({ name, hidden, epochs }) => {
+  parts = members.map(({ name, hidden, epochs, only }) => {
     const stage = h("div", { class: "chart" });
     const state = h("p", { class: "faint" }, " ");
     const card = h("article", { class: "card" }, h("header", {}, h("h2", {}, name), state), stage, h("p", { class: "hint" }, `Hidden layers of ${hidden.join(", ")}; ${count(epochs)} epochs. A line for each member, and their mean.`));
-    const chart = new LineChart(stage, "run", { name: "Loss", x: (v) => `Epoch ${number(v, 3)}`, y: steady, empty: () => "It begins when the kind before has ended." });
+    const chart = new LineChart(stage, "run", { name: "Loss", x: (v) => `Epoch ${number(v, 3)}`, y: steady, empty: () => (only && undecided() ? "It is trained if the first run shows that it helps." : "It begins when the kind before has ended.") });
     return { card, chart, state };
   });
   const head = h("article", { class: "card members-head" }, h("div", {}, progress.track, words), stop);
@@ -46,7 +49,7 @@ function draw() {
     shown = "";
     return;
   }
-  const key = JSON.stringify([known.hello.label, members.map((part) => part.name)]);
+  const key = JSON.stringify([known.hello.label, members.map(({ name, hidden, epochs }) => [name, hidden, epochs])]);
   if (key !== shown) build();
   shown = key;
   members.forEach(({ losses, epochs }, i) => {
@@ -70,7 +73,8 @@ function tell() {
   const last = share >= 1 ? "The members are trained; they are blended, and their report is made." : "The members of each kind are trained, each without its fold of the rows.";
   const stopped = "The training was stopped; the terminal says what is kept.";
   write(left, share >= 1 ? last : run.finished ? stopped : known.connected ? last : "The training is not heard of any more.");
-  const soon = run.left && !over() ? ` · about ${duration(Math.max(1, Math.round(run.left)))} left` : "";
+  const seconds = Math.max(1, Math.round(run.left));
+  const soon = run.left && !over() ? ` · about ${seconds < 60 ? `${seconds} s` : duration(seconds)} left` : "";
   write(right, `${count(run.step)} of ${count(run.steps)} epochs${soon}`);
   progress.stop.hidden = over() || share >= 1;
 }
