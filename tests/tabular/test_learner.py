@@ -97,11 +97,12 @@ def test_two_layers_are_dropped_by_the_halves_of_one_number():
     np.testing.assert_array_equal(drop(first)[0], first)  # not in training
 
 
-def test_periodic_is_waves_of_a_number():
-    layer = Periodic(2, 3)
+def test_periodic_is_waves_times_a_weight():
+    layer = Periodic(2, 4, 3)
     nn.initialize(layer, 1)
     z = RNG.normal(size=(5, 2)).astype(np.float32)
-    expected = np.cos(2 * np.pi * (z[:, None, :] * layer.frequency.data + layer.phase.data))
+    wave = np.cos(2 * np.pi * (z[:, :, None] * layer.frequency.data + layer.phase.data))
+    expected = np.einsum("nfw,fwd->nfd", wave, layer.weight.data) + layer.bias.data
     np.testing.assert_allclose(layer(z), expected.reshape(5, 6), atol=1e-5)
 
 

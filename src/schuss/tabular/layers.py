@@ -56,25 +56,36 @@ def _before(n: int) -> Array:
 
 
 class Periodic(nn.Module):
-    """Each number as waves: y = cos(2 pi (z frequency + phase)).
+    """Each number as waves: y = cos(2 pi (z w1 + b1)) w2 + b2, with 16 frequencies a number to `dim` outputs.
 
-    z [N, F]; frequency [waves, F] starts normal with the deviation given, phase [waves, F] uniform; y [N, waves * F].
-    Source: Gorishniy et al., On embeddings for numerical features (NeurIPS 2022); Holzmueller et al., Better by default
-    (NeurIPS 2024), mixes more waves of each number by a layer of its own, which here gave no better blend.
+    z [N, F]; w1 [F, 16] starts normal with the deviation given, b1 uniform. y [N, F * dim].
+    Source: Holzmueller et al., Better by default (NeurIPS 2024), there named PBLD; Gorishniy et al. (2022).
     """
 
-    def __init__(self, features: int, waves: int = 4, deviation: float = 0.3, members: Members = ()) -> None:
-        self.features, self.dim, self.members = features, waves, members
-        self.frequency = nn.Parameter((*members, waves, features), Normal(0.0, deviation))
-        self.phase = nn.Parameter((*members, waves, features), Uniform(-0.5, 0.5))
+    def __init__(
+        self, features: int, waves: int = 16, dim: int = 3, deviation: float = 0.3, members: Members = ()
+    ) -> None:
+        self.features, self.waves, self.dim, self.members = features, waves, dim, members
+        self.frequency = nn.Parameter((*members, features, waves), Normal(0.0, deviation))
+        self.phase = nn.Parameter((*members, features, waves), Uniform(-0.5, 0.5))
+        k = 1.0 / math.sqrt(waves)
+        self.weight = nn.Parameter((*members, features, waves, dim), Uniform(-k, k))
+        self.bias = nn.Parameter((*members, features, dim), Uniform(-k, k))
 
     def forward(self, z: Any) -> Tensor:
-        turns = ops.unsqueeze(z, -2) * self._beside(self.frequency) + self._beside(self.phase)
-        return _flat(ops.cospi(turns * 2.0), self.dim * self.features)
+        lift = _lifted if self.members else _as_is
+        wave = ops.cospi((ops.unsqueeze(z, -1) * lift(self.frequency) + lift(self.phase)) * 2.0)
+        y = ops.einsum("knfw,kfwd->knfd" if self.members else "nfw,fwd->nfd", wave, self.weight)
+        return _flat(y + lift(self.bias), self.features * self.dim)
 
-    def _beside(self, x: Any) -> Any:
-        """[K, waves, F] beside rows [K, N, waves, F] or [N, waves, F]."""
-        return ops.unsqueeze(x, 1) if self.members else x
+
+def _lifted(x: Any) -> Any:
+    """[K, F, w] as [K, 1, F, w]: beside rows [K, N, F, w] or [N, F, w]."""
+    return ops.unsqueeze(x, 1)
+
+
+def _as_is(x: Any) -> Any:
+    return x
 
 
 def _flat(y: Any, width: int) -> Any:

@@ -184,7 +184,7 @@ def optimizer(network: TableNetwork, kind: Recipe, steps: int) -> optim.Optimize
     """AdamW: embeddings slower, weights and embeddings with decay, all by schedules of the steps."""
     names = list(nn.named_parameters(network))
     biases = [n for n in names if n.endswith("bias") and not n.startswith("numbers")]
-    waves = [n for n in names if n == "numbers.phase"]
+    waves = [n for n in names if n in ("numbers.phase", "numbers.bias")]
     embedded = [n for n in names if n.startswith(("numbers", "categories")) and n not in waves]
     slow = optim.OneCycle(kind.lr * EMBEDDING_RATE, steps, pct_start=WARM)
     groups = [optim.Group(biases, name="biases", weight_decay=0.0)]

@@ -87,7 +87,7 @@ def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, passes: int) -> flo
 
 
 def _of_a_row(kind: Recipe, layout: Layout) -> float:
-    each = 8 if kind.embedding == "piecewise" else 4 * 14
-    width = layout.plain + layout.curves * (1 + 4) + len(layout.encoded) * layout.means
+    dim, each = (4, 8) if kind.embedding == "piecewise" else (3, 16 * 14)
+    width = layout.plain + layout.curves * (1 + dim) + len(layout.encoded) * layout.means
     sizes = (width + EMBEDDING * len(layout.embedded), *kind.hidden, layout.outputs)
     return sum(a * b for a, b in itertools.pairwise(sizes)) + layout.curves * each
