@@ -5,7 +5,7 @@ import { place, Sketch, trace } from "./canvas.js";
 import { between, rgb } from "./colours.js";
 import { dateEnd, dateTicks, dateWords } from "./dates.js";
 import { h } from "./dom.js";
-import { number, ticks as ticksOf } from "./format.js";
+import { exponent, number, ticks as ticksOf } from "./format.js";
 import { toCsv } from "./save.js";
 import { linear, span } from "./scales.js";
 
@@ -20,7 +20,10 @@ export const axisWords = (axis, value) =>
   !axis.line ? String(value) : axis.kind === "number" ? number(value) : dateWords(value, axis.kind);
 
 /** The same in few signs, for the end of a small picture's axis. */
-const endWords = ({ kind, values }, value) => (kind === "number" ? number(value, 3) : dateEnd(value, kind, values.at(-1) - values[0]));
+function endWords({ kind, values }, value) {
+  if (kind !== "number") return dateEnd(value, kind, values.at(-1) - values[0]);
+  return value !== 0 && Math.abs(value) < 1e-3 ? exponent(value, 1) : number(value, 3);
+}
 
 export class DependencePlot {
   /** words(value) says a prediction, ticks(values) those at an axis; small: the mean alone, without names. */
@@ -124,7 +127,7 @@ export class DependencePlot {
     const edges = [EDGE, width - EDGE];
     if (this.small) {
       const ends = [this.x.low, this.x.high].map((v) => ({ at: this.x.at(v), text: endWords(axis, v) }));
-      wordsBelow(context, palette, axis.values.length > 1 ? ends : ends.slice(0, 1), bottom + 5, [left - 14, edges[1]]);
+      wordsBelow(context, palette, axis.values.length > 1 ? ends : ends.slice(0, 1), bottom + 5, [left - 4, edges[1]]);
       return;
     }
     const whole = axis.values.every(Number.isInteger);
