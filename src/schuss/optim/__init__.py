@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schuss import tables
+from schuss.asking import asked
 from schuss.configured import arguments_of, build
 from schuss.errors import UsageError
 from schuss.optim.adagrad import Adagrad
@@ -81,7 +82,7 @@ def rate_of(name: str) -> float:
     make, settings = OPTIMIZERS.preset(name)
     rate = settings.get("lr", getattr(make, "lr", None))
     if not isinstance(rate, (int, float)):
-        raise UsageError(f"{name}: has no learning rate of its own; give one, as --lr 0.001")
+        raise UsageError(f"{name}: has no learning rate of its own; give one, as {asked('lr', 0.001)}")
     return float(rate)
 
 

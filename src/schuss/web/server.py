@@ -11,6 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from schuss.asking import called
 from schuss.errors import UsageError
 from schuss.web import check_installed
 from schuss.web.security import new_token
@@ -130,7 +131,9 @@ def _bound(port: int) -> socket.socket:
         made.listen(64)  # from now on who asks waits, until the server's loop runs
     except OSError as error:
         made.close()
-        raise UsageError(f"port {port} cannot be used ({error.strerror}); leave --port out for a free one") from None
+        raise UsageError(
+            f"port {port} cannot be used ({error.strerror}); leave {called('port')} out for a free one"
+        ) from None
     return made
 
 

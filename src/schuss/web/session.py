@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from schuss.asking import called
 from schuss.errors import UsageError
 from schuss.lines import users_line
 from schuss.nn.walk import weights_of
@@ -236,7 +237,7 @@ class Session:
     def run_for_landscape(self) -> tuple[Any, Literal["path", "random"]]:
         """(a run of the copied model, what the plane goes through). UsageError without data."""
         if not self.subject.sets:
-            raise UsageError("a surface of the loss needs data: give --data")
+            raise UsageError(f"a surface of the loss needs data: give {called('data')}")
         run = self.subject.as_run()
         return run, "random" if run.track is None else "path"
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.api.outputs import is_classifier, outputs_of
+from schuss.asking import called
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.nn.described import describe
@@ -183,7 +184,9 @@ class Subject:
         columns = self.sets.get(name)
         if columns is None:
             have = " or ".join(self.sets)
-            raise UsageError(f"there is no set {name!r}; choose {have}" if have else "there are no data: give --data")
+            raise UsageError(
+                f"there is no set {name!r}; choose {have}" if have else f"there are no data: give {called('data')}"
+            )
         if not 0 <= index < len(columns["y"]):
             raise UsageError(f"example {index}: the set {name} has {len(columns['y'])}, counted from 0")
         row = {name: column[index : index + 1] for name, column in columns.items()}
