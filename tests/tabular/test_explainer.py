@@ -90,6 +90,7 @@ def test_a_file_alone_tells_each_column(classes: Any) -> None:
     assert len(street.levels) == 12
     assert street.shares[0] == pytest.approx(max(table["street"].value_counts()["count"]) / ROWS, abs=1e-6)
     assert field(made, "garden").levels == ("yes", "no")
+    assert all(f.missing == (table[f.name].null_count() > 0) for f in made.fields)
     assert (field(made, "sold").low, field(made, "sold").high) == (str(table["sold"].min()), str(table["sold"].max()))
 
 

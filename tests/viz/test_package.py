@@ -65,13 +65,15 @@ def test_without_matplotlib_one_line_says_what_to_install(monkeypatch):
         lambda: viz.saliency(model, x),
     )
     for call in calls:
-        with pytest.raises(UsageError, match=r"^pictures need matplotlib: pip install '.\[viz\]'$"):
+        with pytest.raises(
+            UsageError, match=r"^pictures need matplotlib: pip install '.\[viz\]' in the folder of schuss$"
+        ):
             call()
 
 
 def test_without_imageio_a_gif_is_offered(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(UsageError, match=r"pip install '.\[viz\]' \(or write a .gif\)"):
+    with pytest.raises(UsageError, match=r"pip install '.\[viz\]' in the folder of schuss \(or write a .gif\)"):
         viz.animate(class_run(), tmp_path / "film.mp4", frames=2)
 
 

@@ -188,7 +188,10 @@ def test_what_is_wrong_stands_at_its_field(classes: str, tab: Callable[..., Tab]
     assert told == ["this is no number", "there is no such date, or it is not whole"]
     described = sold.evaluate("e => document.getElementById(e.getAttribute('aria-describedby')).textContent")
     assert described == told[1]
-    sold.fill("")  # it may be missing
+    sold.fill("")  # it may be missing, as no row that training saw
+    page.settle()
+    assert page.text("#trial-form .field.beyond small") == "training saw no row without one"
+    sold.fill("2020-03-04")
     number.fill("1000000")
     number.press("Enter")
     page.settle()

@@ -10,7 +10,7 @@ A value of a form is what JSON has: a number, the text of a level, "yes" or "no"
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,7 @@ class Field:
     levels   of a category, the most frequent first; of a boolean yes and no. Missing is none of them
     shares   of these among the training rows, where the file tells them
     whole    whether a number's values look like whole numbers
+    missing  whether training rows lack a value
     """
 
     name: str
@@ -51,6 +52,7 @@ class Field:
     levels: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     whole: bool = False
+    missing: bool = False
 
 
 def fields_of(preparation: Preparation, shares: Shares | None = None) -> list[Field]:
@@ -69,7 +71,9 @@ def fields_of(preparation: Preparation, shares: Shares | None = None) -> list[Fi
             number = numbers[name, ""]
             low, high = ends(number)
             made.append(Field(name, "number", kind.reason, number.median, low, high, whole=_is_whole(number)))
-    return made
+    lacking = {n.source[0] for n in preparation.numbers if n.missing is not None}
+    lacking |= {c.source for c in preparation.categories if c.missing}
+    return [replace(field, missing=field.name in lacking) for field in made]
 
 
 def _of_levels(name: str, kind: Kind, category: Category, given: Any) -> Field:

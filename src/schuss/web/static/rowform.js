@@ -147,7 +147,7 @@ class Field {
   beyond() {
     const { value } = this;
     const { kind, low, high, levels, more } = this.column;
-    if (value === null) return "";
+    if (value === null) return this.column.missing ? "" : "training saw no row without one";
     if (kind === "number" && (value < low || value > high)) return `training saw ${this.range()}`;
     if ((kind === "date" || kind === "moment") && (value < low || value > high)) return `training saw ${this.range()}`;
     if (kind === "category" && !more && !levels.includes(value)) return "a level that training has not seen";
