@@ -38,6 +38,7 @@ img { display: block; max-width: 100%; height: auto; margin: 0 auto .5rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, .texts :is(th, td) { text-align: left; }
+table:not(.texts) td { white-space: nowrap; }
 footer { padding: 1.5rem 1.25rem 3rem; color: var(--faint); }
 @media print {
   nav { display: none; }
