@@ -216,7 +216,7 @@ def test_a_table_of_numbers_from_standard_input_as_json(
         (["--target", "price", "--net", "net.py"], 2, "--net is not for tables: the preset says which networks"),
         (["--target", "price", "--number", "city"], 1, "houses.csv line 2, column city: "),
         (["--target", "price", "--date", "city"], 1, "houses.csv line 2, column city: "),
-        (["--target", "price", "--class-weight", "balanced"], 2, "class_weight: the target is numbers"),
+        (["--target", "price", "--class-weight", "balanced"], 2, "--class-weight: the target is numbers"),
         (["--target", "price", "--preset", "good"], 2, "preset must be fast or best, got 'good'"),
         (["--target", "price", "--test", "2"], 2, "--test 2: a share lies between 0 and 1"),
         (["--target", "price", "--test", "none.csv"], 2, "--test none.csv: is no share and no file"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss.asking import asked, called, no_column
+from schuss.calling import did_you_mean
 from schuss.constraints import POSITIVE, shown
 from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
@@ -48,7 +49,7 @@ class Roles:
         if not self.targets:
             raise UsageError("fit_table: target must be the name of a column, or a list of some")
         if self.group is not None and self.time is not None:
-            raise UsageError("group and time: rows are held out by one of them; give one")
+            raise UsageError(f"{called('group')} and {called('time')}: rows are held out by one of them; give one")
         own = (("weight", self.weight), ("group", self.group), ("time", self.time))
         taken: dict[str, str] = {}
         for role, name in [*(("target", t) for t in self.targets), *((r, n) for r, n in own if n is not None)]:
@@ -124,7 +125,9 @@ class Table:
         frame = by_name(frame, [*roles.targets, *([] if roles.weight is None else [roles.weight])])
         check_targets(frame, roles.targets, what)
         if roles.weight is not None and roles.weight not in frame.columns:
-            raise DataError(f"{what} has no column {roles.weight!r}, the weight; give it one, or train without weight")
+            near = did_you_mean(roles.weight, frame.columns)
+            mend = near or "; give it one, or train without weight"
+            raise DataError(f"{what} has no column {roles.weight!r}, the weight{mend}")
         kept = known_rows(frame, self.target.kinds, roles.drop, where, what)
         given, place = frame, where
         if kept is not None:
@@ -147,8 +150,8 @@ class Table:
         for part, name in zip(parts, ("the training", what), strict=True):
             if part.weights is not None and not part.weights.any():
                 raise DataError(
-                    f"weight: column {self.weight!r} is 0 in all {len(part):,} rows of {name}, so that they say "
-                    "nothing; hold out other rows, or leave out those of weight 0"
+                    f"{called('weight')}: column {self.weight!r} is 0 in all {len(part):,} rows of {name}, so they "
+                    "say nothing; hold out other rows, or leave out those of weight 0"
                 )
         return parts
 
@@ -179,7 +182,7 @@ class Table:
 
 def weights_of(column: pl.Series, where: Where) -> Array:
     """float64 [N]. DataError, by row, for what are no weights."""
-    must = f"weight: column {column.name!r} must hold numbers of at least 0, in every row, not all 0"
+    must = f"{called('weight')}: column {column.name!r} must hold numbers of at least 0, in every row, not all 0"
     if not column.dtype.is_numeric():
         raise DataError(f"{must}; {where(0)} is {column[0]!r}")
     fine = (column >= 0).fill_null(False) & column.cast(pl.Float64).is_finite().fill_null(False)
@@ -195,10 +198,14 @@ def weights_of(column: pl.Series, where: Where) -> Array:
 def groups_of(column: pl.Series, missing: Sequence[str] = ()) -> Array:
     """int64 [N]: the group of each row; rows without one are one group, with a warning."""
     if column.dtype.is_nested():
-        raise DataError(f"group: column {column.name!r} holds lists or structs; give one of text or numbers")
+        raise DataError(
+            f"{called('group')}: column {column.name!r} holds lists or structs; give one of text or numbers"
+        )
     names = level_texts(column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column, missing)
     if gone := names.null_count():
-        warn(f"group: {gone:,} rows have none in column {column.name!r}: they are taken for one group")
+        told = "1 row has none" if gone == 1 else f"{gone:,} rows have none"
+        taken = "it is taken for a group" if gone == 1 else "they are taken for one group"
+        warn(f"{called('group')}: {told} in column {column.name!r}: {taken}")
     return names.rank("dense").fill_null(0).to_numpy().astype(np.int64)
 
 
@@ -229,15 +236,19 @@ def class_weights(target: Target, given: str | Mapping[Any, float], weights: Arr
     others, and for classes that are not there."""
     if not target.classes:
         what = "labels, each of which is there or not" if target.task == "labels" else "numbers"
-        raise UsageError(f"class_weight: the target is {what}, and has no classes")
+        raise UsageError(f"{called('class_weight')}: the target is {what}, and has no classes")
     if isinstance(given, str) and given == "balanced":
         sums = np.bincount(target.y, weights, target.classes).astype(np.float64)
         return np.divide(sums.sum(), target.classes * sums, out=np.zeros(target.classes), where=sums > 0)
     if not isinstance(given, Mapping):
-        raise UsageError(f"class_weight must be 'balanced' or a dict of a weight for each class, got {given!r}")
+        raise UsageError(
+            f"{called('class_weight')} must be 'balanced' or a dict of a weight for each class, got {given!r}"
+        )
     own = {str(name): value for name, value in given.items()}
     if wrong := [name for name in own if name not in target.names]:
-        raise UsageError(f"class_weight: there is no class {listed(wrong)}; there are {listed(target.names)}")
+        raise UsageError(
+            f"{called('class_weight')}: there is no class {listed(wrong)}; there are {listed(target.names)}"
+        )
     if odd := [name for name, value in own.items() if POSITIVE(value)]:
-        raise UsageError(f"class_weight: that of {odd[0]!r} is {shown(own[odd[0]])}; give positive numbers")
+        raise UsageError(f"{called('class_weight')}: that of {odd[0]!r} is {shown(own[odd[0]])}; give positive numbers")
     return np.array([own.get(name, 1.0) for name in target.names], np.float64)

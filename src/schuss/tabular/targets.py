@@ -283,4 +283,5 @@ def check_targets(frame: pl.DataFrame, names: Sequence[str], what: str) -> None:
         raise DataError(f"{what} has no rows")
     for name in names:
         if name not in frame.columns:
-            raise DataError(f"{what} has no column {name!r}, the target; it has {listed(frame.columns)}")
+            near = did_you_mean(name, frame.columns) or f"; it has {listed(frame.columns)}"
+            raise DataError(f"{what} has no column {name!r}, the target{near}")

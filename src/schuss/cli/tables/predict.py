@@ -18,7 +18,7 @@ from schuss.cli.tables.shown import cut
 from schuss.errors import UsageError
 from schuss.ir.executor import Array
 from schuss.signature import Signature
-from schuss.tabular.figures import aligned
+from schuss.tabular.figures import aligned, figure
 
 if TYPE_CHECKING:
     from schuss.tabular.extra import pl
@@ -185,4 +185,4 @@ def _show(made: Predictions) -> None:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    return figure(value) if isinstance(value, float) else "" if value is None else str(value)
