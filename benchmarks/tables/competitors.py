@@ -71,7 +71,7 @@ class Fast(Competitor):
 
     name = "schuss-fast"
     packages = ("schuss", "polars")
-    modules = ("schuss.sklearn", "schuss.tabular.fit")
+    modules = ("schuss.sklearn.tabular", "schuss.tabular.fit", "schuss.exec.native.executor", "schuss.compiler.link")
     settings: ClassVar[dict[str, Any]] = {"preset": "fast"}
 
     def fit(self, frame: pd.DataFrame, y: np.ndarray) -> None:

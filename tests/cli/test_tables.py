@@ -104,7 +104,7 @@ def test_a_training_tells_what_it_found_and_measured(made: tuple[Path, str]):
     assert "\ncity    category  3 levels\n" in said
     assert "\nprice   left out  dropped: left out as asked\n" in said
     assert "\ntarget  kind: classification, 2 classes: cheap, dear, very\n" in said
-    assert "\npreset  best, by its size: best takes some " in said
+    assert "\npreset  best, by its size: best takes " in said
     assert "on 150 rows out of 3 folds:\n" in said
     assert "\nlinear          -" in said
     assert said.index("area ") < said.index("what log loss rises by")
@@ -431,3 +431,12 @@ def test_a_signal_keeps_the_members_and_says_where(table: Path, tmp_path: Path, 
     assert error.endswith(f"stopped; the members so far are in {kept} (--resume goes on)\n")
     assert "Traceback" not in error
     assert not out.exists()
+
+
+def test_what_is_left_out_after_a_short_run_is_told() -> None:
+    from schuss.cli.tables import shown
+
+    part = {"kind": "piecewise", "activation": "relu", "hidden": [64, 64], "epochs": 8, "loss": 1.0, "weight": 1.0}
+    told = "longer runs and larger networks are left out: a short run is not better than the linear model by 2 %"
+    assert shown.parts([part, {**part, "only": "noise"}], "rmse")[-1] == told
+    assert told not in shown.parts([part, {**part, "only": "signal"}], "rmse")

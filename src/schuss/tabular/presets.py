@@ -71,9 +71,9 @@ def reason(preset: str, asked: bool, rows: int, layout: Layout, classes: int, pa
     if asked:
         return "as asked"
     seconds = 60 * cost(recipes(rows, classes, "best"), rows, layout, passes) / AFFORDABLE
-    about = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    about = f"some {seconds:.0f} s" if seconds < 120 else f"some {seconds / 60:.0f} min"
     told = "up to a minute" if preset == "best" else "more than a minute"
-    return f"by its size: best takes some {about} of two cores besides compiling, {told}"
+    return f"by its size: best takes {'less than 2 s' if seconds < 2 else about} of two cores besides compiling, {told}"
 
 
 def cost(kinds: Sequence[Recipe], rows: int, layout: Layout, passes: int) -> float:

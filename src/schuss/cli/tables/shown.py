@@ -80,12 +80,16 @@ def result(run: TableRun, result: Mapping[str, Any]) -> None:
 
 def parts(written: Sequence[Mapping[str, Any]], main: str) -> list[str]:
     """The kinds of networks and the linear model, with the main metric of each and their weights in the answer."""
+    from schuss.tabular.networks import NOISE
+
     rows = [("part", "hidden", "epochs", METRICS[main].title if main in METRICS else "loss", "weight")]
     for part in written:
         hidden, epochs = ",".join(map(str, part.get("hidden", ()))), part.get("epochs", "")
         name = " ".join(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n))
         rows.append((name, hidden or "-", str(epochs), figure(part["loss"]), f"{part['weight']:.2f}"))
-    return aligned(rows, right=(2, 3, 4))
+    short = any(part.get("only") == NOISE for part in written)
+    left = "longer runs and larger networks are left out: a short run is not better than the linear model by 2 %"
+    return [*aligned(rows, right=(2, 3, 4)), *([left] if short else [])]
 
 
 def importance(measured: Sequence[Mapping[str, Any]], main: str) -> list[str]:
