@@ -172,3 +172,15 @@ def test_each_place_of_a_row_has_its_column():
         changed = np.flatnonzero((other != x).any(0))
         assert place in changed or np.ptp(x[:, place]) == 0
         assert {every[i][0] for i in changed} == {name}
+
+
+@pytest.mark.parametrize(("loss", "main", "own"), [("mae", "scaled_mae", "mae"), ("huber", "huber", "huber")])
+def test_other_losses_of_several_targets_are_scaled_too(loss: str, main: str, own: str):
+    report = learned(numbers(1e4), ["bent", "line"], loss=loss, epochs=5).report
+    assert (report.main, report.each["bent"].main) == (main, own)
+    assert "errors are in standard deviations of each" in str(report)
+    assert report.line.linear < 2  # of errors over deviations, not of 10,000
+    whole = np.mean(
+        [one.line.linear / (1 if own == "huber" else numbers(1e4)[n].std(ddof=0)) for n, one in report.each.items()]
+    )
+    assert report.line.linear == pytest.approx(whole)

@@ -127,7 +127,7 @@ class Report(Judged):
         return "\n".join(table_of(self.to_json()))
 
     def __str__(self) -> str:
-        return f"{self.table}\n{self.verdict}"
+        return f"{self.table}\n{chr(10) * bool(self.each)}{self.verdict}"
 
 
 def table_of(report: Mapping[str, Any]) -> list[str]:
@@ -137,7 +137,7 @@ def table_of(report: Mapping[str, Any]) -> list[str]:
         own = with_error(line["value"], line["error"])
         rows.append((METRICS[name].title, own, *(with_error(line[of]) for of in ("linear", "trivial"))))
     each: Mapping[str, Any] = report.get("targets") or {}
-    scaled = report["main"] in SCALED.values()
+    scaled = any(name in SCALED.values() for name in report["metrics"])
     units = f" (means over the {len(each)} targets; errors are in standard deviations of each)" if scaled else ""
     return [f"on {report['on']}{units}:", *aligned(rows, (1, 2, 3)), *_of_each(each)]
 

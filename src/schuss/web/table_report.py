@@ -83,7 +83,7 @@ class TableReport(Report):
             f"On {report['on']}: {verdict}. ± is the standard error by rows; linear is a linear model of the same "
             "rows; the last column gives the same answer for all rows."
         )
-        if report["main"].startswith("scaled_"):
+        if any(name.startswith("scaled_") for name in report["metrics"]):
             text += " Errors over several targets are in standard deviations of each in training, and their mean."
         return Section("Report", text, _sheet(["", "model", "linear", "same answer for all"], lines))
 

@@ -31,7 +31,7 @@ function metrics(report) {
   return card(
     `On ${report.on}`,
     sheet(["", "Model", "Linear", "Trivial"], shown, "numbers-right"),
-    ...(report.main.startsWith("scaled_") ? [h("p", { class: "hint" }, SCALED)] : []),
+    ...(Object.keys(report.metrics).some((name) => name.startsWith("scaled_")) ? [h("p", { class: "hint" }, SCALED)] : []),
     h("p", { class: "hint" }, "± is the standard error by rows. Linear: a linear model of the same rows; trivial: one answer for all."),
     h("p", { class: "verdict" }, `${report.verdict ?? ""}.`.replace(/^./, (c) => c.toUpperCase()).replaceAll("+-", "±").replaceAll(" -", " −")),
   );
