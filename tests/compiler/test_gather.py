@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schuss import ops
 from schuss.compiler.draft import Draft
@@ -81,6 +83,39 @@ def test_shared_among_threads_with_the_same_bits(name, threads):
     (found,) = native(arrays)
     np.testing.assert_array_equal(found, expected)
     assert ("gather", partition) in forms(native, native._capacity(len(arrays[0])))
+
+
+def places(of):
+    """Operations through an index and in parts, of one axis and behind others."""
+    return {
+        "scatter_add": lambda x, i: ops.scatter_add(x, i, size=of, mode="clip"),
+        "scatter_add behind": lambda x, i: ops.scatter_add(
+            ops.transpose(x, axes=[*range(1, x.ndim), 0]), i, axis=-1, size=of, mode="clip"
+        ),
+        "set_rows": lambda x, i: ops.set_rows(x[:of] * 2, i, x),
+        "take": lambda x, i: ops.take(x[:of], i, axis=0, mode="clip"),
+        "take behind": lambda x, i: ops.take(ops.transpose(x[:of]), i, axis=-1, mode="clip"),
+        "take checked": lambda x, i: ops.take(x, i % of, axis=-x.ndim),
+        "pad": lambda x, i: ops.pad(x[:of], [(1, 2)] * x.ndim),
+        "concatenate": lambda x, i: ops.concatenate([x[:of], x[::-1], x[:1]]),
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_few_entries_of_any_form(data: st.DataObject) -> None:
+    """Vectors no wider than what lies in a row, down to one number: of any dtype, behind any axes, by any threads."""
+    rows, of = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
+    of = min(of, rows)
+    shape = (rows, *data.draw(st.sampled_from([(), (1,), (2,), (3,), (5,), (7,), (12,), (17,), (1, 1), (3, 2)])))
+    dtype = data.draw(st.sampled_from(["float32", "float64", "int64", "int32", "uint8"]))
+    function = places(of)[data.draw(st.sampled_from(sorted(places(1))))]
+    x = np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+    index = np.array(data.draw(st.lists(st.integers(-1, of), min_size=rows, max_size=rows)))
+    graph, native = compiled(function, (x, index), (0, 0), data.draw(st.integers(1, 3)))
+    (expected,), (found,) = executor("reference").compile(graph)([x, index]), native([x, index])
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
 
 
 @pytest.mark.parametrize("entries", [1, 2, 15, 16, 17, 40])

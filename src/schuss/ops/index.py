@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from schuss.errors import DTypeError, IndexRangeError, ShapeError, UsageError
 from schuss.ir.structure import Access, Structure
 from schuss.ir.types import INTEGERS, Dim, Sym, TensorType
-from schuss.ops.infer import normalize_axis, settle_dtype
+from schuss.ops.infer import normalize_axis, settle_axis, settle_dtype
 from schuss.ops.registry import Kind, also, op
 
 INDEX = Kind.INDEX
@@ -123,6 +123,7 @@ def _take_structure(y: TensorType, x: TensorType, index: TensorType, *, axis: in
     kind=INDEX,
     structure=_take_structure,
     infer=_take_type,
+    settle=settle_axis,
     grad=_take_grad,
     rule={"x": "scatter_add of g to the places taken from"},
     later=("sparse",),
@@ -139,6 +140,13 @@ def _scatter_type(name: str, g: TensorType, index: TensorType, *, axis: int, siz
     if g.shape[at : at + index.rank] != index.shape:
         raise ShapeError(f"{name}: {g} has not the shape of the indices {index} at axis {at}")
     return TensorType(g.dtype, (*g.shape[:at], size, *g.shape[at + index.rank :]))
+
+
+def _settle_scatter(
+    name: str, g: TensorType, index: TensorType, *, axis: int, size: int, **attrs: Any
+) -> dict[str, Any]:
+    """The axis of the result counted from the front."""
+    return {"axis": normalize_axis(name, axis, g.rank - index.rank + 1), "size": size, **attrs}
 
 
 def _scatter_grad(g: Any, y: Any, x: Any, index: Any, axis: int, size: int) -> tuple[Any, None]:
@@ -158,6 +166,7 @@ def _scatter_structure(y: TensorType, x: TensorType, index: TensorType, *, axis:
     kind=INDEX,
     structure=_scatter_structure,
     infer=_scatter_type,
+    settle=_settle_scatter,
     grad=_scatter_grad,
     rule={"x": "take of g at the indices"},
 )

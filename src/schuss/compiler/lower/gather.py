@@ -244,7 +244,7 @@ def by_vectors(
         with for_range(b, start, full, width) as i:
             body(k, advance(b, axes[-1], terms, at, i, None), None)
         length = axes[-1].length
-        if length is None or not isinstance(axes[-1].start, int) or length % width:
+        if width > 1 and (length is None or not isinstance(axes[-1].start, int) or length % width):
             with if_then(b, b.icmp_signed("<", full, stop)):
                 mask = tail_mask(b, width, b.sub(stop, full))
                 body(k, advance(b, axes[-1], terms, at, full, None), mask)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 from functools import cache, partial
 
+import numpy as np
+
+from schuss.compiler.structure import is_const
 from schuss.compiler.tuning import DEFAULT, Tuning
 from schuss.errors import UsageError
 from schuss.exec.native.function import NativeFunction
@@ -19,6 +22,8 @@ from schuss.ir.executor import Compiled, Step
 from schuss.ir.graph import Graph
 
 MOST_THREADS = 1024
+SHARED_CONSTANTS = 1 << 20  # bytes of a step's constants up to which its program is kept as long as the process
+MACHINE = ("SCHUSS_TARGET", "SCHUSS_MACHINE")  # what the machine is taken to be (schuss.exec.machine)
 
 
 class NativeExecutor:
@@ -37,7 +42,7 @@ class NativeExecutor:
             raise UsageError(f"threads: {self.threads} are more than the {MOST_THREADS} that may share a step")
         self.profile = profile
         self.tuning = tuning
-        self._programs = Programs(self.threads, True, tuning) if profile else _shared(self.threads, tuning, _mask())
+        self._own = Programs(self.threads, profile, tuning)
 
     def compile(self, graph: Graph) -> Compiled:
         make = partial(NativeFunction, threads=self.threads, tuning=self.tuning)
@@ -45,16 +50,18 @@ class NativeExecutor:
 
     def loop(self, step: Step, max_batch: int) -> NativeLoop:
         """Loops of steps that differ in the values of hyperparameters alone share one program, planned once in a
-        process."""
-        return NativeLoop(step, max_batch, self.threads, self.profile, self.tuning, self._programs)
+        process; of steps with large constants, and of a profile, once in this executor."""
+        own = self.profile or _constants(step) > SHARED_CONSTANTS
+        programs = self._own if own else _shared(self.threads, self.tuning, *map(os.environ.get, MACHINE))
+        return NativeLoop(step, max_batch, self.threads, self.profile, self.tuning, programs)
 
 
 @cache
-def _shared(threads: int, tuning: Tuning, mask: str) -> Programs:
-    """Those of all executors that make the same code."""
+def _shared(threads: int, tuning: Tuning, *machine: str | None) -> Programs:
+    """Those of all executors that make the same code. They are never freed."""
     return Programs(threads, False, tuning)
 
 
-def _mask() -> str:
-    """What of this machine's instructions is left out (schuss.compiler.llvm.target)."""
-    return os.environ.get("SCHUSS_TARGET", "")
+def _constants(step: Step) -> int:
+    """Bytes of a step's constants, which its program holds."""
+    return sum(np.asarray(node.attrs["value"]).nbytes for node in step.graph.nodes if is_const(node))

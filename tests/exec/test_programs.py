@@ -1,0 +1,103 @@
+"""Loops of equal steps share one program in a process, and nothing else: neither memory, nor what gives them up."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from schuss import ops
+from schuss.compiler.tuning import DEFAULT
+from schuss.exec.native import executor
+from schuss.exec.native.executor import NativeExecutor
+from schuss.ir.executor import GivenUp, Step
+from schuss.ir.graph import Graph
+from schuss.ir.types import N, TensorType
+from schuss.trace import trace
+
+ROWS = 4
+DATA = np.arange(12, dtype=np.float32).reshape(ROWS, 3)
+
+
+def adding(constant: np.ndarray) -> Step:
+    """w += sum over rows of x + constant, cos of it all."""
+    types = [TensorType("float32", (N, 3)), TensorType("float32", (3,))]
+    graph = trace(lambda x, w: ops.cos(w + ops.sum(x, axis=0) + ops.sum(constant * (1.0 + ops.sum(w)))), types)
+    nodes = tuple(graph.inputs)
+    names = [str(node.attrs["name"]) for node in nodes]
+    return Step(Graph(nodes, graph.outputs, (names[1],)), (names[1],), (names[0],))
+
+
+def loop_of(step: Step, **how: object):
+    loop = NativeExecutor(1, **how).loop(step, ROWS)
+    loop.load({step.state[0]: np.zeros(3, np.float32)})
+    loop.bind({step.columns[0]: DATA})
+    return loop
+
+
+def after(loop, steps: int) -> bytes:
+    for _ in range(steps):
+        loop.run(np.arange(ROWS), ROWS, 0, 1, 0)
+    (state,) = loop.state().values()
+    return state.tobytes()
+
+
+def until_given_up(loop) -> None:
+    order = np.arange(ROWS * 10_000) % ROWS
+    for _ in range(10_000):
+        loop.run(order, ROWS, 0, 10_000, 0, lambda: True)
+
+
+SMALL = np.ones(3, np.float32)
+LARGE = np.ones(executor.SHARED_CONSTANTS // 4 + 1, np.float32)
+
+
+def test_executors_share_programs_of_equal_steps() -> None:
+    first, second, other = loop_of(adding(SMALL)), loop_of(adding(SMALL)), loop_of(adding(SMALL * 2))
+    assert first.plan is second.plan
+    assert first.plan is not other.plan
+    assert loop_of(adding(SMALL), profile=True).plan is not first.plan
+    assert after(first, 3) == after(second, 3) != after(other, 3)
+
+
+@pytest.mark.parametrize("name", executor.MACHINE)
+def test_code_for_another_machine_is_another_program(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = loop_of(adding(SMALL))
+    monkeypatch.setenv(name, {"SCHUSS_TARGET": "sse2"}.get(name, "cores=3,cache=262144"))
+    assert loop_of(adding(SMALL)).plan is not first.plan
+
+
+def test_a_step_with_large_constants_goes_with_its_loop() -> None:
+    """What all share is never freed."""
+    step = adding(LARGE)
+    loop, alike = loop_of(step), loop_of(step)
+    assert loop.plan is not alike.plan
+    held = weakref.ref(loop.plan)
+    del step, loop, alike
+    gc.collect()
+    assert held() is None
+
+
+def test_an_executor_shares_large_programs_among_its_own_loops() -> None:
+    step, own = adding(LARGE), NativeExecutor(1)
+    assert own.loop(step, ROWS).plan is own.loop(adding(LARGE), ROWS).plan
+
+
+def test_loops_that_share_a_program_run_and_are_given_up_apart() -> None:
+    """One of four is told to hurry; the others do all of their steps, with the bits of one alone."""
+    tuning = replace(DEFAULT, looks=0)
+    step = adding(SMALL)
+    expected = after(loop_of(step, tuning=tuning), 300)
+    loops = [loop_of(step, tuning=tuning) for _ in range(4)]
+    assert len({id(loop.plan) for loop in loops}) == 1
+    assert loops[0]._code.looks
+    with ThreadPoolExecutor(4) as pool:
+        hurried = pool.submit(until_given_up, loops[3])
+        found = [*pool.map(lambda loop: after(loop, 300), loops[:3])]
+        with pytest.raises(GivenUp):
+            hurried.result()
+    assert found == [expected] * 3
