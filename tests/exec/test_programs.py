@@ -66,9 +66,11 @@ def test_executors_share_programs_of_equal_steps() -> None:
 
 @pytest.mark.parametrize("name", executor.MACHINE)
 def test_code_for_another_machine_is_another_program(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = loop_of(adding(SMALL))
-    monkeypatch.setenv(name, {"SCHUSS_TARGET": "sse2"}.get(name, "cores=3,cache=262144"))
-    assert loop_of(adding(SMALL)).plan is not first.plan
+    monkeypatch.setattr(executor, "NativeLoop", lambda *given: given[-1])  # what it is made of
+    first = NativeExecutor(1).loop(adding(SMALL), ROWS)
+    assert NativeExecutor(1).loop(adding(SMALL), ROWS) is first
+    monkeypatch.setenv(name, "another")
+    assert NativeExecutor(1).loop(adding(SMALL), ROWS) is not first
 
 
 def test_a_step_with_large_constants_goes_with_its_loop() -> None:

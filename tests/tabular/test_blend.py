@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schuss.errors import UsageError
 from schuss.tabular.blend import blend_weights, blended, temperature, with_uniform
@@ -136,3 +138,19 @@ def test_uniform_share() -> None:
     p = with_uniform(np.array([[1.0, 0.0, 0.0]]), 10)
     np.testing.assert_allclose(p, [[0.9 + 1 / 30, 1 / 30, 1 / 30]])
     np.testing.assert_allclose(p.sum(), 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_weights_are_a_mean_of_any_candidates(data: st.DataObject) -> None:
+    """Of one row and of many candidates, equal ones and perfect ones, with weights of 0, in one round and in many."""
+    rows, parts = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 50))
+    rng = np.random.default_rng(data.draw(st.integers(0, 9)))
+    y, noise = rng.normal(size=rows), data.draw(st.sampled_from([0.0, 1.0, 1e6]))
+    candidates = [y + noise * rng.normal(size=rows) for _ in range(parts)]
+    w = data.draw(st.none() | st.lists(st.sampled_from([0.0, 0.5, 3.0]), min_size=rows, max_size=rows).filter(any))
+    weights = None if w is None else np.array(w)
+    found = blend_weights(candidates, y, "regression", weights, rounds=data.draw(st.sampled_from([1, 2, 20])))
+    assert found.shape == (parts,)
+    assert (found >= 0).all()
+    assert found.sum() == pytest.approx(1)

@@ -35,7 +35,7 @@ def blend_weights(
     """float64 [M], at least 0, of sum 1: by 20 greedy steps, each of which adds the candidate that lowers the loss of
     the mean most; the mean after the step of the lowest loss, the first of equals. Below 10,000 rows the mean of the
     weights for 16 draws of the rows, as many with repetition: by few rows alone the best mean is partly chance.
-    Candidates with less than half a step are left out.
+    Of that mean candidates with less than half a step are left out.
 
     candidates  M arrays of out-of-fold predictions, as the task has them (schuss.tabular.metrics)
     by          the metric that is lowered; by default log loss of classes and labels, RMSE of numbers, pinball of
@@ -59,7 +59,7 @@ def blend_weights(
     if not found:
         return of(slice(None))
     mean = np.mean(found, axis=0)
-    mean[mean < 0.5 / rounds] = 0
+    mean[mean < min(0.5 / rounds, mean.max())] = 0
     return np.asarray(mean / mean.sum())
 
 
