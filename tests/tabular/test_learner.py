@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from schuss import nn
 from schuss.errors import DataError, UsageError
 
 pl = pytest.importorskip("polars")
-from schuss.tabular import presets, training  # noqa: E402
+from schuss.tabular import algebra, presets, training  # noqa: E402
+from schuss.tabular import preparation as preparing  # noqa: E402
 from schuss.tabular.blend import blend_weights  # noqa: E402
 from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
 from schuss.tabular.encoding import INNER, PRIOR, encode, inner_folds, is_key, shows_levels  # noqa: E402
@@ -548,3 +550,44 @@ def test_long_runs_are_left_out_where_a_short_one_finds_nothing_beside_the_linea
     assert [p["epochs"] for p in curve.parts[:-1]] == [8, *(kind.epochs for kind in recipes(300, 0, "fast")[2:])]
     asked = fit_table(frame.drop("curve"), "line", epochs=1, **how)
     assert [p["epochs"] for p in asked.parts[:-1]] == [1, 1]
+
+
+def test_columns_and_rows_are_prepared_alike_by_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what one of them raises is raised."""
+    frame = table().with_columns(pl.Series("gone", [None, 1.5, 2.5] * 80))
+    kinds, target = find_kinds(frame.drop("price")), frame["price"].to_numpy()[:, None].astype(np.float64)
+    alone, x = fit_preparation(frame, kinds, target)
+    monkeypatch.setattr(algebra, "MANY", 0)
+    monkeypatch.setattr(preparing, "CHUNK", 7)
+    monkeypatch.setattr(algebra, "available_cores", lambda: 3)
+    beside, z = fit_preparation(frame, kinds, target)
+    assert alone == beside
+    assert x.tobytes() == z.tobytes()
+    threads = {t for t in algebra.side_by_side(lambda i: threading.current_thread(), range(50), 50)}
+    assert threading.main_thread() not in threads
+    assert algebra.side_by_side(lambda i: -i, range(50), 50) == [-i for i in range(50)]
+    with pytest.raises(ZeroDivisionError):
+        algebra.side_by_side(lambda i: 1 // (i - 3), range(50), 50)
+
+
+def test_a_training_that_was_stopped_decides_alike_when_it_goes_on(tmp_path: Path) -> None:
+    """Stopped in the second part that is trained. Files are numbered by all of the preset's kinds."""
+    x, rng = RNG.uniform(-2, 2, 300), np.random.default_rng(0)
+    frame = pl.DataFrame({"a": x, "y": 4 * x**2 + rng.normal(0, 1, 300)})
+    how: Any = {"folds": 2, "preset": "fast", "hidden": (8,), "threads": 1}
+    whole = fit_table(frame, "y", progress=False, **how)
+    seen: list[Any] = []
+
+    def stop(runs: Any, at: Any) -> None:
+        if not any(runs is known for known in seen):
+            seen.append(runs)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_table(frame, "y", progress=stop, checkpoint=tmp_path, **how)
+    again = fit_table(frame, "y", progress=False, checkpoint=tmp_path, **how)
+    assert again.parts == whole.parts
+    assert {f.name.partition("-")[0] for f in tmp_path.iterdir()} == {"part0", "part2", "part3"}
+    with pytest.raises(UsageError, match=r"cannot resume .*part0-member0"):
+        fit_table(frame, "y", progress=False, checkpoint=tmp_path, epochs=2, **how)
