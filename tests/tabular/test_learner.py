@@ -537,7 +537,7 @@ def test_presets_go_by_rows_and_columns():
 
 
 def test_long_runs_are_left_out_where_a_short_one_finds_nothing_beside_the_linear_model():
-    """Of a straight line and noise; not of a curve, and not where the user says how many epochs there are."""
+    """Of a straight line and noise; not of a curve, and not where the user says how many epochs, or which rate, there are."""
     x = RNG.uniform(-2, 2, (300, 2))
     noise = RNG.normal(0, 1, 300)
     frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "line": x[:, 0] + noise, "curve": 4 * x[:, 0] ** 2 + noise})
@@ -550,6 +550,8 @@ def test_long_runs_are_left_out_where_a_short_one_finds_nothing_beside_the_linea
     assert [p["epochs"] for p in curve.parts[:-1]] == [8, *(kind.epochs for kind in recipes(300, 0, "fast")[2:])]
     asked = fit_table(frame.drop("curve"), "line", epochs=1, **how)
     assert [p["epochs"] for p in asked.parts[:-1]] == [1, 1]
+    rate = fit_table(frame.drop("curve"), "line", lr=1e-3, **how)
+    assert [(p["epochs"], p["lr"]) for p in rate.parts[:-1]] == [(32, 1e-3)] * 2
 
 
 def test_columns_and_rows_are_prepared_alike_by_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -563,7 +565,7 @@ def test_columns_and_rows_are_prepared_alike_by_any_number_of_threads(monkeypatc
     beside, z = fit_preparation(frame, kinds, target)
     assert alone == beside
     assert x.tobytes() == z.tobytes()
-    threads = {t for t in algebra.side_by_side(lambda i: threading.current_thread(), range(50), 50)}
+    threads = set(algebra.side_by_side(lambda i: threading.current_thread(), range(50), 50))
     assert threading.main_thread() not in threads
     assert algebra.side_by_side(lambda i: -i, range(50), 50) == [-i for i in range(50)]
     with pytest.raises(ZeroDivisionError):

@@ -68,7 +68,7 @@ class Training:
         chosen = preset or choose(len(x), layout, levels, passes)
         scale = suited(y, table.training_weights) if objective.loss == "mse" else ""
         kinds = recipes(len(x), levels, chosen, scale)
-        if "epochs" in own:  # so long, whatever a short run would tell
+        if {"epochs", "lr"} & own.keys():  # by which a short run would tell nothing
             kinds = [replace(kind, only="") for kind in kinds if kind.only == SIGNAL] or kinds
         kinds = list(dict.fromkeys(replace(kind, **own) for kind in kinds))
         why = reason(chosen, preset is not None, len(x), layout, levels, passes)
