@@ -548,6 +548,10 @@ def test_long_runs_are_left_out_where_a_short_one_finds_nothing_beside_the_linea
     assert [kind.embedding for kind in told[0].kinds] == ["piecewise", "periodic"]
     curve = fit_table(frame.drop("line"), "curve", **how)
     assert [p["epochs"] for p in curve.parts[:-1]] == [8, *(kind.epochs for kind in recipes(300, 0, "fast")[2:])]
+    steep = 20 * (x[:, 0] - x[:, 1]) + 2 * x[:, 0] * x[:, 1] + 0.1 * noise  # the first, which takes longer to learn lines, finds nothing
+    both = fit_table(pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": steep}), "y", **how | {"hidden": None})
+    assert both.parts[0]["loss"] > both.parts[-1]["loss"] > 2 * both.parts[-2]["loss"]
+    assert [p["epochs"] for p in both.parts[:-1]] == [8, 8, 32, 32]
     asked = fit_table(frame.drop("curve"), "line", epochs=1, **how)
     assert [p["epochs"] for p in asked.parts[:-1]] == [1, 1]
     rate = fit_table(frame.drop("curve"), "line", lr=1e-3, **how)

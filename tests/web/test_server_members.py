@@ -98,6 +98,10 @@ def test_kinds_that_are_trained_only_if_the_first_finds_nothing_are_not_counted(
     kinds = [first, short, long, replace(long, hidden=(128,))]
     told = Members(SimpleNamespace(kinds=kinds, members=2, table=None), "houses.csv")  # type: ignore[arg-type]
     assert told.state()["steps"] == 2 * (8 + 32 + 32)
+    for _ in range(2):  # the second short run has begun, after which the long ones may follow
+        told.told([SimpleNamespace(history={"loss": [1.0]})] * 2, None)  # type: ignore[list-item, arg-type]
+    assert told.state()["steps"] == 2 * (8 + 8 + 32 + 32)
+    assert told.state()["step"] == 2 * (1 + 1)
     kinds[:] = [first, short]  # as the training takes those out that are not worth it
     assert told.state()["steps"] == 2 * (8 + 8)
     assert [part["only"] for part in told.members()] == ["", NOISE]

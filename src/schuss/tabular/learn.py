@@ -84,11 +84,12 @@ def learn(
     judge = Judge(means, objective, judged or Judged(x, y, weights), None if judged else _folds(held, len(x)), len(x))
     beside, parts, found = judge.of(linear), list[Part](), ""
     for i, kind in enumerate(list(kinds)):
-        if kind.only and not found:
+        if kind.only and found != SIGNAL:  # which a later network may find
             found = SIGNAL if min(part.loss for part in parts) < ENOUGH * beside.loss else NOISE
-            kinds[:] = [k for k in kinds if k.only in ("", found)]
         if kind.only in ("", found):
             parts.append(judge.of(*trained(i, kind)))
+        else:
+            kinds.remove(kind)
     return judge.blend(parts, beside)
 
 

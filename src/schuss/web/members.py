@@ -69,7 +69,7 @@ class Members(Session):
 
     def members(self) -> list[dict[str, Any]]:
         """Of each kind of network its name and the losses of its members, epoch by epoch, as far as they are; only:
-        "" where it is trained in any case, else where what is found first asks for it."""
+        "" where it is trained in any case, else where what was found before asks for it."""
         found = []
         for i, kind in enumerate(self._kinds):
             runs = self._parts[i] if i < len(self._parts) else [None] * self._folds
@@ -101,7 +101,9 @@ class Members(Session):
     def state(self) -> Event:
         found = self.members()
         done = self._done(found)
-        total = sum(part["epochs"] * self._folds for part in found if part["only"] in ("", self._likely(found)))
+        likely = ("", self._likely(found))
+        counted = [part for part in found if part["only"] in likely or any(part["losses"])]
+        total = sum(part["epochs"] * self._folds for part in counted)
         over = self._ended.is_set()
         return {
             "running": bool(self._parts) and not over, "paused": False, "finished": over, "epochs": total,

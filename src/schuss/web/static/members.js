@@ -26,7 +26,7 @@ function build() {
     const stage = h("div", { class: "chart" });
     const state = h("p", { class: "faint" }, " ");
     const card = h("article", { class: "card" }, h("header", {}, h("h2", {}, name), state), stage, h("p", { class: "hint" }, `Hidden layers of ${hidden.join(", ")}; ${count(epochs)} epochs. A line for each member, and their mean.`));
-    const chart = new LineChart(stage, "run", { name: "Loss", x: (v) => `Epoch ${number(v, 3)}`, y: steady, empty: () => (only && undecided() ? "It is trained if the first run shows that it helps." : "It begins when the kind before has ended.") });
+    const chart = new LineChart(stage, "run", { name: "Loss", x: (v) => `Epoch ${number(v, 3)}`, y: steady, empty: () => (only && undecided() ? "It is trained if a short run shows that it helps." : "It begins when the kind before has ended.") });
     return { card, chart, state };
   });
   const head = h("article", { class: "card members-head" }, h("div", {}, progress.track, words), stop);
