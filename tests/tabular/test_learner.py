@@ -537,7 +537,7 @@ def test_presets_go_by_rows_and_columns():
 
 
 def test_long_runs_are_left_out_where_a_short_one_finds_nothing_beside_the_linear_model():
-    """Of a straight line and noise; not of a curve, and not where the user says how many epochs, or which rate, there are."""
+    """Of a straight line and noise; not of a curve, and not where the user says how many epochs or which rate."""
     x = RNG.uniform(-2, 2, (300, 2))
     noise = RNG.normal(0, 1, 300)
     frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "line": x[:, 0] + noise, "curve": 4 * x[:, 0] ** 2 + noise})
@@ -548,7 +548,9 @@ def test_long_runs_are_left_out_where_a_short_one_finds_nothing_beside_the_linea
     assert [kind.embedding for kind in told[0].kinds] == ["piecewise", "periodic"]
     curve = fit_table(frame.drop("line"), "curve", **how)
     assert [p["epochs"] for p in curve.parts[:-1]] == [8, *(kind.epochs for kind in recipes(300, 0, "fast")[2:])]
-    steep = 20 * (x[:, 0] - x[:, 1]) + 2 * x[:, 0] * x[:, 1] + 0.1 * noise  # the first, which takes longer to learn lines, finds nothing
+    steep = (
+        20 * (x[:, 0] - x[:, 1]) + 2 * x[:, 0] * x[:, 1] + 0.1 * noise
+    )  # the first, which takes longer to learn lines, finds nothing
     both = fit_table(pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": steep}), "y", **how | {"hidden": None})
     assert both.parts[0]["loss"] > both.parts[-1]["loss"] > 2 * both.parts[-2]["loss"]
     assert [p["epochs"] for p in both.parts[:-1]] == [8, 8, 32, 32]
