@@ -18,6 +18,7 @@ from schuss.tabular.networks import TableNetwork
 from schuss.tabular.objectives import Objective
 from schuss.tabular.scales import Scale
 
+ENOUGH = 0.98  # of the linear model's loss: a network that is not below it has found nothing beside
 CHUNK = 8192  # rows of a call
 COMPILED = 20_000_000  # numbers of all rows, those in networks as well, from which on predictions are worth code
 BESIDE = 128  # numbers of a row in a network, beside those that it is given
@@ -84,6 +85,22 @@ class Judge:
     judged: Judged
     fold: Array | None
     rows: int
+
+    def finds_nothing(self, parts: Sequence[Part], linear: Part) -> bool:
+        """Whether no network does better than the linear model by 2 %, though the best one has learned as much of the
+        rows its members have seen: one that has not yet learned the lines cannot tell what there is beside them."""
+        best = min(parts, key=lambda part: part.loss)
+        if best.loss < ENOUGH * linear.loss:
+            return False
+        return self.fold is None or self._of_seen(best) < linear.loss
+
+    def _of_seen(self, part: Part) -> float:
+        """The loss of a network, of each row by a member that has seen it."""
+        assert self.fold is not None
+        of, members = self.objective, part.model.members[0]
+        out = out_of_fold(Answers(self.means, part.model, of), self.judged.x, (self.fold + 1) % members)
+        out = out if part.scale is None else part.scale.back(out)
+        return of.metric(self._truth(), of.levelled(of.answer(out, part.temperature), self.rows), self.judged.weights)
 
     def of(self, model: TableNetwork | Linear, scale: Scale | None = None) -> Part:
         """A part, with its temperature. scale: that its outputs are on"""

@@ -23,7 +23,6 @@ from schuss.tabular.scales import Scale
 from schuss.train.many import fit_many
 
 EMBEDDING_RATE, BETAS, WARM = 0.3, (0.9, 0.95), 0.05
-ENOUGH = 0.98  # of the linear model's loss: a network that is not below it has found nothing but noise beside
 
 
 def layout_of(preparation: Preparation, outputs: int, means: int) -> Layout:
@@ -84,8 +83,8 @@ def learn(
     judge = Judge(means, objective, judged or Judged(x, y, weights), None if judged else _folds(held, len(x)), len(x))
     beside, parts, found = judge.of(linear), list[Part](), ""
     for i, kind in enumerate(list(kinds)):
-        if kind.only and found != SIGNAL:  # which a later network may find
-            found = SIGNAL if min(part.loss for part in parts) < ENOUGH * beside.loss else NOISE
+        if kind.only and not found:
+            found = NOISE if judge.finds_nothing(parts, beside) else SIGNAL
         if kind.only in ("", found):
             parts.append(judge.of(*trained(i, kind)))
         else:

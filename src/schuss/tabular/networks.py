@@ -57,7 +57,7 @@ class Recipe(_Settled):
     lr         the peak: it rises over the first twentieth of the steps and falls by a cosine to 0
     dropout, weight_decay  flat for half of the steps, then by a cosine to 0
     scale      that numbers are learned on: "log" or "asinh" (schuss.tabular.scales), or "" for their own
-    only       SIGNAL or NOISE: trained only where a network before it does better than the linear model, or none does
+    only       SIGNAL or NOISE: trained only where a network before it finds more than the linear model, or none does
     """
 
     embedding: str
