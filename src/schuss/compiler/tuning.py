@@ -104,7 +104,7 @@ class Tuning:
     cross_core_bytes: float = 8e9
     barrier: float = 1.5e-6
     chunk: int = 512
-    worth_sharing: int = 400_000
+    worth_sharing: int = 2_000_000
     looks: float = 2e9
 
 

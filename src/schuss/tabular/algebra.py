@@ -49,8 +49,8 @@ def moments(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
 def side_by_side(task: Callable[[T], R], of: Sequence[T], rows: int) -> list[R]:
     """task of each, in order; for a table of many rows by as many threads as there are cores: numpy sorts and searches
     without Python's lock."""
-    cores = min(available_cores(), len(of))
-    if rows < MANY or cores < 2:
+    cores = min(available_cores(), len(of)) if rows >= MANY else 1  # which is read from files
+    if cores < 2:
         return [task(one) for one in of]
     with ThreadPoolExecutor(cores, thread_name_prefix="schuss-rows") as pool:
         return [*pool.map(task, of)]
