@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from schuss.errors import DataError, UsageError
-from schuss.tabular.association import associations, column_groups
+from schuss.tabular.association import associations, codes_of, column_groups
 from schuss.tabular.importance import permutation_importance
 from schuss.tabular.leaks import find_leaks, warn_of_leaks
 
@@ -40,6 +40,15 @@ def frame() -> Any:
             "yes": RNG.random(ROWS) < 0.5,
         }
     )
+
+
+@pytest.mark.parametrize("levels", [["b", "a", None, "", "ä", "10", "9"], ["x"], [None], []])
+def test_codes_are_the_places_among_the_sorted_levels(levels: list[str | None]) -> None:
+    column = pl.Series((levels * 3)[::-1], dtype=pl.String)
+    places = {level: i for i, level in enumerate(sorted(set(levels), key=lambda t: (t is not None, t)))}
+    for given in (column, column.cast(pl.Categorical)):
+        assert codes_of(given).tolist() == [places[level] for level in column]
+    assert codes_of(pl.Series([2.5, None, float("nan"), 2.5, -1.0])).tolist() == [2, 0, 3, 2, 1]
 
 
 def test_columns_that_go_together_are_a_group() -> None:

@@ -64,6 +64,11 @@ def codes_of(column: pl.Series) -> Array:
 
     if column.dtype == pl.Categorical or column.dtype == pl.Enum:
         column = column.cast(pl.String)
+    if column.dtype == pl.String:  # few levels are sorted, not all texts
+        levels = column.unique().sort()
+        table = pl.DataFrame({"level": levels, "code": np.arange(len(levels))})
+        found = pl.DataFrame({"level": column}).join(table, "level", "left", nulls_equal=True, maintain_order="left")
+        return found["code"].to_numpy()
     dense = column.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
     return np.unique(dense, return_inverse=True)[1]
 
