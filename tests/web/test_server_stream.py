@@ -172,5 +172,5 @@ def test_a_port_that_is_taken_is_an_error(page: Page):
     from schuss.web.session import view
     from tests.web.support import fitted
 
-    with pytest.raises(UsageError, match=f"port {page.port} cannot be used .*--port"):
+    with pytest.raises(UsageError, match=f"port {page.port} cannot be used .*; leave port out"):
         Page(view(fitted(), "m"), page.port)
