@@ -440,3 +440,25 @@ def test_what_is_left_out_after_a_short_run_is_told() -> None:
     told = "longer runs and larger networks are left out: a short run is not better than the linear model by 2 %"
     assert shown.parts([part, {**part, "only": "noise"}], "rmse")[-1] == told
     assert told not in shown.parts([part, {**part, "only": "signal"}], "rmse")
+
+
+def test_other_files_have_the_decimal_sign_of_the_training(tmp_path: Path) -> None:
+    """Where their own beginning does not tell: 1,346 may be 1346."""
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.3f};{2 * x:.3f}".replace(".", ",") for x in rng.normal(0, 2, 80)]
+    (tmp_path / "a.csv").write_text("x;y\n" + "\n".join(rows) + "\n")
+    (tmp_path / "b.csv").write_text("x;y\n1,346;2,692\n1,250;2,500\n")
+    run = library.tabular.fit_table(
+        str(tmp_path / "a.csv"), "y", test=str(tmp_path / "b.csv"), epochs=1, folds=2, hidden=(4,), preset="fast",
+        progress=False, backend="reference",
+    )  # fmt: skip
+    assert run.test["y"].to_list() == [2.692, 2.5]
+    library.save(run.model, tmp_path / "m.safetensors")
+    said = tmp_path / "out.csv"
+    with pytest.raises(SystemExit) as end:
+        main(["predict", str(tmp_path / "m.safetensors"), str(tmp_path / "b.csv"), "-o", str(said)])
+    assert end.value.code == 0
+    expected = run.model.predict(pl.DataFrame({"x": [1.346, 1.25]}))
+    np.testing.assert_allclose(pl.read_csv(said)["prediction"].to_numpy(), np.asarray(expected).ravel(), rtol=1e-5)
+    model = library.load(tmp_path / "m.safetensors")
+    assert library.tabular.evaluate_table(model, str(tmp_path / "b.csv")).values["rmse"] > 0

@@ -527,3 +527,24 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, small_blocks: None) 
         assert file.tell() <= 2 * io.DEFAULT_BUFFER_SIZE  # read no further than it had to
     assert os.path.getsize(path) > 2 * io.DEFAULT_BUFFER_SIZE
     assert np.isfinite(path.stat().st_size)
+
+
+@pytest.mark.parametrize(
+    "rows, usual, found",
+    [
+        (["0,346;1,267", "1,576;2,000"], None, ","),  # three decimals; 0 is not before thousands
+        (["-0,132;1,267"], None, ","),
+        (["1,346;1,267"], None, "."),  # either
+        (["1,346;1,267"], ",", ","),
+        (["1,346.5;1,267"], ",", "."),
+        (["1.5;1,267"], ",", "."),
+        (["1.500;1,5"], None, ","),  # a point between thousands
+        (["1.500;2.250"], ",", ","),
+        (["1.346,5;1.267"], None, ","),
+        (["1.500;2.250"], None, "."),
+        (["0.500;2.250"], ",", "."),
+    ],
+)
+def test_three_decimals_are_no_thousands(rows: list[str], usual: str | None, found: str) -> None:
+    text = "\n".join(["a;b", *rows, ""]).encode()
+    assert detected(io.BytesIO(text), Reading(usual=usual)).decimal == found

@@ -123,6 +123,12 @@ def test_targets_that_are_unlike_the_whole_are_named():
     assert replace(whole, each=judged).verdict.endswith("; nothing was learned of 'c'; of 'a' the networks are better")
 
 
+def test_of_few_rows_nothing_is_said():
+    few = learned(numbers(), "bent", test=numbers()[:9], epochs=1).report
+    assert few.verdict == "9 rows are too few to tell whether anything was learned"
+    assert "too few" not in learned(numbers(), "bent", test=numbers()[:10], epochs=1).report.verdict
+
+
 def test_numbers_are_written_without_exponents():
     assert [figure(x) for x in (0.0123456, 1.5, 12345.6, 0.0, float("nan"), None)] == [
         "0.01235", "1.5", "12,346", "0", "-", "-",

@@ -29,6 +29,7 @@ class Reading:
                 None: it does, and a first line of numbers is refused
     quote       what quotes a text; "" for nothing
     missing     texts that stand for a missing value; an empty one always does
+    usual       the decimal sign of a file whose beginning does not tell, as that of the rows trained on
     """
 
     delimiter: str | None = None
@@ -37,6 +38,7 @@ class Reading:
     header: bool | None = None
     quote: str = '"'
     missing: tuple[str, ...] = MISSING
+    usual: str | None = None
 
     def __post_init__(self) -> None:
         for name, given, most in (("delimiter", self.delimiter, 1), ("quote", self.quote, 1)):
@@ -100,7 +102,7 @@ def find_dialect(head: bytes, whole: bool, encoding: str, reading: Reading, name
         seen = _delimiter(bare)
         if any(seen.encode() in record for record in bare):
             raise DataError(f"{name}: has no {delimiter!r}; between its columns is {seen!r}: leave the delimiter out")
-    decimal = reading.decimal or _decimal(bare, delimiter)
+    decimal = reading.decimal or _decimal(bare, delimiter, reading.usual or ".")
     reading = replace(reading, delimiter=delimiter, decimal=decimal, encoding=encoding)
     line, header = sample[0]
     fields = [name.strip() for name in _fields(header.decode("utf-8", "replace"), reading)]
@@ -176,16 +178,18 @@ def _delimiter(bare: list[bytes]) -> str:
     return best if shares[best] else ","
 
 
-def _decimal(bare: list[bytes], delimiter: str) -> str:
-    """A comma, where fields are numbers with one, none has a point, and not all may have it between thousands."""
+def _decimal(bare: list[bytes], delimiter: str, usual: str) -> str:
+    """A comma, where fields are numbers with one, none has a point before decimals, and not all may have it between
+    thousands: "0,346" has it before decimals, "1,346" may be either, and is as usual."""
     if delimiter == ",":
         return "."
     fields = [field.strip() for record in bare[1:] for field in record.split(delimiter.encode())]
-    if any(re.fullmatch(rb"[+-]?\d+\.\d+", field) for field in fields):
+    points = [field for field in fields if re.fullmatch(rb"[+-]?[\d,]+\.\d+(?:[eE][+-]?\d+)?", field)]
+    if not all(re.fullmatch(rb"[+-]?[1-9]\d{0,2}(?:\.\d{3})+", field) for field in points):
         return "."
-    commas = [field for field in fields if re.fullmatch(rb"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", field)]
-    thousands = [field for field in commas if re.fullmatch(rb"[+-]?\d{1,3}(?:,\d{3})+", field)]
-    return "," if len(commas) > len(thousands) else "."
+    commas = [field for field in fields if re.fullmatch(rb"[+-]?[\d.]+,\d+(?:[eE][+-]?\d+)?", field)]
+    thousands = [field for field in commas if re.fullmatch(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+", field)]
+    return "," if len(commas) > len(thousands) else usual
 
 
 def _check_names(names: list[str], reading: Reading, where: str) -> None:

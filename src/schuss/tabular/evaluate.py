@@ -27,6 +27,7 @@ from schuss.tabular.fit import rows_given
 from schuss.tabular.frame import by_name
 from schuss.tabular.metrics import SCALED, Metric
 from schuss.tabular.objectives import check_amounts
+from schuss.tabular.read import reading_for
 from schuss.tabular.report import table_of_each
 from schuss.tabular.rows import Roles, Table
 from schuss.tabular.scoring import scores, scores_of_each, spread
@@ -92,7 +93,7 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     if signature is None or columns is None:
         raise UsageError("evaluate_table: the model is none of a table; schuss.evaluate(model, (x, y)) measures others")
     target = target_of(signature, "the model")
-    frame, where, what = rows_given(data, "the table", reading or Reading())
+    frame, where, what = rows_given(data, "the table", reading_for(signature.record, reading))
     weight = signature.record.get("weight")
     weighted = None
     if isinstance(weight, str) and weight in (frame := by_name(frame, [weight])).columns:

@@ -25,7 +25,7 @@ from schuss.tabular.kinds import find_kinds, names_of
 from schuss.tabular.leaks import Leak, warn_of_leaks
 from schuss.tabular.objectives import asked_for, check_amounts, objective_of
 from schuss.tabular.presets import FOLDS
-from schuss.tabular.read import lines_of, read_table
+from schuss.tabular.read import detected, lines_of, read_table
 from schuss.tabular.report import Report
 from schuss.tabular.rows import SHARE, Roles, Table, class_weights
 from schuss.tabular.targets import Target, find_target, known_rows
@@ -166,6 +166,8 @@ def fit_table(
     texts = MISSING if isinstance(missing, Mapping) else tuple(missing)
     reading = reading or Reading(missing=texts)
     frame, place, _ = rows_given(data, "the table", reading)
+    if isinstance(data, str | PathLike) and os.fspath(data) != "-":
+        reading = replace(reading, usual=detected(os.fspath(data), reading).decimal)
     names = tuple(names_of(target))
     roles = Roles(names, weight, group, time, target_missing == "drop", texts, time_missing == "drop")
     by_column = missing if isinstance(missing, Mapping) else ()
@@ -180,7 +182,7 @@ def fit_table(
     return fit_rows(
         table, _parts(table, roles, test, validation, reading, seed), loss=loss, quantiles=quantiles,
         class_weight=class_weight, folds=folds, preset=preset, own=own, seed=seed, checkpoint=checkpoint, begin=begin,
-        threads=threads, progress=progress, backend=backend,
+        decimal=reading.usual, threads=threads, progress=progress, backend=backend,
     )  # fmt: skip
 
 
@@ -188,12 +190,13 @@ def fit_rows(
     table: Table, parts: tuple[Table, Table | None, Table | None], *, loss: str | None,
     quantiles: Sequence[float] | None, class_weight: str | Mapping[Any, float] | None, folds: int, preset: str | None,
     own: Mapping[str, Any], seed: int, checkpoint: str | PathLike[str] | None = None,
-    begin: Callable[[Training], object] | None = None, **how: Any,
+    begin: Callable[[Training], object] | None = None, decimal: str | None = None, **how: Any,
 ) -> TableRun:  # fmt: skip
     """What fit_table does once rows are read: the arguments are its own, checked.
 
     parts  of the table the rows to train on, and those of the test and the validation, which may be others
     own    settings in place of the preset's; how: threads, progress and backend
+    decimal  the sign before decimals in the file of the rows, which other files may have, too
     """
     train, tested, validated = parts
     train = train.counted()
@@ -216,7 +219,7 @@ def fit_rows(
     model = learned.model
     report = replace(training.report(learned, model, tested), alone=bool(model.weights[-1] == 1.0))
     weighed = [{**part, "loss": objective.in_own_units(part["loss"])} for part in learned.parts]
-    training.sign(model, {"parts": weighed, "report": report.to_json(), "weight": table.weight})
+    training.sign(model, {"parts": weighed, "report": report.to_json(), "weight": table.weight, "decimal": decimal})
     rest = [None if part is None else part.frame for part in (tested, validated)]
     done = training.members if validated is None else None
     held = training.held_out(model, tested)

@@ -27,6 +27,7 @@ from __future__ import annotations
 import contextlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -85,6 +86,13 @@ def first_rows(source: Any, most: int, reading: Reading | None = None) -> tuple[
         return places[i](row - starts[i])
 
     return pl.concat(parts), where, more
+
+
+def reading_for(record: Mapping[str, Any], reading: Reading | None = None) -> Reading:
+    """How a file is read for a model with this record: the decimal sign, where the file does not tell, is that of the
+    training."""
+    sign = record.get("decimal")
+    return replace(reading or Reading(), usual=sign if sign in (".", ",") else None)
 
 
 def detected(source: Any, reading: Reading | None = None) -> Reading:
@@ -157,4 +165,4 @@ def _rows_from(name: str, first: int) -> Where:
     return lambda row: whole(first + row)
 
 
-__all__ = ["Lines", "Reading", "detected", "first_rows", "lines_of", "read_table", "scan_table"]
+__all__ = ["Lines", "Reading", "detected", "first_rows", "lines_of", "read_table", "reading_for", "scan_table"]

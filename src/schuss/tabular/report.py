@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from schuss.tabular.objectives import Objective
     from schuss.tabular.rows import Table
 
+FEW = 10  # rows, fewer of which tell nothing: their draws hardly differ
 EXACT = 1e-12  # a metric below is 0, but for its sum's rounding
 OF_EACH = ("accuracy", "log_loss", "roc_auc", "average_precision", "rmse", "mae", "r2")
 """What is shown of each of several targets."""
@@ -74,17 +75,20 @@ class Judged:
 class Report(Judged):
     """What was measured on the rows that `where` says. each: of several targets or labels each by itself, in its own
     units; what is one number over targets of numbers is of errors over the targets' deviations. alone: whether the
-    model is the linear model, as no network has a weight.
+    model is the linear model, as no network has a weight. rows: how many were measured; None for those of no table
     """
 
     where: str = ""
     each: Mapping[str, Judged] = field(default_factory=dict)
     alone: bool = False
+    rows: int | None = None
 
     @property
     def verdict(self) -> str:
         """One line: whether anything was learned, and whether the networks earned their place beside the linear
         model."""
+        if self.rows is not None and self.rows < FEW:
+            return f"{self.rows} rows are too few to tell whether anything was learned"
         line, gain = self.line, f"{figure(abs(self.gain), 3)} +- {figure(self.gain_error, 2)}"
         what, side = line.title, "lower" if self.gain < 0 else "higher"
         if not self.learned:
@@ -207,7 +211,8 @@ def report_of(objective: Objective, trained: Table, measured: Table, p: Array, l
     errors = spread(metrics, y, p, w)  # by rows: folds that are stratified are more alike than others are
     whole = _judged(metrics, objective.main, y, said, w, drawn, errors)
     each = _each(objective, measured.target.names, y, said, w, drawn)
-    return Report(whole.lines, whole.main, whole.gain, whole.gain_error, whole.over, whole.over_error, where, each)
+    numbers = whole.gain, whole.gain_error, whole.over, whole.over_error
+    return Report(whole.lines, whole.main, *numbers, where, each, rows=len(y))
 
 
 def _each(

@@ -120,10 +120,11 @@ def predict(
 ) -> None:  # fmt: skip
     """What the command does for a model of a table."""
     from schuss.paths import atomic_write, check_writable
+    from schuss.tabular.read import reading_for
 
     if output is not None and output.suffix.lower() not in ENDINGS:
         raise UsageError(f"-o {output}: the name must end in .csv, .tsv, .parquet or .json for a table")
-    made = Predictions(network, signature, file, reading, tuple(dict.fromkeys(ids)))
+    made = Predictions(network, signature, file, reading_for(signature.record, reading), tuple(dict.fromkeys(ids)))
     if output is None and not as_json:
         _show(made)
         return

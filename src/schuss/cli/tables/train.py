@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,15 @@ class TrainTable:
 
     def run(self) -> int:
         """Train, save and show; the exit status."""
-        from schuss.tabular.read import lines_of, read_table
+        from schuss.tabular.read import detected, lines_of, read_table
 
         self._check_places()
         reading = reading_of(self.options)
         if not self.options["target"]:
             raise self._without_target(reading)
         frame, where = read_table(self.place, reading), lines_of(self.place, reading)
+        if self.place != "-":
+            reading = replace(reading, usual=detected(self.place, reading).decimal)
         start = time.perf_counter()
         run = None
         try:
