@@ -145,7 +145,7 @@ def test_a_row_is_changed_and_answered(classes: str, tab: Callable[..., Tab]) ->
     assert not page("#play-form").is_visible()
     frame = houses()
     assert page("#trial-form .field").count() == 4
-    assert page.text("#trial-hint") == f"It is {frame['kind'][0]}."
+    assert page.text("#trial-hint") == f"In the table: {frame['kind'][0]}."
     page('#trial-form .field:has-text("area") input[type=number]').fill("20")
     page.settle()
     assert page.text("#trial-answer") == "cheap"

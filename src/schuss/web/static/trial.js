@@ -51,7 +51,7 @@ function said(outputs) {
   for (const id of ["trial-bars", "moved-sum", "moved-lines"]) $(id).classList.remove("old");
   const show = { classes: bars, labels, quantiles: interval, values }[kind];
   show(outputs, names);
-  const is = truth === null || truth.length > 1 ? [] : [`It is ${truthWords(truth[0])}.`]; // of several it stands beside each
+  const is = truth === null || truth.length > 1 ? [] : [`In the table: ${truthWords(truth[0])}.`]; // of several it stands beside each
   const was = form.changed && first ? [`As it was: ${before(first)}.`] : [];
   write($("trial-hint"), [...is, ...was].join(" ") || " ");
 }
@@ -66,7 +66,7 @@ function before(outputs) {
 }
 
 /** What an output's target is, where several stand below each other. */
-const truthOf = (i) => (truth === null ? null : h("small", {}, ` is ${truthWords(truth[i])}`));
+const truthOf = (i) => (truth === null ? null : h("small", {}, `, in the table ${truthWords(truth[i])}`));
 
 /** A bar for each probability; those in `likely` stand out. */
 function shareBars(outputs, names, likely, note = () => null) {
