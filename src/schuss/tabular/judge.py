@@ -97,22 +97,28 @@ class Judge:
     def _of_seen(self, part: Part) -> float:
         """The loss of a network, of each row by a member that has seen it."""
         assert self.fold is not None
-        of, members = self.objective, part.model.members[0]
-        out = out_of_fold(Answers(self.means, part.model, of), self.judged.x, (self.fold + 1) % members)
-        out = out if part.scale is None else part.scale.back(out)
-        return of.metric(self._truth(), of.levelled(of.answer(out, part.temperature), self.rows), self.judged.weights)
+        out = self._outputs(part.model, (self.fold + 1) % part.model.members[0])
+        return self._measured(out if part.scale is None else part.scale.back(out), part.temperature)[1]
 
     def of(self, model: TableNetwork | Linear, scale: Scale | None = None) -> Part:
         """A part, with its temperature. scale: that its outputs are on"""
-        of, y, weights = self.objective, self.judged.y, self.judged.weights
-        out, hot = out_of_fold(Answers(self.means, model, of), self.judged.x, self.fold), 1.0
+        y, weights = self.judged.y, self.judged.weights
+        out, hot = self._outputs(model, self.fold), 1.0
         if isinstance(model, TableNetwork):
             if scale is not None:
                 scale = scale.smeared(out, y, weights)
                 out = scale.back(out)
-            hot = of.temperature(out, y, weights)
-        answers = of.levelled(of.answer(out, hot), self.rows)
-        return Part(model, answers, of.metric(self._truth(), answers, weights), hot, scale)
+            hot = self.objective.temperature(out, y, weights)
+        return Part(model, *self._measured(out, hot), hot, scale)
+
+    def _outputs(self, model: TableNetwork | Linear, fold: Array | None) -> Array:
+        return out_of_fold(Answers(self.means, model, self.objective), self.judged.x, fold)
+
+    def _measured(self, out: Array, temperature: float) -> tuple[Array, float]:
+        """The answers of outputs, and their loss."""
+        of = self.objective
+        answers = of.levelled(of.answer(out, temperature), self.rows)
+        return answers, of.metric(self._truth(), answers, self.judged.weights)
 
     def blend(self, parts: Sequence[Part], linear: Part) -> Learned:
         """The model with the weights and temperatures that the answers ask for."""
