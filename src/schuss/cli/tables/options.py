@@ -43,15 +43,15 @@ READING = {
 }
 """How a file of text is read."""
 
-TARGET_MISSING = {
-    "target_missing": click.option(
-        "--target-missing",
-        type=click.Choice(["error", "drop"]),
-        default="error",
-        show_default=True,
-        help="Rows without a target; drop leaves them out.",
-    )
-}
+
+def _missing(what: str) -> Any:
+    """The option for rows that lack what is named."""
+    choice = click.Choice(["error", "drop"])
+    told = f"Rows without a {what}; drop leaves them out."
+    return click.option(f"--{what}-missing", type=choice, default="error", show_default=True, help=told)
+
+
+TARGET_MISSING = {"target_missing": _missing("target")}
 
 TRAINING = {
     "target": click.option(
@@ -94,13 +94,7 @@ TRAINING = {
     "time": click.option(
         "--time", metavar="COLUMN", help="Its last fifth of rows is the test, or --test says how many."
     ),
-    "time_missing": click.option(
-        "--time-missing",
-        type=click.Choice(["error", "drop"]),
-        default="error",
-        show_default=True,
-        help="Rows without a time; drop leaves them out.",
-    ),
+    "time_missing": _missing("time"),
     "weight": click.option("--weight", metavar="COLUMN", help="Weights of the rows."),
     "class_weight": click.option("--class-weight", type=click.Choice(["balanced"]), help="Classes count alike."),
 }
