@@ -97,8 +97,16 @@ class Tab:
             {"type": kind, **event},
         )
 
-    def coloured(self, selector: str, variable: str) -> int:
-        """How many of a canvas's pixels have one of the page's colours."""
+    def coloured(self, selector: str, variable: str, *, least: int = 0, most: int | None = None) -> None:
+        """Wait until so many of a canvas's pixels have one of the page's colours: it is drawn some frames after the
+        words beside it have changed."""
+        end = time.monotonic() + 60.0
+        while not least <= (found := self._pixels(selector, variable)) <= (found if most is None else most):
+            told = f"{selector}: {found} pixels of {variable}, not {least} to {most}"
+            assert time.monotonic() < end, f"{told}; errors: {self.errors}"
+            self.page.wait_for_timeout(50)
+
+    def _pixels(self, selector: str, variable: str) -> int:
         found: int = self.page.evaluate(
             """([selector, variable]) => {
               const c = document.querySelector(selector);
