@@ -235,6 +235,41 @@ def test_what_a_killed_writer_left_goes_at_the_next_save_and_a_living_ones_stays
 
 
 @POSIX
+def test_looking_whether_a_place_can_be_written_sweeps_too(tmp_path: Path) -> None:
+    """As a run does that then finds nothing left to write."""
+    killed, living = writer(tmp_path / "killed"), writer(tmp_path / "living")
+    killed.kill()
+    killed.wait()
+    paths.check_writable(tmp_path / "mine")
+    (left,) = os.listdir(tmp_path)
+    assert f"-{living.pid}-" in left
+    living.communicate("go\n")
+    assert os.listdir(tmp_path) == ["living"]
+
+
+def test_the_file_of_a_quicker_process_is_kept(tmp_path: Path) -> None:
+    def meanwhile(file: BinaryIO) -> None:
+        file.write(b"slower")
+        (tmp_path / "a").write_bytes(b"quicker")
+
+    atomic_write(tmp_path / "a", meanwhile, keep=True)
+    assert (tmp_path / "a").read_bytes() == b"quicker"
+    atomic_write(tmp_path / "b", b"first", keep=True)
+    assert (tmp_path / "b").read_bytes() == b"first"
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_without_links_a_file_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(paths.os, "link", none)
+    atomic_write(tmp_path / "a", b"x", keep=True)
+    assert (tmp_path / "a").read_bytes() == b"x"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@POSIX
 def test_own_files_that_are_being_written_stay(tmp_path: Path) -> None:
     def both(file: BinaryIO) -> None:
         file.write(b"outer")

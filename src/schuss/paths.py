@@ -106,7 +106,10 @@ def private_folder(path: Path) -> None:
 
 
 def atomic_write(
-    path: str | os.PathLike[str], content: bytes | memoryview | Callable[[BinaryIO], object], private: bool = False
+    path: str | os.PathLike[str],
+    content: bytes | memoryview | Callable[[BinaryIO], object],
+    private: bool = False,
+    keep: bool = False,
 ) -> None:
     """Write a file so that anyone sees the old one or the whole new one, also after a crash.
 
@@ -118,14 +121,13 @@ def atomic_write(
 
     private: a cache's file. It is for the user alone whatever the umask and whatever was there, also in a link's place.
     It can be made again, so nothing waits for the disk, and what killed writers left stays: see remove_left_over.
+    keep: a file that is there by then, because another process was quicker, stays.
     """
     target = Path(path).absolute() if private else Path(os.path.realpath(path))
     old = None if private else _replaced(target)
     _check_folder(target.parent)
-    if not private:
-        remove_left_over(target.parent)
     # Not tempfile.mkstemp: its files are for the owner only, while a result should obey the umask.
-    temporary, file = _begin(target.parent, 0o600 if private or old is not None else 0o666)
+    temporary, file = _begin(target.parent, 0o600 if private or old is not None else 0o666, sweep=not private)
     try:
         with file:
             if callable(content):
@@ -138,9 +140,9 @@ def atomic_write(
             if not private:
                 os.fsync(file.fileno())
             if os.name == "posix":  # while it is open and so marked as somebody's
-                os.replace(temporary, target)
+                _place(temporary, target, keep)
         if os.name != "posix":
-            os.replace(temporary, target)
+            _place(temporary, target, keep)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -149,6 +151,17 @@ def atomic_write(
         _writing.discard(temporary)
     if not private:
         _sync_folder(target.parent)
+
+
+def _place(temporary: Path, target: Path, keep: bool) -> None:
+    """The finished file under its name; see atomic_write for keep."""
+    if keep:
+        with contextlib.suppress(OSError):  # a file system without links
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, target)
+            temporary.unlink()
+            return
+    os.replace(temporary, target)
 
 
 def _replaced(target: Path) -> os.stat_result | None:
@@ -163,11 +176,14 @@ def _replaced(target: Path) -> os.stat_result | None:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """OSError unless atomic_write could write there: no file is there or one, and the folder takes a new one."""
+    """OSError unless atomic_write could write there: no file is there or one, and the folder takes a new one.
+
+    As by atomic_write, what killed writers left in the folder is removed: also where nothing is left to be written.
+    """
     target = Path(os.path.realpath(path))
     _replaced(target)
     _check_folder(target.parent)
-    temporary, file = _begin(target.parent, 0o600)
+    temporary, file = _begin(target.parent, 0o600, sweep=True)
     file.close()
     with contextlib.suppress(FileNotFoundError):  # free for a moment, it may be taken for a dead writer's
         temporary.unlink()
@@ -179,8 +195,13 @@ def _check_folder(folder: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
 
 
-def _begin(folder: Path, mode: int) -> tuple[Path, BinaryIO]:
-    """A new file with a name of its own, locked as long as it is open, which tells others that its writer lives."""
+def _begin(folder: Path, mode: int, sweep: bool) -> tuple[Path, BinaryIO]:
+    """A new file with a name of its own, locked as long as it is open, which tells others that its writer lives.
+
+    sweep: the folder is rid of the dead ones' before.
+    """
+    if sweep:
+        remove_left_over(folder)
     while True:
         temporary = folder / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
         _writing.add(temporary)

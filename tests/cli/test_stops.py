@@ -163,6 +163,14 @@ def test_resume_without_a_checkpoint_starts_afresh(schuss: Any, npz: Path, tmp_p
     assert os.stat(tmp_path / "m").st_mtime_ns == before
 
 
+def test_a_finished_run_sweeps_what_a_killed_one_left(schuss: Any, npz: Path, tmp_path: Path):
+    """It has nothing left to write, by which it would."""
+    assert schuss("train", npz, *RUN, "--out", tmp_path / "m").code == 0
+    (tmp_path / ".schuss-1-left.tmp").write_bytes(b"half")
+    assert schuss("train", npz, *RUN, "--out", tmp_path / "m", "--resume").code == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"m"}
+
+
 def test_resume_with_other_settings_is_an_error(schuss: Any, npz: Path, tmp_path: Path):
     done = schuss("train", npz, *RUN, "--out", tmp_path / "m", "--resume")
     assert done.code == 0

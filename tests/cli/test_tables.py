@@ -373,6 +373,8 @@ def test_a_training_that_was_stopped_goes_on(schuss: Any, table: Path, tmp_path:
         learn(*given, **more)
         raise KeyboardInterrupt
 
+    kept.mkdir()
+    (kept / ".schuss-1-left.tmp").write_bytes(b"by a killed run, before it kept a member")
     monkeypatch.setattr(training, "learn", stopped)
     done = schuss(*asked, out)
     assert done.code == 130

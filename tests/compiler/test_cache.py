@@ -363,11 +363,14 @@ def test_entries_used_longest_ago_go_first(folder, monkeypatch):
     assert cache.get(names[0]) is not None  # used now
     monkeypatch.setattr(cache, "LIMIT", 900)
     (folder / ".schuss-1-left.tmp").write_bytes(b"by a killed writer")
+    beside = folder.with_name(".schuss-1-key.tmp")
+    beside.write_bytes(b"likewise, of a key")
     cache.put(names[2], bytes(200))
     assert len(list(folder.iterdir())) == 4
     os.utime(folder / names[2], (1002, 1002))
     cache.put(names[3], bytes(200))  # one in 16 looks
     assert {p.name for p in folder.iterdir()} == {names[0], names[2], names[3]}
+    assert not beside.exists()
 
 
 SCRIPT = """

@@ -84,6 +84,7 @@ class TrainTable:
     def _check_places(self) -> None:
         """UsageError where --out cannot be written, or would take the place of a training that has not ended."""
         from schuss.errors import UsageError
+        from schuss.paths import remove_left_over
         from schuss.train.checkpoint import check_place
 
         if self.out is None or self.kept is None:
@@ -93,6 +94,7 @@ class TrainTable:
         check_place(self.out, "--out")
         if self.kept.exists() and not self.kept.is_dir():
             raise UsageError(f"{self.kept} is no folder of a table's training; remove it, or give --out another name")
+        remove_left_over(self.kept)  # which is no member
         if self._members() and not self.options["resume"]:
             raise UsageError(
                 f"{self.kept} holds a training that has not ended: --resume goes on with it; remove the folder, or "

@@ -121,20 +121,8 @@ def _secret(folder: Path, make: bool = False) -> bytes:
             path.unlink()
     if not make:
         raise FileNotFoundError(str(path))
-    _place(path, secrets.token_bytes(KEY_BYTES))
+    atomic_write(path, secrets.token_bytes(KEY_BYTES), private=True, keep=True)  # two processes then have the same
     return read_own(path, KEY_BYTES)
-
-
-def _place(path: Path, content: bytes) -> None:
-    """A new file, unless another process was quicker: both then have the same."""
-    mine = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
-    atomic_write(mine, content, private=True)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(mine, path)
-        mine.unlink()
-    except OSError:  # a file system without links
-        os.replace(mine, path)
 
 
 def _seal(secret: bytes, head: bytes, code: bytes) -> bytes:
@@ -143,7 +131,8 @@ def _seal(secret: bytes, head: bytes, code: bytes) -> bytes:
 
 def _trim(folder: Path) -> None:
     """Drop the entries used longest ago while there are too many bytes, and what killed writers left."""
-    remove_left_over(folder)
+    for swept in (folder, folder.parent):
+        remove_left_over(swept)
     entries = []
     with os.scandir(folder) as found:
         for entry in found:
