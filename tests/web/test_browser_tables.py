@@ -223,7 +223,15 @@ def test_labels_are_shares(labels: str, tab: Callable[..., Tab]) -> None:
     likely = [name for name, share in zip(("large", "near"), shares, strict=True) if float(share[:-2]) > 50]
     assert page.text("#trial-answer") == (", ".join(likely) or "none")
     assert page.text("#moved-of") == "Label"
+    assert page("#trial-bars li b").all_inner_texts() == ["large: yes", "near: yes"]  # whose probability it is
     page.until("document.querySelector('#moved-lines .much')?.textContent.includes(' pp ± ')")
+    assert page.text("#moved-sum").startswith("Probability of large: yes:")
+    page("#trial-bars li:last-child").click()
+    page.settle()
+    assert page.text("#moved-sum").startswith("Probability of near: yes:")
+    page("#tab-function").click()
+    page.settle()
+    assert page.text("#dependence-title") == "Probability of large: yes by area"
     page("#tab-run").click()
     assert "Each target" in page.text("#run-table")
 

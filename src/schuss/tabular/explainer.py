@@ -77,6 +77,7 @@ class Explainer:
 
     fields  the columns that the model reads
     names   of its outputs: classes, labels, quantiles or targets; kind: "classes", "labels", "quantiles" or "values"
+    titles  of the same, where a probability stands beside it: of a label with the word whose probability it is
     rows    canonical values of the frame's rows, the columns that the model reads
     truth   of each row what each target is, None where the frame has none: text of classes and labels, else a number
 
@@ -156,6 +157,12 @@ class Explainer:
             warn(f"{error}: rows are shown without their targets")
             self.truth = None
             return None
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        if self.kind != "labels":
+            return self.names
+        return tuple(f"{name}: {yes}" for name, yes in zip(self.names, self.target.yes, strict=True))
 
     # -- rows --------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,13 @@ class Target:
     def classes(self) -> int:
         return len(self.names) if self.task == CLASSIFICATION else 0
 
+    @property
+    def yes(self) -> tuple[str, ...]:
+        """Of labels what each column calls yes, as predictions have it."""
+        if self.words:
+            return tuple(yes for _, yes in self.words)
+        return tuple("1" if kind.name == "number" else "true" for kind in self.kinds.values())
+
     def some(self, rows: Array) -> Target:
         """That of these rows."""
         return replace(self, y=self.y[rows])

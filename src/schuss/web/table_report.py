@@ -179,7 +179,7 @@ class TableReport(Report):
 
     def _outputs(self) -> list[tuple[list[int], list[str], str, str]]:
         """Of each picture of dependences which outputs are drawn, their names, what they are, and its title."""
-        kind, names = self.asked.kind, list(self.asked.names)
+        kind, names = self.asked.kind, list(self.asked.titles)
         title = "Dependence"
         if kind == "classes" and len(names) == 2:
             return [([1], names[1:], f"The probability of {names[1]}", title)]

@@ -74,6 +74,7 @@ class TableSubject(Subject):
             "left": [{"name": n, **dict(k)} for n, k in left if n not in names and isinstance(k, Mapping)],
             "target": ", ".join(asked.target.kinds),
             "outputs": list(asked.names),
+            "titles": list(asked.titles),
             "kind": asked.kind,
             "rows": 0 if asked.drawn else len(asked.rows),
             "source": self.source,

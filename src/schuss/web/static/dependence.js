@@ -44,8 +44,8 @@ const load = oneAtATime(async () => {
 });
 
 function take(found) {
-  const { outputs, target, kind } = table();
-  const of = areShares() ? `probability of ${outputs[found.output]}` : kind === "quantiles" ? `quantile ${outputs[found.output]} of ${target}` : outputs[found.output];
+  const { outputs, titles, target, kind } = table();
+  const of = areShares() ? `probability of ${titles[found.output]}` : kind === "quantiles" ? `quantile ${outputs[found.output]} of ${target}` : outputs[found.output];
   const names = found.columns.map((c) => c.name).join(" and ");
   const words = kind === "values" ? of : `${of.charAt(0).toUpperCase()}${of.slice(1)}`; // a target is called as the table has it
   write($("dependence-title"), `${words} by ${names}`);
@@ -150,14 +150,14 @@ function offerPairs() {
 
 /** The choices of another model. */
 function begin() {
-  const { outputs, kind, target } = table();
+  const { titles, kind, target } = table();
   const names = byImportance();
   shown = JSON.stringify([known.hello.label, target, names]);
   kept.clear();
   Object.assign(chosen, { column: names[0], with: "", output: firstOutput() });
   $("dependence-column").replaceChildren(...options(names.map((name) => [name, name])));
-  $("dependence-output").replaceChildren(...options(outputs.map((name, i) => [String(i), name])));
-  $("dependence-outputs").hidden = outputs.length < 2;
+  $("dependence-output").replaceChildren(...options(titles.map((name, i) => [String(i), name])));
+  $("dependence-outputs").hidden = titles.length < 2;
   write($("dependence-of"), OUTPUTS[kind]);
   write($("dependence-scale"), "The means, on one scale. Choose one to see it large.");
   showSmall(names);

@@ -63,7 +63,8 @@ function sum() {
   const { base, prediction, at_typical: typical } = found;
   const from = measure === "shapley" ? base : typical;
   const words = measure === "shapley" ? "on average" : "for the typical row";
-  $("moved-sum").replaceChildren(h("span", {}, `${outputWords(from)} ${words}`), h("b", {}, "→"), h("span", {}, `${outputWords(prediction)} for this row`));
+  const of = areShares() ? [h("span", {}, `Probability of ${table().titles[found.output]}:`)] : [];
+  $("moved-sum").replaceChildren(...of, h("span", {}, `${outputWords(from)} ${words}`), h("b", {}, "→"), h("span", {}, `${outputWords(prediction)} for this row`));
 }
 
 function draw() {
@@ -100,13 +101,13 @@ function bar(line, most) {
 
 /** Another model: its outputs to choose from. */
 export function beginMoved() {
-  const { outputs, kind } = table();
+  const { titles, kind } = table();
   output = firstOutput();
   [found, whole, picked] = [null, false, false];
   $("moved-lines").replaceChildren();
   write($("moved-of"), OUTPUTS[kind]);
-  $("moved-outputs").hidden = outputs.length < 2;
-  $("moved-output").replaceChildren(...outputs.map((name, i) => h("option", { value: String(i) }, name)));
+  $("moved-outputs").hidden = titles.length < 2;
+  $("moved-output").replaceChildren(...titles.map((name, i) => h("option", { value: String(i) }, name)));
   $("moved-output").value = String(output);
 }
 

@@ -59,7 +59,7 @@ function said(outputs) {
 const truthWords = (value) => (value === null ? "not known" : typeof value === "number" ? outputWords(value) : value);
 
 function before(outputs) {
-  const { kind, outputs: names } = table();
+  const { kind, titles: names } = table();
   if (kind === "classes") return `${names[best(outputs)]} ${percent(outputs[best(outputs)], 1)}`;
   if (kind === "quantiles") return outputWords(outputs[outputs.length >> 1]);
   return outputs.length === 1 ? outputWords(outputs[0]) : outputs.map((v, i) => `${names[i]} ${outputWords(v)}`).join(", ");
@@ -69,13 +69,14 @@ function before(outputs) {
 const truthOf = (i) => (truth === null ? null : h("small", {}, `, in the table ${truthWords(truth[i])}`));
 
 /** A bar for each probability; those in `likely` stand out. */
-function shareBars(outputs, names, likely, note = () => null) {
+function shareBars(outputs, likely, note = () => null) {
+  const { titles: names } = table();
   const order = outputs.map((_, i) => i);
   if (order.length > MOST_BARS) order.sort((a, b) => outputs[b] - outputs[a]);
   const row = (i) =>
     h(
       "li",
-      { class: likely.includes(i) ? "best" : null, title: names[i] },
+      { class: likely.includes(i) ? "best" : null, title: names[i], "data-output": i },
       h("b", {}, names[i], note(i)),
       h("i", { style: `--p: ${outputs[i]}` }),
       h("span", {}, percent(outputs[i], 1)),
@@ -86,19 +87,19 @@ function shareBars(outputs, names, likely, note = () => null) {
 }
 
 function bars(outputs, names) {
-  shareBars(outputs, names, [best(outputs)]);
+  shareBars(outputs, [best(outputs)]);
   write($("trial-answer"), names[best(outputs)]);
 }
 
 /** Each label by itself: those that are more likely than not are the answer. */
 function labels(outputs, names) {
   const likely = outputs.map((_, i) => i).filter((i) => outputs[i] > 0.5);
-  shareBars(outputs, names, likely, truthOf);
+  shareBars(outputs, likely, truthOf);
   write($("trial-answer"), likely.map((i) => names[i]).join(", ") || "none");
 }
 
 function values(outputs, names) {
-  const row = (value, i) => h("li", { class: "value", title: names[i] }, h("b", {}, names[i], truthOf(i)), h("span", {}, outputWords(value)));
+  const row = (value, i) => h("li", { class: "value", title: names[i], "data-output": i }, h("b", {}, names[i], truthOf(i)), h("span", {}, outputWords(value)));
   write($("trial-answer"), names.length === 1 ? outputWords(outputs[0]) : " ");
   $("trial-bars").replaceChildren(...(names.length > 1 ? outputs.map(row) : []));
 }
@@ -172,8 +173,8 @@ export function startTrial() {
   startMoved();
   $("trial-form").addEventListener("submit", (event) => event.preventDefault());
   $("trial-bars").addEventListener("click", (event) => {
-    const at = table().outputs.indexOf(event.target.closest("li")?.title);
-    if (at >= 0) chooseOutput(at);
+    const at = event.target.closest("li")?.dataset.output;
+    if (at !== undefined) chooseOutput(Number(at));
   });
   on("hello", () => {
     shown = "";
