@@ -12,6 +12,7 @@ import pytest
 import schuss as library
 
 pl = pytest.importorskip("polars")
+pytestmark = pytest.mark.filterwarnings("ignore:.* rows are among those")  # rows that were trained on serve as well
 TINY = ["--preset", "fast", "--folds", "2", "--epochs", "1", "--hidden", "4", "--quiet", "--json"]
 
 

@@ -13,6 +13,7 @@ from schuss.tabular import evaluate_table, fit_table  # noqa: E402
 from schuss.tabular.figures import figure, with_error  # noqa: E402
 from schuss.tabular.report import Judged, Line, Report, is_report, table_of  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* rows are among those")  # rows that were trained on serve as well
 ROWS = 150
 
 

@@ -31,6 +31,7 @@ from schuss.tabular.read import reading_for
 from schuss.tabular.report import table_of_each
 from schuss.tabular.rows import Roles, Table
 from schuss.tabular.scoring import scores, scores_of_each, spread
+from schuss.tabular.seen import Seen, warn_of_seen
 from schuss.tabular.targets import Target
 
 
@@ -40,6 +41,7 @@ class Measured:
 
     each      of several targets or labels the values of each by itself
     weighted  the column of weights, where the rows have the one that the model was trained with
+    seen      how many of the rows the model was trained on, of a large table about; None where its file does not tell
     y, p      classes or values, and predictions, as schuss.tabular.metrics has them
     """
 
@@ -50,6 +52,7 @@ class Measured:
     errors: Mapping[str, float]
     each: Mapping[str, Mapping[str, float]]
     weighted: str | None
+    seen: int | None
     y: Array
     p: Array
 
@@ -59,7 +62,10 @@ class Measured:
             m.name: {"value": _defined(self.values[m.name]), "error": _defined(self.errors[m.name])}
             for m in self.metrics
         }
-        told = {"data": self.what, "examples": len(self.y), "targets": list(self.target.kinds), "weight": self.weighted}
+        told = {
+            "data": self.what, "examples": len(self.y), "seen": self.seen, "targets": list(self.target.kinds),
+            "weight": self.weighted,
+        }  # fmt: skip
         each = {target: {name: _defined(v) for name, v in own.items()} for target, own in self.each.items()}
         return {**told, "metrics": metrics, **({"of_each": each} if each else {})}
 
@@ -82,7 +88,8 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     target_missing  "error", or "drop": rows without a target are left out
     reading         how a file of text is read (schuss.tabular.dialect.Reading)
 
-    The rows are weighted where the model was trained with a column of weights and they have it. DataError for a column
+    The rows are weighted where the model was trained with a column of weights and they have it. A warning where rows
+    are among those that it was trained on. DataError for a column
     or value that is missing or of the wrong kind, by row; UsageError for a model that is none of a table.
     """
     check("evaluate_table", {"target_missing": Choice(("error", "drop"))}, {"target_missing": target_missing})
@@ -101,11 +108,17 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     roles = Roles(tuple(target.kinds), weighted, drop=target_missing == "drop")
     rows = Table(frame, target, {}, where).other(frame, roles, what, where)
     check_amounts(rows.target, str(signature.record.get("loss")), rows.where)
-    p = answers(network, signature, columns.read(rows.frame, what, rows.where))
+    x = columns.read(rows.frame, what, rows.where)
+    known = Seen.from_json(signature.record.get("seen"))
+    common = None if known is None else known.common(x, rows.target.y)
+    if common is not None:
+        warn_of_seen(common, what, "the model was", "give others, or take the report of its training (schuss info)")
+    p = answers(network, signature, x)
     (task, quantiles), metrics = task_of(signature, target), metrics_of(signature, target)
     y, w = rows.target.y[:, 0] if quantiles else rows.target.y, rows.weights
     values, errors = scores(metrics, y, p, w), spread(metrics, y, p, w)
-    return Measured(what, target, metrics, values, errors, scores_of_each(task, target.names, y, p, w), weighted, y, p)
+    each, seen = scores_of_each(task, target.names, y, p, w), None if common is None else common.rows
+    return Measured(what, target, metrics, values, errors, each, weighted, seen, y, p)
 
 
 def _defined(x: float) -> float | None:

@@ -28,6 +28,7 @@ from schuss.tabular.presets import FOLDS
 from schuss.tabular.read import detected, lines_of, read_table
 from schuss.tabular.report import Report
 from schuss.tabular.rows import SHARE, Roles, Table, class_weights
+from schuss.tabular.seen import warn_of_seen
 from schuss.tabular.targets import Target, find_target, known_rows
 from schuss.tabular.training import Training
 from schuss.train.pool import Told
@@ -286,9 +287,12 @@ def _apart(
 
 
 def _training(train: Table, validated: Table | None, tested: Table | None, *settings: Any) -> Training:
-    """The training. DataError, before it begins, for rows apart that cannot be read."""
+    """The training. Before it begins a DataError for rows apart that cannot be read, a warning for such as are rows
+    trained on."""
     training = Training.of(train, validated, *settings)
     for part, what in ((tested, "the test"), (validated, "the validation")):
         if part is not None:
-            training.columns.read(part.frame, what, part.where)
+            x = training.columns.read(part.frame, what, part.where)
+            common = training.seen.common(x, part.target.y)
+            warn_of_seen(common, what, "the model is", "leave them out of one of the two")
     return training

@@ -27,6 +27,7 @@ from schuss.tabular.presets import choose, reason, recipes
 from schuss.tabular.report import Report, report_of
 from schuss.tabular.rows import Table
 from schuss.tabular.scales import suited
+from schuss.tabular.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class Training:
         """What reads raw rows."""
         return TableColumns(self.preparation.config())
 
+    @cached_property
+    def seen(self) -> Seen:
+        """The rows, as others are compared with them."""
+        return Seen.of(self.x, self.table.target.y)
+
     def learn(self, seed: int, checkpoint: Path | None, **how: Any) -> Learned:
         """The members, trained and blended. how: threads, progress and backend, as fit_many has them."""
         nobody = np.empty(0, np.int64)
@@ -103,7 +109,7 @@ class Training:
             **of.record(), "preset": self.preset, "rows": len(self.x), **found,
             "targets": {name: asdict(kind) for name, kind in self.table.target.kinds.items()},
             "columns": {name: {"kind": k.name, "reason": k.reason} for name, k in self.table.kinds.items()},
-            "shares": level_shares(self.preparation, self.x),
+            "shares": level_shares(self.preparation, self.x), "seen": self.seen.to_json(),
         }  # fmt: skip
         set_signature(model, Signature((read,), of.output(self.table.target), of.signature_loss(), record=record))
 
