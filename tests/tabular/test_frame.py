@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -178,8 +179,8 @@ def test_arrays_of_rows() -> None:
     assert as_frame(np.array([[1, "a"], [2, None]], object)).to_dicts()[1] == {"column0": 2, "column1": None}
 
 
-def test_pyarrow_and_duckdb() -> None:
-    pa = pytest.importorskip("pyarrow")
+def test_pyarrow() -> None:
+    pa = pytest.importorskip("pyarrow", reason="pip install '.[test]' brings pyarrow")
     table = pa.table({"n": [1, None], "t": ["a", "b"], "c": pa.array(["u", "v"]).dictionary_encode()})
     frame = as_frame(table)
     assert frame["n"].to_list() == [1, None]
@@ -188,12 +189,16 @@ def test_pyarrow_and_duckdb() -> None:
         as_frame(table.append_column("n", pa.array([1, 2])))
     arrows = pd.DataFrame({"a": pd.array([1, None], pd.ArrowDtype(pa.int64()))})
     assert as_frame(arrows)["a"].to_list() == [1, None]
-    duckdb = pytest.importorskip("duckdb")
+
+
+def test_duckdb_needs_no_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="pip install '.[test]' brings duckdb")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert as_frame(duckdb.sql("select 1 as a, 'x' as b")).to_dicts() == [{"a": 1, "b": "x"}]
 
 
 def test_modin() -> None:
-    md = pytest.importorskip("modin.pandas", exc_type=ImportError)
+    md = pytest.importorskip("modin.pandas", reason="modin takes an older pandas", exc_type=ImportError)
     assert as_frame(md.DataFrame({"a": [1, 2]}))["a"].to_list() == [1, 2]
 
 

@@ -49,23 +49,22 @@ def of_pandas() -> Any:
 
 
 def of_arrow() -> Any:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pip install '.[test]' brings pyarrow")
     return pa.table(PLAIN)
 
 
 def of_duckdb() -> Any:
-    duckdb = pytest.importorskip("duckdb")
-    pytest.importorskip("pyarrow")
+    duckdb = pytest.importorskip("duckdb", reason="pip install '.[test]' brings duckdb")
     return duckdb.from_arrow(of_arrow())
 
 
 def of_modin() -> Any:
-    modin = pytest.importorskip("modin.pandas", exc_type=ImportError)
+    modin = pytest.importorskip("modin.pandas", reason="modin takes an older pandas", exc_type=ImportError)
     return modin.DataFrame(of_pandas())
 
 
 def of_dask() -> Any:
-    frames = pytest.importorskip("dask.dataframe", exc_type=ImportError)
+    frames = pytest.importorskip("dask.dataframe", None, "pip install '.[test]' brings dask", exc_type=ImportError)
     return frames.from_pandas(of_pandas(), npartitions=3, sort=False)
 
 

@@ -119,7 +119,7 @@ def test_compressed(tmp_path: Path, pack: Any) -> None:
 
 
 def test_zstd(tmp_path: Path) -> None:
-    zstandard = pytest.importorskip("zstandard")
+    zstandard = pytest.importorskip("zstandard", reason="pip install '.[test]' brings zstandard")
     assert rows_of(written(tmp_path, zstandard.compress(b"n,x,t\n1,0.5,a\n2,,b\n"), "t.csv.zst")) == ROWS
 
 
