@@ -102,8 +102,9 @@ def pytest_xdist_auto_num_workers(config: Any) -> int:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """See QUICK. Not a fixture: those of the session are made before a test's own. And no program that another test has
     left in the process, which may have changed the compiler."""
-    if made := sys.modules.get("schuss.exec.native.executor"):
-        made._shared.cache_clear()
+    shared = getattr(sys.modules.get("schuss.exec.native.executor"), "_shared", None)  # a thread may be importing it
+    if shared is not None:
+        shared.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         if "slow" not in item.keywords and any(item.path.is_relative_to(ROOT / folder) for folder in QUICK):
             from tests.quick import compile_quickly

@@ -441,7 +441,9 @@ def test_what_is_left_out_after_a_short_run_is_told() -> None:
 
     part = {"kind": "piecewise", "activation": "relu", "hidden": [64, 64], "epochs": 8, "loss": 1.0, "weight": 1.0}
     told = "longer runs and larger networks are left out: a short run is not better than the linear model by 2 %"
-    assert shown.parts([part, {**part, "only": "noise"}], "rmse")[-1] == told
+    lines = shown.parts([part, {**part, "only": "noise"}], "rmse")
+    assert lines[-1] == told
+    assert [line.partition("  ")[0] for line in lines[1:3]] == ["piecewise relu", "piecewise relu, other seeds"]
     assert told not in shown.parts([part, {**part, "only": "signal"}], "rmse")
 
 

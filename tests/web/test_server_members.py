@@ -102,6 +102,8 @@ def test_kinds_that_are_trained_only_if_the_first_finds_nothing_are_not_counted(
         told.told([SimpleNamespace(history={"loss": [1.0]})] * 2, None)  # type: ignore[list-item, arg-type]
     assert told.state()["steps"] == 2 * (8 + 8 + 32 + 32)
     assert told.state()["step"] == 2 * (1 + 1)
+    names = [part["name"] for part in told.members()]
+    assert names == ["piecewise relu", "piecewise relu, other seeds", "piecewise relu", "piecewise relu"]
     kinds[:] = [first, short]  # as the training takes those out that are not worth it
     assert told.state()["steps"] == 2 * (8 + 8)
     assert [part["only"] for part in told.members()] == ["", NOISE]

@@ -57,6 +57,7 @@ def test_the_page_is_told_of_columns_and_of_what_was_measured(client: Client) ->
     assert (told["rows"], told["source"], told["truth"], told["trained"]) == (ROWS, "houses.csv", True, ROWS)
     assert set(told["report"]["metrics"]) >= {"accuracy", "log_loss"}
     assert sum(part["weight"] for part in told["parts"]) == pytest.approx(1)
+    assert told["parts"][-1]["name"] == "linear"
     assert told["importance"][0]["columns"] == ["area"]
     assert client.get("function") == {"kind": "table", "step": 0}
 

@@ -21,6 +21,7 @@ from schuss.tabular.algebra import side_by_side
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.kind import Kind, Where, rows_of
+from schuss.tabular.parts import are_parts, names_alone
 from schuss.tabular.preparation import LACKING, PARTS, Category, Number, Preparation, fit_category, fit_number
 from schuss.tabular.single import Single
 from schuss.tabular.values import column_values
@@ -90,26 +91,11 @@ class TableColumns(Transform):
         classes = "" if output is None or output.classes is None else f", {len(output.classes)} classes"
         told = f"predicts {named} ({record.get('task', '?')}{classes}) from {sum(counts.values()):,} columns: {of}"
         used = [part for part in parts or () if part["weight"] > 0] if are_parts(parts) else []
-        return told + ("; by " + " + ".join(f"{p['weight']:.2g} {part_in_words(p)}" for p in used) if used else "")
+        by = " + ".join(f"{p['weight']:.2g} {name}" for p, name in zip(used, names_alone(used), strict=True))
+        return told + (f"; by {by}" if used else "")
 
     def in_words(self) -> str:
         return f"a table's columns: {', '.join(self.prepared_by.kinds)}"
-
-
-def are_parts(written: Any) -> bool:
-    """Whether JSON is the parts of a table's model, as a training writes them."""
-    return isinstance(written, list) and all(
-        isinstance(part, Mapping) and isinstance(part.get("kind"), str)
-        and all(isinstance(part.get(n), (int, float)) for n in ("loss", "weight"))
-        for part in written
-    )  # fmt: skip
-
-
-def part_in_words(part: Mapping[str, Any]) -> str:
-    """periodic silu 64,64"""
-    hidden = part.get("hidden", ())
-    sizes = [",".join(map(str, hidden))] if isinstance(hidden, (list, tuple)) and hidden else []
-    return " ".join([*(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n)), *sizes])
 
 
 def preparation_from(written: Mapping[str, Any]) -> Preparation:

@@ -9,10 +9,12 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from schuss.errors import UsageError
 from schuss.signature.track import Track
+from schuss.tabular.parts import names_beside
 from schuss.train.position import Progress
 from schuss.train.run import Run
 from schuss.web.session import Event, Session
@@ -70,12 +72,13 @@ class Members(Session):
     def members(self) -> list[dict[str, Any]]:
         """Of each kind of network its name and the losses of its members, epoch by epoch, as far as they are; only:
         "" where it is trained in any case, else where what was found before asks for it."""
-        found = []
-        for i, kind in enumerate(self._kinds):
+        found, kinds = [], list(self._kinds)  # the training takes out those that are not worth it
+        names = names_beside([{**asdict(kind), "kind": kind.embedding} for kind in kinds])
+        for i, kind in enumerate(kinds):
             runs = self._parts[i] if i < len(self._parts) else [None] * self._folds
             losses = [_losses(run) for run in runs]
             told = {
-                "name": f"{kind.embedding} {kind.activation} {kind.scale}".strip(),
+                "name": names[i],
                 "hidden": list(kind.hidden),
                 "epochs": kind.epochs,
             }

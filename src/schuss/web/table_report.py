@@ -130,7 +130,7 @@ class TableReport(Report):
             return None
         lines = [
             [
-                " ".join(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n)),
+                part["name"],
                 ", ".join(map(str, part.get("hidden") or ())) or "–",
                 str(part.get("epochs", "–")),
                 number(part["loss"]),

@@ -7,7 +7,7 @@ session of a table has it already.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -188,16 +188,21 @@ def _of_field(field: Any) -> dict[str, Any]:
 
 def measured(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the training found; None for what the record does not tell as a training writes it. Metrics have titles."""
+    from schuss.tabular.parts import are_parts, names_beside
     from schuss.tabular.report import is_report
 
     report, parts, importance = (record.get(name) for name in ("report", "parts", "importance"))
     rows = record.get("rows")
     return {
         "report": _titled(report) if isinstance(report, Mapping) and is_report(report) else None,
-        "parts": parts if _are(parts, {"kind": str, "loss": float, "weight": float}) else None,
+        "parts": _named(parts, names_beside(parts)) if are_parts(parts) else None,
         "importance": importance if _are(importance, {"columns": list, "rise": float, "error": float}) else None,
         "trained": rows if _is(rows, float) else None,
     }
+
+
+def _named(parts: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{**part, "name": name} for part, name in zip(parts, names, strict=True)]
 
 
 def title_of(metric: str) -> str:

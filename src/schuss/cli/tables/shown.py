@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from schuss.cli.say import say
 from schuss.tabular.figures import aligned, figure, with_error
 from schuss.tabular.metrics import METRICS
+from schuss.tabular.parts import names_beside
 from schuss.tabular.scoring import SURE
 
 if TYPE_CHECKING:
@@ -83,9 +84,8 @@ def parts(written: Sequence[Mapping[str, Any]], main: str) -> list[str]:
     from schuss.tabular.networks import NOISE
 
     rows = [("part", "hidden", "epochs", METRICS[main].title if main in METRICS else "loss", "weight")]
-    for part in written:
+    for part, name in zip(written, names_beside(written), strict=True):
         hidden, epochs = ",".join(map(str, part.get("hidden", ()))), part.get("epochs", "")
-        name = " ".join(str(part[n]) for n in ("kind", "activation", "scale") if part.get(n))
         rows.append((name, hidden or "-", str(epochs), figure(part["loss"]), f"{part['weight']:.2f}"))
     short = any(part.get("only") == NOISE for part in written)
     left = "longer runs and larger networks are left out: a short run is not better than the linear model by 2 %"

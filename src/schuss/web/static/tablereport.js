@@ -54,7 +54,7 @@ function each({ targets, titles }) {
 
 function parts(list, main) {
   const rows = list.map((part) => [
-    [part.kind, part.activation, part.scale].filter(Boolean).join(" "),
+    part.name,
     part.hidden?.length ? part.hidden.join(", ") : "–",
     part.epochs ? count(part.epochs) : "–",
     number(part.loss),
