@@ -173,6 +173,20 @@ def test_a_column_that_gives_a_number_away_is_told_in_any_unit_and_with_a_little
     assert find_leaks(close, y) == []
 
 
+def test_of_several_targets_a_leak_names_those_that_the_column_predicts() -> None:
+    table, y = frame(), RNG.normal(size=(ROWS, 3))
+    y[:, 2] = np.exp(y[:, 1])
+    names = ["luck", "wet", "cold"]
+    both = table.with_columns(tap=pl.Series(y[:, 1]))
+    (leak,) = find_leaks(both, y, targets=names)
+    assert (leak.column, leak.targets) == ("tap", ("wet", "cold"))
+    assert "column 'tap' alone predicts targets 'wet', 'cold', R2 0.99" in str(leak)
+    one = table.with_columns(coin=pl.Series(y[:, 0]), near=pl.Series(y[:, 1] + 0.3 * RNG.normal(size=ROWS)))
+    with pytest.warns(UserWarning, match=r"column 'coin' alone predicts target 'luck', R2 .* best column -?0\.0"):
+        warn_of_leaks(one, y, targets=names)  # the next best is of the same target
+    assert find_leaks(one, y[:, :1], targets=names[:1])[0].targets == ()
+
+
 def test_strong_columns_beside_strong_ones_are_no_leak_and_an_id_is_none() -> None:
     from sklearn.datasets import load_iris
 

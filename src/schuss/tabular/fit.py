@@ -215,7 +215,8 @@ def fit_rows(
     if begin is not None:
         begin(training)
     read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
-    leaks = warn_of_leaks(read, train.target.y, classes=train.target.classes or None)
+    names, classes = tuple(train.target.kinds), train.target.classes or None
+    leaks = warn_of_leaks(read, train.target.y, classes=classes, targets=names)
     learned = training.learn(seed, None if checkpoint is None else Path(checkpoint), **how)
     model = learned.model
     report = replace(training.report(learned, model, tested), alone=bool(model.weights[-1] == 1.0))

@@ -7,6 +7,7 @@ of the ranks of numbers, which does not mind a logarithm.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from schuss.asking import asked
 from schuss.errors import warn
+from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.association import codes_of
 from schuss.tabular.metrics import r2, roc_auc
@@ -30,60 +32,73 @@ FOLDS, NEIGHBOURS, BINS, PRIOR = 5, 10, 1024, 0.1
 @dataclass(frozen=True)
 class Leak:
     """A column that alone predicts the target. measure: "ROC AUC" or "R2"; best_other: of the columns that do not, None
-    where there are none."""
+    where there are none. targets: of several those that it predicts, the best first, of which the numbers are."""
 
     column: str
     measure: str
     score: float
     best_other: float | None
+    targets: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         other = "" if self.best_other is None else f" (the next best column {self.best_other:.3f})"
         return (
-            f"column {self.column!r} alone predicts the target, {self.measure} {self.score:.4f}{other}: "
+            f"column {self.column!r} alone predicts {self._of}, {self.measure} {self.score:.4f}{other}: "
             f"if it is not known when you predict, leave it out with {asked('drop', [self.column])}"
         )
 
+    @property
+    def _of(self) -> str:
+        """What it predicts."""
+        if not self.targets:
+            return "the target"
+        return f"target{'s' * (len(self.targets) > 1)} {listed(self.targets)}"
 
-def find_leaks(frame: pl.DataFrame, y: Array, *, classes: int | None = None) -> list[Leak]:
+
+def find_leaks(frame: pl.DataFrame, y: Array, *, classes: int | None = None, targets: Sequence[str] = ()) -> list[Leak]:
     """The columns that score above 0.99 alone, where the best of all others is 5 times as far from 1; the most certain
     first.
 
     frame    the columns without the target
-    y        int [N], classes 0..classes-1; or without `classes` float [N] or [N, T], of which the best predicted counts
+    y        int [N], classes 0..classes-1; or without `classes` float [N] or [N, T], each by itself
+    targets  the names of several
     """
     y = np.asarray(y)
     if len(y) > ROWS:
         some = np.linspace(0, len(y) - 1, ROWS).astype(np.int64)
         frame, y = frame[some], y[some]
     truth = np.eye(classes)[y] if classes else np.stack([_ranks(t) for t in y.reshape(len(y), -1).T], 1)
-    scores = {name: _score(_bins(frame[name]), y, truth, classes) for name in frame.columns}
-    others = [score for score in scores.values() if not score > ALONE]
-    best = max(others, default=None)
-    measure = "ROC AUC" if classes else "R2"
-    found = [
-        Leak(name, measure, score, best)
-        for name, score in scores.items()
-        if score > ALONE and (best is None or (1 - best) > FAR * (1 - score))
-    ]
-    return sorted(found, key=lambda leak: -leak.score)
+    scores = {name: _scores(_bins(frame[name]), y, truth, classes) for name in frame.columns}
+    found: dict[str, list[tuple[float, float | None, str]]] = {}  # by column: of each target that it predicts
+    for t, target in enumerate(targets if len(targets) > 1 else [""] * (1 if classes else truth.shape[1])):
+        best = max((own[t] for own in scores.values() if not own[t] > ALONE), default=None)
+        for name, own in scores.items():
+            if own[t] > ALONE and (best is None or (1 - best) > FAR * (1 - own[t])):
+                found.setdefault(name, []).append((own[t], best, target))
+    measure, leaks = "ROC AUC" if classes else "R2", []
+    for name, of in found.items():
+        of.sort(key=lambda one: -one[0])
+        leaks.append(Leak(name, measure, *of[0][:2], tuple(target for _, _, target in of if target)))
+    return sorted(leaks, key=lambda leak: -leak.score)
 
 
-def warn_of_leaks(frame: pl.DataFrame, y: Array, *, classes: int | None = None) -> list[Leak]:
+def warn_of_leaks(
+    frame: pl.DataFrame, y: Array, *, classes: int | None = None, targets: Sequence[str] = ()
+) -> list[Leak]:
     """find_leaks, each also told as a warning."""
-    found = find_leaks(frame, y, classes=classes)
+    found = find_leaks(frame, y, classes=classes, targets=targets)
     for leak in found:
         warn(str(leak))
     return found
 
 
-def _score(code: Array, y: Array, truth: Array, classes: int | None) -> float:
-    """AUC or R2 of the means of like rows, out of fold."""
+def _scores(code: Array, y: Array, truth: Array, classes: int | None) -> list[float]:
+    """AUC, or R2 of each target, of the means of like rows, out of fold."""
     predicted = _means(code, truth)
     w = np.ones(len(y))
     if classes:
-        return float(roc_auc(y, predicted, w))
-    return max(float(r2(t, p, w)) for t, p in zip(truth.T, predicted.T, strict=True))
+        return [float(roc_auc(y, predicted, w))]
+    return [float(r2(t, p, w)) for t, p in zip(truth.T, predicted.T, strict=True)]
 
 
 def _means(code: Array, truth: Array) -> Array:

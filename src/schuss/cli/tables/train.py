@@ -181,10 +181,14 @@ class TrainTable:
 
         known = signature_of(run.model)
         record: dict[str, Any] = {} if known is None else dict(known.record)
+        names = list(run.target.kinds)
         columns = {n: {"kind": k.name, "reason": k.reason, "used": k.used} for n, k in run.kinds.items()}
-        leaks = [{"column": leak.column, "measure": leak.measure, "score": leak.score} for leak in run.leaks]
+        leaks = [
+            {"column": leak.column, "targets": leak.targets or names, "measure": leak.measure, "score": leak.score}
+            for leak in run.leaks
+        ]
         return {
-            "data": self.place, "rows": rows, "targets": list(run.target.kinds), "task": run.target.task,
+            "data": self.place, "rows": rows, "targets": names, "task": run.target.task,
             "reason": run.target.reason, "classes": list(run.target.names) if run.target.classes else None,
             "loss": record["loss"], "quantiles": record["quantiles"],
             "columns": columns, "preset": run.preset, "folds": run.folds, "seed": self.options["seed"],
