@@ -92,7 +92,8 @@ def importance():
     from schuss.viz import tables
 
     names = (["a column of a very long name", "another column that goes with it"], ["b"])
-    return tables.importance([{"columns": n, "rise": 2e5, "error": 3e4} for n in names], "rise of RMSE")
+    lines = [{"columns": n, "rise": 2e5, "error": 3e4, "sure": n == ["b"]} for n in names]
+    return tables.importance(lines, "rise of RMSE")
 
 
 PICTURES = {
@@ -108,6 +109,12 @@ PICTURES = {
     "landscape": lambda: viz.landscape(class_run(), size=7).get_figure(),
     "weights": lambda: viz.weights(image_run().model),
 }
+
+
+def test_an_importance_that_may_be_chance_says_so():
+    drawn = importance()
+    assert [(text.get_text(), text.xy[1]) for text in drawn.texts] == [("may be chance", 0)]
+    assert [bar.get_alpha() or bar.get_facecolor()[3] for bar in drawn.patches] == [0.35, 1.0]
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -49,6 +49,12 @@ def test_the_report_stands_in_place_of_the_runs_charts(classes: str, tab: Callab
         assert words in told
     rises = page("#run-table .bars li span").all_inner_texts()
     assert len(rises) == len({"area", "city", "garden", "sold"})
+    marks = [bool(mark) for mark in page.page.evaluate(
+        "[...document.querySelectorAll('#run-table .bars li')].map(li => li.innerText.includes('may be chance'))"
+    )]  # fmt: skip
+    pairs = [[float(part.replace("−", "-")) for part in text.split(" ± ")] for text in rises]
+    assert marks == [rise <= 2 * error for rise, error in pairs]
+    assert len(set(marks)) == 2
     for value, error in (text.split(" ± ") for text in rises):
         assert len(error.replace(".", "").lstrip("0")) == 2  # digits
         assert len(value.partition(".")[2]) == len(error.partition(".")[2])

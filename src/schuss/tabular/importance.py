@@ -13,7 +13,7 @@ from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.association import column_groups
 from schuss.tabular.metrics import Measure
-from schuss.tabular.scoring import Draws, deviation
+from schuss.tabular.scoring import SURE, Draws, deviation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,6 +44,11 @@ class Importance:
         deviation over the repeats; of one repeat over rows alone."""
         shuffles = float(self.rises.std(ddof=1)) / len(self.rises) ** 0.5 if len(self.rises) > 1 else 0.0
         return float(np.hypot(self.by_rows, shuffles))
+
+
+def is_sure(rise: float, error: float) -> bool:
+    """Whether a column is surely needed: its importance is above two of its standard errors, else it may be chance."""
+    return rise > SURE * error
 
 
 def permutation_importance(
@@ -90,4 +95,4 @@ def permutation_importance(
     return sorted(found, key=lambda one: -one.mean)
 
 
-__all__ = ["Importance", "Predict", "permutation_importance"]
+__all__ = ["Importance", "Predict", "is_sure", "permutation_importance"]

@@ -16,6 +16,7 @@ COLUMNS = 3  # pictures side by side
 WIDE, TALL = 3.4, 2.3  # inches of one
 DOTS = 14  # points of a line that are marked each
 TICKS = 4  # at an axis, about
+CHANCE, PALE, FAINT = "may be chance", 0.35, 0.7  # an importance that may be; alphas of its bar and words
 NAMED = 12  # levels that are named; of more every second, third, ...
 
 
@@ -140,12 +141,19 @@ def _range(parts: Sequence[Array]) -> tuple[float, float]:
 
 
 def importance(measured: Sequence[Mapping[str, Any]], label: str) -> Any:
-    """What the loss rises by where columns are shuffled, with its standard error: {"columns", "rise", "error"} each."""
+    """What the loss rises by where columns are shuffled, with its standard error: {"columns", "rise", "error", "sure"}
+    each. What is not sure is pale, and says that it may be chance."""
     ax = style.plain(style.new_axes(None, (7.0, 0.32 * len(measured) + 0.9)))
     at = np.arange(len(measured))
     rise, error = (np.array([one[name] for one in measured], np.float64) for name in ("rise", "error"))
     ax.set_axisbelow(True)
-    ax.barh(at, rise, 0.7, color=style.train_and_held()[0], xerr=error, ecolor=style.ink(), error_kw={"linewidth": 1})
+    colours = [(style.train_and_held()[0], 1.0 if one["sure"] else PALE) for one in measured]
+    ax.barh(at, rise, 0.7, color=colours, xerr=error, ecolor=style.ink(), error_kw={"linewidth": 1})
+    for i in np.flatnonzero([not one["sure"] for one in measured]):
+        end = max(rise[i] + error[i], 0.0)
+        ax.annotate(
+            CHANCE, (end, i), (5, 0), textcoords="offset points", va="center", fontsize=style.SMALL, alpha=FAINT
+        )
     ax.set_yticks(at, [style.short(" + ".join(one["columns"]), LONGEST) for one in measured])
     ax.invert_yaxis()
     ax.set_xlabel(label)

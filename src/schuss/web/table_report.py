@@ -153,8 +153,8 @@ class TableReport(Report):
         main = (self.told["report"] or {}).get("main_title", "the loss")
         text = (
             f"What {main} rises by where a column's values are shuffled among rows held out: the more, the more the "
-            "model needs the column. The thin lines are standard errors over rows and shuffles; what is below 0, or "
-            "within two of these, may be chance. Columns that go together are shuffled together."
+            "model needs the column. The thin lines are standard errors over rows and shuffles; what is not above two "
+            "of these may be chance. Columns that go together are shuffled together."
         )
         return Section("Importance", text, self._drawn(lambda: tables.importance(lines, f"rise of {main}"), text))
 

@@ -196,13 +196,19 @@ def measured(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "report": _titled(report) if isinstance(report, Mapping) and is_report(report) else None,
         "parts": _named(parts, names_beside(parts)) if are_parts(parts) else None,
-        "importance": importance if _are(importance, {"columns": list, "rise": float, "error": float}) else None,
+        "importance": _sure(importance) if _are(importance, {"columns": list, "rise": float, "error": float}) else None,
         "trained": rows if _is(rows, float) else None,
     }
 
 
 def _named(parts: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
     return [{**part, "name": name} for part, name in zip(parts, names, strict=True)]
+
+
+def _sure(importance: Any) -> list[dict[str, Any]]:
+    from schuss.tabular.importance import is_sure
+
+    return [{**one, "sure": is_sure(one["rise"], one["error"])} for one in importance]
 
 
 def title_of(metric: str) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from schuss.cli.say import say
 from schuss.tabular.figures import aligned, figure, with_error
+from schuss.tabular.importance import is_sure
 from schuss.tabular.metrics import METRICS
 from schuss.tabular.parts import names_beside
-from schuss.tabular.scoring import SURE
 
 if TYPE_CHECKING:
     from schuss.tabular.fit import TableRun
@@ -99,8 +99,7 @@ def importance(measured: Sequence[Mapping[str, Any]], main: str) -> list[str]:
     most = max(one["rise"] for one in measured)
     rows = []
     for one in measured[:BARS]:
-        sure = one["rise"] > SURE * one["error"]
-        bar = "█" * round(20 * one["rise"] / most) if sure else "may be chance"
+        bar = "█" * round(20 * one["rise"] / most) if is_sure(one["rise"], one["error"]) else "may be chance"
         rows.append((cut(" + ".join(one["columns"]), 2 * WIDEST), with_error(one["rise"], one["error"]), bar))
     more = len(measured) - BARS
     head = f"what {METRICS[main].title} rises by where a column's values are shuffled:"

@@ -79,14 +79,14 @@ function importance(list, main) {
       "li",
       { title: one.columns.join(" + ") },
       h("b", {}, one.columns.join(" + ")),
-      h("i", { style: `--p: ${Math.max(0, one.rise) / most}` }),
+      one.sure ? h("i", { style: `--p: ${Math.max(0, one.rise) / most}` }) : h("em", {}, "may be chance"),
       h("span", {}, words[i]),
     ),
   );
   return card(
     "Importance",
     h("ol", { class: "bars wide", style: `--name: ${Math.min(30, longest + 1)}ch; --much: ${Math.max(...words.map((text) => text.length))}ch` }, ...rows),
-    h("p", { class: "hint" }, `What ${main ?? "the loss"} rises by where a column's values are shuffled among rows held out, ± its standard error over rows and shuffles: what is below 0, or within two of these, may be chance.`),
+    h("p", { class: "hint" }, `What ${main ?? "the loss"} rises by where a column's values are shuffled among rows held out, ± its standard error over rows and shuffles: what is not above two of these may be chance.`),
   );
 }
 
