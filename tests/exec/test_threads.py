@@ -17,6 +17,8 @@ import pytest
 
 from schuss import nn, ops, optim
 from schuss.compiler.tuning import Tuning
+from schuss.exec.native import function as function_module
+from schuss.exec.native import table as table_module
 from schuss.exec.native import threads as pool
 from schuss.exec.native.executor import NativeExecutor
 from schuss.exec.native.threads import Team, available_cores, run_team
@@ -121,6 +123,50 @@ def test_functions_give_the_same_bits_with_any_number_of_threads(rows):
     for threads in (2, 3, 8):
         found = NativeExecutor(threads).compile(graph)(arrays)
         assert all(a.tobytes() == b.tobytes() for a, b in zip(found, expected, strict=True)), threads
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_call_takes_no_more_threads_than_are_allowed_where_it_is_made(monkeypatch, whole):
+    """Code that was compiled for more is not made anew. Where threads wait for each other they are all or one."""
+    graph = trace(
+        lambda x, w: (x @ w).sum(axis=0) if whole else ops.tanh(x @ w),
+        [TensorType("float32", (N, 70)), TensorType("float32", (70, 90))],
+    )
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((300, 70)).astype("f4"), rng.standard_normal((70, 90)).astype("f4")]
+    teams = []
+
+    def team(size, task, *more, **options):
+        teams.append(size)
+        run_team(size, task, *more, **options)
+
+    for module in (function_module, table_module):
+        monkeypatch.setattr(module, "run_team", team)
+    call = NativeExecutor(3, tuning=Tuning(worth_sharing=0, chunk=32)).compile(graph)
+
+    def size(threads):
+        teams.clear()
+        with pool.at_most(threads):
+            found = call(arrays)[0].tobytes()
+        assert found == expected
+        return max(teams, default=1)
+
+    expected = call(arrays)[0].tobytes()
+    assert (size(None), size(8), size(3), size(1)) == (3, 3, 3, 1)
+    assert size(2) == (1 if whole else 2)
+
+
+def test_what_is_allowed_within_and_on_other_threads():
+    with pool.at_most(4):
+        with pool.at_most(8):
+            assert pool.allowed(9) == 4
+        with pool.at_most(None), pool.at_most(1):
+            assert pool.allowed(9) == 1
+        assert pool.allowed(3) == 3
+        assert within(10, lambda: pool.allowed(9)) == 9
+    with contextlib.suppress(ValueError), pool.at_most(1):
+        raise ValueError
+    assert pool.allowed(9) == 9
 
 
 # -- teams -----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("sklearn")
 pl = pytest.importorskip("polars")
 pytest.importorskip("narwhals")
+import joblib  # noqa: E402
 import sklearn  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
@@ -28,11 +29,13 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 import schuss  # noqa: E402
+from schuss.exec.native.threads import allowed  # noqa: E402
 from schuss.registry import Registry  # noqa: E402
 from schuss.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
 from schuss.tables import EXECUTORS  # noqa: E402
 from schuss.tabular import presets, training  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
+from schuss.tabular.model import TableModel  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 TINY: dict[str, Any] = {"preset": "fast", "folds": 2, "epochs": 1, "hidden_layer_sizes": (4,)}
@@ -457,6 +460,24 @@ def test_processes() -> None:
     here = clone(search).fit(FRAME, LABELS)
     there = search.set_params(n_jobs=2).fit(FRAME, LABELS)
     np.testing.assert_allclose(there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"], atol=0.05)
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_predictions_take_as_many_threads_as_n_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = TabularClassifier(**TINY, n_jobs=2).fit(FRAME, LABELS), []
+    answers = TableModel.answers
+
+    def noted(*given: Any, **more: Any) -> Any:
+        asked.append(allowed(9))
+        return answers(*given, **more)
+
+    monkeypatch.setattr(TableModel, "answers", noted)
+    for jobs in (2, 1, -1, None):
+        found.set_params(n_jobs=jobs).predict(FRAME)
+    assert asked == [2, 1, 9, 9]
+    with joblib.parallel_config("threading", n_jobs=2):
+        joblib.Parallel()(joblib.delayed(found.predict)(FRAME) for _ in range(2))
+    assert asked[4:] == [1, 1]
 
 
 @pytest.mark.usefixtures("one_kind")

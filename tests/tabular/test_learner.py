@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from schuss import nn
 from schuss.errors import DataError, UsageError
 
 pl = pytest.importorskip("polars")
+from schuss.exec.native.threads import allowed  # noqa: E402
 from schuss.tabular import algebra, presets, training  # noqa: E402
+from schuss.tabular import judge as judging  # noqa: E402
 from schuss.tabular import preparation as preparing  # noqa: E402
 from schuss.tabular.blend import blend_weights  # noqa: E402
 from schuss.tabular.columns import TableColumns, fit_preparation  # noqa: E402
@@ -25,6 +28,7 @@ from schuss.tabular.kinds import find_kinds  # noqa: E402
 from schuss.tabular.layers import STEPS, Dense, PairedDropout, Periodic, PiecewiseLinear  # noqa: E402
 from schuss.tabular.learn import layout_of  # noqa: E402
 from schuss.tabular.metrics import METRICS  # noqa: E402
+from schuss.tabular.model import TableModel  # noqa: E402
 from schuss.tabular.networks import Recipe, TableNetwork, stacked  # noqa: E402
 from schuss.tabular.presets import batch_size, choose, recipes  # noqa: E402
 
@@ -574,6 +578,43 @@ def test_columns_and_rows_are_prepared_alike_by_any_number_of_threads(monkeypatc
     assert algebra.side_by_side(lambda i: -i, range(50), 50) == [-i for i in range(50)]
     with pytest.raises(ZeroDivisionError):
         algebra.side_by_side(lambda i: 1 // (i - 3), range(50), 50)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_table_takes_no_more_threads_than_are_asked_for(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """Where its rows are prepared, judged, measured and shuffled."""
+    monkeypatch.setattr(algebra, "MANY", 0)
+    monkeypatch.setattr(preparing, "CHUNK", 7)
+    monkeypatch.setattr(algebra, "available_cores", lambda: 3)
+    pools: list[int] = []
+    asked: dict[str, int] = {}
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, size: int, **options: Any) -> None:
+            pools.append(size)
+            super().__init__(size, **options)
+
+    def noted(name: str, function: Any) -> Any:
+        def called(*given: Any, **more: Any) -> Any:
+            asked[name] = allowed(9)
+            return function(*given, **more)
+
+        return called
+
+    monkeypatch.setattr(algebra, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(judging, "out_of_fold", noted("judged", judging.out_of_fold))
+    monkeypatch.setattr(TableModel, "answers", noted("measured", TableModel.answers))
+    run = quick(table(), threads=threads, test=0.2)
+    assert asked == {"judged": threads, "measured": threads}
+    run.held.importance()
+    assert set(pools) == ({2} if threads == 2 else set())
+    asked.clear()
+    quick(table(), threads=threads).held.importance()
+    assert asked == {"judged": threads}
+    quick(table())
+    assert 3 in pools
+    run.model.predict(table())
+    assert asked["judged"] == 9
 
 
 def test_a_training_that_was_stopped_decides_alike_when_it_goes_on(tmp_path: Path) -> None:

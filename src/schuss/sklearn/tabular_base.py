@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from schuss.api import freeze
 from schuss.constraints import shown
+from schuss.exec.native.threads import at_most
 from schuss.ir.executor import Array
 from schuss.nn.holding import own_signature
 from schuss.signature import Signature
@@ -193,8 +194,12 @@ class BaseTabular(BaseEstimator):
         transform = signature_of(self.model_).inputs[0].transform
         assert isinstance(transform, TableColumns)
         x = transform.single(X) if self._named else None
-        if x is None:
-            x = transform.read(self._columns_of(X, "X"), "X")
+        if x is not None:
+            return self._of_rows(x)
+        with at_most(self._threads()):
+            return self._of_rows(transform.read(self._columns_of(X, "X"), "X"))
+
+    def _of_rows(self, x: Array) -> Array:
         found: Array = self.model_.answers(x, frozen=self._frozen)
         return found
 

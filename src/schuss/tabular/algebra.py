@@ -14,7 +14,7 @@ import numpy as np
 
 from schuss.asking import lacking
 from schuss.errors import UsageError
-from schuss.exec.native.threads import available_cores
+from schuss.exec.native.threads import allowed, available_cores
 from schuss.ir.executor import Array
 
 MANY = 100_000  # rows of a table from which on the threads of a pool are worth their start
@@ -47,9 +47,9 @@ def moments(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
 
 
 def side_by_side(task: Callable[[T], R], of: Sequence[T], rows: int) -> list[R]:
-    """task of each, in order; for a table of many rows by as many threads as there are cores: numpy sorts and searches
-    without Python's lock."""
-    cores = min(available_cores(), len(of)) if rows >= MANY else 1  # which is read from files
+    """task of each, in order; for a table of many rows by as many threads as there are cores, or fewer are asked for:
+    numpy sorts and searches without Python's lock."""
+    cores = min(allowed(available_cores()), len(of)) if rows >= MANY else 1  # which is read from files
     if cores < 2:
         return [task(one) for one in of]
     with ThreadPoolExecutor(cores, thread_name_prefix="schuss-rows") as pool:

@@ -15,6 +15,7 @@ import numpy as np
 from schuss.calling import explained
 from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Choice, Constraints, Whole, check
 from schuss.errors import DataError
+from schuss.exec.native.threads import at_most
 from schuss.tabular.dialect import Reading
 from schuss.tabular.extra import pl
 from schuss.tabular.figures import with_error
@@ -149,6 +150,8 @@ def fit_table(
                   parts; without a test the report is of them. With time they are the last rows, with group whole groups
     folds         how many; each kind of network has a member for each
     epochs, hidden, lr, dropout, weight_decay   in place of the preset's
+    threads       None: the cores this process may use. Tables are read by polars, which has its own
+                  (POLARS_MAX_THREADS in the environment, before it is loaded)
     backend       of the training: native or reference
     checkpoint    a folder in which members that train are kept; with those of a run that was stopped it goes on
     progress      a line for each kind of network, or a function in its place, as fit_many has it
@@ -211,20 +214,21 @@ def fit_rows(
         train = replace(train, classes=by_class)
         validated = None if validated is None else replace(validated, classes=by_class)
     objective = objective_of(train.target, loss, quantiles, train.where, train.weights)
-    training = _training(train, validated, tested, objective, folds, preset, own, seed)
-    if begin is not None:
-        begin(training)
-    read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
-    names, classes = tuple(train.target.kinds), train.target.classes or None
-    leaks = warn_of_leaks(read, train.target.y, classes=classes, targets=names)
-    learned = training.learn(seed, None if checkpoint is None else Path(checkpoint), **how)
-    model = learned.model
-    report = replace(training.report(learned, model, tested), alone=bool(model.weights[-1] == 1.0))
+    with at_most(how.get("threads")):
+        training = _training(train, validated, tested, objective, folds, preset, own, seed)
+        if begin is not None:
+            begin(training)
+        read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
+        names, classes = tuple(train.target.kinds), train.target.classes or None
+        leaks = warn_of_leaks(read, train.target.y, classes=classes, targets=names)
+        learned = training.learn(seed, None if checkpoint is None else Path(checkpoint), **how)
+        model = learned.model
+        report = replace(training.report(learned, model, tested), alone=bool(model.weights[-1] == 1.0))
     weighed = [{**part, "loss": objective.in_own_units(part["loss"])} for part in learned.parts]
     training.sign(model, {"parts": weighed, "report": report.to_json(), "weight": table.weight, "decimal": decimal})
     rest = [None if part is None else part.frame for part in (tested, validated)]
     done = training.members if validated is None else None
-    held = training.held_out(model, tested)
+    held = training.held_out(model, tested, how.get("threads"))
     return TableRun(model, table.target, train.kinds, training.preset, done, weighed, report, leaks, held, *rest)
 
 

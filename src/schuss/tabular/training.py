@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from schuss.exec.native.threads import at_most
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.nn.holding import set_signature
@@ -127,13 +128,14 @@ class Training:
         found, linear = model.answers(x), model.answers(x, len(model.parts))
         return report_of(of, self.table, tested, found, linear, f"{len(tested):,} rows held out")
 
-    def held_out(self, model: TableModel, tested: Table | None) -> HeldOut:
-        """The rows that the report is of, with what members say of them that have not seen them."""
+    def held_out(self, model: TableModel, tested: Table | None, threads: int | None = None) -> HeldOut:
+        """The rows that the report is of, with what members say of them that have not seen them, by so many threads."""
         of_folds, of, fold = OutOfFold(model, len(self.x)), self.objective, self.fold
         apart = tested or self.validated
 
         def predict(frame: Any, rows: Array) -> Array:
-            x = self.columns.read(frame)
-            return model.answers(x) if apart or fold is None else of.own_units(of_folds(x, fold[rows]))
+            with at_most(threads):
+                x = self.columns.read(frame)
+                return model.answers(x) if apart or fold is None else of.own_units(of_folds(x, fold[rows]))
 
         return HeldOut(apart or self.table, of, tuple(self.preparation.kinds), predict)

@@ -18,7 +18,7 @@ from schuss.exec.native.code import Code, build, check_code
 from schuss.exec.native.kept import Kept
 from schuss.exec.native.stop import Stop
 from schuss.exec.native.table import Table
-from schuss.exec.native.threads import run_beside, run_team
+from schuss.exec.native.threads import allowed, run_beside, run_team
 from schuss.exec.seams import lengths_of, solid
 from schuss.ir.executor import Array
 from schuss.ir.graph import Graph, Node
@@ -97,10 +97,11 @@ class NativeFunction:
         capacity = code.plan.storage.capacity
         worth = self._threads if code.flops * max(n, 1) / capacity > self._tuning.worth_sharing else 1
         if not self._by_row or n <= capacity:
-            self._run(program, given, outputs, [(0, n)], worth)
+            # It is made for so many threads, or for one.
+            self._run(program, given, outputs, [(0, n)], worth if allowed(worth) == worth else 1)
             return
         starts, stop = range(0, n, capacity), Stop()
-        team = min(worth, len(starts))
+        team = min(allowed(worth), len(starts))
 
         def some(thread: int) -> None:
             mine = starts[len(starts) * thread // team : len(starts) * (thread + 1) // team]

@@ -12,13 +12,15 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from schuss.exec.machine import told
 from schuss.exec.native.stop import Stop
 
 LOOK = 0.1  # seconds between two looks of a caller that only waits
+_limit: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
 def available_cores() -> int:
@@ -32,6 +34,26 @@ def available_cores() -> int:
         cores = os.cpu_count() or 1
     quota = _cgroup_quota()
     return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+@contextlib.contextmanager
+def at_most(threads: int | None) -> Iterator[None]:
+    """While it is entered, what this thread calls shares its work among no more than so many threads; None: among those
+    it would. For what is called through many hands, and for functions that were compiled before."""
+    if threads is None:
+        yield
+        return
+    token = _limit.set(allowed(threads))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def allowed(threads: int) -> int:
+    """So many threads, or as few as `at_most` allows here."""
+    limit = _limit.get()
+    return threads if limit is None else min(threads, limit)
 
 
 CGROUPS = Path("/sys/fs/cgroup")
