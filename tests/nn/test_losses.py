@@ -97,10 +97,13 @@ def test_nll() -> None:
     assert run(nn.NLLLoss(weight=W), logs, Y) == pytest.approx(run(nn.CrossEntropyLoss(weight=W), Z, Y), rel=1e-12)
 
 
+DELTAS = (0.1, 0.4, 0.7, 2.0, 50.0)  # one for each column
+HUBERS = np.where(abs(Z - T) <= DELTAS, (Z - T) ** 2 / 2, np.array(DELTAS) * (abs(Z - T) - np.array(DELTAS) / 2))
 ELEMENTWISE: list[tuple[nn.Loss, np.ndarray, np.ndarray]] = [
     (nn.MSELoss(), T, (Z - T) ** 2),
     (nn.L1Loss(), T, abs(Z - T)),
     (nn.HuberLoss(0.7), T, EXPECTED["huber"]),
+    (nn.HuberLoss(DELTAS), T, HUBERS),
     (nn.SmoothL1Loss(0.7), T, EXPECTED["huber"] / 0.7),
     (nn.SmoothL1Loss(0.0), T, abs(Z - T)),
     (nn.BCEWithLogitsLoss(), B, EXPECTED["bce"]),
@@ -486,6 +489,8 @@ def test_a_users_own_loss_names_their_line() -> None:
         (lambda: nn.NLLLoss(weight=[np.nan]), "class weights must be finite"),
         (lambda: nn.CrossEntropyLoss(reduction="max"), "reduction must be one of mean, sum, none"),
         (lambda: nn.HuberLoss(0.0), "delta must be a positive number"),
+        (lambda: nn.HuberLoss((1.0, 0.0)), "delta must be positive numbers"),
+        (lambda: nn.HuberLoss(()), "delta must be positive numbers"),
         (lambda: nn.SmoothL1Loss(-1.0), "beta must be a number of at least 0"),
     ],
 )
@@ -497,6 +502,13 @@ def test_bad_settings(make: Callable[[], Any], message: str) -> None:
 @pytest.mark.parametrize("loss", [loss for loss, _, _ in ALL], ids=lambda v: type(v).__name__)
 def test_config_round_trip(loss: nn.Loss) -> None:
     assert nn.loss_from_config(json.loads(json.dumps(loss.config()))) == loss
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 3), (6, 1)])
+def test_as_many_deltas_as_columns(shape: tuple[int, ...]) -> None:
+    z = np.ones(shape)
+    with pytest.raises(ShapeError, match=r"HuberLoss: 2 deltas need as many numbers a row, got float64\[6"):
+        nn.HuberLoss((1.0, 2.0))(z, z)
 
 
 def test_nodes_of_a_loss_carry_its_name() -> None:

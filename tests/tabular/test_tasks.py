@@ -162,6 +162,22 @@ def test_hubers_loss_of_a_file_is_that_of_the_report():
     assert evaluate_table(run, frame[150:]).values["huber"] == pytest.approx(line(run, "huber").value)
 
 
+def test_hubers_loss_of_targets_in_unlike_units_has_a_bend_for_each(tmp_path: Path):
+    """Where errors are a deviation of each; as it is recorded, and measured of (x, y)."""
+    frame = table().select("a", "b", "value", small=pl.col("other") / 1e5)
+    run = quick(frame, ["value", "small"], loss="huber", epochs=1)
+    y = frame.select("value", "small").to_numpy()
+    bends = y.std(0)
+    schuss.save(run.model, tmp_path / "m.safetensors")
+    for model in (run.model, schuss.load(tmp_path / "m.safetensors")):
+        loss = nn.known_loss(model.signature.loss)
+        assert loss.delta == pytest.approx(bends)
+        error = abs(model.predict(frame) - y)
+        each = np.where(error <= bends, error**2 / 2, bends * (error - bends / 2))
+        found = schuss.evaluate(model, (frame.drop("value", "small"), y))["loss"]
+        assert found == pytest.approx(each.mean(), rel=1e-4)
+
+
 def test_hubers_loss_of_several_targets_is_the_same_from_a_file(tmp_path: Path):
     frame = table().select("a", "b", "value", "other")
     run = quick(frame, ["value", "other"], loss="huber", epochs=1)

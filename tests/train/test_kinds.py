@@ -35,7 +35,7 @@ from .support import blobs, fit, mlp
         lambda v: nn.LayerNorm(3, eps=v),
         nn.Softplus,
         lambda v: nn.CrossEntropyLoss(label_smoothing=v),
-        lambda v: nn.HuberLoss(delta=v),
+        lambda v: nn.HuberLoss(delta=(1.0, v)),
         lambda v: nn.SmoothL1Loss(beta=v),
         lambda v: init.Normal(std=v),
         lambda v: init.Uniform(low=v),

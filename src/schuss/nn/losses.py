@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from schuss import ops
-from schuss.constraints import NOT_NEGATIVE, POSITIVE, Choice, Constraints, Flag, Number
+from schuss.constraints import NOT_NEGATIVE, POSITIVE, Choice, Constraints, Flag, Kind, Number
 from schuss.errors import UsageError
 from schuss.ir.types import TensorType
 from schuss.nn.admits import Admits
@@ -46,6 +46,19 @@ def positive_weights(loss: str, weight: Any, what: str = "class weights") -> Wei
         raise UsageError(f"{loss}: {what} must be finite and not negative, got {list(values)}")
     return values
 
+
+def _one_or_several(one: Number, said: str) -> Kind:
+    """A number, or a list of them; said: what several must be."""
+
+    def of(given: Any) -> str | None:
+        if isinstance(given, (tuple, list)):
+            return None if given and all(one(each) is None for each in given) else said
+        return one(given)
+
+    return of
+
+
+_QUANTILES = _one_or_several(Number(0, 1, open="low high"), "must be numbers between 0 and 1, each above 0 and below 1")
 
 # -- numbers -------------------------------------------------------------------------------------------
 
@@ -86,20 +99,37 @@ class L1Loss(ElementLoss):
 class HuberLoss(ElementLoss):
     """d**2/2 where |d| <= delta, else delta * (|d| - delta/2), d = pred - target; the mean of all elements.
 
-    Integer classes [N] with pred [N, K] become one-hot. UsageError unless delta > 0. Source: Huber (1964).
+    Integer classes [N] with pred [N, K] become one-hot. delta: a number, or several: one for each of the last axis of
+    pred and target, as of targets in different units. UsageError unless delta > 0; ShapeError for another number of
+    them. Source: Huber (1964).
     """
 
     admits: ClassVar[Admits] = NUMBERS
     label: ClassVar[str] = "Huber loss"
 
-    delta: float = 1.0
+    delta: float | tuple[float, ...] = 1.0
     reduction: str = "mean"
 
-    constraints: ClassVar[Constraints] = {**REDUCTION, "delta": POSITIVE}
+    constraints: ClassVar[Constraints] = {**REDUCTION, "delta": _one_or_several(POSITIVE, "must be positive numbers")}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.delta, (tuple, list)):
+            object.__setattr__(self, "delta", tuple(float(d) for d in self.delta))
+
+    def prepared(self, pred: Any, target: Any) -> tuple[Any, Any]:
+        pred, target = super().prepared(pred, target)
+        if isinstance(self.delta, tuple) and tuple(pred.shape)[-1:] != (len(self.delta),):
+            raise shape_error(f"HuberLoss: {len(self.delta)} deltas need as many numbers a row, got {type_of(pred)}")
+        return pred, target
 
     def elements(self, pred: Any, target: Any) -> Any:
         error = pred - target
-        return ops.huber(error, delta=hyper("delta", self.delta, error))
+        if isinstance(self.delta, tuple):
+            delta: Any = np.asarray(self.delta, str(error.dtype))
+        else:
+            delta = hyper("delta", self.delta, error)
+        return ops.huber(error, delta=delta)
 
 
 @dataclass(frozen=True)
@@ -125,14 +155,6 @@ class SmoothL1Loss(ElementLoss):
         return each if self.beta == 1.0 else each * hyper("1/beta", 1.0 / self.beta, each)
 
 
-def _quantiles(given: Any) -> str | None:
-    one = Number(0, 1, open="low high")
-    if isinstance(given, (tuple, list)):
-        fine = bool(given) and all(one(q) is None for q in given)
-        return None if fine else "must be numbers between 0 and 1, each above 0 and below 1"
-    return one(given)
-
-
 @dataclass(frozen=True)
 class QuantileLoss(ElementLoss):
     """q * e where e >= 0, else (q - 1) * e, e = target - pred; the mean of all elements. Also called pinball loss: the
@@ -149,7 +171,7 @@ class QuantileLoss(ElementLoss):
     q: float | tuple[float, ...] = 0.5
     reduction: str = "mean"
 
-    constraints: ClassVar[Constraints] = {**REDUCTION, "q": _quantiles}
+    constraints: ClassVar[Constraints] = {**REDUCTION, "q": _QUANTILES}
 
     def __post_init__(self) -> None:
         super().__post_init__()

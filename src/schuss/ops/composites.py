@@ -181,7 +181,7 @@ def selu(x: Any) -> Any:
 def huber(error: Any, delta: Any = 1.0) -> Any:
     """error**2 / 2 where |error| <= delta, else delta * (|error| - delta/2). Source: Huber (1964).
 
-    Written with c = error limited to +-delta: c * (error - c/2). delta: a number, or a scalar tensor.
+    Written with c = error limited to +-delta: c * (error - c/2). delta: a number, a tensor or an array.
     """
     if isinstance(delta, (int, float)):
         limited = clip_to(error, low=-delta, high=delta)

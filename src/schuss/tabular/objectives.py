@@ -228,7 +228,7 @@ class Objective:
         if self.classes:
             return nn.FocalLoss() if self.loss == "focal" else nn.CrossEntropyLoss()
         if self.loss == "huber":
-            return nn.HuberLoss(delta=float(np.mean(self.scale)))
+            return nn.HuberLoss(delta=self.scale if len(self.scale) > 1 else self.scale[0])
         if self.logarithmic:
             return LOSSES[self.loss][1](log_input=False)
         return self.network_loss()
