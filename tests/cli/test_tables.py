@@ -436,8 +436,9 @@ def test_a_signal_keeps_the_members_and_says_where(table: Path, tmp_path: Path, 
     assert not out.exists()
 
 
-def test_what_is_left_out_after_a_short_run_is_told() -> None:
+def test_what_is_left_out_after_a_short_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     from schuss.cli.tables import shown
+    from schuss.tabular import judge
 
     part = {"kind": "piecewise", "activation": "relu", "hidden": [64, 64], "epochs": 8, "loss": 1.0, "weight": 1.0}
     told = "longer runs and larger networks are left out: a short run is not better than the linear model by 2 %"
@@ -445,6 +446,8 @@ def test_what_is_left_out_after_a_short_run_is_told() -> None:
     assert lines[-1] == told
     assert [line.partition("  ")[0] for line in lines[1:3]] == ["piecewise relu", "piecewise relu, other seeds"]
     assert told not in shown.parts([part, {**part, "only": "signal"}], "rmse")
+    monkeypatch.setattr(judge, "ENOUGH", 0.9)
+    assert shown.parts([part, {**part, "only": "noise"}], "rmse")[-1].endswith("than the linear model by 10 %")
 
 
 def test_other_files_have_the_decimal_sign_of_the_training(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def result(run: TableRun, result: Mapping[str, Any]) -> None:
 
 def parts(written: Sequence[Mapping[str, Any]], main: str) -> list[str]:
     """The kinds of networks and the linear model, with the main metric of each and their weights in the answer."""
+    from schuss.tabular.judge import ENOUGH
     from schuss.tabular.networks import NOISE
 
     rows = [("part", "hidden", "epochs", METRICS[main].title if main in METRICS else "loss", "weight")]
@@ -88,7 +89,8 @@ def parts(written: Sequence[Mapping[str, Any]], main: str) -> list[str]:
         hidden, epochs = ",".join(map(str, part.get("hidden", ()))), part.get("epochs", "")
         rows.append((name, hidden or "-", str(epochs), figure(part["loss"]), f"{part['weight']:.2f}"))
     short = any(part.get("only") == NOISE for part in written)
-    left = "longer runs and larger networks are left out: a short run is not better than the linear model by 2 %"
+    by = f"{100 * (1 - ENOUGH):.2g} %"
+    left = f"longer runs and larger networks are left out: a short run is not better than the linear model by {by}"
     return [*aligned(rows, right=(2, 3, 4)), *([left] if short else [])]
 
 
