@@ -24,15 +24,20 @@ def of_command() -> Iterator[None]:
         _speaks.pop()
 
 
+def in_command() -> bool:
+    """Whether the command runs."""
+    return _speaks[-1] == "command"
+
+
 def called(name: str) -> str:
     """The argument by itself: category, or --category."""
-    return f"--{name.replace('_', '-')}" if _speaks[-1] == "command" else name
+    return f"--{name.replace('_', '-')}" if in_command() else name
 
 
 def asked(name: str, value: object) -> str:
     """The argument with a value: category=['a b'], or --category 'a b'. A list is an option each, a dict {column: text}
     one of COLUMN=TEXT, header=False is --no-header."""
-    if _speaks[-1] == "command":
+    if in_command():
         if name == "header":
             return "--no-header"
         values = [f"{k}={v}" for k, v in value.items()] if isinstance(value, Mapping) else _several(value)
@@ -60,4 +65,4 @@ def lacking(what: str, missing: str, extra: str) -> str:
     return f"{what} {missing}: pip install '.[{extra}]' in the folder of schuss"
 
 
-__all__ = ["asked", "called", "lacking", "no_column", "of_command"]
+__all__ = ["asked", "called", "in_command", "lacking", "no_column", "of_command"]

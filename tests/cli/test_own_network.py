@@ -242,7 +242,7 @@ def test_a_stopped_run_goes_on_by_another_text_of_the_same_file(
     assert schuss(*start, "--net", "net.py").code == 130
     monkeypatch.setattr(TrainCommand, "_trained", begun)
     said = schuss(*start, "--net", "./net.py:Own", "--resume").error
-    assert "net was 'net.py' and is now './net.py:Own'" in said
+    assert "--net was net.py and is now ./net.py:Own" in said
     file.write_text(CONVOLUTIONAL.replace("nn.Linear(27, 10)", "nn.Linear(27, 16), nn.ReLU(), nn.Linear(16, 10)"))
     assert "the network or the optimizer is another" in schuss(*start, "--net", "net.py", "--resume").error
     file.write_text(CONVOLUTIONAL)

@@ -292,6 +292,18 @@ def test_other_settings_are_named(change, said, tmp_path):
             fit(model, 2, resume=source, **change)
 
 
+def test_of_groups_only_what_differs_is_named(tmp_path):
+    def begin(decay, **more):
+        groups = [optim.Group("0.bias", lr=optim.OneCycle(0.01, 12)), optim.Group("0.weight", weight_decay=decay)]
+        return fit(network(), 2, optimizer=optim.AdamW(0.01, groups=groups), checkpoint=tmp_path / "run.ckpt", **more)
+
+    begin(0.1)
+    with pytest.raises(
+        UsageError, match=r"run\.ckpt: optimizer\.groups\.1\.weight_decay was 0\.1 and is now 0\.2; use"
+    ):
+        begin(0.2, resume=tmp_path / "run.ckpt")
+
+
 def test_what_cannot_be_another_is_named():
     run = fit(network(), 1)
     with pytest.raises(UsageError, match="resume: seed cannot be another for the same run; what can: callbacks, check"):

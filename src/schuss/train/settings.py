@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn, optim
+from schuss.asking import called, in_command
 from schuss.errors import SchussError, UsageError
 from schuss.ir.digest import SHORT, array_digest
 from schuss.ir.executor import Array
@@ -17,6 +18,7 @@ from schuss.train.options import ABOUT, BEFORE, FREE, Options
 from schuss.train.step import Task
 from schuss.train.trainer import Trainer
 
+LONGEST = 80  # characters of a value in a message
 COLUMNS = ("validation", "sample_weight", "class_weight")  # told by the columns they make
 
 
@@ -90,9 +92,39 @@ def check_settings(wanted: Mapping[str, Any], found: Any, where: str, mend: str,
     old, new = _flat({**since, **{name: _today(name, value) for name, value in held.items()}}), _flat(wanted)
     differ = [k for k in {**old, **new} if k.split(".")[0] not in free and old.get(k) != new.get(k)]
     if differ:
-        listed = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in differ[:4])
-        more = f" and {len(differ) - 4} more" if len(differ) > 4 else ""
+        parts = [part for k in differ for part in _parts(k, old.get(k), new.get(k))]
+        listed = ", ".join(f"{_called(k)} was {_said(a)} and is now {_said(b)}" for k, a, b in parts[:4])
+        more = f" and {len(parts) - 4} more" if len(parts) > 4 else ""
         raise UsageError(f"cannot resume {where}: {listed}{more}; {mend}")
+
+
+def _parts(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """What differs; of lists of as many mappings the places, and what in these."""
+    lists = all(isinstance(v, list) and v and all(isinstance(part, Mapping) for part in v) for v in (old, new))
+    if not lists or len(old) != len(new):
+        yield name, old, new
+        return
+    for i, parts in enumerate(zip(old, new, strict=True)):
+        a, b = (_flat(part) for part in parts)
+        for key in {**a, **b}:
+            if a.get(key) != b.get(key):
+                yield from _parts(f"{name}.{i}.{key}", a.get(key), b.get(key))
+
+
+def _called(name: str) -> str:
+    """A setting; an option where the command runs."""
+    return name if "." in name or name == "data" else called(name)
+
+
+def _said(value: Any) -> str:
+    """A value that a setting has, as it is given."""
+    if not in_command():
+        text = repr(value)
+    elif value is None or isinstance(value, bool):
+        text = "given" if value else "not given"
+    else:
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _today(name: str, held: Any) -> Any:

@@ -12,9 +12,9 @@ from schuss.tabular.figures import aligned, figure, with_error
 from schuss.tabular.importance import is_sure
 from schuss.tabular.metrics import METRICS
 from schuss.tabular.parts import names_beside
+from schuss.tabular.report import table_of
 
 if TYPE_CHECKING:
-    from schuss.tabular.fit import TableRun
     from schuss.tabular.training import Training
 
 NAMES = 30  # columns an error names
@@ -69,13 +69,14 @@ def found(training: Training, options: Mapping[str, Any]) -> None:
     say("\n" + "\n".join(cut(line, width()) for line in aligned(facts)) + "\n")
 
 
-def result(run: TableRun, result: Mapping[str, Any]) -> None:
+def result(result: Mapping[str, Any]) -> None:
     """What a training gave."""
-    say(run.report.table)
-    say("\n" + "\n".join(parts(run.parts, run.report.main)))
-    if lines := importance(result["importance"], run.report.main):
+    report = result["report"]
+    say("\n".join(table_of(report)))
+    say("\n" + "\n".join(parts(result["parts"], report["main"])))
+    if lines := importance(result["importance"], report["main"]):
         say("\n" + "\n".join(lines))
-    say(f"\n{run.report.verdict}")
+    say(f"\n{report['verdict']}")
     say(f"trained in {result['seconds']:.1f} s" + (f", saved in {result['out']}" if result["out"] else ""))
 
 

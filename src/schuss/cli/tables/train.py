@@ -18,16 +18,13 @@ from schuss.cli.say import say
 from schuss.cli.signals import Terminated
 from schuss.cli.tables import shown
 from schuss.cli.tables.options import check_of_networks, given, reading_of
+from schuss.cli.tables.resume import PLAIN, Kept, asked_of
 
 if TYPE_CHECKING:
     from schuss.cli.tables.watch import WatchedTable
     from schuss.tabular.fit import TableRun
     from schuss.tabular.training import Training
 
-PLAIN = (
-    "task", "loss", "preset", "category", "number", "drop", "target_missing", "group", "time", "time_missing", "weight",
-    "class_weight", "seed", "threads",
-)  # fmt: skip
 MEDIAN = 0.5  # the prediction beside the other quantiles
 OWN = ("epochs", "hidden", "lr", "dropout", "weight_decay")  # a preset has them, unless they are given
 
@@ -41,7 +38,8 @@ class TrainTable:
         self.place: str = options["data"]
         self.own = {name: options[name] for name in given(context, OWN)}
         self.page: WatchedTable | None = None
-        self.kept: Path | None = None if self.out is None else self.out.with_name(self.out.name + ".ckpt")
+        self.asked = asked_of(options, self.own)
+        self.kept = None if self.out is None else Kept(self.out, self.asked)
 
     def run(self) -> int:
         """Train, save and show; the exit status."""
@@ -51,6 +49,8 @@ class TrainTable:
         reading = reading_of(self.options)
         if not self.options["target"]:
             raise self._without_target(reading)
+        if self.options["resume"] and self._finished():
+            return 0
         frame, where = read_table(self.place, reading), lines_of(self.place, reading)
         if self.place != "-":
             reading = replace(reading, usual=detected(self.place, reading).decimal)
@@ -72,7 +72,7 @@ class TrainTable:
         if self.options["as_json"]:
             say(json.dumps(result))
         else:
-            shown.result(run, result)
+            shown.result(result)
         if self.page is None:
             return 0
         sys.stdout.flush()
@@ -92,14 +92,34 @@ class TrainTable:
                 raise UsageError("--resume needs --out FILE: the checkpoints lie beside it")
             return
         check_place(self.out, "--out")
-        if self.kept.exists() and not self.kept.is_dir():
-            raise UsageError(f"{self.kept} is no folder of a table's training; remove it, or give --out another name")
-        remove_left_over(self.kept)  # which is no member
-        if self._members() and not self.options["resume"]:
+        folder = self.kept.folder
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is no folder of a table's training; remove it, or give --out another name")
+        remove_left_over(folder)
+        if self.kept.members and not self.options["resume"]:
             raise UsageError(
-                f"{self.kept} holds a training that has not ended: --resume goes on with it; remove the folder, or "
+                f"{folder} holds a training that has not ended: --resume goes on with it; remove the folder, or "
                 "give --out another name, to begin another"
             )
+
+    def _finished(self) -> bool:
+        """Whether the training that --resume asks for is done; then its result is shown. UsageError where it had other
+        settings."""
+        assert self.kept is not None
+        self.kept.check()
+        result = self.kept.finished()
+        if not self.options["quiet"]:
+            if result is not None:
+                say(f"{self.out} is finished: trained in {result['seconds']:.1f} s", err=True)
+            elif not self.kept.members:
+                say("no checkpoint: starting afresh", err=True)
+        if result is None:
+            return False
+        if self.options["as_json"]:
+            say(json.dumps(result))
+        else:
+            shown.result(result)
+        return True
 
     def _without_target(self, reading: Any) -> Exception:
         """The error that names the columns."""
@@ -125,10 +145,11 @@ class TrainTable:
             asked["quantiles"] = sorted({*(o["quantiles"] or QUANTILES), MEDIAN})
         if o["folds"] is not None:
             asked["folds"] = o["folds"]
+        folder = None if self.kept is None else self.kept.folder
         return fit_table(
             frame, targets[0] if len(targets) == 1 else targets, **asked, where=where, missing=reading.missing,
             date=dict(_dated(text, frame.columns) for text in o["date"]), test=self._apart("test"), reading=reading,
-            validation=self._apart("validation"), checkpoint=self.kept, progress=self._progress(), begin=self._begin,
+            validation=self._apart("validation"), checkpoint=folder, progress=self._progress(), begin=self._begin,
         )  # fmt: skip
 
     def _progress(self) -> Any:
@@ -164,7 +185,7 @@ class TrainTable:
     def _begin(self, training: Training) -> None:
         """What was found, before the training; a place for its members."""
         if self.kept is not None:
-            self.kept.mkdir(exist_ok=True)
+            self.kept.begin(training, "standard input" if self.place == "-" else self.place)
         if not self.options["as_json"] and not self.options["quiet"]:
             shown.found(training, self.options)
             sys.stdout.flush()
@@ -203,25 +224,21 @@ class TrainTable:
 
         known = signature_of(run.model)
         more = {name: result[name] for name in ("data", "rows", "folds", "seed", "importance", "seconds")}
-        record = {**({} if known is None else known.record), **more}
+        told = {name: value for name, value in result.items() if name != "out"}
+        record = {**({} if known is None else known.record), **more, "asked": self.asked, "result": told}
         if self.out is not None and self.kept is not None:
             save(run.model, self.out, record=record)
-            shutil.rmtree(self.kept, ignore_errors=True)
+            shutil.rmtree(self.kept.folder, ignore_errors=True)
         return record
-
-    def _members(self) -> bool:
-        """Whether members of a training are kept."""
-        return self.kept is not None and self.kept.is_dir() and any(self.kept.iterdir())
 
     def _stopped(self, code: int) -> int:
         """After Ctrl-C or SIGTERM: what is kept."""
         kept = "nothing is kept without --out"
-        if self._members():
-            kept = f"the members so far are in {self.kept} (--resume goes on)"
+        if self.kept is not None and self.kept.members:
+            kept = f"the members so far are in {self.kept.folder} (--resume goes on)"
         elif self.kept is not None:
             kept = "before anything could be kept"
-            with suppress(OSError):
-                self.kept.rmdir()
+            self.kept.leave()
         say(f"stopped; {kept}", err=True)
         return code
 
