@@ -172,6 +172,17 @@ def test_out_in_a_folder_that_is_missing(schuss: Any, npz: Path, tmp_path: Path)
     assert "does not exist" in done.error
 
 
+@pytest.mark.parametrize("data", ["npz", "csv"])
+def test_out_of_another_format_is_refused(schuss: Any, npz: Path, tmp_path: Path, data: str):
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(9)))
+    what = [npz] if data == "npz" else [tmp_path / "t.csv", "--target", "y"]
+    for name in ("m.pt", "m.ONNX", "m.csv"):
+        done = schuss("train", *what, "--out", tmp_path / name)
+        told = f"a model's file is .safetensors, not {name[1:]}; give {tmp_path / 'm.safetensors'}"
+        assert (done.code, done.error) == (2, f"Error: --out {tmp_path / name}: {told}\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
 def test_out_that_cannot_be_written(schuss: Any, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Before training begins. The refusal is simulated: tests may run as root, whom no permission stops."""
     real = open

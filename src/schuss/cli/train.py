@@ -17,6 +17,7 @@ from schuss.cli.tables.options import READING, TRAINING, Sectioned, check_of_tab
 from schuss.tables import LAYERS, LOSSES, OPTIMIZERS, SOURCES
 from schuss.train.options import ABOUT
 
+ENDING = ".safetensors"  # of a model's file
 # Chosen on validation data (docs/defaults.md).
 HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 
@@ -82,6 +83,7 @@ HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 def command(**options: Any) -> int:
     from schuss.data.table import is_table
 
+    _check_out(options)
     context, of_tables = click.get_current_context(), (*TRAINING, *READING)
     if is_table(options["data"], bool(options["target"])):
         from schuss.cli.tables.train import TrainTable
@@ -95,6 +97,15 @@ def command(**options: Any) -> int:
     from schuss.cli.training.run import TrainCommand
 
     return TrainCommand(options).run()
+
+
+def _check_out(options: dict[str, Any]) -> None:
+    """UsageError for a name of another format. What --resume goes on with has its name already."""
+    from schuss.errors import UsageError
+
+    out: Path | None = options["out"]
+    if out is not None and out.suffix.lower() not in ("", ENDING) and not options["resume"]:
+        raise UsageError(f"--out {out}: a model's file is {ENDING}, not {out.suffix}; give {out.with_suffix(ENDING)}")
 
 
 def _check_of_arrays(options: dict[str, Any]) -> None:
