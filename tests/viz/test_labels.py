@@ -64,11 +64,11 @@ def wordy():
     return viz.activations(fitted(Wordy(), (x, y), nn.CrossEntropyLoss(), epochs=1).model, x[:1])
 
 
-def dependences(share=False):
+def dependences(share=False, ends=(-30_000, 450_000)):
     from schuss.tabular.explainer import Axis
     from schuss.viz import tables
 
-    mean = np.linspace(0.2, 0.9, 20)[:, None] if share else np.linspace(-30_000, 450_000, 20)[:, None]
+    mean = np.linspace(0.2, 0.9, 20)[:, None] if share else np.linspace(*ends, 20)[:, None]
     days = np.linspace(1.4e12, 1.6e12, 20).tolist()
     axes = [
         Axis(
@@ -98,6 +98,7 @@ def importance():
 
 PICTURES = {
     "dependences": dependences,
+    "dependences of millions": lambda: dependences(ends=(25_000_000, 215_000_000)),
     "dependences of shares": lambda: dependences(share=True),
     "importance": importance,
     "history of many steps": lambda: viz.history(replace(viz.history_data(class_run()), steps_per_epoch=46_900.0)),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from schuss import figures
 from tests.web.browser import Tab
 from tests.web.tables import houses, model, page_of
 
@@ -60,19 +61,22 @@ def test_the_report_stands_in_place_of_the_runs_charts(classes: str, tab: Callab
         assert len(value.partition(".")[2]) == len(error.partition(".")[2])
 
 
-def test_numbers_have_the_digits_that_tell_them_apart(classes: str, tab: Callable[..., Tab]) -> None:
+def test_numbers_are_written_as_python_writes_them(classes: str, tab: Callable[..., Tab]) -> None:
+    pairs = [[0.177, 0.0104], [848869, 202111], [4.3e6, 168088], [4.3e9, 1.7e8], [-3, 410], [0.5, 0.0999], [5, None],
+             [1e-6, 2.345e-8], [1.5, 0], [None, 1]]  # fmt: skip
+    scales = [[0, 5e5, 1e6], [1000.25, 1000.5], [1e5, 2e5], [-0.00025, 0, 0.00025], [0, 5e8, 1e9], [], [0.1 + 0.2, 0.4]]
+    numbers = [134250, 9999, 0.09464, 1_550_000, -2.4e9, 1.23e-7, 12345.678, 1234.6, 123.456, 0, 1e-5, None, 7]
     words = tab(classes, "run").page.evaluate(
-        """async () => {
-          const { plusMinus, ticks } = await import(new URL("static/format.js", location.href).href);
-          const pairs = [[0.177, 0.0104], [848869, 202111], [4.3e6, 168088], [-3, 410], [0.5, 0.0999], [5, null]];
-          const scales = [[0, 5e5, 1e6], [1000.25, 1000.5], [1e5, 2e5], [-0.00025, 0, 0.00025]];
-          return [pairs.map((pair) => plusMinus(...pair)), scales.map(ticks)];
-        }"""
+        """async ([pairs, scales, numbers]) => {
+          const { number, plusMinus, ticks } = await import(new URL("static/format.js", location.href).href);
+          const each = numbers.map((value) => [2, 3, 4].map((digits) => number(value, digits)));
+          return [pairs.map((pair) => plusMinus(...pair)), scales.map((one) => ticks(one)), each];
+        }""",
+        [pairs, scales, numbers],
     )
-    assert words == [
-        ["0.177 ± 0.010", "850,000 ± 200,000", "4.30e6 ± 0.17e6", "0 ± 410", "0.50 ± 0.10", "5 ± –"],
-        [["0", "5e5", "1e6"], ["1000.25", "1000.50"], ["100,000", "200,000"], ["−2.5e−4", "0", "2.5e−4"]],
-    ]
+    assert words[0] == [figures.with_error(*pair) for pair in pairs]
+    assert words[1] == [figures.ticks(scale) for scale in scales]
+    assert words[2] == [[figures.number(value, digits) for digits in (2, 3, 4)] for value in numbers]
 
 
 PICTURES = """async () => {

@@ -17,11 +17,11 @@ from schuss.calling import explained
 from schuss.constraints import Choice, check
 from schuss.dispatch import EVALUATE_TABLE
 from schuss.errors import UsageError
+from schuss.figures import aligned, with_error
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import callable_model
 from schuss.tabular.dialect import Reading
-from schuss.tabular.figures import aligned, with_error
 from schuss.tabular.finished import answers, columns_of, metrics_of, target_of, task_of
 from schuss.tabular.fit import rows_given
 from schuss.tabular.frame import by_name
@@ -74,7 +74,7 @@ class Measured:
         head = f"on {len(self.y):,} rows of {self.what}, target {', '.join(self.target.kinds)}{weighted}:"
         if any(m.name in SCALED.values() for m in self.metrics):
             head = f"{head[:-1]} (means over the targets; errors are in standard deviations of each in training):"
-        lines = [(m.title, with_error(self.values[m.name], self.errors[m.name])) for m in self.metrics]
+        lines = [(m.title, with_error(self.values[m.name], self.errors[m.name], plain=True)) for m in self.metrics]
         return "\n".join([head, *aligned(lines, (1,)), *table_of_each(self.each)])
 
 

@@ -16,9 +16,9 @@ from schuss.calling import explained
 from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Choice, Constraints, Whole, check
 from schuss.errors import DataError
 from schuss.exec.native.threads import at_most
+from schuss.figures import with_error
 from schuss.tabular.dialect import Reading
 from schuss.tabular.extra import pl
-from schuss.tabular.figures import with_error
 from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.held import HeldOut
 from schuss.tabular.kind import MISSING, Kind, Where, rows_of
@@ -77,7 +77,7 @@ class TableRun:
     def __repr__(self) -> str:
         line = next(line for line in self.report.lines if line.name == self.report.main)
         names = ", ".join(map(repr, self.target.kinds))
-        what = f"{line.title} {with_error(line.value, line.error)} on {self.report.where}"
+        what = f"{line.title} {with_error(line.value, line.error, plain=True)} on {self.report.where}"
         return f"TableRun({names}: {self.target.task}, {self.preset}, {what})"
 
 

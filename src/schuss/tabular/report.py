@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from schuss.figures import aligned, number, with_error
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.tabular.baselines import fit_trivial
-from schuss.tabular.figures import aligned, figure, with_error
 from schuss.tabular.metrics import METRICS, SCALED, Metric, metrics_for
 from schuss.tabular.scoring import SURE, Draws, deviation, scores, spread
 
@@ -89,16 +89,18 @@ class Report(Judged):
         model."""
         if self.rows is not None and self.rows < FEW:
             return f"{self.rows} rows are too few to tell whether anything was learned"
-        line, gain = self.line, f"{figure(abs(self.gain), 3)} +- {figure(self.gain_error, 2)}"
+        line, gain = self.line, with_error(abs(self.gain), self.gain_error, plain=True)
         what, side = line.title, "lower" if self.gain < 0 else "higher"
         if not self.learned:
-            told = f"nothing was learned beyond the same answer for all rows: {what} {figure(line.value)}, and "
-            told += f"{figure(line.trivial)} of that answer"
+            told = f"nothing was learned beyond the same answer for all rows: {what} {number(line.value, plain=True)}, "
+            told += f"and {number(line.trivial, plain=True)} of that answer"
             if self.over < 0:
-                told += f"; lower by {figure(-self.over, 3)} +- {figure(self.over_error, 2)} may be chance"
+                told += f"; lower by {with_error(-self.over, self.over_error, plain=True)} may be chance"
             return told
         if self.alone:
-            return f"the model is the linear model, as no network made it better: {what} {figure(line.value)}"
+            return (
+                f"the model is the linear model, as no network made it better: {what} {number(line.value, plain=True)}"
+            )
         if self.better:
             told = f"the networks earn their place: {what} is lower than the linear model's by {gain}"
         elif self.gain > SURE * self.gain_error:
@@ -138,8 +140,7 @@ def table_of(report: Mapping[str, Any]) -> list[str]:
     """Lines: the metrics of a report that is JSON, and of several targets a line for each."""
     rows: list[tuple[str, ...]] = [("", "model", "linear", "trivial")]
     for name, line in report["metrics"].items():
-        own = with_error(line["value"], line["error"])
-        rows.append((METRICS[name].title, own, *(with_error(line[of]) for of in ("linear", "trivial"))))
+        rows.append((METRICS[name].title, *_of_line(line)))
     each: Mapping[str, Any] = report.get("targets") or {}
     scaled = any(name in SCALED.values() for name in report["metrics"])
     units = f" (means over the {len(each)} targets; errors are in standard deviations of each)" if scaled else ""
@@ -155,10 +156,15 @@ def _of_each(each: Mapping[str, Any]) -> list[str]:
     head = ("each by itself", METRICS[main].title, "linear", "trivial", *(METRICS[name].title for name in others))
     rows: list[tuple[str, ...]] = [head]
     for target, one in each.items():
-        line = one["metrics"][main]
-        judged = (with_error(line["value"], line["error"]), *(with_error(line[of]) for of in ("linear", "trivial")))
-        rows.append((target, *judged, *(with_error(one["metrics"][name]["value"]) for name in others)))
+        more = (number(one["metrics"][name]["value"], plain=True) for name in others)
+        rows.append((target, *_of_line(one["metrics"][main]), *more))
     return ["", *aligned(rows, range(1, len(head)))]
+
+
+def _of_line(line: Mapping[str, Any]) -> list[str]:
+    """What is measured of the model, the linear and the trivial one."""
+    own = with_error(line["value"], line["error"], plain=True)
+    return [own, *(number(line[of], plain=True) for of in ("linear", "trivial"))]
 
 
 def table_of_each(each: Mapping[str, Mapping[str, float | None]]) -> list[str]:
@@ -167,7 +173,7 @@ def table_of_each(each: Mapping[str, Mapping[str, float | None]]) -> list[str]:
         return []
     names = [name for name in OF_EACH if name in next(iter(each.values()))]
     head = ("each by itself", *(METRICS[name].title for name in names))
-    rows = [head, *((target, *(figure(own.get(name)) for name in names)) for target, own in each.items())]
+    rows = [head, *((target, *(number(own.get(name), plain=True) for name in names)) for target, own in each.items())]
     return ["", *aligned(rows, range(1, len(head)))]
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from schuss.figures import ticks
 from schuss.ir.executor import Array
 from schuss.viz import style
-from schuss.viz.words import number
 
 TITLE, LEVEL, LONGEST = 32, 16, 44  # characters of a column over its picture, of a level, of names elsewhere
 COLUMNS = 3  # pictures side by side
 WIDE, TALL = 3.4, 2.3  # inches of one
 DOTS = 14  # points of a line that are marked each
 TICKS = 4  # at an axis, about
+LONG = 1e6  # numbers from here on take so much room that half as many stand side by side
 CHANCE, PALE, FAINT = "may be chance", 0.35, 0.7  # an importance that may be; alphas of its bar and words
 NAMED = 12  # levels that are named; of more every second, third, ...
 
@@ -48,10 +49,18 @@ def _levels(axis: Any) -> list[str]:
 
 def _number_ticks(axis: Any, share: bool) -> None:
     """Few ticks, with words as everywhere; share: per cent."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import Formatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(TICKS))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{number(100 * v)} %" if share else number(v)))
+    class Words(Formatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return self.format_ticks([x])[0]
+
+        def format_ticks(self, values: Any) -> list[str]:
+            return [f"{text} %" for text in ticks([100 * v for v in values])] if share else ticks(list(values))
+
+    wide = axis.axis_name == "x" and np.abs(axis.get_view_interval()).max() >= LONG
+    axis.set_major_locator(MaxNLocator(TICKS // 2 if wide else TICKS))
+    axis.set_major_formatter(Words())
 
 
 def _date_ticks(axis: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from schuss import nn
 from schuss.errors import SchussError, UsageError
+from schuss.figures import number
 from schuss.ir.executor import Array
 from schuss.nn.described import describe
 from schuss.nn.holding import signature_of
@@ -243,7 +244,7 @@ class Report:
     def _layers(self) -> Section | None:
         rows = "".join(
             f"<tr><td>{html.escape(name)}</td><td>{' × '.join(map(str, p.static_shape))}</td>"
-            f"<td>{p.data.size:,}</td><td>{p.data.mean():.4g}</td><td>{p.data.std():.4g}</td></tr>"
+            f"<td>{p.data.size:,}</td><td>{number(float(p.data.mean()))}</td><td>{number(float(p.data.std()))}</td></tr>"
             for name, p in nn.named_parameters(self.model).items()
         )
         head = "".join(f"<th>{name}</th>" for name in ("parameter", "shape", "numbers", "mean", "spread"))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from schuss.figures import number, with_error
 from schuss.ir.executor import Array
 from schuss.train.run import Run
-from schuss.viz.words import number, with_error
 from schuss.web.report import Report, Section
 from schuss.web.tables import measured
 

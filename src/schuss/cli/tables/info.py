@@ -7,8 +7,8 @@ from typing import Any
 
 from schuss.cli.say import say
 from schuss.cli.tables import shown
+from schuss.figures import aligned
 from schuss.tabular.columns import TableColumns
-from schuss.tabular.figures import aligned
 from schuss.tabular.parts import are_parts
 from schuss.tabular.report import is_report, table_of
 

@@ -16,9 +16,9 @@ from schuss.cli.say import say
 from schuss.cli.tables.models import answers, columns_of, target_of, task_of
 from schuss.cli.tables.shown import cut
 from schuss.errors import UsageError
+from schuss.figures import aligned, number
 from schuss.ir.executor import Array
 from schuss.signature import Signature
-from schuss.tabular.figures import aligned, figure
 
 if TYPE_CHECKING:
     from schuss.tabular.extra import pl
@@ -186,4 +186,4 @@ def _show(made: Predictions) -> None:
 
 
 def _cell(value: Any) -> str:
-    return figure(value) if isinstance(value, float) else "" if value is None else str(value)
+    return number(value, plain=True) if isinstance(value, float) else "" if value is None else str(value)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schuss.cli.say import say
-from schuss.tabular.figures import aligned, figure, with_error
+from schuss.figures import aligned, number, with_error
 from schuss.tabular.importance import is_sure
 from schuss.tabular.metrics import METRICS
 from schuss.tabular.parts import names_beside
@@ -88,7 +88,7 @@ def parts(written: Sequence[Mapping[str, Any]], main: str) -> list[str]:
     rows = [("part", "hidden", "epochs", METRICS[main].title if main in METRICS else "loss", "weight")]
     for part, name in zip(written, names_beside(written), strict=True):
         hidden, epochs = ",".join(map(str, part.get("hidden", ()))), part.get("epochs", "")
-        rows.append((name, hidden or "-", str(epochs), figure(part["loss"]), f"{part['weight']:.2f}"))
+        rows.append((name, hidden or "-", str(epochs), number(part["loss"], plain=True), f"{part['weight']:.2f}"))
     short = any(part.get("only") == NOISE for part in written)
     by = f"{100 * (1 - ENOUGH):.2g} %"
     left = f"longer runs and larger networks are left out: a short run is not better than the linear model by {by}"
@@ -103,7 +103,9 @@ def importance(measured: Sequence[Mapping[str, Any]], main: str) -> list[str]:
     rows = []
     for one in measured[:BARS]:
         bar = "█" * round(20 * one["rise"] / most) if is_sure(one["rise"], one["error"]) else "may be chance"
-        rows.append((cut(" + ".join(one["columns"]), 2 * WIDEST), with_error(one["rise"], one["error"]), bar))
+        rows.append(
+            (cut(" + ".join(one["columns"]), 2 * WIDEST), with_error(one["rise"], one["error"], plain=True), bar)
+        )
     more = len(measured) - BARS
     head = f"what {METRICS[main].title} rises by where a column's values are shuffled:"
     return [head, *aligned(rows, right=(1,)), *([f"... and {more:,} more; --json has all"] if more > 0 else [])]

@@ -13,6 +13,8 @@ const ROOM = { right: 18, top: 14, bottom: 44 };
 const SMALL = { right: 6, top: 8, bottom: 22 };
 const EDGE = 4; // pixels that words keep from a picture's edge
 const NAMES = 0.42; // of the width that names of levels may take
+const WORDS = 0.32; // of a small picture's width that numbers in full may take
+const SHORT = 1e4; // from where they are in powers of ten then
 const FEW = 14; // points of a line that are marked each
 
 /** A value of an axis in words. */
@@ -108,7 +110,8 @@ export class DependencePlot {
     const room = this.small ? SMALL : ROOM;
     const [top, bottom] = [room.top, height - room.bottom];
     this.y = linear(...this.extent(), bottom, top, this.small ? 2 : 5);
-    const words = this.ticks(this.y.ticks);
+    const full = this.ticks(this.y.ticks);
+    const words = this.small && widest(context, full) > WORDS * width ? this.ticks(this.y.ticks, SHORT) : full;
     const [left, right] = [widest(context, words) + EDGE + 8, width - room.right];
     this.x = linear(axis.values[0], axis.values.at(-1), left, right, Math.max(2, (right - left) / 90));
     rowsAcross(context, palette, this.y, words, [left, right]);

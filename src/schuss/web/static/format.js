@@ -1,8 +1,8 @@
-// Numbers as a person reads them.
+// Numbers as a person reads them; what is printed and drawn by Python has the same in figures.py.
 
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
-const [LARGE, SMALL] = [1e6, 1e-4]; // from here on, and below, in powers of ten
+const [LARGE, SMALL] = [1e9, 1e-4]; // from here on, and below, in powers of ten
 
 /** Four significant digits, exponents only where they help, 10,000 in threes; "–" for what is not known. */
 export function number(value, digits = 4) {
@@ -11,17 +11,13 @@ export function number(value, digits = 4) {
   const size = Math.abs(value);
   if (size >= LARGE || size < SMALL) return exponent(value, Math.max(0, digits - 2));
   if (Number.isInteger(value)) return grouped(String(value));
-  return grouped(size >= 1000 ? value.toFixed(Math.max(0, digits - 4)) : String(Number(value.toPrecision(digits))));
+  return grouped(size >= Math.min(1000, 10 ** (digits - 1)) ? value.toFixed(Math.max(0, digits - 4)) : String(Number(value.toPrecision(digits))));
 }
 
-/** The same, but in full up to a thousand millions: what a house costs. */
-export const amount = (value) =>
-  known(value) && Math.abs(value) >= LARGE && Math.abs(value) < 1e9 ? grouped(value.toFixed(0)) : number(value);
-
-/** The words of an axis's ticks: alike, and with as many digits as tell them apart. */
-export function ticks(values) {
+/** The words of an axis's ticks: alike, and with as many digits as tell them apart; in powers of ten from `large` on. */
+export function ticks(values, large = LARGE) {
   const sizes = values.filter((v) => v !== 0).map(Math.abs);
-  const far = sizes.some((size) => size >= LARGE) || (sizes.length > 0 && Math.max(...sizes) < 1e-3);
+  const far = sizes.some((size) => size >= large) || (sizes.length > 0 && Math.max(...sizes) < 10 * SMALL);
   const write = (v, digits) => (v === 0 ? "0" : far ? exponent(v, digits - 2) : number(v, digits));
   const exact = (text, v) => Math.abs(Number(text.replaceAll(",", "").replaceAll("−", "-")) - v) <= 1e-9 * Math.abs(v);
   for (let digits = 4; ; digits++) {
@@ -33,9 +29,11 @@ export function ticks(values) {
 /** The same of shares, as per cent. */
 export const percents = (values) => ticks(values.map((v) => 100 * v)).map((text) => `${text} %`);
 
-/** [value, its error] as they stand beside each other: the error with two digits, the value to the same place. */
+/** [value, its error] as they stand beside each other: the error with two digits, the value to the same place; null for
+ * an error that is not known. */
 export function withError(value, error) {
-  if (!known(value) || !known(error) || error <= 0 || error < 1e-9 * Math.abs(value)) return [number(value), number(error, 2)];
+  if (!known(value) || !known(error)) return [number(value), null];
+  if (error <= 0 || error < 1e-9 * Math.abs(value)) return [number(value), number(error, 2)];
   const size = Math.max(Math.abs(value), error);
   const power = size >= LARGE || size < SMALL ? Math.floor(Math.log10(size)) : 0;
   const [v, e] = [value, error].map((x) => x / 10 ** power);
@@ -48,7 +46,7 @@ export function withError(value, error) {
 }
 
 /** "0.177 ± 0.010" */
-export const plusMinus = (value, error) => withError(value, error).join(" ± ");
+export const plusMinus = (value, error) => withError(value, error).filter((text) => text !== null).join(" ± ");
 
 /** 1.2e−8 */
 export const exponent = (value, digits) =>

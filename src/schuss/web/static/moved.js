@@ -55,7 +55,7 @@ const ask = oneAtATime(async () => {
 /** A difference of predictions and its error in words, null where it has none. */
 function change(value, error) {
   const shares = areShares();
-  const [much, off] = error === null ? [shares ? number(100 * value, 3) : number(value, 3), null] : changeWords(value, error);
+  const [much, off] = error === null ? [number(shares ? 100 * value : value, 3), null] : changeWords(value, error);
   return [(value > 0 ? "+" : "") + much + (shares ? " pp" : ""), off];
 }
 

@@ -1,7 +1,7 @@
 // A model of a table: what all its views know of it, and that the page shows these in place of others.
 
 import { $ } from "./dom.js";
-import { amount, percent, percents, ticks, withError } from "./format.js";
+import { number, percent, percents, ticks, withError } from "./format.js";
 import { startMembers } from "./members.js";
 import { startReport } from "./tablereport.js";
 import { known, on } from "./store.js";
@@ -12,11 +12,11 @@ export const table = () => known.hello?.table ?? null;
 /** Whether the outputs are probabilities: of classes, or of labels, each of which is yes or no. */
 export const areShares = () => table()?.kind === "classes" || table()?.kind === "labels";
 
-/** A value of an output in words: a probability as per cent, other numbers in full where they are no longer than prices. */
-export const outputWords = (value) => (areShares() ? percent(value, Math.abs(value) < 0.1 ? 2 : 1) : amount(value));
+/** A value of an output in words: a probability as per cent. */
+export const outputWords = (value) => (areShares() ? percent(value, Math.abs(value) < 0.1 ? 2 : 1) : number(value));
 
-/** The same of all ticks of an axis. */
-export const tickWords = (values) => (areShares() ? percents(values) : ticks(values));
+/** The same of all ticks of an axis; large: see `ticks`. */
+export const tickWords = (values, large) => (areShares() ? percents(values) : ticks(values, large));
 
 /** A difference of outputs and its error: of probabilities in points of a per cent. */
 export const changeWords = (value, error) => (areShares() ? withError(100 * value, 100 * error) : withError(value, error));

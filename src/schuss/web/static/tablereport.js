@@ -23,7 +23,7 @@ function sheet(head, rows, classes = "") {
 
 function spread(line) {
   const [value, error] = withError(line.value, line.error);
-  return h("span", {}, h("b", {}, value), h("small", {}, ` ± ${error}`));
+  return h("span", {}, h("b", {}, value), error === null ? null : h("small", {}, ` ± ${error}`));
 }
 
 function metrics(report) {
