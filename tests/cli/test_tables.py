@@ -128,12 +128,13 @@ def test_predict_streams_raw_rows_in_any_order_of_columns(
     assert [row["house"] for row in rows] == frame["house"].to_list()
     assert [row["prediction"] for row in rows] == model.predict(frame).tolist()
     found = np.array([[float(row["p_cheap"]), float(row["p_dear, very"])] for row in rows])
-    np.testing.assert_allclose(found, model.predict_proba(frame), rtol=1e-5)
+    assert (found == model.predict_proba(frame)).all()  # every digit
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-15)
     frame.write_parquet(tmp_path / "new.parquet")
     schuss("predict", made[0], tmp_path / "new.parquet", "-o", tmp_path / "out.parquet")
     assert pl.read_parquet(tmp_path / "out.parquet")["prediction"].to_list() == [row["prediction"] for row in rows]
     told = schuss("predict", made[0], tmp_path / "new.csv", "--json").json
-    assert told["classes"] == ["cheap", "dear, very"]
+    assert (told["targets"], told["classes"]) == (["kind"], ["cheap", "dear, very"])
     assert [row["prediction"] for row in told["predictions"]] == [row["prediction"] for row in rows]
 
 

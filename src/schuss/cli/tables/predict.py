@@ -72,17 +72,18 @@ class Predictions:
         return self.signature.classes or ()
 
     def columns(self, values: Array) -> dict[str, Any]:
-        """The columns behind the ids, of probabilities or values."""
+        """The columns behind the ids, of probabilities or values: float64, the numbers that Python has, of which the
+        probabilities sum to 1."""
         from schuss.tabular.extra import pl
         from schuss.tabular.targets import LABELS
 
         names = tuple(self.target.kinds)
         if self.is_classifier:
             chosen = pl.Series(self.classes, dtype=pl.String).gather(values.argmax(1))
-            return {"prediction": chosen} | _named("p_", self.classes, values.astype(np.float32))
+            return {"prediction": chosen} | _named("p_", self.classes, values)
         if self.target.task == LABELS:
             said = {f"prediction_{name}": self._said(i, values[:, i] > 0.5) for i, name in enumerate(names)}
-            return said | _named("p_", names, values.astype(np.float32))
+            return said | _named("p_", names, values)
         if quantiles := task_of(self.signature, self.target)[1]:
             own = _named("prediction_", [f"{q:g}" for q in quantiles], values)
             return ({"prediction": own.pop(MEDIAN)} if MEDIAN in own else {}) | own
@@ -169,7 +170,10 @@ def _told(made: Predictions, model: Path, frames: Sequence[pl.DataFrame]) -> dic
     """As JSON."""
     rows = [row for frame in frames for row in frame.iter_rows(named=True)]
     predictions = [{"row": i, **row} for i, row in enumerate(rows)]
-    return {"model": str(model), "file": made.place, "classes": list(made.classes) or None, "predictions": predictions}
+    targets, classes = list(made.target.kinds), list(made.classes) or None
+    return {
+        "model": str(model), "file": made.place, "targets": targets, "classes": classes, "predictions": predictions,
+    }  # fmt: skip
 
 
 def _show(made: Predictions) -> None:
