@@ -1,7 +1,8 @@
-"""Faults chosen by hand: one line of train/, api/, io/ or exec/ broken as a maintainer might break it, and the tests
-that must notice. tests/faults.py draws faults of the gradient rules and the compiler by chance instead.
+"""Faults chosen by hand: one line of train/, api/, io/, exec/ or tabular/ broken as a maintainer might break it, and
+the tests that must notice. tests/faults.py draws faults of the gradient rules and the compiler by chance instead.
 
     python tests/chosen_faults.py                      all of them; writes tests/chosen_faults.md
+    python tests/chosen_faults.py --area tabular       those of a file of the table; writes their part of that page
     python tests/chosen_faults.py --only train/best    those whose file or text has this; prints, writes nothing
     python tests/chosen_faults.py --first 10 --last 19 a part of them, likewise
 
@@ -52,6 +53,12 @@ class Fault:
         find, put = (" ".join(part.split()) for part in (self.find, self.put))
         return f"{find}  ->  {put or 'nothing'}"
 
+    @property
+    def row(self) -> str:
+        """The beginning of its line in the page."""
+        text = self.text.replace("|", "\\|")
+        return f"| `{self.file}` | `{text}` | "
+
     def broken(self, source: str) -> str:
         """The file with the fault in it. ValueError unless its text stands there once."""
         if source.count(self.find) != 1:
@@ -92,16 +99,16 @@ def broken(place: Path, fault: Fault) -> Iterator[None]:
             yield
 
 
-def failing(tree: Path, tests: Sequence[str]) -> str:
+def failing(tree: Path, tests: Sequence[str], seconds: int | None = SECONDS) -> str:
     """What the tests say in this tree: the first one that fails, or that they crash or hang; "" if all pass."""
     known = {**os.environ, "PYTHONPATH": str(tree / "src"), "SCHUSS_CACHE_DIR": str(tree.parent / "cache")}
     command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:
         done = subprocess.run(
-            command, cwd=tree, env=known, capture_output=True, text=True, timeout=SECONDS, check=False
+            command, cwd=tree, env=known, capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"no end after {SECONDS} s"
+        return f"no end after {seconds} s"
     if done.returncode == 0:
         return ""
     if done.returncode < 0:
@@ -116,7 +123,7 @@ def tried(faults: list[Fault]) -> Iterator[tuple[Fault, str]]:
     """Each fault and what noticed it, "" for nothing. RuntimeError if a test fails without any."""
     with copied() as tree:
         every = list(dict.fromkeys(test for fault in faults for test in fault.tests.split()))
-        if found := failing(tree, every):
+        if found := failing(tree, every, seconds=None):
             raise RuntimeError(f"without a fault: {found}")
         for fault in faults:
             with broken(tree / "src" / "schuss" / fault.file, fault):
@@ -124,38 +131,41 @@ def tried(faults: list[Fault]) -> Iterator[tuple[Fault, str]]:
             yield fault, found
 
 
-def report(found: list[tuple[Fault, str]]) -> str:
-    """The page of a run."""
-    missed = sum(not noticed for _, noticed in found)
+def report(found: list[tuple[Fault, str]], before: str = "") -> str:
+    """The page of a run. Of areas that it did not try the rows that the page before has, where the table still does."""
+    whole, areas = table(), {fault.area for fault, _ in found}
+    tried = {fault.row: f"{f'`{noticed}`' if noticed else '**nothing**'} |" for fault, noticed in found}
+    for fault in whole:
+        if fault.area not in areas and (known := re.search(f"^{re.escape(fault.row)}(.*)$", before, re.MULTILINE)):
+            tried[fault.row] = known[1]
+    missed, untried = sum(noticed == "**nothing** |" for noticed in tried.values()), len(whole) - len(tried)
     lines = ["# Faults chosen by hand, and what noticed them", ""]
     lines += ["Written by `python tests/chosen_faults.py`; the table is in `tests/chosen_faults/`.", ""]
-    untried = len(table()) - len(found)
     lines += [
-        f"{len(found)} faults: {len(found) - missed} noticed, {missed} not." + f" {untried} not tried." * bool(untried)
+        f"{len(tried)} faults: {len(tried) - missed} noticed, {missed} not." + f" {untried} not tried." * bool(untried)
     ]
-    for area in dict.fromkeys(fault.area for fault, _ in found):
-        lines += ["", f"## {area}/", "", "| file | fault | noticed by |", "|---|---|---|"]
-        for fault, noticed in found:
-            if fault.area == area:
-                text = fault.text.replace("|", "\\|")
-                lines.append(f"| `{fault.file}` | `{text}` | {f'`{noticed}`' if noticed else '**nothing**'} |")
+    for area in dict.fromkeys(fault.area for fault in whole):
+        rows = [fault.row + tried[fault.row] for fault in whole if fault.area == area and fault.row in tried]
+        if rows:
+            lines += ["", f"## {area}/", "", "| file | fault | noticed by |", "|---|---|---|", *rows]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--area", help="a file of the table", choices=sorted(p.stem for p in TABLE.glob("*.toml")))
     parser.add_argument("--only", default="", help="part of a file's name or of a fault's text")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--last", type=int)
     given = parser.parse_args()
-    whole = table()
-    faults = [fault for fault in whole[given.first - 1 : given.last] if given.only in f"{fault.file} {fault.text}"]
+    area = [fault for fault in table() if given.area in (None, fault.area)]
+    faults = [fault for fault in area[given.first - 1 : given.last] if given.only in f"{fault.file} {fault.text}"]
     found = []
     for number, (fault, noticed) in enumerate(tried(faults), 1):
         found.append((fault, noticed))
         print(f"{number:4d} {fault.file}: {fault.text}\n       {noticed or 'NOT NOTICED'}", flush=True)
-    if len(faults) == len(whole):
-        REPORT.write_text(report(found))
+    if len(faults) == len(area):
+        REPORT.write_text(report(found, REPORT.read_text()))
     sys.exit(any(not noticed for _, noticed in found))
 
 

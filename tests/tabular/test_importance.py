@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from schuss.errors import DataError, UsageError
 from schuss.tabular.association import associations, codes_of, column_groups
-from schuss.tabular.importance import permutation_importance
+from schuss.tabular.importance import Importance, permutation_importance
 from schuss.tabular.leaks import find_leaks, warn_of_leaks
 
 pl = pytest.importorskip("polars")
@@ -74,6 +74,19 @@ def test_a_number_and_a_category_go_together_where_levels_order_it() -> None:
     ]
 
 
+def test_a_number_that_is_missing_has_the_middle_rank() -> None:
+    x, z = RNG.normal(size=ROWS), RNG.normal(size=ROWS)
+    z[: ROWS // 2] += x[: ROWS // 2]
+    gone = np.arange(ROWS) % 5 == 0
+    ranks = rankdata(x[~gone])
+    filled = np.full(ROWS, ranks.mean())
+    filled[~gone] = ranks
+    expected = abs(np.corrcoef(filled, rankdata(z))[0, 1])
+    for missing in (None, float("nan")):
+        column = pl.Series([missing if g else v for g, v in zip(gone, x, strict=True)])
+        assert associations(pl.DataFrame({"x": column, "z": z}))[0, 1] == pytest.approx(expected)
+
+
 def test_many_levels_that_say_nothing_go_with_nothing() -> None:
     many = [RNG.integers(0, 30, ROWS).astype(str).tolist() for _ in range(2)]
     found = associations(pl.DataFrame({"a": many[0], "b": many[1], "x": RNG.normal(size=ROWS)}))
@@ -119,6 +132,7 @@ def test_the_error_of_an_importance_is_of_rows_and_shuffles() -> None:
     assert np.mean([one.error for one in found]) == pytest.approx(true, rel=0.35)
     assert np.mean([one.rises.std(ddof=1) / 3**0.5 for one in found]) < 0.6 * true
     assert found[0].error > found[0].by_rows > 0
+    assert Importance(("x",), np.array([1.0, 3.0]), 0.5).error == pytest.approx(np.hypot(0.5, 1.0))
     single = permutation_importance(predict, frame(), predict(frame()), mse, groups=[["x"]], repeats=1)[0]
     assert single.error == single.by_rows > 0
 

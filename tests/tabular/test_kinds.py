@@ -444,6 +444,20 @@ def test_missing_texts_are_kept_in_the_kind() -> None:
         values_of(["NA"], kind)
 
 
+@pytest.mark.parametrize(
+    ("kind", "texts", "numbers"),
+    [
+        (Kind("number", affix="$", group=","), ["$5", "-$1,000", "($3)", "($1,000.50)"], [5, -1000, -3, -1000.5]),
+        (Kind("number", affix="%"), ["12 %", "\u22127%", "+1.5 %"], [12, -7, 1.5]),
+        (Kind("number", decimal=",", group="."), ["1.234,5", "(7,25)", "-0,5"], [1234.5, -7.25, -0.5]),
+        (Kind("number", decimal=",", group=" "), ["1 234,5", "12'000"], [1234.5, 12000]),
+    ],
+)
+def test_numbers_are_what_their_texts_say(kind: Kind, texts: list[str], numbers: list[float]) -> None:
+    assert values_of(texts, kind) == numbers
+    assert [row_values({"a": text}, {"a": kind})["a"] for text in texts] == numbers
+
+
 def test_an_empty_column_of_any_dtype_is_missing() -> None:
     for dtype in (pl.Null, pl.String, pl.Float64, pl.Int64, pl.Boolean):
         series = pl.Series("a", [None, None], dtype)
@@ -508,6 +522,7 @@ def test_a_row_has_the_values_of_a_frame(case: tuple[str, Any]) -> None:
         (Kind("number", missing=("-999",)), ["-999", -999, -999.0, 5]),
         (Kind("date", format="%d/%m/%Y"), ["31/01/2020", "2020-01-31", "1/31/2020", dt.date(2020, 1, 31)]),
         (Kind("date", format="time"), ["08:30", dt.time(8, 30), dt.date(2020, 1, 31)]),
+        (Kind("date", format="iso"), [NOON, ZONED, ZONED.astimezone(dt.timezone(5 * HOUR))]),
         (Kind("date", format="%Y%m%d"), [20200131, "20200131", 20201331]),
         (Kind("category", digits=5), ["00501", 501, 501.0]),
         (Kind("category"), [dt.date(2020, 1, 31), dt.time(8, 30), dt.datetime(2020, 1, 31, 5), Decimal("1.50")]),

@@ -260,6 +260,19 @@ def test_spread_is_a_standard_error() -> None:
     expected = np.abs(p - y).std(ddof=1) / ROWS**0.5
     assert spread(fit, y, p, seed=3)["mae"] == pytest.approx(expected, rel=0.25)
     assert np.isnan(deviation(np.array([1.0, np.nan])))
+    assert deviation(np.array([1.0, np.nan, 3.0])) == pytest.approx(2**0.5)
+
+
+def test_draws_of_no_row_with_a_weight_are_of_those_that_have_one() -> None:
+    y, p = RNG.normal(size=60), RNG.normal(size=60)
+    found = bootstrap(metrics_for("regression"), y, p, np.eye(60)[7], seed=0)
+    np.testing.assert_allclose(found["mae"], abs(p[7] - y[7]))
+
+
+def test_a_sure_answer_lies_in_the_last_bin_of_the_calibration_error() -> None:
+    p = np.array([[1.0, 0.0], [0.95, 0.05]])
+    found = scores(metrics_for("classification"), np.array([1, 0]), p)["calibration_error"]
+    assert found == pytest.approx((1.0 + 0.95 - 1) / 2)
 
 
 def test_a_difference_of_models_has_less_spread_than_each() -> None:

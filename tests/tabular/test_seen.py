@@ -133,3 +133,12 @@ def test_a_hash_is_of_values_and_of_all_of_them():
     np.testing.assert_array_equal(hashes(np.asfortranarray(x), y.astype(float)[:, None]), found)
     assert found.dtype == np.uint64
     assert found.max() < 2**40
+
+
+def test_a_table_of_equal_rows_is_known_as_a_whole():
+    """Some of its rows may be others' as well: every one has a twin."""
+    x, y = np.repeat(np.eye(2, dtype="f4"), 50, 0), np.repeat([0.0, 1.0], 50)
+    known = Seen.of(x, y)
+    assert known.twins == 1
+    assert known.common(x, y).told
+    assert not known.common(x[:60], y[:60]).told

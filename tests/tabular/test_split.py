@@ -82,6 +82,14 @@ def test_groups_are_spread_by_class() -> None:
     assert np.ptp(np.bincount(fold)) <= 20
 
 
+def test_of_groups_of_unlike_sizes_classes_count_before_rows() -> None:
+    rng = np.random.default_rng(1)
+    sizes = rng.integers(1, 30, 80)
+    y = np.repeat((rng.random(80) < 0.2).astype(np.int64), sizes)
+    held = np.bincount(folds(y, 5, seed=0, classes=2, groups=np.repeat(np.arange(80), sizes)), y, 5)
+    assert np.ptp(held) < 0.1 * held.mean()  # a quarter of it, were rows counted first
+
+
 @given(st.floats(0.01, 0.99), st.lists(st.integers(20, 60), min_size=2, max_size=4), st.integers(0, 2**32))
 def test_a_share_is_met_in_all_and_in_each_class(share: float, counts: list[int], seed: int) -> None:
     y = labels(*counts)

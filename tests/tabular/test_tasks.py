@@ -15,7 +15,7 @@ from schuss.errors import DataError, UsageError
 
 pl = pytest.importorskip("polars")
 from schuss.tabular import evaluate_table, fit_table  # noqa: E402
-from schuss.tabular.objectives import LOSSES, QUANTILES  # noqa: E402
+from schuss.tabular.objectives import LOSSES, QUANTILES, Objective  # noqa: E402
 from schuss.tabular.targets import find_target, like  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* rows are among those")  # rows that were trained on serve as well
@@ -154,6 +154,25 @@ def test_a_loss_is_judged_by_its_own_metric_and_stands_in_the_signature(
     measured = schuss.evaluate(run.model, frame)
     assert measured == found.values
     assert f"{main}" in measured
+
+
+def test_rows_apart_are_reported_beside_the_linear_model_too():
+    """Of what is no line at all."""
+    a = np.random.default_rng(0).uniform(-2, 2, 300)
+    frame = pl.DataFrame({"a": a, "value": 4 * a**2})
+    run = quick(frame[:200], "value", test=frame[200:], epochs=20)
+    model, y = run.model, frame["value"][200:].to_numpy()
+    x = model.signature.inputs[0].transform.read(frame[200:])
+    found, linear = (
+        np.sqrt(np.mean((p[:, 0] - y) ** 2)) for p in (model.answers(x), model.answers(x, len(model.parts)))
+    )
+    assert (line(run, "rmse").value, line(run, "rmse").linear) == pytest.approx((found, linear))
+    assert found < linear / 2
+
+
+def test_quantiles_never_cross():
+    of = Objective("quantile", 3, quantiles=QUANTILES, center=(10.0,), scale=(2.0,))
+    assert of.own_units(np.array([[1.0, 0.0, 2.0], [-1.0, 0.5, 0.25]])).tolist() == [[10, 12, 14], [8, 10.5, 11]]
 
 
 def test_hubers_loss_of_a_file_is_that_of_the_report():
@@ -342,6 +361,14 @@ def test_class_weights_have_no_part_in_what_is_measured():
     assert line(run, "log_loss").trivial == pytest.approx(oracle.log_loss([1] * 20 + [0] * 180, [0.1] * 200))
     plain = quick(frame, "rare", epochs=1)
     assert run.model.predict_proba(frame)[:, 1].mean() > plain.model.predict_proba(frame)[:, 1].mean() + 0.1
+
+
+def test_a_row_has_its_own_weight_times_its_class_s():
+    frame = table().select("a", "b", "wet", "w")
+    one = quick(frame, "wet", weight="w", class_weight={"yes": 3.0}, epochs=1)
+    both = frame.with_columns(w=pl.col("w") * pl.when(pl.col("wet") == "yes").then(3.0).otherwise(1.0))
+    other = quick(both, "wet", weight="w", epochs=1)
+    np.testing.assert_array_equal(one.model.predict_proba(frame), other.model.predict_proba(frame))
 
 
 @pytest.mark.parametrize(("loss", "target", "wrong"), [("poisson", "count", -1), ("gamma", "amount", 0)])

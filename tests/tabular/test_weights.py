@@ -10,7 +10,7 @@ import pytest
 pl = pytest.importorskip("polars")
 
 from schuss.tabular.algebra import moments  # noqa: E402
-from schuss.tabular.encoding import PRIOR, encode, inner_folds, is_key  # noqa: E402
+from schuss.tabular.encoding import PRIOR, encode, inner_folds, is_key, shows_levels  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
 from schuss.tabular.preparation import BINS, fit_number  # noqa: E402
 
@@ -71,6 +71,16 @@ def test_a_key_is_found_by_weighted_rows() -> None:
     noise, w = RNG.normal(size=6000), np.where(np.arange(6000) < 3000, 1.0, 1e-6)
     assert is_key(code, np.where(w == 1, signal, noise)[:, None], w)
     assert not is_key(code, np.where(w == 1, noise, signal)[:, None], w)
+
+
+def test_what_means_of_levels_say_is_weighed_too() -> None:
+    """Of rows that weigh next to nothing the level tells nearly all, of the others next to nothing."""
+    rng = np.random.default_rng(5)
+    code, w = rng.integers(0, 120, 6000), np.where(np.arange(6000) < 3000, 1.0, 1e-6)
+    effect = rng.permutation(120)[code] / 120
+    target = np.where(w == 1, 0.3 * effect + rng.normal(size=6000), 50 * effect)[:, None]
+    assert not shows_levels(code, target, w)
+    assert shows_levels(code, target, w[::-1])
 
 
 @pytest.mark.parametrize("loss", ["mse", "poisson", "quantile"])
