@@ -74,11 +74,16 @@ class TableRun:
     test: Any = None
     validation: Any = None
 
+    @property
+    def task(self) -> str:
+        """classification, labels or regression, or what a loss makes of numbers: counts, amounts or quantiles."""
+        return self.held.objective.task
+
     def __repr__(self) -> str:
         line = next(line for line in self.report.lines if line.name == self.report.main)
         names = ", ".join(map(repr, self.target.kinds))
         what = f"{line.title} {with_error(line.value, line.error, plain=True)} on {self.report.where}"
-        return f"TableRun({names}: {self.target.task}, {self.preset}, {what})"
+        return f"TableRun({names}: {self.task}, {self.preset}, {what})"
 
 
 @explained("; write fit_table(frame, 'price')")

@@ -28,7 +28,7 @@ CLASSES = 20  # whole numbers of at most so many values are labels
 class Target:
     """The target of all rows that have one.
 
-    task     "classification", "regression" or "labels"
+    task     "classification", "regression" (counts, too) or "labels"
     y        classes int64 [N], numbers float64 [N, targets], or labels float64 [N, targets] of 0 and 1
     names    of the classes in their order, as text; of the columns of numbers and labels
     kind     numpy's dtype of the classes or labels as they were given; "str" for names
@@ -148,13 +148,14 @@ def find_target(
         _check_no_odd_numbers(column, place)
     numeric = kind.name == "number"
     whole = numeric and bool((column == column.round()).all())
+    given = task is not None
     if task is None:
         task = REGRESSION if numeric and not (whole and column.n_unique() <= CLASSES) else CLASSIFICATION
     if task in (REGRESSION, COUNTS):
         counts = whole and task == REGRESSION and float(column.min()) >= 0  # type: ignore[arg-type]
-        told = ", whole: task counts if they count something" if counts else ""
+        told = f"; {asked('task', COUNTS)} if they count something" if counts else ""
         return numbers_of(columns, kinds, f"numbers of {column.n_unique():,} values{told}", place)
-    return _classes(frame[names[0]], column, kind, whole)
+    return _classes(frame[names[0]], column, kind, whole, given)
 
 
 def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
@@ -186,7 +187,7 @@ def numbers_of(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], reason: 
 # -- classes -----------------------------------------------------------------------------------------------
 
 
-def _classes(raw: pl.Series, column: pl.Series, kind: Kind, whole: bool) -> Target:
+def _classes(raw: pl.Series, column: pl.Series, kind: Kind, whole: bool, given: bool) -> Target:
     of = "bool" if kind.name == "boolean" and raw.dtype == pl.Boolean else "int64" if whole else "str"
     names = texts_of(raw, column, kind, of)
     order = pl.DataFrame({"name": names, "value": column if kind.name == "number" else names}).unique().sort("value")
@@ -196,6 +197,9 @@ def _classes(raw: pl.Series, column: pl.Series, kind: Kind, whole: bool) -> Targ
     if of == "int64" and known != tuple(map(str, range(len(known)))):
         of = "str"  # labels count from 0: others are names
     reason = f"{len(known)} classes: {', '.join(known[:8])}{', ...' * (len(known) > 8)}"
+    if whole and not given and len(known) > 2:
+        tasks = [*([COUNTS] if float(column.min()) >= 0 else []), REGRESSION]  # type: ignore[arg-type]
+        reason += f"; {' or '.join(asked('task', task) for task in tasks)} if they are quantities"
     return Target(CLASSIFICATION, codes_among(names, known), known, of, reason, {raw.name: kind})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,12 +22,21 @@ NAMES = 30  # columns an error names
 ROWS = 60  # columns that are shown one by one
 WIDEST = 28  # characters of a column's name
 BARS = 20  # rows of importances
+HINT = re.compile(r"; (?=--|\w+=)")  # before an option, or an argument in Python, that a reason ends with
 KINDS = {"text": "text", "id": "id", "constant": "constant", "empty": "empty", "dropped": "dropped"}
 
 
 def cut(text: str, width: int) -> str:
     """At most so many characters."""
     return text if len(text) <= width else text[: max(width - 3, 1)] + "..."
+
+
+def fitted(text: str, width: int) -> list[str]:
+    """Lines of at most so many characters: what is longer is cut, but an option that it ends with has a line of its own
+    and is whole."""
+    if len(text) <= width or (at := HINT.search(text)) is None:
+        return [cut(text, width)]
+    return [cut(text[: at.start()], width), text[at.end() :]]
 
 
 def width() -> int:
@@ -43,7 +53,16 @@ def columns(kinds: Mapping[str, tuple[str, str, bool]]) -> list[str]:
     rows += [(cut(name, WIDEST), kind, why) for name, (kind, why, used) in kinds.items() if used]
     rows += [(cut(name, WIDEST), "left out", f"{kind}: {why}") for name, (kind, why, used) in kinds.items() if not used]
     left = width() - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1))
-    return aligned([(name, kind, cut(why, max(left, 24))) for name, kind, why in rows])
+    return aligned(_wrapped(rows, max(left, 24)))
+
+
+def _wrapped(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
+    """Rows whose last cell is fitted."""
+    found: list[tuple[str, ...]] = []
+    for *cells, last in rows:
+        first, *more = fitted(last, width)
+        found += [(*cells, first), *((*[""] * len(cells), line) for line in more)]
+    return found
 
 
 def found(training: Training, options: Mapping[str, Any]) -> None:
@@ -60,13 +79,14 @@ def found(training: Training, options: Mapping[str, Any]) -> None:
         each = f"each kind of network has {training.members} members of all other rows"
         how = ("validation", f"{len(held):,} rows, by which the parts are weighed; {each}")
     facts = [
-        ("target", f"{', '.join(target.kinds)}: {target.task}, {target.reason}"),
+        ("target", f"{', '.join(target.kinds)}: {training.objective.task}, {target.reason}"),
         ("loss", " ".join([training.objective.loss, ", ".join(map(str, training.objective.quantiles))])),
         *((role, options[role]) for role in ("group", "time", "weight") if options[role] is not None),
         ("preset", f"{training.preset}, {training.why}"),
         how,
     ]
-    say("\n" + "\n".join(cut(line, width()) for line in aligned(facts)) + "\n")
+    left = width() - max(len(name) for name, _ in facts) - 2
+    say("\n" + "\n".join(aligned(_wrapped(facts, left))) + "\n")
 
 
 def result(result: Mapping[str, Any]) -> None:

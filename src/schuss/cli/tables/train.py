@@ -209,7 +209,7 @@ class TrainTable:
             for leak in run.leaks
         ]
         return {
-            "data": self.place, "rows": rows, "targets": names, "task": run.target.task,
+            "data": self.place, "rows": rows, "targets": names, "task": run.task,
             "reason": run.target.reason, "classes": list(run.target.names) if run.target.classes else None,
             "loss": record["loss"], "quantiles": record["quantiles"],
             "columns": columns, "preset": run.preset, "folds": run.folds, "seed": self.options["seed"],
