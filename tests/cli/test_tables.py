@@ -122,7 +122,9 @@ def test_predict_streams_raw_rows_in_any_order_of_columns(
     frame = houses(30, seed=1).select("sold", "house", "garden", "area", "city")
     frame.write_csv(tmp_path / "new.csv", separator=";")
     done = schuss("predict", made[0], tmp_path / "new.csv", "--id", "house", "-o", tmp_path / "out.csv")
-    assert (done.code, done.out, done.err) == (0, "", f"30 predictions in {tmp_path / 'out.csv'}\n")
+    told = f"{tmp_path / 'new.csv'}: rows outside the range of the training: 1 of 30, in area (1); "
+    told += "the model's answers there are extrapolated\n"  # of all chunks one line
+    assert (done.code, done.out, done.err) == (0, "", f"30 predictions in {tmp_path / 'out.csv'}\n{told}")
     rows, model = rows_of(tmp_path / "out.csv"), library.load(made[0])
     assert list(rows[0]) == ["house", "prediction", "p_cheap", "p_dear, very"]
     assert [row["house"] for row in rows] == frame["house"].to_list()
@@ -135,6 +137,7 @@ def test_predict_streams_raw_rows_in_any_order_of_columns(
     assert pl.read_parquet(tmp_path / "out.parquet")["prediction"].to_list() == [row["prediction"] for row in rows]
     told = schuss("predict", made[0], tmp_path / "new.csv", "--json").json
     assert (told["targets"], told["classes"]) == (["kind"], ["cheap", "dear, very"])
+    assert told["beyond"]["outside"] == {"rows": 1, "columns": {"area": 1}}
     assert [row["prediction"] for row in told["predictions"]] == [row["prediction"] for row in rows]
 
 
@@ -159,6 +162,18 @@ def test_evaluate_measures_the_rows_of_a_table(schuss: Any, made: tuple[Path, st
     assert found["accuracy"] == pytest.approx(found["metrics"]["accuracy"]["value"])
     assert np.sum(found["confusion"]) == 150
     assert "ROC AUC" in schuss("evaluate", made[0], table).out
+
+
+def test_levels_that_no_training_row_has_are_told(schuss: Any, made: tuple[Path, str], tmp_path: Path):
+    odd = tmp_path / "odd.csv"
+    houses(30).with_columns(city=pl.lit("chur")).write_csv(odd)
+    told = (
+        f"{odd}: rows with a level that no training row has: 30 of 30, in city (30); the model has learned nothing of"
+    )
+    assert told in schuss("evaluate", made[0], odd).err
+    shown = schuss("predict", made[0], odd)
+    assert "rows with a level that no training row has: 21 of 21" in shown.err  # those that are read to be shown
+    assert schuss("evaluate", made[0], odd, "--json").json["beyond"]["levels"]["rows"] == 30
 
 
 def test_info_tells_columns_parts_and_report(schuss: Any, made: tuple[Path, str]):

@@ -7,7 +7,7 @@
 
 Reading (read, frame), kinds of columns (kinds, values), preparation of numbers (preparation, columns, encoding),
 networks (layers, networks, presets), training and blending (learn, training, fit), and what is measured (report,
-metrics, evaluate, importance, explain). Needs polars, narwhals and scipy: pip install '.[tables]'.
+metrics, evaluate, importance, explain, beyond). Needs polars, narwhals and scipy: pip install '.[tables]'.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from schuss.tabular.evaluate import Measured, evaluate_table
+    from schuss.tabular.beyond import Beyond
+    from schuss.tabular.evaluate import Measured, beyond_training, evaluate_table
     from schuss.tabular.fit import TableRun, fit_table
     from schuss.tabular.frame import as_frame
     from schuss.tabular.kinds import find_kinds
     from schuss.tabular.read import read_table
 
 _HOMES = {
+    "Beyond": "beyond",
     "Measured": "evaluate",
     "TableRun": "fit",
     "as_frame": "frame",
+    "beyond_training": "evaluate",
     "evaluate_table": "evaluate",
     "find_kinds": "kinds",
     "fit_table": "fit",
@@ -41,4 +44,7 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["Measured", "TableRun", "as_frame", "evaluate_table", "find_kinds", "fit_table", "read_table"]
+__all__ = [
+    "Beyond", "Measured", "TableRun", "as_frame", "beyond_training", "evaluate_table", "find_kinds", "fit_table",
+    "read_table",
+]  # fmt: skip

@@ -18,6 +18,7 @@ from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.signature.transforms import Transform
 from schuss.tabular.algebra import side_by_side
+from schuss.tabular.beyond import Beyond
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.kind import Kind, Where, rows_of
@@ -57,11 +58,24 @@ class TableColumns(Transform):
 
     def read(self, x: Any, what: str = "x", where: Where | None = None) -> Array:
         """what: the rows in messages; where: what these call a row (default: "x row 3")"""
-        if isinstance(x, np.ndarray):
-            raise DataError(f"{what}: is an array {list(x.shape)} without names of columns; {self.mend}")
-        known = self.prepared_by
+        self._check_named(x, what)
         if (row := self.single(x)) is not None:
             return row
+        return self.prepared_by.rows(*self._read(x, what, where))
+
+    def looked_at(self, x: Any, what: str = "x", where: Where | None = None) -> tuple[Array, Beyond]:
+        """The same, and which rows are unlike all that were trained on."""
+        self._check_named(x, what)
+        found = self._read(x, what, where)
+        return self.prepared_by.rows(*found), Beyond.of(self.prepared_by, *found)
+
+    def _check_named(self, x: Any, what: str) -> None:
+        if isinstance(x, np.ndarray):
+            raise DataError(f"{what}: is an array {list(x.shape)} without names of columns; {self.mend}")
+
+    def _read(self, x: Any, what: str, where: Where | None) -> tuple[Array, Array]:
+        """The numbers and codes of rows."""
+        known = self.prepared_by
         frame = by_name(as_frame(x, what), known.kinds)
         if missing := [name for name in known.kinds if name not in frame.columns]:
             near = did_you_mean(missing[0], [name for name in frame.columns if name not in known.kinds])
@@ -69,7 +83,7 @@ class TableColumns(Transform):
             raise DataError(f"{what}: lacks {listed(missing)}, which the model was trained on{mend}")
         place = where or rows_of(what)
         values = {name: column_values(frame[name], kind, place) for name, kind in known.kinds.items()}
-        return known.rows(*numbers_and_codes(values, known))
+        return numbers_and_codes(values, known)
 
     def measured(self, model: Any, data: Any) -> dict[str, float] | None:
         """schuss.tabular.evaluate_table's values, of a table with its target."""

@@ -21,6 +21,7 @@ from schuss.figures import aligned, with_error
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
 from schuss.nn.walk import callable_model
+from schuss.tabular.beyond import Beyond
 from schuss.tabular.dialect import Reading
 from schuss.tabular.finished import answers, columns_of, metrics_of, target_of, task_of
 from schuss.tabular.fit import rows_given
@@ -42,6 +43,7 @@ class Measured:
     each      of several targets or labels the values of each by itself
     weighted  the column of weights, where the rows have the one that the model was trained with
     seen      how many of the rows the model was trained on, of a large table about; None where its file does not tell
+    beyond    which rows are unlike all that it was trained on
     y, p      classes or values, and predictions, as schuss.tabular.metrics has them
     """
 
@@ -53,6 +55,7 @@ class Measured:
     each: Mapping[str, Mapping[str, float]]
     weighted: str | None
     seen: int | None
+    beyond: Beyond
     y: Array
     p: Array
 
@@ -64,7 +67,7 @@ class Measured:
         }
         told = {
             "data": self.what, "examples": len(self.y), "seen": self.seen, "targets": list(self.target.kinds),
-            "weight": self.weighted,
+            "weight": self.weighted, "beyond": self.beyond.to_json(),
         }  # fmt: skip
         each = {target: {name: _defined(v) for name, v in own.items()} for target, own in self.each.items()}
         return {**told, "metrics": metrics, **({"of_each": each} if each else {})}
@@ -108,7 +111,7 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     roles = Roles(tuple(target.kinds), weighted, drop=target_missing == "drop")
     rows = Table(frame, target, {}, where).other(frame, roles, what, where)
     check_amounts(rows.target, str(signature.record.get("loss")), rows.where)
-    x = columns.read(rows.frame, what, rows.where)
+    x, beyond = columns.looked_at(rows.frame, what, rows.where)
     known = Seen.from_json(signature.record.get("seen"))
     common = None if known is None else known.common(x, rows.target.y)
     if common is not None:
@@ -118,11 +121,26 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     y, w = rows.target.y[:, 0] if quantiles else rows.target.y, rows.weights
     values, errors = scores(metrics, y, p, w), spread(metrics, y, p, w)
     each, seen = scores_of_each(task, target.names, y, p, w), None if common is None else common.rows
-    return Measured(what, target, metrics, values, errors, each, weighted, seen, y, p)
+    return Measured(what, target, metrics, values, errors, each, weighted, seen, beyond, y, p)
+
+
+def beyond_training(model: Any, data: Any) -> Beyond:
+    """How many of these rows are unlike all that the model was trained on, and in which columns.
+
+    model  fitted by fit_table or loaded, or what fit_table gave
+    data   a data frame of any library, or a dict of columns
+
+    DataError for a column that is missing or a value of the wrong kind; UsageError for a model that is none of a table.
+    """
+    model = getattr(model, "model", None) if type(model).__name__ == "TableRun" else model
+    columns = columns_of(signature_of(callable_model(model, "beyond_training")))
+    if columns is None:
+        raise UsageError("beyond_training: the model is none of a table")
+    return columns.looked_at(data)[1]
 
 
 def _defined(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-__all__ = ["Measured", "evaluate_table"]
+__all__ = ["Measured", "beyond_training", "evaluate_table"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schuss.api.outputs import Outputs
 from schuss.cli.say import say
+from schuss.cli.tables.shown import say_beyond
 
 if TYPE_CHECKING:
     from schuss.tabular.evaluate import Measured
@@ -20,6 +21,7 @@ def measured(
     from schuss.tabular.evaluate import evaluate_table
 
     found = evaluate_table(network, place, target_missing=target_missing, reading=reading)
+    say_beyond(found.beyond, found.what)
     outputs = Outputs(found.p, found.p, "probabilities") if found.target.classes else None
     return {"model": str(model), **found.to_json()}, outputs, found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,13 +14,14 @@ import numpy as np
 from schuss.asking import no_column
 from schuss.cli.say import say
 from schuss.cli.tables.models import answers, columns_of, target_of, task_of
-from schuss.cli.tables.shown import cut
+from schuss.cli.tables.shown import cut, say_beyond
 from schuss.errors import UsageError
 from schuss.figures import aligned, number
 from schuss.ir.executor import Array
 from schuss.signature import Signature
 
 if TYPE_CHECKING:
+    from schuss.tabular.beyond import Beyond
     from schuss.tabular.extra import pl
     from schuss.tabular.read import Reading
     from schuss.tabular.targets import Target
@@ -34,7 +35,8 @@ MEDIAN = "prediction_0.5"  # which is the prediction beside other quantiles, and
 class Predictions:
     """A model's answers for the rows of a table, a frame for each chunk of them.
 
-    ids  columns of the table that go along
+    ids     columns of the table that go along
+    looked  of each chunk that was read which rows are unlike all of the training
     """
 
     network: Any
@@ -42,6 +44,7 @@ class Predictions:
     place: str
     reading: Reading
     ids: tuple[str, ...]
+    looked: list[Beyond] = field(default_factory=list)
 
     def frames(self, rows: int | None = None) -> Iterator[pl.DataFrame]:
         """ids, prediction, and of classes the probability of each, p_CLASS; of several targets prediction_TARGET, and
@@ -52,12 +55,22 @@ class Predictions:
 
         columns = columns_of(self.signature)
         assert columns is not None
-        name = "standard input" if self.place == "-" else self.place
         for where, frame in scan_table(self.place, self.reading, rows or ROWS):
             if missing := [column for column in self.ids if column not in frame.columns]:
-                raise UsageError(no_column("id", missing, frame.columns, name))
-            x = columns.read(frame, name, where)
+                raise UsageError(no_column("id", missing, frame.columns, self.name))
+            x, beyond = columns.looked_at(frame, self.name, where)
+            self.looked.append(beyond)
             yield self._framed(frame.select(self.ids), answers(self.network, self.signature, x))
+
+    @property
+    def name(self) -> str:
+        return "standard input" if self.place == "-" else self.place
+
+    @property
+    def beyond(self) -> Beyond:
+        """Of the rows that were read those unlike all of the training."""
+        first, *others = self.looked
+        return sum(others, first)
 
     @cached_property
     def target(self) -> Target:
@@ -120,12 +133,19 @@ def predict(
     reading: Reading,
 ) -> None:  # fmt: skip
     """What the command does for a model of a table."""
-    from schuss.paths import atomic_write, check_writable
     from schuss.tabular.read import reading_for
 
     if output is not None and output.suffix.lower() not in ENDINGS:
         raise UsageError(f"-o {output}: the name must end in .csv, .tsv, .parquet or .json for a table")
     made = Predictions(network, signature, file, reading_for(signature.record, reading), tuple(dict.fromkeys(ids)))
+    _give(made, model, output, as_json)
+    say_beyond(made.beyond, made.name)
+
+
+def _give(made: Predictions, model: Path, output: Path | None, as_json: bool) -> None:
+    """Show, write or print them."""
+    from schuss.paths import atomic_write, check_writable
+
     if output is None and not as_json:
         _show(made)
         return
@@ -172,7 +192,8 @@ def _told(made: Predictions, model: Path, frames: Sequence[pl.DataFrame]) -> dic
     predictions = [{"row": i, **row} for i, row in enumerate(rows)]
     targets, classes = list(made.target.kinds), list(made.classes) or None
     return {
-        "model": str(model), "file": made.place, "targets": targets, "classes": classes, "predictions": predictions,
+        "model": str(model), "file": made.place, "targets": targets, "classes": classes,
+        "beyond": made.beyond.to_json(), "predictions": predictions,
     }  # fmt: skip
 
 

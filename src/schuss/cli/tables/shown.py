@@ -16,6 +16,7 @@ from schuss.tabular.parts import names_beside
 from schuss.tabular.report import table_of
 
 if TYPE_CHECKING:
+    from schuss.tabular.beyond import Beyond
     from schuss.tabular.training import Training
 
 NAMES = 30  # columns an error names
@@ -98,6 +99,12 @@ def result(result: Mapping[str, Any]) -> None:
         say("\n" + "\n".join(lines))
     say(f"\n{report['verdict']}")
     say(f"trained in {result['seconds']:.1f} s" + (f", saved in {result['out']}" if result["out"] else ""))
+
+
+def say_beyond(beyond: Beyond, what: str) -> None:
+    """On stderr: which rows are unlike all of the training."""
+    for line in beyond.lines:
+        say(f"{what}: {line}", err=True)
 
 
 def parts(written: Sequence[Mapping[str, Any]], main: str) -> list[str]:
