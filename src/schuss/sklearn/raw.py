@@ -15,6 +15,7 @@ from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.signature import CLASSIFICATION
+from schuss.tabular.alike import warn_of_alike
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.kind import Kind, Where
@@ -168,6 +169,8 @@ def target_of_classes(name: str, classes: Array, place: Array) -> Target:
     reason, kind = f"{len(classes)} classes", Kind("category", digits=VERBATIM, missing=())
     if classes.dtype.kind == "b":
         return Target(CLASSIFICATION, place, ("false", "true"), "bool", reason, {name: Kind("boolean")})
+    if classes.dtype.kind not in "iuf":
+        warn_of_alike(f"target {name!r} has classes", map(str, classes.tolist()))
     texts = level_texts(pl.Series(classes), ()).to_list() if classes.dtype.kind in "iuf" else map(str, classes.tolist())
     names = tuple(texts)
     if any(level != name and level in names for name in names for level in (level_of(name, (), VERBATIM),)):

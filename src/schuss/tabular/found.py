@@ -11,6 +11,7 @@ import numpy as np
 
 from schuss.asking import asked
 from schuss.errors import DataError
+from schuss.tabular.alike import warn_of_alike
 from schuss.tabular.dates import ISO, TIME, find_format, read_dates
 from schuss.tabular.extra import pl
 from schuss.tabular.kind import TRUE, WORDS, Kind, Where, quoted
@@ -215,4 +216,6 @@ def _of_levels(
         if count == known and odd is None and not values.str.contains(r"\s").any():
             return Kind("id", f"{count} names, all different")
         return Kind("text", f"{count} different texts in {known} rows{told}")
+    if not is_target:
+        warn_of_alike(f"column {values.name!r} has levels", values.to_list())
     return Kind("category", f"{count} levels{', declared as such' if declared else ''}{told}")

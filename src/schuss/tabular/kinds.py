@@ -72,7 +72,7 @@ def find_kinds(
             continue
         _check_dtype(series, what)
         if name in given:
-            kind = wanted_kind(given[name], series, formats.get(name, ""), texts, place)
+            kind = wanted_kind(given[name], series, name in own, formats.get(name, ""), texts, place)
         else:
             kind = found_kind(series, name in own, texts, place)
         kinds[name] = replace(kind, missing=texts)

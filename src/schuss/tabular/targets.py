@@ -14,6 +14,7 @@ from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.ir.types import N, TensorType
 from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
+from schuss.tabular.alike import warn_of_alike
 from schuss.tabular.extra import pl
 from schuss.tabular.kind import NO, YES, Kind, Where, quoted, rows_of
 from schuss.tabular.texts import level_texts
@@ -129,6 +130,7 @@ def find_target(
         known = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
         raise UsageError(f"task must be {known}, got {task!r}{did_you_mean(task, TASKS)}")
     place = where or rows_of("the table")
+    _check_no_dates(names, kinds)
     columns = [column_values(frame[name], kinds[name], where) for name in names]
     if task == LABELS or (len(columns) > 1 and task is None):
         truths = {name: _truth(frame[name], kinds[name], place) for name in names}
@@ -156,6 +158,16 @@ def find_target(
         told = f"; {asked('task', COUNTS)} if they count something" if counts else ""
         return numbers_of(columns, kinds, f"numbers of {column.n_unique():,} values{told}", place)
     return _classes(frame[names[0]], column, kind, whole, given)
+
+
+def _check_no_dates(names: Sequence[str], kinds: Mapping[str, Kind]) -> None:
+    """DataError for a date, which is neither a class nor a quantity."""
+    if dated := [name for name in names if kinds[name].name == "date"]:
+        name = dated[0]
+        raise DataError(
+            f"target {name!r}: holds dates ({kinds[name].reason}), which are neither classes nor quantities; give a "
+            f"column of days or years as the target, or say {asked('category', [name])} if they are names"
+        )
 
 
 def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
@@ -196,6 +208,7 @@ def _classes(raw: pl.Series, column: pl.Series, kind: Kind, whole: bool, given: 
         raise DataError(f"target {raw.name!r}: is {known[0]!r} in every row: there is nothing to learn")
     if of == "int64" and known != tuple(map(str, range(len(known)))):
         of = "str"  # labels count from 0: others are names
+    warn_of_alike(f"target {raw.name!r} has classes", known)
     reason = f"{len(known)} classes: {', '.join(known[:8])}{', ...' * (len(known) > 8)}"
     if whole and not given and len(known) > 2:
         tasks = [*([COUNTS] if float(column.min()) >= 0 else []), REGRESSION]  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from schuss.asking import asked
 from schuss.errors import DataError
+from schuss.tabular.alike import warn_of_alike
 from schuss.tabular.dates import ISO, find_format
 from schuss.tabular.extra import pl
 from schuss.tabular.found import found_kind, of_dates, of_numbers
@@ -19,15 +20,19 @@ TEXTS = (pl.String, pl.Categorical, pl.Enum)
 DIGITS = "%Y%m%d"  # of dates as whole numbers
 
 
-def wanted_kind(name: str, series: pl.Series, format: str, missing: Collection[str], where: Where) -> Kind:
+def wanted_kind(
+    name: str, series: pl.Series, is_target: bool, format: str, missing: Collection[str], where: Where
+) -> Kind:
     """The kind of that name for the column. DataError with the first value that cannot be read so.
 
     format  of dates, where it is given; else ""
     """
     if series.null_count() == len(series):
         return Kind("empty", "no value is known")
-    make = {"category": _category, "number": _number}.get(name)
-    kind = make(series, missing) if make else _date(series, format, missing, where)
+    if name == "category":
+        kind = _category(series, missing, is_target)
+    else:
+        kind = _number(series, missing) if name == "number" else _date(series, format, missing, where)
     try:
         column_values(series, kind, where)  # refuses what cannot be read so
     except DataError as error:
@@ -35,13 +40,15 @@ def wanted_kind(name: str, series: pl.Series, format: str, missing: Collection[s
     return kind
 
 
-def _category(series: pl.Series, missing: Collection[str]) -> Kind:
+def _category(series: pl.Series, missing: Collection[str], is_target: bool) -> Kind:
     digits = STRIPPED
     if series.dtype in TEXTS:
         values = known_texts(series.cast(pl.String).unique(), missing).drop_nulls()
         digits = zeros_of(values) if values.str.contains(r"^[+-]?\d+$").all() else STRIPPED
-    count = level_texts(series, missing, digits).drop_nulls().n_unique()
-    return Kind("category", f"{count} levels, as asked", digits=digits, missing=tuple(missing))
+    levels = level_texts(series, missing, digits).drop_nulls().unique()
+    if not is_target:
+        warn_of_alike(f"column {series.name!r} has levels", levels.to_list())
+    return Kind("category", f"{len(levels)} levels, as asked", digits=digits, missing=tuple(missing))
 
 
 def _number(series: pl.Series, missing: Collection[str]) -> Kind:
