@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ from schuss.ir.executor import Array
 from schuss.tabular.encoding import encode, inner_folds
 from schuss.tabular.judge import Judge, Judged, Learned, Part
 from schuss.tabular.linear import LinearModel
-from schuss.tabular.model import Linear, Means
+from schuss.tabular.model import Linear, Means, stretched
 from schuss.tabular.networks import NOISE, SIGNAL, Layout, Recipe, TableNetwork, stacked
 from schuss.tabular.objectives import Objective
 from schuss.tabular.preparation import Preparation
@@ -22,6 +22,8 @@ from schuss.tabular.presets import batch_size
 from schuss.tabular.scales import Scale
 from schuss.train.many import fit_many
 
+PENALTIES = (10.0, 1.0, 0.1, 0.01)  # of a linear model
+FEW = 10_000  # rows below which the penalty is chosen
 EMBEDDING_RATE, BETAS, WARM = 0.3, (0.9, 0.95), 0.05
 
 
@@ -78,10 +80,13 @@ def learn(
         truth = objective.truth(y if scale is None else scale.forth(y))
         return _members(layout, kind, x, truth, objective, own, encodings, seed + 1000 * i, more(i)), scale
 
-    linear = _linear(layout, x, y, objective, own, encodings, weights)
     means = _means(layout, encodings, len(held))
     judge = Judge(means, objective, judged or Judged(x, y, weights), None if judged else _folds(held, len(x)), len(x))
-    beside, parts, found = judge.of(linear), list[Part](), ""
+
+    def linear(as_they_are: bool, penalty: float) -> Part:
+        return judge.of(_linear(layout, x, y, objective, own, encodings, weights, as_they_are, penalty))
+
+    beside, parts, found = _best(linear, len(x)), list[Part](), ""
     for i, kind in enumerate(list(kinds)):
         if kind.only and not found:
             found = NOISE if judge.finds_nothing(parts, beside) else SIGNAL
@@ -92,6 +97,19 @@ def learn(
     return judge.blend(parts, beside)
 
 
+def _best(linear: Callable[[bool, float], Part], rows: int) -> Part:
+    """The best linear model, by what it says of the judged rows: of the numbers squeezed or as they are; of few rows, by
+    which the penalty is felt, with a tenth of it as long as that is better."""
+    found = [linear(as_they_are, PENALTIES[0]) for as_they_are in (False, True)]
+    best, as_they_are = found[found[1].loss < found[0].loss], found[1].loss < found[0].loss
+    for penalty in PENALTIES[1:] if rows < FEW else ():
+        milder = linear(as_they_are, penalty)
+        if not milder.loss < best.loss:
+            break
+        best = milder
+    return best
+
+
 def _linear(
     layout: Layout,
     x: Array,
@@ -100,11 +118,15 @@ def _linear(
     own: Sequence[Array],
     encodings: Sequence[Any],
     weights: Array | None,
+    as_they_are: bool,
+    penalty: float,
 ) -> Linear:
-    """A linear model for each member, of its own rows."""
-    linear = Linear(layout, len(own))
+    """A linear model for each member, of its own rows; of the numbers as they are, or squeezed."""
+    linear = Linear(layout, len(own), as_they_are)
     start = layout.plain + 2 * layout.curves
     plain = x[:, : layout.plain + layout.curves].astype(np.float64)
+    if as_they_are:
+        plain[:, layout.plain :] = stretched(plain[:, layout.plain :])
     codes, levels = x[:, [start + i for i in linear.places]], [layout.levels[i] + 1 for i in linear.places]
     models: list[LinearModel] = []
     before: LinearModel | None = None
@@ -116,7 +138,7 @@ def _linear(
         inputs = np.concatenate([part[rows] for part in (plain, *encoded)], 1)
         w = None if weights is None else weights[rows]
         whole = not objective.classes or len(np.unique(y[rows])) == objective.classes
-        models.append(objective.linear(inputs, y[rows], w, before if whole else None, codes[rows], levels))
+        models.append(objective.linear(inputs, y[rows], w, before if whole else None, codes[rows], levels, penalty))
         before = models[-1] if whole else None  # the intercept of a class without rows is no place to begin from
     every = np.stack([_scores(m.coef, layout.outputs) for m in models]).astype(np.float32)
     biases = [_scores(m.intercept, layout.outputs) for m in models]

@@ -11,12 +11,14 @@ from schuss import nn, ops
 from schuss.ir.executor import Array
 from schuss.nn.holding import signature_of
 from schuss.nn.init import Zeros
+from schuss.tabular.encoding import SQUEEZE
 from schuss.tabular.layers import Dense
 from schuss.tabular.networks import Layout, TableNetwork, rows_of
 from schuss.tabular.objectives import Objective
 from schuss.tabular.scales import Scale
 
 ROWS = 8192  # of a call
+FURTHEST = 100.0  # quartile distances from the median that a linear model follows a number
 WIDEST = 128  # levels of a category that the linear model has a column each for
 
 
@@ -41,10 +43,13 @@ class Means(nn.Module):
 
 
 class Linear(nn.Module):
-    """K linear models of the plain columns, the numbers, the target encodings and the levels of embedded categories."""
+    """K linear models of the plain columns, the numbers, the target encodings and the levels of embedded categories.
 
-    def __init__(self, layout: Layout, members: int) -> None:
-        self.layout, self.members = layout, (members,)
+    stretched  whether of the numbers as they are, (x - median) / IQR within -100 and 100, not of the squeezed ones
+    """
+
+    def __init__(self, layout: Layout, members: int, stretched: bool = False) -> None:
+        self.layout, self.members, self.stretched = layout, (members,), stretched
         inputs = layout.plain + layout.curves + len(layout.encoded) * layout.means
         self.dense = Dense(max(inputs, 1), layout.outputs, Zeros(), members=self.members)
         self.places = wide(layout)
@@ -52,6 +57,9 @@ class Linear(nn.Module):
 
     def forward(self, x: Any, encoded: Any) -> Any:
         own = x[..., : self.layout.plain + self.layout.curves]
+        if self.stretched and self.layout.curves:
+            numbers = stretched(x[..., self.layout.plain : self.layout.plain + self.layout.curves])
+            own = ops.concatenate([x[..., : self.layout.plain], numbers], axis=-1)
         if encoded is not None:
             own = own if own.ndim == 3 else ops.broadcast_to(own, (*self.members, *own.shape))
             own = ops.concatenate([own, encoded], axis=-1)
@@ -65,6 +73,13 @@ class Linear(nn.Module):
 def wide(layout: Layout) -> list[int]:
     """The embedded columns of codes that the linear model has a column a level for."""
     return [i for i in layout.embedded if layout.levels[i] <= WIDEST]
+
+
+def stretched(squeezed: Any) -> Any:
+    """The numbers of squeezed ones (schuss.tabular.encoding.squeezed): s / sqrt(1 - (s / 3)**2), within -100 and 100.
+    float32 tells them to 1e-7 near 0, and to 1e-4 there."""
+    share = ops.maximum(1.0 - ops.square(squeezed / SQUEEZE), 1 / (1 + (FURTHEST / SQUEEZE) ** 2))
+    return squeezed / ops.sqrt(share)
 
 
 class TableModel(nn.Module):

@@ -147,12 +147,21 @@ class Objective:
         return nn.QuantileLoss(q=self.quantiles) if self.quantiles else LOSSES[self.loss][1]()
 
     def linear(
-        self, x: Array, y: Array, weights: Array | None, start: LinearModel | None, codes: Array, levels: Sequence[int]
+        self,
+        x: Array,
+        y: Array,
+        weights: Array | None,
+        start: LinearModel | None,
+        codes: Array,
+        levels: Sequence[int],
+        penalty: float,
     ) -> LinearModel:
         """The linear model of prepared columns x, the levels of codes, and standardised targets."""
         flat = y[:, 0] if self.logarithmic or self.quantiles else y
         known: dict[str, Any] = {"classes": self.classes or None, "quantiles": self.quantiles or None}
-        return fit_linear(x, flat, self.task, weights, start=start, codes=codes, levels=levels, **known)
+        return fit_linear(
+            x, flat, self.task, weights, start=start, codes=codes, levels=levels, penalty=penalty, **known
+        )
 
     def temperature(self, averages: Array, y: Array, weights: Array | None) -> float:
         """By which averages of members are divided (schuss.tabular.blend); 1 of numbers."""
