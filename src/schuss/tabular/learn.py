@@ -86,7 +86,8 @@ def learn(
     def linear(as_they_are: bool, penalty: float) -> Part:
         return judge.of(_linear(layout, x, y, objective, own, encodings, weights, as_they_are, penalty))
 
-    beside, parts, found = _best(linear, len(x)), list[Part](), ""
+    beside = min(linear(False, PENALTIES[0]), linear(True, PENALTIES[0]), key=lambda part: part.loss)
+    parts, found = list[Part](), ""
     for i, kind in enumerate(list(kinds)):
         if kind.only and not found:
             found = NOISE if judge.finds_nothing(parts, beside) else SIGNAL
@@ -94,16 +95,14 @@ def learn(
             parts.append(judge.of(*trained(i, kind)))
         else:
             kinds.remove(kind)
-    return judge.blend(parts, beside)
+    return judge.blend(parts, _milder(linear, beside, len(x)))
 
 
-def _best(linear: Callable[[bool, float], Part], rows: int) -> Part:
-    """The best linear model, by what it says of the judged rows: of the numbers squeezed or as they are; of few rows, by
-    which the penalty is felt, with a tenth of it as long as that is better."""
-    found = [linear(as_they_are, PENALTIES[0]) for as_they_are in (False, True)]
-    best, as_they_are = found[found[1].loss < found[0].loss], found[1].loss < found[0].loss
+def _milder(linear: Callable[[bool, float], Part], best: Part, rows: int) -> Part:
+    """Of few rows, where the penalty is felt, the linear model with a tenth of it, as long as that is better."""
+    assert isinstance(best.model, Linear)
     for penalty in PENALTIES[1:] if rows < FEW else ():
-        milder = linear(as_they_are, penalty)
+        milder = linear(best.model.as_they_are, penalty)
         if not milder.loss < best.loss:
             break
         best = milder
@@ -122,7 +121,7 @@ def _linear(
     penalty: float,
 ) -> Linear:
     """A linear model for each member, of its own rows; of the numbers as they are, or squeezed."""
-    linear = Linear(layout, len(own), as_they_are)
+    linear = Linear(layout, len(own), as_they_are=as_they_are)
     start = layout.plain + 2 * layout.curves
     plain = x[:, : layout.plain + layout.curves].astype(np.float64)
     if as_they_are:

@@ -45,11 +45,11 @@ class Means(nn.Module):
 class Linear(nn.Module):
     """K linear models of the plain columns, the numbers, the target encodings and the levels of embedded categories.
 
-    stretched  whether of the numbers as they are, (x - median) / IQR within -100 and 100, not of the squeezed ones
+    as_they_are  whether of the numbers (x - median) / IQR within -100 and 100, not of the squeezed ones
     """
 
-    def __init__(self, layout: Layout, members: int, stretched: bool = False) -> None:
-        self.layout, self.members, self.stretched = layout, (members,), stretched
+    def __init__(self, layout: Layout, members: int, *, as_they_are: bool = False) -> None:
+        self.layout, self.members, self.as_they_are = layout, (members,), as_they_are
         inputs = layout.plain + layout.curves + len(layout.encoded) * layout.means
         self.dense = Dense(max(inputs, 1), layout.outputs, Zeros(), members=self.members)
         self.places = wide(layout)
@@ -57,7 +57,7 @@ class Linear(nn.Module):
 
     def forward(self, x: Any, encoded: Any) -> Any:
         own = x[..., : self.layout.plain + self.layout.curves]
-        if self.stretched and self.layout.curves:
+        if self.as_they_are and self.layout.curves:
             numbers = stretched(x[..., self.layout.plain : self.layout.plain + self.layout.curves])
             own = ops.concatenate([x[..., : self.layout.plain], numbers], axis=-1)
         if encoded is not None:
