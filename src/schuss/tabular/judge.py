@@ -65,11 +65,11 @@ class Part:
     def note(self, weight: float) -> dict[str, Any]:
         """For the record."""
         of = self.model
-        told = (
-            {**asdict(of.recipe), "kind": of.recipe.embedding} if isinstance(of, TableNetwork) else {"kind": "linear"}
-        )
-        hot = {"temperature": self.temperature} if isinstance(of, TableNetwork) else {}
-        return {**told, **hot, "loss": self.loss, "weight": weight}
+        if isinstance(of, TableNetwork):
+            told = {**asdict(of.recipe), "kind": of.recipe.embedding, "temperature": self.temperature}
+        else:
+            told = {"kind": "linear", "as_they_are": of.as_they_are, "penalty": of.penalty}
+        return {**told, "loss": self.loss, "weight": weight}
 
 
 @dataclass(frozen=True)

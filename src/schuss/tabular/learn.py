@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +13,8 @@ from schuss import nn, optim
 from schuss.ir.executor import Array
 from schuss.tabular.encoding import encode, inner_folds
 from schuss.tabular.judge import Judge, Judged, Learned, Part
-from schuss.tabular.linear import LinearModel
-from schuss.tabular.model import Linear, Means, stretched
+from schuss.tabular.linears import Linears
+from schuss.tabular.model import Means
 from schuss.tabular.networks import NOISE, SIGNAL, Layout, Recipe, TableNetwork, stacked
 from schuss.tabular.objectives import Objective
 from schuss.tabular.preparation import Preparation
@@ -22,8 +22,6 @@ from schuss.tabular.presets import batch_size
 from schuss.tabular.scales import Scale
 from schuss.train.many import fit_many
 
-PENALTIES = (10.0, 1.0, 0.1, 0.01)  # of a linear model
-FEW = 10_000  # rows below which the penalty is chosen
 EMBEDDING_RATE, BETAS, WARM = 0.3, (0.9, 0.95), 0.05
 
 
@@ -83,11 +81,8 @@ def learn(
     means = _means(layout, encodings, len(held))
     judge = Judge(means, objective, judged or Judged(x, y, weights), None if judged else _folds(held, len(x)), len(x))
 
-    def linear(as_they_are: bool, penalty: float) -> Part:
-        return judge.of(_linear(layout, x, y, objective, own, encodings, weights, as_they_are, penalty))
-
-    beside = min(linear(False, PENALTIES[0]), linear(True, PENALTIES[0]), key=lambda part: part.loss)
-    parts, found = list[Part](), ""
+    linear = Linears(layout, x, y, objective, own, encodings, weights, judge)
+    beside, parts, found = linear.strict, list[Part](), ""
     for i, kind in enumerate(list(kinds)):
         if kind.only and not found:
             found = NOISE if judge.finds_nothing(parts, beside) else SIGNAL
@@ -95,64 +90,7 @@ def learn(
             parts.append(judge.of(*trained(i, kind)))
         else:
             kinds.remove(kind)
-    return judge.blend(parts, _milder(linear, beside, len(x)))
-
-
-def _milder(linear: Callable[[bool, float], Part], best: Part, rows: int) -> Part:
-    """Of few rows, where the penalty is felt, the linear model with a tenth of it, as long as that is better."""
-    assert isinstance(best.model, Linear)
-    for penalty in PENALTIES[1:] if rows < FEW else ():
-        milder = linear(best.model.as_they_are, penalty)
-        if not milder.loss < best.loss:
-            break
-        best = milder
-    return best
-
-
-def _linear(
-    layout: Layout,
-    x: Array,
-    y: Array,
-    objective: Objective,
-    own: Sequence[Array],
-    encodings: Sequence[Any],
-    weights: Array | None,
-    as_they_are: bool,
-    penalty: float,
-) -> Linear:
-    """A linear model for each member, of its own rows; of the numbers as they are, or squeezed."""
-    linear = Linear(layout, len(own), as_they_are=as_they_are)
-    start = layout.plain + 2 * layout.curves
-    plain = x[:, : layout.plain + layout.curves].astype(np.float64)
-    if as_they_are:
-        plain[:, layout.plain :] = stretched(plain[:, layout.plain :])
-    codes, levels = x[:, [start + i for i in linear.places]], [layout.levels[i] + 1 for i in linear.places]
-    models: list[LinearModel] = []
-    before: LinearModel | None = None
-    for i, rows in enumerate(own):
-        if i and rows is own[i - 1]:  # members that differ by their seeds alone
-            models.append(models[-1])
-            continue
-        encoded = [encodings[i].own] if encodings else []
-        inputs = np.concatenate([part[rows] for part in (plain, *encoded)], 1)
-        w = None if weights is None else weights[rows]
-        whole = not objective.classes or len(np.unique(y[rows])) == objective.classes
-        models.append(objective.linear(inputs, y[rows], w, before if whole else None, codes[rows], levels, penalty))
-        before = models[-1] if whole else None  # the intercept of a class without rows is no place to begin from
-    every = np.stack([_scores(m.coef, layout.outputs) for m in models]).astype(np.float32)
-    biases = [_scores(m.intercept, layout.outputs) for m in models]
-    width = inputs.shape[1]
-    linear.dense.weight.data = np.ascontiguousarray(every[:, :width].swapaxes(1, 2))
-    linear.dense.bias.data = np.stack(biases).astype(np.float32)
-    for table, place in zip(linear.tables, linear.places, strict=True):
-        first, width = width, width + layout.levels[place] + 1
-        table.data = np.ascontiguousarray(every[:, first:width])
-    return linear
-
-
-def _scores(coef: Array, outputs: int) -> Array:
-    """Of two classes the second's against the first, where that is the one output."""
-    return coef[..., 1:] - coef[..., :1] if coef.shape[-1] == 2 and outputs == 1 else coef
+    return judge.blend(parts, linear.best())
 
 
 def _encodings(

@@ -46,10 +46,11 @@ class Linear(nn.Module):
     """K linear models of the plain columns, the numbers, the target encodings and the levels of embedded categories.
 
     as_they_are  whether of the numbers (x - median) / IQR within -100 and 100, not of the squeezed ones
+    penalty      of their training (schuss.tabular.linear)
     """
 
-    def __init__(self, layout: Layout, members: int, *, as_they_are: bool = False) -> None:
-        self.layout, self.members, self.as_they_are = layout, (members,), as_they_are
+    def __init__(self, layout: Layout, members: int, *, as_they_are: bool, penalty: float) -> None:
+        self.layout, self.members, self.as_they_are, self.penalty = layout, (members,), as_they_are, penalty
         inputs = layout.plain + layout.curves + len(layout.encoded) * layout.means
         self.dense = Dense(max(inputs, 1), layout.outputs, Zeros(), members=self.members)
         self.places = wide(layout)
