@@ -70,6 +70,7 @@ LAYERS: Final[Classes[Any]] = Classes(
         "SELU": at("schuss.nn.activations", selu={}),
         "GELU": at("schuss.nn.activations", gelu={}),
         "SiLU": at("schuss.nn.activations", silu={}),
+        "Hardswish": at("schuss.nn.activations", hardswish={}),
         "Mish": at("schuss.nn.activations", mish={}),
         "Softplus": at("schuss.nn.activations", softplus={}),
         "Softmax": at("schuss.nn.activations"),

@@ -69,7 +69,7 @@ def test_a_network_comes_back(path):
 LAYERS = {
     "activations": lambda: nn.Sequential(
         nn.Linear(4, 5), nn.Sigmoid(), nn.Tanh(), nn.ReLU(), nn.LeakyReLU(0.2), nn.ELU(0.5), nn.SELU(), nn.GELU(),
-        nn.SiLU(), nn.Mish(), nn.Softplus(), nn.Softmax(), nn.LogSoftmax(),
+        nn.SiLU(), nn.Hardswish(), nn.Mish(), nn.Softplus(), nn.Softmax(), nn.LogSoftmax(),
     ),
     "norm": lambda: nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6), nn.Identity(), nn.Linear(6, 3, bias=False)),
     "nested": lambda: nn.Sequential(nn.Sequential(nn.Linear(4, 5), nn.Sequential(nn.ReLU())), nn.Linear(5, 3)),

@@ -95,6 +95,7 @@ ACTIVATIONS: list[tuple[nn.Module, Callable[[Any], Any]]] = [
     (nn.GELU(), lambda x: jax.nn.gelu(x, approximate=False)),
     (nn.GELU("tanh"), lambda x: jax.nn.gelu(x, approximate=True)),
     (nn.SiLU(), jax.nn.silu),
+    (nn.Hardswish(), jax.nn.hard_swish),
     (nn.Mish(), jax.nn.mish),
     (nn.Softplus(), jax.nn.softplus),
     (nn.Softplus(3.0), lambda x: jax.nn.softplus(3.0 * x) / 3.0),

@@ -181,6 +181,7 @@ LAYER_EXAMPLES: list[nn.Module] = [
     nn.SELU(),
     nn.GELU("tanh"),
     nn.SiLU(),
+    nn.Hardswish(),
     nn.Mish(),
     nn.Softplus(2.0),
     nn.Softmax(1),

@@ -70,6 +70,7 @@ COMPOSITES = {
     "gelu": Composite(ops.gelu, lambda x: jax.nn.gelu(x, approximate=False), MANY),
     "gelu by tanh": Composite(lambda x: ops.gelu(x, approximate="tanh"), jax.nn.gelu, MANY),
     "silu": Composite(ops.silu, jax.nn.silu, MANY),
+    "hardswish": Composite(ops.hardswish, jax.nn.hard_swish, MANY),
     "mish": Composite(ops.mish, jax.nn.mish, MANY),
     "softplus": Composite(ops.softplus, jax.nn.softplus, MANY),
     "softplus with beta": Composite(lambda x: ops.softplus(x, beta=3.0), lambda x: jax.nn.softplus(3 * x) / 3, MANY),
@@ -153,6 +154,7 @@ def test_gradients_by_finite_differences(name):
 ENDS = np.array([-1e30, -1e4, -200.0, -89.0, -1.0, -1e-30, 0.0, -0.0, 1e-30, 1.0, 89.0, 200.0, 1e4, 1e30], "float32")
 GROWING = {
     "silu": lambda x: x / (1 + np.exp(-x)),
+    "hardswish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "gelu": lambda x: np.where(x > 6, x, np.where(x < -40, 0, None)),
     "softplus": lambda x: np.logaddexp(0, x),
     "log_sigmoid": lambda x: -np.logaddexp(0, -x),
@@ -253,6 +255,7 @@ def test_pick_outside_is_zero_by_name(executor):
         (ops.elu, 1.0, 1.0),
         (ops.gelu, 0.5, 2 / np.sqrt(2 * np.pi)),
         (ops.silu, 0.5, 0.5),
+        (ops.hardswish, 0.5, 1 / 3),
         (ops.huber, 0.0, 1.0),
     ],
 )

@@ -250,7 +250,7 @@ def test_members_are_watched_while_they_train(classes: str, tab: Callable[..., T
     page = tab(classes, "run")
     losses = [[0.9, 0.5, 0.3], [0.8, 0.4], []]
     part = {"name": "piecewise relu", "hidden": [8, 8], "epochs": 3, "losses": losses}
-    waits = {**part, "name": "periodic silu", "losses": [[], [], []]}
+    waits = {**part, "name": "periodic hardswish", "losses": [[], [], []]}
     state = {"running": True, "finished": False, "step": 5, "steps": 18, "left": 65.4}
     page.tell("hello", model="A model of price", mode="train", label="t.csv", members=[part, waits], state=state)
     page.settle()

@@ -38,7 +38,7 @@ def test_the_members_then_the_model(begin: Any, table: Path):  # noqa: F811
     hello = client.until("hello", table=None) if "members" in next(client.events()) else {}
     if hello:  # it may have ended before anybody looked
         assert (hello["mode"], hello["model"], hello["controls"]) == ("train", "A model of price", False)
-        assert [part["name"] for part in hello["members"]][:2] == ["piecewise relu", "periodic silu"]
+        assert [part["name"] for part in hello["members"]][:2] == ["piecewise relu", "periodic hardswish"]
         assert all(len(part["losses"]) == 2 for part in hello["members"])
     run.wait_for("training has ended, the page stays")
     told = next(client.events())

@@ -106,6 +106,13 @@ class SiLU(Activation):
         return ops.silu(x)
 
 
+class Hardswish(Activation):
+    """x * clip(x / 6 + 1/2, 0, 1): close to SiLU, without an exponential. Source: Howard et al., MobileNetV3 (2019)."""
+
+    def function(self, x: Tensor) -> Any:
+        return ops.hardswish(x)
+
+
 class Mish(Activation):
     """x * tanh(softplus(x)). Source: Misra, Mish (2019)."""
 

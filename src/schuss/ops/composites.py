@@ -154,6 +154,11 @@ def silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
+def hardswish(x: Any) -> Any:
+    """x * clip(x / 6 + 1/2, 0, 1): silu of parabolas and lines. Source: Howard et al., MobileNetV3 (ICCV 2019)."""
+    return x * clip_to(x * (1 / 6) + 0.5, low=0.0, high=1.0)
+
+
 def mish(x: Any) -> Any:
     """x * tanh(softplus x). Source: Misra, Mish: a self regularized activation function (2019)."""
     return x * tanh(softplus(x))

@@ -97,7 +97,7 @@ class TableColumns(Transform):
         return ops.cast(x, dtype=dtype)
 
     def model_in_words(self, output: Any, record: Mapping[str, Any]) -> str:
-        """predicts 'price' (regression) from 5 columns: 3 numbers, 2 dates; by 0.9 periodic silu 64,64 + 0.1 linear"""
+        """predicts 'price' (regression) from 5 columns: 3 numbers, 2 dates; by 0.9 piecewise relu 64,64 + 0.1 linear"""
         counts = Counter(kind.name for kind in self.prepared_by.kinds.values())
         of = ", ".join(f"{n:,} {PLURALS.get(kind, kind) if n > 1 else kind}" for kind, n in counts.most_common())
         targets, parts = record.get("targets"), record.get("parts")

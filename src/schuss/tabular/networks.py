@@ -17,7 +17,7 @@ from schuss.tabular.layers import Dense, PairedDropout, Periodic, PiecewiseLinea
 
 SIGNAL, NOISE = "signal", "noise"
 EMBEDDING = 8  # outputs of a category's embedding
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": ops.relu, "silu": ops.silu}
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": ops.relu, "hardswish": ops.hardswish}
 
 
 class _Settled(Aside):

@@ -45,7 +45,7 @@ def recipes(rows: int, classes: int, preset: str, scale: str = "") -> list[Recip
         long, lr, gently, drop = (32 if rows < 10_000 else 24), 1.5e-2, 1e-2, 0.1
     long = max(1, min(long, STEPS * batch_size(rows) // rows))
     piecewise = Recipe("piecewise", "relu", 1.5 * lr, drop, long, SMALL)
-    periodic = Recipe("periodic", "silu", lr, drop, long, SMALL)
+    periodic = Recipe("periodic", "hardswish", lr, drop, max(1, 4 * long // 5), SMALL)
     kinds = [piecewise, periodic]
     if preset == "best":
         kinds += [replace(piecewise, hidden=LARGE)]

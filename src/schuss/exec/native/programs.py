@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from schuss.exec.native.lengths import beside_n
 from schuss.exec.seams import types_of
 from schuss.ir.executor import Array, Step
 from schuss.ir.executors import cannot
-from schuss.ir.graph import Node, lazy
+from schuss.ir.graph import Graph, Node, lazy
 from schuss.ir.types import TensorType, bind
 from schuss.ir.verify import where
 
@@ -108,10 +109,20 @@ class Programs:
     def __init__(self, threads: int, profile: bool = False, tuning: Tuning = DEFAULT) -> None:
         self._how = threads, profile, tuning
         self._kept: Kept[_Asked, Program] = Kept(self._make)
+        self._found: WeakKeyDictionary[Graph, dict[Hashable, Program]] = WeakKeyDictionary()  # of equal steps
 
     def of(self, step: Step, max_batch: int) -> Program:
-        """The program of a step, or of an equal one, for batches of so many rows at most."""
-        return self._kept[_Asked(step, max_batch)]
+        """The program of a step, or of an equal one, for batches of so many rows at most.
+
+        Members of an ensemble ask for one step again and again: it is compared with what there is once.
+        """
+        asked = (max_batch, step.state, step.columns, step.counter, step.watch)
+        program = self._found.get(step.graph, {}).get(asked)
+        if program is None:
+            program = self._kept[_Asked(step, max_batch)]
+            if program.step.graph is not step.graph:  # else what is found would keep its own key
+                self._found.setdefault(step.graph, {})[asked] = program
+        return program
 
     def _make(self, asked: _Asked) -> Program:
         draft, checks = draft_of(asked.step, asked.max_batch, *self._how)
