@@ -26,7 +26,7 @@ def names_beside(parts: Parts) -> list[str]:
 
 
 def names_alone(parts: Parts) -> list[str]:
-    """What each is called by itself: "periodic silu 64,64", with its epochs where another has the same name."""
+    """What each is called by itself: "periodic hardswish 64,64", with its epochs where another has the same name."""
     short = [f"{_kind(part)} {_hidden(part)}".strip() for part in parts]
     count = Counter(short)
     found = [n if count[n] < 2 else f"{n}, {_epochs(part)} epochs" for n, part in zip(short, parts, strict=True)]
