@@ -12,8 +12,9 @@ import pytest
 
 from schuss import ops
 from schuss.compiler.tuning import DEFAULT
-from schuss.exec.native import executor
+from schuss.exec.native import executor, programs
 from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.native.programs import Programs
 from schuss.ir.executor import GivenUp, Step
 from schuss.ir.graph import Graph
 from schuss.ir.types import N, TensorType
@@ -62,6 +63,23 @@ def test_executors_share_programs_of_equal_steps() -> None:
     assert first.plan is not other.plan
     assert loop_of(adding(SMALL), profile=True).plan is not first.plan
     assert after(first, 3) == after(second, 3) != after(other, 3)
+
+
+def test_a_step_is_compared_with_the_programs_there_are_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though each member of an ensemble asks for it; and what was found goes with the step."""
+    own, compared, equal = Programs(1), list[int](), programs._equal
+    monkeypatch.setattr(programs, "_equal", lambda a, b: compared.append(1) or equal(a, b))
+    first = own.of(adding(SMALL), ROWS)
+    step = adding(SMALL)
+    assert [own.of(step, ROWS) for _ in range(5)] == [first] * 5
+    assert len(compared) == 1
+    assert own.of(replace(step, columns=()), ROWS) is not first
+    assert own.of(step, ROWS + 1) is not first
+    gone = weakref.ref(step.graph)
+    del step
+    own._kept._entries.clear()
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("name", executor.MACHINE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from itertools import chain
 from operator import is_
 from typing import Any
@@ -28,6 +30,7 @@ _KEPT = 64
 _Level = tuple[list[Any], list[int], tuple[Any, ...]]
 _Levels = list[_Level]
 _plain: dict[int, tuple[Any, _Levels, Key]] = {}  # of containers by id: itself, what it held, the key; in order of age
+_walked: ContextVar[dict[int, tuple[Any, dict[str, Parameter]]] | None] = ContextVar("_walked", default=None)
 _slots_of: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 
 HELD, CALLED = "_schuss_signature", "_schuss_call"  # attributes of a model that schuss.nn.holding sets
@@ -194,9 +197,29 @@ def _parts(value: Any, first: bool = False) -> Iterator[tuple[str, Any]] | None:
     return children(value)
 
 
+@contextlib.contextmanager
+def walked_once() -> Iterator[None]:
+    """Inside, an object is looked through when its parameters are first asked for, and not again: for where models get
+    no other parts, and many ask. Copies of a network are made ready by a dozen looks at each."""
+    token = _walked.set({})
+    try:
+        yield
+    finally:
+        _walked.reset(token)
+
+
 def parameter_names(model: Any) -> dict[str, Parameter]:
     """Every name of every parameter: a shared one has several."""
-    return {path: part for path, part in _walk(model_of(model)) if isinstance(part, Parameter)}
+    model, walked = model_of(model), _walked.get()
+    if walked is None:
+        return _named(model)
+    if id(model) not in walked:
+        walked[id(model)] = model, _named(model)  # with the object itself, or another could get its id
+    return dict(walked[id(model)][1])
+
+
+def _named(model: Any) -> dict[str, Parameter]:
+    return {path: part for path, part in _walk(model) if isinstance(part, Parameter)}
 
 
 def weights_of(model: Any) -> dict[str, Any]:

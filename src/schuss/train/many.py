@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from schuss.data.rows import with_column
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.ir.executors import executor
+from schuss.nn.walk import walked_once
 from schuss.ops.philox import key_from_seed
 from schuss.optim.base import Rate
 from schuss.signature import Transform
@@ -157,7 +159,8 @@ class Members:
     def __iter__(self) -> Iterator[Trainer]:
         """Their trainers, made one at a time. An error names the member."""
         for number in range(self._count):
-            with naming(number):
+            copies = bool(number) and not isinstance(self._models, list)  # whose graphs the first one has traced
+            with naming(number), walked_once() if copies else contextlib.nullcontext():
                 trainer = self._trainer(number)
             yield trainer
 
