@@ -14,6 +14,7 @@ import pytest
 from schuss import nn
 from schuss.errors import ShapeError, UsageError
 from schuss.ir.types import TensorType
+from schuss.nn import walk
 from schuss.trace import Tensor
 
 from .support import run
@@ -257,3 +258,18 @@ def test_slots_of_a_class_are_looked_up_once_and_settings_are_not_entered() -> N
     assert many.count("_parts") == few.count("_parts") == 3
     assert few.count("<genexpr>") == 0  # no walk over the class's bases
     assert "attributes" in few
+
+
+def test_inside_walked_once_an_object_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    plain = walk._walk
+    monkeypatch.setattr(walk, "_walk", lambda model: seen.append(model) or plain(model))
+    first, second = nn.Linear(2, 3), nn.Linear(3, 1)
+    with walk.walked_once():
+        found = nn.named_parameters(first)
+        found.clear()  # the caller's own
+        assert [*nn.named_parameters(first)] == [*nn.named_parameters(first)] == ["weight", "bias"]
+        assert nn.named_parameters(second)["weight"] is second.weight
+        assert seen == [first, second]
+    first.more = nn.Linear(1, 1)
+    assert "more.weight" in nn.named_parameters(first)
