@@ -56,7 +56,7 @@ def test_values_that_a_file_rounds_are_within() -> None:
     from schuss.tabular import fit_table
 
     rng = np.random.default_rng(0)
-    third = rng.choice([1 / 3, 10 / 3], 200, p=[0.3, 0.7])  # of two values the file has moments, not the values
+    third = rng.choice([1 / 3, 10 / 3], 200, p=[0.7, 0.3])  # of two values the file has moments, not the values
     frame = pl.DataFrame({"third": third, "x": rng.normal(size=200)}).with_columns(y=pl.col("third") + pl.col("x"))
     run = fit_table(frame, "y", folds=2, epochs=1, hidden=(4,), backend="reference", progress=False)
     assert beyond_training(run, frame).lines == []
