@@ -51,6 +51,11 @@ def _several(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else [value]
 
 
+def page_of(data: str, frame: str) -> str:
+    """What opens a model's page with data: schuss.watch(model, data=FRAME), or schuss view MODEL DATA."""
+    return f"schuss view MODEL {data}" if in_command() else f"schuss.watch(model, data={frame})"
+
+
 def no_column(argument: str, names: Sequence[str], columns: Sequence[str], what: str) -> str:
     """What is said of an argument that names columns which are not there: the first of them, and the nearest there is.
 
@@ -65,4 +70,4 @@ def lacking(what: str, missing: str, extra: str) -> str:
     return f"{what} {missing}: pip install '.[{extra}]' in the folder of schuss"
 
 
-__all__ = ["asked", "called", "in_command", "lacking", "no_column", "of_command"]
+__all__ = ["asked", "called", "in_command", "lacking", "no_column", "of_command", "page_of"]

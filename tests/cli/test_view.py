@@ -53,6 +53,7 @@ def test_a_model_without_data(begin: Any, model: Path):  # noqa: F811
     client = run.client
     hello = next(client.events())
     assert hello["rows"] == hello["rows_test"] == 0
+    assert hello["opens"] == "schuss view MODEL DATA"
     assert len(hello["history"]["loss"]) == 8
     assert len(client.post("predict", {"x": [0] * 784})["y"]) == 10
     assert client("GET", "graph.svg?example=0") == (400, b'{"error":"there are no data: give --data"}')

@@ -192,8 +192,9 @@ def test_an_example_that_is_not_there_is_said(small: Small, tab: Callable[..., T
 
 def test_without_data_the_graph_says_what_is_missing(small: Small, tab: Callable[..., Tab]) -> None:
     page = tab(small.page.address, "graph")
-    page.tell("hello", model="2-3-2", mode="view", rows=0, rows_test=0, state={"finished": True})
-    page.until("document.getElementById('picture').textContent.includes('give --data')")
+    opens = "schuss.watch(model, data=(x, y))"
+    page.tell("hello", model="2-3-2", mode="view", rows=0, rows_test=0, opens=opens, state={"finished": True})
+    page.until(f"document.getElementById('picture').textContent.includes('open the page by {opens}.')")
     assert not page("#graph-example").is_visible()
 
 

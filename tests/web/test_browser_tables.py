@@ -222,6 +222,7 @@ def test_quantiles_are_an_interval_and_rows_are_said_to_be_drawn(quantiles: str,
     page.settle()
     assert page.text("#dependence-title") == "Quantile 0.5 of price by area"
     assert "drawn column by column from the quantiles and levels" in page.text("#dependence-note")
+    assert "(for real ones: schuss.watch(model, data=frame))" in page.text("#dependence-note")
     assert "Quantile 0.9" in page.text("#dependence-legend")
 
 

@@ -238,5 +238,6 @@ def test_a_model_is_watched_from_python() -> None:
     try:
         hello = next(Client(page._page).events())
         assert (hello["label"], hello["rows"], hello["table"]["source"]) == ("from Python", ROWS, "the data")
+        assert hello["opens"] == "schuss.watch(model, data=frame)"
     finally:
         page.close()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from schuss.asking import called
+from schuss.asking import called, page_of
 from schuss.errors import UsageError
 from schuss.lines import users_line
 from schuss.nn.walk import weights_of
@@ -43,6 +43,7 @@ class Session:
         self.quality: Mapping[str, Any] | None = None  # of a regression, as it was sent
         self._computing = threading.Lock()
         self._unwanted = threading.Event()  # of the fine surface that was asked for last: whether it is to end
+        self._opens = page_of(*subject.data_words)  # with data, as the caller would say it
         self._troubles: dict[str, str] = {}  # told last, by the work that had them
 
     def hello(self) -> Event:
@@ -53,6 +54,7 @@ class Session:
             "mode": self.mode,
             "label": self.label,
             "controls": self.controls,
+            "opens": self._opens,
             **self.subject.about(),
             "epochs": state["epochs"],
             "history": self.history(),

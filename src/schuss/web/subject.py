@@ -50,6 +50,8 @@ class Subject:
     signature    of the run, whatever the model was fitted to since; None: the model's
     """
 
+    data_words = ("DATA", "(x, y)")  # what data are called in the command and in Python
+
     def __init__(
         self,
         task: Task,

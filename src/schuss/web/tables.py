@@ -40,6 +40,8 @@ class TableSubject(Subject):
     source   what the rows are called; "" where they are drawn
     """
 
+    data_words = ("TABLE", "frame")
+
     def __init__(self, explainer: Explainer, task: Task, columns: Columns | None, source: str) -> None:
         weights = weights_of(explainer.model)
 

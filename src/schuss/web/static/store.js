@@ -152,7 +152,8 @@ export const playground = session();
 /** What is said where a picture needs rows, and there are none. */
 export function withoutRows(words) {
   if (known.hello?.members) return "There is nothing to draw yet: the model is put together when its members are trained.";
-  return `${words}: ${known.hello?.table ? "schuss view MODEL TABLE, with a table that has the target" : "give --data"}.`;
+  const { opens, table } = known.hello ?? {};
+  return opens ? `${words}: open the page by ${opens}${table ? ", of rows that have the target" : ""}.` : `${words}.`;
 }
 
 /** What a class is called: its name, where the model or its data know it. */

@@ -42,7 +42,7 @@ export function firstOutput() {
 export function rowsWords(many) {
   const { source } = table();
   if (source) return `${many} rows of ${source}`;
-  return `${many} rows drawn column by column from the quantiles and levels in the model's file (for real ones: schuss view MODEL TABLE)`;
+  return `${many} rows drawn column by column from the quantiles and levels in the model's file (for real ones: ${known.hello.opens})`;
 }
 
 export function startTable() {
