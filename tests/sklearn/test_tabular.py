@@ -7,6 +7,7 @@ no two tables have one shape.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 import schuss  # noqa: E402
 from schuss.exec.native.threads import allowed  # noqa: E402
 from schuss.registry import Registry  # noqa: E402
-from schuss.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
+from schuss.sklearn import MLPClassifier, TabularClassifier, TabularRegressor  # noqa: E402
 from schuss.tables import EXECUTORS  # noqa: E402
 from schuss.tabular import presets, training  # noqa: E402
 from schuss.tabular.fit import fit_table  # noqa: E402
@@ -348,6 +349,22 @@ def test_labels_that_are_none_are_told() -> None:
     assert never.predict_proba(FRAME)[:, 1].max() < 0.2
     with pytest.raises(ValueError, match="there is nothing to learn"):
         clone(tiny).fit(FRAME, SEVERAL * 0)
+
+
+@pytest.mark.parametrize("estimator", [TabularClassifier(**TINY), MLPClassifier(max_iter=1)])
+@pytest.mark.parametrize("odd", [0, True, 2.5])
+def test_labels_of_text_and_numbers_are_told(estimator: Any, odd: Any) -> None:
+    x, y = np.arange(60.0)[:, None], np.array(["no", odd, "yes"] * 20, object)
+    told = re.escape(
+        f"mixes text and other labels, which have no order: row 0 is 'no', row 1 is {odd!r} ({type(odd).__name__}); "
+        "write all in one way, or give "
+    )
+    for given in (y, y[:, None] if isinstance(estimator, TabularClassifier) else y):
+        with pytest.raises(ValueError, match=f"^y {told}y.astype"):
+            clone(estimator).fit(x, given)
+    with pytest.raises(ValueError, match=f"^y_val {told}y_val.astype"):
+        TabularClassifier(**TINY).fit(x, np.where(x[:, 0] % 3, "no", "yes"), X_val=x, y_val=y)
+    assert len(clone(estimator).fit(x, y.astype(str)).classes_) == 3
 
 
 @pytest.mark.usefixtures("one_kind")

@@ -20,6 +20,7 @@ from schuss import nn
 from schuss.ir.executor import Array
 from schuss.sklearn.base import BaseMLP
 from schuss.sklearn.keyed import keyed
+from schuss.sklearn.labels import check_sortable
 from schuss.sklearn.objective import Objective
 from schuss.sklearn.parameters import CLASSIFICATION_LOSSES, CONSTRAINTS
 from schuss.sklearn.partial import can_partial_fit
@@ -152,6 +153,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        check_sortable(y)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental or held):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_

@@ -15,6 +15,7 @@ from schuss.errors import DataError, UsageError, warn
 from schuss.frames import listed
 from schuss.ir.executor import Array
 from schuss.signature import CLASSIFICATION
+from schuss.sklearn.labels import check_sortable
 from schuss.tabular.alike import warn_of_alike
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
@@ -107,7 +108,7 @@ def same_columns(
     return frame.rename(dict(zip(frame.columns, columns, strict=True)))
 
 
-def labels(y: Any) -> tuple[Array, Array]:
+def labels(y: Any, what: str = "y") -> tuple[Array, Array]:
     """The classes in sorted order, and the place of each row's among them. Errors as scikit-learn's."""
     y = column_or_1d(y, warn=True)
     if (
@@ -115,6 +116,7 @@ def labels(y: Any) -> tuple[Array, Array]:
         and (row := next((i for i, v in enumerate(y.tolist()) if v is None or v != v), None)) is not None
     ):
         raise ValueError(f"Input y contains NaN: row {row} has no label; leave rows without one out")
+    check_sortable(y, what)
     if y.dtype == object and len({type(v) for v in y}) == 1 and isinstance(y[0], str):
         y = y.astype(str)  # texts, as polars and pandas give them
     check_classification_targets(y)

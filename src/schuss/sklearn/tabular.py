@@ -128,7 +128,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             if several is None or several[0].shape[1] != len(self.classes_):
                 raise ValueError(f"y_val must be labels [N, {len(self.classes_)}] of 0 and 1, as y is")
             return replace(target, y=several[0])
-        classes, place = labels(y)
+        classes, place = labels(y, "y_val")
         known = {label: i for i, label in enumerate(self.classes_.tolist())}
         if unknown := [label for label in classes.tolist() if label not in known]:
             row = int(np.argmax(place == classes.tolist().index(unknown[0])))
