@@ -61,6 +61,19 @@ def test_the_report_stands_in_place_of_the_runs_charts(classes: str, tab: Callab
         assert len(value.partition(".")[2]) == len(error.partition(".")[2])
 
 
+@pytest.mark.parametrize("view", ["run", "graph", "function", "play"])
+def test_nothing_is_shown_until_it_is_known_what_there_is(classes: str, tab: Callable[..., Tab], view: str) -> None:
+    page = tab(classes, view)
+    shown = f"getComputedStyle(document.getElementById('view-{view}')).visibility"
+    assert page.page.evaluate(shown) == "visible"
+    page.page.route("**/events", lambda route: None)  # never answered
+    page.page.reload()
+    page.until(f"!document.getElementById('view-{view}').hidden")
+    assert page.page.evaluate(shown) == "hidden"
+    assert page.text("#status-text") == "Connecting"
+    assert not page("#quick-pause").is_visible()
+
+
 def test_numbers_are_written_as_python_writes_them(classes: str, tab: Callable[..., Tab]) -> None:
     pairs = [[0.177, 0.0104], [848869, 202111], [4.3e6, 168088], [4.3e9, 1.7e8], [-3, 410], [0.5, 0.0999], [5, None],
              [1e-6, 2.345e-8], [1.5, 0], [None, 1]]  # fmt: skip

@@ -1,4 +1,5 @@
-// The theme, set before anything is painted, so that nothing flashes. theme.js changes it later.
+// What is set before anything is painted, so that nothing flashes: the theme, which theme.js changes later, and that
+// nothing is known yet, until the server has said what there is (stream.js).
 {
   let chosen = null;
   try {
@@ -8,4 +9,5 @@
   }
   const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = dark ? "dark" : "light";
+  document.documentElement.classList.add("unheard");
 }

@@ -16,6 +16,7 @@ function connect() {
   source.onmessage = (message) => {
     if (!known.connected) connected(true);
     receive(JSON.parse(message.data));
+    if (known.hello) document.documentElement.classList.remove("unheard");
   };
   source.onerror = () => {
     source.close(); // the browser's own tries would fill its console
