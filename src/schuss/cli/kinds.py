@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from schuss.calling import did_you_mean
 from schuss.constraints import Choice, Number, Scheduled, Whole
 from schuss.train.options import ABOUT, Registered
 
@@ -72,6 +73,12 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(self._names())
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message.rstrip('.')}{did_you_mean(value, self.choices) or '.'}", param, ctx)
 
 
 def of_fit(name: str) -> click.ParamType:  # type: ignore[type-arg]

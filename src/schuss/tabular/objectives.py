@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from schuss import nn, ops
+from schuss.asking import asked
 from schuss.calling import did_you_mean
 from schuss.constraints import shown
 from schuss.errors import DataError, UsageError
@@ -307,10 +308,14 @@ def objective_of(
 def _unfit(target: Target, loss: str, where: Where | None) -> str:
     """The error of a loss for another task."""
     told = f"loss {loss!r} is for {' or '.join(LOSSES[loss][0])}, and the target was taken as {target.task}"
+    reason = target.reason.partition("; ")[0]
+    *some, last = (name for name, (tasks, _) in LOSSES.items() if target.task in tasks)
+    take = f"take {', '.join(some)}{' or ' * bool(some)}{last}"
     if target.task != REGRESSION:
-        return f"{told} ({target.reason}): leave one of them out"
+        return f"{told} ({reason}): {take}"
     first = "" if where is None else f"; {where(0)} is {target.y[0, 0]:g}"
-    return f"{told} ({target.reason}{first}): leave the loss out, or set the task to classification, if they are names"
+    named = "" if target.y.shape[1] > 1 else f", or say {asked('task', CLASSIFICATION)} if they are names"
+    return f"{told} ({reason}{first}): {take}{named}"
 
 
 def _of_numbers(target: Target, loss: str, quantiles: Sequence[float] | None, weights: Array | None) -> Objective:

@@ -22,6 +22,7 @@ from schuss.tabular.values import column_values
 
 COUNTS, LABELS = "counts", "labels"
 TASKS = (CLASSIFICATION, REGRESSION, COUNTS, LABELS)
+SHOWN = 3  # targets of a kind that a message names
 CLASSES = 20  # whole numbers of at most so many values are labels
 
 
@@ -144,6 +145,7 @@ def find_target(
             raise UsageError(
                 "several targets are labels, each yes or no, or numbers; train a model for each of classes"
             )
+        _check_all_numbers(columns, kinds, task, place)
         return numbers_of(columns, kinds, f"{len(columns)} targets", place)
     (column,), kind = columns, kinds[names[0]]
     if kind.name == "category" and (task in (REGRESSION, COUNTS) or (task is None and column.n_unique() > CLASSES)):
@@ -168,6 +170,19 @@ def _check_no_dates(names: Sequence[str], kinds: Mapping[str, Kind]) -> None:
             f"target {name!r}: holds dates ({kinds[name].reason}), which are neither classes nor quantities; give a "
             f"column of days or years as the target, or say {asked('category', [name])} if they are names"
         )
+
+
+def _check_all_numbers(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], task: str | None, where: Where) -> None:
+    """DataError for several targets, which are not all labels, of which some are names."""
+    names = [column for column in columns if kinds[column.name].name not in ("number", "boolean")]
+    if not names or (task is not None and len(names) == len(columns)):
+        return
+    told = [f"{c.name!r} is classes ({quoted(c[0])} in {where(0)})" for c in names[:SHOWN]]
+    told += [f"{c.name!r} is numbers" for c in columns if kinds[c.name].name == "number"][:SHOWN]
+    raise DataError(
+        f"several targets are all numbers, or all labels, each yes or no: {', '.join(told)}; train a model for each, "
+        "or give a column of yes and no for each class"
+    )
 
 
 def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
