@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import schuss
+import schuss.api.frozen as frozen_module
 from schuss import nn, ops, optim
 from schuss.errors import DataError, SchussError, ShapeError, UsageError
 
@@ -152,3 +153,38 @@ def test_several_results_keep_their_structure():
         found, wanted = frozen(rows), model(rows)
         assert np.array_equal(found["layer"], wanted["layer"])
         assert all(np.array_equal(a, b) for a, b in zip(found["all"], wanted["all"], strict=True))
+
+
+class Summed(nn.Module):
+    """Sums and products of weights, some of them as long as there are rows."""
+
+    def __init__(self) -> None:
+        self.w, self.v = nn.Parameter((16, 8), nn.init.Normal(1.0)), nn.Parameter((8, 4), nn.init.Normal(1.0))
+
+    def forward(self, x):
+        both = self.w @ self.v
+        level = ops.broadcast_to(ops.sum(both, axis=0), (x.shape[0], 4))
+        return x @ (both * 2.0) + level, ops.sum(self.w)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_what_is_summed_of_weights_alone_is_summed_once(monkeypatch: pytest.MonkeyPatch, n: int):
+    graphs = []
+    plain = frozen_module.compiled
+    monkeypatch.setattr(frozen_module, "compiled", lambda graph: graphs.append(graph) or plain(graph))
+    model, x = Summed(), RNG.standard_normal((n, 16)).astype("f4")
+    want = model(x)
+    found = schuss.freeze(model)(x)
+    assert all(np.array_equal(a, b) for a, b in zip(found, want, strict=True))
+    sums, rest = ([node.op for node in graph.nodes] for graph in graphs)
+    assert sums.count("matmul") == 1
+    assert rest.count("matmul") == 1
+    assert "sum" not in rest
+
+
+def test_a_tables_network_sums_its_bins_once():
+    from schuss.tabular.layers import PiecewiseLinear
+
+    layer = PiecewiseLinear(3, 40, members=(4,))
+    u = RNG.uniform(0, 40, (9, 3)).astype("f4")
+    assert np.array_equal(schuss.freeze(layer)(u), layer(u))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from schuss.api.arguments import array_type, as_given_to_fit, look_at_numbers, t
 from schuss.api.program import Call, apply_model, settled_call
 from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.compiler.passes.nodes import literal
+from schuss.compiler.structure import is_input
 from schuss.errors import UsageError
 from schuss.ir.executor import Array, Compiled
 from schuss.ir.executors import compiled
@@ -20,8 +22,10 @@ from schuss.ir.types import N, TensorType
 from schuss.nn.holding import Shown
 from schuss.nn.module import chosen_mode
 from schuss.nn.walk import Aside, initialize, model_of
+from schuss.ops.registry import Kind, lookup
 from schuss.trace import Tensor
 
+_SUMS = (Kind.CONTRACT, Kind.REDUCE)  # what is not worth doing anew in each call, were it of weights alone
 _ONLY_EVALUATION = "a frozen model computes in evaluation mode: in training mode call the model, or schuss.jit(model)"
 
 ARRAYS_ONLY = "a frozen model takes arrays only: train, save or trace the model it was made of"
@@ -130,12 +134,26 @@ class Frozen:
         return compiled(graph), template
 
     def _with_weights(self, graph: Graph) -> Graph:
-        """The graph with the weights in it as constants."""
-        values: dict[Node, Node] = {
-            node: literal(value, node.type.dtype)
-            for node, value in zip(graph.inputs, self._weights.values(), strict=False)
-        }
+        """The graph with the weights in it as constants, and what is summed up of them alone as well."""
+        weights = dict(zip(graph.inputs, self._weights.values(), strict=False))
+        ends = _sums_of(weights.keys(), graph)
+        sums = compiled(Graph(tuple(weights), ends))(list(weights.values())) if ends else []
+        known = {**weights, **dict(zip(ends, sums, strict=True))}
+        values = {node: literal(value, node.type.dtype) for node, value in known.items()}
         inputs = tuple(n for n in graph.inputs if n not in values)
         outputs = substitute(graph.outputs, values)
-        assert not any(n in values for n in topological(outputs))
+        assert not any(n in weights for n in topological(outputs))
         return Graph(inputs, outputs, graph.output_names)
+
+
+def _sums_of(weights: Collection[Node], graph: Graph) -> tuple[Node, ...]:
+    """What depends on weights alone, is not simply moved or mapped from them, and is read by what depends on more."""
+    fixed, summed = set[Node](), set[Node]()
+    for node in graph.nodes:
+        alone = node in weights or (not is_input(node) and fixed.issuperset(node.inputs))
+        if alone and not node.type.symbolic:
+            fixed.add(node)
+            if summed.intersection(node.inputs) or (node.inputs and lookup(node.op).kind in _SUMS):
+                summed.add(node)
+    wanted = {i for node in graph.nodes if node not in fixed for i in node.inputs} | set(graph.outputs)
+    return tuple(node for node in graph.nodes if node in summed and node in wanted)
