@@ -30,6 +30,7 @@ FOLDS = 8
 AFFORDABLE = 2.5e12  # multiply-adds of a training
 STEPS = 20_000  # of a member at most: beyond it epochs are fewer
 SMALL, LARGE = (64, 64), (128, 128, 128)
+WAVES = 0.8  # of the epochs are enough for periodic networks of numbers
 SHORT = 8  # epochs of a short run
 SHORT_BELOW = 10_000  # rows below which a short run comes first, and tells whether long ones are worth it
 
@@ -45,7 +46,8 @@ def recipes(rows: int, classes: int, preset: str, scale: str = "") -> list[Recip
         long, lr, gently, drop = (32 if rows < 10_000 else 24), 1.5e-2, 1e-2, 0.1
     long = max(1, min(long, STEPS * batch_size(rows) // rows))
     piecewise = Recipe("piecewise", "relu", 1.5 * lr, drop, long, SMALL)
-    periodic = Recipe("periodic", "hardswish", lr, drop, max(1, 4 * long // 5), SMALL)
+    waves = long if classes else max(1, round(WAVES * long))
+    periodic = Recipe("periodic", "hardswish", lr, drop, waves, SMALL)
     kinds = [piecewise, periodic]
     if preset == "best":
         kinds += [replace(piecewise, hidden=LARGE)]
