@@ -28,6 +28,7 @@ from schuss.ir.executor import Array
 from schuss.tabular.algebra import moments, side_by_side
 from schuss.tabular.association import codes_of
 from schuss.tabular.baselines import weighted_quantiles
+from schuss.tabular.binning import Bins
 from schuss.tabular.encoding import is_key, shows_levels, squeezed
 from schuss.tabular.kind import Kind
 
@@ -176,11 +177,11 @@ class Preparation:
         return places, told[0], told[1], told[2]
 
     @cached_property
-    def _curved(self) -> tuple[Array, Array, list[tuple[Array, Array]]]:
-        """Medians, scales, and of each its edges and their places, of the numbers of z and u."""
+    def _curved(self) -> tuple[Array, Array, list[Bins]]:
+        """Medians, scales and bins of the numbers of z and u."""
         columns = [self.numbers[i] for i in self.curves]
         median, scale = np.array([(n.median, n.scale) for n in columns]).T
-        return median, scale, [(np.array(n.edges), np.arange(len(n.edges), dtype=np.float64)) for n in columns]
+        return median, scale, [Bins(np.array(n.edges), n.median, n.scale) for n in columns]
 
     @cached_property
     def _keys(self) -> list[tuple[int, float, Array]]:
@@ -209,10 +210,10 @@ class Preparation:
         median, scale, bins = self._curved
         x = numbers[:, self.curves]
         x = np.where(np.isnan(x), median, x)
-        u = np.empty_like(x)
-        for i, (edges, places) in enumerate(bins):
-            u[:, i] = np.interp(x[:, i], edges, places)
-        return [squeezed((x - median) / scale), u]
+        z, u = (x - median) / scale, np.empty_like(x)
+        for i, of in enumerate(bins):
+            u[:, i] = of(x[:, i], z[:, i])
+        return [squeezed(z), u]
 
     def _coded(self, numbers: Array, codes: Array) -> list[Array]:
         columns = []
