@@ -18,6 +18,7 @@ from schuss.tabular.kind import TRUE, WORDS, Kind, Where, quoted
 from schuss.tabular.numerals import FIRST, Numeral, find_numeral
 from schuss.tabular.odd import Odd, find_odd, warn_of_odd
 from schuss.tabular.texts import AROUND, STRIPPED, known_texts, zeros_of
+from schuss.tabular.units import Units, find_units, tell_units
 
 LEVELS = 50  # above it, a column whose values are mostly different is text
 ID_ROWS, ID_SPREAD = 50, 1.3  # whole numbers, all different, within 1.3 times as many
@@ -132,7 +133,10 @@ def _of_texts(series: pl.Series, is_target: bool, missing: Collection[str], wher
     if not declared and (kind := _read_kind(series, values, known, is_target, missing, where)):
         return kind
     odd = None if declared else find_odd(series, values, known, missing)
-    kind = _of_levels(values, known, len(series), is_target, declared, odd)
+    units = None if declared or odd is not None else find_units(values)
+    kind = _of_levels(values, known, len(series), is_target, declared, odd or units)
+    if units is not None and (len(values) > FEW if is_target else not kind.used):
+        tell_units(series, kind, is_target, units, missing, where)
     if odd is not None and not (is_target and len(values) > FEW):  # which is refused
         warn_of_odd(series.name, kind, is_target, odd, where)
     return kind
@@ -208,7 +212,7 @@ def _of_dates_in_text(series: pl.Series, values: pl.Series, missing: Collection[
 
 
 def _of_levels(
-    values: pl.Series, known: int, rows: int, is_target: bool, declared: bool, odd: Odd | None = None
+    values: pl.Series, known: int, rows: int, is_target: bool, declared: bool, odd: Odd | Units | None = None
 ) -> Kind:
     """Words: levels of a category, or text and ids, of which each row has its own."""
     count, told = len(values), "" if odd is None else f", as {odd}"

@@ -88,11 +88,11 @@ class Numeral:
         return pl.DataFrame({"": bare}).select(out).to_series().alias(texts.name)
 
     def told(self) -> str:
-        """How they are taken, for people: ', comma before decimals, % left out'."""
+        """How they are taken, for people: ', comma before decimals, % left out, ...'."""
         signs = {".": "point", ",": "comma", " ": "blank"}
         parts = [f"{signs[self.group]} between thousands"] if self.group else []
         parts += ["comma before decimals"] if self.decimal == "," else []
-        parts += [f"{self.affix} left out"] if self.affix else []
+        parts += [f"{self.affix} left out, numbers without it are in {self.affix}"] if self.affix else []
         return "".join(f", {part}" for part in parts)
 
 
