@@ -71,6 +71,22 @@ def test_an_option_is_never_cut(schuss: Any, place: Path, monkeypatch: pytest.Mo
     assert target[0].endswith("--task counts or --task regression if they are quantities")
 
 
+def test_help_tells_what_is_of_tables_and_what_is_not(schuss: Any):
+    from schuss.cli.tables.options import OF_NETWORKS, TRAINING
+
+    text = " ".join(schuss("train", "--help").out.split())
+    both, rest = text.split(" Not of tables: ")
+    arrays, tables = rest.split(" Tables: ")
+    for name, default in {"hidden": "256,128", "weight-decay": "0.0", "dropout": "0.1", "epochs": "10"}.items():
+        own = both.partition(f" --{name} ")[2].partition(" --")[0]
+        assert f"[default: ({default}; of a table its preset's)" in own
+    assert "one that suits the optimizer, of a table its preset's." in both
+    for names, part in ((OF_NETWORKS, arrays), (TRAINING, tables)):
+        assert all(f"--{name.replace('_', '-')}" in part for name in names)
+    for command in ("evaluate", "predict", "report"):
+        assert "Not of tables" not in schuss(command, "--help").out
+
+
 def test_what_ends_with_no_option_is_cut():
     from schuss.cli.tables.shown import fitted
 

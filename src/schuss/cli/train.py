@@ -22,6 +22,11 @@ ENDING = ".safetensors"  # of a model's file
 HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 
 
+def _or_preset(value: object) -> str:
+    """The default that help shows of an option which is in place of a table's preset."""
+    return f"{value}; of a table its preset's"
+
+
 @click.command(
     "train",
     cls=Sectioned,
@@ -32,7 +37,7 @@ HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
 @click.option(
     "--hidden",
     default=HIDDEN,
-    show_default=True,
+    show_default=_or_preset(HIDDEN),
     callback=sizes,
     help="Units of each hidden layer; none for no hidden layer.",
 )
@@ -49,13 +54,25 @@ HIDDEN, EPOCHS, BATCH, DROPOUT = "256,128", 10, 128, 0.1
     help="Default: cross_entropy for classes, mse for numbers. Of tables poisson, gamma and binary_cross_entropy, too.",
 )
 @click.option("--optimizer", type=OneOf(lambda: OPTIMIZERS.presets), default="adam", show_default=True)
-@click.option("--lr", type=PositiveNumber(), help="Learning rate; by default one that suits the optimizer.")
+@click.option(
+    "--lr",
+    type=PositiveNumber(),
+    help="Learning rate; by default one that suits the optimizer, of a table its preset's.",
+)
 @click.option("--schedule", type=click.Choice(SCHEDULES), default="one_cycle", show_default=True)
 @click.option("--warmup", type=click.IntRange(min=0), default=0, help="Steps over which the rate rises from 0 first.")
-@click.option("--weight-decay", type=click.FloatRange(min=0), default=0.0, show_default=True)
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=DROPOUT, show_default=True)
+@click.option("--weight-decay", type=click.FloatRange(min=0), default=0.0, show_default=_or_preset(0.0))
+@click.option(
+    "--dropout", type=click.FloatRange(0, 1, max_open=True), default=DROPOUT, show_default=_or_preset(DROPOUT)
+)
 @click.option("--clip-norm", type=of_fit("clip_norm"), help="Limit on the norm of all gradients together.")
-@click.option("--epochs", type=of_fit("epochs"), default=EPOCHS, show_default=True, help="In total, resumed ones too.")
+@click.option(
+    "--epochs",
+    type=of_fit("epochs"),
+    default=EPOCHS,
+    show_default=_or_preset(EPOCHS),
+    help="In total, resumed ones too.",
+)
 @click.option("--batch-size", type=of_fit("batch_size"), default=BATCH, show_default=True)
 @click.option(
     "--validation",

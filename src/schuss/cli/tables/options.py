@@ -171,9 +171,9 @@ def reading_of(options: dict[str, Any]) -> Reading:
 
 
 class Sectioned(click.Command):
-    """A command whose help has the options of tables by themselves."""
+    """A command whose help has by themselves the options that tables alone have, and those that they have not."""
 
-    sections: ClassVar = {"Tables": (*READING, *TRAINING, "ids")}
+    sections: ClassVar = {"Not of tables": tuple(OF_NETWORKS), "Tables": (*READING, *TRAINING, "ids")}
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         apart = {name for names in self.sections.values() for name in names}
