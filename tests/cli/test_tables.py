@@ -486,3 +486,18 @@ def test_other_files_have_the_decimal_sign_of_the_training(tmp_path: Path) -> No
     np.testing.assert_allclose(pl.read_csv(said)["prediction"].to_numpy(), np.asarray(expected).ravel(), rtol=1e-5)
     model = library.load(tmp_path / "m.safetensors")
     assert library.tabular.evaluate_table(model, str(tmp_path / "b.csv")).values["rmse"] > 0
+
+
+@pytest.mark.parametrize("place", ["file", "standard input"])
+def test_the_decimal_sign_is_kept_wherever_the_table_came_from(
+    schuss: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+):
+    rows = [f"{x:.2f};{2 * x + 1:.2f}".replace(".", ",") for x in np.random.default_rng(0).normal(0, 2, 40)]
+    (tmp_path / "a.csv").write_text("x;y\n" + "\n".join(rows) + "\n")
+    (tmp_path / "b.csv").write_text("x;y\n1,346;3,692\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "a.csv").read_bytes())))
+    model = tmp_path / "m.safetensors"
+    asked = ["train", tmp_path / "a.csv" if place == "file" else "-", "--target", "y", *TINY, "--quiet", "--out", model]
+    assert schuss(*asked, "--test", tmp_path / "b.csv", "--json").json["report"]["metrics"]["mae"]["value"] < 100
+    assert library.load(model).signature.record["decimal"] == ","
+    assert schuss("evaluate", model, tmp_path / "b.csv", "--json").json["metrics"]["mae"]["value"] < 100

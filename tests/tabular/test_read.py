@@ -26,7 +26,7 @@ from schuss.tabular import delimited, structure
 from schuss.tabular.decoding import Decoder
 from schuss.tabular.delimited import Lines, _last_end, narrowed
 from schuss.tabular.dialect import find_dialect
-from schuss.tabular.read import Reading, detected, lines_of, read_table, scan_table
+from schuss.tabular.read import Reading, lines_of, read_found, read_table, scan_table
 from schuss.tabular.structure import census, unquoted_counts
 
 
@@ -99,16 +99,18 @@ def test_western_encodings_are_read_and_told(tmp_path: Path) -> None:
         assert read_table(path)["name"].to_list() == ["Müller", "„x”"]
     assert read_table(path, Reading(encoding="latin-1"))["name"][0] == "Müller"
     with pytest.warns(UserWarning, match="cp1252"):
-        assert detected(path).encoding == "cp1252"
+        assert read_found(path)[1].encoding == "cp1252"
 
 
 def test_what_is_found_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, "a;b\n1,5;x\n2,25;y\n")
-    assert detected(path) == Reading(delimiter=";", encoding="utf-8", decimal=",", header=True)
-    assert detected(written(tmp_path, "a;b\n1,500;x\n2,250;y\n")).decimal == "."  # or between thousands: stays text
-    assert detected(written(tmp_path, "a;b\n1,5;1.5\n")).decimal == "."
-    assert detected(written(tmp_path, "a\n1\n")).delimiter == ","
-    assert detected(written(tmp_path, "a;b,c\n1,2\n3,4\n")).delimiter == ","
+    assert read_found(path)[1] == Reading(delimiter=";", encoding="utf-8", decimal=",", header=True)
+    assert (
+        read_found(written(tmp_path, "a;b\n1,500;x\n2,250;y\n"))[1].decimal == "."
+    )  # or between thousands: stays text
+    assert read_found(written(tmp_path, "a;b\n1,5;1.5\n"))[1].decimal == "."
+    assert read_found(written(tmp_path, "a\n1\n"))[1].delimiter == ","
+    assert read_found(written(tmp_path, "a;b,c\n1,2\n3,4\n"))[1].delimiter == ","
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
@@ -547,4 +549,4 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, small_blocks: None) 
 )
 def test_three_decimals_are_no_thousands(rows: list[str], usual: str | None, found: str) -> None:
     text = "\n".join(["a;b", *rows, ""]).encode()
-    assert detected(io.BytesIO(text), Reading(usual=usual)).decimal == found
+    assert read_found(io.BytesIO(text), Reading(usual=usual))[1].decimal == found

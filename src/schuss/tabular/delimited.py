@@ -145,21 +145,21 @@ def _last_end(data: bytes, quote: bytes) -> int:
 # -- whole ----------------------------------------------------------------------------------------
 
 
-def read_text(source: Opened, reading: Reading) -> pl.DataFrame:
-    """The table with the dtypes that its cells have: Int64, Float64, Boolean, else String."""
+def read_text(source: Opened, reading: Reading) -> tuple[pl.DataFrame, Reading]:
+    """The table with the dtypes that its cells have: Int64, Float64, Boolean, else String; and how it was read."""
     text = Text(source, reading)
     dialect = text.dialect
     schema = find_schema(text.sample, dialect)
     if text.is_plain and source.path is not None and not text.whole:
         frame = _mapped(source.path, dialect, schema)
         if frame is not None:
-            return _checked_rows(frame, text)
+            return _checked_rows(frame, text), dialect.reading
     line, data = dialect.lines + 1, b"".join(block for _, block in text.blocks())
     frame = _attempt(data, np.frombuffer(data, np.uint8), dialect, schema)
     if frame is None:
         frame, _ = _as_text(data, line, dialect, text.name)
         frame = pl.DataFrame([narrowed(series, dialect.decimal) for series in frame.get_columns()])
-    return _checked_rows(frame, text)
+    return _checked_rows(frame, text), dialect.reading
 
 
 def _checked_rows(frame: pl.DataFrame, text: Text) -> pl.DataFrame:

@@ -103,7 +103,7 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     if signature is None or columns is None:
         raise UsageError("evaluate_table: the model is none of a table; schuss.evaluate(model, (x, y)) measures others")
     target = target_of(signature, "the model")
-    frame, where, what = rows_given(data, "the table", reading_for(signature.record, reading))
+    frame, where, what, _ = rows_given(data, "the table", reading_for(signature.record, reading))
     weight = signature.record.get("weight")
     weighted = None
     if isinstance(weight, str) and weight in (frame := by_name(frame, [weight])).columns:

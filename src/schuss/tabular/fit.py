@@ -26,7 +26,7 @@ from schuss.tabular.kinds import find_kinds, names_of
 from schuss.tabular.leaks import Leak, warn_of_leaks
 from schuss.tabular.objectives import asked_for, check_amounts, objective_of
 from schuss.tabular.presets import FOLDS
-from schuss.tabular.read import detected, lines_of, read_table
+from schuss.tabular.read import lines_of, read_found
 from schuss.tabular.report import Report
 from schuss.tabular.rows import SHARE, Roles, Table, class_weights
 from schuss.tabular.seen import warn_of_seen
@@ -174,9 +174,8 @@ def fit_table(
     task, loss = asked_for(task, loss, quantiles)
     texts = MISSING if isinstance(missing, Mapping) else tuple(missing)
     reading = reading or Reading(missing=texts)
-    frame, place, _ = rows_given(data, "the table", reading)
-    if isinstance(data, str | PathLike) and os.fspath(data) != "-":
-        reading = replace(reading, usual=detected(os.fspath(data), reading).decimal)
+    frame, place, _, usual = rows_given(data, "the table", reading)
+    reading = replace(reading, usual=usual)
     names = tuple(names_of(target))
     roles = Roles(names, weight, group, time, target_missing == "drop", texts, time_missing == "drop")
     by_column = missing if isinstance(missing, Mapping) else ()
@@ -237,12 +236,14 @@ def fit_rows(
     return TableRun(model, table.target, train.kinds, training.preset, done, weighed, report, leaks, held, *rest)
 
 
-def rows_given(data: Any, what: str, reading: Reading) -> tuple[pl.DataFrame, Where, str]:
-    """A frame, or the rows of a file of that name; what messages call its rows, and the whole."""
+def rows_given(data: Any, what: str, reading: Reading) -> tuple[pl.DataFrame, Where, str, str | None]:
+    """A frame, or the rows of a file of that name; what messages call its rows, and the whole; and the sign before
+    decimals that the file has, of a frame the usual one."""
     if isinstance(data, str | PathLike):
         place = os.fspath(data)
-        return read_table(place, reading), lines_of(place, reading), place
-    return as_frame(data, what), rows_of(what), what
+        frame, found = read_found(place, reading)
+        return frame, lines_of(place, reading), place, found.decimal
+    return as_frame(data, what), rows_of(what), what, reading.usual
 
 
 def _table(frame: pl.DataFrame, roles: Roles, task: str | None, where: Where, wanted: Mapping[str, Any]) -> Table:
@@ -292,7 +293,7 @@ def _apart(
         return table, None
     if isinstance(given, Real):
         return table.parted(float(given), seed, what)
-    frame, where, name = rows_given(given, what, reading)
+    frame, where, name, _ = rows_given(given, what, reading)
     return table, table.other(frame, roles, name, where)
 
 

@@ -3,7 +3,8 @@
     read_table(source, reading=Reading()) -> polars.DataFrame
     scan_table(source, reading=Reading(), rows=50_000, dtypes={}) -> iterator of (Lines, polars.DataFrame)
     lines_of(source, reading=Reading()) -> where        what messages call a row of read_table's frame: where(3)
-    detected(source, reading=Reading()) -> Reading      with delimiter, encoding and decimal as the file has them
+    read_found(source, reading=Reading()) -> (frame, reading)   read_table's frame, and the reading with delimiter,
+                                                        encoding and decimal sign as the file has them
 
 source  a path; "-" for standard input; a binary file. Text (CSV, TSV, ...; as it is, or packed by gzip, bzip2, xz or
         zstd), Parquet, Arrow IPC (Feather), told apart by the first bytes
@@ -32,7 +33,7 @@ from io import BytesIO
 from typing import Any
 
 from schuss.errors import DataError, one_line
-from schuss.tabular.delimited import Lines, Text, read_text, scan_text
+from schuss.tabular.delimited import Lines, read_text, scan_text
 from schuss.tabular.dialect import Reading
 from schuss.tabular.extra import pl
 from schuss.tabular.files import Opened, opened
@@ -45,6 +46,11 @@ CELLS = 1 << 23  # that are read at once of a Parquet file
 
 def read_table(source: Any, reading: Reading | None = None) -> pl.DataFrame:
     """All of a table; see the module's head."""
+    return read_found(source, reading)[0]
+
+
+def read_found(source: Any, reading: Reading | None = None) -> tuple[pl.DataFrame, Reading]:
+    """All of a table, and how it was read, of text with nothing left to find. In one pass, as standard input has."""
     with opened(source) as file:
         if file.form == "text":
             return read_text(file, reading or Reading())
@@ -52,7 +58,7 @@ def read_table(source: Any, reading: Reading | None = None) -> pl.DataFrame:
             frame = _lazy(file).collect()
         if not frame.height:
             raise DataError(f"{file.name}: has no rows; give it rows")
-        return as_frame(frame, file.name)
+        return as_frame(frame, file.name), reading or Reading()
 
 
 def scan_table(
@@ -93,12 +99,6 @@ def reading_for(record: Mapping[str, Any], reading: Reading | None = None) -> Re
     training."""
     sign = record.get("decimal")
     return replace(reading or Reading(), usual=sign if sign in (".", ",") else None)
-
-
-def detected(source: Any, reading: Reading | None = None) -> Reading:
-    """How a file of text is read: the reading with nothing left to find. Not for standard input, which is read once."""
-    with opened(source) as file:
-        return Text(file, reading or Reading()).dialect.reading if file.form == "text" else reading or Reading()
 
 
 def lines_of(source: Any, reading: Reading | None = None) -> Where:
@@ -165,4 +165,4 @@ def _rows_from(name: str, first: int) -> Where:
     return lambda row: whole(first + row)
 
 
-__all__ = ["Lines", "Reading", "detected", "first_rows", "lines_of", "read_table", "reading_for", "scan_table"]
+__all__ = ["Lines", "Reading", "first_rows", "lines_of", "read_found", "read_table", "reading_for", "scan_table"]

@@ -43,7 +43,7 @@ class TrainTable:
 
     def run(self) -> int:
         """Train, save and show; the exit status."""
-        from schuss.tabular.read import detected, lines_of, read_table
+        from schuss.tabular.read import lines_of, read_found
 
         self._check_places()
         reading = reading_of(self.options)
@@ -51,9 +51,9 @@ class TrainTable:
             raise self._without_target(reading)
         if self.options["resume"] and self._finished():
             return 0
-        frame, where = read_table(self.place, reading), lines_of(self.place, reading)
-        if self.place != "-":
-            reading = replace(reading, usual=detected(self.place, reading).decimal)
+        where = lines_of(self.place, reading)
+        frame, found = read_found(self.place, reading)
+        reading = replace(reading, usual=found.decimal)
         start = time.perf_counter()
         run = None
         try:
