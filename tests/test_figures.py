@@ -37,6 +37,7 @@ def test_ticks_are_alike_and_told_apart() -> None:
     assert ticks([0, 8e5, 1.6e6]) == ["0", "800,000", "1,600,000"]
     assert ticks([1000.25, 1000.5]) == ["1000.25", "1000.50"]
     assert ticks([-0.00025, 0, 0.00025]) == ["−2.5e−4", "0", "2.5e−4"]
+    assert ticks([0, 0.25, 0.5]) == ["0", "0.25", "0.50"]
     assert ticks([0, 5e8, 1e9]) == ["0", "5e8", "1e9"]
     assert ticks([0.1 + 0.2, 0.4]) == ["0.3", "0.4"]
     assert ticks([]) == []

@@ -48,7 +48,10 @@ def ticks(values: Sequence[float]) -> list[str]:
         words = ["0" if not v else _power(v, digits - 2) if far else _written(v, digits) for v in values]
         if all(math.isclose(float(w.replace(",", "")), v, rel_tol=1e-9) for w, v in zip(words, values, strict=True)):
             break
-    return [_signs(word, plain=False) for word in words] if values else []
+    if not values:
+        return []
+    places = 0 if far else max(len(word.partition(".")[2]) for word in words)
+    return [_signs(word if word == "0" else _padded(word, places), plain=False) for word in words]
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
@@ -77,6 +80,12 @@ def _written(value: Any, digits: int = 4) -> str:
         return _threes(f"{value:.0f}")
     fixed = size >= min(1000.0, 10.0 ** (digits - 1))
     return _threes(f"{value:.{max(0, digits - 4)}f}" if fixed else f"{value:.{digits}g}")
+
+
+def _padded(word: str, places: int) -> str:
+    """With so many decimals."""
+    whole, _, decimals = word.partition(".")
+    return f"{whole}.{decimals:0<{places}}" if places and "e" not in word else word
 
 
 def _power(value: float, digits: int) -> str:

@@ -71,6 +71,7 @@ def test_several_targets_have_a_picture_each(tmp_path: Path) -> None:
     sections = list(of.sections())  # no warning of signs that matplotlib's font lacks
     titles = [section.title for section in sections]
     assert titles[:2] == ["Report", "Each target"]
+    assert "<th>RMSE</th><th>linear</th><th>same answer for all</th><th>MAE</th><th>R²</th>" in sections[1].body
     assert [t for t in titles if t.startswith("Dependence")] == ["Dependence of price", "Dependence of rooms"]
     picture = sections[titles.index("Dependence of price")].body.partition('<img src="data:image/svg+xml;base64,')[2]
     assert "都市" in base64.b64decode(picture.partition('"')[0]).decode()  # as text: the reader's fonts have them

@@ -95,6 +95,7 @@ def test_quantiles_are_predicted_and_measured(schuss: Any, quantiles: Any, table
     np.testing.assert_allclose(written.to_numpy(), run.model.predict(houses()), rtol=1e-6)
     found = schuss("evaluate", file, table, "--json").json["metrics"]
     assert list(found) == ["pinball", "coverage"]
+    assert "interval coverage (of 0.8)" in schuss("info", file).out  # what it should be
     y, p = houses()["price"].to_numpy(), written.to_numpy()
     assert found["coverage"]["value"] == pytest.approx(((p[:, 0] <= y) & (y <= p[:, 1])).mean())
 
@@ -426,7 +427,13 @@ def test_json_is_json_where_a_metric_is_not_defined():
     nan = float("nan")
     lines = (Line("roc_auc", "ROC AUC", nan, nan, 0.5, 0.5), Line("log_loss", "log loss", 1.0, nan, 1.0, 2.0))
     written = Report(lines, "log_loss", nan, nan, nan, nan, "1 row held out").to_json()
-    assert written["metrics"]["roc_auc"] == {"value": None, "error": None, "linear": 0.5, "trivial": 0.5}
+    assert written["metrics"]["roc_auc"] == {
+        "title": "ROC AUC",
+        "value": None,
+        "error": None,
+        "linear": 0.5,
+        "trivial": 0.5,
+    }
     json.loads(json.dumps(written, allow_nan=False))
 
 

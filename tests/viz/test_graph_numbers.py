@@ -139,10 +139,18 @@ def test_numbers_that_are_not_finite():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0, "0"), (-0.5, "−0.5"), (3, "3"), (1e-7, "1e−07"), (123456.0, "1.235e+05"), (True, "True")]
+    ("value", "shown"), [(0.0, "0"), (-0.5, "−0.5"), (3, "3"), (1e-7, "1e−7"), (123456.0, "123,456"), (True, "True")]
 )
 def test_numbers_are_written_with_four_digits(value, shown):
     assert number(value) == shown
+
+
+def test_numbers_of_an_array_are_written_alike():
+    from schuss.viz.graph.pieces import _written
+
+    assert _written(np.array([22643.6, -1.25])) == ["22,644", "−1"]
+    assert _written(np.array([1.5e6, 22.5])) == ["1,500,000", "22.5"]
+    assert _written(np.array([150.25, 2.0])) == ["150.2", "2.0"]
 
 
 def test_a_row_of_some_numbers_is_a_strip_with_its_norm():

@@ -77,7 +77,8 @@ def test_nothing_is_shown_until_it_is_known_what_there_is(classes: str, tab: Cal
 def test_numbers_are_written_as_python_writes_them(classes: str, tab: Callable[..., Tab]) -> None:
     pairs = [[0.177, 0.0104], [848869, 202111], [4.3e6, 168088], [4.3e9, 1.7e8], [-3, 410], [0.5, 0.0999], [5, None],
              [1e-6, 2.345e-8], [1.5, 0], [None, 1]]  # fmt: skip
-    scales = [[0, 5e5, 1e6], [1000.25, 1000.5], [1e5, 2e5], [-0.00025, 0, 0.00025], [0, 5e8, 1e9], [], [0.1 + 0.2, 0.4]]
+    scales = [[0, 5e5, 1e6], [1000.25, 1000.5], [1e5, 2e5], [-0.00025, 0, 0.00025], [0, 5e8, 1e9], [],
+              [0.1 + 0.2, 0.4], [0, 0.25, 0.5], [-1, -0.5, 1]]  # fmt: skip
     numbers = [134250, 9999, 0.09464, 1_550_000, -2.4e9, 1.23e-7, 12345.678, 1234.6, 123.456, 0, 1e-5, None, 7]
     words = tab(classes, "run").page.evaluate(
         """async ([pairs, scales, numbers]) => {
@@ -127,6 +128,22 @@ PICTURES = """async () => {
   plot.found = one({ name: "rooms", kind: "number", line: true, values: [1, 2, 3], quantiles: [] });
   const words = svgOf((...size) => plot.paint(...size), 1200, 500, palette()).match(/(?<=>)[^<]+(?=<.text)/g);
   if (!words.includes("2") || words.includes("1.5")) cut.push(`rooms are whole, not ${words}`);
+  const wordsOf = (found, width) => {
+    const plot = new DependencePlot(document.createElement("div"), "function", { small: true });
+    plot.found = found;
+    return svgOf((...size) => plot.paint(...size), width, 120, palette()).match(/(?<=>)[^<]+(?=<.text)/g);
+  };
+  const years = { ...days, values: [1.42e12, 1.68e12] };
+  for (const [found, width, wanted] of [
+    [{ ...one(years), mean: [0.05, 0.95] }, 140, ["0.25", "0.50", "0.75", "2014", "2023"]], // not one alone
+    [{ ...one(years), mean: [0.05, 0.95] }, 260, ["0.25", "0.50", "0.75", "Dec 2014", "Mar 2023"]],
+    [{ ...one(years), mean: [5e5, 2.5e6] }, 260, ["1,000,000", "2,000,000", "Dec 2014", "Mar 2023"]],
+    [{ ...one(years), mean: [5e5, 2.5e6] }, 140, ["1e6", "2e6", "2014", "2023"]], // in full there is no room
+    [{ ...one({ ...levels, values: ["a", "b"] }), mean: [1e6, 2e6] }, 120, ["2,000,000", "0"]],
+  ]) {
+    const said = wordsOf(found, width);
+    if (!wanted.every((word) => said.includes(word))) cut.push(`${wanted} at ${width}, not ${said}`);
+  }
   return cut;
 }"""
 
@@ -257,7 +274,8 @@ def test_labels_are_shares(labels: str, tab: Callable[..., Tab]) -> None:
     page.settle()
     assert page.text("#dependence-title") == "Probability of large: yes by area"
     page("#tab-run").click()
-    assert "Each target" in page.text("#run-table")
+    head = page('#run-table .card:has-text("Each target") th').all_inner_texts()  # as the command shows each
+    assert head == ["Target", "Log loss", "Linear", "Trivial", "Accuracy", "ROC AUC", "Average precision"]
 
 
 def test_members_are_watched_while_they_train(classes: str, tab: Callable[..., Tab]) -> None:

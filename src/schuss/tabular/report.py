@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,10 @@ class Judged:
     def to_json(self) -> dict[str, Any]:
         """None for what is not defined, as the ROC AUC of rows of one class."""
         names = ("value", "error", "linear", "trivial")
-        lines = {line.name: {name: _defined(getattr(line, name)) for name in names} for line in self.lines}
+        lines: dict[str, dict[str, Any]] = {
+            line.name: {"title": line.title, **{name: _defined(getattr(line, name)) for name in names}}
+            for line in self.lines
+        }
         found = {name: _defined(getattr(self, name)) for name in ("gain", "gain_error", "over", "over_error")}
         return {"metrics": lines, "main": self.main, **found}
 
@@ -140,11 +144,17 @@ def table_of(report: Mapping[str, Any]) -> list[str]:
     """Lines: the metrics of a report that is JSON, and of several targets a line for each."""
     rows: list[tuple[str, ...]] = [("", "model", "linear", "trivial")]
     for name, line in report["metrics"].items():
-        rows.append((METRICS[name].title, *_of_line(line)))
+        rows.append((title_of(name, line), *_of_line(line)))
     each: Mapping[str, Any] = report.get("targets") or {}
     scaled = any(name in SCALED.values() for name in report["metrics"])
     units = f" (means over the {len(each)} targets; errors are in standard deviations of each)" if scaled else ""
     return [f"on {report['on']}{units}:", *aligned(rows, (1, 2, 3)), *_of_each(each)]
+
+
+def title_of(name: str, line: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """A metric's name as people read it, as its line of a report tells it."""
+    known = METRICS[name].title if name in METRICS else name.replace("_", " ")
+    return line["title"] if isinstance(line.get("title"), str) else known
 
 
 def _of_each(each: Mapping[str, Any]) -> list[str]:

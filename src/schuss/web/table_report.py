@@ -13,7 +13,7 @@ from schuss.figures import number, with_error
 from schuss.ir.executor import Array
 from schuss.train.run import Run
 from schuss.web.report import Report, Section
-from schuss.web.tables import measured
+from schuss.web.tables import in_print, measured
 
 if TYPE_CHECKING:
     from schuss.tabular.explainer import Explainer
@@ -96,7 +96,7 @@ class TableReport(Report):
         for target, one in report["targets"].items():
             main = one["metrics"][one["main"]]
             own = [with_error(main["value"], main["error"]), number(main["linear"]), number(main["trivial"])]
-            others = [number(line["value"]) for name, line in one["metrics"].items() if name != one["main"]]
+            others = [number(one["metrics"][name]["value"]) for name in titles if name != one["main"]]
             lines.append([target, *own, *others])
         first = titles.pop(one["main"])
         head = ["", first, "linear", "same answer for all", *titles.values()]
@@ -115,7 +115,7 @@ class TableReport(Report):
         p = self.asked.predict(self.asked.rows)
         metrics = metrics_of(self.signature, self.asked.target)
         values, errors = scores(metrics, y, p), spread(metrics, y, p)
-        lines = [[m.title, with_error(values[m.name], errors[m.name])] for m in metrics]
+        lines = [[in_print(m.title), with_error(values[m.name], errors[m.name])] for m in metrics]
         text = f"All {len(y):,} rows of {self.source}. Where the model was trained on them, this says little."
         return Section("This table", text, _sheet(["", "model"], lines))
 

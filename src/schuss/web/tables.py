@@ -213,20 +213,20 @@ def _sure(importance: Any) -> list[dict[str, Any]]:
     return [{**one, "sure": is_sure(one["rise"], one["error"])} for one in importance]
 
 
-def title_of(metric: str) -> str:
-    """A metric's name as people read it."""
-    from schuss.tabular.metrics import METRICS
-
-    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
+def in_print(title: str) -> str:
+    """A metric's name with the signs of print."""
+    return title.replace("R2", "R²")
 
 
 def _titled(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report with the metrics' titles; of several targets each by itself, with those of its metrics."""
-    lines = {name: {**line, "title": title_of(name)} for name, line in report["metrics"].items()}
+    from schuss.tabular.report import OF_EACH, title_of
+
+    lines = {name: {**line, "title": in_print(title_of(name, line))} for name, line in report["metrics"].items()}
     each = report.get("targets", {})
-    first: Mapping[str, Any] = next(iter(each.values()), {"metrics": {}})
-    titles = {name: title_of(name) for name in first["metrics"]}
-    main = title_of(report["main"])
+    first: Mapping[str, Any] = next(iter(each.values()), {"metrics": {}, "main": ""})
+    titles = {name: in_print(title_of(name)) for name in first["metrics"] if name in (*OF_EACH, first["main"])}
+    main = in_print(title_of(report["main"]))
     return {**report, "metrics": lines, "main_title": main, "targets": each, "titles": titles}
 
 
@@ -295,4 +295,4 @@ def table_of(session: Session) -> TableSubject:
     return session.subject
 
 
-__all__ = ["TableSubject", "measured", "table_of", "table_view", "title_of"]
+__all__ = ["TableSubject", "in_print", "measured", "table_of", "table_view"]

@@ -15,6 +15,7 @@ from html import escape
 
 import numpy as np
 
+from schuss import figures
 from schuss.ir.executor import Array
 from schuss.viz.graph.summary import Summary
 
@@ -101,12 +102,10 @@ def row(parts: list[Piece], gap: float = 8.0) -> Piece:
 
 
 def number(value: float) -> str:
-    """Four significant digits, a true minus sign."""
+    """As everywhere (schuss.figures); True, inf and nan by these words."""
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
-    if float(value).is_integer() and abs(value) < 1e5:
-        return f"{value:.0f}".replace("-", "−") if value else "0"
-    return f"{value:.4g}".replace("-", "−")
+    return figures.number(value) if math.isfinite(value) else str(float(value)).replace("-", "−")
 
 
 def _written(array: Array) -> list[str]:
@@ -119,6 +118,8 @@ def _written(array: Array) -> list[str]:
     if not top or not (1e-3 <= top < 1e5) or bool(np.all(finite == np.round(finite))):
         return [number(float(v)) for v in flat]
     decimals = max(0, 3 - math.floor(math.log10(top)))
+    if not decimals:
+        return [number(float(round(v))) for v in flat.tolist()]
     shown = [f"{float(v):.{decimals}f}" for v in flat]
     return [("0" if float(s) == 0 else s).replace("-", "−") for s in shown]
 

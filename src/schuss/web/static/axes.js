@@ -2,7 +2,7 @@
 
 import { trace } from "./canvas.js";
 
-const APART = 8; // pixels between words side by side
+export const APART = 8; // pixels between words side by side
 
 /** The widest of some words, in pixels of the context's font. */
 export const widest = (context, words) => Math.max(0, ...words.map((text) => context.measureText(text).width));
@@ -37,17 +37,17 @@ export function rowsAcross(context, palette, scale, words, [left, right], gap = 
   });
 }
 
-/** Words {at, text} below an axis, inside [low, high]; what would touch its neighbour is left out. */
+/** Words {at, text} below an axis, inside [low, high]; what would touch words before it in the list is left out. */
 export function wordsBelow(context, palette, words, y, [low, high]) {
   context.fillStyle = palette.faint;
   context.textAlign = "center";
   context.textBaseline = "top";
-  let last = -Infinity;
+  const taken = []; // [middle, half] of what is written
   for (const { at, text } of words) {
     const half = context.measureText(text).width / 2;
     const middle = Math.max(low + half, Math.min(high - half, at));
-    if (middle - half < last + APART) continue;
-    last = middle + half;
+    if (taken.some(([other, room]) => Math.abs(other - middle) < half + room + APART)) continue;
+    taken.push([middle, half]);
     context.fillText(text, middle, y);
   }
 }

@@ -11,10 +11,11 @@ export function dateWords(ms, kind) {
   return kind === "time" ? text.slice(11, 16) : kind === "moment" ? text.slice(0, 16).replace("T", " ") : text.slice(0, 10);
 }
 
-/** An end of an axis that is so long: Jan 2020, of less than two months 5 Jan, of a time 14:05. */
-export function dateEnd(ms, kind, long) {
+/** An end of an axis that is so long: Jan 2020, of less than two months 5 Jan, of a time 14:05; short: of years 2020. */
+export function dateEnd(ms, kind, long, short = false) {
   if (kind === "time" || long < 2 * DAY) return dateWords(ms, "time");
   const at = new Date(ms);
+  if (short && long > 700 * DAY) return String(at.getUTCFullYear());
   return long < 60 * DAY ? day(ms) : `${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}`;
 }
 

@@ -1,6 +1,6 @@
 // How a prediction depends on a column: a line for numbers and dates, bars for levels, and a map for two columns.
 
-import { fitted, rowsAcross, widest, wordsBelow } from "./axes.js";
+import { APART, fitted, rowsAcross, widest, wordsBelow } from "./axes.js";
 import { place, Sketch, trace } from "./canvas.js";
 import { between, rgb } from "./colours.js";
 import { dateEnd, dateTicks, dateWords } from "./dates.js";
@@ -17,14 +17,21 @@ const WORDS = 0.32; // of a small picture's width that numbers in full may take
 const SHORT = 1e4; // from where they are in powers of ten then
 const FEW = 14; // points of a line that are marked each
 
+/** A linear scale with at least two ticks: one alone tells no distance. */
+function marked(low, high, from, to, wanted) {
+  const scale = linear(low, high, from, to, wanted);
+  return scale.ticks.length < 2 ? linear(low, high, from, to, 2 * wanted) : scale;
+}
+
 /** A value of an axis in words. */
 export const axisWords = (axis, value) =>
   !axis.line ? String(value) : axis.kind === "number" ? number(value) : dateWords(value, axis.kind);
 
-/** The same in few signs, for the end of a small picture's axis. */
-function endWords({ kind, values }, value) {
-  if (kind !== "number") return dateEnd(value, kind, values.at(-1) - values[0]);
-  return value !== 0 && Math.abs(value) < 1e-3 ? exponent(value, 1) : number(value, 3);
+/** The same in few signs, for the end of a small picture's axis; short: in fewer. */
+function endWords({ kind, values }, value, short) {
+  if (kind !== "number") return dateEnd(value, kind, values.at(-1) - values[0], short);
+  const size = Math.abs(value);
+  return (size !== 0 && size < 1e-3) || (short && size >= SHORT) ? exponent(value, 1) : number(value, 3);
 }
 
 export class DependencePlot {
@@ -109,7 +116,7 @@ export class DependencePlot {
     const [axis] = columns;
     const room = this.small ? SMALL : ROOM;
     const [top, bottom] = [room.top, height - room.bottom];
-    this.y = linear(...this.extent(), bottom, top, this.small ? 2 : 5);
+    this.y = marked(...this.extent(), bottom, top, this.small ? 2 : 5);
     const full = this.ticks(this.y.ticks);
     const words = this.small && widest(context, full) > WORDS * width ? this.ticks(this.y.ticks, SHORT) : full;
     const [left, right] = [widest(context, words) + EDGE + 8, width - room.right];
@@ -129,8 +136,12 @@ export class DependencePlot {
   along(context, palette, [left, right, bottom, width], axis) {
     const edges = [EDGE, width - EDGE];
     if (this.small) {
-      const ends = [this.x.low, this.x.high].map((v) => ({ at: this.x.at(v), text: endWords(axis, v) }));
-      wordsBelow(context, palette, axis.values.length > 1 ? ends : ends.slice(0, 1), bottom + 5, [left - 4, edges[1]]);
+      const ends = [this.x.low, this.x.high].slice(0, axis.values.length);
+      const texts = (short) => ends.map((v) => endWords(axis, v, short));
+      const room = edges[1] - left + 4;
+      const fit = texts(false).reduce((wide, text) => wide + widest(context, [text]), APART) <= room;
+      const words = texts(!fit).map((text, i) => ({ at: this.x.at(ends[i]), text }));
+      wordsBelow(context, palette, words, bottom + 5, [left - 4, edges[1]]);
       return;
     }
     const whole = axis.values.every(Number.isInteger);
@@ -175,7 +186,7 @@ export class DependencePlot {
     const [low, high] = this.extent();
     const zero = low <= 0 || low < 0.5 * high;
     const middle = mean.reduce((a, b) => a + b, 0) / mean.length;
-    this.y = linear(zero ? Math.min(0, low) : low, zero ? Math.max(0, high) : high, left, right, Math.max(2, (right - left) / 110));
+    this.y = marked(zero ? Math.min(0, low) : low, zero ? Math.max(0, high) : high, left, right, Math.max(2, (right - left) / 110));
     const base = this.y.at(zero ? 0 : middle);
     this.step = Math.min((bottom - top) / names.length, this.small ? 30 : 56);
     this.top = top;
@@ -183,7 +194,8 @@ export class DependencePlot {
     const every = Math.ceil(13 / this.step); // names that do not touch
     this.strokes(context, this.y.ticks.map((tick) => [[this.y.at(tick), top], [this.y.at(tick), end]]), palette.grid, 1, 1);
     const texts = this.ticks(this.y.ticks);
-    wordsBelow(context, palette, this.y.ticks.map((tick, i) => ({ at: this.y.at(tick), text: texts[i] })), end + 6, [EDGE, width - EDGE]);
+    const below = this.y.ticks.map((tick, i) => ({ at: this.y.at(tick), text: texts[i] }));
+    wordsBelow(context, palette, below.reverse(), end + 6, [EDGE, width - EDGE]); // the far end tells more than 0
     names.forEach((name, i) => {
       const [y, tall] = [top + this.step * (i + 0.5), Math.min(this.step * 0.62, 26)];
       const [from, to] = [base, this.y.at(mean[i])].sort((a, b) => a - b);

@@ -22,8 +22,15 @@ export function ticks(values, large = LARGE) {
   const exact = (text, v) => Math.abs(Number(text.replaceAll(",", "").replaceAll("−", "-")) - v) <= 1e-9 * Math.abs(v);
   for (let digits = 4; ; digits++) {
     const words = values.map((v) => write(v, digits));
-    if (digits === 14 || words.every((text, i) => exact(text, values[i]))) return words;
+    if (digits === 14 || words.every((text, i) => exact(text, values[i]))) return far ? words : padded(words);
   }
+}
+
+/** Numbers with as many decimals as the one that has most; 0 stays. */
+function padded(words) {
+  const places = Math.max(0, ...words.map((text) => (text.split(".")[1] ?? "").length));
+  const pad = (text) => `${text}${text.includes(".") ? "" : "."}`.padEnd(text.split(".")[0].length + 1 + places, "0");
+  return words.map((text) => (!places || text === "0" || text.includes("e") ? text : pad(text)));
 }
 
 /** The same of shares, as per cent. */

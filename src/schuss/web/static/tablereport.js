@@ -8,7 +8,7 @@ const BARS = 20;
 const SCALED = "Errors over several targets are in standard deviations of each in training, and their mean.";
 const ROWS = 30; // columns in the sheet at once
 
-const upper = (text) => text.replace(/^R2$/, "R²").replace(/^./, (c) => c.toUpperCase());
+const upper = (text) => text.replace(/^./, (c) => c.toUpperCase());
 
 const card = (name, ...content) => h("article", { class: "card" }, h("header", {}, h("h2", {}, name)), ...content);
 
@@ -90,9 +90,12 @@ function importance(list, main) {
   );
 }
 
+/** A reason with the signs of print. */
+const signed = (text) => text.replace(/(^| )-(?=\d)/g, "$1−");
+
 function columns(table) {
-  const rows = table.columns.map((c) => [c.name, c.kind, c.reason]);
-  const left = table.left.map((c) => [c.name, "left out", `${c.kind}: ${c.reason}`]);
+  const rows = table.columns.map((c) => [c.name, c.kind, signed(c.reason)]);
+  const left = table.left.map((c) => [c.name, "left out", signed(`${c.kind}: ${c.reason}`)]);
   const all = [...rows, ...left];
   const of = (some) => sheet(["Column", "Kind", "Why"], some.map(([name, ...more]) => [h("span", { title: name }, name), ...more]), "columns-of");
   if (all.length <= ROWS + 5) return card("Columns", of(all));
