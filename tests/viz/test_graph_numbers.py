@@ -149,6 +149,7 @@ def test_numbers_of_an_array_are_written_alike():
     from schuss.viz.graph.pieces import _written
 
     assert _written(np.array([22643.6, -1.25])) == ["22,644", "−1"]
+    assert _written(np.array([22643.6, np.inf, -np.inf, np.nan])) == ["22,644", "inf", "−inf", "nan"]
     assert _written(np.array([1.5e6, 22.5])) == ["1,500,000", "22.5"]
     assert _written(np.array([150.25, 2.0])) == ["150.2", "2.0"]
 

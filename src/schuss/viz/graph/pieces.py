@@ -119,7 +119,7 @@ def _written(array: Array) -> list[str]:
         return [number(float(v)) for v in flat]
     decimals = max(0, 3 - math.floor(math.log10(top)))
     if not decimals:
-        return [number(float(round(v))) for v in flat.tolist()]
+        return [number(float(v)) for v in np.round(flat)]
     shown = [f"{float(v):.{decimals}f}" for v in flat]
     return [("0" if float(s) == 0 else s).replace("-", "−") for s in shown]
 
