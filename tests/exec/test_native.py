@@ -335,6 +335,8 @@ def test_state_goes_in_and_comes_out_unchanged():
     loop.load(state)
     back = loop.state()
     assert all(np.array_equal(back[n], state[n]) and back[n].shape == np.shape(state[n]) for n in state)
+    assert loop._swapped  # some lie the other way round
+    assert all(np.array_equal(loop.peek(n), state[n]) for n in state)
 
 
 def test_columns_of_floats_are_gathered_however_they_are_read():

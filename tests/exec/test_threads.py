@@ -17,6 +17,7 @@ import pytest
 
 from schuss import nn, ops, optim
 from schuss.compiler.tuning import Tuning
+from schuss.errors import UsageError
 from schuss.exec.native import function as function_module
 from schuss.exec.native import table as table_module
 from schuss.exec.native import threads as pool
@@ -390,7 +391,7 @@ def test_the_quota_of_a_control_group(monkeypatch, files, quota):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness of threads")
 def test_threads_that_give_way_serve_no_other_caller(fresh):
     def niced():
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + 1)
         run_team(2, lambda number: None)
 
     caller = threading.Thread(target=niced)
@@ -399,6 +400,12 @@ def test_threads_that_give_way_serve_no_other_caller(fresh):
     found = []
     run_team(2, lambda number: found.append(os.getpriority(os.PRIO_PROCESS, 0)))
     assert set(found) == {os.getpriority(os.PRIO_PROCESS, 0)}
+
+
+def test_more_threads_than_may_share_a_step():
+    with pytest.raises(UsageError, match="threads: 1025 are more than the 1024 that may share a step"):
+        NativeExecutor(1025)
+    assert NativeExecutor(1024).threads == 1024
 
 
 # -- the limits of a system ------------------------------------------------------------------------------

@@ -225,6 +225,8 @@ def test_several_inputs(path):
     assert np.array_equal(back(X[:, :2], X[:, 2:]), expected(X[:, :2], X[:, 2:]))
     with pytest.raises(UsageError, match="takes 2 inputs, got 1"):
         back(X[:, :2])
+    with pytest.raises(UsageError, match="takes 2 inputs, got 3"):
+        back(X[:, :2], X[:, 2:], X)
     weights = nn.state_dict(model)
     left = X[:, :2] @ weights["a.weight"].T + weights["a.bias"]
     right = X[:, 2:] @ weights["b.weight"].T + weights["b.bias"]
