@@ -76,6 +76,7 @@ GRAPHS = {
         f"const %1 float32[{2**62},0]\noutput y %1\noutput x %0\n", "line 3, .*larger than any memory",
     ),
     "too many nodes": (wide(22_000) + "\noutput y %22000\n", "has 22,003 lines; a file may have 20,000 nodes"),
+    "a node too many": (wide(20_000) + "\noutput y %20000\n", "has 20,001 nodes; a file may have 20,000"),
     "too many outputs": (
         "%1 = exp(%0) : float32[N,4]\n" + "".join(f"output y{i} %1\n" for i in range(3000)),
         "has 3,000 outputs; a file may have 1,024",
@@ -102,6 +103,10 @@ def test_limits_grow_with_the_tensors_of_the_file(monkeypatch):
     assert budget.read_graph(text, 10)
     with pytest.raises(GraphError, match="may have 144 numbers"):
         budget.read_graph(text, 9)
+    monkeypatch.setattr(budget, "WORK", 1)
+    assert budget.read_graph(text, 10)
+    with pytest.raises(GraphError, match="takes 4 operations an example; this file's may take 1"):
+        budget.read_graph(HEAD + "%1 = exp(%0) : float32[N,4]\noutput y %1\n", 0)
 
 
 def test_what_load_would_refuse_is_not_saved(path, monkeypatch):

@@ -8,7 +8,9 @@ import pytest
 import schuss
 from schuss import nn, optim
 from schuss.errors import LoweringError
+from schuss.exec.reference import ReferenceExecutor
 from schuss.tables import EXECUTORS
+from schuss.train import evaluate as evaluating
 from schuss.train.evaluate import MAX_EVALUATION_BATCH, Evaluation, gradient_norm, gradient_norms, losses
 from schuss.train.fit import prepare
 from schuss.train.trainer import Evaluation as SameEvaluation
@@ -35,6 +37,17 @@ def test_losses_are_the_mean_over_all_rows(rows):
     found = losses(run.task, points, run.data)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, [numpy_loss(run.model, p, run.data) for p in points], rtol=1e-5)
+
+
+def test_every_row_is_evaluated(monkeypatch):
+    """Also those of a last batch that is not full, behind as many whole ones as are run at a time."""
+    monkeypatch.setattr(evaluating, "MAX_EVALUATION_BATCH", 4)
+    x, y = blobs(4 * evaluating.BATCHES + 1)
+    y[-1] = (y[-1] + 1) % 3
+    run = fit(mlp(4, 8, 3), (x, y))
+    weights, data = {n: p.data for n, p in nn.named_parameters(run.model).items()}, run.data
+    found = evaluating.Evaluation(run.task, ReferenceExecutor(), data)(weights)
+    assert found["loss"] == pytest.approx(numpy_loss(run.model, weights, data), rel=1e-5)
 
 
 def test_losses_takes_any_iterable_and_tells_how_far_it_is():

@@ -15,6 +15,7 @@ from schuss.data import split_validation
 from schuss.errors import DataError, GradientError, SchussError, ShapeError, UsageError
 from schuss.ops.philox import key_from_seed
 from schuss.train.fit import prepare
+from schuss.train.weights import class_table
 
 from .support import blobs, close, fit, line, mlp, same_bits, weights, xor
 
@@ -413,8 +414,9 @@ def test_the_weights_of_version_0_1_0():
 
 def test_class_weights_beside_ignored_labels():
     """These count neither in the balance nor in the mean."""
-    x, y = blobs(30)
-    some = np.where(np.arange(30) % 3 == 2, -1, y)[:30]
+    x, y = np.random.default_rng(0).standard_normal((30, 4)).astype("f4"), np.repeat([0, 1, 2], [15, 9, 6])
+    some = np.where(np.arange(30) % 3 == 2, -1, y)
+    some[:5] = -1  # of class 0 five are left, of the others six and four
     model = mlp(4, 3)
     loss = nn.CrossEntropyLoss(ignore_index=-1)
     options = {
@@ -426,9 +428,15 @@ def test_class_weights_beside_ignored_labels():
     }
     run = fit(model, (x, some), **options)
     kept = some >= 0
-    expected = weighted_loss(model, x[kept], y[kept], np.ones(kept.sum()))
+    balanced = kept.sum() / (3 * np.bincount(y[kept]))
+    expected = weighted_loss(model, x[kept], y[kept], balanced[y[kept]])
     assert run.last("loss") == pytest.approx(expected, rel=1e-5)
     assert "accuracy" in run.history
+
+
+def test_balanced_weights_are_of_the_classes_there_are():
+    y = np.array([0, 0, 2, 0])
+    np.testing.assert_allclose(class_table("balanced", y, np.ones(4, bool))[y], [2 / 3, 2 / 3, 2, 2 / 3])
 
 
 def test_class_weight_needs_classes():

@@ -234,6 +234,13 @@ def test_the_curve_is_of_the_whole_run(clock, tmp_path):
     assert kept == columns
 
 
+def test_a_curve_that_goes_on_keeps_its_stretches_up_to_there():
+    curve = Curve(("loss",))
+    curve.rows = [[5.0, 1.0], [10.0, 1.0], [15.0, 2.0]]
+    curve.begin(10, {})
+    assert [row[0] for row in curve.rows] == [5, 10]
+
+
 def test_a_resumed_run_records_from_where_it_is(single_steps):
     first = trainer_of(1000.0)
     first.train(stop=lambda: "enough" if first.run.steps == 7 else None)

@@ -17,6 +17,7 @@ from schuss import nn, optim
 from schuss.errors import ModelFileError, NonFiniteError, UsageError
 from schuss.io.tensors import read_tensors, write_tensors
 from schuss.train import trainer as loop
+from schuss.train.checkpoint import Checkpoint
 from schuss.train.fit import prepare
 from schuss.train.run import Run
 
@@ -101,6 +102,13 @@ def test_copies_go_on_alike():
     run = fit(network(), 3, callbacks=[lambda run: None], control=schuss.Control())
     for other in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
         assert_same(other.resume(4), fit(network(), 7))
+
+
+def test_a_run_that_another_goes_on_from_stays_as_it_is():
+    first = fit(network(), 3)
+    second = fit(network(), 4, resume=first)
+    assert (second.epochs, len(second.history["loss"])) == (7, 7)
+    assert (first.epochs, len(first.history["loss"]), first.state.position.epoch) == (3, 3, 3)
 
 
 def test_a_run_holds_neither_the_one_it_went_on_from_nor_data_twice():
@@ -421,6 +429,21 @@ def test_a_checkpoint_in_python(tmp_path):
     control = schuss.Control()
     control.stop()
     assert fit(network(), 7, checkpoint=file, control=control).epochs == 0, "without resume it begins again"
+
+
+def test_a_checkpoint_is_written_after_every_epoch_and_has_the_curve(tmp_path, monkeypatch):
+    file, seen = tmp_path / "run.ckpt", []
+    save = Checkpoint.save
+
+    def saved(self, trainer, ended=False):
+        seen.append(trainer.position.epoch)
+        save(self, trainer, ended)
+
+    monkeypatch.setattr(Checkpoint, "save", saved)
+    run = fit(network(), 7, checkpoint=file)
+    assert [*dict.fromkeys(seen)] == [1, 2, 3, 4, 5, 6, 7]
+    again = fit(network(), 7, checkpoint=file, resume=file)
+    assert again.curve.rows == run.curve.rows != []
 
 
 def test_a_run_that_has_not_ended_is_not_overwritten(tmp_path):

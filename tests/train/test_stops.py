@@ -90,6 +90,12 @@ def test_indices_are_not_to_be_scaled():
     assert "of x" not in (said := blows_up(x, y, Words(), rate=1e38))
     assert "x goes" not in said
 
+    class Both(Words):
+        def __call__(self, x):
+            return super().__call__(x) + 1e-9 * x.astype("float32")[:, None]
+
+    assert "x goes" not in blows_up(x, y, Both(), rate=1e38)
+
     class Numbers(nn.Module):
         def __init__(self):
             self.out = nn.Linear(1, 1)
