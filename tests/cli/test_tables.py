@@ -174,7 +174,7 @@ def test_levels_that_no_training_row_has_are_told(schuss: Any, made: tuple[Path,
     )
     assert told in schuss("evaluate", made[0], odd).err
     shown = schuss("predict", made[0], odd)
-    assert "rows with a level that no training row has: 21 of 21" in shown.err  # those that are read to be shown
+    assert "rows with a level that no training row has: 20 of 20" in shown.err  # those that are shown
     assert schuss("evaluate", made[0], odd, "--json").json["beyond"]["levels"]["rows"] == 30
 
 

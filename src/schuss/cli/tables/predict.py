@@ -46,11 +46,11 @@ class Predictions:
     ids: tuple[str, ...]
     looked: list[Beyond] = field(default_factory=list)
 
-    def frames(self, rows: int | None = None) -> Iterator[pl.DataFrame]:
+    def frames(self, rows: int | None = None, shown: int | None = None) -> Iterator[pl.DataFrame]:
         """ids, prediction, and of classes the probability of each, p_CLASS; of several targets prediction_TARGET, and
         of labels p_TARGET; of quantiles prediction_QUANTILE, but the median, which is the prediction.
 
-        rows: of a chunk"""
+        rows: of a chunk; shown: how many of each are, so that no others are looked at"""
         from schuss.tabular.read import ROWS, scan_table
 
         columns = columns_of(self.signature)
@@ -59,7 +59,7 @@ class Predictions:
             if missing := [column for column in self.ids if column not in frame.columns]:
                 raise UsageError(no_column("id", missing, frame.columns, self.name))
             x, beyond = columns.looked_at(frame, self.name, where)
-            self.looked.append(beyond)
+            self.looked.append(beyond if shown is None else columns.looked_at(frame[:shown], self.name, where)[1])
             yield self._framed(frame.select(self.ids), answers(self.network, self.signature, x))
 
     @property
@@ -199,7 +199,7 @@ def _told(made: Predictions, model: Path, frames: Sequence[pl.DataFrame]) -> dic
 
 def _show(made: Predictions) -> None:
     """The first rows; of classes the chosen one with its probability."""
-    frame = next(made.frames(SHOWN + 1))
+    frame = next(made.frames(SHOWN + 1, SHOWN))
     names, classes = len(made.ids), made.is_classifier
     rows = [["row", *made.ids, *(["prediction", "probability"] if classes else frame.columns[names:])]]
     for i, row in enumerate(frame[:SHOWN].iter_rows()):
