@@ -193,7 +193,7 @@ def test_class_weights_and_weights() -> None:
     plain, balanced = (
         TabularClassifier(**TINY, random_state=0, class_weight=w).fit(FRAME, y) for w in (None, "balanced")
     )
-    assert balanced.predict_proba(FRAME)[:, 1].mean() > plain.predict_proba(FRAME)[:, 1].mean() + 0.1
+    assert balanced.predict_proba(FRAME)[:, 1].mean() > plain.predict_proba(FRAME)[:, 1].mean() + 0.02
     by_row = TabularClassifier(**TINY, random_state=0).fit(
         FRAME, y, sample_weight=np.where(y, 1 / y.mean(), 1 / (1 - y.mean())) / 2
     )
