@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import schuss
-import schuss.api.frozen as frozen_module
 from schuss import nn, ops, optim
-from schuss.errors import DataError, SchussError, ShapeError, UsageError
+from schuss.errors import DataError, LoweringError, SchussError, ShapeError, UsageError
+from schuss.exec.native.executor import NativeExecutor
+from schuss.exec.reference import ReferenceExecutor
 
 RNG = np.random.default_rng(0)
 
@@ -167,19 +168,73 @@ class Summed(nn.Module):
         return x @ (both * 2.0) + level, ops.sum(self.w)
 
 
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """Which executor has compiled which operations."""
+    found: list[tuple[str, list[str]]] = []
+    for of in (NativeExecutor, ReferenceExecutor):
+
+        def compile(self, graph, plain=of.compile):
+            found.append((self.name, [node.op for node in graph.nodes]))
+            return plain(self, graph)
+
+        monkeypatch.setattr(of, "compile", compile)
+    return found
+
+
 @pytest.mark.parametrize("n", [0, 1, 5])
-def test_what_is_summed_of_weights_alone_is_summed_once(monkeypatch: pytest.MonkeyPatch, n: int):
-    graphs = []
-    plain = frozen_module.compiled
-    monkeypatch.setattr(frozen_module, "compiled", lambda graph: graphs.append(graph) or plain(graph))
+def test_what_is_summed_of_weights_alone_is_summed_once(compiled, n: int):
     model, x = Summed(), RNG.standard_normal((n, 16)).astype("f4")
     want = model(x)
+    compiled.clear()
     found = schuss.freeze(model)(x)
     assert all(np.array_equal(a, b) for a, b in zip(found, want, strict=True))
-    sums, rest = ([node.op for node in graph.nodes] for graph in graphs)
+    (_, sums), (_, rest) = compiled
     assert sums.count("matmul") == 1
     assert rest.count("matmul") == 1
     assert "sum" not in rest
+
+
+def test_where_one_part_is_numpys_all_is(compiled, monkeypatch: pytest.MonkeyPatch):
+    """Or sums of weights would have other bits than the model has."""
+    plain = NativeExecutor.compile
+
+    def refusing(self, graph):
+        if any(node.op == "cos" for node in graph.nodes):
+            raise LoweringError("no code for cos")
+        return plain(self, graph)
+
+    monkeypatch.setattr(NativeExecutor, "compile", refusing)
+
+    class Wave(nn.Module):
+        def __init__(self) -> None:
+            self.w = nn.Parameter((50, 3), nn.init.Normal(1.0))
+
+        def forward(self, x):
+            return ops.cos(x) * ops.sum(ops.exp(self.w), axis=0)
+
+    model, x = Wave(), RNG.standard_normal((4, 3)).astype("f4")
+    want = model(x)
+    compiled.clear()
+    assert np.array_equal(schuss.freeze(model)(x), want)
+    assert [(name, "cos" in ops) for name, ops in compiled[-2:]] == [("reference", False), ("reference", True)]
+
+
+def test_what_is_larger_than_the_weights_is_not_kept(compiled):
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            self.w = nn.Parameter((6, 5), nn.init.Normal(1.0))
+
+        def forward(self, x):
+            return x + ops.broadcast_to(ops.sum(self.w, axis=0), (40, 5)) * 2.0
+
+    model, x = Wide(), RNG.standard_normal((3, 40, 5)).astype("f4")
+    want = model(x)
+    compiled.clear()
+    assert np.array_equal(schuss.freeze(model)(x), want)
+    assert [op for _, ops in compiled for op in ops].count("sum") == 1
+    assert "sum" in compiled[0][1]
+    assert "broadcast_to" not in compiled[0][1]
 
 
 def test_a_tables_network_sums_its_bins_once():

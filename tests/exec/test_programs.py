@@ -75,11 +75,14 @@ def test_a_step_is_compared_with_the_programs_there_are_once(monkeypatch: pytest
     assert len(compared) == 1
     assert own.of(replace(step, columns=()), ROWS) is not first
     assert own.of(step, ROWS + 1) is not first
-    gone = weakref.ref(step.graph)
-    del step
+    other = adding(SMALL)
+    assert own.of(other, ROWS + 2) is own.of(step, ROWS + 2)  # so that each has a program of the other's
+    assert own.of(other, ROWS + 1) is own.of(step, ROWS + 1)
+    gone = weakref.ref(step.graph), weakref.ref(other.graph)
+    del step, other
     own._kept._entries.clear()
     gc.collect()
-    assert gone() is None
+    assert [graph() for graph in gone] == [None, None]
 
 
 @pytest.mark.parametrize("name", executor.MACHINE)

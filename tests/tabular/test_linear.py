@@ -267,3 +267,18 @@ def test_columns_of_levels_need_not_be_made(task):
     few = fit_linear(X[:30], y[:30], task, codes=codes[:30], levels=levels, **given)  # fewer rows than columns
     wide = fit_linear(np.hstack([X, hot])[:30], y[:30], task, **given)
     np.testing.assert_allclose(few.coef, wide.coef, rtol=0, atol=1e-4)
+
+
+def test_a_step_that_lowers_nothing_is_not_taken() -> None:
+    """From where the loss is flat the first step leads far up."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 3)), (np.arange(200) == 0).astype(np.int64)
+    never = LinearModel("classification", np.zeros((3, 2)), np.array([0.0, -30.0]))
+    cold = fit_linear(X, y, "classification", classes=2)
+    warm = fit_linear(X, y, "classification", classes=2, start=never)
+
+    def loss(model: LinearModel) -> float:
+        return float(-np.log(np.maximum(model.predict(X)[np.arange(200), y], 1e-300)).mean())
+
+    assert loss(warm) <= loss(never) + 1e-9
+    assert loss(cold) < loss(never)

@@ -34,23 +34,34 @@ def test_numbers_are_had_back_from_squeezed_ones(backend: str) -> None:
     np.testing.assert_allclose(far, [-100, 100, 100], rtol=1e-3)
 
 
-def test_a_line_is_learned_as_exactly_as_by_least_squares() -> None:
-    """y = 2 a - b + noise, on rows whose numbers have been seen."""
+@pytest.mark.parametrize(("rows", "how"), [(80, {}), (200, {"validation": 0.3}), (600, {})])
+def test_a_line_is_learned_as_exactly_as_by_least_squares(rows: int, how: dict[str, Any]) -> None:
+    """y = 2 a - b + noise, and on rows that lie beyond those of the training, too."""
     from sklearn.linear_model import LinearRegression
 
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(900, 2))
-    y = x @ [2.0, -1.0] + rng.normal(0, 0.05, 900)
+    x = rng.normal(size=(rows + 2000, 2))
+    y = x @ [2.0, -1.0] + rng.normal(0, 0.05, len(x))
     frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y})
-    run = trained(frame[:600])
+    run = trained(frame[:rows], **how)
     part = linear_part(run)
     assert part["as_they_are"]
-    assert part["weight"] == 1.0
-    assert "the model is the linear model" in run.report.verdict
-    inside = (np.abs(x[600:]) < 2).all(1)
-    own = np.sqrt(np.mean(np.square(run.model.predict(frame[600:]) - y[600:])[inside]))
-    least = LinearRegression().fit(x[:600], y[:600]).predict(x[600:])
-    assert own < 1.05 * np.sqrt(np.mean(np.square(least - y[600:])[inside]))
+    assert part["weight"] > 0.9
+    own = np.sqrt(np.mean(np.square(run.model.predict(frame[rows:]) - y[rows:])))
+    least = LinearRegression().fit(x[:rows], y[:rows]).predict(x[rows:])
+    assert own < 1.05 * np.sqrt(np.mean(np.square(least - y[rows:])))
+
+
+@pytest.mark.filterwarnings("ignore:column .a. alone")
+def test_a_line_does_not_cross_0_where_no_target_has() -> None:
+    a = np.linspace(-1, 1, 200)
+    for side in (1, -1):
+        y = side * (a + 1.2) + np.random.default_rng(0).normal(0, 0.01, 200)
+        run = trained(pl.DataFrame({"a": a, "y": y}))
+        assert linear_part(run)["weight"] > 0.9
+        said = side * np.asarray(run.model.predict(pl.DataFrame({"a": [-1.3, -1.15, 1.2, 9.0]})))
+        np.testing.assert_allclose(said[:3], [0.0, 0.05, 2.4], atol=0.03)
+        assert said[3] == pytest.approx(2.2 + 0.5 * 2.0, abs=0.05)  # by half of the range and no further
 
 
 def test_numbers_far_away_are_drawn_in_where_that_is_better() -> None:
@@ -100,3 +111,17 @@ def test_no_fold_begins_at_a_model_that_has_seen_its_rows(monkeypatch: pytest.Mo
     for i, (penalty, start, _) in enumerate(mild):
         stricter = [model for p, _, model in begun if p == 10 * penalty]
         assert any(start is model for model in stricter[i % 4 :: 4])
+
+
+def test_a_label_that_one_fold_lacks_is_not_carried_on() -> None:
+    """A model that says "never" is no place for the next fold's to begin from."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    frame = pl.DataFrame({f"x{i}": x[:, i] for i in range(3)})
+    frame = frame.with_columns(y=np.arange(200) == 0, often=x[:, 0] > 0)
+    how: Any = {"progress": False, "preset": "fast", "epochs": 1, "hidden": (4,), "folds": 8}
+    run = fit_table(frame, ["y", "often"], task="labels", **how)
+    biases = run.model.linear.dense.bias.data[:, 0]
+    assert (biases < -3).all()
+    assert (biases >= -31).all()
+    assert linear_part(run)["loss"] < 0.4

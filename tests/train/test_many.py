@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import schuss
-from schuss import nn, optim
+from schuss import nn, ops, optim
 from schuss.compiler import link
 from schuss.errors import DataError, NonFiniteError, UsageError
 from schuss.exec.native import programs
@@ -543,3 +543,26 @@ def test_a_line_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown[-1] == "end"
     assert all(place.startswith("member ") and place.endswith("/5") for place in shown[:-1])
     assert len(shown) > 1
+
+
+def test_layers_made_while_tracing_are_found() -> None:
+    """Members of their own data are traced each, though others were before."""
+
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            self.first, self.out = nn.Linear(3, 4), None
+
+        def forward(self, x: Any) -> Any:
+            if self.out is None:
+                self.out = nn.Linear(4, 1)
+            return self.out(ops.tanh(self.first(x)))
+
+    rng = np.random.default_rng(0)
+    data = [(rng.normal(size=(64, 3)).astype("f4"), rng.normal(size=(64, 1)).astype("f4")) for _ in range(3)]
+    how: Any = {"loss": nn.MSELoss(), "optimizer": optim.Adam(1e-2), "epochs": 2, "progress": False}
+    with pytest.raises(UsageError, match=r"member 1: Late makes out\.weight in forward, which the other members lack"):
+        schuss.fit_many(Late(), data[0], members=2, **how)
+    runs = schuss.fit_many(Late(), data, **how)
+    for run in runs:
+        assert {"out.weight", "out.bias"} < {*nn.named_parameters(run.model)}
+        assert run.history["loss"][-1] < run.history["loss"][0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,11 @@ from schuss.api.pytree import Hole, Named, fill, flatten, parameters_of
 from schuss.compiler.passes.nodes import literal
 from schuss.compiler.structure import is_input
 from schuss.errors import UsageError
-from schuss.ir.executor import Array, Compiled
-from schuss.ir.executors import compiled
+from schuss.ir.executor import Array, Compiled, Executor
+from schuss.ir.executors import on_able
 from schuss.ir.graph import Graph, Node, topological
 from schuss.ir.rewrite import substitute
-from schuss.ir.types import N, TensorType
+from schuss.ir.types import N, TensorType, static_size
 from schuss.nn.holding import Shown
 from schuss.nn.module import chosen_mode
 from schuss.nn.walk import Aside, initialize, model_of
@@ -130,14 +130,13 @@ class Frozen:
     def _compile(self, call: Call, types: list[TensorType], leaves: list[Named]) -> tuple[Compiled, Any]:
         with nn.mode():
             graph, template = settled_call(apply_model, call, types, [path for path, _ in leaves])
-        graph = self._with_weights(graph)
-        return compiled(graph), template
+        return on_able(lambda on: on.compile(self._with_weights(graph, on))), template
 
-    def _with_weights(self, graph: Graph) -> Graph:
+    def _with_weights(self, graph: Graph, on: Executor) -> Graph:
         """The graph with the weights in it as constants, and what is summed up of them alone as well."""
         weights = dict(zip(graph.inputs, self._weights.values(), strict=False))
-        ends = _sums_of(weights.keys(), graph)
-        sums = compiled(Graph(tuple(weights), ends))(list(weights.values())) if ends else []
+        ends = _sums_of(weights, graph)
+        sums = on.compile(Graph(tuple(weights), ends))(list(weights.values())) if ends else []
         known = {**weights, **dict(zip(ends, sums, strict=True))}
         values = {node: literal(value, node.type.dtype) for node, value in known.items()}
         inputs = tuple(n for n in graph.inputs if n not in values)
@@ -146,12 +145,14 @@ class Frozen:
         return Graph(inputs, outputs, graph.output_names)
 
 
-def _sums_of(weights: Collection[Node], graph: Graph) -> tuple[Node, ...]:
-    """What depends on weights alone, is not simply moved or mapped from them, and is read by what depends on more."""
+def _sums_of(weights: Mapping[Node, Array], graph: Graph) -> tuple[Node, ...]:
+    """What depends on weights alone, is not simply moved or mapped from them, and is read by what depends on more: the
+    largest such values that are not larger than all weights together, as they are kept."""
+    room = sum(value.size for value in weights.values())
     fixed, summed = set[Node](), set[Node]()
     for node in graph.nodes:
         alone = node in weights or (not is_input(node) and fixed.issuperset(node.inputs))
-        if alone and not node.type.symbolic:
+        if alone and not node.type.symbolic and static_size(node.type.shape) <= room:
             fixed.add(node)
             if summed.intersection(node.inputs) or (node.inputs and lookup(node.op).kind in _SUMS):
                 summed.add(node)

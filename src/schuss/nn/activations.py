@@ -107,7 +107,8 @@ class SiLU(Activation):
 
 
 class Hardswish(Activation):
-    """x * clip(x / 6 + 1/2, 0, 1): close to SiLU, without an exponential. Source: Howard et al., MobileNetV3 (2019)."""
+    """0 up to -3, x from 3 on, x * (x / 6 + 1/2) between: close to SiLU, without an exponential. Source: Howard et al.,
+    MobileNetV3 (2019)."""
 
     def function(self, x: Tensor) -> Any:
         return ops.hardswish(x)

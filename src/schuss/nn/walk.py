@@ -199,13 +199,26 @@ def _parts(value: Any, first: bool = False) -> Iterator[tuple[str, Any]] | None:
 
 @contextlib.contextmanager
 def walked_once() -> Iterator[None]:
-    """Inside, an object is looked through when its parameters are first asked for, and not again: for where models get
-    no other parts, and many ask. Copies of a network are made ready by a dozen looks at each."""
+    """Inside, an object is looked through when its parameters are first asked for, and not again.
+    Copies of a network are made ready by a dozen looks at each."""
     token = _walked.set({})
     try:
         yield
     finally:
         _walked.reset(token)
+
+
+@contextlib.contextmanager
+def walked_anew() -> Iterator[None]:
+    """Inside, an object is looked through each time, and afterwards as for the first time: where a user's code runs,
+    which may make parts."""
+    token = _walked.set(None)
+    try:
+        yield
+    finally:
+        _walked.reset(token)
+        if (walked := _walked.get()) is not None:
+            walked.clear()
 
 
 def parameter_names(model: Any) -> dict[str, Parameter]:

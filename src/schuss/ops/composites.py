@@ -155,8 +155,8 @@ def silu(x: Any) -> Any:
 
 
 def hardswish(x: Any) -> Any:
-    """x * clip(x / 6 + 1/2, 0, 1): silu of parabolas and lines. Source: Howard et al., MobileNetV3 (ICCV 2019)."""
-    return x * clip_to(x * (1 / 6) + 0.5, low=0.0, high=1.0)
+    """0 up to -3, x from 3 on, x (x / 6 + 1/2) between. Source: Howard et al., MobileNetV3 (ICCV 2019)."""
+    return where(greater(x, -3.0), where(less(x, 3.0), x * (x * (1 / 6) + 0.5), x), 0.0)
 
 
 def mish(x: Any) -> Any:

@@ -24,18 +24,19 @@ class Bins:
 
     def __init__(self, edges: Array, median: float, scale: float) -> None:
         self._edges, self._places = edges, np.arange(len(edges), dtype=np.float64)
-        with np.errstate(over="ignore"):  # of edges that lie far apart, or next to each other
-            inside = np.bincount(_cell((edges - median) / scale), minlength=CELLS)
-            self._slope = np.append(1.0 / np.diff(edges), 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # of edges that lie far apart, or next to each other
+            z, self._slope = (edges - median) / scale, np.append(1.0 / np.diff(edges), 0.0)
+        self._plain = not (np.isfinite(z).all() and np.isfinite(self._slope).all())  # at the ends of float64
+        inside = np.bincount(_cell(np.nan_to_num(z)), minlength=CELLS)
         self._first = (np.cumsum(inside) - inside - 1).clip(0)  # the last edge of all lower cells
-        self._full = (inside > MOST) | ~np.isfinite(self._slope).all()  # edges so close that nothing is between them
+        self._full = inside > MOST
         self._any_full = bool(self._full.any())
         self._compared = int(inside[~self._full].max(initial=0))
         self._next = np.append(edges[1:], np.inf)
 
     def __call__(self, x: Array, z: Array) -> Array:
         """float64 [N] of finite x [N], and of their z."""
-        if len(x) <= FEW:
+        if len(x) <= FEW or self._plain:
             return np.interp(x, self._edges, self._places)
         cell = _cell(z)
         x = np.clip(x, self._edges[0], self._edges[-1])

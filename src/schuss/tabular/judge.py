@@ -19,6 +19,7 @@ from schuss.tabular.objectives import Objective
 from schuss.tabular.scales import Scale
 
 ENOUGH = 0.98  # of the linear model's loss: a network that is not below it has found nothing beside
+HALF, FURTHER = 0.5, 0.5  # where the linear model has more weight, its line goes on by half of the targets' range
 CHUNK = 8192  # rows of a call
 COMPILED = 20_000_000  # numbers of all rows, those in networks as well, from which on predictions are worth code
 BESIDE = 128  # numbers of a row in a network, beside those that it is given
@@ -133,6 +134,7 @@ class Judge:
         by = None if of.loss == "mse" else of.metric
         quantiles = of.quantiles or None
         model.weights = blend_weights(answers, self._truth(), of.task, weights, quantiles=quantiles, by=by)
+        model.further = FURTHER if model.weights[-1] > HALF else 0.0
         notes = [part.note(float(weight)) for part, weight in zip(every, model.weights, strict=True)]
         whole = blended(answers, model.weights)
         model.keep_weighted()

@@ -212,7 +212,7 @@ def _labels(Z: Design, y: Array, w: Array, settings: _Settings) -> Array:
         if not 0 < share < 1:
             parts.append(_at_mean(Z, NEVER if share else -NEVER))
             continue
-        if settings.start is not None:
+        if settings.start is not None and settings.start[:-1, i].any():  # a constant one is no place to begin from
             first = settings.start[:, i]
         parts.append(_newton(_logistic, Z, label, w, settings.penalty, first))
     return np.stack(parts, 1)
@@ -272,8 +272,10 @@ def _newton(family: Family, Z: Design, y: Array, w: Array, penalty: float, theta
         while True:
             trial = theta - size * step
             new, slope, curvature = losses(trial)
-            if new <= loss + 1e-12 * abs(loss) or size < 1e-6:
+            if new <= loss + 1e-12 * abs(loss):
                 break
+            if size < 1e-6:  # nowhere lower: what there is stays
+                return theta
             size /= 2
         theta, loss = trial, new
         if gain < CLOSE:

@@ -43,14 +43,17 @@ class Linears:
     @property
     def strict(self) -> Part:
         """The better of two, of the squeezed numbers and of the numbers as they are, with the strictest penalty."""
-        return self._strict[0]
+        return min((part for part, _ in self._strict), key=lambda part: part.loss)
 
     def best(self) -> Part:
-        """Of few rows that one with a tenth of the penalty, again and again, as long as it is better: where lines part
-        the classes well, a strict one is far from sure enough."""
-        best, models = self._strict
+        """The best of both, of few rows each with a tenth of the penalty, again and again, as long as that is better:
+        where lines part the classes well, a strict one is far from sure enough."""
+        found = [self._milder(*both) for both in self._strict] if len(self.x) < FEW else [self.strict]
+        return min(found, key=lambda part: part.loss)
+
+    def _milder(self, best: Part, models: list[LinearModel]) -> Part:
         assert isinstance(best.model, Linear)
-        for penalty in PENALTIES[1:] if len(self.x) < FEW else ():
+        for penalty in PENALTIES[1:]:
             milder, models = self._judged(best.model.as_they_are, penalty, models)
             if not milder.loss < best.loss:
                 break
@@ -58,9 +61,10 @@ class Linears:
         return best
 
     @cached_property
-    def _strict(self) -> tuple[Part, list[LinearModel]]:
+    def _strict(self) -> list[tuple[Part, list[LinearModel]]]:
+        """Of the squeezed numbers, and of the numbers as they are."""
         ways = (False, True) if self.layout.curves else (False,)
-        return min((self._judged(as_they_are, PENALTIES[0]) for as_they_are in ways), key=lambda found: found[0].loss)
+        return [self._judged(as_they_are, PENALTIES[0]) for as_they_are in ways]
 
     def _judged(
         self, as_they_are: bool, penalty: float, starts: Sequence[LinearModel] = ()

@@ -92,6 +92,7 @@ class TableModel(nn.Module):
     temperatures  of the parts: averaged log probabilities are divided by them
     scales   that the parts' outputs are on; None: the objective's own
     share    of the uniform distribution in the answer
+    further  how far beyond the training targets the linear model may go, in their range
     """
 
     def __init__(self, parts: Sequence[TableNetwork], means: Means, linear: Linear, objective: Objective) -> None:
@@ -99,7 +100,7 @@ class TableModel(nn.Module):
         self.weights: Array = np.full(len(parts) + 1, 1 / (len(parts) + 1))
         self.temperatures: Array = np.ones(len(parts))
         self.scales: list[Scale | None] = [None] * len(parts)
-        self.share = 0.0
+        self.share = self.further = 0.0
 
     def __repr__(self) -> str:
         signature, count = signature_of(self), sum(p.data.size for p in nn.named_parameters(self).values())
@@ -130,7 +131,7 @@ class TableModel(nn.Module):
         """The answer of one part; the last is the linear model."""
         of = self.objective
         if i == len(self.parts):
-            return ops.mean(of.answer(of.averaged(self.linear(x, encoded))), axis=0)
+            return ops.mean(of.answer(of.averaged(self.linear(x, encoded)), further=self.further), axis=0)
         mean, scale = ops.mean(of.averaged(self.parts[i](x, encoded)), axis=0), self.scales[i]
         return of.answer(mean if scale is None else scale.back(mean), float(self.temperatures[i]))
 

@@ -188,15 +188,25 @@ class Objective:
             return ops.concatenate([ops.log_sigmoid(ops.neg(out)), ops.log_sigmoid(out)], axis=-1)
         return ops.log_softmax(out, axis=-1)
 
-    def answer(self, mean: Any, temperature: float = 1.0) -> Any:
-        """Of averages the answer: probabilities, values within low and high, or expectations."""
+    def answer(self, mean: Any, temperature: float = 1.0, further: float = 0.0) -> Any:
+        """Of averages the answer: probabilities, values within low and high and a share of that range beyond, or
+        expectations."""
         if self.classes:
             return ops.exp(ops.log_softmax(mean / temperature, axis=-1))
         if self.labels:
             return ops.sigmoid(mean / temperature)
         if self.logarithmic:
             return ops.exp(ops.clip(mean, -FURTHEST, FURTHEST))
-        return ops.clip(mean, np.array(self.low, np.float32), np.array(self.high, np.float32))
+        low, high = self._limits(further)
+        return ops.clip(mean, low.astype(np.float32), high.astype(np.float32))
+
+    def _limits(self, further: float) -> tuple[Array, Array]:
+        """The range of the training targets, and as large a share of it beyond, though not across 0 where none of them
+        is on the other side."""
+        low, high, zero = np.array(self.low), np.array(self.high), -np.array(self.center) / np.array(self.scale)
+        room = further * (high - low)
+        below, above = np.where(low >= zero, np.maximum(low - room, zero), low - room), high + room
+        return np.minimum(below, low), np.where(high <= zero, np.maximum(np.minimum(above, zero), high), above)
 
     def result(self, answer: Any) -> Any:
         """Of blended answers what the model says: log probabilities, logits of labels, or values in the target's own

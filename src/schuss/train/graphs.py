@@ -6,7 +6,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from schuss import nn
+from schuss.errors import UsageError
 from schuss.ir.executor import Step
+from schuss.nn.walk import walked_anew
 from schuss.signature import Input
 from schuss.train.rate import Rates
 from schuss.train.schedules import same
@@ -57,10 +60,12 @@ class SharedGraphs(Graphs):
         before = None
         for other, made in self._trained:
             if _same_forward(task, other):
+                _check_whole(task, made)
                 if task.late == other.late and _same_update(task, other):
                     return replace(made, state=first_state(task, made.learned))
                 before = made.backward
-        made = training(task, before)
+        with walked_anew():
+            made = training(task, before)
         self._trained.append((task, made))
         return made
 
@@ -68,9 +73,20 @@ class SharedGraphs(Graphs):
         for other, step in self._evaluated:
             if _same_forward(task, other):
                 return step
-        step = evaluation_step(task)
+        with walked_anew():
+            step = evaluation_step(task)
         self._evaluated.append((task, step))
         return step
+
+
+def _check_whole(task: Task, made: Training) -> None:
+    """UsageError for a copy without a layer that was made where the first one was traced."""
+    known = nn.named_parameters(task.model)
+    if late := [name for name in made.learned if name not in known]:
+        raise UsageError(
+            f"{type(task.model).__name__} makes {late[0]} in forward, which the other members lack: they are copies of "
+            "the model as it was given; make all layers in __init__, or give a list of models"
+        )
 
 
 def _same_forward(one: Task, other: Task) -> bool:

@@ -21,7 +21,7 @@ from schuss.data.rows import with_column
 from schuss.errors import DataError, UsageError
 from schuss.ir.executor import Array
 from schuss.ir.executors import executor
-from schuss.nn.walk import walked_once
+from schuss.nn.walk import walked_anew, walked_once
 from schuss.ops.philox import key_from_seed
 from schuss.optim.base import Rate
 from schuss.signature import Transform
@@ -159,7 +159,7 @@ class Members:
     def __iter__(self) -> Iterator[Trainer]:
         """Their trainers, made one at a time. An error names the member."""
         for number in range(self._count):
-            copies = bool(number) and not isinstance(self._models, list)  # whose graphs the first one has traced
+            copies = bool(number) and not isinstance(self._models, list)
             with naming(number), walked_once() if copies else contextlib.nullcontext():
                 trainer = self._trainer(number)
             yield trainer
@@ -195,7 +195,8 @@ class Members:
         graphs = next((kind.graphs for (of, _, _), kind in self._kinds if of == own), None) or SharedGraphs()
         found = read(model, data, asked)
         pair = None if isinstance(asked.validation, Real) else asked.validation
-        learnt = lesson(model, asked, found, found.given.found, held_out(pair, found))
+        with walked_anew():
+            learnt = lesson(model, asked, found, found.given.found, held_out(pair, found))
         kind = _Kind(found, learnt, graphs, {}, asked.optimizer)
         self._kinds.append(((own, data, asked.loss), kind))
         return kind

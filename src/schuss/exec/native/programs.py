@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -109,7 +109,9 @@ class Programs:
     def __init__(self, threads: int, profile: bool = False, tuning: Tuning = DEFAULT) -> None:
         self._how = threads, profile, tuning
         self._kept: Kept[_Asked, Program] = Kept(self._make)
-        self._found: WeakKeyDictionary[Graph, dict[Hashable, Program]] = WeakKeyDictionary()  # of equal steps
+        self._found: WeakKeyDictionary[Graph, dict[Hashable, ref[Program]]] = (
+            WeakKeyDictionary()
+        )  # those of equal steps
 
     def of(self, step: Step, max_batch: int) -> Program:
         """The program of a step, or of an equal one, for batches of so many rows at most.
@@ -117,11 +119,11 @@ class Programs:
         Members of an ensemble ask for one step again and again: it is compared with what there is once.
         """
         asked = (max_batch, step.state, step.columns, step.counter, step.watch)
-        program = self._found.get(step.graph, {}).get(asked)
+        found = self._found.get(step.graph, {}).get(asked)
+        program = None if found is None else found()
         if program is None:
             program = self._kept[_Asked(step, max_batch)]
-            if program.step.graph is not step.graph:  # else what is found would keep its own key
-                self._found.setdefault(step.graph, {})[asked] = program
+            self._found.setdefault(step.graph, {})[asked] = ref(program)
         return program
 
     def _make(self, asked: _Asked) -> Program:
