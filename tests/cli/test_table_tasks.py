@@ -12,7 +12,9 @@ import pytest
 import schuss as library
 
 pl = pytest.importorskip("polars")
-pytestmark = pytest.mark.filterwarnings("ignore:.* rows are among those")  # rows that were trained on serve as well
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* figures tell nothing of rows"
+)  # rows that were trained on serve as well
 TINY = ["--preset", "fast", "--folds", "2", "--epochs", "1", "--hidden", "4", "--quiet", "--json"]
 
 

@@ -21,7 +21,9 @@ import schuss as library
 from schuss.cli import main
 
 pl = pytest.importorskip("polars")
-pytestmark = pytest.mark.filterwarnings("ignore:.* rows are among those")  # rows that were trained on serve as well
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* figures tell nothing of rows"
+)  # rows that were trained on serve as well
 GOOD = "a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(9))
 TINY = ["--folds", "3", "--epochs", "1", "--hidden", "8"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,15 +53,52 @@ def test_levels_ranges_and_missing_values_are_counted() -> None:
     assert parts[0] + parts[1] == found
 
 
-def test_values_that_a_file_rounds_are_within() -> None:
+def fitted(frame: pl.DataFrame, **more: Any) -> Any:
     from schuss.tabular import fit_table
 
-    rng = np.random.default_rng(0)
-    third = rng.choice([1 / 3, 10 / 3], 200, p=[0.7, 0.3])  # of two values the file has moments, not the values
-    frame = pl.DataFrame({"third": third, "x": rng.normal(size=200)}).with_columns(y=pl.col("third") + pl.col("x"))
-    run = fit_table(frame, "y", folds=2, epochs=1, hidden=(4,), backend="reference", progress=False)
+    return fit_table(frame, "y", folds=2, epochs=1, hidden=(4,), backend="reference", progress=False, **more)
+
+
+def normal(rows: int = 200, seed: int = 0) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pl.DataFrame({"x": rng.normal(size=rows), "y": rng.normal(size=rows)})
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 10.0), (1 / 3, 10 / 3), (1e15 + 1, 1e15 + 2)])
+@pytest.mark.parametrize("missing", [0, 20])
+def test_two_values_are_within(share: float, low: float, high: float, missing: int) -> None:
+    """Of as many of each the median is neither, and stands for missing ones."""
+    first = round(share * (200 - missing))
+    two = [low] * first + [high] * (200 - missing - first) + [None] * missing
+    frame = normal().with_columns(two=pl.Series(two))
+    run = fitted(frame, number="two")
     assert beyond_training(run, frame).lines == []
-    assert beyond_training(run, frame.with_columns(third=0.33)).outside.columns == {"third": 200}
+    room = (high - low) / 100
+    for beside in (low - room, high + room):
+        if beside not in (low, high):
+            assert beyond_training(run, frame.with_columns(two=beside)).outside.columns == {"two": 200}
+
+
+def test_two_values_of_as_much_weight_are_within() -> None:
+    frame = normal().with_columns(
+        two=pl.Series([3.0] * 80 + [7.0] * 40 + [None] * 80), weight=pl.Series([1.0] * 80 + [2.0] * 40 + [1.0] * 80)
+    )
+    assert beyond_training(fitted(frame, weight="weight"), frame).lines == []
+
+
+def test_rows_of_weight_0_do_not_count() -> None:
+    frame = normal().with_columns(
+        weight=pl.Series([0.0] + [1.0] * 100 + [2.0] * 99), x=pl.Series([50.0, *normal()["x"][1:]])
+    )
+    run = fitted(frame, weight="weight")
+    within = beyond_training(run, frame)
+    assert (within.lines, within.rows) == ([], 199)
+    with pytest.warns(UserWarning, match="trained on 199 of its 199 rows"):
+        assert evaluate_table(run, frame).beyond == within
+    for more in (frame.drop("weight"), frame.with_columns(weight=None), frame.with_columns(weight=pl.lit("?"))):
+        found = beyond_training(run, more)  # weights are not asked for
+        assert (found.rows, found.outside.columns) == (200, {"x": 1})
 
 
 def test_few_columns_are_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ pytest.importorskip("scipy")
 
 from schuss.tabular import fit_table  # noqa: E402
 from schuss.tabular.explainer import Explainer  # noqa: E402
-from schuss.tabular.fields import Field, slopes_at  # noqa: E402
+from schuss.tabular.fields import Field, ends, fields_of, shares_of_two, slopes_at, two_values  # noqa: E402
+from schuss.tabular.kind import Kind  # noqa: E402
+from schuss.tabular.preparation import Preparation, fit_number  # noqa: E402
 
 ROWS = 240
 
@@ -92,6 +95,30 @@ def test_a_file_alone_tells_each_column(classes: Any) -> None:
     assert field(made, "garden").levels == ("yes", "no")
     assert all(f.missing == (table[f.name].null_count() > 0) for f in made.fields)
     assert (field(made, "sold").low, field(made, "sold").high) == (str(table["sold"].min()), str(table["sold"].max()))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("lower", "higher", "gone"), [(90, 90, 0), (90, 90, 20), (60, 90, 50), (90, 20, 90), (1, 1, 1)]
+)
+def test_two_values_and_their_shares_are_told(lower: int, higher: int, gone: int, weighted: bool) -> None:
+    x = np.array([1 / 3] * lower + [10 / 3] * higher + [np.nan] * gone)
+    weights = np.full(len(x), 0.5) if weighted else None
+    number = fit_number(("x", ""), x, np.zeros((len(x), 1)), weights)
+    assert number is not None
+    assert two_values(number) == ends(number) == (1 / 3, 10 / 3)
+    of_old_file = replace(number, values=())
+    assert two_values(of_old_file) == pytest.approx((1 / 3, 10 / 3), rel=1e-9)
+    for told in (number, of_old_file):
+        assert shares_of_two(told) == pytest.approx((lower / (lower + higher), higher / (lower + higher)))
+
+
+def test_a_column_that_is_never_yes_says_so() -> None:
+    kinds = {"never": Kind("boolean", "yes or no")}
+    number = fit_number(("never", ""), np.array([0.0] * 9 + [np.nan]), np.zeros((10, 1)))
+    assert number is not None
+    (never,) = fields_of(Preparation((number,), (), kinds))
+    assert (never.levels, never.shares, never.typical) == (("yes", "no"), (0.0, 1.0), "no")
 
 
 def test_rows_are_drawn_of_each_columns_own_values(classes: Any) -> None:

@@ -12,7 +12,9 @@ pl = pytest.importorskip("polars")
 from schuss.tabular import evaluate_table, fit_table  # noqa: E402
 from schuss.tabular.report import Judged, Line, Report, is_report, table_of  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* rows are among those")  # rows that were trained on serve as well
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* figures tell nothing of rows"
+)  # rows that were trained on serve as well
 ROWS = 150
 
 

@@ -18,7 +18,9 @@ from schuss.tabular import evaluate_table, fit_table  # noqa: E402
 from schuss.tabular.objectives import LOSSES, QUANTILES, Objective  # noqa: E402
 from schuss.tabular.targets import find_target, like  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* rows are among those")  # rows that were trained on serve as well
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* figures tell nothing of rows"
+)  # rows that were trained on serve as well
 QUICK: dict[str, Any] = {
     "folds": 3, "epochs": 2, "hidden": (8,), "preset": "fast", "progress": False, "backend": "reference",
 }  # fmt: skip

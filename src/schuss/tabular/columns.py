@@ -63,11 +63,14 @@ class TableColumns(Transform):
             return row
         return self.prepared_by.rows(*self._read(x, what, where))
 
-    def looked_at(self, x: Any, what: str = "x", where: Where | None = None) -> tuple[Array, Beyond]:
-        """The same, and which rows are unlike all that were trained on."""
+    def looked_at(
+        self, x: Any, what: str = "x", where: Where | None = None, counting: Any = slice(None)
+    ) -> tuple[Array, Beyond]:
+        """The same, and which rows, of those that count (places, or a slice), are unlike all that were trained on."""
         self._check_named(x, what)
-        found = self._read(x, what, where)
-        return self.prepared_by.rows(*found), Beyond.of(self.prepared_by, *found)
+        numbers, codes = self._read(x, what, where)
+        beyond = Beyond.of(self.prepared_by, numbers[counting], codes[counting])
+        return self.prepared_by.rows(numbers, codes), beyond
 
     def _check_named(self, x: Any, what: str) -> None:
         if isinstance(x, np.ndarray):

@@ -25,14 +25,14 @@ from schuss.tabular.beyond import Beyond
 from schuss.tabular.dialect import Reading
 from schuss.tabular.finished import answers, columns_of, metrics_of, target_of, task_of
 from schuss.tabular.fit import rows_given
-from schuss.tabular.frame import by_name
+from schuss.tabular.frame import as_frame, by_name
 from schuss.tabular.metrics import SCALED, Metric
 from schuss.tabular.objectives import check_amounts
 from schuss.tabular.read import reading_for
 from schuss.tabular.report import table_of_each
 from schuss.tabular.rows import Roles, Table
 from schuss.tabular.scoring import scores, scores_of_each, spread
-from schuss.tabular.seen import Seen, warn_of_seen
+from schuss.tabular.seen import trained_on, warn_of_trained
 from schuss.tabular.targets import Target
 
 
@@ -42,8 +42,9 @@ class Measured:
 
     each      of several targets or labels the values of each by itself
     weighted  the column of weights, where the rows have the one that the model was trained with
-    seen      how many of the rows the model was trained on, of a large table about; None where its file does not tell
-    beyond    which rows are unlike all that it was trained on
+    seen      how many of the rows the model was trained on, where they are just those of its training; else None: its
+              file does not tell
+    beyond    which rows are unlike all that it was trained on; of those with a weight
     y, p      classes or values, and predictions, as schuss.tabular.metrics has them
     """
 
@@ -91,9 +92,9 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     target_missing  "error", or "drop": rows without a target are left out
     reading         how a file of text is read (schuss.tabular.dialect.Reading)
 
-    The rows are weighted where the model was trained with a column of weights and they have it. A warning where rows
-    are among those that it was trained on. DataError for a column
-    or value that is missing or of the wrong kind, by row; UsageError for a model that is none of a table.
+    The rows are weighted where the model was trained with a column of weights and they have it. A warning where they
+    are just those of its training, in any order; of some of them the file does not tell. DataError for a column or
+    value that is missing or of the wrong kind, by row; UsageError for a model that is none of a table.
     """
     check("evaluate_table", {"target_missing": Choice(("error", "drop"))}, {"target_missing": target_missing})
     model = getattr(model, "model", None) if type(model).__name__ == "TableRun" else model
@@ -111,16 +112,17 @@ def evaluate_table(model: Any, data: Any, *, target_missing: str = "error", read
     roles = Roles(tuple(target.kinds), weighted, drop=target_missing == "drop")
     rows = Table(frame, target, {}, where).other(frame, roles, what, where)
     check_amounts(rows.target, str(signature.record.get("loss")), rows.where)
-    x, beyond = columns.looked_at(rows.frame, what, rows.where)
-    known = Seen.from_json(signature.record.get("seen"))
-    common = None if known is None else known.common(x, rows.target.y)
-    if common is not None:
-        warn_of_seen(common, what, "the model was", "give others, or take the report of its training (schuss info)")
+    w = rows.weights
+    counting = slice(None) if w is None else np.flatnonzero(w)
+    x, beyond = columns.looked_at(rows.frame, what, rows.where, counting)
+    seen = trained_on(signature.record.get("seen"), x[counting], rows.target.y[counting])
+    if seen is not None:
+        warn_of_trained(seen, len(x[counting]), what)
     p = answers(network, signature, x)
     (task, quantiles), metrics = task_of(signature, target), metrics_of(signature, target)
-    y, w = rows.target.y[:, 0] if quantiles else rows.target.y, rows.weights
+    y = rows.target.y[:, 0] if quantiles else rows.target.y
     values, errors = scores(metrics, y, p, w), spread(metrics, y, p, w)
-    each, seen = scores_of_each(task, target.names, y, p, w), None if common is None else common.rows
+    each = scores_of_each(task, target.names, y, p, w)
     return Measured(what, target, metrics, values, errors, each, weighted, seen, beyond, y, p)
 
 
@@ -128,15 +130,26 @@ def beyond_training(model: Any, data: Any) -> Beyond:
     """How many of these rows are unlike all that the model was trained on, and in which columns.
 
     model  fitted by fit_table or loaded, or what fit_table gave
-    data   a data frame of any library, or a dict of columns
+    data   a data frame of any library, or a dict of columns; rows of weight 0 do not count, where it has the weights
 
     DataError for a column that is missing or a value of the wrong kind; UsageError for a model that is none of a table.
     """
     model = getattr(model, "model", None) if type(model).__name__ == "TableRun" else model
-    columns = columns_of(signature_of(callable_model(model, "beyond_training")))
-    if columns is None:
+    signature = signature_of(callable_model(model, "beyond_training"))
+    columns = columns_of(signature)
+    if signature is None or columns is None:
         raise UsageError("beyond_training: the model is none of a table")
-    return columns.looked_at(data)[1]
+    return columns.looked_at(data, counting=_counting(data, signature.record.get("weight")))[1]
+
+
+def _counting(data: Any, weight: Any) -> Any:
+    """The rows that are not of weight 0, by their places; a slice of all where the data do not have the weights."""
+    if not isinstance(weight, str) or isinstance(data, np.ndarray):
+        return slice(None)
+    frame = by_name(as_frame(data, "x"), [weight])
+    if weight not in frame.columns or not frame[weight].dtype.is_numeric():
+        return slice(None)
+    return (frame[weight] != 0).fill_null(True).arg_true().to_numpy()
 
 
 def _defined(x: float) -> float | None:

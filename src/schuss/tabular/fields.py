@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def _of_levels(name: str, kind: Kind, category: Category, given: Any) -> Field:
 
 
 def _of_truth(name: str, kind: Kind, number: Number) -> Field:
-    share = shares_of_two(number)[1] if number.two else 1.0
+    share = shares_of_two(number)[1] if number.two else number.median
     words = words_of(kind)
     typical = words[0] if number.median >= 0.5 else words[1]
     return Field(name, "boolean", kind.reason, typical, levels=words, shares=(float(share), float(1 - share)))
@@ -144,28 +145,45 @@ def ends(number: Number) -> tuple[float, float]:
 
 
 def two_values(number: Number) -> tuple[float, float]:
-    """The values of a column that has two, ascending; see shares_of_two."""
-    share, other = _other(number)
-    first = number.center - number.deviation if share == 0.5 else number.median
-    return (first, other) if first < other else (other, first)
+    """The values of a column that has two, ascending."""
+    return (number.values[0], number.values[1]) if len(number.values) == 2 else _from_moments(number)
 
 
 def shares_of_two(number: Number) -> tuple[float, float]:
-    """How many of the rows have the lower and the higher of two values."""
-    share, other = _other(number)
-    return (share, 1 - share) if other < number.median else (1 - share, share)
+    """How many of the rows with a value have the lower and the higher of two.
+
+    Of a share g without one the median counts: center = (1 - g) mean + g median.
+    """
+    low, high = two_values(number)
+    mean = number.median + (number.center - number.median) / _known(number)
+    share = min(max((mean - low) / (high - low), 0.0), 1.0) if low < high else 0.5  # rounded they may be one
+    return 1 - share, share
 
 
-def _other(number: Number) -> tuple[float, float]:
-    """Of two values a and b, of which a is the median, the share of b, and b.
+def _from_moments(number: Number) -> tuple[float, float]:
+    """Of a file that has two values by their moments alone, rounded.
 
-    With the mean m = a + p (b - a) and the variance s**2 = p (1 - p) (b - a)**2, p = (m - a)**2 / ((m - a)**2 + s**2).
+    Where the median is one of them, a, and p the share of the other, b, the center is m = a + p (b - a), the variance
+    s**2 = p (1 - p) (b - a)**2, and so p = (m - a)**2 / ((m - a)**2 + s**2). Where it lies between them, at m, as many
+    of each are d away from it, and a share g, without a value, is there: s**2 = (1 - g) d**2.
     """
     away = number.center - number.median
     share = away**2 / (away**2 + number.deviation**2)
-    if share < TIE:  # the median lies between them
-        return 0.5, _tidy(number.center + number.deviation)
-    return share, _tidy(number.median + away / share)
+    if share < TIE:
+        distance = number.deviation / sqrt(_known(number))
+        return _tidy(number.center - distance), _tidy(number.center + distance)
+    first, other = number.median, _tidy(number.median + away / share)
+    return (first, other) if first < other else (other, first)
+
+
+def _gone(number: Number) -> float:
+    """The share of the rows without a value."""
+    return 0.0 if number.missing is None else number.missing[0]
+
+
+def _known(number: Number) -> float:
+    """The share of those that have one, which some do."""
+    return max(1 - _gone(number), TIE)
 
 
 def _tidy(x: float) -> float:
@@ -265,7 +283,7 @@ def _drawn(number: Number, count: int, rng: np.random.Generator) -> Array:
         x = np.where(u < shares_of_two(number)[0], low, high)
     else:
         x = np.full(count, number.median)
-    gone = rng.uniform(size=count) < (0.0 if number.missing is None else number.missing[0])
+    gone = rng.uniform(size=count) < _gone(number)
     return np.where(gone, np.nan, x)
 
 

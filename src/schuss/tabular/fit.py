@@ -17,6 +17,7 @@ from schuss.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Choice, Constra
 from schuss.errors import DataError
 from schuss.exec.native.threads import at_most
 from schuss.figures import with_error
+from schuss.ir.executor import Array
 from schuss.tabular.dialect import Reading
 from schuss.tabular.extra import pl
 from schuss.tabular.frame import as_frame, by_name
@@ -29,7 +30,7 @@ from schuss.tabular.presets import FOLDS
 from schuss.tabular.read import lines_of, read_found
 from schuss.tabular.report import Report
 from schuss.tabular.rows import SHARE, Roles, Table, class_weights
-from schuss.tabular.seen import warn_of_seen
+from schuss.tabular.seen import compared, hashes, warn_of_common
 from schuss.tabular.targets import Target, find_target, known_rows
 from schuss.tabular.training import Training
 from schuss.train.pool import Told
@@ -219,7 +220,7 @@ def fit_rows(
         validated = None if validated is None else replace(validated, classes=by_class)
     objective = objective_of(train.target, loss, quantiles, train.where, train.weights)
     with at_most(how.get("threads")):
-        training = _training(train, validated, tested, objective, folds, preset, own, seed)
+        training, apart = _training(train, validated, tested, objective, folds, preset, own, seed)
         if begin is not None:
             begin(training)
         read = train.frame.select([name for name, kind in train.kinds.items() if kind.used])
@@ -229,7 +230,8 @@ def fit_rows(
         model = learned.model
         report = replace(training.report(learned, model, tested), alone=bool(model.weights[-1] == 1.0))
     weighed = [{**part, "loss": objective.in_own_units(part["loss"])} for part in learned.parts]
-    training.sign(model, {"parts": weighed, "report": report.to_json(), "weight": table.weight, "decimal": decimal})
+    found = {"parts": weighed, "report": report.to_json(), "weight": table.weight, "decimal": decimal}
+    training.sign(model, found, apart)
     rest = [None if part is None else part.frame for part in (tested, validated)]
     done = training.members if validated is None else None
     held = training.held_out(model, tested, how.get("threads"))
@@ -297,13 +299,15 @@ def _apart(
     return table, table.other(frame, roles, name, where)
 
 
-def _training(train: Table, validated: Table | None, tested: Table | None, *settings: Any) -> Training:
-    """The training. Before it begins a DataError for rows apart that cannot be read, a warning for such as are rows
-    trained on."""
-    training = Training.of(train, validated, *settings)
+def _training(
+    train: Table, validated: Table | None, tested: Table | None, *settings: Any
+) -> tuple[Training, list[Array]]:
+    """The training, and of the rows apart the hashes. Before it begins a DataError for rows apart that cannot be read,
+    a warning for such as are rows trained on."""
+    training, apart = Training.of(train, validated, *settings), []
     for part, what in ((tested, "the test"), (validated, "the validation")):
         if part is not None:
-            x = training.columns.read(part.frame, what, part.where)
-            common = training.seen.common(x, part.target.y)
-            warn_of_seen(common, what, "the model is", "leave them out of one of the two")
-    return training
+            hashed = hashes(training.columns.read(part.frame, what, part.where), part.target.y)
+            apart.append(hashed if part.weights is None else hashed[part.weights > 0])
+            warn_of_common(compared(training.hashed, apart[-1]), what)
+    return training, apart

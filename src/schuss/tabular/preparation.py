@@ -50,7 +50,9 @@ class Number:
     source  its place among the numbers read: (column, part of a date or "")
     median, scale  of the known training values
     edges   of its quantile bins; empty for a column of two values
-    center, deviation  of a column of two values: (x - center) / deviation within -5 and 5
+    center, deviation  of a column of two values, with the median for missing ones: (x - center) / deviation within -5
+            and 5
+    values  these two, ascending; empty in files of older versions
     missing (mean, deviation) of the indicator; None where no training row lacks it
     levels  the values, where it is a key
     """
@@ -64,6 +66,7 @@ class Number:
     missing: tuple[float, float] | None = None
     levels: tuple[float, ...] = ()
     embedded: bool = False
+    values: tuple[float, ...] = ()
 
     @property
     def two(self) -> bool:
@@ -260,7 +263,9 @@ def fit_number(source: tuple[str, str], x: Array, target: Array, weights: Array 
     filled = np.where(gone, median, x)
     if len(values) == 2:
         center, deviation = moments(filled, weights)
-        return Number(source, median, center=float(center), deviation=float(deviation) or 1.0, missing=missing)
+        two: tuple[float, ...] = tuple(values.tolist())
+        spread = float(deviation) or 1.0
+        return Number(source, median, center=float(center), deviation=spread, missing=missing, values=two)
     low, high, *ends = quantiles(known, np.array(MARKS[1:])) if own is None else own[1:]
     scale = float(high - low if high > low else (values[-1] - values[0]) / 2)
     edges = values if len(values) <= BINS + 1 else np.unique(ends)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from schuss.tabular.presets import choose, reason, recipes
 from schuss.tabular.report import Report, report_of
 from schuss.tabular.rows import Table
 from schuss.tabular.scales import suited
-from schuss.tabular.seen import Seen
+from schuss.tabular.seen import digests, hashes
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class Training:
         return TableColumns(self.preparation.config())
 
     @cached_property
-    def seen(self) -> Seen:
-        """The rows, as others are compared with them."""
-        return Seen.of(self.x, self.table.target.y)
+    def hashed(self) -> Array:
+        """Of each row a hash, by which others are compared with them (schuss.tabular.seen)."""
+        return hashes(self.x, self.table.target.y)
 
     def learn(self, seed: int, checkpoint: Path | None, **how: Any) -> Learned:
         """The members, trained and blended. how: threads, progress and backend, as fit_many has them."""
@@ -102,15 +102,16 @@ class Training:
         x = self.columns.read(rows.frame, "the validation", rows.where)
         return Judged(x, self.objective.standardised(rows.target.y), rows.training_weights)
 
-    def sign(self, model: TableModel, found: Mapping[str, Any]) -> None:
-        """Give the model its signature: raw rows in, classes or values out. found: for the record, what was measured"""
+    def sign(self, model: TableModel, found: Mapping[str, Any], apart: Sequence[Array] = ()) -> None:
+        """Give the model its signature: raw rows in, classes or values out. found: for the record, what was measured;
+        apart: of the rows of test and validation the hashes"""
         of = self.objective
         read = Input("x", TensorType("float32", (N, self.x.shape[1])), self.columns)
         record = {
             **of.record(), "preset": self.preset, "rows": len(self.x), **found,
             "targets": {name: asdict(kind) for name, kind in self.table.target.kinds.items()},
             "columns": {name: {"kind": k.name, "reason": k.reason} for name, k in self.table.kinds.items()},
-            "shares": level_shares(self.preparation, self.x), "seen": self.seen.to_json(),
+            "shares": level_shares(self.preparation, self.x), "seen": digests(self.hashed, apart),
         }  # fmt: skip
         set_signature(model, Signature((read,), of.output(self.table.target), of.signature_loss(), record=record))
 
