@@ -134,7 +134,10 @@ class Judge:
         by = None if of.loss == "mse" else of.metric
         quantiles = of.quantiles or None
         model.weights = blend_weights(answers, self._truth(), of.task, weights, quantiles=quantiles, by=by)
-        model.further = FURTHER if model.weights[-1] > HALF else 0.0
+        if model.weights[-1] > HALF:
+            model.further = FURTHER
+            out = self._outputs(linear.model, self.fold)
+            answers[-1] = of.levelled(of.answer(out, further=FURTHER), self.rows)
         notes = [part.note(float(weight)) for part, weight in zip(every, model.weights, strict=True)]
         whole = blended(answers, model.weights)
         model.keep_weighted()
@@ -160,10 +163,13 @@ class OutOfFold:
         return blended(candidates, self.model.weights)
 
     def _one(self, i: int, x: Array, fold: Array) -> Array:
-        hot = float(self.model.temperatures[i]) if i < len(self.model.parts) else 1.0
-        out, scale = out_of_fold(self._parts[i], x, fold), self.model.scales[i] if i < len(self.model.parts) else None
-        answer = self.model.objective.answer(out if scale is None else scale.back(out), hot)
-        return self.model.objective.levelled(answer, self.rows)
+        model, out = self.model, out_of_fold(self._parts[i], x, fold)
+        if i == len(model.parts):
+            answer = model.objective.answer(out, further=model.further)
+        else:
+            scale = model.scales[i]
+            answer = model.objective.answer(out if scale is None else scale.back(out), float(model.temperatures[i]))
+        return model.objective.levelled(answer, self.rows)
 
 
 class Answers(nn.Module):
