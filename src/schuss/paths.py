@@ -13,6 +13,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from schuss.errors import UsageError
+
 PREFIX, SUFFIX = ".schuss-", ".tmp"  # of files that are being written
 _writing: set[Path] = set()  # by this process, which over NFS does not see its own locks
 
@@ -44,6 +46,16 @@ def _platform_cache() -> Path:
     # The XDG base directory specification says to ignore a relative path.
     xdg = os.environ.get("XDG_CACHE_HOME", "")
     return Path(xdg) if os.path.isabs(xdg) else Path.home() / ".cache"
+
+
+def check_apart(output: Path, option: str, *read: object) -> None:
+    """UsageError where what is written would take the place of a file that is read."""
+    for place in read:
+        if place is None or not isinstance(place, str | os.PathLike):
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            if os.path.samefile(output, place):
+                raise UsageError(f"{option} {output}: is what is read, and would be lost; give another name")
 
 
 # -- reading ------------------------------------------------------------------------------------

@@ -127,7 +127,9 @@ def test_predict_streams_raw_rows_in_any_order_of_columns(
     frame.write_csv(tmp_path / "new.csv", separator=";")
     done = schuss("predict", made[0], tmp_path / "new.csv", "--id", "house", "-o", tmp_path / "out.csv")
     told = f"{tmp_path / 'new.csv'}: rows outside the range of the training: 1 of 30, in area (1); "
-    told += "the model's answers there are extrapolated\n"  # of all chunks one line
+    told += (
+        "what the model says there rests on none, and goes little further than at the end\n"  # of all chunks one line
+    )
     assert (done.code, done.out, done.err) == (0, "", f"30 predictions in {tmp_path / 'out.csv'}\n{told}")
     rows, model = rows_of(tmp_path / "out.csv"), library.load(made[0])
     assert list(rows[0]) == ["house", "prediction", "p_cheap", "p_dear, very"]

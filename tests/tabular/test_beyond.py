@@ -45,8 +45,8 @@ def test_levels_ranges_and_missing_values_are_counted() -> None:
     }
     assert found.lines == [
         "rows with a level that no training row has: 3 of 5, in city (3); the model has learned nothing of it",
-        "rows outside the range of the training: 2 of 5, in area (2), sold (2); the model's answers there are "
-        "extrapolated",
+        "rows outside the range of the training: 2 of 5, in area (2), sold (2); what the model says there "
+        "rests on none, and goes little further than at the end",
         "rows without a value that every training row has: 1 of 5, in garden (1); the training's median counts there",
     ]
     parts = [beyond_training(model("kind"), part) for part in (odd.head(2), odd.tail(3))]

@@ -43,7 +43,10 @@ SHOWN = 20  # rows on a terminal
 def command(model: Path, file: Path, output: Path | None, as_json: bool, ids: tuple[str, ...], **how: Any) -> None:
     from schuss.io.model import load
     from schuss.nn.holding import signature_of
+    from schuss.paths import check_apart
 
+    if output is not None:
+        check_apart(output, "-o", file, model)
     network = load(model)
     signature = signature_of(network)
     if signature is not None and columns_of(signature) is not None:

@@ -38,10 +38,11 @@ def command(model: Path, data: str | None, named: str | None, output: Path | Non
     importance, and how the prediction depends on the columns; DATA is a table, as for view.
     """
     from schuss.errors import UsageError
-    from schuss.paths import atomic_write, check_writable
+    from schuss.paths import atomic_write, check_apart, check_writable
     from schuss.viz.style import pyplot
 
     target = output or model.with_suffix(".html")
+    check_apart(target, "-o", model, data)
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o {target}: the name must end in .html")
     check_writable(target)  # before the pictures, which take a while

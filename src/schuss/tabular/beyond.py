@@ -22,7 +22,10 @@ NAMED = 4  # columns that are named
 ROUNDED = 1e-9  # of a column's size: what is nearer is the end of its range, which may have been computed
 TOLD = {  # in messages
     "levels": ("with a level that no training row has", "the model has learned nothing of it"),
-    "outside": ("outside the range of the training", "the model's answers there are extrapolated"),
+    "outside": (
+        "outside the range of the training",
+        "what the model says there rests on none, and goes little further than at the end",
+    ),
     "lacking": ("without a value that every training row has", "the training's median counts there"),
 }
 

@@ -151,7 +151,8 @@ def fit_preparation(
     numbers, categories = [n for n in of_numbers if n is not None], [c for c in of_levels if c is not None]
     if not numbers and not categories:
         told = "; ".join(f"{name}: {kind.reason}" for name, kind in list(kinds.items())[:5])
-        raise DataError(f"the table has no column to learn from ({told})")
+        why = f" ({told})" if told else " beside its target"
+        raise DataError(f"the table has no column to learn from{why}; give columns of numbers, levels or dates")
     used = {n.source[0] for n in numbers} | {c.source for c in categories}
     preparation = Preparation(tuple(numbers), tuple(categories), {n: k for n, k in read.items() if n in used})
     return preparation, preparation.rows(*numbers_and_codes(values, preparation))

@@ -32,8 +32,12 @@ REFUSED = {
     b"SQLite format 3": "is a database; write the table as Parquet or CSV",
     b'{"': "is JSON; write its table as CSV or Parquet",
     b"[{": "is JSON; write its table as CSV or Parquet",
+    b"<!DOCTYPE": "is a web page; load the table itself down",
+    b"<!doctype": "is a web page; load the table itself down",
+    b"<html": "is a web page; load the table itself down",
     b"\x93NUMPY": "is an array of numpy; give it in Python: as_frame(numpy.load(file))",
 }
+BINARY = (b"\x7fELF", b"MZ\x90", b"\xcf\xfa\xed\xfe", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF")
 ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow": "arrow", ".ipc": "arrow"}
 
 
@@ -57,6 +61,12 @@ def opened(source: Any) -> Iterator[Opened]:
             form = next((form for start, form in FORMS.items() if first.startswith(start)), "text")
             if mend := next((mend for start, mend in REFUSED.items() if first.startswith(start)), ""):
                 raise DataError(f"{name}: {mend}")
+            if form == "text" and first[8:10] == b'{"' and int.from_bytes(first[:8], "little") < 1 << 32:
+                raise DataError(
+                    f"{name}: is a model's file, or other arrays as safetensors, and no table; name the table"
+                )
+            if form == "text" and first.startswith(BINARY):
+                raise DataError(f"{name}: is a program or a picture, and no table; name the table")
             wanted = ENDINGS.get(Path(name).suffix.lower())
             if wanted and form == "text":
                 kind = "Parquet" if wanted == "parquet" else "Feather (Arrow IPC)"

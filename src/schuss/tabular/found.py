@@ -16,7 +16,7 @@ from schuss.tabular.dates import ISO, TIME, find_format, read_dates
 from schuss.tabular.extra import pl
 from schuss.tabular.kind import TRUE, WORDS, Kind, Where, quoted
 from schuss.tabular.numerals import FIRST, Numeral, find_numeral
-from schuss.tabular.odd import Odd, find_odd, warn_of_odd
+from schuss.tabular.odd import Odd, find_odd, warn_of_odd, warn_of_signs, warn_of_stand_ins
 from schuss.tabular.texts import AROUND, STRIPPED, known_texts, zeros_of
 from schuss.tabular.units import Units, find_units, tell_units
 
@@ -42,6 +42,8 @@ def found_kind(series: pl.Series, is_target: bool, missing: Collection[str], whe
     if dtype == pl.Boolean or dtype in (pl.Date, pl.Datetime, pl.Time):
         kind = Kind("boolean", "true or false") if dtype == pl.Boolean else of_dates(series)
         return _unless_constant(series, kind, is_target)
+    if dtype.is_numeric():
+        warn_of_stand_ins(series)
     return of_numbers(series, is_target)
 
 
@@ -137,6 +139,8 @@ def _of_texts(series: pl.Series, is_target: bool, missing: Collection[str], wher
     kind = _of_levels(values, known, len(series), is_target, declared, odd or units)
     if units is not None and (len(values) > FEW if is_target else not kind.used):
         tell_units(series, kind, is_target, units, missing, where)
+    if odd is None and units is None and not declared:
+        warn_of_signs(series, values, kind, missing, where)
     if odd is not None and not (is_target and len(values) > FEW):  # which is refused
         warn_of_odd(series.name, kind, is_target, odd, where)
     return kind

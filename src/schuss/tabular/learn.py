@@ -90,7 +90,7 @@ def learn(
             parts.append(judge.of(*trained(i, kind)))
         else:
             kinds.remove(kind)
-    return judge.blend(parts, linear.best())
+    return judge.blend(parts, linear.best(parts))
 
 
 def _encodings(

@@ -21,7 +21,8 @@ from schuss.tabular.networks import Layout
 from schuss.tabular.objectives import Objective
 
 PENALTIES = (10.0, 1.0, 0.1)
-FEW = 10_000  # rows
+FEW, VERY_FEW = 10_000, 1000  # rows
+HOPELESS = 2.0  # times the loss of the best network: such a linear model has had no weight with a milder penalty either
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,15 @@ class Linears:
         """The better of two, of the squeezed numbers and of the numbers as they are, with the strictest penalty."""
         return min((part for part, _ in self._strict), key=lambda part: part.loss)
 
-    def best(self) -> Part:
-        """The best of both, of few rows each with a tenth of the penalty, again and again, as long as that is better:
-        where lines part the classes well, a strict one is far from sure enough."""
-        found = [self._milder(*both) for both in self._strict] if len(self.x) < FEW else [self.strict]
-        return min(found, key=lambda part: part.loss)
+    def best(self, networks: Sequence[Part] = ()) -> Part:
+        """Of few rows that one with a tenth of the penalty, again and again, as long as that is better, of very few the
+        other one as well: where lines part the classes well, a strict one is far from sure enough. Not where it is
+        hopeless beside the networks."""
+        least = min((part.loss for part in networks), default=np.inf)
+        if len(self.x) >= FEW or self.strict.loss > HOPELESS * least:
+            return self.strict
+        begun = [found for found in self._strict if found[0] is self.strict or len(self.x) < VERY_FEW]
+        return min((self._milder(*found) for found in begun), key=lambda part: part.loss)
 
     def _milder(self, best: Part, models: list[LinearModel]) -> Part:
         assert isinstance(best.model, Linear)

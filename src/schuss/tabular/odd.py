@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from schuss.asking import asked
+from schuss.asking import asked, in_command
 from schuss.errors import warn
 from schuss.tabular.dates import nearest_format, read_dates
 from schuss.tabular.extra import pl
@@ -18,6 +18,8 @@ from schuss.tabular.numerals import FIRST, nearest_numeral
 from schuss.tabular.texts import STRIPPED, known_texts, zeros_of
 
 OF_VALUES, OF_ROWS, FEWEST = 0.1, 0.01, 20
+SIGNS = {"point": r"^[-+]?\d*\.\d+$", "comma": r"^[-+]?\d*,\d+$"}  # of decimals
+STAND_INS = frozenset(sign * (10.0**n - 1) for n in range(1, 6) for sign in (1, -1)) - {9.0}  # 99, -999, ...
 MOST_WORDS = 12  # different texts beside which yes and no are looked for
 NEITHER = "neither yes nor no"
 
@@ -86,3 +88,36 @@ def warn_of_odd(name: str, kind: Kind, is_target: bool, odd: Odd, where: Where) 
     way = "category" if kind.used else "drop"
     meant = "" if is_target else f"; if this is meant, say {asked(way, [name])}"
     warn(f"column {name!r} is {taken}, as {some}; {', '.join(mends[:-1])} or {mends[-1]}{meant}")
+
+
+def warn_of_signs(series: pl.Series, values: pl.Series, kind: Kind, missing: Collection[str], where: Where) -> None:
+    """Say that the different texts of a column are numbers by two decimal signs, and so none."""
+    has = {sign: values.str.contains(form) for sign, form in SIGNS.items()}
+    whole = values.str.contains(r"^[-+]?\d+$")
+    if not all(found.any() for found in has.values()) or not (has["point"] | has["comma"] | whole).all():
+        return
+    texts, told = known_texts(series, missing), []
+    for sign, found in has.items():
+        rows = texts.is_in(values.filter(found).to_list()).fill_null(False)
+        row = int(rows.arg_max() or 0)
+        told.append(f"{int(rows.sum()):,} values have a decimal {sign} ({quoted(series[row])} in {where(row)})")
+    taken = "taken as a category" if kind.used else f"left out as {kind.name}"
+    warn(f"column {series.name!r} is {taken}, as {' and '.join(told)}; write all with one sign")
+
+
+def warn_of_stand_ins(series: pl.Series) -> None:
+    """Say of a column of numbers that several are 99, -999 or the like, and far from all others."""
+    known = series.drop_nulls()
+    if not len(known):
+        return
+    ends = {float(end) for end in (known.min(), known.max())}  # type: ignore[arg-type]
+    for end in sorted(ends & STAND_INS):
+        others = known.filter(known != end)
+        count = len(known) - len(others)
+        if count < 2 or len(others) <= count:
+            continue
+        low, high = float(others.min()), float(others.max())  # type: ignore[arg-type]
+        if min(abs(end - low), abs(end - high)) > high - low:
+            what = f"{count:,} of {len(known):,} values are {end:g}, the others {low:g} to {high:g}"
+            mend = f"say {asked('missing', f'{end:g}')}" if in_command() else "make them None"
+            warn(f"column {series.name!r}: {what}; if they stand for a missing value, {mend}")

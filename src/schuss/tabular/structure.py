@@ -152,7 +152,7 @@ def _ragged(fields: int, width: int, delimiter: str) -> str:
     shown = "a tab" if delimiter == "\t" else f"{delimiter!r}"
     mend = f"quote a field that holds {shown}" if fields > width else "mend the line"
     return (
-        f"has {fields} field{'s' * (fields != 1)}, the first line {width}; {mend}, or say which delimiter, as "
+        f"has {fields} field{'s' * (fields != 1)}, the first line has {width}; {mend}, or say which delimiter, as "
         f"{asked('delimiter', ';' if delimiter == ',' else ',')}"
     )
 

@@ -17,6 +17,7 @@ from schuss.signature.outputs import CLASSIFICATION, REGRESSION, Output
 from schuss.tabular.alike import warn_of_alike
 from schuss.tabular.extra import pl
 from schuss.tabular.kind import NO, YES, Kind, Where, quoted, rows_of
+from schuss.tabular.numerals import FIRST, nearest_numeral
 from schuss.tabular.texts import level_texts
 from schuss.tabular.values import column_values
 
@@ -187,12 +188,14 @@ def _check_all_numbers(columns: Sequence[pl.Series], kinds: Mapping[str, Kind], 
 
 def _check_no_odd_numbers(texts: pl.Series, where: Where) -> None:
     """DataError where most of the texts are numbers: the others are mistakes, rather than all of them names."""
-    odd = texts.cast(pl.Float64, strict=False).is_null()
+    different = texts.unique(maintain_order=True)
+    odd = nearest_numeral(different.head(FIRST)).read(texts).is_null()
     if 0 < (count := int(odd.sum())) < len(texts) / 2:
         row = int(odd.arg_max() or 0)
         raise DataError(
             f"target {texts.name!r}: {where(row)} is {texts[row]!r}, which is no number, and most others are: mend or "
-            f"drop {'it' if count == 1 else f'these {count:,} rows'}, or set the task to classification"
+            f"drop {'it' if count == 1 else f'these {count:,} rows'}, or say {asked('task', CLASSIFICATION)} "
+            "if all are names"
         )
 
 
