@@ -31,6 +31,8 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest() -> None:
     assert called("target_missing") == "target_missing"
     assert no_column("drop", ["pric"], ["area", "price"], "x") == "drop: x has no column 'pric'; did you mean 'price'?"
     with of_command():
+        told = "--drop: x has no column 'a, b'; name each by itself: --drop a --drop b"
+        assert no_column("drop", ["a, b"], ["a", "b"], "x") == told
         assert no_column("drop", ["zzz"], ["a", "b"], "x") == "--drop: x has no column 'zzz'; it has 'a', 'b'"
 
 

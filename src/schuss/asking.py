@@ -61,6 +61,9 @@ def no_column(argument: str, names: Sequence[str], columns: Sequence[str], what:
 
     what  has the columns
     """
+    parts = [part.strip() for part in names[0].split(",")]
+    if len(parts) > 1 and set(parts) <= set(columns):
+        return f"{called(argument)}: {what} has no column {names[0]!r}; name each by itself: {asked(argument, parts)}"
     near = did_you_mean(names[0], columns)
     return f"{called(argument)}: {what} has no column {listed(names)}{near or '; it has ' + listed(columns)}"
 
