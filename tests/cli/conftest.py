@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ class Done:
         assert self.err.startswith("Error: "), self.err
         assert self.err.count("\n") == 1, self.err
         return self.err
+
+
+@pytest.fixture(autouse=True, scope="module")
+def terminal() -> Iterator[None]:
+    """As wide as where nobody looks: what is cut does not go by the terminal that tests run in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "120")
+        yield
 
 
 @pytest.fixture
