@@ -24,7 +24,8 @@ class Terminal:
     def __init__(self, folder: Path, width: int, words: list[str], colour: bool) -> None:
         self.socket = str(folder / "tmux")
         command = shlex.join([sys.executable, "-c", PROGRAM, *words])
-        environment = {**os.environ, "TERM": "xterm-256color"} | ({} if colour else {"NO_COLOR": "1"})
+        own = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}  # tmux has a size
+        environment = {**own, "TERM": "xterm-256color"} | ({} if colour else {"NO_COLOR": "1"})
         size = ["-x", str(width), "-y", "24"]
         self._tmux(
             "-f", "/dev/null", "new-session", "-d", *size, f"{command}; echo ended; sleep {SECONDS}", env=environment
