@@ -48,16 +48,6 @@ def _platform_cache() -> Path:
     return Path(xdg) if os.path.isabs(xdg) else Path.home() / ".cache"
 
 
-def check_apart(output: Path, option: str, *read: object) -> None:
-    """UsageError where what is written would take the place of a file that is read."""
-    for place in read:
-        if place is None or not isinstance(place, str | os.PathLike):
-            continue
-        with contextlib.suppress(OSError, ValueError):
-            if os.path.samefile(output, place):
-                raise UsageError(f"{option} {output}: is what is read, and would be lost; give another name")
-
-
 # -- reading ------------------------------------------------------------------------------------
 
 
@@ -200,6 +190,16 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     with contextlib.suppress(FileNotFoundError):  # free for a moment, it may be taken for a dead writer's
         temporary.unlink()
     _writing.discard(temporary)
+
+
+def check_apart(output: Path, option: str, *read: object) -> None:
+    """UsageError where what is written would take the place of a file that is read."""
+    for place in read:
+        if place is None or not isinstance(place, str | os.PathLike):
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            if os.path.samefile(output, place):
+                raise UsageError(f"{option} {output}: is what is read, and would be lost; give another name")
 
 
 def _check_folder(folder: Path) -> None:

@@ -182,6 +182,15 @@ def test_levels_that_no_training_row_has_are_told(schuss: Any, made: tuple[Path,
     assert schuss("evaluate", made[0], odd, "--json").json["beyond"]["levels"]["rows"] == 30
 
 
+def test_predict_and_report_do_not_write_over_what_they_read(schuss: Any, made: tuple[Path, str], table: Path):
+    before = table.read_bytes()
+    told = schuss("predict", made[0], table, "-o", table)
+    assert told.code == 2
+    assert f"-o {table}: is what is read, and would be lost; give another name" in told.error
+    assert "is what is read" in schuss("report", made[0], table, "-o", table).error
+    assert table.read_bytes() == before
+
+
 def test_info_tells_columns_parts_and_report(schuss: Any, made: tuple[Path, str]):
     said = schuss("info", made[0]).out
     assert "target      kind: classification\n" in said

@@ -13,7 +13,7 @@ FEW = 256  # numbers up to which all are sought for
 
 
 class Bins:
-    """np.interp(x, edges, 0 .. B), to the bit, in a third of its time or less: a number's cell among 2,048 equally wide
+    """np.interp(x, edges, 0 .. B), to the bit, in half of its time or less: a number's cell among 2,048 equally wide
     ones tells its bin but for an edge or two, with which it is compared.
 
     edges          float64 [B + 1], rising

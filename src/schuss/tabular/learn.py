@@ -80,7 +80,6 @@ def learn(
 
     means = _means(layout, encodings, len(held))
     judge = Judge(means, objective, judged or Judged(x, y, weights), None if judged else _folds(held, len(x)), len(x))
-
     linear = Linears(layout, x, y, objective, own, encodings, weights, judge)
     beside, parts, found = linear.strict, list[Part](), ""
     for i, kind in enumerate(list(kinds)):

@@ -44,7 +44,7 @@ class Linears:
     @property
     def strict(self) -> Part:
         """The better of two, of the squeezed numbers and of the numbers as they are, with the strictest penalty."""
-        return min((part for part, _ in self._strict), key=lambda part: part.loss)
+        return self._strict[0][0]
 
     def best(self, networks: Sequence[Part] = ()) -> Part:
         """Of few rows that one with a tenth of the penalty, again and again, as long as that is better, of very few the
@@ -53,7 +53,7 @@ class Linears:
         least = min((part.loss for part in networks), default=np.inf)
         if len(self.x) >= FEW or self.strict.loss > HOPELESS * least:
             return self.strict
-        begun = [found for found in self._strict if found[0] is self.strict or len(self.x) < VERY_FEW]
+        begun = self._strict if len(self.x) < VERY_FEW else self._strict[:1]
         return min((self._milder(*found) for found in begun), key=lambda part: part.loss)
 
     def _milder(self, best: Part, models: list[LinearModel]) -> Part:
@@ -67,9 +67,9 @@ class Linears:
 
     @cached_property
     def _strict(self) -> list[tuple[Part, list[LinearModel]]]:
-        """Of the squeezed numbers, and of the numbers as they are."""
+        """Of the squeezed numbers, and of the numbers as they are, the better one first."""
         ways = (False, True) if self.layout.curves else (False,)
-        return [self._judged(as_they_are, PENALTIES[0]) for as_they_are in ways]
+        return sorted((self._judged(way, PENALTIES[0]) for way in ways), key=lambda found: found[0].loss)
 
     def _judged(
         self, as_they_are: bool, penalty: float, starts: Sequence[LinearModel] = ()

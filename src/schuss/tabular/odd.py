@@ -73,7 +73,6 @@ def _ways(values: pl.Series) -> Iterator[tuple[str, Callable[[pl.Series], pl.Ser
 
 def warn_of_odd(name: str, kind: Kind, is_target: bool, odd: Odd, where: Where) -> None:
     """Say that the column is not what most of it is, for which value, where, and what to do."""
-    taken = "taken as a category" if kind.used else f"left out as {kind.name}"
     shown = f"{quoted(odd.text)} in {where(odd.row)}"
     if odd.count == 1:
         some, them, rows = f"1 of {odd.known:,} values is {odd.lacks}, {shown}", "it", "the row"
@@ -87,7 +86,11 @@ def warn_of_odd(name: str, kind: Kind, is_target: bool, odd: Odd, where: Where) 
         mends += [f"leave {them} empty", *([] if odd.several else [f"say {asked('missing', odd.text.strip())}"])]
     way = "category" if kind.used else "drop"
     meant = "" if is_target else f"; if this is meant, say {asked(way, [name])}"
-    warn(f"column {name!r} is {taken}, as {some}; {', '.join(mends[:-1])} or {mends[-1]}{meant}")
+    warn(f"column {name!r} is {_taken(kind)}, as {some}; {', '.join(mends[:-1])} or {mends[-1]}{meant}")
+
+
+def _taken(kind: Kind) -> str:
+    return "taken as a category" if kind.used else f"left out as {kind.name}"
 
 
 def warn_of_signs(series: pl.Series, values: pl.Series, kind: Kind, missing: Collection[str], where: Where) -> None:
@@ -101,8 +104,7 @@ def warn_of_signs(series: pl.Series, values: pl.Series, kind: Kind, missing: Col
         rows = texts.is_in(values.filter(found).to_list()).fill_null(False)
         row = int(rows.arg_max() or 0)
         told.append(f"{int(rows.sum()):,} values have a decimal {sign} ({quoted(series[row])} in {where(row)})")
-    taken = "taken as a category" if kind.used else f"left out as {kind.name}"
-    warn(f"column {series.name!r} is {taken}, as {' and '.join(told)}; write all with one sign")
+    warn(f"column {series.name!r} is {_taken(kind)}, as {' and '.join(told)}; write all with one sign")
 
 
 def warn_of_stand_ins(series: pl.Series) -> None:
