@@ -89,6 +89,26 @@ def test_of_many_rows_the_penalty_is_not_sought(monkeypatch: pytest.MonkeyPatch)
     assert linear_part(trained(frame))["penalty"] == 10.0
 
 
+@pytest.mark.parametrize(("very_few", "milder"), [(1000, True), (100, False)])
+def test_the_penalty_is_not_sought_where_lines_are_hopeless(
+    monkeypatch: pytest.MonkeyPatch, very_few: int, milder: bool
+) -> None:
+    """A part of a circle, which networks learn and lines do not; of very few rows it costs nothing to try."""
+    monkeypatch.setattr(linears, "VERY_FEW", very_few)
+    tried: list[float] = []
+    plain = linears.Linears._judged
+
+    def judged(self: Any, as_they_are: bool, penalty: float, *more: Any) -> Any:
+        tried.append(penalty)
+        return plain(self, as_they_are, penalty, *more)
+
+    monkeypatch.setattr(linears.Linears, "_judged", judged)
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": np.square(x).sum(1)})
+    fit_table(frame, "y", progress=False, preset="fast", folds=4)
+    assert (min(tried) < 10) is milder
+
+
 def test_no_fold_begins_at_a_model_that_has_seen_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """By few steps of a mild penalty a start that has seen the rows held out would still be felt: labels by chance
     would be predicted."""

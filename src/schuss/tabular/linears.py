@@ -22,7 +22,7 @@ from schuss.tabular.objectives import Objective
 
 PENALTIES = (10.0, 1.0, 0.1)
 FEW, VERY_FEW = 10_000, 1000  # rows
-HOPELESS = 4.0  # times the loss of the best network: such a linear model had no weight with a milder penalty either
+HOPELESS = 2.0  # times the loss of the best network: such a linear model had no weight with a milder penalty either
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Linears:
 
     def best(self, networks: Sequence[Part] = ()) -> Part:
         """Of few rows that one with a tenth of the penalty, again and again, as long as that is better, of very few the
-        other one as well: where lines part the classes well, a strict one is far from sure enough. Not where it is
-        hopeless beside the networks."""
-        least = min((part.loss for part in networks), default=np.inf)
-        if len(self.x) >= FEW or self.strict.loss > HOPELESS * least:
+        other one as well: where lines part the classes well, a strict one is far from sure enough. Of more than very
+        few, where that takes a while, not where it is hopeless beside the networks."""
+        rows, least = len(self.x), min((part.loss for part in networks), default=np.inf)
+        if rows >= FEW or (rows >= VERY_FEW and self.strict.loss > HOPELESS * least):
             return self.strict
-        begun = self._strict if len(self.x) < VERY_FEW else self._strict[:1]
+        begun = self._strict if rows < VERY_FEW else self._strict[:1]
         return min((self._milder(*found) for found in begun), key=lambda part: part.loss)
 
     def _milder(self, best: Part, models: list[LinearModel]) -> Part:
